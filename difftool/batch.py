@@ -1,0 +1,37 @@
+"""Batch: the tensor that is diffused, and its company."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a step of training or sampling works on.
+
+    Attributes:
+        x: ``[b, ...]``, the diffused tensor: raw units before ``Representation.encode``, model units after it.
+        cond: condition name -> ``[b, ...]``; an entry may be *null* ("not given"), see ``Conditioner.null``.
+        mask: broadcasts to ``x``; True marks a real entry, False padding. None when everything is real.
+    """
+
+    x: Tensor
+    cond: Mapping[str, Tensor] = field(default_factory=dict)
+    mask: Tensor | None = None
+
+    def __len__(self) -> int:
+        return self.x.shape[0]
+
+    def map(self, f: Callable[[Tensor], Tensor]) -> Batch:
+        """The same batch with ``f`` applied to every tensor in it (a move to a device, a slice)."""
+        return Batch(f(self.x), {k: f(v) for k, v in self.cond.items()}, None if self.mask is None else f(self.mask))
+
+    def with_x(self, x: Tensor) -> Batch:
+        return replace(self, x=x)
+
+    def with_cond(self, **cond: Tensor) -> Batch:
+        """The same batch with these conditions added or replaced."""
+        return replace(self, cond={**self.cond, **cond})

@@ -1,0 +1,88 @@
+"""Settings of the engine: the config tables ``data``, ``train``, ``optimizer``, ``ema``, ``guidance`` and ``sample``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from ..options import Options
+
+
+class DataOptions(Options):
+    """Where the examples come from."""
+
+    path: str = Field("", description="folder or file to train on; empty for the modality's built-in demo set")
+    max_bad: float = Field(0.1, ge=0, le=1, description="largest share of unreadable files that is skipped rather than refused")
+
+
+class TrainOptions(Options):
+    """The loop."""
+
+    steps: PositiveInt = Field(10_000, description="optimizer steps")
+    batch: PositiveInt = Field(64, description="examples per optimizer step, over all devices")
+    accumulate: PositiveInt = Field(1, description="parts a batch is split into, to fit memory; the gradient is that of the whole batch")
+    seed: NonNegativeInt = Field(0, description="names every random draw of the run")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps, …")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="what the network computes in; auto is bf16 where the device is fast at it, else fp32")
+    compile: Literal["auto", "on", "off"] = Field("auto", description="torch.compile the network; auto compiles on CUDA devices")
+    channels_last: Literal["auto", "on", "off"] = Field("auto", description="memory format of convolutions; auto is on for CUDA devices")
+    checkpointing: bool = Field(False, description="recompute activations in the backward pass: less memory, about a third slower")
+    clip: NonNegativeFloat = Field(1.0, description="largest gradient norm; 0 never clips")
+    log_every: PositiveInt = Field(50, description="steps between log lines; on an accelerator the loss is read only then")
+    save_every: PositiveInt = Field(1000, description="steps between checkpoints")
+    keep: PositiveInt = Field(2, description="checkpoints kept; older ones are removed after a newer one is safe")
+    preview_every: NonNegativeInt = Field(0, description="steps between sheets of preview samples; 0 makes one at the end only")
+    preview: NonNegativeInt = Field(16, description="samples in a preview sheet; 0 makes none")
+
+    @model_validator(mode="after")
+    def _divisible(self) -> TrainOptions:
+        if self.batch % self.accumulate:
+            raise ValueError(f"batch {self.batch} cannot be split into accumulate = {self.accumulate} equal parts")
+        return self
+
+
+class OptimizerOptions(Options):
+    """AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101) and its learning-rate schedule."""
+
+    lr: PositiveFloat = Field(2e-4, description="learning rate after warm-up")
+    betas: tuple[float, float] = Field((0.9, 0.999), description="decay of the first and second moments")
+    eps: PositiveFloat = Field(1e-8, description="added to the root of the second moment")
+    weight_decay: NonNegativeFloat = Field(0.0, description="decoupled weight decay of matrices and kernels")
+    warmup: NonNegativeInt = Field(0, description="examples over which the learning rate rises linearly")
+    decay: Literal["constant", "cosine", "linear", "inverse-sqrt"] = Field("constant", description="what follows the warm-up")
+    decay_start: NonNegativeInt = Field(0, description="examples before an inverse-sqrt decay begins")
+
+
+class EmaOptions(Options):
+    """Averages of the weights, several at once. Samples use the first one named unless told otherwise."""
+
+    halflife: tuple[PositiveFloat, ...] = Field((20_000.0,), description="half-lives in examples of exponential averages")
+    rampup: NonNegativeFloat = Field(0.05, description="a half-life is at most this share of the examples seen; 0 for no limit")
+    power: tuple[PositiveFloat, ...] = Field((), description="relative widths of power-function averages (EDM2), e.g. [0.05, 0.1]")
+    snapshot_every: NonNegativeInt = Field(0, description="steps between snapshots of the power averages, from which any width can be made after training; 0 for none")
+
+    @model_validator(mode="after")
+    def _some(self) -> EmaOptions:
+        if any(not 0.001 < width < 0.28 for width in self.power):
+            raise ValueError("power widths lie between 0.001 and 0.28 (Karras et al. 2024, Eq. 127)")
+        if self.snapshot_every and len(self.power) < 2:
+            raise ValueError("snapshots need two power widths, such as power = [0.05, 0.1], to span the widths between them")
+        return self
+
+
+class GuidanceOptions(Options):
+    """Classifier-free guidance (Ho & Salimans 2022, arXiv:2207.12598)."""
+
+    scale: NonNegativeFloat = Field(1.0, description="1 samples the conditional model; more follows the condition more closely; 0 ignores it")
+    low: NonNegativeFloat = Field(0.0, description="no guidance at or below this sigma")
+    high: PositiveFloat | None = Field(None, description="no guidance above this sigma")
+    rescale: float = Field(0.0, ge=0, le=1, description="share by which the guided estimate's spread is brought back (Lin et al. 2024)")
+    clip: NonNegativeFloat = Field(0.0, description="clamp the estimate of x0 to this range around 0; 0 never clamps")
+
+
+class SampleOptions(Options):
+    """Defaults of ``difftool sample``."""
+
+    steps: PositiveInt = Field(25, description="steps of the sampler")
+    batch: PositiveInt = Field(64, description="samples made at once; the samples do not depend on it")

@@ -1,0 +1,59 @@
+"""Backbone: the interface of every network, and the signals that steer it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What the conditioners say to the network; each may be absent.
+
+    Attributes:
+        vector: ``[b, interface.vector]``, one global vector.
+        tokens: ``[b, n, interface.tokens]``, a sequence to attend to.
+        channels: ``[b, interface.channels, ...]``, laid beside x.
+    """
+
+    vector: Tensor | None = None
+    tokens: Tensor | None = None
+    channels: Tensor | None = None
+
+    def __add__(self, other: Signals) -> Signals:
+        """Vectors add; tokens and channels are laid one after another."""
+        return Signals(
+            _merge(self.vector, other.vector, torch.add),
+            _merge(self.tokens, other.tokens, lambda a, b: torch.cat((a, b), 1)),
+            _merge(self.channels, other.channels, lambda a, b: torch.cat((a, b), 1)),
+        )
+
+
+def _merge(a, b, f):
+    return b if a is None else a if b is None else f(a, b)
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """The sizes that a network is built for.
+
+    Attributes:
+        shape: of one encoded example; None for an axis that varies.
+        vector, tokens, channels: widths of the signals, 0 where there is none.
+    """
+
+    shape: tuple[int | None, ...]
+    vector: int = 0
+    tokens: int = 0
+    channels: int = 0
+
+
+class Backbone(nn.Module, ABC):
+    """A network from noisy input to a prediction of the same shape."""
+
+    @abstractmethod
+    def forward(self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None) -> Tensor:
+        """``x [b, ...]`` of unit variance, ``c_noise [b]`` of order one -> like ``x``; padding (mask False) reaches no real entry."""

@@ -1,0 +1,75 @@
+"""Process and its four columns (Karras et al. 2022, arXiv:2206.00364, Table 1)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor
+
+from ..rng import Rng
+
+
+class Coefficients(NamedTuple):
+    """D(x; sigma) = skip * x + out * F(in_ * x; noise), each ``[b]``."""
+
+    skip: Tensor
+    out: Tensor
+    in_: Tensor
+    noise: Tensor
+
+
+class Schedule(ABC):
+    """Noise level as a function of time, t = 0 (clean) to t = 1 (noise). Computed in float64."""
+
+    sigma_min: float
+    sigma_max: float
+
+    @abstractmethod
+    def sigma(self, t: Tensor) -> Tensor:
+        """``[n] -> [n]``, increasing, from sigma_min to sigma_max."""
+
+    @abstractmethod
+    def time(self, sigma: Tensor) -> Tensor:
+        """``[n] -> [n]``, the inverse of ``sigma``, clamped to [0, 1]."""
+
+    @abstractmethod
+    def sigmas(self, n: int) -> list[float]:
+        """The n + 1 levels that a sampler of n steps visits: decreasing, the last one 0."""
+
+
+class Preconditioning(ABC):
+    """One row of the table: how the network wants to be spoken to."""
+
+    sigma_data: float
+
+    @abstractmethod
+    def coefficients(self, sigma: Tensor) -> Coefficients:
+        """``sigma [b] > 0`` to the four coefficients, ``noise`` being of order one."""
+
+
+class Density(ABC):
+    """Which noise levels are trained on."""
+
+    @abstractmethod
+    def draw(self, n: int, rng: Rng) -> Tensor:
+        """``[n]`` noise levels, float32, on the stream's device."""
+
+
+class Weighting(ABC):
+    """lambda(sigma): how much the squared error of D counts at each noise level."""
+
+    @abstractmethod
+    def weight(self, sigma: Tensor) -> Tensor:
+        """``[b] -> [b]``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """The four columns together."""
+
+    preconditioning: Preconditioning
+    density: Density
+    weighting: Weighting
+    schedule: Schedule

@@ -1,0 +1,84 @@
+"""Spec: what a plugin says about a part before any of the part's code is imported."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+# Every kind of part -> its plural, in the order in which they are listed to a user. The hook of a kind is difftool_<plural>.
+KINDS: dict[str, str] = {
+    "modality": "modalities",
+    "representation": "representations",
+    "backbone": "backbones",
+    "process": "processes",
+    "density": "densities",
+    "weighting": "weightings",
+    "schedule": "schedules",
+    "sampler": "samplers",
+    "objective": "objectives",
+    "conditioner": "conditioners",
+    "recipe": "recipes",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A named part and where its code lives.
+
+    Attributes:
+        name: what a user writes after ``use =``.
+        summary: one line for lists.
+        target: ``"package.module:attribute"``, imported only when the part is built.
+        options: ``"package.module:Class"``, an ``Options`` subclass in a module without torch; empty when there is nothing to set.
+        requires: PEP 508 requirements checked before ``target`` is imported, for what a plugin keeps optional.
+    """
+
+    name: str
+    summary: str
+    target: str
+    options: str = ""
+    requires: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModalitySpec(Spec):
+    """A modality, with the names of what it works with.
+
+    Attributes:
+        representations: names of the representations that take its raw data; the first is the default.
+        recipe: the name of the recipe used when none is asked for.
+    """
+
+    representations: tuple[str, ...] = ()
+    recipe: str = "tiny"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec(Spec):
+    """A row of the preconditioning table, with the columns it is used with unless told otherwise.
+
+    Attributes:
+        density, weighting, schedule: names of the default columns.
+    """
+
+    density: str = "lognormal"
+    weighting: str = "uniform"
+    schedule: str = "karras"
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeSpec(Spec):
+    """A named configuration. ``target`` is ``"package:folder/file.toml"``, a resource inside a package.
+
+    Attributes:
+        modality: the modality it belongs to, or ``modality/representation`` when it is for one representation only.
+    """
+
+    modality: str = ""
+
+
+def load_object(reference: str) -> Any:
+    """Import ``"package.module:attribute"``. Raises ImportError or AttributeError as they come."""
+    module, _, attribute = reference.partition(":")
+    return getattr(importlib.import_module(module), attribute)

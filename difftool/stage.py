@@ -1,0 +1,35 @@
+"""Stage: one of each noun, ready to train or to sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .denoiser import Denoiser
+from .description import Description
+from .modality import Modality
+from .objective import Objective
+from .process.process import Process
+from .representation import Representation
+from .samplers.step import Sampler
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything that defines a model, as built objects.
+
+    Attributes:
+        knobs: the sampler's own settings.
+        config: the resolved configuration, as plain data, saved in the model file.
+    """
+
+    modality: Modality
+    representation: Representation
+    process: Process
+    denoiser: Denoiser
+    objective: Objective
+    sampler: Sampler
+    knobs: Mapping[str, Any]
+    description: Description
+    config: Mapping[str, Any]
