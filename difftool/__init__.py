@@ -1,0 +1,112 @@
+"""difftool: train and sample diffusion models on your own files.
+
+This module is the public surface for plugins and scripts. Names are imported when they are first used; importing
+``difftool`` itself imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Backbone": "nn.backbone",
+    "Batch": "batch",
+    "Condition": "description",
+    "Conditioner": "conditioner",
+    "Coefficients": "process.process",
+    "ConfigError": "errors",
+    "DataError": "errors",
+    "Denoiser": "denoiser",
+    "Density": "process.process",
+    "Description": "description",
+    "DeviceError": "errors",
+    "DifftoolError": "errors",
+    "Euclidean": "space",
+    "Finding": "modality",
+    "Interface": "nn.backbone",
+    "Item": "modality",
+    "ModalitySpec": "spec",
+    "Modality": "modality",
+    "ModelFileError": "errors",
+    "NoOptions": "options",
+    "Objective": "objective",
+    "Options": "options",
+    "PluginError": "errors",
+    "Preconditioning": "process.process",
+    "ProcessSpec": "spec",
+    "RecipeSpec": "spec",
+    "Representation": "representation",
+    "Rng": "rng",
+    "Schedule": "process.process",
+    "Signals": "nn.backbone",
+    "Space": "space",
+    "Spec": "spec",
+    "Step": "samplers.step",
+    "Stream": "rng",
+    "Streams": "rng",
+    "UsageError": "errors",
+    "Weighting": "process.process",
+    "expand_as": "shapes",
+    "hookimpl": "hookspecs",
+    "scan_folder": "data.folder",
+}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'difftool' has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+if TYPE_CHECKING:
+    from .batch import Batch as Batch
+    from .conditioner import Conditioner as Conditioner
+    from .data.folder import scan_folder as scan_folder
+    from .denoiser import Denoiser as Denoiser
+    from .description import Condition as Condition
+    from .description import Description as Description
+    from .errors import ConfigError as ConfigError
+    from .errors import DataError as DataError
+    from .errors import DeviceError as DeviceError
+    from .errors import DifftoolError as DifftoolError
+    from .errors import ModelFileError as ModelFileError
+    from .errors import PluginError as PluginError
+    from .errors import UsageError as UsageError
+    from .hookspecs import hookimpl as hookimpl
+    from .modality import Finding as Finding
+    from .modality import Item as Item
+    from .modality import Modality as Modality
+    from .nn.backbone import Backbone as Backbone
+    from .nn.backbone import Interface as Interface
+    from .nn.backbone import Signals as Signals
+    from .objective import Objective as Objective
+    from .options import NoOptions as NoOptions
+    from .options import Options as Options
+    from .process.process import Coefficients as Coefficients
+    from .process.process import Density as Density
+    from .process.process import Preconditioning as Preconditioning
+    from .process.process import Schedule as Schedule
+    from .process.process import Weighting as Weighting
+    from .representation import Representation as Representation
+    from .rng import Rng as Rng
+    from .rng import Stream as Stream
+    from .rng import Streams as Streams
+    from .samplers.step import Step as Step
+    from .shapes import expand_as as expand_as
+    from .space import Euclidean as Euclidean
+    from .space import Space as Space
+    from .spec import ModalitySpec as ModalitySpec
+    from .spec import ProcessSpec as ProcessSpec
+    from .spec import RecipeSpec as RecipeSpec
+    from .spec import Spec as Spec

@@ -1,0 +1,1 @@
+"""Data: folders to items, items to a memory-mapped cache, the cache to batches."""

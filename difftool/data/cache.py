@@ -1,0 +1,177 @@
+"""The cache: every example decoded once, into one memory-mapped file outside the user's folder.
+
+A cache is named by a fingerprint of what went into it (each file's name, size and time, the columns, and how it was
+decoded), so a changed folder gets a new cache and an unchanged one is opened in milliseconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError
+from ..files import naming_full_disk, sync
+from ..modality import Item, Modality
+
+FORMAT = 1
+
+Progress = Callable[[int, int, str], None]
+
+
+def cache_root() -> Path:
+    """Where caches live: ``$DIFFTOOL_CACHE``, or the platform's cache folder."""
+    if chosen := os.environ.get("DIFFTOOL_CACHE"):
+        return Path(chosen)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("difftool", appauthor=False))
+
+
+class Cache:
+    """Decoded examples, read without copying the file into memory.
+
+    Args:
+        folder: a finished cache.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        about = json.loads((folder / "cache.json").read_text(encoding="utf-8"))
+        self.folder = folder
+        self.shape: tuple[int | None, ...] = tuple(about["shape"])
+        self.dtype = np.dtype(about["dtype"])
+        self.skipped = [(Path(path), reason) for path, reason in about["skipped"]]
+        self.columns: list[dict[str, str | float]] = about["columns"]
+        flat = np.memmap(folder / "examples.bin", self.dtype, "r")
+        self._index = None if None not in self.shape else np.load(folder / "index.npy")
+        self._examples = flat if self._index is not None else flat.reshape(len(self.columns), *self.shape)  # type: ignore[arg-type]
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    def gather(self, indices: np.ndarray) -> np.ndarray | list[np.ndarray]:
+        """The examples ``[b, ...]`` at these places; a list when their shapes differ."""
+        if self._index is None:
+            return np.take(self._examples, indices, axis=0)
+        return [self._one(int(i)) for i in indices]
+
+    def _one(self, i: int) -> np.ndarray:
+        assert self._index is not None
+        start, *shape = self._index[i].tolist()
+        return self._examples[start : start + int(np.prod(shape))].reshape(shape)
+
+
+def open_cache(modality: Modality, items: Sequence[Item], root: Path, label: str, *, max_bad: float, progress: Progress | None = None) -> Cache:
+    """The cache of these items, made now if it does not exist.
+
+    Args:
+        root: the user's folder, for names relative to it.
+        label: the modality's name.
+        max_bad: the largest share of unreadable examples that is skipped; more is a DataError.
+    """
+    folder = cache_root() / f"{label.replace('/', '-')}-{fingerprint(modality, items, root, label)[:20]}"
+    if not (folder / "cache.json").exists():
+        _build(modality, items, folder, max_bad, progress)
+    return Cache(folder)
+
+
+def fingerprint(modality: Modality, items: Sequence[Item], root: Path, label: str) -> str:
+    """A hash of everything that decides what the cache holds."""
+    digest = hashlib.blake2b(json.dumps([FORMAT, label, modality.settings().model_dump(mode="json")], sort_keys=True).encode())
+    base = root if root.is_dir() else root.parent
+    for item in items:
+        stat = item.path.stat()
+        row = [os.path.relpath(item.path, base), item.part, stat.st_size, stat.st_mtime_ns, dict(item.columns)]
+        digest.update(json.dumps(row, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def _build(modality: Modality, items: Sequence[Item], folder: Path, max_bad: float, progress: Progress | None) -> None:
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    try:
+        with naming_full_disk(folder / "examples.bin"):
+            _fill(partial, modality, items, max_bad, progress)
+        try:
+            os.rename(partial, folder)
+        except OSError:
+            if not (folder / "cache.json").exists():  # else another process finished the same cache first, and it is as good
+                raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _fill(folder: Path, modality: Modality, items: Sequence[Item], max_bad: float, progress: Progress | None) -> None:
+    skipped: list[tuple[str, str]] = []
+    columns: list[dict[str, Any]] = []
+    index: list[tuple[int, ...]] = []
+    dtype, start = None, 0
+    with open(folder / "examples.bin", "wb") as file:
+        for done, (item, result) in enumerate(_decoded(modality, items), 1):
+            if isinstance(result, DataError):
+                skipped.append((str(item.path), str(result)))
+                _refuse_many(skipped, len(items), max_bad)
+            else:
+                dtype = dtype or result.dtype
+                file.write(np.ascontiguousarray(result, dtype).data)
+                index.append((start, *result.shape))
+                columns.append(dict(item.columns))
+                start += result.size
+            if progress:
+                progress(done, len(items), "decoding")
+    if dtype is None:
+        raise DataError(f"None of the {len(items)} files could be read, so there is nothing to train on. The first: {skipped[0][1]}")
+    places = np.asarray(index, np.int64)
+    same = (places[:, 1:] == places[0, 1:]).all(0)
+    np.save(folder / "index.npy", places)
+    about = {
+        "format": FORMAT,
+        "shape": [int(n) if alike else None for n, alike in zip(places[0, 1:], same, strict=True)],
+        "dtype": dtype.name,
+        "skipped": skipped,
+        "columns": columns,
+    }
+    sync(folder / "examples.bin")
+    (folder / "cache.json").write_text(json.dumps(about), encoding="utf-8")
+    sync(folder / "cache.json")
+
+
+def _refuse_many(skipped: list[tuple[str, str]], total: int, max_bad: float) -> None:
+    """Stop once too many are bad for the folder to be what the user thinks it is."""
+    if len(skipped) <= max(max_bad * total, 0 if max_bad == 0 else 1):
+        return
+    first = "\n".join(f"  {reason}" for _, reason in skipped[:5])
+    raise DataError(
+        f"More than {max_bad:.0%} of the {total} files cannot be read, which is too many to skip in silence. The first of them:\n{first}\n"
+        "Repair or remove them, or allow more with --set data.max_bad=0.5."
+    )
+
+
+def _decoded(modality: Modality, items: Sequence[Item]) -> Iterator[tuple[Item, np.ndarray | DataError]]:
+    """Decode in order on a few threads, never more than a window ahead, so that memory stays bounded."""
+    pending: deque[tuple[Item, Future[np.ndarray | DataError]]] = deque()
+    rest = iter(items)
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        pending.extend((item, pool.submit(_read, modality, item)) for item in islice(rest, 64))
+        while pending:
+            item, future = pending.popleft()
+            yield item, future.result()
+            pending.extend((item, pool.submit(_read, modality, item)) for item in islice(rest, 1))
+
+
+def _read(modality: Modality, item: Item) -> np.ndarray | DataError:
+    try:
+        return modality.read(item)
+    except DataError as error:
+        return error
+    except OSError as error:
+        return DataError(f"{item.path}: {error.strerror or error}")

@@ -1,0 +1,92 @@
+"""Dataset: a cache and the conditions that belong to it, served as raw batches."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..batch import Batch
+from ..description import Description
+from ..modality import Modality
+from ..rng import Rng, Stream
+from .cache import Cache
+from .order import batch_indices
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Examples with their conditions.
+
+    Attributes:
+        modality: settled on this data.
+        values: condition name -> ``[count]``.
+        source: what to call the data when speaking to a person.
+    """
+
+    cache: Cache
+    modality: Modality
+    description: Description
+    values: Mapping[str, np.ndarray]
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.cache)
+
+    @property
+    def skipped(self) -> list[tuple[Path, str]]:
+        """Files that could not be read, and why."""
+        return self.cache.skipped
+
+    def batch(self, indices: np.ndarray, rng: Rng) -> Batch:
+        """The raw examples at these places, on the CPU."""
+        raw = self.modality.collate(self.cache.gather(indices), rng)
+        return raw.with_cond(**{name: torch.from_numpy(values[indices]) for name, values in self.values.items()})
+
+
+def batches(dataset: Dataset, *, seed: int, batch: int, start: int, stop: int, rank: int = 0, ranks: int = 1, pin: bool = False) -> Iterator[Batch]:
+    """The raw batches of steps ``start`` to ``stop``, this rank's share of each, made ahead on a thread.
+
+    Closing the iterator ends the thread; an error in it is raised where the batch was asked for.
+    """
+    share = batch // ranks
+    ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=3)
+    closing = threading.Event()
+
+    def make(step: int) -> Batch:
+        indices = batch_indices(len(dataset), seed, step * batch + rank * share, share)
+        made = dataset.batch(indices, Stream(seed, "collate", step, rank))
+        return made.map(Tensor.pin_memory) if pin else made
+
+    def fill() -> None:
+        for step in range(start, stop):
+            try:
+                made: Batch | BaseException = make(step)
+            except BaseException as error:  # handed to the consumer, who raises it
+                made = error
+            while not closing.is_set():
+                try:
+                    ready.put(made, timeout=0.1)
+                    break
+                except queue.Full:
+                    continue
+            if closing.is_set() or isinstance(made, BaseException):
+                return
+
+    thread = threading.Thread(target=fill, name="difftool-loader", daemon=True)
+    thread.start()
+    try:
+        for _ in range(start, stop):
+            made = ready.get()
+            if isinstance(made, BaseException):
+                raise made
+            yield made
+    finally:
+        closing.set()
+        thread.join(timeout=5)

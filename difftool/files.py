@@ -1,0 +1,67 @@
+"""Files that are either wholly there or not there at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import DifftoolError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yields a temporary path beside ``path``; when the block ends well it takes ``path``'s place, synced to disk.
+
+    A crash, a kill or a full disk leaves the old file as it was. Raises DifftoolError when the disk is full.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with naming_full_disk(path):
+            yield temporary
+            sync(temporary)
+            os.replace(temporary, path)
+            sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def sync(path: Path) -> None:
+    """Make sure that a file, or a folder's list of names, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def naming_full_disk(path: Path) -> Iterator[None]:
+    """Turn "no space left on device" into a message with a way out."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DifftoolError(
+            f"The disk that holds {path.parent} is full, so {path.name} could not be written. Free some space, or choose another "
+            "place with --run; what was written before is untouched."
+        ) from error
+
+
+def unused(path: Path, taken: Callable[[Path], bool] = Path.exists) -> Path:
+    """``path``, or ``path-2``, ``path-3`` … : the first that is not taken."""
+    number, candidate = 1, path
+    while taken(candidate):
+        number += 1
+        candidate = path.with_name(f"{path.name}-{number}")
+    return candidate

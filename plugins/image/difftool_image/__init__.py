@@ -1,0 +1,1 @@
+"""difftool-image: the plugin for pictures."""
