@@ -1,0 +1,191 @@
+"""From a resolved configuration to built objects: the one place where names become code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .conditioner import Conditioner
+from .config import Config, Part, config_from_dict
+from .data.cache import Cache, Progress, cache_root, open_cache
+from .data.columns import automatic, condition
+from .data.dataset import Dataset
+from .denoiser import Denoiser
+from .description import Condition, Description
+from .engine.device import choose_device, choose_precision
+from .engine.ema import posthoc_weights
+from .engine.folder import RunFolder
+from .engine.weights import MODEL, SNAPSHOT, load_weights, read_about
+from .errors import DataError, ModelFileError, UsageError
+from .files import sync
+from .modality import Modality
+from .nn.backbone import Backbone, Interface
+from .objective import Objective
+from .process.process import Process
+from .registry import Registry
+from .representation import Representation
+from .rng import key
+from .samplers.step import Sampler
+from .stage import Stage
+
+
+def make_modality(config: Config, registry: Registry) -> Modality:
+    return _build(registry, "modality", config.modality)
+
+
+def open_dataset(config: Config, registry: Registry, *, progress: Progress | None = None) -> tuple[Config, Dataset]:
+    """The data that a config names, decoded into the cache, and the config with everything settled that the data decides.
+
+    Raises:
+        DataError: nothing usable, or too much of it unreadable.
+    """
+    modality = make_modality(config, registry)
+    path = Path(config.data.path).expanduser() if config.data.path else demo_folder(config.modality.use, modality)
+    items = modality.scan(path)
+    modality = modality.fit(items)
+    cache = open_cache(modality, items, path, config.modality.use, max_bad=config.data.max_bad, progress=progress)
+    config = _settled(config, modality, cache)
+    description, values = _described(config, modality, cache)
+    source = str(path) if config.data.path else f"the {config.modality.use} demo set"
+    return config, Dataset(cache, modality, description, values, source)
+
+
+def demo_folder(name: str, modality: Modality) -> Path:
+    """The modality's demo set as files, written on first use."""
+    folder = cache_root() / "demo" / name
+    if not folder.exists():
+        partial = folder.with_name(f".{name}.partial")
+        partial.mkdir(parents=True, exist_ok=True)
+        modality.demo(partial)
+        partial.rename(folder)
+        sync(folder.parent)
+    return folder
+
+
+def _settled(config: Config, modality: Modality, cache: Cache) -> Config:
+    """No ``auto`` is left: the modality's settings, and a class condition where the data evidently has one."""
+    conditions = dict(config.conditions)
+    name = automatic(cache.columns)
+    if not conditions and name is not None:
+        conditions[name] = config.default_part("conditioner", "label")
+    return config.replace(modality=Part(config.modality.use, modality.settings()), conditions=conditions)
+
+
+def _described(config: Config, modality: Modality, cache: Cache) -> tuple[Description, dict[str, Any]]:
+    shape, extra, own = modality.describe()
+    found, values = dict[str, Condition](), {}
+    for name, part in config.conditions.items():
+        if part.use in ("label", "number"):
+            found[name], values[name] = condition(name, part.use, cache.columns)
+    found |= {c.name: c for c in own}
+    return Description(shape, cache.dtype.name, len(cache), found, extra), values
+
+
+def build_stage(config: Config, registry: Registry, description: Description, device: torch.device, modality: Modality | None = None) -> Stage:
+    """Every part of a model, its network freshly initialised from the config's seed and on the device."""
+    modality = modality or make_modality(config, registry)
+    representation: Representation = _build(registry, "representation", config.representation, description)
+    process = build_process(config, registry)
+    torch.manual_seed(key(config.train.seed, "weights"))
+    denoiser = _build_denoiser(config, registry, description, representation, process).to(device)
+    denoiser.precision = choose_precision(config.train.precision, device)
+    sampler: Sampler = registry.load(registry.get("sampler", config.sampler.use))
+    objective: Objective = _build(registry, "objective", config.objective)
+    return Stage(
+        modality, representation, process, denoiser, objective, sampler, config.sampler.options.model_dump(), description, config.to_dict()
+    )
+
+
+def build_process(config: Config, registry: Registry) -> Process:
+    """The four columns, each built from what it depends on."""
+    schedule = _build(registry, "schedule", config.schedule)
+    preconditioning = _build(registry, "process", config.process, schedule)
+    density = _build(registry, "density", config.density, schedule)
+    return Process(preconditioning, density, _build(registry, "weighting", config.weighting, preconditioning), schedule)
+
+
+def _build_denoiser(
+    config: Config, registry: Registry, description: Description, representation: Representation, process: Process
+) -> Denoiser:
+    conditioners = {name: _build_conditioner(config, registry, c) for name, c in description.conditions.items()}
+    interface = Interface(
+        shape=representation.shape,
+        vector=max((c.vector for c in conditioners.values()), default=0),
+        tokens=max((c.tokens for c in conditioners.values()), default=0),
+        channels=sum(c.channels for c in conditioners.values()),
+    )
+    backbone: Backbone = _build(registry, "backbone", config.backbone, interface)
+    return Denoiser(backbone, process.preconditioning, conditioners)
+
+
+def _build_conditioner(config: Config, registry: Registry, condition: Condition) -> Conditioner:
+    part = config.conditions.get(condition.name) or config.default_part("conditioner", condition.kind)
+    return _build(registry, "conditioner", part, condition)
+
+
+def _build(registry: Registry, kind: str, part: Part, *context: Any) -> Any:
+    return registry.load(registry.get(kind, part.use))(part.options, *context)
+
+
+def load_stage(
+    path: Path, registry: Registry, *, device: str = "auto", precision: str = "auto", ema: float | None = None, overrides: Mapping[str, Any] | None = None
+) -> Stage:
+    """A trained model, from its file alone.
+
+    Args:
+        path: a ``model.safetensors``.
+        ema: relative width of the average to sample from, made now from the run's snapshots beside the file.
+        overrides: config tables to replace, such as another sampler.
+
+    Raises:
+        ModelFileError: the file is damaged, foreign, or newer than this program.
+        PluginError: a part that the model was made of is not installed.
+    """
+    tensors, about = load_weights(path, MODEL)
+    config = config_from_dict({**about["config"], **(overrides or {})}, str(path), registry)
+    on = choose_device(device)
+    stage = build_stage(config, registry, Description.from_json(about["description"]), on)
+    stage.denoiser.precision = choose_precision(precision, on)
+    if ema is not None:
+        tensors |= posthoc_average(RunFolder(path.parent), ema)
+    _fill(stage.denoiser, tensors, path)
+    return stage
+
+
+def _fill(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ModelFileError(f"{path} does not hold the weights that its own config describes: {error}") from None
+
+
+def posthoc_average(folder: RunFolder, width: float) -> dict[str, Tensor]:
+    """The power-function average of any relative width, from a run's snapshots (Karras et al. 2024, App. C.2)."""
+    paths = folder.snapshots()
+    if not paths:
+        raise UsageError(
+            f"{folder.path} has no snapshots to make an average of width {width:g} from. Train with --set ema.power=[0.05,0.1] "
+            "--set ema.snapshot_every=N to be able to choose the width afterwards."
+        )
+    headers = [read_about(path, SNAPSHOT) for path in paths]
+    batch, widths = headers[-1]["config"]["train"]["batch"], headers[-1]["config"]["ema"]["power"]
+    columns = [(path, about["step"] * batch, w) for path, about in zip(paths, headers, strict=True) for w in widths]
+    weights = posthoc_weights([(seen, w) for _, seen, w in columns], columns[-1][1], width)
+    total: dict[str, Tensor] = {}
+    for (path, _, w), weight in zip(columns, weights, strict=True):
+        prefix = f"power-{w:g}."
+        for name, tensor in load_weights(path, SNAPSHOT)[0].items():
+            if name.startswith(prefix):
+                own = name.removeprefix(prefix)
+                total[own] = total.get(own, 0.0) + float(weight) * tensor.float()  # type: ignore[operator]
+    return total
+
+
+def require_examples(dataset: Dataset) -> None:
+    """Refuse what cannot be trained on."""
+    if len(dataset) < 2:
+        raise DataError(f"{dataset.source} holds {len(dataset)} usable example; a model needs at least 2.")

@@ -1,0 +1,143 @@
+"""Checkpoints: the whole state of training in one file, copied in the step and written in the background."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ModelFileError
+from .ema import Ema
+from .weights import CHECKPOINT, MODEL, SNAPSHOT, load_weights, save_weights
+
+MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+
+
+def training_state(model: nn.Module, optimizer: torch.optim.Optimizer, ema: Ema, scaler: torch.amp.GradScaler) -> dict[str, Tensor]:
+    """Every tensor that the next step depends on, by a flat name. Nothing random is among them: see ``difftool.rng``."""
+    state = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    for profile in ema.averages:
+        state |= {f"ema.{profile}.{name}": tensor for name, tensor in ema.tensors(profile).items()}
+    for name, parameter in model.named_parameters():
+        moments = optimizer.state.get(parameter, {})
+        state |= {f"optimizer.{moment}.{name}": moments[moment] for moment in MOMENTS if moment in moments}
+    if scaler.is_enabled():
+        saved = scaler.state_dict()
+        state |= {"scaler.scale": torch.tensor(saved["scale"]), "scaler.growth": torch.tensor(saved["_growth_tracker"])}
+    return state
+
+
+@torch.no_grad()
+def restore_state(
+    state: Mapping[str, Tensor], model: nn.Module, optimizer: torch.optim.Optimizer, ema: Ema, scaler: torch.amp.GradScaler
+) -> None:
+    """Put a checkpoint's tensors back, bit for bit. Raises ModelFileError when they are of another network."""
+    own = model.state_dict()
+    for name, tensor in own.items():
+        tensor.copy_(_take(state, f"model.{name}", tensor))
+    for profile in ema.averages:
+        for name, average in ema.tensors(profile).items():
+            average.copy_(_take(state, f"ema.{profile}.{name}", average))
+    for name, parameter in model.named_parameters():
+        moments = {moment: state[f"optimizer.{moment}.{name}"] for moment in MOMENTS if f"optimizer.{moment}.{name}" in state}
+        if moments:
+            optimizer.state[parameter] = {
+                moment: tensor.to(parameter.device, copy=True)
+                if moment == "step"
+                else torch.empty_like(parameter, memory_format=torch.preserve_format).copy_(tensor)
+                for moment, tensor in moments.items()
+            }
+    if scaler.is_enabled() and "scaler.scale" in state:
+        scaler.load_state_dict(scaler.state_dict() | {"scale": state["scaler.scale"].item(), "_growth_tracker": int(state["scaler.growth"])})
+
+
+def _take(state: Mapping[str, Tensor], name: str, like: Tensor) -> Tensor:
+    if name not in state or state[name].shape != like.shape:
+        found = f"has shape {tuple(state[name].shape)}" if name in state else "is missing"
+        raise ModelFileError(f"The checkpoint is of another network: {name} {found}, and {tuple(like.shape)} is needed. Was the run's config.toml edited?")
+    return state[name]
+
+
+def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of a checkpoint and its facts. Raises ModelFileError."""
+    return load_weights(path, CHECKPOINT)
+
+
+class Saver:
+    """Copies state into buffers it keeps, and writes them on a thread, one save in flight at most.
+
+    Args:
+        folder: the run's.
+        keep: how many checkpoints stay; an older one goes only when a newer one is safe on disk.
+    """
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        self._folder, self._keep = folder, keep
+        self._buffers: dict[str, Tensor] = {}
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+
+    def save(self, step: int, state: Mapping[str, Tensor], ema: Ema, about: Mapping[str, Any], *, snapshot: bool = False) -> Path:
+        """Begin to save; returns the checkpoint's path-to-be. Blocks only for the copy, and for an earlier save still being written."""
+        self.wait()
+        self._copy(state)
+        path = self._folder / "checkpoints" / f"{step:08d}.safetensors"
+        profile = ema.profiles[0].name
+        weights = {name: self._buffers[f"ema.{profile}.{name}"] for name in ema.names}
+        buffers = {name[6:]: t for name, t in self._buffers.items() if name.startswith("model.") and name[6:] not in weights}
+        snapshots = self._snapshot(ema) if snapshot else {}
+
+        def write() -> None:
+            save_weights(path, CHECKPOINT, self._buffers, {**about, "step": step})
+            save_weights(self._folder / "model.safetensors", MODEL, weights | buffers, {**about, "step": step, "ema": profile})
+            if snapshots:
+                save_weights(self._folder / "snapshots" / path.name, SNAPSHOT, snapshots, {**about, "step": step})
+            prune(path.parent, self._keep)
+
+        self._thread = threading.Thread(target=self._guard, args=(write,), name="difftool-saver")
+        self._thread.start()
+        return path
+
+    def wait(self) -> None:
+        """Until what was begun is on disk; raises what went wrong while writing it."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+
+    def _guard(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except BaseException as error:  # raised by wait(), in the thread that asked
+            self._error = error
+
+    @torch.no_grad()
+    def _copy(self, state: Mapping[str, Tensor]) -> None:
+        if self._buffers.keys() != state.keys():
+            self._buffers = {name: torch.empty(t.shape, dtype=t.dtype, pin_memory=t.is_cuda) for name, t in state.items()}
+        for name, tensor in state.items():
+            self._buffers[name].copy_(tensor, non_blocking=True)
+        if any(t.is_cuda for t in state.values()):
+            torch.cuda.synchronize()
+
+    def _snapshot(self, ema: Ema) -> dict[str, Tensor]:
+        """The power averages in half precision, as in the paper."""
+        powers = [profile.name for profile in ema.profiles if profile.name.startswith("power-")]
+        return {f"{profile}.{name}": self._buffers[f"ema.{profile}.{name}"].half() for profile in powers for name in ema.names}
+
+
+def prune(folder: Path, keep: int) -> None:
+    """Remove all but the newest ``keep`` checkpoints."""
+    for old in checkpoints(folder)[:-keep]:
+        old.unlink(missing_ok=True)
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, oldest first."""
+    return sorted(p for p in folder.glob("*.safetensors") if p.stem.isdigit())

@@ -1,0 +1,146 @@
+"""Several processes, one loop: torch's elastic launcher, DDP, and an agreement on when to stop.
+
+The same command line runs in every process. Under ``torchrun`` or SLURM the process joins what it was started into.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from ..errors import UsageError
+
+ASKED = "DIFFTOOL_WORKER"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Who this process is among the processes of a run."""
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes files and speaks."""
+        return self.rank == 0
+
+    def share(self, batch: int, accumulate: int) -> int:
+        """This process's part of a batch. Raises UsageError when it does not divide."""
+        if batch % (self.size * accumulate):
+            raise UsageError(
+                f"A batch of {batch} cannot be split over {self.size} devices in {accumulate} part(s) each: "
+                f"choose a multiple of {self.size * accumulate}, so that every device has the same share."
+            )
+        return batch // self.size
+
+    def agree(self, flag: bool, device: torch.device) -> bool:
+        """True in every process as soon as it is true in one."""
+        if self.size == 1:
+            return flag
+        vote = torch.tensor(float(flag), device=device)
+        dist.all_reduce(vote, dist.ReduceOp.MAX)
+        return bool(vote.item())
+
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean over processes."""
+        if self.size > 1:
+            value = value.clone()
+            dist.all_reduce(value, dist.ReduceOp.SUM)
+            value /= self.size
+        return value
+
+    def wrap(self, module: nn.Module, device: torch.device) -> nn.Module:
+        """The module with its gradients averaged over processes."""
+        if self.size == 1:
+            return module
+        return DistributedDataParallel(module, device_ids=[device] if device.type == "cuda" else None, gradient_as_bucket_view=True)
+
+    def barrier(self) -> None:
+        if self.size > 1:
+            dist.barrier()
+
+
+def without_sync(module: nn.Module, last: bool) -> AbstractContextManager[None]:
+    """While accumulating, only the last part exchanges gradients."""
+    return nullcontext() if last or not isinstance(module, DistributedDataParallel) else module.no_sync()
+
+
+def join() -> World:
+    """The world that the environment describes (torchrun's or SLURM's variables), joined; or this process alone."""
+    _translate_slurm()
+    if int(os.environ.get("WORLD_SIZE", "1")) <= 1:
+        return World()
+    if not dist.is_initialized():
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        dist.init_process_group(backend, init_method="env://", timeout=timedelta(minutes=30))
+    return World(dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_RANK", "0")))
+
+
+def leave() -> None:
+    """Close the process group, if there is one."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def _translate_slurm() -> None:
+    """``srun`` names ranks in its own way; env:// wants torch's names."""
+    if "WORLD_SIZE" in os.environ or int(os.environ.get("SLURM_NTASKS", "1")) <= 1 or "SLURM_PROCID" not in os.environ:
+        return
+    os.environ["RANK"] = os.environ["SLURM_PROCID"]
+    os.environ["LOCAL_RANK"] = os.environ.get("SLURM_LOCALID", "0")
+    os.environ["WORLD_SIZE"] = os.environ["SLURM_NTASKS"]
+    if "MASTER_ADDR" not in os.environ:
+        raise UsageError("Under srun, export MASTER_ADDR (the first node's name) and MASTER_PORT, so that the processes can meet.")
+    os.environ.setdefault("MASTER_PORT", "29500")
+
+
+def is_worker() -> bool:
+    """Whether this process was started as one of several."""
+    return "TORCHELASTIC_RUN_ID" in os.environ or ASKED in os.environ
+
+
+def launch(devices: int, argv: Sequence[str], *, nodes: int = 1, node_rank: int = 0, rendezvous: str = "") -> None:
+    """Run this same command line in ``devices`` processes on this node, and wait for them.
+
+    Args:
+        argv: the command's words after the program's name.
+        rendezvous: ``host:port`` of the first node, when there are several.
+    """
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    if nodes > 1 and not rendezvous:
+        raise UsageError("Several nodes need --rendezvous HOST:PORT, the first node's address, the same on every node.")
+    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"  # else a restart after kill -9 can hang (pytorch#135712)
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // devices)))
+    config = LaunchConfig(
+        min_nodes=nodes,
+        max_nodes=nodes,
+        nproc_per_node=devices,
+        run_id="difftool",
+        rdzv_backend="static" if nodes == 1 else "c10d",
+        rdzv_endpoint=rendezvous or f"127.0.0.1:{_free_port()}",
+        rdzv_configs={"rank": node_rank, "timeout": 900},
+        max_restarts=0,
+        monitor_interval=0.5,
+    )
+    entry: Callable[..., object] | str = sys.executable
+    elastic_launch(config, entry)("-m", "difftool", *argv)
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

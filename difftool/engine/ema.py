@@ -1,0 +1,127 @@
+"""Averages of the weights, several horizons at once, and any power-function horizon after training.
+
+Exponential averages have a half-life in examples (Karras et al. 2022, arXiv:2206.00364, App. F). Power-function averages
+(Karras et al. 2024, arXiv:2312.02696, Sec. 3 and App. C) have a relative width; from snapshots of two of them any other
+width is the least-squares combination.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .options import EmaOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Exponential:
+    """beta = 2^(-batch / half-life), the half-life being at most ``rampup`` of the examples seen."""
+
+    halflife: float
+    rampup: float
+
+    @property
+    def name(self) -> str:
+        return f"halflife-{self.halflife:g}"
+
+    def beta(self, seen: int, batch: int) -> float:
+        halflife = min(self.halflife, seen * self.rampup) if self.rampup else self.halflife
+        return 0.5 ** (batch / max(halflife, 1e-8))
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """beta = (1 - batch / seen)^(gamma + 1)   (Karras et al. 2024, Eq. 127)."""
+
+    width: float
+
+    @property
+    def name(self) -> str:
+        return f"power-{self.width:g}"
+
+    def beta(self, seen: int, batch: int) -> float:
+        return (1 - batch / max(seen, batch)) ** (gamma_of_width(self.width) + 1)
+
+
+def gamma_of_width(width: float) -> float:
+    """The exponent gamma whose profile has this relative standard deviation.
+
+    sigma_rel^2 = (gamma + 1) / ((gamma + 2)^2 (gamma + 3)), solved for its largest real root (Eq. 126).
+    """
+    t = width**-2
+    roots = np.roots([1, 7, 16 - t, 12 - t])
+    return float(roots.real[np.abs(roots.imag) < 1e-9].max())
+
+
+class Ema:
+    """Float32 averages of a model's parameters, in place, by foreach.
+
+    Args:
+        model: whose parameters are averaged; their order is fixed from here on.
+    """
+
+    def __init__(self, model: nn.Module, options: EmaOptions) -> None:
+        self.profiles: list[Exponential | Power] = [Exponential(h, options.rampup) for h in options.halflife]
+        self.profiles += [Power(width) for width in options.power]
+        self._snapshot_every = options.snapshot_every
+        self.names = [name for name, _ in model.named_parameters()]
+        self._live = list(model.parameters())
+        self.averages = {profile.name: [p.detach().clone() for p in self._live] for profile in self.profiles}
+
+    @torch.no_grad()
+    def update(self, seen: int, batch: int) -> None:
+        """Take in the weights after a step; ``seen`` examples so far, ``batch`` of them in this step."""
+        for profile in self.profiles:
+            torch._foreach_lerp_(self.averages[profile.name], self._live, 1 - profile.beta(seen, batch))
+
+    def snapshot_is_due(self, step: int, steps: int) -> bool:
+        """Whether the power averages are to be kept as they stand after this step."""
+        return bool(self._snapshot_every) and (step % self._snapshot_every == 0 or step == steps)
+
+    def tensors(self, profile: str | None = None) -> dict[str, Tensor]:
+        """Parameter name -> average, of the first profile unless another is named."""
+        return dict(zip(self.names, self.averages[profile or self.profiles[0].name], strict=True))
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Inside the block the model's parameters are the first average."""
+        kept = [p.detach().clone() for p in self._live]
+        self._copy(self.averages[self.profiles[0].name])
+        try:
+            yield
+        finally:
+            self._copy(kept)
+
+    @torch.no_grad()
+    def _copy(self, values: Sequence[Tensor]) -> None:
+        torch._foreach_copy_(self._live, list(values))
+
+
+def posthoc_weights(snapshots: Iterable[tuple[float, float]], time: float, width: float) -> np.ndarray:
+    """How to mix snapshots into the average of another width (Karras et al. 2024, App. C.2, Algorithm 3).
+
+    Args:
+        snapshots: (examples seen, width) of each snapshot.
+        time: examples seen at the end of the wanted average.
+        width: its relative width.
+
+    Returns:
+        One weight per snapshot: the least-squares fit of the wanted profile in the snapshots' profiles.
+    """
+    times, widths = (np.asarray(list(column), np.float64) for column in zip(*snapshots, strict=True))
+    gammas = np.asarray([gamma_of_width(w) for w in widths])
+    gram = _profile_product(times[:, None], gammas[:, None], times[None], gammas[None])
+    target = _profile_product(times, gammas, np.float64(time), np.float64(gamma_of_width(width)))
+    return np.linalg.lstsq(gram, target, rcond=None)[0]
+
+
+def _profile_product(t_a: np.ndarray, gamma_a: np.ndarray, t_b: np.ndarray, gamma_b: np.ndarray) -> np.ndarray:
+    """The inner product of two profiles p(t) = (gamma + 1) t^gamma / t_end^(gamma + 1) on (0, min t_end)   (Eq. 151)."""
+    ratio, later = np.minimum(t_a, t_b) / np.maximum(t_a, t_b), np.maximum(t_a, t_b)
+    exponent = np.where(t_a < t_b, gamma_b, gamma_a)
+    return (gamma_a + 1) * (gamma_b + 1) * ratio**exponent / ((gamma_a + gamma_b + 1) * later)

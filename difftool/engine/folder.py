@@ -1,0 +1,156 @@
+"""The run folder: everything about one training run, and where the runs are."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..description import Description
+from ..errors import RunExistsError, UsageError
+from ..files import unused, write_text
+from .checkpoint import checkpoints
+
+RUNS = Path("runs")
+CONFIG = "config.toml"
+
+
+class RunFolder:
+    """A run's files: ``config.toml``, ``description.json``, ``environment.json``, ``metrics.jsonl``, ``log.txt``,
+    ``checkpoints/``, ``samples/``, ``model.safetensors`` and ``report.html``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def config_path(self) -> Path:
+        return self.path / CONFIG
+
+    @property
+    def model_path(self) -> Path:
+        return self.path / "model.safetensors"
+
+    @property
+    def log_path(self) -> Path:
+        return self.path / "log.txt"
+
+    @property
+    def samples_path(self) -> Path:
+        return self.path / "samples"
+
+    @property
+    def report_path(self) -> Path:
+        return self.path / "report.html"
+
+    @classmethod
+    def create(cls, path: Path, config_toml: str, description: Description, source: str) -> RunFolder:
+        """A new run's folder. Raises RunExistsError when there is something in it."""
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunExistsError(
+                f"{path} already exists and is not empty; nothing in it was changed. Choose another --run, or continue that run with: difftool resume {path}"
+            )
+        path.mkdir(parents=True, exist_ok=True)
+        folder = cls(path)
+        write_text(path / "description.json", json.dumps(description.to_json(), indent=1))
+        write_text(path / "environment.json", json.dumps(environment(source), indent=1))
+        write_text(folder.config_path, config_toml)
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """The folder of a run that exists. Raises UsageError."""
+        if not (path / CONFIG).is_file():
+            raise UsageError(f"{path} is not a run: it has no {CONFIG}. difftool runs list shows the runs there are.")
+        return cls(path)
+
+    def description(self) -> Description:
+        return Description.from_json(json.loads((self.path / "description.json").read_text(encoding="utf-8")))
+
+    def latest_checkpoint(self) -> Path | None:
+        """The newest checkpoint, all of which are whole."""
+        found = checkpoints(self.path / "checkpoints")
+        return found[-1] if found else None
+
+    def snapshots(self) -> list[Path]:
+        return checkpoints(self.path / "snapshots")
+
+    def add_metrics(self, row: Mapping[str, Any]) -> None:
+        """Append one line of metrics."""
+        with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Every whole line of metrics; a line that a kill cut short is left out."""
+        path = self.path / "metrics.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return [row for line in lines if (row := _parsed(line)) is not None]
+
+    def forget_metrics_after(self, step: int) -> None:
+        """Drop what a killed run measured after its last checkpoint: the resumed run measures it again."""
+        rows = [row for row in self.metrics() if row["step"] <= step]
+        write_text(self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+
+    def log(self, text: str) -> None:
+        """Append to the run's log, with the time."""
+        with open(self.log_path, "a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text.rstrip()}\n")
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError:
+        return None
+
+
+def environment(source: str) -> dict[str, Any]:
+    """Where and with what a run was made, for whoever must repeat it."""
+    import torch
+
+    return {
+        "difftool": __version__,
+        "command": sys.argv,
+        "folder": os.getcwd(),
+        "data": source,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "platform": platform.platform(),
+        "threads": torch.get_num_threads(),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def new_run_path(name: str, root: Path = RUNS) -> Path:
+    """``runs/NAME``, or ``runs/NAME-2`` … when that is taken."""
+    return unused(root / name)
+
+
+def list_runs(root: Path = RUNS) -> list[Path]:
+    """The runs below a folder, the one last worked on first."""
+    runs = [path.parent for path in root.glob(f"*/{CONFIG}")]
+    return sorted(runs, key=lambda run: (_last_worked_on(run), run.name), reverse=True)
+
+
+def _last_worked_on(run: Path) -> float:
+    return max(path.stat().st_mtime for path in (run, run / CONFIG, run / "log.txt", run / "metrics.jsonl") if path.exists())
+
+
+def find_run(text: str, root: Path = RUNS) -> Path:
+    """A run by path, by name below ``runs/``, or ``latest``. Raises UsageError."""
+    if text == "latest":
+        if not (runs := list_runs(root)):
+            raise UsageError(f"There is no run in {root.resolve()} yet. Train one with: difftool train -m MODALITY FOLDER")
+        return runs[0]
+    for path in (Path(text), root / text):
+        if (path / CONFIG).is_file():
+            return path
+    names = ", ".join(run.name for run in list_runs(root)[:10])
+    raise UsageError(f"There is no run {text!r}, neither as a path nor in {root.resolve()}." + (f" There: {names}." if names else ""))

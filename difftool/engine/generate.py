@@ -1,0 +1,131 @@
+"""The sampling loop: sample i depends on the seed and i alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..batch import Batch
+from ..description import Condition
+from ..errors import UsageError
+from ..guidance import guide
+from ..options import NoOptions, Options
+from ..rng import Streams, generator
+from ..stage import Stage
+from .capture import captured
+from .options import GuidanceOptions
+
+ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRequest:
+    """What to sample.
+
+    Attributes:
+        n: how many samples, with global indices ``start`` to ``start + n``.
+        batch: how many at once; the samples do not depend on it.
+        cond: condition name -> values, taken in turn; ``["all"]`` means every label in turn. A condition that is not
+            named is drawn as it occurs in the data.
+        shape: the modality's own wishes (a size, a length).
+    """
+
+    n: int
+    steps: int
+    batch: int = 64
+    seed: int = 0
+    start: int = 0
+    guidance: GuidanceOptions = field(default_factory=GuidanceOptions)
+    cond: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    shape: Options = field(default_factory=NoOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """One finished sample: ``example`` in raw units, and the conditions it was made for."""
+
+    index: int
+    example: np.ndarray
+    cond: Mapping[str, str | float | None]
+
+
+def generate(stage: Stage, request: SampleRequest) -> Iterator[Generated]:
+    """Samples in the order of their indices. Raises UsageError for a condition or value that the model does not know."""
+    chosen = {name: _values(stage, name, texts) for name, texts in request.cond.items()}
+    stage.denoiser.eval()
+    return _batches(stage, request, chosen)
+
+
+def _batches(stage: Stage, request: SampleRequest, chosen: Mapping[str, list[float]]) -> Iterator[Generated]:
+    stop = request.start + request.n
+    with captured(stage.denoiser) as denoiser:
+        for at in range(request.start, stop, request.batch):
+            indices = range(at, min(at + request.batch, stop))
+            cond = {name: _column(stage, c, chosen.get(name), indices, request.seed) for name, c in _conditions(stage).items()}
+            with torch.inference_mode():
+                examples = _sample(stage, denoiser, request, indices, cond)
+            for place, (index, example) in enumerate(zip(indices, examples, strict=True)):
+                shown = {name: stage.description.conditions[name].show(values[place].item()) for name, values in cond.items() if values.ndim == 1}
+                yield Generated(index, example, shown)
+
+
+def _sample(stage: Stage, denoiser, request: SampleRequest, indices: Sequence[int], cond: Mapping[str, Tensor]) -> list[np.ndarray]:
+    device = next(stage.denoiser.parameters()).device
+    space, rng = stage.representation.space, Streams(request.seed, "sample", indices, device=device)
+    shapes = stage.modality.template(stage.description, len(indices), Streams(request.seed, "template", indices), request.shape)
+    like = stage.representation.encode(shapes.map(lambda t: t.to(device)))
+
+    def noise() -> Tensor:
+        return space.noise(like.x.shape, rng, like.mask)
+
+    denoise = guide(denoiser, {name: value.to(device) for name, value in cond.items()}, like.mask, request.guidance)
+    sigmas = stage.process.schedule.sigmas(request.steps)
+    x = noise().mul_(sigmas[0])
+    for step in stage.sampler(denoise, x, sigmas, noise, **stage.knobs):
+        x = step.x
+    raw = stage.representation.decode(Batch(x, mask=like.mask))
+    return _unpadded(raw)
+
+
+def _unpadded(raw: Batch) -> list[np.ndarray]:
+    """Each example as an array of its own; padding stays for the modality to cut, which knows where it is."""
+    return list(raw.x.cpu().numpy())
+
+
+def _conditions(stage: Stage) -> dict[str, Condition]:
+    return {name: stage.description.conditions[name] for name in stage.denoiser.conditioners}
+
+
+def _values(stage: Stage, name: str, texts: Sequence[str]) -> list[float]:
+    known = _conditions(stage)
+    if name not in known:
+        able = ", ".join(c.name for c in known.values() if c.kind != "vector") or "none: it was trained without conditions"
+        raise UsageError(f"The model has no condition {name!r}. It has: {able}.")
+    condition = known[name]
+    if list(texts) == [ALL] and condition.kind == "label" and ALL not in condition.names:
+        return [float(i) for i in range(len(condition.names))]
+    return [condition.parse(text) for text in texts]
+
+
+def _column(stage: Stage, condition: Condition, chosen: list[float] | None, indices: Sequence[int], seed: int) -> Tensor:
+    """The condition's value for each sample: what was chosen, in turn; else drawn like the data; null for vectors."""
+    if condition.kind == "vector":
+        return stage.denoiser.conditioners[condition.name].null(torch.zeros(len(indices), condition.width))  # type: ignore[operator]
+    if chosen is not None:
+        values = [chosen[index % len(chosen)] for index in indices]
+    else:
+        values = [_drawn(condition, seed, index) for index in indices]
+    return torch.tensor(values, dtype=torch.int64 if condition.kind == "label" else torch.float32)
+
+
+def _drawn(condition: Condition, seed: int, index: int) -> float:
+    """A label as often as in the data; a number uniformly from the data's range."""
+    u = torch.rand((), generator=generator(seed, f"condition {condition.name}", index=index), dtype=torch.float64).item()
+    if condition.kind == "number":
+        return condition.low + u * (condition.high - condition.low)
+    edges = np.cumsum(condition.counts) / sum(condition.counts)
+    return float(np.searchsorted(edges, u, side="right"))

@@ -1,0 +1,62 @@
+"""What a run will cost, found out by three warm steps and nothing written."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..data.dataset import Dataset, batches
+from ..stage import Stage
+from .checkpoint import training_state
+from .device import memory_in_use, memory_total, naming_memory_knobs
+from .fit import make_step
+from .options import TrainOptions
+
+WARM_STEPS = 3
+
+
+def dry_run(stage: Stage, dataset: Dataset, folder: Path) -> dict[str, Any]:
+    """Sizes and speeds of a run that is not begun; ``folder`` is where it would be written."""
+    train = TrainOptions.model_validate(stage.config["train"])
+    step = make_step(stage, train)
+    with naming_memory_knobs(train):
+        seconds = [_timed(step, i, raw) for i, raw in enumerate(batches(dataset, seed=train.seed, batch=train.batch, start=0, stop=1 + WARM_STEPS))]
+    state = training_state(step.model, step.optimizer, step.ema, step.scaler)
+    per_step = sum(seconds[1:]) / WARM_STEPS
+    return {
+        "data": dataset.source,
+        "examples": len(dataset),
+        "skipped": len(dataset.skipped),
+        "raw_shape": list(dataset.description.shape),
+        "model_shape": list(stage.representation.shape),
+        "conditions": {name: c.kind for name, c in dataset.description.conditions.items()},
+        "parameters": sum(p.numel() for p in step.model.parameters()),
+        "device": str(step.device),
+        "precision": str(stage.denoiser.precision).removeprefix("torch."),
+        "memory_bytes": memory_in_use(step.device),
+        "memory_total_bytes": memory_total(step.device),
+        "checkpoint_bytes": sum(t.numel() * t.element_size() for t in state.values()),
+        "checkpoints_kept": train.keep,
+        "free_disk_bytes": shutil.disk_usage(_existing(folder)).free,
+        "seconds_per_step": per_step,
+        "steps": train.steps,
+        "seconds_in_all": per_step * train.steps,
+    }
+
+
+def _timed(step, i: int, raw) -> float:
+    start = time.perf_counter()
+    step(i, raw)
+    if step.device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def _existing(path: Path) -> Path:
+    """The nearest folder that is there."""
+    path = path.resolve()
+    return next(parent for parent in (path, *path.parents) if parent.exists())
