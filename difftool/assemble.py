@@ -114,12 +114,21 @@ def _build_denoiser(
     conditioners = {name: _build_conditioner(config, registry, c) for name, c in description.conditions.items()}
     interface = Interface(
         shape=representation.shape,
-        vector=max((c.vector for c in conditioners.values()), default=0),
-        tokens=max((c.tokens for c in conditioners.values()), default=0),
+        vector=_common_width("vector", {name: c.vector for name, c in conditioners.items()}),
+        tokens=_common_width("tokens", {name: c.tokens for name, c in conditioners.items()}),
         channels=sum(c.channels for c in conditioners.values()),
     )
     backbone: Backbone = _build(registry, "backbone", config.backbone, interface)
     return Denoiser(backbone, process.preconditioning, conditioners)
+
+
+def _common_width(signal: str, widths: Mapping[str, int]) -> int:
+    """Vectors are added and tokens laid in one sequence, so those that exist are of one width."""
+    found = {name: width for name, width in widths.items() if width}
+    if len(set(found.values())) > 1:
+        shown = ", ".join(f"conditions.{name}.width = {width}" for name, width in found.items())
+        raise UsageError(f"The {signal} signals of several conditions are combined and need one width, but {shown}. Give all the same.")
+    return next(iter(found.values()), 0)
 
 
 def _build_conditioner(config: Config, registry: Registry, condition: Condition) -> Conditioner:

@@ -32,9 +32,15 @@ class Denoiser(nn.Module):
     ) -> None:
         super().__init__()
         self.backbone = backbone
-        self.conditioners = nn.ModuleDict(dict(conditioners))
+        self._names = tuple(conditioners)
+        self._conditioners = nn.ModuleList(conditioners.values())  # a list: a column may be called anything, a submodule may not
         self.preconditioning = preconditioning
         self.precision = precision
+
+    @property
+    def conditioners(self) -> dict[str, Conditioner]:
+        """By condition name."""
+        return dict(zip(self._names, self._conditioners, strict=True))  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, sigma: Tensor, cond: Mapping[str, Tensor], mask: Tensor | None = None) -> Tensor:
         """``x [b, ...]``, ``sigma [b]`` -> x0 ``[b, ...]``, float32."""
@@ -57,4 +63,4 @@ class Denoiser(nn.Module):
 
     def null(self, cond: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The same conditions, none of them given."""
-        return {name: self.conditioners[name].null(value) for name, value in cond.items() if name in self.conditioners}
+        return {name: conditioner.null(cond[name]) for name, conditioner in self.conditioners.items()}

@@ -1,0 +1,108 @@
+"""The architecture as a law: imports point down only, the core names no modality, plugins use the public surface."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CORE = ROOT / "difftool"
+
+FLOORS = {
+    "batch": 0, "shapes": 0, "rng": 0, "options": 0, "errors": 0, "files": 0, "__init__": 0,
+    "process": 1, "samplers": 1, "space": 1, "nn": 1, "spec": 1, "hookspecs": 1, "registry": 1,
+    "denoiser": 2, "conditioner": 2, "conditioners": 2, "guidance": 2, "representation": 2, "modality": 2, "description": 2,
+    "stage": 3, "objective": 3,
+    "engine": 4, "data": 4,
+    "assemble": 5, "config": 5, "builtin": 5, "report": 5,
+    "cli": 6, "testing": 6, "__main__": 6,
+}  # fmt: skip
+STRANGERS = [{"process"}, {"samplers"}, {"space"}, {"nn"}, {"spec", "hookspecs", "registry"}]
+MODALITY_WORDS = re.compile(r"\b(image|picture|photo|audio|sound|video|molecule|spectrogram|waveform|pixel)s?\b", re.I)
+
+
+def sources() -> list[Path]:
+    return sorted(CORE.rglob("*.py"))
+
+
+def part_of(path: Path) -> str:
+    relative = path.relative_to(CORE)
+    return relative.parts[0].removesuffix(".py")
+
+
+def imported_parts(path: Path) -> set[str]:
+    """The parts of the core that a module imports, wherever in the file, except for type checking only."""
+    package = ["difftool", *path.relative_to(CORE).parts[:-1]]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1] + (node.module.split(".") if node.module else [])
+            found |= {base[1]} if len(base) > 1 else {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "difftool":
+            parts = (node.module or "").split(".")
+            found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+    return {name for name in found if name in FLOORS}
+
+
+def test_every_part_has_a_floor():
+    assert {part_of(path) for path in sources()} <= set(FLOORS)
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(CORE)))
+def test_imports_point_down(path):
+    own = part_of(path)
+    if own == "__init__":
+        return  # the public surface names everything, lazily
+    for other in imported_parts(path) - {own, "__init__"}:
+        assert FLOORS[other] <= FLOORS[own], f"{own} (floor {FLOORS[own]}) imports {other} (floor {FLOORS[other]})"
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(CORE)))
+def test_strangers_on_the_first_floor(path):
+    own = part_of(path)
+    for group in STRANGERS:
+        if own in group:
+            others = set().union(*STRANGERS) - group
+            assert not imported_parts(path) & others
+
+
+@pytest.mark.parametrize("part", ["engine"])
+def test_the_engine_meets_processes_and_samplers_only_inside_a_stage(part):
+    for path in (CORE / part).rglob("*.py"):
+        assert not imported_parts(path) & {"process", "samplers"}, path
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(CORE)))
+def test_the_core_says_no_modality_s_name(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        words = []
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            words = [node.value]
+        elif isinstance(node, ast.Name):
+            words = [node.id]
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            words = [node.name]
+        for word in words:
+            assert not MODALITY_WORDS.search(word), f"{path}:{node.lineno} says {word!r}"
+
+
+def plugin_sources() -> list[Path]:
+    return sorted(p for p in (ROOT / "plugins").rglob("*.py") if "build" not in p.parts)
+
+
+@pytest.mark.parametrize("path", plugin_sources(), ids=lambda p: p.name)
+def test_plugins_use_the_public_surface_only(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").startswith("difftool."):
+            assert node.module.startswith("difftool.testing"), f"{path}:{node.lineno} imports {node.module}"
+        if isinstance(node, ast.Import):
+            assert not any(alias.name.startswith("difftool.") for alias in node.names)
