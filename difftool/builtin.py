@@ -1,0 +1,104 @@
+"""difftool's own parts. They come through the same hooks as any plugin's."""
+
+from __future__ import annotations
+
+from .hookspecs import hookimpl
+from .spec import ProcessSpec, Spec
+
+
+def _process(name: str, summary: str, code: str, options: str = "") -> Spec:
+    return Spec(name, summary, f"difftool.process.{code}", f"difftool.process.options:{options}" if options else "")
+
+
+def _row(name: str, summary: str, code: str, options: str, density: str, weighting: str, schedule: str) -> ProcessSpec:
+    target, model = f"difftool.process.preconditioning:{code}", f"difftool.process.options:{options}"
+    return ProcessSpec(name, summary, target, model, density=density, weighting=weighting, schedule=schedule)
+
+
+def _sampler(name: str, summary: str, module: str, options: str = "") -> Spec:
+    return Spec(name, summary, f"difftool.samplers.{module}:{name}", f"difftool.samplers.options:{options}" if options else "")
+
+
+def _conditioner(name: str, summary: str, code: str, options: str) -> Spec:
+    return Spec(name, summary, f"difftool.conditioners:{code}", f"difftool.nn.options:{options}")
+
+
+@hookimpl
+def difftool_backbones() -> list[Spec]:
+    return [
+        Spec("unet", "U-Net with attention, in one, two or three dimensions", "difftool.nn.unet:UNet", "difftool.nn.options:UNetOptions")
+    ]
+
+
+@hookimpl
+def difftool_processes() -> list[ProcessSpec]:
+    return [
+        _row("edm", "preconditioning of Karras et al. 2022", "Edm", "EdmOptions", "lognormal", "edm", "karras"),
+        _row("eps", "predicts the noise: DDPM (Ho et al. 2020)", "Eps", "PathOptions", "uniform", "uniform", "linear"),
+        _row("v", "predicts the velocity (Salimans & Ho 2022)", "V", "PathOptions", "uniform", "uniform", "cosine"),
+        _row("flow", "rectified flow (Liu et al. 2022)", "Flow", "PathOptions", "logit-normal", "uniform", "flow"),
+        _row("x0", "predicts the clean example", "X0", "EdmOptions", "lognormal", "min-snr", "karras"),
+    ]
+
+
+@hookimpl
+def difftool_densities() -> list[Spec]:
+    return [
+        _process("uniform", "uniform in the schedule's time", "density:Uniform", "UniformOptions"),
+        _process("lognormal", "ln sigma is normal (Karras et al. 2022)", "density:LogNormal", "LogNormalOptions"),
+        _process("logit-normal", "logit of flow time is normal (Esser et al. 2024)", "density:LogNormal", "LogitNormalOptions"),
+        _process("stratified", "uniform in time, evenly spread over each batch", "density:Uniform", "StratifiedOptions"),
+    ]
+
+
+@hookimpl
+def difftool_weightings() -> list[Spec]:
+    return [
+        _process("edm", "unit weight on the network's output (Karras et al. 2022)", "weighting:Edm"),
+        _process("uniform", "unit weight on the native target", "weighting:Uniform"),
+        _process("min-snr", "signal-to-noise ratio, capped (Hang et al. 2023)", "weighting:MinSnr", "MinSnrOptions"),
+        _process("soft-min-snr", "signal-to-noise ratio, softly capped (Crowson et al. 2024)", "weighting:SoftMinSnr", "SoftMinSnrOptions"),
+    ]
+
+
+@hookimpl
+def difftool_schedules() -> list[Spec]:
+    return [
+        _process("karras", "linear in sigma^(1/rho) (Karras et al. 2022)", "schedule:Karras", "KarrasOptions"),
+        _process("linear", "DDPM's linear betas (Ho et al. 2020)", "schedule:Linear", "LinearOptions"),
+        _process("cosine", "cosine (Nichol & Dhariwal 2021)", "schedule:Cosine", "CosineOptions"),
+        _process("sigmoid", "sigmoid (Jabri et al. 2022)", "schedule:Sigmoid", "SigmoidOptions"),
+        _process("flow", "linear in flow time, with a shift for large examples (Esser et al. 2024)", "schedule:Flow", "FlowOptions"),
+        _process("exponential", "linear in ln sigma", "schedule:Exponential", "ExponentialOptions"),
+        _process(
+            "zero-snr", "DDPM's betas with zero terminal SNR and trailing steps (Lin et al. 2024)", "schedule:Linear", "ZeroSnrOptions"
+        ),
+    ]
+
+
+@hookimpl
+def difftool_samplers() -> list[Spec]:
+    return [
+        _sampler("ddpm", "ancestral sampling of DDPM (Ho et al. 2020)", "ancestral", "DdpmOptions"),
+        _sampler("ddim", "DDIM (Song et al. 2021); eta adds noise", "ancestral", "DdimOptions"),
+        _sampler("euler", "Euler's method: first order, one evaluation a step", "euler"),
+        _sampler("euler_ancestral", "Euler's method with fresh noise at every step", "ancestral", "EulerAncestralOptions"),
+        _sampler("heun", "Heun's method: second order, two evaluations a step; churn (Karras et al. 2022)", "heun", "HeunOptions"),
+        _sampler("dpmpp_2m", "DPM-Solver++ 2M: second order, one evaluation a step (Lu et al. 2022)", "dpmpp"),
+        _sampler("dpmpp_2m_sde", "DPM-Solver++ 2M for the reverse diffusion, with fresh noise", "dpmpp", "Dpmpp2mSdeOptions"),
+        _sampler("pndm", "pseudo linear multistep: fourth order, one evaluation a step (Liu et al. 2022)", "pndm"),
+    ]
+
+
+@hookimpl
+def difftool_objectives() -> list[Spec]:
+    return [Spec("denoising", "denoising score matching", "difftool.objective:Denoising")]
+
+
+@hookimpl
+def difftool_conditioners() -> list[Spec]:
+    return [
+        _conditioner("label", "one learned vector per label", "Label", "LabelOptions"),
+        _conditioner("number", "Fourier features of a number", "Number", "NumberOptions"),
+        _conditioner("vector", "a linear map of a vector", "Vector", "VectorOptions"),
+    ]

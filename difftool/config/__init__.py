@@ -1,0 +1,27 @@
+"""Configuration: layers of TOML tables to one validated ``Config``. Imports neither torch nor numpy."""
+
+from __future__ import annotations
+
+from .config import AUTO, NONE, AutoConditionOptions, Config, Part
+from .gather import gather
+from .layers import Layer, dict_layer, file_layer, flag_layer, recipe_layer, text_layer
+from .resolve import Resolved, config_from_dict, resolve, trace
+
+__all__ = [
+    "AUTO",
+    "NONE",
+    "AutoConditionOptions",
+    "Config",
+    "Layer",
+    "Part",
+    "Resolved",
+    "config_from_dict",
+    "dict_layer",
+    "file_layer",
+    "flag_layer",
+    "gather",
+    "recipe_layer",
+    "resolve",
+    "text_layer",
+    "trace",
+]

@@ -1,0 +1,65 @@
+"""The layers of a command: recipe, project file, ``--config`` files, flags and ``--set``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+from ..registry import Registry
+from .config import NONE
+from .layers import Layer, file_layer, flag_layer, recipe_layer
+
+PROJECT_FILE = Path("difftool.toml")
+
+
+def gather(
+    registry: Registry,
+    modality: str | None = None,
+    recipe: str | None = None,
+    configs: Sequence[Path] = (),
+    flags: Iterable[tuple[str, str, Any]] = (),
+    sets: Iterable[str] = (),
+    project: Path | None = PROJECT_FILE,
+) -> list[Layer]:
+    """Weakest first, ready for ``resolve``. A file may name the recipe it builds on: ``recipe = "small"``, or ``"none"``."""
+    files = [file_layer(path) for path in _files(project, configs)]
+    top = flag_layer(flags, sets)
+    named = recipe or next((str(layer.data["recipe"]) for layer in reversed(files) if "recipe" in layer.data), None)
+    use, representation = _chosen(modality, [*files, top])
+    return [*_recipe(registry, use, representation, named, files), *files, top]
+
+
+def _files(project: Path | None, configs: Sequence[Path]) -> list[Path]:
+    return [*([project] if project is not None and project.is_file() else []), *configs]
+
+
+def _chosen(modality: str | None, layers: list[Layer]) -> tuple[str, str]:
+    """Modality and representation as far as they are said outright; "" where they are not."""
+    use, _, representation = (modality or "").partition("/")
+    return use or _use(layers, "modality"), representation or _use(layers, "representation")
+
+
+def _use(layers: list[Layer], table: str) -> str:
+    tables = [layer.data.get(table) for layer in reversed(layers)]
+    return next((str(found["use"]) for found in tables if isinstance(found, dict) and "use" in found), "")
+
+
+def _recipe(registry: Registry, modality: str, representation: str, name: str | None, files: list[Layer]) -> list[Layer]:
+    """The recipe's layer, or none: an unknown modality is left for ``resolve`` to report with all else."""
+    if name == NONE:
+        return []
+    if name and (name.endswith(".toml") or "\\" in name or name.startswith((".", "/", "~"))):
+        return [file_layer(Path(name).expanduser())]
+    if modality not in registry.names("modality"):
+        return []
+    spec = registry.modality(modality)
+    representation = representation or next(iter(spec.representations), "")
+    wanted = name or spec.recipe
+    if name is None and not any(f"{prefix}/{wanted}" in registry.names("recipe") for prefix in (modality, f"{modality}/{representation}")):
+        return []
+    try:
+        return [recipe_layer(registry.recipe(modality, representation, wanted))]
+    except UsageError as error:
+        return [Layer("--recipe", faults=(f"{'--recipe' if name else 'the default recipe'}: {error}",))]

@@ -1,0 +1,168 @@
+"""Layers: where settings were written. Each is a dict of tables that remembers the place of every key."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path as File
+from typing import Any
+
+from ..spec import RecipeSpec
+
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Settings from one source.
+
+    Attributes:
+        origin: what the source is called in messages.
+        data: tables as TOML would give them.
+        places: where single keys were written, when that is more exact than ``origin``.
+        texts: keys given as bare text on the command line, with that text.
+        faults: what was wrong with the source itself.
+    """
+
+    origin: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    places: Mapping[Path, str] = field(default_factory=dict)
+    texts: Mapping[Path, str] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+
+    def where(self, path: Path) -> str:
+        """The most exact place known for a key."""
+        for n in range(len(path), 0, -1):
+            if path[:n] in self.places:
+                return self.places[path[:n]]
+        inside = (place for written, place in self.places.items() if written[: len(path)] == path)
+        return next(inside, self.origin)
+
+
+def dict_layer(data: Mapping[str, Any], origin: str) -> Layer:
+    """Plain data, such as the config inside a model file."""
+    return Layer(origin, data)
+
+
+def text_layer(text: str, origin: str) -> Layer:
+    """TOML text. A syntax error becomes a fault of the layer, to be reported with all others."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        return Layer(origin, faults=(_syntax_fault(str(error), origin),))
+    places = {path: f"{origin}:{line}" for path, line in _key_lines(text)}
+    return Layer(origin, data, places)
+
+
+def file_layer(path: File) -> Layer:
+    """A TOML file. A relative ``data.path`` in it counts from the file's own folder."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        return Layer(str(path), faults=(f"{path}: is not UTF-8 text (byte {error.start}), so it is no TOML file",))
+    except OSError as error:
+        return Layer(str(path), faults=(f"{path}: cannot be read: {error.strerror}",))
+    layer = text_layer(text, str(path))
+    table = layer.data.get("data")
+    if isinstance(table, dict) and isinstance(table.get("path"), str) and table["path"]:
+        table["path"] = str(path.absolute().parent / File(table["path"]).expanduser())
+    return layer
+
+
+def recipe_layer(spec: RecipeSpec) -> Layer:
+    """The TOML file of a recipe, a resource inside a plugin's package."""
+    from importlib.resources import files
+
+    package, _, name = spec.target.partition(":")
+    origin = f"recipe {spec.name}"
+    try:
+        text = files(package).joinpath(name).read_text(encoding="utf-8")
+    except (OSError, ImportError, UnicodeDecodeError) as error:
+        return Layer(origin, faults=(f"{origin}: {spec.target} cannot be read: {error}",))
+    return text_layer(text, origin)
+
+
+def flag_layer(flags: Iterable[tuple[str, str, Any]] = (), sets: Iterable[str] = ()) -> Layer:
+    """What the command line says: ``(flag, "table.key", value)`` for flags, ``a.b=c`` for ``--set``.
+
+    Text is read as a TOML value where it is one, and is taken as it stands where it is not.
+    """
+    layer = Layer("the command line", {}, {}, {}, ())
+    faults: list[str] = []
+    for flag, dotted, value in flags:
+        _put(layer, tuple(dotted.split(".")), value, flag, faults)
+    given = {}
+    for item in sets:
+        dotted, equals, text = item.partition("=")
+        path = tuple(part.strip() for part in dotted.split("."))
+        if not equals or len(path) < 2 or not all(path):
+            faults.append(f"--set {item}: is not of the form table.key=value, such as train.steps=1000")
+        else:
+            given[path] = text.strip()
+    for path, text in given.items():
+        _put(layer, path, text, f"--set {'.'.join(path)}", faults)
+    return Layer(layer.origin, layer.data, layer.places, layer.texts, tuple(faults))
+
+
+def _put(layer: Layer, path: Path, value: Any, origin: str, faults: list[str]) -> None:
+    if path in layer.places:
+        faults.append(f"{origin}: {'.'.join(path)} is also given by {layer.places[path]}; keep one of them")
+        return
+    table = layer.data
+    for part in path[:-1]:
+        table = table.setdefault(part, {})  # type: ignore[attr-defined]
+        if not isinstance(table, dict):
+            faults.append(f"{origin}: {part} is already given a value, and cannot be a table as well")
+            return
+    if isinstance(value, str):
+        layer.texts[path] = value  # type: ignore[index]
+        value = parse_value(value)
+    table[path[-1]] = value  # type: ignore[index]
+    layer.places[path] = origin  # type: ignore[index]
+
+
+def parse_value(text: str) -> Any:
+    """A TOML value, or the text itself."""
+    if "\n" in text:
+        return text
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _syntax_fault(message: str, origin: str) -> str:
+    found = re.search(r"\s*\(at line (\d+), column (\d+)\)$", message)
+    if not found:
+        return f"{origin}: is not valid TOML: {message}"
+    return f"{origin}:{found[1]}: is not valid TOML at column {found[2]}: {message[: found.start()]}"
+
+
+_TABLE = re.compile(r"^\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?$")
+_KEY = re.compile(r"""^\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
+
+
+def _key_lines(text: str) -> Iterator[tuple[Path, int]]:
+    """Where keys and tables stand, line by line: near enough for a message, with no parser of our own."""
+    table: Path = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if found := _TABLE.match(line):
+            table = _dotted(found[1])
+            yield table, number
+        elif found := _KEY.match(line):
+            yield table + _dotted(found[1]), number
+
+
+def _dotted(key: str) -> Path:
+    """``a."b.c"`` -> ("a", "b.c"), by TOML's own rules."""
+    try:
+        node = tomllib.loads(f"{key} = 0")
+    except tomllib.TOMLDecodeError:
+        return (key,)
+    path = []
+    while isinstance(node, dict):
+        name, node = next(iter(node.items()))
+        path.append(name)
+    return tuple(path)

@@ -1,0 +1,221 @@
+"""Resolution: layers to a Config, every fault at once, each with its place.
+
+Precedence is the order of the layers: default < recipe < project file < ``--config`` < ``--set`` and flags. An option belongs to
+the part that was in use where it was written: when a later layer uses another part, it falls away with the part. A density,
+weighting or schedule belongs in the same way to its process, and a representation to its modality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+from ..errors import ConfigError, UsageError
+from ..options import NoOptions, Options
+from ..registry import Registry
+from .config import AUTO, DEFAULTS, ENGINE, NONE, PARENTS, PARTS, TABLES, AutoConditionOptions, Config, Part
+from .faults import validate
+from .layers import Layer, Path
+
+Tag = tuple[str | None, ...]
+"""The part in use, and the parent's before it."""
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A configuration and where each of its values was written; what is not in ``origins`` is a default."""
+
+    config: Config
+    origins: Mapping[Path, str]
+
+
+def resolve(modality: str | None, layers: Sequence[Layer], registry: Registry) -> Config:
+    """The configuration that the layers give, weakest first.
+
+    Args:
+        modality: ``name`` or ``name/representation``; None when a layer says it.
+
+    Raises:
+        ConfigError: with every fault there is.
+        PluginError: a plugin that was asked for is broken.
+    """
+    return trace(modality, layers, registry).config
+
+
+def trace(modality: str | None, layers: Sequence[Layer], registry: Registry) -> Resolved:
+    """``resolve``, with the origin of every value."""
+    work = _Resolution(_with_modality(modality, layers), registry)
+    for name in PARTS:
+        work.part(name)
+    conditions = {name: work.condition(name) for name in work.condition_names()}
+    engine = {name: work.table((name,), model, work.entries((name,))) for name, model in ENGINE.items()}
+    work.strangers()
+    if work.faults:
+        raise ConfigError(list(dict.fromkeys(work.faults)))
+    parts = {name: work.parts[name] for name in PARTS}
+    return Resolved(Config(**parts, conditions=conditions, **engine), work.origins)  # type: ignore[arg-type]
+
+
+def config_from_dict(data: Mapping[str, Any], origin: str, registry: Registry) -> Config:
+    """The configuration of a run folder or a model file."""
+    return resolve(None, [Layer(origin, data)], registry)
+
+
+def _with_modality(modality: str | None, layers: Sequence[Layer]) -> list[Layer]:
+    """The choice made by ``--modality`` holds from the first layer to the last."""
+    if modality is None:
+        return list(layers)
+    use, _, representation = modality.partition("/")
+    data: dict[str, Any] = {"modality": {"use": use}}
+    if representation:
+        data["representation"] = {"use": representation}
+    choice = Layer("--modality", data)
+    return [choice, *layers, choice]
+
+
+@dataclass
+class _Entry:
+    value: Any
+    layer: Layer
+    path: Path
+
+
+@dataclass
+class _Resolution:
+    layers: list[Layer]
+    registry: Registry
+    faults: list[str] = field(default_factory=list)
+    parts: dict[str, Part | None] = field(default_factory=dict)
+    tags: dict[str, list[Tag]] = field(default_factory=dict)
+    origins: dict[Path, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.faults += [fault for layer in self.layers for fault in layer.faults]
+
+    def part(self, name: str) -> None:
+        """Settle one noun: which part, then its options."""
+        self.tags[name] = list(self._tags(name))
+        final = self.tags[name][-1] if self.tags[name] else (None,)
+        use = final[-1]
+        self.parts[name] = None
+        if use is None:
+            if name == "modality":
+                known = ", ".join(self.registry.names("modality"))
+                self.faults.append(f"the kind of data is not given: write -m NAME, or use = NAME in [modality]. Installed: {known}")
+            return
+        kept = [tag == final for tag in self.tags[name]]
+        model = self._model(name, use, self._place_of_use((name,), kept))
+        if model is not None:
+            entries = self.entries((name,), kept)
+            options = self.table((name,), model, entries)
+            self.parts[name] = Part(use, options) if options is not None else None
+
+    def _tags(self, name: str) -> Iterator[Tag]:
+        """After each layer: the part in use, with its parents. A choice holds for the parent under which it was made."""
+        parents = self.tags[PARENTS[name]] if name in PARENTS else [() for _ in self.layers]
+        chosen: dict[Tag, str] = {}
+        for layer, parent in zip(self.layers, parents, strict=True):
+            use = self._table(layer, (name,)).get("use")
+            if isinstance(use, str):
+                chosen[parent] = use
+            elif use is not None:
+                self.faults.append(f"{layer.where((name, 'use'))}: {name}.use = {use!r} is not text; it names a {name}")
+            yield (*parent, chosen.get(parent) or self._default(name, parent[-1] if parent else None))
+
+    def _default(self, name: str, parent: str | None) -> str | None:
+        if name not in PARENTS:
+            return DEFAULTS.get(name)
+        kind = PARENTS[name]
+        if parent is None or parent not in self.registry.names(kind):
+            return None
+        if kind == "modality":
+            return next(iter(self.registry.modality(parent).representations), None)
+        return getattr(self.registry.process(parent), name)
+
+    def _place_of_use(self, table: Path, kept: Sequence[bool]) -> str:
+        """Where the part in use was chosen; noted as the origin of ``use``."""
+        for layer, counts in zip(reversed(self.layers), reversed(kept), strict=True):
+            if counts and "use" in self._table(layer, table):
+                place = self.origins[(*table, "use")] = layer.where((*table, "use"))
+                return place
+        return "default"
+
+    def _model(self, kind: str, use: str, place: str) -> type[Options] | None:
+        try:
+            return self.registry.options(self.registry.get(kind, use))
+        except UsageError as error:
+            self.faults.append(f"{place}: {error}")
+            return None
+
+    def condition_names(self) -> list[str]:
+        return list(dict.fromkeys(name for layer in self.layers for name in self._table(layer, ("conditions",))))
+
+    def condition(self, name: str) -> Part | None:
+        """One entry of ``[conditions]``; without ``use`` the data decides."""
+        table: Path = ("conditions", name)
+        uses: list[str] = []
+        for layer in self.layers:
+            use = self._table(layer, table).get("use", uses[-1] if uses else AUTO)
+            uses.append(str(use))
+        kept = [use == uses[-1] for use in uses]
+        model = self._condition_model(uses[-1], self._place_of_use(table, kept))
+        if model is None:
+            return None
+        options = self.table(table, model, self.entries(table, kept))
+        return Part(uses[-1], options) if options is not None else None
+
+    def _condition_model(self, use: str, place: str) -> type[Options] | None:
+        if use == AUTO:
+            return AutoConditionOptions
+        return NoOptions if use == NONE else self._model("conditioner", use, place)
+
+    def entries(self, table: Path, kept: Sequence[bool] | None = None) -> dict[str, _Entry]:
+        """The last value of each key, from the layers that count."""
+        found: dict[str, _Entry] = {}
+        for n, layer in enumerate(self.layers):
+            if kept is None or kept[n]:
+                values = self._table(layer, table)
+                found |= {key: _Entry(value, layer, (*table, key)) for key, value in values.items() if key != "use" or table[0] in ENGINE}
+        return found
+
+    def table(self, table: Path, model: type[Options], entries: dict[str, _Entry]) -> Options | None:
+        """Validate one table."""
+        texts = {key: entry.layer.texts[entry.path] for key, entry in entries.items() if entry.path in entry.layer.texts}
+
+        def where(key: str) -> str:
+            entry = entries.get(key) or next(reversed(entries.values()), None)
+            return entry.layer.where(entry.path) if entry else "default"
+
+        options, faults = validate(model, {key: entry.value for key, entry in entries.items()}, texts, where, ".".join(table))
+        self.faults += faults
+        self.origins |= {entry.path: entry.layer.where(entry.path) for entry in entries.values()}
+        return options
+
+    def strangers(self) -> None:
+        """Tables that no one knows, and plain values where a table belongs."""
+        for layer in self.layers:
+            for name, value in layer.data.items():
+                if name == "recipe" and isinstance(value, str):
+                    continue
+                if name not in TABLES:
+                    close = get_close_matches(name, TABLES, n=1)
+                    hint = f"Did you mean [{close[0]}]?" if close else f"The tables are: {', '.join(TABLES)}"
+                    self.faults.append(f"{layer.where((name,))}: [{name}] is unknown. {hint}")
+                elif not isinstance(value, Mapping):
+                    self.faults.append(f"{layer.where((name,))}: {name} = {value!r} is no table; write [{name}] and its keys below it")
+            self._flat_conditions(layer)
+
+    def _flat_conditions(self, layer: Layer) -> None:
+        for name, value in self._table(layer, ("conditions",)).items():
+            if not isinstance(value, Mapping):
+                place = layer.where(("conditions", name))
+                self.faults.append(f"{place}: conditions.{name} = {value!r} is no table; write [conditions.{name}] and its keys below it")
+
+    @staticmethod
+    def _table(layer: Layer, path: Path) -> Mapping[str, Any]:
+        node: Any = layer.data
+        for name in path:
+            node = node.get(name, {}) if isinstance(node, Mapping) else {}
+        return node if isinstance(node, Mapping) else {}

@@ -1,0 +1,307 @@
+"""Registry: every part that difftool and the installed plugins provide, by kind and name."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from .errors import PluginError, UsageError
+from .spec import KINDS, ModalitySpec, ProcessSpec, RecipeSpec, Spec, load_object
+
+if TYPE_CHECKING:
+    import pluggy
+
+    from .options import Options
+
+GROUP = "difftool"
+BUILTIN = "difftool.builtin"
+
+_TYPES: dict[str, type[Spec]] = {"modality": ModalitySpec, "process": ProcessSpec, "recipe": RecipeSpec}
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """One installed plugin.
+
+    Attributes:
+        name: of its entry point.
+        module: that the entry point names.
+        distribution, version: of the package that it came with.
+        error: why it could not be loaded; empty when it was.
+    """
+
+    name: str
+    module: str
+    distribution: str
+    version: str
+    error: str = ""
+
+    @property
+    def package(self) -> str:
+        return f"{self.distribution} {self.version}"
+
+    def complaint(self) -> str:
+        """One line about a plugin that could not be loaded."""
+        return f"The plugin {self.name!r} of {self.package} could not be loaded: {self.error}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    spec: Spec
+    plugin: Plugin
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+class Registry:
+    """Parts by kind and name. Build one with ``Registry.load_all()``, or add plugins to an empty one in a test."""
+
+    def __init__(self, report: Callable[[str], None] = _to_stderr) -> None:
+        self._report = report
+        self._entries: dict[str, dict[str, list[_Entry]]] = {kind: {} for kind in KINDS}
+        self._plugins: list[Plugin] = []
+        self._manager: pluggy.PluginManager | None = None
+
+    @classmethod
+    def load_all(cls, report: Callable[[str], None] = _to_stderr) -> Registry:
+        """The core's own parts and those of every installed plugin; ``report`` is told of plugins that fail."""
+        from importlib import import_module
+        from importlib.metadata import entry_points
+
+        from . import __version__
+
+        registry = cls(report)
+        registry.add(Plugin("core", BUILTIN, "difftool", __version__), lambda: import_module(BUILTIN))
+        for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+            distribution = (point.dist.name, point.dist.version) if point.dist else ("an unknown package", "of unknown version")
+            registry.add(Plugin(point.name, point.value, *distribution), point.load)
+        return registry
+
+    def add(self, plugin: Plugin, load: Callable[[], object]) -> None:
+        """Import one plugin and take in its specs. One that fails is reported and set aside, and leaves nothing behind."""
+        try:
+            entries = self._collect(plugin, load())
+        except Exception as error:
+            plugin = replace(plugin, error=_one_line(error, plugin.distribution))
+            self._plugins.append(plugin)
+            self._report(plugin.complaint())
+            return
+        self._plugins.append(plugin)
+        for kind, entry in entries:
+            self._take(kind, entry)
+
+    def _take(self, kind: str, entry: _Entry) -> None:
+        same = self._entries[kind].setdefault(_key(entry.spec), [])
+        same.append(entry)
+        if len(same) > 1:
+            self._report(self._clash(kind, same))
+
+    def _collect(self, plugin: Plugin, module: object) -> list[tuple[str, _Entry]]:
+        """All specs of one plugin, through pluggy. ``register`` is not atomic: a plugin that fails half-way is taken out again."""
+        manager = self._pluggy()
+        try:
+            manager.register(module, name=f"{plugin.distribution}:{plugin.name}")
+            manager.check_pending()
+            return [(kind, _Entry(spec, plugin)) for kind, plural in KINDS.items() for spec in _specs_of(manager, module, kind, plural)]
+        except Exception:
+            if manager.is_registered(module):
+                manager.unregister(module)
+            raise
+
+    def _pluggy(self) -> pluggy.PluginManager:
+        if self._manager is None:
+            import pluggy
+
+            from . import hookspecs
+
+            self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+            self._manager.add_hookspecs(hookspecs)
+        return self._manager
+
+    @property
+    def plugins(self) -> tuple[Plugin, ...]:
+        """Every plugin found, the core first, the broken ones included."""
+        return tuple(self._plugins)
+
+    def names(self, kind: str) -> list[str]:
+        """Names of a kind, sorted; a recipe's is ``modality/name``."""
+        return sorted(self._of(kind))
+
+    def specs(self, kind: str) -> list[Spec]:
+        """Specs of a kind, by name; names that two packages claim are left out."""
+        return [entries[0].spec for _, entries in sorted(self._of(kind).items()) if len(entries) == 1]
+
+    def get(self, kind: str, name: str) -> Spec:
+        """The part of that kind and name (a recipe's is ``modality/name``).
+
+        Raises UsageError, or PluginError where a plugin is at fault.
+        """
+        entries = self._of(kind).get(name)
+        if not entries:
+            raise self._unknown(kind, name)
+        if len(entries) > 1:
+            raise PluginError(self._clash(kind, entries))
+        return entries[0].spec
+
+    def modality(self, name: str) -> ModalitySpec:
+        """``get`` for a modality, typed."""
+        spec = self.get("modality", name)
+        assert isinstance(spec, ModalitySpec)
+        return spec
+
+    def process(self, name: str) -> ProcessSpec:
+        """``get`` for a process, typed."""
+        spec = self.get("process", name)
+        assert isinstance(spec, ProcessSpec)
+        return spec
+
+    def recipe(self, modality: str, representation: str, name: str) -> RecipeSpec:
+        """The recipe ``name`` of a modality; one for this representation alone comes first."""
+        prefixes = (f"{modality}/{representation}/", f"{modality}/")
+        key = next((prefix + name for prefix in prefixes if prefix + name in self._entries["recipe"]), None)
+        if key is None:
+            known = sorted({k.removeprefix(p) for k in self._entries["recipe"] for p in prefixes if k.startswith(p)} - {""})
+            known = [k for k in known if "/" not in k]
+            raise UsageError(f"There is no recipe {name!r} for {modality}.{_hint(name, known)} {_listing('recipes', known)}")
+        spec = self.get("recipe", key)
+        assert isinstance(spec, RecipeSpec)
+        return spec
+
+    def options(self, spec: Spec) -> type[Options]:
+        """The options model of a part, without importing the part."""
+        from .options import NoOptions, Options
+
+        if not spec.options:
+            return NoOptions
+        model = self._import(spec, spec.options)
+        if not (isinstance(model, type) and issubclass(model, Options)):
+            raise PluginError(f"{spec.options} of {self.provider(spec).package} is not a subclass of difftool.Options.")
+        return model
+
+    def load(self, spec: Spec) -> Any:
+        """Import the part itself, after its requirements were checked."""
+        self._check_requirements(spec)
+        return self._import(spec, spec.target)
+
+    def provider(self, spec: Spec) -> Plugin:
+        """The plugin that a spec came from."""
+        for entries in (found for kind in self._entries.values() for found in kind.values()):
+            for entry in entries:
+                if entry.spec is spec:
+                    return entry.plugin
+        return Plugin("?", spec.target, "an unregistered package", "")
+
+    def provides(self, plugin: Plugin) -> dict[str, list[str]]:
+        """What a plugin brings: names by kind, kinds without any left out."""
+        found = {
+            kind: sorted(name for name, entries in table.items() if any(entry.plugin == plugin for entry in entries))
+            for kind, table in self._entries.items()
+        }
+        return {kind: names for kind, names in found.items() if names}
+
+    def _import(self, spec: Spec, reference: str) -> Any:
+        try:
+            return load_object(reference)
+        except Exception as error:
+            plugin = self.provider(spec)
+            reason = _one_line(error, plugin.distribution)
+            raise PluginError(f"{spec.name!r} of the plugin {plugin.name!r} ({plugin.package}) could not be imported: {reason}") from error
+
+    def _check_requirements(self, spec: Spec) -> None:
+        missing = unmet(spec.requires) if spec.requires else []
+        if missing:
+            wanted = " ".join(f"'{requirement}'" for requirement, _ in missing)
+            facts = "; ".join(f"{requirement} ({found})" for requirement, found in missing)
+            plugin = self.provider(spec)
+            raise PluginError(f"{spec.name!r} of {plugin.package} needs {facts}. Install it with: pip install {wanted}")
+
+    def _of(self, kind: str) -> dict[str, list[_Entry]]:
+        if kind not in self._entries:
+            raise UsageError(f"There is no kind of part {kind!r}.{_hint(kind, list(KINDS))} {_listing('kinds', list(KINDS))}")
+        return self._entries[kind]
+
+    def _clash(self, kind: str, entries: list[_Entry]) -> str:
+        packages = " and ".join(entry.plugin.package for entry in entries)
+        name = entries[0].spec.name
+        return f"The {kind} {name!r} is provided by {packages}. Uninstall one of them: difftool will not guess which is meant."
+
+    def _unknown(self, kind: str, name: str) -> UsageError | PluginError:
+        known = self.names(kind)
+        broken = [plugin for plugin in self._plugins if plugin.error]
+        hint = _hint(name, known)
+        fact = f"There is no {kind} {name!r}.{hint} {_listing(KINDS[kind], known)}"
+        if broken and (not hint or any(plugin.name == name for plugin in broken)):
+            named = [plugin for plugin in broken if plugin.name == name] or broken
+            return PluginError("\n".join([fact, *(f"{plugin.complaint()}. It may be what provides {name!r}." for plugin in named)]))
+        return UsageError(fact)
+
+
+def unmet(requirements: Iterable[str]) -> list[tuple[str, str]]:
+    """PEP 508 requirements that the environment does not meet, each with what was found instead."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from packaging.requirements import Requirement
+
+    missing = []
+    for requirement in map(Requirement, requirements):
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            found = version(requirement.name)
+        except PackageNotFoundError:
+            missing.append((_bare(requirement), "not installed"))
+            continue
+        if not requirement.specifier.contains(found, prereleases=True):
+            missing.append((_bare(requirement), f"{found} is installed"))
+    return missing
+
+
+def _bare(requirement: Any) -> str:
+    requirement.marker = None
+    return str(requirement)
+
+
+def _specs_of(manager: pluggy.PluginManager, module: object, kind: str, plural: str) -> list[Spec]:
+    """What one plugin's hook for a kind yields, with a wrong type named."""
+    caller = getattr(manager.hook, f"difftool_{plural}")
+    functions = [impl.function for impl in caller.get_hookimpls() if impl.plugin is module]
+    specs = [spec for function in functions for spec in function() or ()]
+    wanted = _TYPES.get(kind, Spec)
+    for spec in specs:
+        if not isinstance(spec, wanted):
+            raise TypeError(f"difftool_{plural} yields {spec!r}, and {wanted.__name__} is wanted")
+    return specs
+
+
+def _key(spec: Spec) -> str:
+    """Recipes are named within their modality; everything else within its kind."""
+    return f"{spec.modality}/{spec.name}" if isinstance(spec, RecipeSpec) else spec.name
+
+
+def _one_line(error: Exception, distribution: str) -> str:
+    text = f"{type(error).__name__}: {error}".splitlines()[0]
+    missing = _unmet_of(distribution)
+    return f"{text} (it needs {', '.join(f'{r}: {found}' for r, found in missing)})" if missing else text
+
+
+def _unmet_of(distribution: str) -> list[tuple[str, str]]:
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        return unmet(requires(distribution) or ())
+    except (PackageNotFoundError, ValueError):
+        return []
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def _listing(what: str, names: list[str]) -> str:
+    return f"Known {what}: {', '.join(names)}." if names else f"No {what} are installed."
