@@ -110,15 +110,15 @@ def _loop(step: TrainStep, dataset: Dataset, folder: RunFolder, first: int, stop
             snapshot = step.ema.snapshot_is_due(done, train.steps)
             saving = ending or snapshot or done % train.save_every == 0
             loss = losses.read(world, force=saving or done % train.log_every == 0)
-            saved = picture = None
+            saved = sheet = None
             if world.leads and saving:
                 state = training_state(step.model, step.optimizer, step.ema, step.scaler)
                 saved = saver.save(done, state, step.ema, about, snapshot=snapshot)
             if world.leads and train.preview and (done == train.steps or (train.preview_every and done % train.preview_every == 0)):
-                picture = preview(step, folder, done)
+                sheet = preview(step, folder, done)
             if world.leads and (done % train.log_every == 0 or ending):
                 folder.add_metrics({"step": done, "loss": losses.mean(), "lr": _rate(step), "examples_per_second": round(pace.rate, 3)})
-            yield Progress(done, train.steps, loss, pace.rate, pace.left(train.steps - done), memory_in_use(device), _rate(step), saved, picture)
+            yield Progress(done, train.steps, loss, pace.rate, pace.left(train.steps - done), memory_in_use(device), _rate(step), saved, sheet)
             if ending:
                 break
     saver.wait()

@@ -1,0 +1,80 @@
+"""The contract of a backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ..nn.backbone import Backbone, Interface, Signals
+from .parts import load
+
+
+def backbone_contract(name: str, shape: tuple[int, ...] = (3, 16, 16), options: dict[str, Any] | None = None, sizes: Sequence[tuple[int, ...]] = ()) -> type:
+    """Tests that a backbone of this name keeps what every backbone promises.
+
+    Args:
+        shape: of one example it is tried on.
+        options: settings that make it small.
+        sizes: other sizes of the axes after the first that it must take, such as odd ones.
+    """
+
+    def built(**widths: int) -> Backbone:
+        torch.manual_seed(0)
+        target, settings = load("backbone", name, **(options or {}))
+        network = target(settings, Interface(shape, **widths)).eval()
+        return _stirred(network)
+
+    def inputs(n: int, of: tuple[int, ...] = shape) -> tuple[Tensor, Tensor]:
+        return torch.randn(n, *of), torch.linspace(-1, 1, n)
+
+    class BackboneContract:
+        @pytest.mark.parametrize("size", [shape[1:], *sizes])
+        def test_output_is_like_the_input(self, size):
+            x, c_noise = inputs(2, (shape[0], *size))
+            assert built()(x, c_noise, Signals()).shape == x.shape
+
+        def test_examples_do_not_see_each_other(self):
+            x, c_noise = inputs(3)
+            network = built()
+            with torch.no_grad():
+                torch.testing.assert_close(network(x, c_noise, Signals())[1:2], network(x[1:2], c_noise[1:2], Signals()), atol=1e-4, rtol=1e-4)
+
+        def test_noise_level_and_signals_matter(self):
+            network = built(vector=8)
+            x, c_noise = inputs(2)
+            vector = torch.randn(2, 8)
+            with torch.no_grad():
+                plain = network(x, c_noise, Signals(vector=vector))
+                assert not torch.allclose(plain, network(x, c_noise + 0.5, Signals(vector=vector)))
+                assert not torch.allclose(plain, network(x, c_noise, Signals(vector=vector + 1)))
+
+        def test_every_parameter_is_used(self):
+            network = built(vector=8).train()
+            x, c_noise = inputs(2)
+            network(x, c_noise, Signals(vector=torch.randn(2, 8))).square().sum().backward()
+            assert [n for n, p in network.named_parameters() if p.grad is None] == []
+
+        def test_padding_reaches_no_real_entry(self):
+            network = built()
+            x, c_noise = inputs(1)
+            mask = torch.ones(1, 1, *shape[1:], dtype=torch.bool)
+            mask[..., shape[-1] // 2 :] = False
+            with torch.no_grad():
+                one = network(x * mask, c_noise, Signals(), mask)
+                other = network(torch.where(mask, x, 9 * torch.randn(x.shape)), c_noise, Signals(), mask)  # what is in the padding must not matter
+            torch.testing.assert_close(one * mask, other * mask, atol=1e-5, rtol=1e-5)
+
+    BackboneContract.__name__ = BackboneContract.__qualname__ = f"BackboneContract_{name}"
+    return BackboneContract
+
+
+def _stirred(network: nn.Module) -> Any:
+    """Zero-initialised layers hide what is behind them: give every parameter a small random value."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape))
+    return network

@@ -1,0 +1,50 @@
+"""Columns to conditions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from difftool.data.columns import automatic, condition
+from difftool.errors import DataError, UsageError
+
+ROWS = [{"class": "b10", "hz": 440.0}, {"class": "b2", "hz": 220}, {"class": "b10"}, {"hz": ""}]
+
+
+def test_labels_are_in_natural_order_with_counts_and_null():
+    found, values = condition("class", "label", ROWS)
+    assert found.names == ("b2", "b10")
+    assert found.counts == (1, 2)
+    assert values.tolist() == [1, 0, 1, -1]
+
+
+def test_numbers_are_measured_and_missing_ones_null():
+    found, values = condition("hz", "number", ROWS)
+    assert (found.low, found.high, found.mean) == (220, 440, 330)
+    assert np.isnan(values[2:]).all()
+    assert values[:2].tolist() == [440, 220]
+
+
+def test_what_cannot_be_a_condition_is_said():
+    with pytest.raises(DataError, match="no column 'size'.*class, hz"):
+        condition("size", "label", ROWS)
+    with pytest.raises(DataError, match="not all numbers"):
+        condition("class", "number", ROWS)
+
+
+def test_only_a_recurring_class_is_automatic():
+    assert automatic(ROWS) == "class"
+    assert automatic([{"class": str(i)} for i in range(10)]) is None
+    assert automatic([{"caption": "a"}, {"caption": "b"}] * 5) is None
+
+
+def test_parsing_what_a_user_writes():
+    label, _ = condition("class", "label", ROWS)
+    assert label.parse("b10") == 1
+    assert label.parse("none") == -1
+    with pytest.raises(UsageError, match="Did you mean 'b10'"):
+        label.parse("b1O")
+    number, _ = condition("hz", "number", ROWS)
+    assert number.parse("330.5") == 330.5
+    with pytest.raises(UsageError, match="220 to 440"):
+        number.parse("high")

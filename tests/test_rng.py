@@ -1,0 +1,35 @@
+"""Named streams: a draw is a function of its name."""
+
+from __future__ import annotations
+
+import torch
+
+from difftool.rng import Stream, Streams, key
+
+
+def test_a_stream_is_its_name():
+    a, b = (Stream(3, "noise", step=7).normal((2, 5)) for _ in range(2))
+    assert torch.equal(a, b)
+    for other in (Stream(4, "noise", 7), Stream(3, "order", 7), Stream(3, "noise", 8), Stream(3, "noise", 7, index=1)):
+        assert not torch.equal(a, other.normal((2, 5)))
+
+
+def test_keys_do_not_collide_over_neighbours():
+    keys = {key(seed, purpose, step, index) for seed in range(8) for purpose in "ab" for step in range(16) for index in range(16)}
+    assert len(keys) == 8 * 2 * 16 * 16
+    assert all(0 <= k < 2**63 for k in keys)
+
+
+def test_example_i_never_depends_on_its_neighbours():
+    together = Streams(0, "sample", range(6))
+    alone = Streams(0, "sample", [4])
+    for _ in range(3):  # also after several draws
+        assert torch.equal(together.normal((6, 3, 4))[4], alone.normal((1, 3, 4))[0])
+
+
+def test_streams_draw_unit_normals():
+    drawn = Streams(1, "sample", range(200)).normal((200, 500))
+    assert abs(drawn.mean()) < 0.01
+    assert abs(drawn.std() - 1) < 0.01
+    corr = torch.corrcoef(drawn[:50])
+    assert (corr - torch.eye(50)).abs().max() < 0.25
