@@ -48,10 +48,12 @@ class ModalitySpec(Spec):
     Attributes:
         representations: names of the representations that take its raw data; the first is the default.
         recipe: the name of the recipe used when none is asked for.
+        request: ``"package.module:Class"``, an ``Options`` subclass with the modality's own flags of ``sample``; empty for none.
     """
 
     representations: tuple[str, ...] = ()
     recipe: str = "tiny"
+    request: str = ""
 
 
 @dataclass(frozen=True, slots=True)
