@@ -1,0 +1,183 @@
+"""Schedules: noise level as a function of time, in float64, and the levels that a sampler visits."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ..errors import UsageError
+from .options import CosineOptions, ExponentialOptions, FlowOptions, KarrasOptions, LinearOptions, RangeOptions, SigmoidOptions, Spacing
+from .process import Schedule
+
+
+def _wide(device: torch.device) -> torch.dtype:
+    """float64, or the widest type that the device has."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+class _Warped(Schedule):
+    """A schedule that is linear in ``warp(sigma)``.
+
+    Attributes:
+        visits_min: True where a sampler visits sigma_min before 0 (Karras et al. 2022, Eq. 5), False where its times are evenly
+            spaced all the way to 0.
+    """
+
+    visits_min: ClassVar[bool] = False
+
+    def __init__(self, options: RangeOptions) -> None:
+        self.sigma_min, self.sigma_max = options.sigma_min, options.sigma_max
+        self._low, self._high = self.warp(torch.tensor([self.sigma_min, self.sigma_max], dtype=torch.float64)).tolist()
+
+    @abstractmethod
+    def warp(self, sigma: Tensor) -> Tensor:
+        """Increasing in ``sigma``."""
+
+    @abstractmethod
+    def unwarp(self, w: Tensor) -> Tensor:
+        """The inverse of ``warp``."""
+
+    def sigma(self, t: Tensor) -> Tensor:
+        return self.unwarp(self._low + t.to(_wide(t.device)) * (self._high - self._low))
+
+    def time(self, sigma: Tensor) -> Tensor:
+        return ((self.warp(sigma.to(_wide(sigma.device))) - self._low) / (self._high - self._low)).clamp(0, 1)
+
+    def sigmas(self, n: int) -> list[float]:
+        t = torch.linspace(1, 0 if self.visits_min else 1 / n, n, dtype=torch.float64)
+        return [*self.sigma(t).tolist(), 0.0]
+
+
+class Karras(_Warped):
+    """Linear in sigma^(1/rho)   (Karras et al. 2022, Eq. 5)."""
+
+    visits_min = True
+
+    def __init__(self, options: KarrasOptions) -> None:
+        self.rho = options.rho
+        super().__init__(options)
+
+    def warp(self, sigma: Tensor) -> Tensor:
+        return sigma ** (1 / self.rho)
+
+    def unwarp(self, w: Tensor) -> Tensor:
+        return w**self.rho
+
+
+class Exponential(_Warped):
+    """Linear in ln sigma: every step divides sigma by the same factor."""
+
+    visits_min = True
+
+    def __init__(self, options: ExponentialOptions) -> None:
+        super().__init__(options)
+
+    def warp(self, sigma: Tensor) -> Tensor:
+        return sigma.log()
+
+    def unwarp(self, w: Tensor) -> Tensor:
+        return w.exp()
+
+
+class Flow(_Warped):
+    """Linear in flow time t, shifted to t' = s t / (1 + (s - 1) t)   (Esser et al. 2024, arXiv:2403.03206, Eq. 23).
+
+    With sigma = t' / (1 - t') the shift is no more than a factor: sigma = s t / (1 - t).
+    """
+
+    def __init__(self, options: FlowOptions) -> None:
+        self.shift = options.shift
+        super().__init__(options)
+
+    def warp(self, sigma: Tensor) -> Tensor:
+        return sigma / (self.shift + sigma)
+
+    def unwarp(self, w: Tensor) -> Tensor:
+        return self.shift * w / (1 - w)
+
+
+class Cosine(_Warped):
+    """a_bar = cos^2(w(t)) / cos^2(w(0)), w(t) = (t + s) / (1 + s) * pi / 2   (Nichol & Dhariwal 2021, arXiv:2102.09672, Eq. 17)."""
+
+    def __init__(self, options: CosineOptions) -> None:
+        self.cos0 = math.cos(options.offset / (1 + options.offset) * math.pi / 2)
+        super().__init__(options)
+
+    def warp(self, sigma: Tensor) -> Tensor:
+        return torch.acos(self.cos0 * (1 + sigma.square()).rsqrt())
+
+    def unwarp(self, w: Tensor) -> Tensor:
+        return ((self.cos0 / w.cos()).square() - 1).sqrt()
+
+
+class Sigmoid(_Warped):
+    """a_bar falls along a sigmoid from ``start`` to ``end``   (Chen 2023, arXiv:2301.10972, Alg. 1)."""
+
+    def __init__(self, options: SigmoidOptions) -> None:
+        self.tau = options.tau
+        self.v_start, self.v_end = (1 / (1 + math.exp(-v / options.tau)) for v in (options.start, options.end))
+        super().__init__(options)
+
+    def warp(self, sigma: Tensor) -> Tensor:
+        a_bar = 1 / (1 + sigma.square())
+        return self.tau * (self.v_end - a_bar * (self.v_end - self.v_start)).logit()
+
+    def unwarp(self, w: Tensor) -> Tensor:
+        v = (w / self.tau).sigmoid()
+        return ((v - self.v_start) / (self.v_end - v)).sqrt()  # 1 / a_bar - 1
+
+
+class Linear(Schedule):
+    """DDPM's table: beta grows linearly (Ho et al. 2020, arXiv:2006.11239, Sec. 4). Between entries ln sigma is linear in time.
+
+    With ``terminal`` the root of a_bar is scaled and shifted to end at that sigma and to begin where it began: zero terminal
+    SNR (Lin et al. 2024, arXiv:2305.08891, Alg. 1), short of infinity.
+    """
+
+    def __init__(self, options: LinearOptions) -> None:
+        betas = torch.linspace(options.beta_min, options.beta_max, options.steps, dtype=torch.float64)
+        root = (1 - betas).cumprod(0).sqrt()
+        if options.terminal is not None:
+            end = 1 / math.hypot(1, options.terminal)
+            root = end + (root - root[-1]) * (root[0] - end) / (root[0] - root[-1])
+        table = (root.square().reciprocal() - 1).sqrt()
+        self.sigma_min, self.sigma_max = table[0].item(), table[-1].item()
+        self.spacing: Spacing = options.spacing
+        self._log = {torch.device("cpu"): table.log()}
+
+    def sigma(self, t: Tensor) -> Tensor:
+        log = self._on(t.device)
+        position = t.to(log.dtype) * (len(log) - 1)
+        k = position.long().clamp(0, len(log) - 2)
+        return torch.lerp(log[k], log[k + 1], position - k).exp()
+
+    def time(self, sigma: Tensor) -> Tensor:
+        log = self._on(sigma.device)
+        level = sigma.to(log.dtype).log()
+        k = (torch.searchsorted(log, level) - 1).clamp(0, len(log) - 2)
+        return ((k + (level - log[k]) / (log[k + 1] - log[k])) / (len(log) - 1)).clamp(0, 1)
+
+    def sigmas(self, n: int) -> list[float]:
+        log = self._on(torch.device("cpu"))
+        return [*log[steps(len(log), n, self.spacing)].exp().tolist(), 0.0]
+
+    def _on(self, device: torch.device) -> Tensor:
+        """The table on ``device``, moved there once."""
+        if device not in self._log:
+            self._log[device] = self._log[torch.device("cpu")].to(device, _wide(device))
+        return self._log[device]
+
+
+def steps(total: int, n: int, spacing: Spacing) -> Tensor:
+    """``[n]`` entries of a table of ``total`` that n steps visit, decreasing   (Lin et al. 2024, Table 2, counted from 0)."""
+    if n > total:
+        raise UsageError(f"{n} steps on a schedule of {total} levels: ask for at most {total} steps, as no level is visited twice.")
+    if spacing == "leading":
+        return torch.arange(n - 1, -1, -1) * (total // n)
+    if spacing == "trailing":
+        return (total - torch.arange(n, dtype=torch.float64) * total / n).round().long() - 1
+    return torch.linspace(total - 1, 0, n, dtype=torch.float64).round().long()

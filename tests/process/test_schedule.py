@@ -1,0 +1,129 @@
+"""Schedules: increasing, invertible, and ending where they say; a new one joins by registering."""
+
+from __future__ import annotations
+
+import math
+from copy import deepcopy
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from difftool.errors import UsageError
+from difftool.process import options as o
+from difftool.process.schedule import Cosine, Exponential, Flow, Karras, Linear, Sigmoid
+from difftool.registry import Registry
+
+REGISTRY = Registry.load_all()
+SCHEDULES = {spec.name: REGISTRY.load(spec)(REGISTRY.options(spec)()) for spec in REGISTRY.specs("schedule")}
+EXPECTED = {"karras", "exponential", "linear", "zero-snr", "cosine", "sigmoid", "flow"}
+T = torch.linspace(0, 1, 501, dtype=torch.float64)
+
+every_schedule = pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES.keys())
+
+
+def test_all_the_schedules_are_registered():
+    assert set(SCHEDULES) >= EXPECTED
+
+
+@every_schedule
+def test_from_sigma_min_up_to_sigma_max_in_double_precision(schedule):
+    sigma = schedule.sigma(T.float())
+    assert sigma.dtype == torch.float64
+    assert sigma.diff().gt(0).all()
+    assert [sigma[0].item(), sigma[-1].item()] == pytest.approx([schedule.sigma_min, schedule.sigma_max])
+    assert 0 < schedule.sigma_min < schedule.sigma_max < math.inf
+
+
+@every_schedule
+def test_time_is_the_inverse_of_sigma(schedule):
+    torch.testing.assert_close(schedule.time(schedule.sigma(T)), T, atol=1e-7, rtol=0)
+    outside = torch.tensor([schedule.sigma_min / 2, schedule.sigma_max * 2], dtype=torch.float64)
+    assert schedule.time(outside).tolist() == [0, 1]
+
+
+@every_schedule
+@pytest.mark.parametrize("n", [1, 2, 3, 18, 100])
+def test_n_steps_visit_n_levels_and_then_zero(schedule, n):
+    sigmas = schedule.sigmas(n)
+    assert len(sigmas) == n + 1
+    assert all(a > b for a, b in pairwise(sigmas))
+    assert sigmas[-1] == 0
+    assert sigmas[0] == pytest.approx(schedule.sigma_max)
+    assert all(type(sigma) is float for sigma in sigmas)
+
+
+@every_schedule
+def test_a_schedule_can_be_copied(schedule):
+    assert deepcopy(schedule).sigmas(5) == schedule.sigmas(5)
+
+
+def test_karras_as_in_the_paper():
+    n, rho = 18, 7
+    expected = [(80 ** (1 / rho) + i / (n - 1) * (0.002 ** (1 / rho) - 80 ** (1 / rho))) ** rho for i in range(n)]
+    assert Karras(o.KarrasOptions()).sigmas(n)[:-1] == pytest.approx(expected)
+
+
+def test_exponential_divides_by_the_same_factor():
+    sigmas = Exponential(o.ExponentialOptions()).sigmas(6)[:-1]
+    assert [a / b for a, b in pairwise(sigmas)] == pytest.approx([(80 / 0.002) ** (1 / 5)] * 5)
+
+
+@settings(derandomize=True, deadline=None, max_examples=30)
+@given(t=st.floats(0.01, 0.99), shift=st.floats(0.2, 5))
+def test_flow_is_the_shifted_straight_path(t, shift):
+    schedule = Flow(o.FlowOptions(sigma_min=1e-6, sigma_max=1e6, shift=shift))
+    shifted = shift * t / (1 + (shift - 1) * t)
+    sigma = schedule.sigma(torch.tensor([t], dtype=torch.float64)).item()
+    assert sigma == pytest.approx(shifted / (1 - shifted), rel=1e-3)
+
+
+@pytest.mark.parametrize("t", [0.1, 0.5, 0.9])
+def test_cosine_and_sigmoid_as_in_the_papers(t):
+    def cosine(t: float) -> float:
+        return math.cos((t + 0.008) / 1.008 * math.pi / 2) ** 2
+
+    def sigmoid(t: float) -> float:
+        return 1 / (1 + math.exp(-(-3 + 6 * t) / 0.8))
+
+    time = torch.tensor([t], dtype=torch.float64)
+    ends = {"sigma_min": 1e-5, "sigma_max": 1e5}
+    a_bar = 1 / (1 + Cosine(o.CosineOptions(**ends)).sigma(time).item() ** 2)
+    assert a_bar == pytest.approx(cosine(t) / cosine(0), rel=1e-3)
+    a_bar = 1 / (1 + Sigmoid(o.SigmoidOptions(**ends, tau=0.8)).sigma(time).item() ** 2)
+    assert a_bar == pytest.approx((sigmoid(1) - sigmoid(t)) / (sigmoid(1) - sigmoid(0)), rel=1e-3)
+
+
+def test_the_table_of_betas_by_the_textbook():
+    a_bar, sigmas = 1.0, []
+    for i in range(1000):
+        a_bar *= 1 - (1e-4 + (0.02 - 1e-4) * i / 999)
+        sigmas.append(math.sqrt(1 / a_bar - 1))
+    assert Linear(o.LinearOptions()).sigmas(1000)[:-1] == pytest.approx(sigmas[::-1], rel=1e-9)
+
+
+def test_zero_terminal_snr_moves_the_noisy_end_alone():
+    plain, zero = Linear(o.LinearOptions(spacing="trailing")), SCHEDULES["zero-snr"]
+    assert zero.sigma_min == pytest.approx(plain.sigma_min)
+    assert zero.sigma_max == pytest.approx(1000)
+
+
+def test_more_steps_than_levels_are_refused():
+    with pytest.raises(UsageError, match="at most 10 steps"):
+        Linear(o.LinearOptions(steps=10)).sigmas(11)
+
+
+@pytest.mark.parametrize("model", [o.KarrasOptions, o.ExponentialOptions, o.FlowOptions, o.CosineOptions, o.SigmoidOptions])
+def test_ends_in_the_wrong_order_are_refused(model):
+    with pytest.raises(ValidationError, match="must be below sigma_max"):
+        model(sigma_min=2.0, sigma_max=1.0)
+
+
+def test_betas_and_sigmoids_that_run_backwards_are_refused():
+    with pytest.raises(ValidationError, match="beta_min"):
+        o.LinearOptions(beta_min=0.1, beta_max=0.01)
+    with pytest.raises(ValidationError, match="start"):
+        o.SigmoidOptions(start=1, end=0)

@@ -1,0 +1,125 @@
+"""Guidance: what it gives, and how few evaluations it takes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from difftool.engine.options import GuidanceOptions
+from difftool.guidance import bind, classifier_free, guide
+
+LABEL = torch.tensor([1.0, 2.0, -1.0])
+X = torch.randn(3, 4, 2, generator=torch.Generator().manual_seed(0))
+SIGMA = 0.7
+
+
+class Toy:
+    """A denoiser that leans towards its label, and counts what it is asked for."""
+
+    def __init__(self, conditional: bool = True) -> None:
+        self.conditional = conditional
+        self.batches: list[int] = []
+
+    def __call__(self, x: Tensor, sigma: Tensor, cond: dict[str, Tensor], mask: Tensor | None = None) -> Tensor:
+        assert sigma.shape == (len(x),)
+        assert sigma.dtype == x.dtype
+        self.batches.append(len(x))
+        label = cond["label"].nan_to_num(0.0) if self.conditional else x.new_zeros(len(x))
+        x0 = x / (1 + sigma[:, None, None] ** 2) * (1 + 0.3 * label[:, None, None]) + 0.1 * label[:, None, None]
+        return x0 if mask is None else x0 * mask
+
+    def null(self, cond: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {"label": torch.full_like(cond["label"], torch.nan)} if self.conditional else {}
+
+
+def given(x: Tensor = X, mask: Tensor | None = None) -> Tensor:
+    return bind(Toy(), {"label": LABEL}, mask)(x, SIGMA)
+
+
+def free(x: Tensor = X, mask: Tensor | None = None) -> Tensor:
+    return bind(Toy(), {"label": torch.full((3,), torch.nan)}, mask)(x, SIGMA)
+
+
+def test_guidance_extrapolates_in_one_batch():
+    toy = Toy()
+    guided = guide(toy, {"label": LABEL}, scale=3.0)(X, SIGMA)
+    torch.testing.assert_close(guided, free() + 3 * (given() - free()))
+    assert toy.batches == [6]
+
+
+@pytest.mark.parametrize(("scale", "expected"), [(1.0, given), (0.0, free)])
+def test_one_half_is_enough_at_scale_one_and_zero(scale, expected):
+    toy = Toy()
+    torch.testing.assert_close(guide(toy, {"label": LABEL}, scale=scale)(X, SIGMA), expected())
+    assert toy.batches == [3]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.0 + 1e-6])
+def test_scale_is_continuous_at_one(scale):
+    torch.testing.assert_close(guide(Toy(), {"label": LABEL}, scale=scale)(X, SIGMA), given())
+
+
+def test_a_model_without_conditions_is_never_asked_twice():
+    toy = Toy(conditional=False)
+    guide(toy, {}, scale=3.0)(X, SIGMA)
+    assert toy.batches == [3]
+
+
+@pytest.mark.parametrize(
+    ("sigma", "batch"), [(0.2, 3), (0.200001, 6), (1.0, 6), (1.000001, 3)], ids=["at low", "above low", "at high", "above high"]
+)
+def test_the_interval_is_open_below_and_closed_above(sigma, batch):
+    toy = Toy()
+    x0 = guide(toy, {"label": LABEL}, scale=2.0, low=0.2, high=1.0)(X, sigma)
+    assert toy.batches == [batch]
+    if batch == 3:
+        assert torch.equal(x0, bind(toy, {"label": LABEL})(X, sigma))
+
+
+def test_full_rescale_gives_back_the_conditional_spread():
+    guided = guide(Toy(), {"label": LABEL}, scale=4.0, rescale=1.0)(X, SIGMA)
+    torch.testing.assert_close(guided.flatten(1).std(1), given().flatten(1).std(1))
+
+
+def test_half_a_rescale_is_half_way():
+    none, half, full = (guide(Toy(), {"label": LABEL}, scale=4.0, rescale=r)(X, SIGMA) for r in (0.0, 0.5, 1.0))
+    torch.testing.assert_close(half, (none + full) / 2)
+
+
+def test_a_constant_estimate_survives_rescaling():
+    x0 = classifier_free(Toy(), {"label": torch.zeros(3)}, scale=2.0, rescale=0.7)(torch.zeros_like(X), SIGMA)
+    assert torch.equal(x0, torch.zeros_like(X))
+
+
+def test_padding_changes_nothing_for_the_real_entries():
+    mask = torch.ones(3, 4, 1, dtype=torch.bool)
+    x, padded = X[:, :3], X.clone()
+    mask[:, 3:] = False
+    padded[:, 3:] = 0
+    short = guide(Toy(), {"label": LABEL}, scale=3.0, rescale=0.8)(x, SIGMA)
+    long = guide(Toy(), {"label": LABEL}, mask, scale=3.0, rescale=0.8)(padded, SIGMA)
+    torch.testing.assert_close(long[:, :3], short)
+    assert long[:, 3:].eq(0).all()
+
+
+def test_a_mask_that_all_examples_share():
+    mask = torch.tensor([[[True], [True], [True], [False]]])
+    guided = guide(Toy(), {"label": LABEL}, mask, scale=3.0)(X, SIGMA)
+    torch.testing.assert_close(guided, free(mask=mask) + 3 * (given(mask=mask) - free(mask=mask)))
+
+
+def test_clip_bounds_the_guided_estimate():
+    x0 = guide(Toy(), {"label": LABEL}, scale=5.0, clip=1.0)(X, SIGMA)
+    torch.testing.assert_close(x0, guide(Toy(), {"label": LABEL}, scale=5.0)(X, SIGMA).clamp(-1, 1))
+
+
+def test_the_config_table_fits():
+    default = guide(Toy(), {"label": LABEL}, **GuidanceOptions().model_dump())
+    torch.testing.assert_close(default(X, SIGMA), given())
+
+
+def test_examples_do_not_see_each_other():
+    together = guide(Toy(), {"label": LABEL}, scale=3.0, rescale=0.5)(X, SIGMA)
+    alone = guide(Toy(), {"label": LABEL[1:2]}, scale=3.0, rescale=0.5)(X[1:2], SIGMA)
+    torch.testing.assert_close(together[1:2], alone)
