@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from .conditioner import Conditioner
-from .config import Config, Part, config_from_dict
+from .config import AUTO, NONE, Config, Part, config_from_dict
 from .data.cache import Cache, Progress, cache_root, open_cache
-from .data.columns import automatic, condition
+from .data.columns import automatic, condition, names_of, numeric
 from .data.dataset import Dataset
 from .denoiser import Denoiser
 from .description import Condition, Description
@@ -48,7 +48,7 @@ def open_dataset(config: Config, registry: Registry, *, progress: Progress | Non
     items = modality.scan(path)
     modality = modality.fit(items)
     cache = open_cache(modality, items, path, config.modality.use, max_bad=config.data.max_bad, progress=progress)
-    config = _settled(config, modality, cache)
+    config = _settled(config, registry, modality, cache)
     description, values = _described(config, modality, cache)
     source = str(path) if config.data.path else f"the {config.modality.use} demo set"
     return config, Dataset(cache, modality, description, values, source)
@@ -66,20 +66,37 @@ def demo_folder(name: str, modality: Modality) -> Path:
     return folder
 
 
-def _settled(config: Config, modality: Modality, cache: Cache) -> Config:
-    """No ``auto`` is left: the modality's settings, and a class condition where the data evidently has one."""
-    conditions = dict(config.conditions)
+def _settled(config: Config, registry: Registry, modality: Modality, cache: Cache) -> Config:
+    """No ``auto`` is left: the modality's settings, and the conditions, by default the data's evident class."""
+    wanted = dict(config.conditions)
     name = automatic(cache.columns)
-    if not conditions and name is not None:
-        conditions[name] = config.default_part("conditioner", "label")
+    if not wanted and name is not None:
+        wanted[name] = Part(AUTO)
+    known = names_of(cache.columns)
+    conditions = {
+        name: _chosen_conditioner(part, registry, cache, name) if part.use == AUTO else part
+        for name, part in wanted.items()
+        if part.use != AUTO or name in known
+    }
     return config.replace(modality=Part(config.modality.use, modality.settings()), conditions=conditions)
+
+
+def _chosen_conditioner(part: Part, registry: Registry, cache: Cache, name: str) -> Part:
+    """What suits the column: a number for numbers, a label for everything else."""
+    kind = "number" if numeric(name, cache.columns) else "label"
+    return default_part(registry, kind, **part.options.model_dump(exclude_none=True))
+
+
+def default_part(registry: Registry, conditioner: str, **options: Any) -> Part:
+    """A conditioner with its defaults, except for these options."""
+    return Part(conditioner, registry.options(registry.get("conditioner", conditioner))(**options))
 
 
 def _described(config: Config, modality: Modality, cache: Cache) -> tuple[Description, dict[str, Any]]:
     shape, extra, own = modality.describe()
     found, values = dict[str, Condition](), {}
     for name, part in config.conditions.items():
-        if part.use in ("label", "number"):
+        if part.use != NONE:
             found[name], values[name] = condition(name, part.use, cache.columns)
     found |= {c.name: c for c in own}
     return Description(shape, cache.dtype.name, len(cache), found, extra), values
@@ -132,7 +149,7 @@ def _common_width(signal: str, widths: Mapping[str, int]) -> int:
 
 
 def _build_conditioner(config: Config, registry: Registry, condition: Condition) -> Conditioner:
-    part = config.conditions.get(condition.name) or config.default_part("conditioner", condition.kind)
+    part = config.conditions.get(condition.name) or default_part(registry, condition.kind)
     return _build(registry, "conditioner", part, condition)
 
 

@@ -20,7 +20,7 @@ def _sampler(name: str, summary: str, module: str, options: str = "") -> Spec:
 
 
 def _conditioner(name: str, summary: str, code: str, options: str) -> Spec:
-    return Spec(name, summary, f"difftool.conditioners:{code}", f"difftool.nn.options:{options}")
+    return Spec(name, summary, f"difftool.conditioners.{code}", f"difftool.conditioners.options:{options}")
 
 
 @hookimpl
@@ -98,7 +98,7 @@ def difftool_objectives() -> list[Spec]:
 @hookimpl
 def difftool_conditioners() -> list[Spec]:
     return [
-        _conditioner("label", "one learned vector per label", "Label", "LabelOptions"),
-        _conditioner("number", "Fourier features of a number", "Number", "NumberOptions"),
-        _conditioner("vector", "a linear map of a vector", "Vector", "VectorOptions"),
+        _conditioner("label", "one learned vector per label", "label:Label", "LabelOptions"),
+        _conditioner("number", "Fourier features of a number", "number:Number", "NumberOptions"),
+        _conditioner("vector", "a linear map of a vector", "vector:Vector", "VectorOptions"),
     ]

@@ -32,6 +32,11 @@ def automatic(columns: Columns) -> str | None:
     return None
 
 
+def numeric(name: str, columns: Columns) -> bool:
+    """Whether every value that the column has is a number."""
+    return all(isinstance(row[name], float | int) for row in columns if row.get(name, "") != "")
+
+
 def condition(name: str, kind: str, columns: Columns) -> tuple[Condition, np.ndarray]:
     """The condition that a column makes, and its value for every example (null where the column is empty).
 

@@ -82,7 +82,7 @@ def _sample(stage: Stage, denoiser, request: SampleRequest, indices: Sequence[in
     def noise() -> Tensor:
         return space.noise(like.x.shape, rng, like.mask)
 
-    denoise = guide(denoiser, {name: value.to(device) for name, value in cond.items()}, like.mask, request.guidance)
+    denoise = guide(denoiser, {name: value.to(device) for name, value in cond.items()}, like.mask, **request.guidance.model_dump())
     sigmas = stage.process.schedule.sigmas(request.steps)
     x = noise().mul_(sigmas[0])
     for step in stage.sampler(denoise, x, sigmas, noise, **stage.knobs):
