@@ -1,0 +1,251 @@
+"""scan_folder: a folder as people keep it -> items with the columns that subfolders, captions and metadata give them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import DataError
+from ..modality import Item
+
+METADATA = ("metadata.csv", "metadata.jsonl")
+FILE_NAME = "file_name"
+CLASS = "class"
+CAPTION = "caption"
+CAPTION_SUFFIX = ".txt"
+
+Row = Mapping[str, str | float]
+
+
+def scan_folder(path: Path | str, suffixes: Sequence[str]) -> list[Item]:
+    """Every file below ``path`` with one of these suffixes and what the folder says of it, in a fixed natural order.
+
+    Hidden files and folders are left out, and so are links that lead nowhere or back up. Columns of an item, the later
+    ones winning:
+
+    - ``class``: the folder it is in, relative to ``path``; none for files at the top.
+    - ``caption``: the text of the ``.txt`` file of the same name beside it.
+    - the columns of ``metadata.csv`` or ``metadata.jsonl`` at the top, whose ``file_name`` is relative to ``path``.
+
+    Args:
+        path: a folder, or one file. Nothing is ever written there.
+        suffixes: such as ``(".csv", ".tsv")``; compared without regard to case.
+
+    Raises:
+        DataError: nothing usable is there, or the metadata contradicts the files.
+    """
+    path, suffixes = Path(path), tuple(suffix.lower() for suffix in suffixes)
+    tree = _walk(path) if path.is_dir() else _beside(path)
+    names = sorted((name for name in tree.wanted if _suffix(name) in suffixes and name not in METADATA), key=natural)
+    if not names:
+        raise DataError(_nothing(path, tree, suffixes))
+    captions = {_stem(name): name for name in tree.files if _suffix(name) == CAPTION_SUFFIX and CAPTION_SUFFIX not in suffixes}
+    rows = _metadata(tree, names)
+    return [Item(tree.root / name, {**_folder_columns(tree.root, name, captions), **rows.get(name, {})}) for name in names]
+
+
+def natural(name: str) -> tuple[Any, ...]:
+    """Sort key of a relative path under which ``2.dat`` comes before ``10.dat``; the exact name settles ties."""
+    parts = (re.split(r"(\d+)", part.casefold()) for part in name.split("/"))
+    return tuple(tuple((0, int(s), "") if s.isdecimal() else (1, 0, s) for s in part if s) for part in parts), name
+
+
+class _Tree(NamedTuple):
+    """Files by their path relative to ``root``, POSIX style.
+
+    Attributes:
+        files: all of them.
+        wanted: those asked for.
+        broken: links that lead nowhere.
+    """
+
+    root: Path
+    files: list[str]
+    wanted: list[str]
+    broken: int = 0
+
+
+def _walk(root: Path) -> _Tree:
+    files: list[str] = []
+    broken = 0
+    pending = [("", frozenset({os.path.realpath(root)}))]
+    while pending:
+        prefix, above = pending.pop()
+        for entry in _entries(root, prefix):
+            name = prefix + entry.name
+            if entry.is_dir():
+                real = os.path.realpath(entry.path)
+                if real not in above:  # else a link back up, which would never end
+                    pending.append((name + "/", above | {real}))
+            elif entry.is_file():
+                files.append(name)
+            else:
+                broken += entry.is_symlink()
+    return _Tree(root, files, files, broken)
+
+
+def _entries(root: Path, prefix: str) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(root / prefix) as entries:
+            yield from (entry for entry in entries if not entry.name.startswith("."))
+    except OSError as error:
+        raise DataError(f"The folder {root / prefix} cannot be read. Check its permissions. ({error.strerror})") from None
+
+
+def _beside(path: Path) -> _Tree:
+    """One file, with its caption if it has one."""
+    try:
+        path.stat()
+        names = [entry.name for entry in _entries(path.parent, "")]
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist. Name a folder of examples, or one file. (Looked in {Path.cwd()}.)") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read. Check the path and its permissions. ({error.strerror})") from None
+    captions = [name for name in names if name == path.with_suffix(CAPTION_SUFFIX).name]
+    return _Tree(path.parent, [path.name, *captions], [path.name])
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
+
+
+def _stem(name: str) -> str:
+    return os.path.splitext(name)[0]
+
+
+def _nothing(path: Path, tree: _Tree, suffixes: Iterable[str]) -> str:
+    read = " ".join(suffixes)
+    if not path.is_dir():
+        return f"{path} is not a kind of file that is read here. Give a file or a folder of: {read}."
+    if tree.files:
+        found = Counter(_suffix(name) or "without a suffix" for name in tree.files)
+        shown = ", ".join(f"{count:,} {suffix}" for suffix, count in found.most_common(8))
+        return f"Nothing in {path} can be used: it holds {shown}. Convert the files, or name another folder. Read are: {read}."
+    links = f" ({tree.broken:,} links lead to files that do not exist.)" if tree.broken else ""
+    return f"The folder {path} is empty. Put the examples there, or name another folder. Read are: {read}.{links}"
+
+
+def _folder_columns(root: Path, name: str, captions: Mapping[str, str]) -> dict[str, str | float]:
+    columns: dict[str, str | float] = {}
+    if folder := name.rpartition("/")[0]:
+        columns[CLASS] = folder
+    if (beside := captions.get(_stem(name))) and (text := _read_text(root / beside).strip()):
+        columns[CAPTION] = text
+    return columns
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text. Save it as UTF-8. (Byte {error.start} is {error.object[error.start]:#04x}.)") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read. Check its permissions. ({error.strerror})") from None
+
+
+# --- metadata.csv and metadata.jsonl ---------------------------------------------------------------------------------
+
+
+def _metadata(tree: _Tree, names: Sequence[str]) -> dict[str, Row]:
+    """File name -> its row."""
+    present = [name for name in METADATA if name in tree.files]
+    if not present:
+        return {}
+    if len(present) > 1:
+        raise DataError(f"{tree.root} holds both {' and '.join(present)}. Keep one of them: which should win is not evident.")
+    path = tree.root / present[0]
+    rows = _from_csv(path) if path.suffix == ".csv" else _from_jsonl(path)
+    return _by_name(path, rows, set(names))
+
+
+def _by_name(path: Path, rows: Iterable[tuple[int, dict[str, Any]]], names: set[str]) -> dict[str, Row]:
+    found: dict[str, Row] = {}
+    missing: list[str] = []
+    for line, row in rows:
+        name = _normal(row.pop(FILE_NAME, None), path, line)
+        if name in found:
+            raise DataError(f"{path}, line {line}: {name} has a row already. Remove one of the two: which is right is not evident.")
+        if name not in names:
+            missing.append(f"{name} (line {line}{', not a kind of file that is read' if (path.parent / name).exists() else ''})")
+        found[name] = {column: value for column, value in row.items() if value not in (None, "")}
+    if missing:
+        count = f"{len(missing):,} file that is" if len(missing) == 1 else f"{len(missing):,} files that are"
+        raise DataError(
+            f"{path} names {count} not in the folder: {', '.join(missing[:5])}{', …' if len(missing) > 5 else ''}. "
+            f"Add them or remove their rows. ({FILE_NAME} is relative to the folder of {path.name}.)"
+        )
+    return found
+
+
+def _normal(name: Any, path: Path, line: int) -> str:
+    if not isinstance(name, str) or not name.strip():
+        raise DataError(f"{path}, line {line}: no {FILE_NAME}. Every row needs one, relative to the folder of {path.name}.")
+    return os.path.normpath(name.strip().replace("\\", "/")).replace(os.sep, "/")
+
+
+def _from_csv(path: Path) -> list[tuple[int, dict[str, Any]]]:
+    reader = csv.reader(io.StringIO(_read_text(path)), strict=True)
+    try:
+        lines = [(reader.line_num, cells) for cells in reader if cells]
+    except csv.Error as error:
+        raise DataError(
+            f"{path}, line {reader.line_num}: not a CSV file ({error}). Save it as comma-separated text with double quotes."
+        ) from None
+    header = [cell.strip() for cell in lines[0][1]] if lines else []
+    if FILE_NAME not in header or len(set(header)) < len(header):
+        shown = ", ".join(header) or "none"
+        raise DataError(f"{path} needs one column {FILE_NAME} and no name twice in its first line. It has: {shown}.")
+    for line, cells in lines[1:]:
+        if len(cells) != len(header):
+            raise DataError(f"{path}, line {line}: {len(cells)} cells under {len(header)} columns. Quote cells that contain commas.")
+    rows: list[tuple[int, dict[str, Any]]] = [(line, dict(zip(header, cells, strict=True))) for line, cells in lines[1:]]
+    for column in header:
+        if column != FILE_NAME and _all_numbers([row[column] for _, row in rows]):
+            for _, row in rows:
+                row[column] = float(row[column]) if row[column].strip() else None
+    return rows
+
+
+def _all_numbers(cells: Iterable[str]) -> bool:
+    """Whether a CSV column is numbers throughout; a leading zero, as in a post code, makes it text."""
+    cells = [cell.strip() for cell in cells if cell.strip()]
+    return bool(cells) and all(map(_is_number, cells))
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return math.isfinite(float(cell)) and not re.match(r"[+-]?0\d|.*_", cell)
+    except ValueError:
+        return False
+
+
+def _from_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    for line, text in enumerate(_read_text(path).split("\n"), 1):
+        if not text.strip():
+            continue
+        try:
+            row = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise DataError(f"{path}, line {line}: not JSON ({error.msg}). Write one object on each line.") from None
+        if not isinstance(row, dict):
+            raise DataError(f'{path}, line {line}: not an object. Write lines such as {{"{FILE_NAME}": "a", "{CLASS}": "b"}}.')
+        yield line, {name: value if name == FILE_NAME else _plain(value) for name, value in row.items()}
+
+
+def _plain(value: Any) -> str | float | None:
+    """A JSON value as text or a number; what is neither is kept as its JSON text."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= 2**53:  # a larger one is a name made of digits
+        return float(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)

@@ -1,0 +1,162 @@
+"""A picture file -> uint8 ``[c, h, w]``, whatever it is stored as.
+
+Where a format leaves a choice: the first frame of an animation, upright by its EXIF orientation, 16 bits scaled (not cut)
+to 8, and no colour where nothing of it can be seen.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from difftool import DataError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif")
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM", "AVIF")  # by content; none that runs a program, as EPS does
+
+MODES = {"grey": "L", "grey+alpha": "LA", "rgb": "RGB", "rgba": "RGBA"}
+CHANNELS = {mode: name for name, mode in MODES.items()}
+WIDE = ("I", "I;16", "I;16L", "I;16B", "I;16N")
+
+# EXIF orientation -> what makes the picture upright.
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+ORIENTATION = 0x0112
+
+
+class Header(NamedTuple):
+    """What a picture is, seen without decoding it, upright."""
+
+    height: int
+    width: int
+    channels: str
+
+
+def header(path: Path, data: bytes | None = None) -> Header:
+    """Size and channels of a picture. Raises DataError when it cannot be read."""
+    with opened(path, data) as image:
+        width, height = image.size
+        if _orientation(image) >= 5:
+            width, height = height, width
+        return Header(height, width, channels_of(image))
+
+
+def decode(path: Path, data: bytes | None = None, near: int = 0) -> Image.Image:
+    """The whole picture, upright, in the one of the modes L, LA, RGB and RGBA that loses nothing.
+
+    Args:
+        data: the file's bytes, where they are in memory already.
+        near: the side it will be reduced to, if it is larger: a JPEG is then decoded at no more than it takes.
+
+    Raises:
+        DataError: the file is damaged, or is no picture.
+    """
+    with opened(path, data) as image:
+        mode = MODES[channels_of(image)]
+        if near:
+            image.draft(None, (2 * near, 2 * near))
+        image.load()
+        turned = UPRIGHT.get(_orientation(image))
+        plain = _eight_bits(image, path) if image.mode in (*WIDE, "F") else image.convert(mode)
+        return plain.transpose(turned) if turned is not None else plain
+
+
+@contextmanager
+def opened(path: Path, data: bytes | None = None) -> Iterator[Image.Image]:
+    """The file opened by Pillow; whatever goes wrong inside is a DataError that names it."""
+    ImageFile.LOAD_TRUNCATED_IMAGES = False  # half a picture is not an example, whoever set this
+    try:
+        if data == b"" or (data is None and os.path.getsize(path) == 0):
+            raise DataError(f"{path} is empty (0 bytes). Remove it or copy it again.")
+        with Image.open(path if data is None else BytesIO(data), formats=_formats()) as image:
+            yield image
+    except (DataError, MemoryError):
+        raise
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist. It was there, or a link to it is.") from None
+    except PermissionError:
+        raise DataError(f"{path} cannot be read: permission denied. Check its permissions.") from None
+    except UnidentifiedImageError:
+        raise DataError(f"{path} is not a picture, or not of a kind that Pillow reads. Remove or convert it.") from None
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{path} is too large to be trusted: {error} Reduce it first.") from None
+    except Exception as error:  # Pillow's decoders raise a dozen kinds of exception on damaged files
+        raise DataError(f"{path} is damaged. Remove it or copy it again. ({str(error) or type(error).__name__})") from error
+
+
+def channels_of(image: Image.Image) -> str:
+    """The fewest channels that lose nothing that the picture's header promises."""
+    grey = image.mode in ("1", "L", "LA", "La", "F", *WIDE) or (image.mode == "P" and _grey_palette(image))
+    alpha = image.mode in ("LA", "La", "RGBA", "RGBa", "PA") or (image.mode in ("1", "L", "P", "RGB") and "transparency" in image.info)
+    return ("grey" if grey else "rgb") if not alpha else ("grey+alpha" if grey else "rgba")
+
+
+def to_array(image: Image.Image, channels: str, background: str) -> np.ndarray:
+    """A decoded picture as uint8 ``[c, h, w]`` with these channels."""
+    mode = MODES[channels]
+    if "A" in image.mode and "A" not in mode:
+        below = Image.new("RGBA", image.size, background)
+        image = Image.alpha_composite(below, image.convert("RGBA"))
+    array = np.array(image.convert(mode))
+    array = array[None] if array.ndim == 2 else np.ascontiguousarray(array.transpose(2, 0, 1))
+    if "A" in mode:
+        array[:-1] *= array[-1:] > 0  # editors leave anything where nothing is seen, and a model would learn it
+    return array
+
+
+def to_image(array: np.ndarray) -> Image.Image:
+    """uint8 ``[c, h, w]`` -> a picture of its channels."""
+    return Image.fromarray(array[0] if len(array) == 1 else np.ascontiguousarray(array.transpose(1, 2, 0)))
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def _orientation(image: Image.Image) -> int:
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1  # getexif() would decode the whole picture to look for it
+    try:
+        return int(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # EXIF data is often damaged by editors while the picture is sound; then nothing is known of its orientation
+        return 1
+
+
+def _grey_palette(image: Image.Image) -> bool:
+    if image.palette is None:
+        return False
+    mode, data = image.palette.getdata()
+    if mode not in ("RGB", "BGR", "RGBX", "BGRX"):
+        return False
+    entries = np.frombuffer(data, np.uint8)
+    entries = entries[: len(entries) // len(mode) * len(mode)].reshape(-1, len(mode))[:, :3]
+    return bool((entries == entries[:, :1]).all())
+
+
+def _eight_bits(image: Image.Image, path: Path) -> Image.Image:
+    """Grey of 16 or 32 bits, or of floating point from 0 to 1, scaled to 8 bits."""
+    values = np.asarray(image)
+    top = 1 if image.mode == "F" else 65535
+    if not (values.min() >= 0 and values.max() <= top):
+        raise DataError(
+            f"{path} holds values from {values.min():g} to {values.max():g}. Convert it to 8 or 16 bits: "
+            f"its range should be 0 to {top}, and what is black and what is white is not evident."
+        )
+    return Image.fromarray(np.rint(values * (255.0 / top)).astype(np.uint8))

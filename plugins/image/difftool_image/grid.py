@@ -1,0 +1,71 @@
+"""A contact sheet: many pictures on one, to look at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from .decode import to_image
+
+CELL = 96  # small pictures are enlarged, by whole factors, to about this
+SIDE = 4096  # of the longest sheet; larger pictures are reduced to fit
+GAP = 8
+PAPER, INK = (255, 255, 255), (60, 60, 60)
+CHECK = (205, 205, 205), (245, 245, 245)
+
+
+def sheet(examples: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Image.Image:
+    """uint8 ``[c, h, w]`` pictures in rows on white, each with its title below; transparency shows a checkerboard."""
+    columns = _columns(len(examples))
+    rows = math.ceil(len(examples) / columns)
+    height, width = (max(example.shape[axis] for example in examples) for axis in (1, 2))
+    scale = _scale(height, width, rows, columns)
+    height, width = round(height * scale), round(width * scale)
+    font = ImageFont.load_default(max(11, min(20, width // 8)))
+    line = math.ceil(1.5 * font.size) if any(titles) and isinstance(font, ImageFont.FreeTypeFont) else 16 * any(titles)
+    paper = Image.new("RGB", (columns * (width + GAP) + GAP, rows * (height + line + GAP) + GAP), PAPER)
+    draw = ImageDraw.Draw(paper)
+    for i, example in enumerate(examples):
+        left, top = GAP + i % columns * (width + GAP), GAP + i // columns * (height + line + GAP)
+        picture = _shown(example, scale)
+        paper.paste(picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2))
+        if i < len(titles) and line:
+            draw.text((left + width / 2, top + height + line / 2), _cut(titles[i], draw, font, width), INK, font, anchor="mm")
+    return paper
+
+
+def _columns(n: int) -> int:
+    """About as many as rows, and such that the last row is full where that is possible."""
+    square = math.ceil(math.sqrt(n))
+    return next((c for c in range(square, square + square // 2 + 1) if n % c == 0), min(n, max(4, square)))
+
+
+def _scale(height: int, width: int, rows: int, columns: int) -> float:
+    enlarged = max(1, round(CELL / max(height, width)))
+    room = min(SIDE / (columns * width), SIDE / (rows * height))
+    return enlarged if enlarged <= room else max(1, int(room)) if room >= 1 else room
+
+
+def _shown(example: np.ndarray, scale: float) -> Image.Image:
+    image = to_image(example)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    image = image.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS)
+    return Image.alpha_composite(_checkerboard(size), image.convert("RGBA")) if "A" in image.mode else image
+
+
+def _checkerboard(size: tuple[int, int]) -> Image.Image:
+    x, y = np.meshgrid(np.arange(size[0]) // 8, np.arange(size[1]) // 8)
+    return Image.fromarray(np.array(CHECK, np.uint8)[(x + y) % 2]).convert("RGBA")
+
+
+def _cut(text: str, draw: ImageDraw.ImageDraw, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
+    """As much of a title as has room."""
+    text = " ".join(text.split())
+    if draw.textlength(text, font) <= width:
+        return text
+    while text and draw.textlength(text + "…", font) > width:
+        text = text[:-1]
+    return text + "…"

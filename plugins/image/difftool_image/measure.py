@@ -1,0 +1,92 @@
+"""Sizes and channels of many pictures, from their headers, and what ``auto`` makes of them."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from difftool import DataError, Item
+
+from .decode import Header, decode, header
+
+SAMPLE = 20_000
+"""Headers looked at for the sizes; folders beyond it are sampled evenly."""
+
+LARGEST_AUTO = 64
+OPAQUE_SAMPLE = 64
+OPAQUE_FORMATS = (".jpg", ".jpeg", ".jfif")  # cannot be transparent
+
+
+def evenly(items: Sequence[Item], n: int) -> list[Item]:
+    """At most ``n`` of the items, spread over all of them."""
+    return list(items) if len(items) <= n else [items[i * len(items) // n] for i in range(n)]
+
+
+def headers(items: Iterable[Item]) -> list[Header]:
+    """The headers that can be read; what cannot is found, and reported, when the pictures are decoded."""
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        return [found for found in pool.map(_header, (item.path for item in items), chunksize=64) if found]
+
+
+def auto_size(seen: Sequence[Header]) -> int | tuple[int, int]:
+    """The pictures' own size when all share one of at most 64 pixels, else a square of at most 64 that most of them fill.
+
+    The square's side is the median of their shorter sides, down to a multiple of 8.
+    """
+    sizes = {(h.height, h.width) for h in seen}
+    if len(sizes) == 1 and min(size := next(iter(sizes))) >= 4 and max(size) <= LARGEST_AUTO:
+        return size[0] if size[0] == size[1] else size
+    side = int(np.median([min(h.height, h.width) for h in seen]))
+    return max(8, min(LARGEST_AUTO, side // 8 * 8))
+
+
+def auto_channels(items: Sequence[Item], seen: Sequence[Header], sampled: int) -> str:
+    """The fewest channels that lose nothing of any picture.
+
+    Colour is looked for in every file that could add it, also when only ``sampled`` of them were looked at for their size.
+    """
+    found = {h.channels for h in seen}
+    if sampled < len(items):
+        rest = (item for item in items if not (_is_opaque(item.path) and found & {"rgb", "rgba"}))
+        found |= {h.channels for h in headers(rest)}
+    colour = bool(found & {"rgb", "rgba"})
+    alpha = bool(found & {"grey+alpha", "rgba"}) and _uses_alpha(items)
+    return ("rgba" if alpha else "rgb") if colour else ("grey+alpha" if alpha else "grey")
+
+
+def _is_opaque(path: Path) -> bool:
+    return path.suffix.lower() in OPAQUE_FORMATS
+
+
+def _uses_alpha(items: Sequence[Item]) -> bool:
+    """Whether transparency is more than a channel that is opaque everywhere, as screenshots have: some are decoded to see."""
+    some = evenly([item for item in items if not _is_opaque(item.path)], SAMPLE)
+    able = [item for item in some if (seen := _header(item.path)) and seen.channels in ("grey+alpha", "rgba")]
+    return any(_is_transparent(item.path) for item in evenly(able, OPAQUE_SAMPLE))
+
+
+def _is_transparent(path: Path) -> bool:
+    try:
+        image = decode(path)
+    except DataError:
+        return False
+    return image.getchannel("A").getextrema()[0] < 255  # type: ignore[operator]
+
+
+def _header(path: Path) -> Header | None:
+    try:
+        return header(path)
+    except DataError:
+        return None
+
+
+def common(sizes: Iterable[tuple[int, int]], n: int = 4) -> str:
+    """The commonest sizes in words."""
+    counts = Counter(sizes).most_common()
+    shown = ", ".join(f"{height}x{width} ({count:,})" for (height, width), count in counts[:n])
+    return shown + (f" and {len(counts) - n:,} more" if len(counts) > n else "")

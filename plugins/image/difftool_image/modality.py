@@ -1,0 +1,122 @@
+"""ImageModality: picture files <-> uint8 ``[c, h, w]``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from difftool import Batch, Condition, DataError, Description, Finding, Item, Modality, Options, Rng, scan_folder
+
+from .augment import AUGMENT, WIDTH, augment, flip
+from .decode import MODES, SUFFIXES, decode, to_array, to_image
+from .options import ImageOptions, ImageRequest
+from .resize import resize, smaller
+
+
+class ImageModality(Modality):
+    """Pictures of one size. Raw units are bytes, ``[c, h, w]``, c being 1 to 4 by ``channels``."""
+
+    def __init__(self, options: ImageOptions) -> None:
+        self.options = options
+
+    def settings(self) -> ImageOptions:
+        return self.options
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width, once they are settled."""
+        size = self.options.size
+        if isinstance(size, str):
+            raise DataError("The pictures' size is not settled. Set size, such as 64, or let it be found from the data (fit).")
+        return (size, size) if isinstance(size, int) else size
+
+    @property
+    def channels(self) -> str:
+        """Once they are settled."""
+        if self.options.channels == "auto":
+            raise DataError("The pictures' channels are not settled. Set channels, such as rgb, or let them be found from the data (fit).")
+        return self.options.channels
+
+    # --- files -> raw ------------------------------------------------------------------------------------------------
+
+    def scan(self, path: Path) -> list[Item]:
+        return scan_folder(path, SUFFIXES)
+
+    def fit(self, items: Sequence[Item]) -> ImageModality:
+        if self.options.size != "auto" and self.options.channels != "auto":
+            return self
+        from .measure import SAMPLE, auto_channels, auto_size, evenly, headers
+
+        some = evenly(items, SAMPLE)
+        if not (seen := headers(some)):
+            decode(items[0].path)  # says what is wrong with it
+            raise DataError(f"None of the {len(items):,} files could be opened as a picture, so there is nothing to train on.")
+        found: dict[str, Any] = {}
+        if self.options.size == "auto":
+            found["size"] = auto_size(seen)
+        if self.options.channels == "auto":
+            found["channels"] = auto_channels(items, seen, len(some))
+        return ImageModality(self.options.model_copy(update=found))
+
+    def read(self, item: Item) -> np.ndarray:
+        return self.read_bytes(item, None)
+
+    def read_bytes(self, item: Item, data: bytes | None) -> np.ndarray:
+        """``read`` of a file whose bytes may be in memory already."""
+        o, (height, width) = self.options, self.size
+        image = decode(item.path, data, near=max(height, width))
+        if o.small == "skip" and smaller((image.height, image.width), height, width, o.resize):
+            raise DataError(
+                f"{item.path} is {image.height}x{image.width}, smaller than {height}x{width}. "
+                "Ask for a smaller size, or set small = enlarge."
+            )
+        return to_array(resize(image, height, width, o.resize, o.background), self.channels, o.background)
+
+    # --- raw batches -------------------------------------------------------------------------------------------------
+
+    def describe(self) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Condition, ...]]:
+        told = (Condition(AUGMENT, "vector", width=WIDTH),) if self.options.augment else ()
+        return (len(MODES[self.channels]), *self.size), {"channels": self.channels}, told
+
+    def collate(self, examples: np.ndarray | Sequence[np.ndarray], rng: Rng) -> Batch:
+        del rng
+        array = examples if isinstance(examples, np.ndarray) else np.stack(examples)
+        return Batch(torch.from_numpy(np.require(array, np.uint8, ["C", "W"])))
+
+    def augment(self, raw: Batch, rng: Rng) -> Batch:
+        if self.options.flip:
+            raw = flip(raw, rng)
+        return augment(raw, rng, self.options.augment) if self.options.augment else raw
+
+    def template(self, description: Description, n: int, rng: Rng, request: Options) -> Batch:
+        channels, height, width = (side or 0 for side in description.shape)
+        if isinstance(request, ImageRequest) and request.size:
+            height, width = (request.size, request.size) if isinstance(request.size, int) else request.size
+        return Batch(torch.zeros(n, channels, height, width, dtype=torch.uint8, device=rng.device))
+
+    # --- raw -> files ------------------------------------------------------------------------------------------------
+
+    def write(self, example: np.ndarray, stem: Path, info: Mapping[str, Any]) -> Path:
+        from .write import write_png
+
+        return write_png(to_image(example), stem.with_name(stem.name + ".png"), info)
+
+    def preview(self, examples: Sequence[np.ndarray], stem: Path, titles: Sequence[str] = ()) -> Path:
+        from .grid import sheet
+        from .write import write_png
+
+        return write_png(sheet(examples, titles), stem.with_name(stem.name + ".png"), replace=True)
+
+    def demo(self, folder: Path) -> None:
+        from .demo import write_demo
+
+        write_demo(folder)
+
+    def check(self, items: Sequence[Item]) -> Iterable[Finding]:
+        from .check import findings
+
+        return findings(self, items)

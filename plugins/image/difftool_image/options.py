@@ -1,0 +1,72 @@
+"""Settings of the image modality. Sizes are written height first, ``48x64``, as in a tensor's shape."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from difftool import Options
+
+LARGEST = 8192
+
+Channels = Literal["auto", "grey", "grey+alpha", "rgb", "rgba"]
+Side = Annotated[int, Field(ge=4, le=LARGEST)]
+
+
+def _size(value: Any) -> Any:
+    """``64`` or ``"64"`` -> 64 (a square); ``"48x64"`` or ``[48, 64]`` -> (48, 64)."""
+    if isinstance(value, str) and value.strip().lower() in ("auto", ""):
+        return value.strip().lower()
+    sides = _sides(value)
+    if len(sides) not in (1, 2) or not all(isinstance(side, int) and 4 <= side <= LARGEST for side in sides):
+        raise ValueError(f"a size is one number for a square or HEIGHTxWIDTH, such as 64 or 48x64, from 4 to {LARGEST}")
+    return sides[0] if len(sides) == 1 else tuple(sides)
+
+
+def _sides(value: Any) -> Sequence[Any]:
+    if isinstance(value, str):
+        return [int(side) for side in re.split("[x×,]", value.lower())] if re.fullmatch(r"\s*\d+\s*([x×,]\s*\d+\s*)?", value, re.I) else ()
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (value,)
+    return value if isinstance(value, (list, tuple)) else ()
+
+
+Size = Annotated[Literal["auto"] | Side | tuple[Side, Side], BeforeValidator(_size)]
+RequestedSize = Annotated[Literal[""] | Side | tuple[Side, Side], BeforeValidator(lambda value: _size(value) if value != "auto" else "")]
+
+
+class ImageOptions(Options):
+    """How pictures are read and varied."""
+
+    size: Size = Field(
+        "auto",
+        description="side of a square, or HEIGHTxWIDTH; auto keeps the pictures' own size when all share one of at most 64, "
+        "else takes a square of at most 64",
+    )
+    channels: Channels = Field("auto", description="grey, grey+alpha, rgb or rgba; auto takes the fewest that lose nothing of any picture")
+    resize: Literal["crop", "pad", "stretch"] = Field(
+        "crop", description="crop: fill the size and cut off both ends equally; pad: fit inside, background around; stretch: distort"
+    )
+    small: Literal["enlarge", "skip"] = Field(
+        "enlarge", description="pictures smaller than the size: enlarge them, or skip them as if they could not be read"
+    )
+    background: Literal["white", "black"] = Field(
+        "white", description="what shows through transparency that is not kept, and around padding"
+    )
+    flip: bool = Field(False, description="mirror half of the training pictures; the model will make mirrored pictures too")
+    augment: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="probability of each random change (turn, scale, stretch, shift) in training; the model is told of them, "
+        "so that its own pictures show none; 0 for none, 0.12 for small data sets",
+    )
+
+
+class ImageRequest(Options):
+    """The image modality's own flags of ``difftool sample``."""
+
+    size: RequestedSize = Field("", description="side of a square, or HEIGHTxWIDTH, in place of the size trained on")

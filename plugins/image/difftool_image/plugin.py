@@ -1,0 +1,37 @@
+"""What this plugin brings, as specs: nothing of it is imported until it is used."""
+
+from __future__ import annotations
+
+from difftool import ModalitySpec, RecipeSpec, Spec, hookimpl
+
+RECIPES = {
+    "tiny": "32 pixels in minutes on a CPU (about 2 M parameters)",
+    "small": "32 to 64 pixels on one GPU (about 35 M parameters)",
+    "cifar-edm": "the CIFAR-10 training of Karras et al. 2022 (arXiv:2206.00364), 18 Heun steps",
+    "ddpm": "the CIFAR-10 training of Ho et al. 2020 (arXiv:2006.11239), 1000 ancestral steps",
+}
+
+
+@hookimpl
+def difftool_modalities() -> list[ModalitySpec]:
+    return [
+        ModalitySpec(
+            "image",
+            "pictures of one size, grey or colour, with or without transparency",
+            "difftool_image.modality:ImageModality",
+            "difftool_image.options:ImageOptions",
+            representations=("pixels",),
+            recipe="tiny",
+            request="difftool_image.options:ImageRequest",
+        )
+    ]
+
+
+@hookimpl
+def difftool_representations() -> list[Spec]:
+    return [Spec("pixels", "bytes to numbers from -1 to 1", "difftool_image.pixels:Pixels")]
+
+
+@hookimpl
+def difftool_recipes() -> list[RecipeSpec]:
+    return [RecipeSpec(name, text, f"difftool_image:recipes/{name}.toml", modality="image") for name, text in RECIPES.items()]
