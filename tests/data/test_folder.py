@@ -1,0 +1,237 @@
+"""scan_folder: what is found, in which order, with which columns, and what is refused."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from difftool import DataError, scan_folder
+from difftool.data import folder as folder_module
+from difftool.data.folder import natural
+
+SUFFIXES = (".dat", ".bin")
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Write files by relative path; returns the root."""
+
+    def write(*names: str, **texts: str) -> Path:
+        for name in names:
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"x")
+        for name, text in texts.items():
+            (tmp_path / name.replace("__", ".")).write_text(text, encoding="utf-8")
+        return tmp_path
+
+    return write
+
+
+def names(root: Path) -> list[str]:
+    return [item.path.relative_to(root).as_posix() for item in scan_folder(root, SUFFIXES)]
+
+
+def columns(root: Path) -> dict[str, dict]:
+    return {item.path.relative_to(root).as_posix(): dict(item.columns) for item in scan_folder(root, SUFFIXES)}
+
+
+def refused(path: Path, *words: str) -> None:
+    with pytest.raises(DataError) as caught:
+        scan_folder(path, SUFFIXES)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+# --- what is found ---------------------------------------------------------------------------------------------------
+
+
+def test_order_is_natural_and_suffixes_ignore_case(make):
+    root = make("10.dat", "2.DAT", "1.bin", "b/2.dat", "b/10.dat", "a/1.Bin", "notes.md")
+    assert names(root) == ["1.bin", "2.DAT", "10.dat", "a/1.Bin", "b/2.dat", "b/10.dat"]
+
+
+def test_order_does_not_depend_on_the_file_system(make, monkeypatch):
+    root = make(*(f"{c}/{i}.dat" for c in "cab" for i in range(12)))
+    before, entries = names(root), folder_module._entries
+    monkeypatch.setattr(folder_module, "_entries", lambda *args: reversed(list(entries(*args))))
+    assert names(root) == before
+
+
+def test_natural_orders_everything_and_settles_ties():
+    mixed = ["a", "A", "1", "01", "a1b", "a01b", "a/b", "1/a", "", "é", "٣"]
+    assert sorted(mixed, key=natural) == sorted(reversed(mixed), key=natural)
+
+
+def test_hidden_files_and_folders_are_left_out(make):
+    assert names(make("a.dat", ".b.dat", ".git/c.dat", "d/.e/f.dat")) == ["a.dat"]
+
+
+def test_one_file(make):
+    root = make("a/x.dat", "a/y.dat")
+    (root / "a/x.txt").write_text("about x")
+    (item,) = scan_folder(root / "a/x.dat", SUFFIXES)
+    assert item.path == root / "a/x.dat"
+    assert item.columns == {"caption": "about x"}
+
+
+def test_links_are_followed_but_never_in_a_circle(make):
+    root = make("a/x.dat")
+    (root / "a/up").symlink_to(root)
+    (root / "a/self").symlink_to(root / "a")
+    (root / "gone.dat").symlink_to(root / "nowhere")
+    (root / "b").symlink_to(root / "a")
+    assert names(root) == ["a/x.dat", "b/x.dat"]
+
+
+def test_nothing_is_written(make):
+    root = make("a/x.dat", metadata__csv="file_name,n\na/x.dat,1\n")
+    before = sorted((p, p.stat().st_mtime_ns) for p in root.rglob("*"))
+    scan_folder(root, SUFFIXES)
+    assert sorted((p, p.stat().st_mtime_ns) for p in root.rglob("*")) == before
+
+
+# --- columns ---------------------------------------------------------------------------------------------------------
+
+
+def test_class_is_the_folder(make):
+    assert columns(make("top.dat", "cat/1.dat", "cat/old/2.dat")) == {
+        "top.dat": {},
+        "cat/1.dat": {"class": "cat"},
+        "cat/old/2.dat": {"class": "cat/old"},
+    }
+
+
+def test_caption_beside_the_example(make):
+    root = make("a.dat", "b.dat", a__txt="﻿ two words\n", b__txt=" \n")
+    assert columns(root) == {"a.dat": {"caption": "two words"}, "b.dat": {}}
+
+
+def test_text_files_can_be_the_examples(make):
+    root = make("a.txt", "b.txt")
+    assert [dict(item.columns) for item in scan_folder(root, (".txt",))] == [{}, {}]
+
+
+def test_csv(make):
+    root = make(
+        "a.dat", "c/b.dat", "d.dat",
+        metadata__csv='file_name,class,size,zip,note\na.dat,x,1e2,01,"one, two"\n./c/b.dat,y,-3,10,\n',
+    )  # fmt: skip
+    assert columns(root) == {
+        "a.dat": {"class": "x", "size": 100.0, "zip": "01", "note": "one, two"},
+        "c/b.dat": {"class": "y", "size": -3.0, "zip": "10"},
+        "d.dat": {},
+    }
+
+
+def test_an_empty_cell_leaves_the_folders_column(make):
+    root = make("c/a.dat", "c/b.dat", metadata__csv="file_name,class\nc/a.dat,\nc/b.dat,other\n")
+    assert columns(root) == {"c/a.dat": {"class": "c"}, "c/b.dat": {"class": "other"}}
+
+
+def test_jsonl(make):
+    root = make("a.dat", "b.dat", metadata__jsonl='{"file_name": "a.dat", "n": 3, "t": "x", "ok": true, "box": [1, 2]}\n\n{"file_name": "b.dat", "n": null}\n')
+    assert columns(root) == {"a.dat": {"n": 3.0, "t": "x", "ok": "true", "box": "[1, 2]"}, "b.dat": {}}
+
+
+def test_metadata_wins_over_caption(make):
+    root = make("a.dat", a__txt="file", metadata__csv="file_name,caption\na.dat,table\n")
+    assert columns(root) == {"a.dat": {"caption": "table"}}
+
+
+@pytest.mark.parametrize(
+    ("cells", "numeric"),
+    [("1 2", True), ("1.5 -2e3", True), ("1 x", False), ("007 8", False), ("1_0 2", False), ("nan 1", False), ("inf 1", False), ("0 0.5", True)],
+)
+def test_which_columns_are_numbers(make, cells, numeric):
+    a, b = cells.split()
+    root = make("a.dat", "b.dat", metadata__csv=f"file_name,v\na.dat,{a}\nb.dat,{b}\n")
+    assert all(isinstance(row["v"], float) == numeric for row in columns(root).values())
+
+
+# --- what is refused -------------------------------------------------------------------------------------------------
+
+
+def test_missing(tmp_path):
+    refused(tmp_path / "no", "does not exist")
+
+
+def test_empty(tmp_path):
+    refused(tmp_path, "is empty", ".dat .bin")
+
+
+def test_only_broken_links(tmp_path):
+    (tmp_path / "a.dat").symlink_to(tmp_path / "nowhere")
+    refused(tmp_path, "1 links lead to files that do not exist")
+
+
+def test_only_foreign_files(make):
+    refused(make("a.doc", "b.doc", "README"), "2 .doc", "1 without a suffix", ".dat .bin")
+
+
+def test_a_single_foreign_file(make):
+    refused(make("a.doc") / "a.doc", "not a kind of file", ".dat .bin")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read anything")
+def test_unreadable_folder(make):
+    root = make("a/x.dat", "b/x.dat")
+    (root / "a").chmod(0)
+    try:
+        refused(root, "cannot be read", "a")
+    finally:
+        (root / "a").chmod(0o755)
+
+
+def test_unreadable_folder_by_the_systems_word(make, monkeypatch):
+    root = make("a/x.dat")
+
+    def denied(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(folder_module.os, "scandir", denied)
+    refused(root, "cannot be read", "Permission denied")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name,x\na.dat,1\n", ["file_name", "name, x"]),
+        ("", ["file_name"]),
+        ("file_name,x,x\na.dat,1,2\n", ["no name twice"]),
+        ("file_name,x\na.dat,1\na.dat,2\n", ["line 3", "has a row already"]),
+        ("file_name,x\nz.dat,1\n", ["1 file that is", "z.dat (line 2)"]),
+        ("file_name,x\na.doc,1\n", ["a.doc", "not a kind of file that is read"]),
+        ("file_name,x\n../a.dat,1\n", ["../a.dat"]),
+        ("file_name,x\na.dat,1,2\n", ["line 2", "3 cells under 2 columns"]),
+        ("file_name,x\n,1\n", ["line 2", "no file_name"]),
+        ('file_name,x\na.dat,"1\n', ["not a CSV file"]),
+    ],
+)
+def test_faulty_csv(make, text, words):
+    refused(make("a.dat", "a.doc", metadata__csv=text), "metadata.csv", *words)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", ["line 1", "not JSON"]),
+        ("[1]", ["line 1", "not an object"]),
+        ('{"x": 1}', ["line 1", "no file_name"]),
+        ('{"file_name": 3}', ["line 1", "no file_name"]),
+    ],
+)
+def test_faulty_jsonl(make, text, words):
+    refused(make("a.dat", metadata__jsonl=text), "metadata.jsonl", *words)
+
+
+@pytest.mark.parametrize("name", ["metadata.csv", "a.txt"])
+def test_not_utf8(make, name):
+    root = make("a.dat")
+    (root / name).write_bytes("file_name,x\na.dat,é\n".encode("latin-1"))
+    refused(root, name, "UTF-8", "0xe9")
+
+
+def test_two_metadata_files(make):
+    refused(make("a.dat", "metadata.csv", "metadata.jsonl"), "both")
