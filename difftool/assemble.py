@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -165,21 +166,41 @@ def load_stage(
     Args:
         path: a ``model.safetensors``.
         ema: relative width of the average to sample from, made now from the run's snapshots beside the file.
-        overrides: config tables to replace, such as another sampler.
+        overrides: the tables ``sampler`` and ``schedule`` to sample with, in place of the model's own.
 
     Raises:
         ModelFileError: the file is damaged, foreign, or newer than this program.
         PluginError: a part that the model was made of is not installed.
     """
     tensors, about = load_weights(path, MODEL)
-    config = config_from_dict({**about["config"], **(overrides or {})}, str(path), registry)
+    config = config_from_dict(about["config"], str(path), registry)
     on = choose_device(device)
     stage = build_stage(config, registry, Description.from_json(about["description"]), on)
     stage.denoiser.precision = choose_precision(precision, on)
     if ema is not None:
         tensors |= posthoc_average(RunFolder(path.parent), ema)
     _fill(stage.denoiser, tensors, path)
-    return stage
+    return _sampled_otherwise(stage, config, registry, overrides) if overrides else stage
+
+
+def _sampled_otherwise(stage: Stage, config: Config, registry: Registry, overrides: Mapping[str, Any]) -> Stage:
+    """Another sampler, or other levels to visit; the network's own time stays that of the schedule it was trained with."""
+    if strange := set(overrides) - {"sampler", "schedule"}:
+        raise UsageError(f"{', '.join(sorted(strange))} cannot be changed after training: only sampler and schedule can.")
+    tables = config.to_dict()
+    merged = {name: _merged(tables[name], table) for name, table in overrides.items()}
+    config = config_from_dict({**tables, **merged}, "--set", registry)
+    return replace(
+        stage,
+        process=replace(stage.process, schedule=_build(registry, "schedule", config.schedule)),
+        sampler=registry.load(registry.get("sampler", config.sampler.use)),
+        knobs=config.sampler.options.model_dump(),
+    )
+
+
+def _merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of another ``use`` fall away with it."""
+    return dict(changes) if changes.get("use", table["use"]) != table["use"] else {**table, **changes}
 
 
 def _fill(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
@@ -207,7 +228,7 @@ def posthoc_average(folder: RunFolder, width: float) -> dict[str, Tensor]:
         for name, tensor in load_weights(path, SNAPSHOT)[0].items():
             if name.startswith(prefix):
                 own = name.removeprefix(prefix)
-                total[own] = total.get(own, 0.0) + float(weight) * tensor.float()  # type: ignore[operator]
+                total[own] = total.get(own, 0.0) + float(weight) * tensor.float()
     return total
 
 

@@ -86,7 +86,7 @@ def difftool_samplers() -> list[Spec]:
         _sampler("heun", "Heun's method: second order, two evaluations a step; churn (Karras et al. 2022)", "heun", "HeunOptions"),
         _sampler("dpmpp_2m", "DPM-Solver++ 2M: second order, one evaluation a step (Lu et al. 2022)", "dpmpp"),
         _sampler("dpmpp_2m_sde", "DPM-Solver++ 2M for the reverse diffusion, with fresh noise", "dpmpp", "Dpmpp2mSdeOptions"),
-        _sampler("pndm", "pseudo linear multistep: fourth order, one evaluation a step (Liu et al. 2022)", "pndm"),
+        _sampler("pndm", "pseudo linear multistep: second order, one evaluation a step (Liu et al. 2022)", "pndm"),
     ]
 
 

@@ -53,7 +53,7 @@ class Cache:
         self.columns: list[dict[str, str | float]] = about["columns"]
         flat = np.memmap(folder / "examples.bin", self.dtype, "r")
         self._index = None if None not in self.shape else np.load(folder / "index.npy")
-        self._examples = flat if self._index is not None else flat.reshape(len(self.columns), *self.shape)  # type: ignore[arg-type]
+        self._examples = flat if self._index is not None else flat.reshape(len(self.columns), *self.shape)
 
     def __len__(self) -> int:
         return len(self.columns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +50,7 @@ class Dataset:
         return raw.with_cond(**{name: torch.from_numpy(values[indices]) for name, values in self.values.items()})
 
 
-def batches(dataset: Dataset, *, seed: int, batch: int, start: int, stop: int, rank: int = 0, ranks: int = 1, pin: bool = False) -> Iterator[Batch]:
+def batches(dataset: Dataset, *, seed: int, batch: int, start: int, stop: int, rank: int = 0, ranks: int = 1, pin: bool = False) -> Generator[Batch, None, None]:
     """The raw batches of steps ``start`` to ``stop``, this rank's share of each, made ahead on a thread.
 
     Closing the iterator ends the thread; an error in it is raised where the batch was asked for.

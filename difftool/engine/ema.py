@@ -70,7 +70,7 @@ class Ema:
         self.profiles += [Power(width) for width in options.power]
         self._snapshot_every = options.snapshot_every
         self.names = [name for name, _ in model.named_parameters()]
-        self._live = list(model.parameters())
+        self._live: list[Tensor] = list(model.parameters())
         self.averages = {profile.name: [p.detach().clone() for p in self._live] for profile in self.profiles}
 
     @torch.no_grad()
@@ -116,7 +116,7 @@ def posthoc_weights(snapshots: Iterable[tuple[float, float]], time: float, width
     times, widths = (np.asarray(list(column), np.float64) for column in zip(*snapshots, strict=True))
     gammas = np.asarray([gamma_of_width(w) for w in widths])
     gram = _profile_product(times[:, None], gammas[:, None], times[None], gammas[None])
-    target = _profile_product(times, gammas, np.float64(time), np.float64(gamma_of_width(width)))
+    target = _profile_product(times, gammas, np.asarray(time), np.asarray(gamma_of_width(width)))
     return np.linalg.lstsq(gram, target, rcond=None)[0]
 
 

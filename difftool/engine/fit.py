@@ -65,7 +65,7 @@ def make_step(stage: Stage, train: TrainOptions, world: World | None = None) -> 
     device = next(stage.denoiser.parameters()).device
     prepare_process(device)
     if is_on(train.channels_last, device):
-        stage.denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        stage.denoiser.to(memory_format=torch.channels_last)
     stage.denoiser.backbone.checkpointing = train.checkpointing
     if is_on(train.compile, device):
         compile_network(stage)

@@ -114,7 +114,7 @@ def _values(stage: Stage, name: str, texts: Sequence[str]) -> list[float]:
 def _column(stage: Stage, condition: Condition, chosen: list[float] | None, indices: Sequence[int], seed: int) -> Tensor:
     """The condition's value for each sample: what was chosen, in turn; else drawn like the data; null for vectors."""
     if condition.kind == "vector":
-        return stage.denoiser.conditioners[condition.name].null(torch.zeros(len(indices), condition.width))  # type: ignore[operator]
+        return stage.denoiser.conditioners[condition.name].null(torch.zeros(len(indices), condition.width))
     if chosen is not None:
         values = [chosen[index % len(chosen)] for index in indices]
     else:

@@ -48,6 +48,29 @@ def dry_run(stage: Stage, dataset: Dataset, folder: Path) -> dict[str, Any]:
     }
 
 
+def parts_that_fit(stage: Stage, dataset: Dataset, share: float = 0.8) -> int:
+    """The smallest ``accumulate`` with which a step stays within this share of the device's memory: ``--batch auto``.
+
+    Memory is a + b n for n examples at once; two small steps tell a and b. The stage is trained a little, so build it anew.
+    """
+    train = TrainOptions.model_validate(stage.config["train"])
+    used = [_memory_of(stage, dataset, min(n, train.batch)) for n in (1, 2, 4)]
+    per_example = max(used[2] - used[1], 1) / 2
+    room = share * memory_total(next(stage.denoiser.parameters()).device) - used[1]
+    parts = 1
+    while per_example * train.batch / parts > room and train.batch % (2 * parts) == 0:
+        parts *= 2
+    return parts
+
+
+def _memory_of(stage: Stage, dataset: Dataset, batch: int) -> int:
+    train = TrainOptions.model_validate({**stage.config["train"], "batch": batch, "accumulate": 1, "compile": "off"})
+    step = make_step(stage, train)
+    for i, raw in enumerate(batches(dataset, seed=0, batch=batch, start=0, stop=2)):
+        step(i, raw)
+    return memory_in_use(step.device)
+
+
 def _timed(step, i: int, raw) -> float:
     start = time.perf_counter()
     step(i, raw)

@@ -17,7 +17,7 @@ Noise = Callable[[], Tensor]
 class Step(NamedTuple):
     """After step ``index``: ``x`` at noise level ``sigma``, and the last estimate ``x0``."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # shadows tuple.index, which no one needs of a step
     sigma: float
     x: Tensor
     x0: Tensor

@@ -67,5 +67,5 @@ def test_a_failure_while_writing_leaves_the_old_file(tmp_path):
 def test_a_full_disk_is_named(tmp_path):
     import errno
 
-    with pytest.raises(DifftoolError, match="disk .* is full"), replacing(tmp_path / "file"):
+    with pytest.raises(DifftoolError, match=r"disk .* is full"), replacing(tmp_path / "file"):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -1,0 +1,86 @@
+"""The report: one HTML file that tells what a run did, readable offline and for ever."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import mimetypes
+import re
+from pathlib import Path
+from typing import Any
+
+from ..engine.folder import RunFolder
+from ..files import write_text
+
+
+def write_report(folder: RunFolder) -> Path:
+    """Write ``report.html`` from what the run folder holds; everything it shows is inside the file."""
+    import jinja2
+
+    text = Path(__file__).with_name("report.html.j2").read_text(encoding="utf-8")
+    page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(text)
+    rows = folder.metrics()
+    rendered = page.render(
+        name=folder.path.resolve().name,
+        facts=_facts(folder, rows),
+        curve=_loss_curve(rows) if len(rows) > 1 else "",
+        previews=[{"title": path.stem, "data": _embedded(path)} for path in _previews(folder)],
+        config=folder.config_path.read_text(encoding="utf-8"),
+        environment=(folder.path / "environment.json").read_text(encoding="utf-8"),
+    )
+    write_text(folder.report_path, rendered)
+    return folder.report_path
+
+
+def _facts(folder: RunFolder, rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    description = folder.description()
+    environment = json.loads((folder.path / "environment.json").read_text(encoding="utf-8"))
+    facts = [
+        ("data", f"{environment['data']}: {description.count} examples of {' x '.join(str(n or '…') for n in description.shape)}"),
+        ("conditions", ", ".join(f"{c.name} ({c.kind})" for c in description.conditions.values()) or "none"),
+        ("command", " ".join(environment["command"])),
+        ("started", environment["started"]),
+    ]
+    if rows:
+        last = rows[-1]
+        facts += [("steps", str(last["step"])), ("last loss", f"{last['loss']:.4f}"), ("examples per second", f"{last['examples_per_second']:.1f}")]
+    return facts
+
+
+def _previews(folder: RunFolder) -> list[Path]:
+    """The newest preview first."""
+    return sorted(folder.samples_path.glob("preview-*"), reverse=True)[:6]
+
+
+def _embedded(path: Path) -> str:
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def _loss_curve(rows: list[dict[str, Any]]) -> str:
+    """The loss over steps as SVG, with its running mean."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    steps, losses = [row["step"] for row in rows], [row["loss"] for row in rows]
+    figure = Figure(figsize=(7, 2.8), layout="constrained")
+    axes = figure.add_subplot(xlabel="step", ylabel="loss", yscale="log" if min(losses) > 0 else "linear")
+    axes.plot(steps, losses, color="#9bb7d4", linewidth=1, label="logged")
+    axes.plot(steps, _running_mean(losses), color="#1f4e79", linewidth=1.6, label="running mean")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    buffer = io.StringIO()
+    FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": "difftool"})
+    return re.sub(r"^.*?(?=<svg)", "", buffer.getvalue(), count=1, flags=re.S)
+
+
+def _running_mean(values: list[float], share: float = 0.1) -> list[float]:
+    """An exponential mean over about a tenth of the curve, without a bias at its start."""
+    total = weight = 0.0
+    keep = 1 - 1 / max(1.0, share * len(values))
+    means = []
+    for value in values:
+        total, weight = keep * total + value, keep * weight + 1
+        means.append(total / weight)
+    return means

@@ -1,0 +1,87 @@
+"""Exact resume: whatever stops a run, the weights at its end are those of a run left alone, bit for bit."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from difftool.engine.checkpoint import load_checkpoint
+from difftool.engine.folder import RunFolder
+
+from small import small_run, train
+
+pytestmark = pytest.mark.slow
+
+
+def same_state(one: Path, other: Path) -> bool:
+    a, b = (load_checkpoint(RunFolder.open(path).latest_checkpoint())[0] for path in (one, other))
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """A run of twelve steps that nothing disturbed; dropout, augmentation and label dropout are on."""
+    return train(tmp_path_factory.mktemp("runs") / "alone", *small_run(steps=12))
+
+
+@pytest.mark.parametrize("at", [1, 5, 11])
+def test_stopped_and_resumed(alone, tmp_path, at):
+    path = tmp_path / "run"
+    train(path, *small_run(steps=12), stop_at=at)
+    train(path, *small_run(steps=12), resume=True)
+    assert same_state(alone, path)
+
+
+def test_metrics_are_written_once_each(alone, tmp_path):
+    path = tmp_path / "run"
+    train(path, *small_run(steps=12), stop_at=5)
+    RunFolder.open(path).add_metrics({"step": 7, "loss": 9.9})  # measured after the checkpoint, then killed
+    train(path, *small_run(steps=12), resume=True)
+    rows = RunFolder.open(path).metrics()
+    assert [row["step"] for row in rows] == sorted({row["step"] for row in rows})
+    assert 9.9 not in [row["loss"] for row in rows]
+
+
+def test_another_seed_is_another_run(alone, tmp_path):
+    assert not same_state(alone, train(tmp_path / "run", *small_run(steps=12, sets=["train.seed=1"])))
+
+
+def test_parts_of_a_batch_share_its_examples(tmp_path):
+    """Accumulation sees the same examples in the same order, and its state resumes exactly too."""
+    sets = ["train.accumulate=2"]
+    whole = train(tmp_path / "a", *small_run(steps=6, sets=sets))
+    train(tmp_path / "b", *small_run(steps=6, sets=sets), stop_at=3)
+    train(tmp_path / "b", *small_run(steps=6, sets=sets), resume=True)
+    assert same_state(whole, tmp_path / "b")
+
+
+def test_killed_at_random_moments(tmp_path):
+    """kill -9 at random times, five times over, of the real command; then resume to the end."""
+    data, sets = small_run(steps=60)
+    words = [f"--set={s}" for s in sets]
+    command = [sys.executable, "-m", "difftool", "train", "-m", "image", str(data), *words, "--run"]
+    subprocess.run([*command, str(tmp_path / "alone")], check=True, capture_output=True)
+    run, rng = tmp_path / "killed", random.Random(0)
+    kills = 0
+    for attempt in range(40):
+        going = [sys.executable, "-m", "difftool", "resume", str(run)] if (run / "config.toml").exists() else [*command, str(run)]
+        process = subprocess.Popen(going, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ | {"OMP_NUM_THREADS": "1"})
+        try:
+            _, errors = process.communicate(timeout=rng.uniform(4, 9) if attempt < 5 else 120)
+            assert process.returncode == 0, errors.decode()
+            break
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            kills += 1
+            time.sleep(0.1)
+    assert kills >= 1
+    assert same_state(tmp_path / "alone", run)
