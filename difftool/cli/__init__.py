@@ -1,0 +1,71 @@
+"""The command line. A command's module is imported when the command is run, so that help stays fast."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from .. import __version__
+
+# Command -> the module and attribute it lives in, and the line that the list of commands shows.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "train": ("train:train", "Train a model on a folder of files, or on the built-in demo set."),
+    "resume": ("resume:resume", "Go on with a run that was stopped."),
+    "sample": ("sample:sample", "Make new examples with a trained model."),
+    "demo": ("demo:demo", "Train and sample on the built-in demo set, in a few minutes."),
+    "list": ("parts:list_parts", "List what is installed: modalities, samplers, recipes, …"),
+    "show": ("parts:show", "Show one part's options and defaults."),
+    "config": ("config:config", "Show, check or describe configuration files."),
+    "runs": ("runs:runs", "List, show and compare runs."),
+    "data": ("data:data", "Look at data before training on it."),
+    "plugins": ("parts:plugins", "List the installed plugins."),
+}
+
+
+class Lazy(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        return getattr(import_module(f".{module}", __name__), attribute)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            from difflib import get_close_matches
+
+            close = get_close_matches(name, COMMANDS, n=1)
+            raise click.UsageError(f"There is no command {name!r}." + (f" Did you mean {close[0]!r}?" if close else ""), ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, invoke_without_command=False)
+@click.version_option(__version__, "--version", prog_name="difftool")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback when something fails; may stand anywhere in the line.")
+def cli() -> None:
+    """Train diffusion models on your own files, whatever they are, and sample from them."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run a command line and leave with its exit code."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in args
+    try:
+        code = cli.main([arg for arg in args if arg != "--debug"], prog_name="difftool", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except (Exception, KeyboardInterrupt) as error:
+        from .failure import report
+
+        sys.exit(report(error, debug))

@@ -1,0 +1,40 @@
+"""``difftool data``: look at data before training on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..errors import DataError
+from .console import out, out_json
+from .flags import registry
+
+
+@click.group()
+def data() -> None:
+    """Look at data before training on it."""
+
+
+@data.command()
+@click.argument("path", metavar="DATA", type=click.Path(path_type=Path))
+@click.option("-m", "--modality", metavar="NAME", help="The kind of data.")
+@click.option("--set", "sets", multiple=True, metavar="TABLE.KEY=VALUE", help="One setting; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON on stdout.")
+@click.pass_context
+def check(ctx: click.Context, path: Path, modality: str | None, sets: tuple[str, ...], as_json: bool) -> None:
+    """Say what a model would see in DATA, and what is wrong with it; exit code 3 when it cannot be trained on."""
+    from ..config import gather, resolve
+
+    parts = registry(ctx)
+    config = resolve(modality, gather(parts, modality, None, (), (), sets), parts)
+    built = parts.load(parts.modality(config.modality.use))(config.modality.options)
+    findings = list(built.check(built.scan(path)))
+    if as_json:
+        out_json([{"level": finding.level, "text": finding.text} for finding in findings])
+    else:
+        for finding in findings:
+            out(f"{finding.level + ':':<9}{finding.text}")
+    errors = sum(finding.level == "error" for finding in findings)
+    if errors:
+        raise DataError(f"{path} has {errors} fault{'s' * (errors > 1)} that must be put right before training on it.")

@@ -1,0 +1,54 @@
+"""``difftool demo``: the whole of it, in a few minutes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import PluginError
+from .console import out, out_json, say
+from .flags import registry
+from .train import refuse_used, run_training
+
+if TYPE_CHECKING:
+    from ..registry import Registry
+
+RECIPE = "demo"
+
+
+@click.command()
+@click.option("-m", "--modality", metavar="NAME", help="The kind of data. [default: the first that has a demo recipe]")
+@click.option("--steps", type=click.IntRange(1), help="Training steps; fewer are faster and worse.")
+@click.option("--run", type=click.Path(path_type=Path), help="The folder of the run. [default: a new one in runs/]")
+@click.option("-n", default=64, show_default=True, type=click.IntRange(1), help="Samples to make.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
+@click.pass_context
+def demo(ctx: click.Context, modality: str | None, steps: int | None, run: Path | None, n: int, as_json: bool) -> None:
+    """Train on the built-in demo set, sample from the model, and say where to look."""
+    from ..config import gather, resolve
+    from ..engine.folder import new_run_path
+    from .sample import Wish, sample_model
+
+    parts = registry(ctx)
+    name = modality or first_modality(parts)
+    recipe = RECIPE if f"{name}/{RECIPE}" in parts.names("recipe") else None
+    config = resolve(name, gather(parts, name, recipe, (), [("--steps", "train.steps", steps)] if steps else (), project=None), parts)
+    refuse_used(run)
+    result = run_training(config, parts, run or new_run_path("demo"))
+    made = sample_model(Path(result["model"]), parts, Wish(n=n, every_label=True))
+    if as_json:
+        out_json({**result, **made})
+        return
+    say(f"The model is {result['model']}; {n} samples are in {made['folder']}. All of them on one sheet:")
+    out(made["sheet"])
+    say(f"Now with your own files: difftool train -m {name} FOLDER")
+
+
+def first_modality(parts: Registry) -> str:
+    """A modality that has a demo recipe, or else any."""
+    names = parts.names("modality")
+    if not names:
+        raise PluginError("No modality is installed, so there is nothing to train on. Install a plugin, such as those in plugins/.")
+    return next((name for name in names if f"{name}/{RECIPE}" in parts.names("recipe")), names[0])

@@ -1,0 +1,73 @@
+"""From an exception to a message on stderr and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+import click
+
+from ..errors import DeviceError, DifftoolError, Interrupted
+from .console import complain
+
+
+def report(error: BaseException, debug: bool = False) -> int:
+    """Tell the user what went wrong; returns the code to leave with. The traceback is shown only when asked for."""
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, BrokenPipeError):
+        _close_stdout()
+        return 1
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, click.ClickException):
+        return _usage(error)
+    text, code = _told(error)
+    if text:
+        complain(text)
+    return code
+
+
+def _usage(error: click.ClickException) -> int:
+    context = getattr(error, "ctx", None)
+    complain(error.format_message())
+    if context is not None:
+        click.echo(f"See: {context.command_path} --help", err=True)
+    return error.exit_code
+
+
+def _told(error: BaseException) -> tuple[str, int]:
+    """The message and the exit code of anything that is not click's own."""
+    if isinstance(error, DifftoolError):
+        return str(error), error.exit_code
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        return "Interrupted.", Interrupted.exit_code
+    if type(error).__name__ == "ChildFailedError":  # torch's launcher: the failed process has said why
+        return "", _exit_code_of_child(error)
+    if type(error).__name__ == "SignalException":
+        return "", 130 if getattr(error, "sigval", 0) == 2 else 75
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return f"Out of memory: {_first_line(error)}. Take a smaller --batch.", DeviceError.exit_code
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk is full: {error}. Free some space; what was written before is untouched.", 1
+    if isinstance(error, OSError):
+        return f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), 1
+    return f"{type(error).__name__}: {_first_line(error)}\nThis is a fault in difftool or a plugin. Add --debug to see where it arose.", 1
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or ["no message"])[0]
+
+
+def _exit_code_of_child(error: BaseException) -> int:
+    failures = getattr(error, "failures", {})
+    codes = [failure.exitcode for failure in failures.values() if failure.exitcode > 0]
+    return codes[0] if codes else 1
+
+
+def _close_stdout() -> None:
+    """The reader of a pipe has gone: nothing more can be written, and that is no fault of anyone's."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

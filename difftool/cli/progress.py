@@ -1,0 +1,135 @@
+"""How work in progress is shown: live on a terminal, a plain line now and then elsewhere; always on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from .console import duration, number, say, size
+
+if TYPE_CHECKING:
+    from ..engine.fit import Progress
+
+T = TypeVar("T")
+
+HEARTBEAT = 30.0
+"""Seconds between plain lines."""
+
+
+class Display(Protocol):
+    """Shows a training run."""
+
+    def show(self, progress: Progress) -> None: ...
+
+    def say(self, text: str) -> None: ...
+
+
+def is_live() -> bool:
+    """Whether stderr is a terminal that can be redrawn."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def training_display(quiet: bool = False) -> AbstractContextManager[Display]:
+    """The display that fits where stderr goes; ``quiet`` shows nothing, for the processes that do not lead."""
+    if quiet:
+        return nullcontext(Silent())
+    return live() if is_live() else nullcontext(Heartbeat())
+
+
+class Silent:
+    def show(self, progress: Progress) -> None:
+        pass
+
+    def say(self, text: str) -> None:
+        pass
+
+
+class Heartbeat:
+    """A line at the first step, then every half minute, whenever something was saved, and at the end."""
+
+    def __init__(self, every: float = HEARTBEAT) -> None:
+        self._every = every
+        self._last = -every
+        self._loss: float | None = None
+
+    def show(self, progress: Progress) -> None:
+        self._loss = progress.loss if progress.loss is not None else self._loss
+        now = time.monotonic()
+        if now - self._last >= self._every or progress.saved or progress.preview or progress.step == progress.steps:
+            self._last = now
+            say(line(progress, self._loss))
+
+    def say(self, text: str) -> None:
+        say(text)
+
+
+def line(progress: Progress, loss: float | None) -> str:
+    """One line that says where training stands."""
+    parts = [f"step {progress.step}/{progress.steps}"]
+    parts += [f"loss {loss:.4f}"] if loss is not None else []
+    parts += [f"{number(progress.examples_per_second)} examples/s", f"{duration(progress.eta_s)} left", size(progress.memory_bytes)]
+    parts += [f"saved {progress.saved.name}"] if progress.saved else []
+    parts += [f"preview {progress.preview}"] if progress.preview else []
+    return "  ".join(parts)
+
+
+@contextmanager
+def live() -> Iterator[Display]:
+    """A bar with the loss, the speed, the time left and the memory."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    column = TextColumn("{task.description}", markup=False)
+    console = Console(stderr=True, markup=False, highlight=False)
+    with Bar(BarColumn(bar_width=None), MofNCompleteColumn(), column, console=console, refresh_per_second=4, expand=True) as bar:
+        yield _Live(bar)
+
+
+class _Live:
+    def __init__(self, bar: Any) -> None:
+        self._bar = bar
+        self._task = bar.add_task("starting", total=None)
+        self._loss: float | None = None
+
+    def show(self, progress: Progress) -> None:
+        self._loss = progress.loss if progress.loss is not None else self._loss
+        text = line(progress._replace(saved=None, preview=None), self._loss).partition("  ")[2]
+        self._bar.update(self._task, total=progress.steps, completed=progress.step, description=text)
+        if progress.preview:
+            self.say(f"preview {progress.preview}")
+
+    def say(self, text: str) -> None:
+        self._bar.console.print(text, markup=False, soft_wrap=True)
+
+
+class Counter:
+    """Progress of something that is counted, such as decoding files: a callable ``(done, total, what)``."""
+
+    def __init__(self, every: float = 10.0) -> None:
+        self._every = every
+        self._last = time.monotonic()
+        self._live = is_live()
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        now = time.monotonic()
+        if done < total and now - self._last < (0.2 if self._live else self._every):
+            return
+        self._last = now
+        if self._live:
+            sys.stderr.write(f"\r\x1b[K{what} {done}/{total}" + ("\r\x1b[K" if done == total else ""))
+            sys.stderr.flush()
+        elif done < total:
+            say(f"{what} {done}/{total}")
+
+
+def counted(things: Iterable[T], total: int, what: str) -> Iterator[T]:
+    """The same things, counted on stderr as they come."""
+    count = Counter()
+    for done, thing in enumerate(things, 1):
+        yield thing
+        count(done, total, what)

@@ -1,0 +1,75 @@
+"""``difftool resume``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import DataError
+from .console import say
+from .flags import registry
+from .train import told
+
+if TYPE_CHECKING:
+    from ..config import Config
+    from ..data.dataset import Dataset
+    from ..engine.folder import RunFolder
+    from ..registry import Registry
+
+
+@click.command()
+@click.argument("run", default="latest")
+@click.option("--steps", type=click.IntRange(1), help="Train to this step instead of the run's own last one.")
+@click.option("--device", help="Another device than the run's own.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
+@click.pass_context
+def resume(ctx: click.Context, run: str, steps: int | None, device: str | None, as_json: bool) -> None:
+    """Go on with RUN (a path, a name in runs/, or latest) from its newest checkpoint, as if it had never stopped."""
+    from ..engine.folder import RunFolder, find_run
+
+    folder = RunFolder.open(find_run(run))
+    told(resume_run(folder, registry(ctx), steps, device), as_json)
+
+
+def run_config(folder: RunFolder, parts: Registry) -> Config:
+    """The configuration that a run was made with."""
+    from ..config import resolve
+    from ..config.layers import file_layer
+
+    return resolve(None, [file_layer(folder.config_path)], parts)
+
+
+def resume_run(folder: RunFolder, parts: Registry, steps: int | None = None, device: str | None = None) -> dict[str, Any]:
+    from ..engine.distributed import join, leave
+    from .training import built, opened, train_to_end
+
+    config = run_config(folder, parts)
+    changes = {"steps": steps, "device": device}
+    changed = config.train.model_copy(update={key: value for key, value in changes.items() if value is not None})
+    world = join()
+    try:
+        config, dataset = opened(config.replace(train=changed), parts, quiet=not world.leads)
+        _refuse_changed(folder, dataset)
+        if world.leads:
+            checkpoint = folder.latest_checkpoint()
+            say(f"Going on with {folder.path} from {checkpoint.name if checkpoint else 'the start'}")
+        result = train_to_end(built(config, parts, dataset, world.local_rank), dataset, folder, resume=True, world=world)
+    finally:
+        leave()
+    if result["finished_before"] and world.leads:
+        say(f"{folder.path} had already reached its last step, {result['steps']}. To train on: difftool resume {folder.path} --steps N")
+    return result if world.leads else {}
+
+
+def _refuse_changed(folder: RunFolder, dataset: Dataset) -> None:
+    """A run goes on only with the data it began with: other data would be another run."""
+    before, now = folder.description(), dataset.description
+    if before.to_json() == now.to_json():
+        return
+    what = f"{before.count} examples then, {now.count} now" if before.count != now.count else "its labels, shape or numbers differ"
+    raise DataError(
+        f"The data of {folder.path} has changed since the run began ({what}), so the run cannot go on as it was. "
+        f"Restore the data, or train anew: difftool train --config {Path(folder.config_path)}"
+    )

@@ -1,0 +1,54 @@
+"""Ctrl-C and SIGTERM: the first one asks the loop to finish its step and save, a second Ctrl-C stops at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType, TracebackType
+from typing import Any
+
+from ..errors import DifftoolError, Interrupted, Terminated
+
+_ASKED = b"\nStopping: this step is finished and saved first. Ctrl-C again stops at once.\n"
+
+
+class Stop:
+    """Called, it says whether the program was asked to stop. Handlers are in place while it is entered."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.signal: int | None = None
+        self._quiet = quiet
+        self._before: dict[int, Any] = {}
+
+    def __call__(self) -> bool:
+        return self.signal is not None
+
+    def __enter__(self) -> Stop:
+        self._before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None:
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            return
+        self.signal = number
+        if not self._quiet:
+            os.write(2, _ASKED)  # not print: a handler may run in the middle of one
+
+    def error(self, text: str) -> DifftoolError:
+        """The exception that ends the program with the signal's exit code."""
+        return Terminated(text) if self.signal == signal.SIGTERM else Interrupted(text)
+
+
+def terminate_at_once() -> None:
+    """Before there is anything to save, SIGTERM ends the program with its own exit code."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        raise Terminated("Terminated before anything was begun.")
+
+    signal.signal(signal.SIGTERM, handle)

@@ -1,0 +1,234 @@
+"""``difftool train``."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import DifftoolError, RunExistsError
+from .console import out, out_json, say, table
+from .flags import Flag, Sectioned, choice_flag, flags_of, given, registry, values_of
+
+if TYPE_CHECKING:
+    from ..config import Config
+    from ..engine.distributed import World
+    from ..registry import Registry
+
+# The parts that have a flag of their own, and what is said of it; everything else is reached with --set.
+CHOICES = {
+    "backbone": "the network",
+    "process": "how the network is spoken to; brings its own density, weighting and schedule",
+    "sampler": "the solver that previews and samples use",
+}
+
+
+class Train(Sectioned):
+    """Flags for the engine's settings, and for those of the modality that the line names."""
+
+    def flags(self, ctx: click.Context, args: list[str]) -> list[Flag]:
+        parts = registry(ctx)
+        modality = named_modality(args)
+        config = _usual(parts, modality, args)
+        taken = {name.lstrip("-") for param in self.params for name in param.opts}
+        from ..engine.options import OptimizerOptions, TrainOptions
+
+        engine = flags_of(TrainOptions, "train", "Training", values=_values(config, "train"), taken=taken)
+        engine += flags_of(OptimizerOptions, "optimizer", "Training", values=_values(config, "optimizer"), only=("lr",), taken=taken)
+        model = [choice_flag(kind, f"{kind}.use", "Model", text, _use(config, kind)) for kind, text in CHOICES.items() if kind not in taken]
+        taken |= set(CHOICES)
+        return [*_own_flags(parts, modality, config, taken, "--help" in args or "-h" in args), *engine, *model]
+
+
+def named_modality(args: list[str]) -> str:
+    """The modality that a raw command line names, itself or through its config files."""
+    if said := values_of(args, "-m", "--modality"):
+        return said[-1]
+    files = [Path("difftool.toml"), *map(Path, values_of(args, "--config"))]
+    return next((found for path in reversed(files) if (found := _modality_in(path))), "")
+
+
+def _modality_in(path: Path) -> str:
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8")).get("modality")
+    except (OSError, ValueError):
+        return ""  # it is read again, and its faults told, when the config is resolved
+    return str(found.get("use", "")) if isinstance(found, dict) else ""
+
+
+def _usual(parts: Registry, modality: str, args: list[str]) -> Config | None:
+    """The configuration without the line's own flags: the defaults that help shows."""
+    from ..config import gather, resolve
+
+    if not modality or not ("--help" in args or "-h" in args):
+        return None
+    recipe = values_of(args, "--recipe")
+    configs = [Path(path) for path in values_of(args, "--config")]
+    try:
+        return resolve(modality, gather(parts, modality, recipe[-1] if recipe else None, configs), parts)
+    except DifftoolError:
+        return None
+
+
+def _values(config: Config | None, table: str) -> dict[str, Any] | None:
+    if config is None:
+        return None
+    found = getattr(config, table)
+    return getattr(found, "options", found).model_dump()
+
+
+def _use(config: Config | None, kind: str) -> str:
+    return getattr(config, kind).use if config else ""
+
+
+def _own_flags(parts: Registry, modality: str, config: Config | None, taken: set[str], helping: bool) -> list[Flag]:
+    """The modality's flags, and its representation's."""
+    name, _, representation = modality.partition("/")
+    if not name or (helping and name not in parts.names("modality")):
+        return []
+    spec = parts.modality(name)
+    section = f"{name.capitalize()} (-m {name})"
+    own = flags_of(parts.options(spec), "modality", section, values=_values(config, "modality"), taken=taken, prefix=name)
+    chosen = representation or (config.representation.use if config else next(iter(spec.representations), ""))
+    if chosen not in parts.names("representation"):
+        return own
+    model = parts.options(parts.get("representation", chosen))
+    return own + flags_of(model, "representation", section, values=_values(config, "representation"), taken=taken, prefix=chosen)
+
+
+def epilog() -> str:
+    return (
+        "Every other setting is reached with --set TABLE.KEY=VALUE or a --config file; difftool config show -m NAME lists them all with "
+        "their values. The flags of a modality are shown when it is named: difftool train -m NAME --help."
+    )
+
+
+@click.command(cls=Train, epilog=epilog())
+@click.argument("data", required=False)
+@click.option("-m", "--modality", metavar="NAME[/REPR]", help="The kind of data; difftool list modalities shows them.")
+@click.option("--recipe", metavar="NAME|FILE", help="A named configuration to start from; difftool list recipes shows them.")
+@click.option("--config", "configs", multiple=True, type=click.Path(path_type=Path), help="A TOML file; may be repeated, later ones win.")
+@click.option("--set", "sets", multiple=True, metavar="TABLE.KEY=VALUE", help="One setting; may be repeated.")
+@click.option("--run", type=click.Path(path_type=Path), help="The folder of the run. [default: a new one in runs/]")
+@click.option("--dry-run", is_flag=True, help="Build everything, measure, and write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
+@click.option("--devices", type=click.IntRange(1), default=1, show_default=True, help="Devices of this machine to train on.")
+@click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Machines; start the same line on each.")
+@click.option("--node-rank", type=click.IntRange(0), default=0, help="Which of the machines this is.")
+@click.option("--rendezvous", metavar="HOST:PORT", default="", help="The first machine, where the others meet it.")
+@click.pass_context
+def train(
+    ctx: click.Context,
+    data: str | None,
+    modality: str | None,
+    recipe: str | None,
+    configs: tuple[Path, ...],
+    sets: tuple[str, ...],
+    run: Path | None,
+    dry_run: bool,
+    as_json: bool,
+    devices: int,
+    nodes: int,
+    node_rank: int,
+    rendezvous: str,
+) -> None:
+    """Train a model on DATA, a folder or file of your own; without DATA, on the modality's built-in demo set."""
+    from ..config import gather, resolve
+
+    parts = registry(ctx)
+    flags = given(ctx) + ([("DATA", "data.path", str(Path(data).expanduser().absolute()))] if data else [])
+    config = resolve(modality, gather(parts, modality, recipe, configs, flags, sets), parts)
+    refuse_used(run)
+    if dry_run:
+        _plan(config, parts, run or Path("runs"), as_json)
+        return
+    run = run or _new_path(config)
+    if devices * nodes > 1 and _launched(devices, nodes, node_rank, rendezvous, run):
+        return
+    told(run_training(config, parts, run), as_json)
+
+
+def refuse_used(run: Path | None) -> None:
+    """Before any work: the folder of a new run must be empty."""
+    if run is not None and run.exists() and (not run.is_dir() or any(run.iterdir())):
+        raise RunExistsError(
+            f"{run} already exists and is not empty; nothing in it was changed. Choose another --run, or go on with that run: "
+            f"difftool resume {run}"
+        )
+
+
+def _new_path(config: Config) -> Path:
+    from ..engine.folder import new_run_path
+
+    return new_run_path(Path(config.data.path).stem or config.modality.use if config.data.path else f"{config.modality.use}-demo")
+
+
+def _plan(config: Config, parts: Registry, place: Path, as_json: bool) -> None:
+    from ..engine.plan import dry_run
+    from .training import built, opened, plan_lines
+
+    config, dataset = opened(config, parts)
+    plan = dry_run(built(config, parts, dataset), dataset, place)
+    if as_json:
+        out_json(plan)
+    else:
+        out(table(plan_lines(plan)))
+
+
+def _launched(devices: int, nodes: int, node_rank: int, rendezvous: str, run: Path) -> bool:
+    """Start this line once per device, unless this process is already one of them."""
+    from ..engine.distributed import is_worker, launch
+
+    if is_worker():
+        return False
+    words = sys.argv[1:]
+    words += [] if any(word == "--run" or word.startswith("--run=") for word in words) else ["--run", str(run)]
+    launch(devices, words, nodes=nodes, node_rank=node_rank, rendezvous=rendezvous)
+    return True
+
+
+def run_training(config: Config, parts: Registry, run: Path) -> dict[str, Any]:
+    """A new run in ``run``, to its end."""
+    from ..engine.distributed import join, leave
+    from ..engine.folder import RunFolder
+    from .training import built, opened, train_to_end
+
+    world = join()
+    try:
+        config, dataset = opened(config, parts, quiet=not world.leads)
+        stage = built(config, parts, dataset, world.local_rank)
+        folder = _folder(world, run, config, dataset) if world.size > 1 else None
+        folder = folder or RunFolder.create(run, config.to_toml(), dataset.description, dataset.source)
+        if world.leads:
+            say(f"Training in {folder.path}; stop with Ctrl-C and go on later with: difftool resume {folder.path}")
+        result = train_to_end(stage, dataset, folder, resume=False, world=world)
+    finally:
+        leave()
+    return result if world.leads else {}
+
+
+def _folder(world: World, run: Path, config: Config, dataset: Any) -> Any:
+    """The run's folder, made by the process that leads; all processes go by its path."""
+    import torch.distributed as dist
+
+    from ..engine.folder import RunFolder
+
+    agreed = [str(run)]
+    if world.leads:
+        RunFolder.create(run, config.to_toml(), dataset.description, dataset.source)
+    dist.broadcast_object_list(agreed, src=0)
+    return RunFolder(Path(agreed[0]))
+
+
+def told(result: dict[str, Any], as_json: bool) -> None:
+    """The result on stdout: the model's path, or everything as JSON."""
+    if not result:
+        return
+    if as_json:
+        out_json(result)
+    else:
+        say(f"Done. Sample from it with: difftool sample {result['run']}")
+        out(result["model"])

@@ -1,0 +1,116 @@
+"""A training run from a resolved config to its end: what ``train``, ``resume`` and ``demo`` share."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..config import Config
+from ..errors import Interrupted, Terminated
+from ..registry import Registry
+from .console import duration, number, say, size
+from .progress import Counter, training_display
+from .signals import Stop, terminate_at_once
+
+if TYPE_CHECKING:
+    from ..data.dataset import Dataset
+    from ..engine.distributed import World
+    from ..engine.folder import RunFolder
+    from ..stage import Stage
+
+
+def opened(config: Config, registry: Registry, quiet: bool = False) -> tuple[Config, Dataset]:
+    """The config's data, with a word to the user on what it is and what had to be left out."""
+    from ..assemble import open_dataset, require_examples
+
+    terminate_at_once()
+    if not config.data.path and not quiet:
+        say(f"No DATA was given: this is the {config.modality.use} modality's built-in demo set.")
+    config, dataset = open_dataset(config, registry, progress=None if quiet else Counter())
+    require_examples(dataset)
+    if not quiet:
+        say(f"{len(dataset)} examples from {dataset.source}{_conditions(dataset)}")
+        _tell_skipped(dataset.skipped)
+    return config, dataset
+
+
+def _conditions(dataset: Dataset) -> str:
+    found = [f"{c.name} ({len(c.names)} labels)" if c.kind == "label" else c.name for c in dataset.description.conditions.values()]
+    return f", conditions: {', '.join(found)}" if found else ", no conditions"
+
+
+def _tell_skipped(skipped: list[tuple[Path, str]], most: int = 5) -> None:
+    if skipped:
+        say(f"{len(skipped)} skipped because they cannot be read:")
+        for path, reason in skipped[:most]:
+            say(f"  {reason if str(path) in reason else f'{path}: {reason}'}")
+        if len(skipped) > most:
+            say(f"  … and {len(skipped) - most} more; difftool data check names them all")
+
+
+def built(config: Config, registry: Registry, dataset: Dataset, local_rank: int = 0) -> Stage:
+    """The model, on its device."""
+    from ..assemble import build_stage
+    from ..engine.device import choose_device
+
+    return build_stage(config, registry, dataset.description, choose_device(config.train.device, local_rank), dataset.modality)
+
+
+def train_to_end(stage: Stage, dataset: Dataset, folder: RunFolder, *, resume: bool, world: World | None = None) -> dict[str, Any]:
+    """Run the loop under the signal handlers and a display; returns what the run came to.
+
+    Raises:
+        Interrupted, Terminated: the user or the system asked it to stop, and it is saved.
+    """
+    from ..engine.fit import fit
+
+    quiet = world is not None and not world.leads
+    last, loss, show = None, None, training_display(quiet)
+    with Stop(quiet) as stop, _logged(folder), show as display:
+        for last in fit(stage, dataset, folder, resume=resume, stop=stop, world=world):
+            loss = last.loss if last.loss is not None else loss
+            display.show(last)
+    if last is not None and last.step < last.steps:
+        raise stop.error(f"Stopped at step {last.step} of {last.steps}, and saved. Go on with: difftool resume {folder.path}")
+    steps = last.steps if last else stage.config["train"]["steps"]
+    return {"run": str(folder.path), "model": str(folder.model_path), "steps": steps, "loss": loss, "finished_before": last is None}
+
+
+@contextmanager
+def _logged(folder: RunFolder) -> Iterator[None]:
+    """The run's log keeps the traceback of whatever ends it."""
+    try:
+        yield
+    except (Interrupted, Terminated):
+        raise
+    except KeyboardInterrupt:
+        folder.log("stopped at once by a second Ctrl-C")
+        raise Interrupted(
+            f"Stopped at once, without saving this step. The last checkpoint stands; go on with: difftool resume {folder.path}"
+        ) from None
+    except Exception:
+        folder.log(traceback.format_exc())
+        raise
+
+
+def plan_lines(plan: dict[str, Any]) -> list[tuple[str, str]]:
+    """What ``--dry-run`` found, in words."""
+    kept, each = plan["checkpoints_kept"], plan["checkpoint_bytes"]
+    conditions = ", ".join(f"{name} ({kind})" for name, kind in plan["conditions"].items()) or "none"
+    return [
+        ("data", f"{plan['data']}: {plan['examples']} examples" + (f", {plan['skipped']} skipped" if plan["skipped"] else "")),
+        ("one example", f"{_shape(plan['raw_shape'])} as read, {_shape(plan['model_shape'])} to the network"),
+        ("conditions", conditions),
+        ("parameters", f"{plan['parameters']:,}"),
+        ("device", f"{plan['device']}, {plan['precision']}"),
+        ("memory", f"{size(plan['memory_bytes'])} in use after the warm steps, of {size(plan['memory_total_bytes'])}"),
+        ("checkpoint", f"{size(each)} each, {kept} kept: {size(each * kept)}; free disk: {size(plan['free_disk_bytes'])}"),
+        ("speed", f"{number(plan['seconds_per_step'])} s a step; {plan['steps']} steps in {duration(plan['seconds_in_all'])}"),
+    ]
+
+
+def _shape(shape: list[int | None]) -> str:
+    return " x ".join("any" if n is None else str(n) for n in shape)

@@ -1,0 +1,68 @@
+"""JSON schema of a config file, for editors: completion and checking while one writes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import PluginError
+from ..options import NoOptions, Options
+from ..registry import Registry
+from ..spec import Spec
+from .config import AUTO, ENGINE, NONE, PARTS, AutoConditionOptions
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema(registry: Registry, modality: str | None = None) -> dict[str, Any]:
+    """The schema of every table; with a modality, of its own representations alone. Parts that cannot be imported are left out."""
+    build = _Schema(registry)
+    tables = {name: build.part_table(name, build.specs(name, modality)) for name in PARTS}
+    tables["conditions"] = {"type": "object", "additionalProperties": build.conditions()}
+    tables |= {name: build.model(model, name) for name, model in ENGINE.items()}
+    tables["recipe"] = {"type": "string", "description": "the recipe this file builds on; none for no recipe"}
+    return {
+        "$schema": DIALECT,
+        "title": "difftool",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": tables,
+        "$defs": build.defs,
+    }
+
+
+class _Schema:
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.defs: dict[str, Any] = {}
+
+    def specs(self, kind: str, modality: str | None) -> list[Spec]:
+        if modality is None or kind not in ("modality", "representation"):
+            return self.registry.specs(kind)
+        spec = self.registry.modality(modality)
+        return [spec] if kind == "modality" else [self.registry.get(kind, name) for name in spec.representations]
+
+    def part_table(self, kind: str, specs: list[Spec]) -> dict[str, Any]:
+        arms = []
+        for spec in specs:
+            try:
+                arms.append(self._named(self.registry.options(spec), kind, spec.name, spec.summary))
+            except PluginError:
+                continue
+        return {"anyOf": arms} if arms else {"type": "object"}
+
+    def conditions(self) -> dict[str, Any]:
+        table = self.part_table("conditioner", self.registry.specs("conditioner"))
+        none = self._named(NoOptions, "conditioner", NONE, "switched off")
+        auto = self._named(AutoConditionOptions, "conditioner", AUTO, "chosen when the data is seen")
+        return {"anyOf": [*table.get("anyOf", []), none, auto]}
+
+    def _named(self, model: type[Options], kind: str, name: str, summary: str) -> dict[str, Any]:
+        found = self.model(model, f"{kind}.{name}")
+        found["properties"] = {"use": {"const": name, "description": summary}, **found.get("properties", {})}
+        return found
+
+    def model(self, model: type[Options], name: str) -> dict[str, Any]:
+        """One model's schema, its inner definitions moved to the top under names of their own."""
+        found = model.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
+        self.defs |= {f"{name}.{inner}": definition for inner, definition in found.pop("$defs", {}).items()}
+        return found
