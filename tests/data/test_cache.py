@@ -1,0 +1,116 @@
+"""The cache: made once, whole or not at all, and never in the user's folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+
+from difftool.data.cache import Cache, cache_root, open_cache
+from difftool.errors import DataError, DifftoolError
+from difftool.modality import Item
+from difftool.options import Options
+
+
+class Settings(Options):
+    scale: int = 1
+
+
+class Numbers:
+    """A modality of text files with numbers: just what the cache asks of one."""
+
+    def __init__(self, scale: int = 1) -> None:
+        self.scale, self.reads = scale, 0
+
+    def settings(self) -> Settings:
+        return Settings(scale=self.scale)
+
+    def read(self, item: Item) -> np.ndarray:
+        self.reads += 1
+        text = item.path.read_text()
+        if text == "bad":
+            raise DataError(f"{item.path.name} is bad.")
+        return self.scale * np.asarray([float(word) for word in text.split()], np.float32)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    def make(texts: Iterable[str]) -> list[Item]:
+        items = []
+        for i, text in enumerate(texts):
+            (path := tmp_path / f"{i:03d}.txt").write_text(text)
+            items.append(Item(path, {"class": str(i % 2)}))
+        return items
+
+    return make
+
+
+def opened(modality: Numbers, items: list[Item], max_bad: float = 0.1) -> Cache:
+    return open_cache(modality, items, items[0].path.parent, "numbers", max_bad=max_bad)  # type: ignore[arg-type]
+
+
+def test_examples_come_back_in_order_and_are_decoded_once(folder):
+    items, modality = folder(f"{i} {i + 1}" for i in range(200)), Numbers()
+    cache = opened(modality, items)
+    assert cache.shape == (2,)
+    assert np.array_equal(cache.gather(np.array([7, 0, 199])), [[7, 8], [0, 1], [199, 200]])
+    assert cache.columns[3] == {"class": "1"}
+    again = opened(modality, items)
+    assert again.folder == cache.folder
+    assert modality.reads == 200
+
+
+def test_examples_of_different_lengths(folder):
+    cache = opened(Numbers(), folder(" ".join("1" * n) for n in range(1, 9)))
+    assert cache.shape == (None,)
+    assert [len(one) for one in cache.gather(np.array([0, 4, 2]))] == [1, 5, 3]
+
+
+def test_what_changes_makes_another_cache(folder):
+    items = folder("1 2" for _ in range(4))
+    first = opened(Numbers(), items)
+    assert opened(Numbers(scale=2), items).folder != first.folder
+    items[2].path.write_text("3 4 ")
+    changed = opened(Numbers(), items)
+    assert changed.folder != first.folder
+    assert changed.gather(np.array([2]))[0].tolist() == [3, 4]
+
+
+def test_bad_files_are_skipped_and_named(folder):
+    cache = opened(Numbers(), folder("bad" if i == 5 else "1" for i in range(30)))
+    assert len(cache) == 29
+    assert [(path.name, reason) for path, reason in cache.skipped] == [("005.txt", "005.txt is bad.")]
+
+
+def test_too_many_bad_files_are_refused(folder):
+    items = folder("bad" if i % 4 == 0 else "1" for i in range(40))
+    with pytest.raises(DataError, match=r"More than 10% of the 40 files.*\n.*000.txt is bad"):
+        opened(Numbers(), items)
+    assert len(opened(Numbers(), items, max_bad=0.5)) == 30
+
+
+def test_nothing_readable_is_refused(folder):
+    with pytest.raises(DataError, match=r"cannot be read|could be read"):
+        opened(Numbers(), folder(["bad"]), max_bad=1.0)
+
+
+def test_a_failure_leaves_no_half_cache(folder, monkeypatch):
+    import errno
+
+    items = folder("1" for _ in range(5))
+    monkeypatch.setattr(np, "save", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")))
+    before = set(cache_root().glob("*"))
+    with pytest.raises(DifftoolError, match="full"):
+        opened(Numbers(), items)
+    assert set(cache_root().glob("*")) == before
+    monkeypatch.undo()
+    assert len(opened(Numbers(), items)) == 5
+
+
+def test_the_user_s_folder_is_never_touched(folder):
+    items = folder("1" for _ in range(5))
+    before = sorted((p.name, p.stat().st_mtime_ns) for p in items[0].path.parent.iterdir())
+    shutil.rmtree(opened(Numbers(), items).folder)
+    assert sorted((p.name, p.stat().st_mtime_ns) for p in items[0].path.parent.iterdir()) == before
