@@ -7,6 +7,7 @@ to 8, and no colour where nothing of it can be seen.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -127,6 +128,7 @@ def to_image(array: np.ndarray) -> Image.Image:
 @cache
 def _formats() -> tuple[str, ...]:
     Image.init()
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged EXIF, of large pictures: nothing that a person can act on
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 

@@ -1,0 +1,204 @@
+"""Every format and mode -> uint8 [c, h, w], and what is refused."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFile
+
+from difftool import DataError
+
+from .conftest import pattern, read
+
+RGB = pattern()
+GREY = RGB[..., 0]
+ALPHA = np.repeat(np.linspace(0, 255, 16).round().astype(np.uint8)[None], 12, 0)
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "ppm", "webp"])
+def test_colour_without_loss(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(RGB).save(path, **({"lossless": True} if suffix == "webp" else {}))
+    assert np.array_equal(read(path), RGB.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "pgm", "gif"])
+def test_grey_without_loss(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(GREY).save(path)
+    assert np.array_equal(read(path), GREY[None])
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_jpeg(tmp_path, mode):
+    path = tmp_path / "a.JPG"
+    Image.fromarray(RGB).convert(mode).save(path, "JPEG", quality=98)
+    expected = RGB.transpose(2, 0, 1) if mode != "L" else np.asarray(Image.fromarray(RGB).convert("L"))[None]
+    assert np.abs(read(path).astype(int) - expected).mean() < 6
+
+
+def test_transparency_is_kept_and_hides_what_cannot_be_seen(tmp_path):
+    Image.fromarray(np.dstack((RGB, ALPHA))).save(tmp_path / "a.png")
+    got = read(tmp_path / "a.png")
+    assert np.array_equal(got[3], ALPHA)
+    assert np.array_equal(got[:3, :, 1:], RGB.transpose(2, 0, 1)[:, :, 1:])
+    assert not got[:3, :, 0].any()
+
+
+def test_grey_with_transparency(tmp_path):
+    Image.merge("LA", [Image.fromarray(GREY), Image.fromarray(ALPHA)]).save(tmp_path / "a.png")
+    got = read(tmp_path / "a.png")
+    assert got.shape == (2, 12, 16)
+    assert np.array_equal(got[1], ALPHA)
+    assert np.array_equal(read(tmp_path / "a.png", channels="rgba")[0], got[0])
+
+
+def test_transparency_that_is_not_kept_shows_the_background(tmp_path):
+    Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(tmp_path / "a.png")
+    assert (read(tmp_path / "a.png", channels="rgb") == 255).all()
+    assert (read(tmp_path / "a.png", channels="grey", background="black") == 0).all()
+
+
+def test_palette(tmp_path):
+    image = Image.fromarray(RGB).quantize(16)
+    image.save(tmp_path / "a.png")
+    assert np.array_equal(read(tmp_path / "a.png"), np.asarray(image.convert("RGB")).transpose(2, 0, 1))
+
+
+def test_palette_of_greys_is_grey(tmp_path):
+    image = Image.fromarray(GREY).quantize(256)
+    image.save(tmp_path / "a.png")
+    assert read(tmp_path / "a.png").shape == (1, 12, 16)
+
+
+def test_palette_with_transparency(tmp_path):
+    image = Image.new("P", (8, 8), 0)
+    image.putpalette([255, 0, 0, 0, 0, 255])
+    image.putpixel((0, 0), 1)
+    image.save(tmp_path / "a.png", transparency=1)
+    got = read(tmp_path / "a.png")
+    assert got.shape == (4, 8, 8)
+    assert got[:, 0, 0].tolist() == [0, 0, 0, 0]
+    assert got[:, 1, 1].tolist() == [255, 0, 0, 255]
+
+
+def test_one_bit(tmp_path):
+    Image.fromarray(GREY > 128).save(tmp_path / "a.png")
+    assert np.array_equal(read(tmp_path / "a.png"), (GREY[None] > 128) * np.uint8(255))
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "pgm"])
+def test_sixteen_bits_are_scaled_not_cut(tmp_path, suffix):
+    wide = GREY.astype(np.uint16) * 257
+    wide[0, :4] = 0, 65535, 32768, 128
+    Image.fromarray(wide).save(tmp_path / f"a.{suffix}")
+    got = read(tmp_path / f"a.{suffix}")
+    assert got[0, 0, :4].tolist() == [0, 255, 128, 0]
+    assert np.array_equal(got[0, 1:], GREY[1:])
+
+
+def test_float_tiff(tmp_path):
+    Image.fromarray((GREY / 255).astype(np.float32)).save(tmp_path / "a.tif")
+    assert np.array_equal(read(tmp_path / "a.tif"), GREY[None])
+    Image.fromarray(GREY.astype(np.float32)).save(tmp_path / "b.tif")
+    with pytest.raises(DataError, match="0 to 1"):
+        read(tmp_path / "b.tif")
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation(tmp_path, suffix, orientation):
+    path, exif = tmp_path / f"a.{suffix}", Image.Exif()
+    exif[0x0112] = orientation
+    upright = np.zeros((16, 24), np.uint8)
+    upright[:8, :8] = 255  # the corner at the upper left
+    turn = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # Pillow's transpositions that undo each orientation, backwards
+    stored = Image.fromarray(upright)
+    if orientation > 1:
+        stored = stored.transpose(Image.Transpose(turn[orientation]))
+    stored.save(path, exif=exif, **({"quality": 100, "subsampling": 0} if suffix != "png" else {}))
+    got = read(path, channels="grey")
+    assert got.shape == (1, 16, 24)
+    assert np.abs(got[0].astype(int) - upright).max() < 24
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_damaged_exif_is_no_reason_to_lose_the_picture(tmp_path):
+    Image.fromarray(RGB).save(tmp_path / "a.jpg", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
+    assert read(tmp_path / "a.jpg").shape == (3, 12, 16)
+
+
+def test_animation_is_its_first_frame(tmp_path):
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    assert read(tmp_path / "a.gif", channels="rgb")[:, 0, 0].tolist() == [255, 0, 0]
+
+
+def test_content_counts_not_the_suffix(tmp_path):
+    Image.fromarray(RGB).save(tmp_path / "a.jpg", "PNG")
+    assert np.array_equal(read(tmp_path / "a.jpg"), RGB.transpose(2, 0, 1))
+
+
+def test_a_large_jpeg_is_decoded_small_but_right(tmp_path):
+    large = Image.fromarray(pattern(240, 320))
+    large.save(tmp_path / "a.jpg", quality=98)
+    large.save(tmp_path / "a.png")
+    a, b = (read(tmp_path / f"a.{suffix}", size=16).astype(int) for suffix in ("jpg", "png"))
+    assert np.abs(a - b).mean() < 3
+
+
+# --- what is refused -------------------------------------------------------------------------------------------------
+
+
+def refused(path, *words: str) -> None:
+    with pytest.raises(DataError) as caught:
+        read(path, size=8, channels="rgb")
+    assert str(path) in str(caught.value)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "TIFF"])
+def test_truncated(tmp_path, format):
+    whole = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(whole, format)
+    (tmp_path / "a.png").write_bytes(whole.getvalue()[: len(whole.getvalue()) // 2])
+    ImageFile.LOAD_TRUNCATED_IMAGES = True  # whatever another library set
+    refused(tmp_path / "a.png", "Remove")
+
+
+def test_empty_file(tmp_path):
+    (tmp_path / "a.png").touch()
+    refused(tmp_path / "a.png", "0 bytes")
+
+
+def test_text(tmp_path):
+    (tmp_path / "a.png").write_text("no picture")
+    refused(tmp_path / "a.png", "not a picture")
+
+
+def test_missing(tmp_path):
+    refused(tmp_path / "a.png", "does not exist")
+
+
+def test_unreadable(tmp_path, monkeypatch):
+    Image.fromarray(RGB).save(tmp_path / "a.png")
+
+    def denied(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Image, "open", denied)
+    refused(tmp_path / "a.png", "permission denied")
+
+
+def test_decompression_bomb(tmp_path, monkeypatch):
+    Image.fromarray(RGB).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 12)
+    refused(tmp_path / "a.png", "too large")
+
+
+def test_postscript_is_not_run(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n")
+    refused(tmp_path / "a.png", "not a picture")
