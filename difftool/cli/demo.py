@@ -20,9 +20,9 @@ RECIPE = "demo"
 
 @click.command()
 @click.option("-m", "--modality", metavar="NAME", help="The kind of data. [default: the first that has a demo recipe]")
-@click.option("--steps", type=click.IntRange(1), help="Training steps; fewer are faster and worse.")
-@click.option("--run", type=click.Path(path_type=Path), help="The folder of the run. [default: a new one in runs/]")
-@click.option("-n", default=64, show_default=True, type=click.IntRange(1), help="Samples to make.")
+@click.option("--steps", metavar="N", type=click.IntRange(1), help="Training steps; fewer are faster and worse.")
+@click.option("--run", metavar="DIR", type=click.Path(path_type=Path), help="The folder of the run. [default: a new one in runs/]")
+@click.option("-n", metavar="N", default=64, show_default=True, type=click.IntRange(1), help="Samples to make.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @click.pass_context
 def demo(ctx: click.Context, modality: str | None, steps: int | None, run: Path | None, n: int, as_json: bool) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("run", default="latest")
-@click.option("--steps", type=click.IntRange(1), help="Train to this step instead of the run's own last one.")
+@click.option("--steps", metavar="N", type=click.IntRange(1), help="Train to this step instead of the run's own last one.")
 @click.option("--device", help="Another device than the run's own.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @click.pass_context

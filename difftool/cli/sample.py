@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 CHANGEABLE = ("sampler", "schedule", "guidance", "sample")
 """The tables that a trained model may be sampled with differently."""
 
+BUILT = ("sampler", "schedule")
+"""Those of them that are parts, and built with the model."""
+
 REQUEST = "request"
 """The table, on the command line only, of the modality's own wishes."""
 
@@ -127,18 +130,32 @@ def plain_config(path: Path) -> dict[str, Any]:
 
 @click.command(cls=Sample)
 @click.argument("model", default="latest", metavar="[RUN|MODEL|latest]")
-@click.option("-n", default=16, show_default=True, type=click.IntRange(1), help="How many.")
+@click.option("-n", default=16, metavar="N", show_default=True, type=click.IntRange(1), help="How many.")
 @click.option(
     "--cond", "conds", multiple=True, metavar="NAME=VALUE[,VALUE…]", help="A condition; several values are taken in turn; all, or none."
 )
 @click.option(
-    "--seed", default=0, show_default=True, type=click.IntRange(0), help="Names the samples: number i of a seed is always the same."
+    "--seed",
+    default=0,
+    metavar="N",
+    show_default=True,
+    type=click.IntRange(0),
+    help="Names the samples: number i of a seed is always the same.",
 )
-@click.option("--start", default=0, show_default=True, type=click.IntRange(0), help="Number of the first sample.")
-@click.option("-o", "folder", type=click.Path(path_type=Path), help="Folder to write to. [default: a new one in samples/ beside the model]")
+@click.option("--start", default=0, metavar="N", show_default=True, type=click.IntRange(0), help="Number of the first sample.")
+@click.option(
+    "-o",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder to write to. [default: a new one in samples/ beside the model]",
+)
 @click.option("--set", "sets", multiple=True, metavar="TABLE.KEY=VALUE", help=f"A setting of {', '.join(CHANGEABLE)}; may be repeated.")
 @click.option(
-    "--ema", type=click.FloatRange(0, 0.28, min_open=True, max_open=True), help="Relative width of the average, made from snapshots."
+    "--ema",
+    metavar="X",
+    type=click.FloatRange(0, 0.28, min_open=True, max_open=True),
+    help="Relative width of the average, made from snapshots.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, …")
 @click.option(
@@ -193,7 +210,7 @@ def sample_model(path: Path, parts: Registry, wish: Wish) -> dict[str, Any]:
         raise RunExistsError(f"{folder} already holds something; nothing in it was changed. Choose another -o.")
     from ..assemble import load_stage
 
-    overrides = {name: config.to_dict()[name] for name in CHANGEABLE} if config else {}
+    overrides = {name: config.to_dict()[name] for name in BUILT if config.to_dict()[name] != before[name]} if config else {}
     stage = load_stage(path, parts, device=wish.device, precision=wish.precision, ema=wish.ema, overrides=overrides)
     if config is None or request is None:
         raise UsageError(f"{path} does not say what it was made with, and cannot be sampled from.")
@@ -296,9 +313,9 @@ def _known(cond: Mapping[str, str | float | None]) -> dict[str, str | float]:
 
 
 def _label(cond: Mapping[str, str | float | None]) -> str:
-    """What goes into a file's name: ``-A`` for the label A, with nothing a file system minds."""
+    """What goes into a file's name: ``-A`` for the label A, with nothing that a file system minds or that looks like a suffix."""
     words = [f"{value:g}" if isinstance(value, float) else value for value in cond.values() if value is not None]
-    return "".join(f"-{re.sub(r'[^0-9A-Za-z._+-]+', '_', word)[:40]}" for word in words)
+    return "".join(f"-{re.sub(r'[^0-9A-Za-z_+-]+', '_', word)[:40]}" for word in words)
 
 
 def _write_table(folder: Path, rows: list[dict[str, Any]]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import DifftoolError, RunExistsError
+from ..errors import DifftoolError, RunExistsError, UsageError
 from .console import out, out_json, say, table
 from .flags import Flag, Sectioned, choice_flag, flags_of, given, registry, values_of
 
@@ -37,6 +37,9 @@ class Train(Sectioned):
         from ..engine.options import OptimizerOptions, TrainOptions
 
         engine = flags_of(TrainOptions, "train", "Training", values=_values(config, "train"), taken=taken)
+        for flag in engine:
+            if flag.dotted == "train.batch":
+                flag.metavar, flag.help = "auto|N", f"{flag.help}; auto splits it into as many parts as memory needs"
         engine += flags_of(OptimizerOptions, "optimizer", "Training", values=_values(config, "optimizer"), only=("lr",), taken=taken)
         model = [choice_flag(kind, f"{kind}.use", "Model", text, _use(config, kind)) for kind, text in CHOICES.items() if kind not in taken]
         taken |= set(CHOICES)
@@ -110,14 +113,21 @@ def epilog() -> str:
 @click.argument("data", required=False)
 @click.option("-m", "--modality", metavar="NAME[/REPR]", help="The kind of data; difftool list modalities shows them.")
 @click.option("--recipe", metavar="NAME|FILE", help="A named configuration to start from; difftool list recipes shows them.")
-@click.option("--config", "configs", multiple=True, type=click.Path(path_type=Path), help="A TOML file; may be repeated, later ones win.")
+@click.option(
+    "--config",
+    "configs",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A TOML file; may be repeated, later ones win.",
+)
 @click.option("--set", "sets", multiple=True, metavar="TABLE.KEY=VALUE", help="One setting; may be repeated.")
-@click.option("--run", type=click.Path(path_type=Path), help="The folder of the run. [default: a new one in runs/]")
+@click.option("--run", metavar="DIR", type=click.Path(path_type=Path), help="The folder of the run. [default: a new one in runs/]")
 @click.option("--dry-run", is_flag=True, help="Build everything, measure, and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
-@click.option("--devices", type=click.IntRange(1), default=1, show_default=True, help="Devices of this machine to train on.")
-@click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Machines; start the same line on each.")
-@click.option("--node-rank", type=click.IntRange(0), default=0, help="Which of the machines this is.")
+@click.option("--devices", metavar="N", type=click.IntRange(1), default=1, show_default=True, help="Devices of this machine to train on.")
+@click.option("--nodes", metavar="N", type=click.IntRange(1), default=1, show_default=True, help="Machines; start the same line on each.")
+@click.option("--node-rank", metavar="N", type=click.IntRange(0), default=0, help="Which of the machines this is.")
 @click.option("--rendezvous", metavar="HOST:PORT", default="", help="The first machine, where the others meet it.")
 @click.pass_context
 def train(
@@ -139,16 +149,18 @@ def train(
     from ..config import gather, resolve
 
     parts = registry(ctx)
-    flags = given(ctx) + ([("DATA", "data.path", str(Path(data).expanduser().absolute()))] if data else [])
+    flags = [flag for flag in given(ctx) if flag[1:] != ("train.batch", "auto")]
+    fitting = len(flags) < len(given(ctx))
+    flags += [("DATA", "data.path", str(Path(data).expanduser().absolute()))] if data else []
     config = resolve(modality, gather(parts, modality, recipe, configs, flags, sets), parts)
     refuse_used(run)
     if dry_run:
-        _plan(config, parts, run or Path("runs"), as_json)
+        _plan(config, parts, run or Path("runs"), fitting, as_json)
         return
     run = run or _new_path(config)
     if devices * nodes > 1 and _launched(devices, nodes, node_rank, rendezvous, run):
         return
-    told(run_training(config, parts, run), as_json)
+    told(run_training(config, parts, run, fitting), as_json)
 
 
 def refuse_used(run: Path | None) -> None:
@@ -166,12 +178,15 @@ def _new_path(config: Config) -> Path:
     return new_run_path(Path(config.data.path).stem or config.modality.use if config.data.path else f"{config.modality.use}-demo")
 
 
-def _plan(config: Config, parts: Registry, place: Path, as_json: bool) -> None:
+def _plan(config: Config, parts: Registry, place: Path, fitting: bool, as_json: bool) -> None:
     from ..engine.plan import dry_run
-    from .training import built, opened, plan_lines
+    from .training import built, opened, plan_lines, split_to_fit
 
     config, dataset = opened(config, parts)
-    plan = dry_run(built(config, parts, dataset), dataset, place)
+    stage = built(config, parts, dataset)
+    if fitting:
+        config, stage = split_to_fit(stage, config, parts, dataset)
+    plan = dry_run(stage, dataset, place)
     if as_json:
         out_json(plan)
     else:
@@ -190,16 +205,20 @@ def _launched(devices: int, nodes: int, node_rank: int, rendezvous: str, run: Pa
     return True
 
 
-def run_training(config: Config, parts: Registry, run: Path) -> dict[str, Any]:
-    """A new run in ``run``, to its end."""
+def run_training(config: Config, parts: Registry, run: Path, fitting: bool = False) -> dict[str, Any]:
+    """A new run in ``run``, to its end; ``fitting`` splits the batch so that it fits the memory."""
     from ..engine.distributed import join, leave
     from ..engine.folder import RunFolder
-    from .training import built, opened, train_to_end
+    from .training import built, opened, split_to_fit, train_to_end
 
     world = join()
+    if fitting and world.size > 1:
+        raise UsageError("--batch auto measures one device's memory. With several devices, give the batch and --accumulate as numbers.")
     try:
         config, dataset = opened(config, parts, quiet=not world.leads)
         stage = built(config, parts, dataset, world.local_rank)
+        if fitting:
+            config, stage = split_to_fit(stage, config, parts, dataset)
         folder = _folder(world, run, config, dataset) if world.size > 1 else None
         folder = folder or RunFolder.create(run, config.to_toml(), dataset.description, dataset.source)
         if world.leads:

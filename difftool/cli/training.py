@@ -73,10 +73,41 @@ def train_to_end(stage: Stage, dataset: Dataset, folder: RunFolder, *, resume: b
         for last in fit(stage, dataset, folder, resume=resume, stop=stop, world=world):
             loss = last.loss if last.loss is not None else loss
             display.show(last)
+    report = _report(folder) if last is not None and not quiet else None
     if last is not None and last.step < last.steps:
         raise stop.error(f"Stopped at step {last.step} of {last.steps}, and saved. Go on with: difftool resume {folder.path}")
     steps = last.steps if last else stage.config["train"]["steps"]
-    return {"run": str(folder.path), "model": str(folder.model_path), "steps": steps, "loss": loss, "finished_before": last is None}
+    return {
+        "run": str(folder.path),
+        "model": str(folder.model_path),
+        "report": report,
+        "steps": steps,
+        "loss": loss,
+        "finished_before": last is None,
+    }
+
+
+def _report(folder: RunFolder) -> str | None:
+    """The run's report; the training stands even where the report cannot be made."""
+    from ..report import write_report
+
+    try:
+        return str(write_report(folder))
+    except Exception as error:
+        folder.log(traceback.format_exc())
+        say(f"The report could not be written ({type(error).__name__}: {error}); the model is not affected.")
+        return None
+
+
+def split_to_fit(stage: Stage, config: Config, registry: Registry, dataset: Dataset) -> tuple[Config, Stage]:
+    """``--batch auto``: the batch stays, in as many parts as the memory asks for. Measuring trains a little, so the model is built anew."""
+    from ..engine.plan import parts_that_fit
+
+    parts = parts_that_fit(stage, dataset)
+    batch = config.train.batch
+    say(f"batch {batch} in {parts} part{'s' * (parts > 1)} of {batch // parts}, to fit the memory")
+    config = config.replace(train=config.train.model_copy(update={"accumulate": parts}))
+    return config, built(config, registry, dataset)
 
 
 @contextmanager

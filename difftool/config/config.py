@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field
 
 from ..engine.options import DataOptions, EmaOptions, GuidanceOptions, OptimizerOptions, SampleOptions, TrainOptions
 from ..options import NoOptions, Options
-
-if TYPE_CHECKING:
-    from ..registry import Registry
 
 AUTO = "auto"
 """The ``use`` of a condition whose conditioner follows from the data's column."""
@@ -78,17 +75,10 @@ class Config:
     ema: EmaOptions = field(default_factory=EmaOptions)
     guidance: GuidanceOptions = field(default_factory=GuidanceOptions)
     sample: SampleOptions = field(default_factory=SampleOptions)
-    registry: Registry | None = field(default=None, repr=False, compare=False)
 
     def replace(self, **changes: Any) -> Config:
         """A copy with these fields changed."""
         return replace(self, **changes)
-
-    def default_part(self, kind: str, name: str) -> Part:
-        """The part of that kind and name with nothing set, from the registry that this configuration was resolved with."""
-        if self.registry is None:
-            raise ValueError("a Config that was not resolved knows no registry")
-        return Part(name, self.registry.options(self.registry.get(kind, name))())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain tables that TOML and JSON can hold: no None, lists for tuples."""

@@ -55,7 +55,7 @@ def trace(modality: str | None, layers: Sequence[Layer], registry: Registry) -> 
     if work.faults:
         raise ConfigError(list(dict.fromkeys(work.faults)))
     parts = {name: work.parts[name] for name in PARTS}
-    return Resolved(Config(**parts, conditions=conditions, **engine, registry=registry), work.origins)  # type: ignore[arg-type]
+    return Resolved(Config(**parts, conditions=conditions, **engine), work.origins)  # type: ignore[arg-type]
 
 
 def config_from_dict(data: Mapping[str, Any], origin: str, registry: Registry) -> Config:
