@@ -89,7 +89,7 @@ def opened(path: Path, data: bytes | None = None) -> Iterator[Image.Image]:
     except (DataError, MemoryError):
         raise
     except FileNotFoundError:
-        raise DataError(f"{path} does not exist. It was there, or a link to it is.") from None
+        raise DataError(f"{path} does not exist any more. Was it moved while it was being read?") from None
     except PermissionError:
         raise DataError(f"{path} cannot be read: permission denied. Check its permissions.") from None
     except UnidentifiedImageError:

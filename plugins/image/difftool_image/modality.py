@@ -80,7 +80,7 @@ class ImageModality(Modality):
 
     def describe(self) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Condition, ...]]:
         told = (Condition(AUGMENT, "vector", width=WIDTH),) if self.options.augment else ()
-        return (len(MODES[self.channels]), *self.size), {"channels": self.channels}, told
+        return (len(MODES[self.channels]), *self.size), {}, told
 
     def collate(self, examples: np.ndarray | Sequence[np.ndarray], rng: Rng) -> Batch:
         del rng
