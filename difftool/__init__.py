@@ -51,6 +51,7 @@ _HOME = {
     "Weighting": "process.process",
     "expand_as": "shapes",
     "hookimpl": "hookspecs",
+    "order": "samplers.order",
     "scan_folder": "data.folder",
 }
 
@@ -102,6 +103,7 @@ if TYPE_CHECKING:
     from .rng import Rng as Rng
     from .rng import Stream as Stream
     from .rng import Streams as Streams
+    from .samplers.order import order as order
     from .samplers.step import Step as Step
     from .shapes import expand_as as expand_as
     from .space import Euclidean as Euclidean

@@ -9,9 +9,25 @@ Each returns a class of pytest tests that hold the named part to the contract it
 built-in parts pass the same suites.
 """
 
-from .backbone import backbone_contract
-from .modality import modality_contract
-from .representation import representation_contract
-from .sampler import sampler_contract
+import pytest
 
-__all__ = ["backbone_contract", "modality_contract", "representation_contract", "sampler_contract"]
+SUITES = ("backbone", "conditioner", "modality", "objective", "process", "representation", "sampler")
+pytest.register_assert_rewrite(*(f"{__name__}.{suite}" for suite in SUITES))  # before they are imported: a failure shows its values
+
+from .backbone import backbone_contract  # noqa: E402
+from .conditioner import conditioner_contract  # noqa: E402
+from .modality import modality_contract  # noqa: E402
+from .objective import objective_contract  # noqa: E402
+from .process import process_contract  # noqa: E402
+from .representation import representation_contract  # noqa: E402
+from .sampler import sampler_contract  # noqa: E402
+
+__all__ = [
+    "backbone_contract",
+    "conditioner_contract",
+    "modality_contract",
+    "objective_contract",
+    "process_contract",
+    "representation_contract",
+    "sampler_contract",
+]

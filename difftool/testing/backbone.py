@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from ..nn.backbone import Backbone, Interface, Signals
-from .parts import load
+from .parts import load, named
 
 
-def backbone_contract(name: str, shape: tuple[int, ...] = (3, 16, 16), options: dict[str, Any] | None = None, sizes: Sequence[tuple[int, ...]] = ()) -> type:
+def backbone_contract(
+    name: str, shape: tuple[int, ...] = (3, 16, 16), options: dict[str, Any] | None = None, sizes: Sequence[tuple[int, ...]] = ()
+) -> type:
     """Tests that a backbone of this name keeps what every backbone promises.
 
     Args:
@@ -41,7 +43,9 @@ def backbone_contract(name: str, shape: tuple[int, ...] = (3, 16, 16), options: 
             x, c_noise = inputs(3)
             network = built()
             with torch.no_grad():
-                torch.testing.assert_close(network(x, c_noise, Signals())[1:2], network(x[1:2], c_noise[1:2], Signals()), atol=1e-4, rtol=1e-4)
+                torch.testing.assert_close(
+                    network(x, c_noise, Signals())[1:2], network(x[1:2], c_noise[1:2], Signals()), atol=1e-4, rtol=1e-4
+                )
 
         def test_noise_level_and_signals_matter(self):
             network = built(vector=8)
@@ -51,6 +55,38 @@ def backbone_contract(name: str, shape: tuple[int, ...] = (3, 16, 16), options: 
                 plain = network(x, c_noise, Signals(vector=vector))
                 assert not torch.allclose(plain, network(x, c_noise + 0.5, Signals(vector=vector)))
                 assert not torch.allclose(plain, network(x, c_noise, Signals(vector=vector + 1)))
+
+        def test_every_example_has_its_own_signals(self):
+            network = built(vector=8)
+            x, c_noise = inputs(3)
+            vector = torch.randn(3, 8)
+            other = torch.cat([vector[:1], -vector[1:]])
+            with torch.no_grad():
+                one, another = (network(x, c_noise, Signals(vector=v)) for v in (vector, other))
+            torch.testing.assert_close(one[:1], another[:1], atol=1e-4, rtol=1e-4)
+            assert not torch.allclose(one[1:], another[1:])
+
+        def test_evaluating_is_deterministic_and_changes_nothing(self):
+            network = built()
+            x, c_noise = inputs(2)
+            before = {n: t.clone() for n, t in network.state_dict().items()}
+            given = x.clone()
+            with torch.no_grad():
+                assert torch.equal(network(x, c_noise, Signals()), network(x, c_noise, Signals()))
+            assert torch.equal(x, given)
+            assert all(torch.equal(before[n], t) for n, t in network.state_dict().items())
+
+        def test_recomputing_activations_gives_the_same_gradients(self):
+            gradients = []
+            for checkpointing in (False, True):
+                network = built()
+                network.checkpointing = checkpointing
+                x, c_noise = (torch.ones(2, *shape), torch.linspace(-1, 1, 2))
+                network(x, c_noise, Signals()).square().mean().backward()
+                gradients.append({n: p.grad for n, p in network.named_parameters() if p.grad is not None})
+            assert gradients[0].keys() == gradients[1].keys()
+            for n, gradient in gradients[0].items():
+                torch.testing.assert_close(gradient, gradients[1][n], atol=1e-5, rtol=1e-4)
 
         def test_every_parameter_is_used(self):
             network = built(vector=8).train()
@@ -65,11 +101,12 @@ def backbone_contract(name: str, shape: tuple[int, ...] = (3, 16, 16), options: 
             mask[..., shape[-1] // 2 :] = False
             with torch.no_grad():
                 one = network(x * mask, c_noise, Signals(), mask)
-                other = network(torch.where(mask, x, 9 * torch.randn(x.shape)), c_noise, Signals(), mask)  # what is in the padding must not matter
+                other = network(
+                    torch.where(mask, x, 9 * torch.randn(x.shape)), c_noise, Signals(), mask
+                )  # what is in the padding must not matter
             torch.testing.assert_close(one * mask, other * mask, atol=1e-5, rtol=1e-5)
 
-    BackboneContract.__name__ = BackboneContract.__qualname__ = f"BackboneContract_{name}"
-    return BackboneContract
+    return named(BackboneContract, name)
 
 
 def _stirred(network: nn.Module) -> Any:

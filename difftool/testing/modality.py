@@ -2,27 +2,56 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from ..assemble import build_stage, open_dataset
+from ..config import gather, resolve
+from ..data.cache import cache_root
 from ..description import Description
+from ..engine.device import choose_device
+from ..engine.fit import fit
+from ..engine.folder import RunFolder
+from ..engine.generate import SampleRequest, generate
 from ..errors import DataError
+from ..modality import Item, Modality
 from ..options import NoOptions
 from ..rng import Stream, Streams
-from .parts import load, registry
+from ..spec import load_object
+from .parts import load, named, registry
+
+BRIEF = (
+    "train.steps=2",
+    "train.batch=2",
+    "train.accumulate=1",
+    "train.preview=2",
+    "sample.steps=2",
+    'train.device="cpu"',
+    'train.precision="fp32"',
+)
 
 
-def modality_contract(name: str, *, options: dict[str, Any] | None = None) -> type:
-    """Tests that a modality of this name keeps what every modality promises."""
+def modality_contract(name: str, *, options: dict[str, Any] | None = None, sets: Sequence[str] = ()) -> type:
+    """Tests that a modality of this name keeps what every modality promises.
 
-    def fresh():
+    Args:
+        options: settings of the modality that make it small.
+        sets: settings of any part, as after ``--set``, that make its default recipe small enough to train for two steps.
+    """
+
+    def fresh() -> Modality:
         target, settings = load("modality", name, **(options or {}))
         return target(settings)
 
     class ModalityContract:
-        @pytest.fixture(scope="class")
+        @pytest.fixture(scope="module")
         def demo(self, tmp_path_factory):
             """The demo set as files, its items, and the modality settled on it."""
             folder = tmp_path_factory.mktemp("demo")
@@ -30,10 +59,29 @@ def modality_contract(name: str, *, options: dict[str, Any] | None = None) -> ty
             items = fresh().scan(folder)
             return folder, items, fresh().fit(items)
 
+        @pytest.fixture
+        def cache(self, tmp_path, monkeypatch):
+            monkeypatch.setenv("DIFFTOOL_CACHE", str(tmp_path / "cache"))
+            return cache_root()
+
+        def test_what_it_works_with_is_installed(self):
+            spec = registry().modality(name)
+            assert spec.representations, "name the representations that take its raw data"
+            for representation in spec.representations:
+                registry().load(registry().get("representation", representation))
+            for recipe in _recipes(name):
+                resolve(name, gather(registry(), name, recipe, project=None), registry())
+
+        def test_its_options_need_no_torch(self):
+            """They are loaded to print help and to check a config."""
+            spec = registry().modality(name)
+            modules = {reference.partition(":")[0] for reference in (spec.options, spec.request) if reference}
+            code = f"import importlib, sys; [importlib.import_module(m) for m in {sorted(modules)}]; sys.exit('torch' in sys.modules)"
+            assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
         def test_the_demo_set_is_deterministic(self, demo, tmp_path):
             fresh().demo(tmp_path)
-            theirs = sorted(p.relative_to(demo[0]) for p in demo[0].rglob("*") if p.is_file())
-            ours = sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*") if p.is_file())
+            ours, theirs = _files(tmp_path), _files(demo[0])
             assert ours == theirs
             assert all((tmp_path / p).read_bytes() == (demo[0] / p).read_bytes() for p in ours[::17])
 
@@ -44,22 +92,46 @@ def modality_contract(name: str, *, options: dict[str, Any] | None = None) -> ty
 
         def test_reading_is_deterministic(self, demo):
             _, items, modality = demo
-            for item in items[::101]:
+            for item in items[:: max(1, len(items) // 20)]:
                 one, other = modality.read(item), modality.read(item)
                 assert one.dtype == other.dtype
-                assert np.array_equal(one, other)
+                assert np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
 
         def test_no_option_is_left_open_once_fitted(self, demo):
             _, items, modality = demo
             assert type(modality)(modality.settings()).fit(items).settings() == modality.settings()
 
+        def test_every_example_is_of_the_shape_it_describes(self, demo):
+            _, items, modality = demo
+            shape, _, _ = modality.describe()
+            for item in items[:: max(1, len(items) // 20)]:
+                found = modality.read(item).shape
+                assert len(found) == len(shape)
+                assert all(stated in (None, n) for stated, n in zip(shape, found, strict=True))
+
         def test_examples_collate_to_a_batch_like_the_template(self, demo):
             _, items, modality = demo
-            raw = modality.collate(np.stack([modality.read(item) for item in items[:3]]), Stream(0, "collate"))
-            description = _description(modality, items, raw)
-            template = modality.template(description, 3, Streams(0, "template", range(3)), _no_request(name))
+            raw = _collated(modality, items[:3])
+            template = modality.template(_description(modality, items, raw), 3, Streams(0, "template", range(3)), _no_request(name))
             assert template.x.dtype == raw.x.dtype
-            assert template.x.shape == raw.x.shape
+            assert template.x.ndim == raw.x.ndim
+            assert (template.mask is None) == (raw.mask is None)
+            shape, _, _ = modality.describe()
+            assert all(stated in (None, n) for stated, n in zip(shape, template.x.shape[1:], strict=True))
+
+        def test_a_template_s_example_does_not_depend_on_its_neighbours(self, demo):
+            _, items, modality = demo
+            description = _description(modality, items, _collated(modality, items[:3]))
+            three, one = (modality.template(description, n, Streams(0, "template", range(3 - n, 3)), _no_request(name)) for n in (3, 1))
+            if three.mask is not None and one.mask is not None:
+                assert three.mask[2].sum() == one.mask[0].sum()
+
+        def test_augmentation_keeps_shape_and_type_and_draws_from_the_stream(self, demo):
+            _, items, modality = demo
+            raw = _collated(modality, items[:3])
+            one, other = (modality.augment(raw, Stream(0, "train")) for _ in range(2))
+            assert (one.x.dtype, one.x.shape) == (raw.x.dtype, raw.x.shape)
+            assert torch.equal(one.x, other.x)
 
         def test_written_samples_are_read_back_and_never_overwritten(self, demo, tmp_path):
             _, items, modality = demo
@@ -97,20 +169,59 @@ def modality_contract(name: str, *, options: dict[str, Any] | None = None) -> ty
             assert findings
             assert {f.level for f in findings} <= {"ok", "note", "warning", "error"}
 
-    ModalityContract.__name__ = ModalityContract.__qualname__ = f"ModalityContract_{name}"
-    return ModalityContract
+        def test_it_trains_goes_on_and_samples(self, demo, cache, tmp_path):
+            """Through the engine, by its default recipe, in every representation."""
+            for representation in registry().modality(name).representations:
+                folder = _trained(f"{name}/{representation}", demo[0], tmp_path / representation, [*_as_sets(options), *BRIEF, *sets])
+                assert folder.model_path.is_file()
+
+    return named(ModalityContract, name)
 
 
-def _description(modality, items, raw) -> Description:
+def _trained(use: str, data: Path, path: Path, sets: list[str]) -> RunFolder:
+    """Two steps of training, with a stop between them, a preview, and one sample written."""
+    config = resolve(use, gather(registry(), use, sets=[f"data.path={str(data)!r}", *sets], project=None), registry())
+    config, dataset = open_dataset(config, registry())
+    folder = RunFolder.create(path, config.to_toml(), dataset.description, dataset.source)
+    for resume in (False, True):
+        stage = build_stage(config, registry(), dataset.description, choose_device("cpu"), dataset.modality)
+        for progress in fit(stage, dataset, folder, resume=resume, stop=lambda: True):
+            assert progress.loss is not None
+            assert np.isfinite(progress.loss)
+        made = list(generate(stage, SampleRequest(n=2, steps=2)))
+    assert all(np.isfinite(one.example.astype(np.float64)).all() for one in made)
+    written = dataset.modality.write(made[0].example, path / "sample" / "0", {"seed": 0})
+    assert dataset.modality.read(Item(written)).ndim == made[0].example.ndim
+    return folder
+
+
+def _as_sets(options: dict[str, Any] | None) -> list[str]:
+    return [f"modality.{key}={value!r}" for key, value in (options or {}).items()]
+
+
+def _recipes(name: str) -> list[str]:
+    """The recipes of a modality, whatever its representation."""
+    return [
+        known.removeprefix(f"{name}/") for known in registry().names("recipe") if known.startswith(f"{name}/") and known.count("/") == 1
+    ]
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
+
+
+def _collated(modality: Modality, items: Sequence[Item]):
+    """As a dataset would: one array where all shapes agree, else a list."""
+    examples = [modality.read(item) for item in items]
+    alike = len({example.shape for example in examples}) == 1
+    return modality.collate(np.stack(examples) if alike else examples, Stream(0, "collate"))
+
+
+def _description(modality: Modality, items: Sequence[Item], raw) -> Description:
     shape, extra, _ = modality.describe()
     return Description(shape, str(raw.x.dtype).removeprefix("torch."), len(items), {}, extra)
 
 
 def _no_request(name: str):
-    spec = registry().get("modality", name)
-    request = getattr(spec, "request", "")
-    if not request:
-        return NoOptions()
-    from ..spec import load_object
-
-    return load_object(request)()
+    request = registry().modality(name).request
+    return load_object(request)() if request else NoOptions()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -18,3 +19,9 @@ def load(kind: str, name: str, **options: Any) -> tuple[Any, Any]:
     """The code of a part, and its options with these changes."""
     spec = registry().get(kind, name)
     return registry().load(spec), registry().options(spec)(**options)
+
+
+def named(contract: type, part: str) -> type:
+    """The suite under a name that says what it is applied to."""
+    contract.__name__ = contract.__qualname__ = f"{contract.__name__}_{re.sub('[^0-9A-Za-z]+', '_', part)}"
+    return contract

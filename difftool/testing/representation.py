@@ -9,7 +9,7 @@ import torch
 from ..batch import Batch
 from ..description import Description
 from ..rng import Stream
-from .parts import load
+from .parts import load, named
 
 
 def representation_contract(name: str, raw: torch.Tensor, *, tolerance: float = 0.0, options: dict[str, Any] | None = None) -> type:
@@ -40,10 +40,22 @@ def representation_contract(name: str, raw: torch.Tensor, *, tolerance: float = 
             assert 0.05 < x.square().mean().sqrt() < 5
             assert all(stated in (None, found) for stated, found in zip(representation.shape, x.shape[1:], strict=True))
 
-        def test_decoding_stays_in_range(self):
+        def test_decoding_takes_what_no_encoder_gave(self):
             x = built().encode(Batch(raw)).x
-            wild = built().decode(Batch(x * 50)).x
-            assert wild.dtype == raw.dtype
+            for wild in (x * 50, x * -50, torch.zeros_like(x)):
+                back = built().decode(Batch(wild)).x
+                assert (back.dtype, back.shape) == (raw.dtype, raw.shape)
+                assert back.double().isfinite().all()
+
+        def test_examples_do_not_see_each_other(self):
+            together, alone = built().encode(Batch(raw)).x, built().encode(Batch(raw[:1])).x
+            torch.testing.assert_close(together[:1], alone)
+            torch.testing.assert_close(built().decode(Batch(together)).x[:1], built().decode(Batch(alone)).x)
+
+        def test_raw_examples_are_left_alone(self):
+            before = raw.clone()
+            built().encode(Batch(raw))
+            assert torch.equal(raw, before)
 
         def test_conditions_and_mask_pass_through(self):
             cond = {"class": torch.arange(len(raw))}
@@ -57,5 +69,4 @@ def representation_contract(name: str, raw: torch.Tensor, *, tolerance: float = 
             torch.testing.assert_close(space.project(noise), noise)
             assert abs(space.mean_square(noise).mean() - 1) < 0.05
 
-    RepresentationContract.__name__ = RepresentationContract.__qualname__ = f"RepresentationContract_{name}"
-    return RepresentationContract
+    return named(RepresentationContract, name)

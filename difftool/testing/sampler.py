@@ -1,9 +1,15 @@
-"""The contract of a sampler, on data whose denoiser and solution are known exactly."""
+"""The contract of a sampler, on data whose denoiser and solution are known exactly.
+
+For data N(0, sd^2) the denoiser is linear, D(x; sigma) = x sd^2 / (sd^2 + sigma^2), and so is every sampler in (x, noise). If x
+and each draw of noise are therefore orthogonal unit vectors instead of random numbers, the variance of the result is a
+squared norm: exact, with nothing to average over. For a deterministic sampler it is the square of the ODE's solution.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..rng import Streams
-from .parts import load
+from .parts import load, named
 
 SIGMA_DATA = 0.5
 
@@ -21,61 +27,128 @@ def gaussian_denoise(x: Tensor, sigma: float) -> Tensor:
     return x * (SIGMA_DATA**2 / (SIGMA_DATA**2 + sigma**2))
 
 
-def gaussian_solution(x: Tensor, start: float, end: float) -> Tensor:
-    """The probability-flow ODE's solution for that data."""
-    return x * math.sqrt((SIGMA_DATA**2 + end**2) / (SIGMA_DATA**2 + start**2))
+def nonlinear_denoise(x: Tensor, sigma: float) -> Tensor:
+    """A smooth D in which a forgotten term shows."""
+    return torch.tanh(x / (1 + sigma**2)) / 2
 
 
-def karras_levels(n: int, low: float = 0.02, high: float = 10.0, rho: float = 7.0) -> list[float]:
-    """n + 1 levels, the last one 0   (Karras et al. 2022, Eq. 5)."""
-    ends = high ** (1 / rho), low ** (1 / rho)
-    return [(ends[0] + i / max(n - 1, 1) * (ends[1] - ends[0])) ** rho for i in range(n)] + [0.0]
+def levels(n: int, low: float = 0.05, high: float = 10.0, rho: float = 3.0) -> list[float]:
+    """n + 1 levels on a smooth grid that stops short of 0   (Karras et al. 2022, Eq. 5)."""
+    first, last = high ** (1 / rho), low ** (1 / rho)
+    return [(first + i / n * (last - first)) ** rho for i in range(n + 1)]
 
 
-def run(name: str, x: Tensor, sigmas: Sequence[float], denoise: Callable[[Tensor, float], Tensor] = gaussian_denoise, **knobs: Any):
-    """Every step of a sampler; its noise is each example's own."""
+def seeded(shape: tuple[int, ...], seed: int = 0) -> Callable[[], Tensor]:
+    """Draws of unit noise, the same ones each time this is called; each example's are its own."""
+    streams = Streams(seed, "contract", range(shape[0]))
+    return lambda: streams.normal(shape).double()
+
+
+def run(name: str, knobs: dict[str, Any], x: Tensor, sigmas: Sequence[float], denoise=gaussian_denoise, noise=None) -> list:
+    """Every step of a sampler."""
     sampler, options = load("sampler", name, **knobs)
-    streams = Streams(0, "contract", range(len(x)))
-    return list(sampler(denoise, x, sigmas, lambda: streams.normal(x.shape), **options.model_dump()))
+    return list(sampler(denoise, x, sigmas, noise or seeded(tuple(x.shape), 1), **options.model_dump()))
 
 
-def sampler_contract(name: str) -> type:
-    """Tests that a sampler of this name keeps what every sampler promises."""
+def variance(name: str, knobs: dict[str, Any], sigmas: list[float]) -> float:
+    """Variance of the sampler's result for data N(0, sigma_data^2), started from the right one."""
+    basis = torch.eye(4 * len(sigmas), dtype=torch.float64)
+    draws: Iterator[Tensor] = iter(basis[1:].split(1))
+    x = basis[:1] * math.sqrt(SIGMA_DATA**2 + sigmas[0] ** 2)
+    return run(name, knobs, x, sigmas, noise=lambda: next(draws).clone())[-1].x.square().sum().item()
+
+
+def sampler_contract(name: str, options: dict[str, Any] | None = None) -> type:
+    """Tests that a sampler of this name keeps what every sampler promises.
+
+    Args:
+        options: knobs other than the default ones.
+    """
+    knobs = options or {}
 
     class SamplerContract:
-        @pytest.mark.parametrize("n", [1, 2, 3, 25])
-        def test_it_visits_every_level_and_ends_at_the_last(self, n):
-            sigmas = karras_levels(n)
-            steps = run(name, torch.randn(4, 3, 5) * sigmas[0], sigmas)
+        def test_its_order_is_stated(self):
+            sampler, _ = load("sampler", name)
+            assert getattr(sampler, "order", None) in (1, 2, 3, 4, 5), f"say of what order {name} is: @difftool.order(p) above the function"
+
+        def test_measured_order_is_the_stated_order(self):
+            """Halving every step divides the error of the result's variance by 2^order."""
+            sampler, _ = load("sampler", name)
+            errors = []
+            for n in (64, 128, 256):
+                sigmas = levels(n)
+                errors.append(abs(variance(name, knobs, sigmas) / (SIGMA_DATA**2 + sigmas[-1] ** 2) - 1))
+            rates = [math.log2(coarse / fine) for coarse, fine in pairwise(errors)]
+            assert rates == pytest.approx([sampler.order] * 2, abs=0.2)
+            assert errors[-1] < 0.05
+
+        @pytest.mark.parametrize("n", [1, 2, 3, 7])
+        def test_a_point_mass_is_reached_exactly_in_any_number_of_steps(self, n):
+            point = torch.tensor([[0.3, -1.0, 2.0]], dtype=torch.float64)
+            x = point + 10 * seeded((1, 3))()
+            last = run(name, knobs, x, [*levels(n)[:n], 0.0], lambda x, sigma: point.clone())[-1]
+            torch.testing.assert_close(last.x, point)
+
+        @pytest.mark.parametrize("end", [0.0, 0.05])
+        @pytest.mark.parametrize("n", [1, 2, 5])
+        def test_one_record_a_step(self, n, end):
+            sigmas = [*levels(5)[:n], end]
+            x = seeded((2, 3, 4))()
+            steps = run(name, knobs, x, sigmas, nonlinear_denoise)
             assert [step.index for step in steps] == list(range(n))
             assert [step.sigma for step in steps] == sigmas[1:]
-            assert all(torch.isfinite(step.x).all() and step.x.shape == (4, 3, 5) for step in steps)
+            assert all(step.x.shape == step.x0.shape == x.shape and step.x.isfinite().all() for step in steps)
 
         def test_no_step_is_no_work(self):
-            assert run(name, torch.ones(1, 2), [1.0]) == []
+            assert run(name, knobs, torch.ones(1, 2), [1.0]) == []
 
-        def test_it_leaves_the_caller_s_tensor_alone(self):
-            x = torch.randn(2, 8) * 10
-            before = x.clone()
-            run(name, x, karras_levels(6))
-            assert torch.equal(x, before)
+        def test_nothing_that_was_handed_over_is_written_to(self):
+            """Neither the caller's tensors, nor the denoiser's, nor the records that were yielded."""
+            sampler, settings = load("sampler", name, **knobs)
+            given: list[tuple[Tensor, Tensor]] = []
 
-        def test_samples_have_the_data_s_spread(self):
-            x = Streams(1, "start", range(64)).normal((64, 256)) * 10
-            final = run(name, x, karras_levels(60))[-1].x
-            assert abs(final.mean()) < 0.03
-            assert abs(final.std() / SIGMA_DATA - 1) < 0.1
+            def keep(tensor: Tensor) -> Tensor:
+                given.append((tensor, tensor.clone()))
+                return tensor
+
+            def denoise(x: Tensor, sigma: float) -> Tensor:
+                keep(x)
+                return keep(nonlinear_denoise(x, sigma))
+
+            draw, x = seeded((2, 5), 1), keep(seeded((2, 5))())
+            for step in sampler(denoise, x, [*levels(6), 0.0], lambda: keep(draw()), **settings.model_dump()):
+                keep(step.x)
+                keep(step.x0)
+            assert all(torch.equal(tensor, copy) for tensor, copy in given)
+
+        def test_a_linear_space_is_never_left(self):
+            """A sampler only scales and adds, so what a Space closes under, it keeps."""
+
+            def centred(x: Tensor) -> Tensor:
+                return x - x.mean(1, keepdim=True)
+
+            draw, x = seeded((2, 6, 3), 1), centred(10 * seeded((2, 6, 3))())
+            steps = run(name, knobs, x, [*levels(8), 0.0], lambda x, sigma: centred(nonlinear_denoise(x, sigma)), lambda: centred(draw()))
+            for step in steps:
+                torch.testing.assert_close(step.x.mean(1), torch.zeros(2, 3, dtype=torch.float64), atol=1e-12, rtol=0)
 
         def test_examples_do_not_see_each_other(self):
-            x = torch.randn(5, 7) * 10
-            together = run(name, x, karras_levels(8))[-1].x
-            alone = run(name, x[:1], karras_levels(8))[-1].x
-            torch.testing.assert_close(together[:1], alone)
+            x, sigmas = seeded((5, 7))() * 10, [*levels(8), 0.0]
+            together = run(name, knobs, x, sigmas, nonlinear_denoise)[-1].x
+            alone = run(name, knobs, x[:2], sigmas, nonlinear_denoise)[-1].x
+            torch.testing.assert_close(together[:2], alone)
 
-        def test_a_perfect_denoiser_is_followed(self):
-            x0 = torch.randn(3, 6)
-            final = run(name, x0 + 10 * torch.randn(3, 6), karras_levels(10), lambda x, sigma: x0.clone())[-1].x
-            torch.testing.assert_close(final, x0, atol=1e-4, rtol=0)
+        def test_the_same_noise_gives_the_same_result(self):
+            x, sigmas = seeded((2, 5))() * 10, [*levels(8), 0.0]
+            one, other = (run(name, knobs, x, sigmas, nonlinear_denoise)[-1].x for _ in range(2))
+            assert torch.equal(one, other)
 
-    SamplerContract.__name__ = SamplerContract.__qualname__ = f"SamplerContract_{name}"
-    return SamplerContract
+        def test_single_precision_stays_so_and_agrees_with_double(self):
+            sigmas, x = [*levels(12, low=0.002), 0.0], 10 * seeded((2, 5))()
+            double = run(name, knobs, x, sigmas, nonlinear_denoise)[-1].x
+            draw = seeded((2, 5), 1)
+            single = run(name, knobs, x.float(), sigmas, nonlinear_denoise, lambda: draw().float())[-1].x
+            assert single.dtype == torch.float32
+            torch.testing.assert_close(single.double(), double, atol=1e-5, rtol=1e-5)
+
+    return named(SamplerContract, name)

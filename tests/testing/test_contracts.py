@@ -1,0 +1,82 @@
+"""Every installed part keeps its noun's contract; a new one joins by registering."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from difftool.registry import Registry
+from difftool.testing import (
+    backbone_contract,
+    conditioner_contract,
+    objective_contract,
+    process_contract,
+    sampler_contract,
+)
+
+REGISTRY = Registry.load_all()
+EXPECTED = {
+    "backbone": {"unet"},
+    "process": {"edm", "eps", "v", "flow", "x0"},
+    "sampler": {"ddpm", "ddim", "euler", "euler_ancestral", "heun", "dpmpp_2m", "dpmpp_2m_sde", "pndm"},
+    "objective": {"denoising"},
+    "conditioner": {"label", "number", "vector"},
+}
+KNOBS = [
+    ("ddim", {"eta": 0.5}),
+    ("ddim", {"eta": 1.0}),
+    ("ddpm", {"variance": "large"}),
+    ("euler_ancestral", {"eta": 0.3}),
+    ("heun", {"s_churn": 3.0}),
+    ("heun", {"s_churn": 3.0, "s_min": 0.1, "s_max": 2.0}),
+    ("dpmpp_2m_sde", {"eta": 0.4}),
+]
+SMALL = {"unet": {"channels": 8, "multipliers": (1, 2), "blocks": 1, "attention": 64, "head_width": 8}}
+SHAPES = {"line": (2, 12), "plane": (3, 8, 8), "solid": (2, 4, 6, 6)}
+SIZES = {"line": [(13,), (7,)], "plane": [(7, 9)], "solid": [(3, 5, 5)]}
+
+
+def names(kind: str) -> list[str]:
+    return [spec.name for spec in REGISTRY.specs(kind)]
+
+
+def core(kind: str) -> list[str]:
+    """Parts of the core; what a plugin needs to be tried on, its own tests know."""
+    return [spec.name for spec in REGISTRY.specs(kind) if REGISTRY.provider(spec).name == "core"]
+
+
+@pytest.mark.parametrize("kind", EXPECTED)
+def test_all_the_core_s_parts_are_registered(kind):
+    assert set(names(kind)) >= EXPECTED[kind]
+
+
+def _suites():
+    for name in names("sampler"):
+        yield "", sampler_contract(name)
+    for i, (name, knobs) in enumerate(KNOBS):
+        yield f"_{i}", sampler_contract(name, knobs)
+    for name in names("process"):
+        yield "", process_contract(name)
+    for name in names("objective"):
+        yield "", objective_contract(name)
+    for name in core("conditioner"):
+        yield "", conditioner_contract(name)
+    for name in core("backbone"):
+        for where, shape in SHAPES.items():
+            yield f"_{where}", backbone_contract(name, shape, SMALL.get(name), SIZES[where])
+
+
+globals().update({f"Test{suite.__name__}{key}": suite for key, suite in _suites()})
+
+
+@pytest.mark.parametrize("kind", ["modality", "representation"])
+def test_first_party_plugins_apply_the_contracts_themselves(kind):
+    """Only a plugin knows what suits its modality; its tests hold it to the contract."""
+    tests = Path(__file__).parents[1] / "plugins"
+    applied = {
+        m for path in tests.rglob("test_*.py") for m in re.findall(rf'{kind}_contract\(\s*"([^"]+)"', path.read_text(encoding="utf-8"))
+    }
+    first_party = {spec.name for spec in REGISTRY.specs(kind) if REGISTRY.provider(spec).distribution.startswith("difftool-")}
+    assert first_party <= applied
