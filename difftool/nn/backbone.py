@@ -52,7 +52,13 @@ class Interface:
 
 
 class Backbone(nn.Module, ABC):
-    """A network from noisy input to a prediction of the same shape."""
+    """A network from noisy input to a prediction of the same shape.
+
+    Attributes:
+        checkpointing: recompute activations in the backward pass; set by the engine, and heeded by networks that can.
+    """
+
+    checkpointing: bool = False
 
     @abstractmethod
     def forward(self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None) -> Tensor:

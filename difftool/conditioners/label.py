@@ -1,0 +1,27 @@
+"""A label's vector."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ..conditioner import Conditioner
+from ..description import NULL_LABEL, Condition
+from ..nn.backbone import Signals
+from .options import LabelOptions
+
+
+class Label(Conditioner):
+    """``[b]`` int64 -> a learned vector per label, and one more for null (Ho & Salimans 2022, arXiv:2207.12598)."""
+
+    def __init__(self, options: LabelOptions, condition: Condition) -> None:
+        super().__init__()
+        self.vector, self.dropout = options.width, options.dropout
+        self.rows = nn.Embedding(len(condition.names) + 1, options.width)
+
+    def null(self, value: Tensor) -> Tensor:
+        return torch.full_like(value, NULL_LABEL)
+
+    def forward(self, value: Tensor) -> Signals:
+        last = self.rows.num_embeddings - 1
+        return Signals(self.rows(torch.where(value == NULL_LABEL, last, value)))

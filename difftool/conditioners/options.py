@@ -1,0 +1,30 @@
+"""Settings of the built-in conditioners."""
+
+from __future__ import annotations
+
+from pydantic import Field, PositiveInt
+
+from ..options import Options
+
+
+class GivenOptions(Options):
+    """For a condition that a user may leave open."""
+
+    width: PositiveInt = Field(256, description="width of the vector given to the network; the same for all conditions of a model")
+    dropout: float = Field(
+        0.1, ge=0, le=1, description="probability that training leaves this condition open; guidance and sampling without it need some"
+    )
+
+
+class LabelOptions(GivenOptions):
+    """One vector per label."""
+
+
+class NumberOptions(GivenOptions):
+    """A smooth function of a number."""
+
+
+class VectorOptions(GivenOptions):
+    """A linear function of a vector, zero where the vector is."""
+
+    dropout: float = Field(0.0, ge=0, le=1, description="probability that training sets the vector to zero")

@@ -1,0 +1,27 @@
+"""A vector's vector."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..conditioner import Conditioner
+from ..description import Condition
+from ..nn.backbone import Signals
+from ..nn.layers import linear
+from .options import VectorOptions
+
+
+class Vector(Conditioner):
+    """``[b, width]`` float -> a linear function without bias: null is the zero vector and adds nothing (Karras et al. 2022, App. F.2)."""
+
+    def __init__(self, options: VectorOptions, condition: Condition) -> None:
+        super().__init__()
+        self.vector, self.dropout = options.width, options.dropout
+        self.project = linear(condition.width, options.width, bias=False)
+
+    def null(self, value: Tensor) -> Tensor:
+        return torch.zeros_like(value)
+
+    def forward(self, value: Tensor) -> Signals:
+        return Signals(self.project(value))

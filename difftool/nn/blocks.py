@@ -1,0 +1,67 @@
+"""The residual block of the U-Net, and the change of resolution between its levels."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .attention import Attention
+from .layers import conv, masked, upsample
+from .norm import NormActivation
+
+
+class Block(nn.Module):
+    """Two convolutions beside a skip (He et al. 2016), the second one's input modulated by the embedding; then attention.
+
+    The last convolution starts at zero, so a new network is the sum of its skips.
+
+    Args:
+        attentions: applied after the sum, in turn.
+    """
+
+    def __init__(
+        self, dimension: int, inputs: int, outputs: int, embedding: int, dropout: float, skip_scale: float, attentions: list[Attention]
+    ) -> None:
+        super().__init__()
+        self.norm1 = NormActivation(inputs)
+        self.conv1 = conv(dimension, inputs, outputs)
+        self.film = nn.Linear(embedding, 2 * outputs)
+        self.norm2 = NormActivation(outputs)
+        self.conv2 = conv(dimension, outputs, outputs, gain=0)
+        self.skip = conv(dimension, inputs, outputs, kernel=1) if inputs != outputs else nn.Identity()
+        self.attentions = nn.ModuleList(attentions)
+        self.dropout, self.skip_scale = dropout, skip_scale
+
+    def forward(self, x: Tensor, embedding: Tensor, tokens: Tensor | None, mask: Tensor | None) -> Tensor:
+        h = self.conv1(self.norm1(x, mask=mask))
+        h = self.norm2(h, self.film(embedding), mask)
+        if self.dropout:
+            h = F.dropout(h, self.dropout, self.training)
+        h = self.conv2(h).add_(self.skip(x))   # in place: a convolution does not need its output to go backward
+        if self.skip_scale != 1:
+            h = h.mul_(self.skip_scale)
+        for attention in self.attentions:
+            h = attention(h, tokens, mask)
+        return h
+
+
+class Down(nn.Module):
+    """To the next level: half the positions, rounded up, and its width."""
+
+    def __init__(self, dimension: int, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv = conv(dimension, inputs, outputs, stride=2)
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        return self.conv(masked(x, mask))
+
+
+class Up(nn.Module):
+    """To the level above: its width, chosen where positions are few, and its ``sizes``; the block that follows smooths."""
+
+    def __init__(self, dimension: int, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv = conv(dimension, inputs, outputs, kernel=1)
+
+    def forward(self, x: Tensor, sizes, mask: Tensor | None) -> Tensor:
+        return upsample(masked(self.conv(x), mask), sizes)

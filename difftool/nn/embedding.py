@@ -1,0 +1,51 @@
+"""The noise level, and whatever else steers the network globally, as one vector."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .layers import linear
+
+
+class Fourier(nn.Module):
+    """``[b] -> [b, width]``: cosines and sines of geometrically spaced frequencies (Vaswani et al. 2017, arXiv:1706.03762, sec. 3.5).
+
+    Args:
+        low, high: the lowest and highest frequency, in radians per unit of the value, which is of order one.
+    """
+
+    frequencies: Tensor
+
+    def __init__(self, width: int, low: float = 0.1, high: float = 100.0) -> None:
+        super().__init__()
+        frequencies = torch.logspace(math.log10(low), math.log10(high), width // 2, dtype=torch.float64)
+        self.register_buffer("frequencies", frequencies.float(), persistent=False)
+
+    def forward(self, value: Tensor) -> Tensor:
+        phase = value.float().unsqueeze(-1) * self.frequencies
+        return torch.cat((phase.cos(), phase.sin()), -1).mul(math.sqrt(2))
+
+
+class NoiseEmbedding(nn.Module):
+    """``(c_noise [b], vector [b, vector] or None) -> [b, width]``: what every block's FiLM is a linear function of.
+
+    Args:
+        width: of the result; vector: of the global signal, 0 for none.
+    """
+
+    def __init__(self, width: int, vector: int = 0) -> None:
+        super().__init__()
+        self.features = Fourier(128)
+        self.inner = linear(128, width)
+        self.outer = linear(width, width)
+        self.vector = linear(vector, width, bias=False) if vector else None
+
+    def forward(self, c_noise: Tensor, vector: Tensor | None) -> Tensor:
+        h = self.outer(F.silu(self.inner(self.features(c_noise))))
+        if self.vector is not None:
+            h = h + self.vector(vector)
+        return F.silu(h)

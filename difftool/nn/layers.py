@@ -1,0 +1,75 @@
+"""Layers in any number of dimensions, with one initialisation, and how a tensor is cut into patches."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+CONVOLUTIONS: dict[int, type[nn.Conv1d] | type[nn.Conv2d] | type[nn.Conv3d]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+
+
+def conv(dimension: int, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, gain: float = 1.0) -> nn.Module:
+    """A convolution that keeps the variance of its input times ``gain`` squared, and its size over ``stride``, rounded up."""
+    layer = CONVOLUTIONS[dimension](inputs, outputs, kernel, stride, kernel // 2)
+    return _initialise(layer, gain)
+
+
+def linear(inputs: int, outputs: int, bias: bool = True, gain: float = 1.0) -> nn.Linear:
+    """A linear layer, initialised as ``conv`` is."""
+    return _initialise(nn.Linear(inputs, outputs, bias), gain)
+
+
+def _initialise(layer, gain: float):
+    with torch.no_grad():
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="linear").mul_(gain)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+    return layer
+
+
+def patchify(x: Tensor, side: int) -> Tensor:
+    """``[b, c, n...] -> [b, c side^d, n/side...]``; sizes that ``side`` does not divide are first padded with zeros."""
+    if side == 1:
+        return x
+    x = F.pad(x, [amount for n in reversed(x.shape[2:]) for amount in (0, -n % side)])
+    b, c, *sizes = x.shape
+    d = len(sizes)
+    x = x.reshape(b, c, *(part for n in sizes for part in (n // side, side)))
+    x = x.permute(0, 1, *(3 + 2 * i for i in range(d)), *(2 + 2 * i for i in range(d)))
+    return x.reshape(b, c * side**d, *(n // side for n in sizes))
+
+
+def unpatchify(x: Tensor, side: int, sizes: torch.Size) -> Tensor:
+    """The inverse of ``patchify``; ``sizes`` are those of the example before it."""
+    if side == 1:
+        return x
+    b, c, *coarse = x.shape
+    d = len(coarse)
+    x = x.reshape(b, c // side**d, *(side,) * d, *coarse)
+    x = x.permute(0, 1, *(axis for i in range(d) for axis in (2 + d + i, 2 + i)))
+    return crop(x.reshape(b, c // side**d, *(n * side for n in coarse)), sizes)
+
+
+def upsample(x: Tensor, sizes: torch.Size) -> Tensor:
+    """Each position twice along every axis, cut to ``sizes``."""
+    return crop(F.interpolate(x, scale_factor=2.0), sizes)
+
+
+def crop(x: Tensor, sizes: torch.Size) -> Tensor:
+    """The first ``sizes`` positions."""
+    for axis, n in enumerate(sizes, 2):
+        x = x if x.shape[axis] == n else x.narrow(axis, 0, n)
+    return x
+
+
+def every(x: Tensor, stride: int) -> Tensor:
+    """The first position, and every ``stride``-th after it, along every axis."""
+    for axis in range(2, x.ndim):
+        x = x[(slice(None),) * axis + (slice(None, None, stride),)]
+    return x
+
+
+def masked(x: Tensor, mask: Tensor | None) -> Tensor:
+    """``x`` with zeros on padding, as a convolution sees the outside of an example."""
+    return x if mask is None else x * mask.to(x.dtype)

@@ -1,0 +1,114 @@
+"""The U-Net, in one, two or three dimensions (Ronneberger et al. 2015; Ho et al. 2020, arXiv:2006.11239, App. B)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from ..errors import UsageError
+from .attention import Attention, CrossAttention, SelfAttention
+from .backbone import Backbone, Interface, Signals
+from .blocks import Block, Down, Up
+from .embedding import NoiseEmbedding
+from .layers import conv, every, masked, patchify, unpatchify
+from .norm import NormActivation
+from .options import UNetOptions
+
+
+class UNet(Backbone):
+    """Levels of residual blocks down to a middle and up again; each block on the way up is also given one from the way down.
+
+    The number of dimensions is that of ``interface.shape`` without its channels; sizes are free, odd ones included.
+    """
+
+    def __init__(self, options: UNetOptions, interface: Interface) -> None:
+        super().__init__()
+        channels, *sizes = interface.shape
+        d = len(sizes)
+        if channels is None or not 1 <= d <= 3:
+            raise UsageError(f"The U-Net takes channels and one to three axes, and an example is {interface.shape}: use another backbone.")
+        widths = [options.channels * m for m in options.multipliers]
+        embedding = options.embedding or 4 * options.channels
+
+        def block(level: int, inputs: int, middle: bool = False) -> Block:
+            attentions = list(_attentions(options, interface, level, middle))
+            return Block(d, inputs, widths[level], embedding, options.dropout, options.skip_scale, attentions)
+
+        self.patch = options.patch
+        self.embedding = NoiseEmbedding(embedding, interface.vector)
+        self.stem = conv(d, (channels + interface.channels) * options.patch**d, widths[0])
+        self.encoder = _levels((block(i, w) for _ in range(options.blocks)) for i, w in enumerate(widths))
+        self.downs = nn.ModuleList(Down(d, above, below) for above, below in pairwise(widths))
+        self.middle = nn.ModuleList(block(len(widths) - 1, widths[-1], middle) for middle in (True, False))
+        self.ups = nn.ModuleList(Up(d, below, above) for above, below in pairwise(widths))
+        self.decoder = _levels((block(i, 2 * w) for _ in range(options.blocks + 1)) for i, w in enumerate(widths))
+        self.norm = NormActivation(widths[0])
+        self.head = conv(d, widths[0], channels * options.patch**d, gain=0)
+
+    def forward(self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None) -> Tensor:
+        sizes, masks = x.shape[2:], self._masks(x, mask)
+        steer = (self.embedding(c_noise, signals.vector), signals.tokens)
+        h = self.stem(patchify(_input(x, signals.channels, mask), self.patch))
+        skips = [h]
+        for level, blocks in enumerate(self.encoder):
+            if level:
+                h = self.downs[level - 1](h, masks[level - 1])
+                skips.append(h)
+            for block in cast(nn.ModuleList, blocks):
+                h = self._run(block, h, *steer, masks[level])
+                skips.append(h)
+        for block in self.middle:
+            h = self._run(block, h, *steer, masks[-1])
+        for level, blocks in reversed(list(enumerate(self.decoder))):
+            for block in cast(nn.ModuleList, blocks):
+                h = self._run(block, torch.cat((h, skips.pop()), 1), *steer, masks[level])
+            if level:
+                h = self.ups[level - 1](h, skips[-1].shape[2:], masks[level])
+        return unpatchify(self.head(self.norm(h, mask=masks[0])), self.patch, sizes)
+
+    def _masks(self, x: Tensor, mask: Tensor | None) -> Sequence[Tensor | None]:
+        """The mask at each level, ``[b, 1, ...]``: a position is real where the first of those it stands for is."""
+        if mask is None:
+            return [None] * len(self.encoder)
+        masks = [every(_positions(x, mask), self.patch)]
+        for _ in self.downs:
+            masks.append(every(masks[-1], 2))
+        return masks
+
+    def _run(self, block: nn.Module, *args: Tensor | None) -> Tensor:
+        if self.checkpointing and torch.is_grad_enabled():
+            return checkpoint(block, *args, use_reentrant=False)
+        return block(*args)
+
+
+def _levels(levels: Iterable[Iterable[Block]]) -> nn.ModuleList:
+    return nn.ModuleList(nn.ModuleList(blocks) for blocks in levels)
+
+
+def _attentions(options: UNetOptions, interface: Interface, level: int, middle: bool) -> Iterator[Attention]:
+    """What the blocks of a level attend to. An axis that varies is taken to be too long to attend to."""
+    channels, stride = options.channels * options.multipliers[level], options.patch * 2**level
+    positions = math.prod(math.inf if size is None else -(-size // stride) for size in interface.shape[1:])
+    here = positions <= options.attention and (middle or positions >= options.attention_from)
+    if here:
+        yield SelfAttention(channels, options.head_width)
+    if interface.tokens and (here or middle):
+        yield CrossAttention(channels, options.head_width, interface.tokens)
+
+
+def _input(x: Tensor, channels: Tensor | None, mask: Tensor | None) -> Tensor:
+    """``x`` and the channels beside it, with zeros on padding."""
+    if channels is None:
+        return masked(x, mask)
+    return torch.cat((masked(x, mask), masked(channels, None if mask is None else _positions(x, mask))), 1)
+
+
+def _positions(x: Tensor, mask: Tensor) -> Tensor:
+    """``mask`` without channels, ``[b, 1, ...]``, at every position of ``x``."""
+    return mask.any(1, keepdim=True).expand(len(x), 1, *x.shape[2:])
