@@ -50,10 +50,15 @@ class Dataset:
         return raw.with_cond(**{name: torch.from_numpy(values[indices]) for name, values in self.values.items()})
 
 
-def batches(dataset: Dataset, *, seed: int, batch: int, start: int, stop: int, rank: int = 0, ranks: int = 1, pin: bool = False) -> Generator[Batch, None, None]:
+def batches(
+    dataset: Dataset, *, seed: int, batch: int, start: int, stop: int, rank: int = 0, ranks: int = 1, pin: torch.device | None = None
+) -> Generator[Batch, None, None]:
     """The raw batches of steps ``start`` to ``stop``, this rank's share of each, made ahead on a thread.
 
     Closing the iterator ends the thread; an error in it is raised where the batch was asked for.
+
+    Args:
+        pin: the CUDA device that the batches will be copied to; they are then made in pinned memory.
     """
     share = batch // ranks
     ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=3)
@@ -62,9 +67,11 @@ def batches(dataset: Dataset, *, seed: int, batch: int, start: int, stop: int, r
     def make(step: int) -> Batch:
         indices = batch_indices(len(dataset), seed, step * batch + rank * share, share)
         made = dataset.batch(indices, Stream(seed, "collate", step, rank))
-        return made.map(Tensor.pin_memory) if pin else made
+        return made if pin is None else made.map(Tensor.pin_memory)
 
     def fill() -> None:
+        if pin is not None:
+            torch.cuda.set_device(pin)  # a thread begins on device 0, and pinning there would open a context on it
         for step in range(start, stop):
             try:
                 made: Batch | BaseException = make(step)

@@ -1,27 +1,36 @@
 """Graph-captured sampling: on a CUDA device an evaluation of D is recorded once and replayed, so that a small network is not
-bound by the time it takes to launch its kernels.
+bound by the time it takes to launch its kernels. A network that cannot be recorded runs as it is.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..denoiser import Denoiser
+from .device import is_out_of_memory
+
+
+class Recording(NamedTuple):
+    """An evaluation that can be replayed: it reads ``inputs`` and writes ``output``, in place."""
+
+    graph: torch.cuda.CUDAGraph
+    inputs: list[Tensor]
+    output: Tensor
 
 
 class Captured:
-    """A denoiser whose evaluations are CUDA graphs, one for each shape it meets.
-
-    Called like the denoiser it wraps. Inputs are copied into the buffers that the graph reads.
-    """
+    """A denoiser whose evaluations are CUDA graphs, one for each shape it meets. Called like the denoiser it wraps."""
 
     def __init__(self, denoiser: Denoiser) -> None:
         self._denoiser = denoiser
-        self._graphs: dict[tuple, tuple[torch.cuda.CUDAGraph, list[Tensor], Tensor]] = {}
+        self._recordings: dict[tuple, Recording | None] = {}  # None: it cannot be recorded
+        self._pool = torch.cuda.graph_pool_handle()  # one for all: graphs run one at a time, and what they give is copied at once
 
     def null(self, cond: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return self._denoiser.null(cond)
@@ -30,36 +39,68 @@ class Captured:
         names = sorted(cond)
         inputs = [x, sigma, *(cond[name] for name in names), *([] if mask is None else [mask])]
         shapes = tuple((t.shape, t.dtype) for t in inputs)
-        if shapes not in self._graphs:
-            self._graphs[shapes] = self._record(inputs, names, mask is not None)
-        graph, buffers, output = self._graphs[shapes]
-        torch._foreach_copy_(buffers, inputs)
-        graph.replay()
-        return output.clone()
+        if shapes not in self._recordings:
+            self._recordings[shapes] = self._record(inputs, names, mask is not None)
+        recording = self._recordings[shapes]
+        if recording is None:
+            return self._denoiser(x, sigma, cond, mask)
+        torch._foreach_copy_(recording.inputs, inputs)
+        recording.graph.replay()
+        return recording.output.clone()
 
-    def _record(self, inputs: list[Tensor], names: list[str], masked: bool) -> tuple[torch.cuda.CUDAGraph, list[Tensor], Tensor]:
-        buffers = [t.clone() for t in inputs]
+    def _record(self, inputs: list[Tensor], names: list[str], masked: bool) -> Recording | None:
+        kept = [t.clone() for t in inputs]
 
         def evaluate() -> Tensor:
-            x, sigma, *rest = buffers
+            x, sigma, *rest = kept
             mask = rest.pop() if masked else None
             return self._denoiser(x, sigma, dict(zip(names, rest, strict=True)), mask)
 
-        self._warm_up(evaluate)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            output = evaluate()
-        return graph, buffers, output
+        with torch.cuda.device(kept[0].device):
+            try:
+                warm_up(evaluate)
+                return record(evaluate, kept, self._pool)
+            except RuntimeError as error:
+                if is_out_of_memory(error):
+                    raise
+                reason = str(error).splitlines()[0]
+                warnings.warn(
+                    f"The network cannot be recorded as a CUDA graph and is sampled from without one, slower: {reason}", stacklevel=2
+                )
+                return None
 
-    @staticmethod
-    def _warm_up(evaluate: Callable[[], Tensor]) -> None:
-        """A few evaluations on a side stream: libraries choose their algorithms before the recording."""
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(3):
-                evaluate()
-        torch.cuda.current_stream().wait_stream(side)
+    def clear(self) -> None:
+        """Give the graphs' memory back."""
+        self._recordings.clear()
+
+
+def warm_up(evaluate: Callable[[], object]) -> None:
+    """A few evaluations on a side stream: libraries choose their algorithms and tables move to the device before the recording.
+
+    Raises RuntimeError when even the last of them waits for the device, which a recording could not do.
+    """
+    side, before = torch.cuda.Stream(), torch.cuda.get_sync_debug_mode()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        evaluate()
+        evaluate()
+        try:
+            torch.cuda.set_sync_debug_mode("error")
+            evaluate()
+        finally:
+            torch.cuda.set_sync_debug_mode(before)
+    torch.cuda.current_stream().wait_stream(side)
+
+
+def record(evaluate: Callable[[], Tensor], inputs: list[Tensor], pool) -> Recording:
+    """Record an evaluation of ``inputs``. Only this thread is watched: the loader's may pin memory meanwhile."""
+    graph = torch.cuda.CUDAGraph()
+    with (
+        torch.cuda.stream(torch.cuda.current_stream()),  # comes back to it when the recording fails
+        torch.cuda.graph(graph, pool, torch.cuda.Stream(), capture_error_mode="thread_local"),
+    ):
+        output = evaluate()
+    return Recording(graph, inputs, output)
 
 
 @contextmanager
@@ -69,5 +110,7 @@ def captured(denoiser: Denoiser) -> Iterator[Denoiser | Captured]:
         yield denoiser
         return
     wrapper = Captured(denoiser)
-    yield wrapper
-    wrapper._graphs.clear()
+    try:
+        yield wrapper
+    finally:
+        wrapper.clear()

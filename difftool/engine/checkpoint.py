@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import torch
@@ -52,13 +53,17 @@ def restore_state(
                 for moment, tensor in moments.items()
             }
     if scaler.is_enabled() and "scaler.scale" in state:
-        scaler.load_state_dict(scaler.state_dict() | {"scale": state["scaler.scale"].item(), "_growth_tracker": int(state["scaler.growth"])})
+        scaler.load_state_dict(
+            scaler.state_dict() | {"scale": state["scaler.scale"].item(), "_growth_tracker": int(state["scaler.growth"])}
+        )
 
 
 def _take(state: Mapping[str, Tensor], name: str, like: Tensor) -> Tensor:
     if name not in state or state[name].shape != like.shape:
         found = f"has shape {tuple(state[name].shape)}" if name in state else "is missing"
-        raise ModelFileError(f"The checkpoint is of another network: {name} {found}, and {tuple(like.shape)} is needed. Was the run's config.toml edited?")
+        raise ModelFileError(
+            f"The checkpoint is of another network: {name} {found}, and {tuple(like.shape)} is needed. Was the run's config.toml edited?"
+        )
     return state[name]
 
 
@@ -68,7 +73,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 class Saver:
-    """Copies state into buffers it keeps, and writes them on a thread, one save in flight at most.
+    """Copies state into buffers it keeps, and writes them on a thread, one save in flight at most. Leaving its ``with`` block waits for it.
 
     Args:
         folder: the run's.
@@ -89,18 +94,23 @@ class Saver:
         profile = ema.profiles[0].name
         weights = {name: self._buffers[f"ema.{profile}.{name}"] for name in ema.names}
         buffers = {name[6:]: t for name, t in self._buffers.items() if name.startswith("model.") and name[6:] not in weights}
-        snapshots = self._snapshot(ema) if snapshot else {}
 
         def write() -> None:
             save_weights(path, CHECKPOINT, self._buffers, {**about, "step": step})
             save_weights(self._folder / "model.safetensors", MODEL, weights | buffers, {**about, "step": step, "ema": profile})
-            if snapshots:
-                save_weights(self._folder / "snapshots" / path.name, SNAPSHOT, snapshots, {**about, "step": step})
+            if snapshot:
+                save_weights(self._folder / "snapshots" / path.name, SNAPSHOT, self._snapshot(ema), {**about, "step": step})
             prune(path.parent, self._keep)
 
         self._thread = threading.Thread(target=self._guard, args=(write,), name="difftool-saver")
         self._thread.start()
         return path
+
+    def __enter__(self) -> Saver:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.wait()
 
     def wait(self) -> None:
         """Until what was begun is on disk; raises what went wrong while writing it."""

@@ -37,11 +37,13 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """``auto`` is bf16 where the device computes it natively, else fp32."""
     if name != "auto":
         return PRECISIONS[name]
+    return torch.bfloat16 if _has_bf16(device) else torch.float32
+
+
+def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        native = device.type == "cpu" and _cpu_has_bf16()
-    return torch.bfloat16 if native else torch.float32
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and _cpu_has_bf16()
 
 
 @lru_cache(maxsize=1)
@@ -85,6 +87,14 @@ def keep_big_blocks() -> None:
     mallopt(trim_threshold, -1 & 0x7FFFFFFF)
 
 
+def lay_channels_last(model: torch.nn.Module) -> None:
+    """Kernels of 2-D and 3-D convolutions in the layout that tensor cores read; what they compute then follows."""
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    for parameter in model.parameters():
+        if parameter.ndim in formats:
+            parameter.data = parameter.data.contiguous(memory_format=formats[parameter.ndim])
+
+
 def memory_in_use(device: torch.device) -> int:
     """Bytes held by this process: on the device where it has its own memory, else resident."""
     if device.type == "cuda":
@@ -116,4 +126,5 @@ def naming_memory_knobs(train: TrainOptions) -> Iterator[None]:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error) or "not enough memory" in str(error)
+    said = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")  # the driver, the CPU's allocators, cuBLAS
+    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in said)

@@ -44,11 +44,11 @@ class World:
             )
         return batch // self.size
 
-    def agree(self, flag: bool, device: torch.device) -> bool:
-        """True in every process as soon as it is true in one."""
+    def agree(self, flag: bool) -> bool:
+        """True in every process as soon as it is true in one. Voted on the CPU: it is asked at every step, and must not wait for the device."""
         if self.size == 1:
             return flag
-        vote = torch.tensor(float(flag), device=device)
+        vote = torch.tensor(float(flag))
         dist.all_reduce(vote, dist.ReduceOp.MAX)
         return bool(vote.item())
 

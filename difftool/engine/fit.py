@@ -16,7 +16,7 @@ from ..data.dataset import Dataset, batches
 from ..errors import ModelFileError, NonFiniteLossError
 from ..stage import Stage
 from .checkpoint import Saver, load_checkpoint, restore_state, training_state
-from .device import is_on, memory_in_use, naming_memory_knobs, prepare_process
+from .device import is_on, lay_channels_last, memory_in_use, naming_memory_knobs, prepare_process
 from .distributed import World
 from .folder import RunFolder
 from .options import EmaOptions, OptimizerOptions, TrainOptions
@@ -39,7 +39,13 @@ class Progress(NamedTuple):
 
 
 def fit(
-    stage: Stage, dataset: Dataset, folder: RunFolder, *, resume: bool = False, stop: Callable[[], bool] = lambda: False, world: World | None = None
+    stage: Stage,
+    dataset: Dataset,
+    folder: RunFolder,
+    *,
+    resume: bool = False,
+    stop: Callable[[], bool] = lambda: False,
+    world: World | None = None,
 ) -> Iterator[Progress]:
     """Train to the end of the plan in the stage's config, or until ``stop()``; the state is saved either way.
 
@@ -65,7 +71,7 @@ def make_step(stage: Stage, train: TrainOptions, world: World | None = None) -> 
     device = next(stage.denoiser.parameters()).device
     prepare_process(device)
     if is_on(train.channels_last, device):
-        stage.denoiser.to(memory_format=torch.channels_last)
+        lay_channels_last(stage.denoiser)
     stage.denoiser.backbone.checkpointing = train.checkpointing
     if is_on(train.compile, device):
         compile_network(stage)
@@ -100,14 +106,21 @@ def _loop(step: TrainStep, dataset: Dataset, folder: RunFolder, first: int, stop
     saver = Saver(folder.path, train.keep)
     about = {"config": dict(step.stage.config), "description": step.stage.description.to_json()}
     source = batches(
-        dataset, seed=train.seed, batch=train.batch, start=first, stop=train.steps, rank=world.rank, ranks=world.size, pin=device.type == "cuda"
+        dataset,
+        seed=train.seed,
+        batch=train.batch,
+        start=first,
+        stop=train.steps,
+        rank=world.rank,
+        ranks=world.size,
+        pin=device if device.type == "cuda" else None,
     )
     done = first
-    with closing(source), naming_memory_knobs(train):
+    with saver, closing(source), naming_memory_knobs(train):
         for done, raw in enumerate(source, first + 1):
             losses.add(done, step(done - 1, raw))
             pace.tick()
-            ending = world.agree(stop(), device) or done == train.steps
+            ending = world.agree(stop()) or done == train.steps
             snapshot = step.ema.snapshot_is_due(done, train.steps)
             saving = ending or snapshot or done % train.save_every == 0
             loss = losses.read(world, force=saving or done % train.log_every == 0)
@@ -119,10 +132,11 @@ def _loop(step: TrainStep, dataset: Dataset, folder: RunFolder, first: int, stop
                 sheet = preview(step, folder, done)
             if world.leads and (done % train.log_every == 0 or ending):
                 folder.add_metrics({"step": done, "loss": losses.mean(), "lr": _rate(step), "examples_per_second": round(pace.rate, 3)})
-            yield Progress(done, train.steps, loss, pace.rate, pace.left(train.steps - done), memory_in_use(device), _rate(step), saved, sheet)
+            yield Progress(
+                done, train.steps, loss, pace.rate, pace.left(train.steps - done), memory_in_use(device), _rate(step), saved, sheet
+            )
             if ending:
                 break
-    saver.wait()
     world.barrier()
 
 
@@ -150,7 +164,7 @@ class LossLog:
             if not math.isfinite(value):
                 raise NonFiniteLossError(
                     f"The loss became {value} at step {step}, and training stopped there; the last good checkpoint stands. "
-                    "Resume from it with a lower rate (optimizer.lr), a stronger clip (train.clip), or train.precision = \"fp32\": "
+                    'Resume from it with a lower rate (optimizer.lr), a stronger clip (train.clip), or train.precision = "fp32": '
                     "too large a step, or a number too large for half precision, is the usual cause."
                 )
         self._pending.clear()

@@ -24,7 +24,9 @@ def dry_run(stage: Stage, dataset: Dataset, folder: Path) -> dict[str, Any]:
     train = TrainOptions.model_validate(stage.config["train"])
     step = make_step(stage, train)
     with naming_memory_knobs(train):
-        seconds = [_timed(step, i, raw) for i, raw in enumerate(batches(dataset, seed=train.seed, batch=train.batch, start=0, stop=1 + WARM_STEPS))]
+        seconds = [
+            _timed(step, i, raw) for i, raw in enumerate(batches(dataset, seed=train.seed, batch=train.batch, start=0, stop=1 + WARM_STEPS))
+        ]
     state = training_state(step.model, step.optimizer, step.ema, step.scaler)
     per_step = sum(seconds[1:]) / WARM_STEPS
     return {
@@ -66,6 +68,8 @@ def parts_that_fit(stage: Stage, dataset: Dataset, share: float = 0.8) -> int:
 def _memory_of(stage: Stage, dataset: Dataset, batch: int) -> int:
     train = TrainOptions.model_validate({**stage.config["train"], "batch": batch, "accumulate": 1, "compile": "off"})
     step = make_step(stage, train)
+    if step.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(step.device)
     for i, raw in enumerate(batches(dataset, seed=0, batch=batch, start=0, stop=2)):
         step(i, raw)
     return memory_in_use(step.device)

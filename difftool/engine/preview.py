@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
+import torch
+
 from ..stage import Stage
+from .device import is_on
 from .folder import RunFolder
 from .generate import SampleRequest, generate
 from .options import GuidanceOptions, SampleOptions
@@ -13,7 +17,8 @@ from .step import TrainStep
 
 def preview(step: TrainStep, folder: RunFolder, done: int) -> Path:
     """Sample from the first average and write the modality's preview into the run's ``samples`` folder."""
-    with step.ema.applied():
+    as_is = torch.compiler.set_stance("force_eager") if is_on(step.train.compile, step.device) else nullcontext()
+    with step.ema.applied(), as_is:  # as ``difftool sample`` does it; compiling anew for a sheet would take longer than the sheet
         path = preview_sheet(step.stage, folder.samples_path / f"preview-{done:08d}", step.train.preview)
     step.model.train()
     return path

@@ -41,7 +41,8 @@ def augment(raw: Batch, rng: Rng, p: float) -> Batch:
 
 def draw(n: int, rng: Rng, p: float) -> Tensor:
     """``[n, 9]``: what to do to each picture; zero is nothing."""
-    chosen = rng.uniform((n, 6)) < torch.tensor([1, p, p, p, p, p], device=rng.device)
+    chosen = rng.uniform((n, 6)) < p
+    chosen[:, :1] = True
     u, z = rng.uniform((n, 4)), rng.normal((n, 4))
     flips = (u[:, :2] < 0.5).float()
     scale, stretch, shift = z[:, :1], z[:, 1:2], z[:, 2:]
@@ -65,10 +66,9 @@ def matrices(label: Tensor, height: int, width: int) -> Tensor:
     unrotate = _matrix(cos, sin, -sin, cos)
     along = _matrix(axis.cos(), -axis.sin(), axis.sin(), axis.cos())
     unstretch = along @ torch.diag_embed(torch.stack((squeeze, 1 / squeeze), 1)) @ along.mT
-    linear = unscale @ unrotate @ unstretch
+    a, b, c, d = (unscale @ unrotate @ unstretch).flatten(1).unbind(1)
     # In units in which a pixel is square: half the width is width, half the height is height.
-    extent = torch.tensor([width, height], dtype=label.dtype, device=label.device)
-    linear = linear * extent / extent[:, None]
+    linear = _matrix(a, b * (height / width), c * (width / height), d)
     shift = 2 * SHIFT_STD * label[:, 7:]
     return torch.cat((linear, -linear @ shift[:, :, None]), 2)
 
