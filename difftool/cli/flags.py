@@ -18,7 +18,7 @@ _FLAGS = "difftool.flags"
 _GIVEN = "difftool.given"
 _REGISTRY = "difftool.registry"
 
-_NAMES = {int: "N", float: "X", str: "TEXT"}
+_NAMES = {bool: "true|false", int: "N", float: "X", str: "TEXT"}
 
 
 def registry(ctx: click.Context) -> Registry:

@@ -51,7 +51,9 @@ def _row(parts: Registry, spec: Spec) -> dict[str, str]:
 
 
 def _listing(parts: Registry, kind: str, headed: bool) -> str:
-    rows = [(full_name(spec), _origin(parts, spec), spec.summary) for spec in parts.specs(kind)]
+    rows: list[tuple[str, ...]] = [(full_name(spec), _origin(parts, spec), spec.summary) for spec in parts.specs(kind)]
+    if not any(row[1] for row in rows):
+        rows = [(row[0], row[2]) for row in rows]
     body = table([(f"  {row[0]}", *row[1:]) for row in rows] if headed else rows)
     return f"{KINDS[kind]}\n{body or '  none'}" if headed else body
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import DataError
+from ..files import write_text
 from .console import say
 from .flags import registry
 from .train import told
@@ -52,6 +53,8 @@ def resume_run(folder: RunFolder, parts: Registry, steps: int | None = None, dev
     try:
         config, dataset = opened(config.replace(train=changed), parts, quiet=not world.leads)
         _refuse_changed(folder, dataset)
+        if steps is not None and world.leads:
+            write_text(folder.config_path, config.to_toml())  # else a later resume would fall back to the old end
         if world.leads:
             checkpoint = folder.latest_checkpoint()
             say(f"Going on with {folder.path} from {checkpoint.name if checkpoint else 'the start'}")
@@ -66,10 +69,12 @@ def resume_run(folder: RunFolder, parts: Registry, steps: int | None = None, dev
 def _refuse_changed(folder: RunFolder, dataset: Dataset) -> None:
     """A run goes on only with the data it began with: other data would be another run."""
     before, now = folder.description(), dataset.description
-    if before.to_json() == now.to_json():
+    facts = {"number of examples": "count", "shape": "shape", "type": "dtype", "conditions or labels": "conditions"}
+    changed = [name for name, attribute in facts.items() if getattr(before, attribute) != getattr(now, attribute)]
+    if not changed:
         return
-    what = f"{before.count} examples then, {now.count} now" if before.count != now.count else "its labels, shape or numbers differ"
+    what = ", ".join(changed)
     raise DataError(
-        f"The data of {folder.path} has changed since the run began ({what}), so the run cannot go on as it was. "
+        f"The data of {folder.path} has changed since the run began (the {what}), so the run cannot go on as it was. "
         f"Restore the data, or train anew: difftool train --config {Path(folder.config_path)}"
     )

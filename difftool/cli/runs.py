@@ -56,14 +56,14 @@ def list_(root: Path, as_json: bool) -> None:
     if as_json:
         out_json(found)
     elif found:
-        rows = [(r["run"], r["modality"], r["process"], f"{r['step']}/{r['steps']}", _loss(r["loss"]), r["data"]) for r in found]
+        rows = [(r["run"], r["modality"], r["process"], f"{r['step']}/{r['steps']}", _cell(r["loss"]), r["data"]) for r in found]
         out(table(rows, ("run", "modality", "process", "step", "loss", "data")))
     else:
         say(f"There is no run in {root.resolve()} yet.")
 
 
-def _loss(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+def _cell(value: Any) -> str:
+    return "-" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 @runs.command()
@@ -76,7 +76,7 @@ def show(run: str, as_json: bool) -> None:
     if as_json:
         out_json({**summary, "config": _plain_config(folder), "metrics": folder.metrics()})
         return
-    out(table([(name, "-" if value is None else value) for name, value in summary.items()]))
+    out(table([(name, _cell(value)) for name, value in summary.items()]))
     out("\n" + folder.config_path.read_text(encoding="utf-8").rstrip())
 
 
@@ -99,8 +99,8 @@ def compare(names: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         out_json({"runs": ends, "differences": differing})
         return
-    rows = [(name, *("-" if end[name] is None else end[name] for end in ends)) for name in ("step", "loss", "examples_per_second")]
-    rows += [(key, *("-" if value is None else value for value in values)) for key, values in differing.items()]
+    rows = [(name, *(_cell(end[name]) for end in ends)) for name in ("step", "loss", "examples_per_second")]
+    rows += [(key, *(_cell(value) for value in values)) for key, values in differing.items()]
     out(table(rows, ("", *(str(folder.path) for folder in folders))))
 
 

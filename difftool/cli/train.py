@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 import tomllib
 from pathlib import Path
@@ -172,6 +174,13 @@ def refuse_used(run: Path | None) -> None:
         )
 
 
+def announce(config: Config) -> None:
+    """The first line of a run on the demo set says so; of several processes, the first one speaks."""
+    rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or "0"
+    if not config.data.path and rank == "0":
+        say(f"No DATA was given: this is the {config.modality.use} modality's built-in demo set.")
+
+
 def _new_path(config: Config) -> Path:
     from ..engine.folder import new_run_path
 
@@ -179,6 +188,7 @@ def _new_path(config: Config) -> Path:
 
 
 def _plan(config: Config, parts: Registry, place: Path, fitting: bool, as_json: bool) -> None:
+    announce(config)
     from ..engine.plan import dry_run
     from .training import built, opened, plan_lines, split_to_fit
 
@@ -199,6 +209,7 @@ def _launched(devices: int, nodes: int, node_rank: int, rendezvous: str, run: Pa
 
     if is_worker():
         return False
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the process that failed says why in words
     words = sys.argv[1:]
     words += [] if any(word == "--run" or word.startswith("--run=") for word in words) else ["--run", str(run)]
     launch(devices, words, nodes=nodes, node_rank=node_rank, rendezvous=rendezvous)
@@ -207,6 +218,7 @@ def _launched(devices: int, nodes: int, node_rank: int, rendezvous: str, run: Pa
 
 def run_training(config: Config, parts: Registry, run: Path, fitting: bool = False) -> dict[str, Any]:
     """A new run in ``run``, to its end; ``fitting`` splits the batch so that it fits the memory."""
+    announce(config)
     from ..engine.distributed import join, leave
     from ..engine.folder import RunFolder
     from .training import built, opened, split_to_fit, train_to_end

@@ -27,8 +27,6 @@ def opened(config: Config, registry: Registry, quiet: bool = False) -> tuple[Con
     from ..assemble import open_dataset, require_examples
 
     terminate_at_once()
-    if not config.data.path and not quiet:
-        say(f"No DATA was given: this is the {config.modality.use} modality's built-in demo set.")
     config, dataset = open_dataset(config, registry, progress=None if quiet else Counter())
     require_examples(dataset)
     if not quiet:

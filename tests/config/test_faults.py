@@ -1,0 +1,130 @@
+"""Every fault at once, each with its place and a way out, before anything heavy is imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from fakes import fake_registry
+
+from difftool.config import file_layer, flag_layer, gather, resolve, text_layer
+from difftool.errors import ConfigError
+
+BAD = """\
+[train]
+stpes = 5
+batch = "many"
+log_every = 0
+precision = "bf61"
+[process]
+use = "emd"
+[trian]
+[optimizer]
+betas = [0.1]
+lr = true
+[modality]
+length = 7.5
+[conditions.class]
+use = "lable"
+[sampler]
+use = 3
+"""
+
+
+@pytest.fixture(scope="module")
+def registry():
+    return fake_registry()
+
+
+def faults(registry, *layers, modality="ecg"):
+    with pytest.raises(ConfigError) as caught:
+        resolve(modality, layers, registry)
+    return caught.value.faults
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        "my.toml:2: train.stpes is unknown. Did you mean train.steps?",
+        'my.toml:3: train.batch = "many" is text; it takes a whole number',
+        "my.toml:4: train.log_every = 0: it should be greater than 0",
+        "my.toml:5: train.precision = \"bf61\" is not one of 'auto', 'fp32', 'bf16' or 'fp16'. Did you mean 'bf16'?",
+        "my.toml:7: There is no process 'emd'. Did you mean 'edm'? Known processes: edm, eps, flow, v, x0.",
+        "my.toml:8: [trian] is unknown. Did you mean [train]?",
+        "my.toml:10: optimizer.betas = [0.1] holds too few values: decay of the first and second moments",
+        "my.toml:11: optimizer.lr = true is a truth value; it takes a number",
+        "my.toml:13: modality.length = 7.5 is a number with a fraction; it takes a whole number",
+        "my.toml:15: There is no conditioner 'lable'. Did you mean 'label'? Known conditioners: label, number, vector.",
+        "my.toml:17: sampler.use = 3 is not text; it names a sampler",
+    ],
+)
+def test_all_at_once(registry, expected):
+    assert expected in faults(registry, text_layer(BAD, "my.toml"))
+
+
+def test_nothing_is_said_twice_or_beside_the_point(registry):
+    assert len(faults(registry, text_layer(BAD, "my.toml"))) == 11
+
+
+def test_the_command_line_is_named(registry):
+    found = faults(
+        registry, flag_layer([("--batch", "train.batch", "64"), ("--size", "modality.size", "3")], ["train.accumulate=7", "foo", "nn.x=3"])
+    )
+    assert "--set foo: is not of the form table.key=value, such as train.steps=1000" in found
+    assert any(fault.startswith("--set nn.x: [nn] is unknown. The tables are: modality,") for fault in found)
+    assert any(fault.startswith("--size: modality.size is unknown. [modality] takes: length, leads") for fault in found)
+    assert any("batch 64 cannot be split into accumulate = 7 equal parts" in fault for fault in found)
+
+
+def test_a_key_given_by_flag_and_set(registry):
+    layer = flag_layer([("--steps", "train.steps", "5")], ["train.steps=6"])
+    assert faults(registry, layer) == ("--set train.steps: train.steps is also given by --steps; keep one of them",)
+
+
+def test_syntax_errors_are_reported_with_the_rest(registry):
+    found = faults(registry, text_layer("[train]\nsteps = \n", "a.toml"), text_layer("[train]\nsteps = 0", "b.toml"))
+    assert len(found) == 2
+    assert found[0].startswith("a.toml:2: is not valid TOML at column")
+    assert found[1].startswith("b.toml:2: train.steps = 0")
+
+
+def test_files_that_cannot_be_read(registry, tmp_path):
+    (tmp_path / "latin.toml").write_bytes(b"[data]\npath = '\xe9'")
+    found = faults(registry, file_layer(tmp_path / "none.toml"), file_layer(tmp_path / "latin.toml"), file_layer(tmp_path))
+    assert "No such file" in found[0]
+    assert "not UTF-8" in found[1]
+    assert "directory" in found[2]
+
+
+def test_values_where_tables_belong(registry):
+    found = faults(registry, text_layer("train = 3\n[conditions]\nclass = 'label'", "x"))
+    assert "x:1: train = 3 is no table; write [train] and its keys below it" in found
+    assert "x:3: conditions.class = 'label' is no table; write [conditions.class] and its keys below it" in found
+
+
+def test_numbers_that_are_not_finite(registry):
+    assert "optimizer.lr" in faults(registry, text_layer("[optimizer]\nlr = nan", "x"))[0]
+
+
+def test_unknown_modality_and_recipe(registry):
+    assert "Did you mean 'ecg'" in faults(registry, modality="egc")[0]
+    layers = gather(registry, "ecg", "tinny", project=None)
+    assert faults(registry, *layers) == ("--recipe: There is no recipe 'tinny' for ecg. No recipes are installed.",)
+
+
+def test_faults_are_told_before_torch_is_imported():
+    program = f"""
+import sys
+from difftool.config import resolve, text_layer
+from difftool.errors import ConfigError
+from difftool.registry import Registry
+try:
+    resolve(None, [text_layer({BAD!r}, "my.toml")], Registry.load_all())
+except ConfigError as error:
+    assert len(error.faults) > 5
+else:
+    raise SystemExit("no fault found")
+print(sorted({{"torch", "numpy", "rich"}} & set(sys.modules)))
+"""
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.strip() == "[]"

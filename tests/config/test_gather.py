@@ -1,0 +1,88 @@
+"""Which layers a command has, and in which order."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from fakes import fake_registry
+
+from difftool.config import gather, resolve
+from difftool.config.schema import schema
+from difftool.errors import UsageError
+from difftool.spec import RecipeSpec
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package with three recipes, importable."""
+    folder = tmp_path / "recipes_for_a_test"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "tiny.toml").write_text("[train]\nsteps = 10\nbatch = 4\n")
+    (folder / "small.toml").write_text("[train]\nsteps = 20\n")
+    (folder / "wave.toml").write_text("[train]\nsteps = 30\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    return folder.name
+
+
+@pytest.fixture
+def registry(package):
+    return fake_registry(
+        [
+            RecipeSpec("tiny", "", f"{package}:tiny.toml", modality="ecg"),
+            RecipeSpec("small", "", f"{package}:small.toml", modality="ecg"),
+            RecipeSpec("small", "", f"{package}:wave.toml", modality="ecg/wave"),
+            RecipeSpec("gone", "", f"{package}:gone.toml", modality="ecg"),
+        ]
+    )
+
+
+def test_the_default_recipe_comes_first(registry):
+    layers = gather(registry, "ecg", project=None)
+    assert [layer.origin for layer in layers] == ["recipe tiny", "the command line"]
+    assert resolve("ecg", layers, registry).train.steps == 10
+
+
+def test_precedence(registry, tmp_path):
+    project, config = tmp_path / "difftool.toml", tmp_path / "mine.toml"
+    project.write_text("[train]\nsteps = 11\nseed = 1\nlog_every = 1")
+    config.write_text("[train]\nseed = 2\nlog_every = 2")
+    layers = gather(registry, "ecg", None, [config], [("--log-every", "train.log_every", "3")], (), project)
+    train = resolve("ecg", layers, registry).train
+    assert (train.batch, train.steps, train.seed, train.log_every) == (4, 11, 2, 3)
+
+
+def test_recipes_belong_to_a_modality_and_may_belong_to_a_representation(registry):
+    def steps(modality, recipe):
+        return resolve(modality, gather(registry, modality, recipe, project=None), registry).train.steps
+
+    assert steps("ecg", "small") == 20
+    assert steps("ecg/wave", "small") == 30
+    assert steps("ecg/wave", None) == 10
+    assert steps("tide", None) == 10_000
+
+
+def test_a_recipe_file(registry, tmp_path):
+    (tmp_path / "own.toml").write_text("[train]\nsteps = 77")
+    assert resolve("ecg", gather(registry, "ecg", str(tmp_path / "own.toml"), project=None), registry).train.steps == 77
+
+
+def test_a_file_names_the_recipe_it_builds_on(registry, tmp_path):
+    path = tmp_path / "a.toml"
+    path.write_text('recipe = "small"\n[modality]\nuse = "ecg"')
+    assert resolve(None, gather(registry, None, None, [path], project=None), registry).train.steps == 20
+
+
+def test_a_recipe_that_is_not_in_its_package(registry):
+    with pytest.raises(UsageError, match=r"recipe gone: .* cannot be read"):
+        resolve("ecg", gather(registry, "ecg", "gone", project=None), registry)
+
+
+def test_schema_is_whole(registry):
+    made = schema(registry, "ecg")
+    text = json.dumps(made)
+    assert set(made["properties"]) >= {"modality", "process", "conditions", "train", "recipe"}
+    assert [arm["properties"]["use"]["const"] for arm in made["properties"]["modality"]["anyOf"]] == ["ecg"]
+    for reference in {part.split('"')[0] for part in text.split('"$ref": "#/$defs/')[1:]}:
+        assert reference in made["$defs"]

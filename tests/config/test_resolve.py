@@ -1,0 +1,139 @@
+"""Layers to one Config: who wins, what falls away, and that a config is its own file."""
+
+from __future__ import annotations
+
+import pytest
+from fakes import fake_registry
+
+from difftool.config import AUTO, NONE, config_from_dict, file_layer, flag_layer, gather, resolve, text_layer, trace
+from difftool.errors import ConfigError
+
+
+@pytest.fixture(scope="module")
+def registry():
+    return fake_registry()
+
+
+def made(registry, *texts, flags=(), sets=(), modality="ecg"):
+    layers = [text_layer(text, f"layer{i}") for i, text in enumerate(texts)]
+    return resolve(modality, [*layers, flag_layer(flags, sets)], registry)
+
+
+def test_defaults(registry):
+    config = made(registry)
+    assert (config.modality.use, config.representation.use, config.backbone.use) == ("ecg", "raw", "unet")
+    assert (config.process.use, config.density.use, config.weighting.use, config.schedule.use) == ("edm", "lognormal", "edm", "karras")
+    assert config.conditions == {}
+
+
+def test_later_layers_win(registry):
+    config = made(registry, "[train]\nsteps = 1\nbatch = 2", "[train]\nsteps = 3", sets=["train.seed=7"])
+    assert (config.train.steps, config.train.batch, config.train.seed) == (3, 2, 7)
+
+
+def test_options_of_another_part_fall_away(registry):
+    config = made(registry, '[sampler]\nuse = "heun"\ns_churn = 5', sets=["sampler.use=ddim", "sampler.eta=0.5"])
+    assert config.sampler.to_dict() == {"use": "ddim", "eta": 0.5}
+    again = made(registry, '[sampler]\nuse = "heun"\ns_churn = 5', '[sampler]\nuse = "ddim"', '[sampler]\nuse = "heun"')
+    assert again.sampler.options.s_churn == 5
+
+
+def test_options_written_without_use_belong_to_the_part_then_in_use(registry):
+    assert made(registry, "[schedule]\nrho = 5").schedule.options.rho == 5
+    assert made(registry, "[schedule]\nrho = 5", sets=["process.use=flow"]).schedule.use == "flow"
+
+
+@pytest.mark.parametrize(
+    ("process", "columns"),
+    [
+        ("eps", ("uniform", "uniform", "linear")),
+        ("v", ("uniform", "uniform", "cosine")),
+        ("flow", ("logit-normal", "uniform", "flow")),
+        ("x0", ("lognormal", "min-snr", "karras")),
+    ],
+)
+def test_a_process_brings_its_own_columns(registry, process, columns):
+    config = made(registry, '[density]\nuse = "stratified"', sets=[f"process.use={process}"])
+    assert (config.density.use, config.weighting.use, config.schedule.use) == columns
+
+
+def test_columns_given_with_the_process_stay(registry):
+    config = made(registry, '[process]\nuse = "flow"\n[schedule]\nuse = "karras"\nrho = 3')
+    assert config.schedule.to_dict() == {"use": "karras", "sigma_min": 0.002, "sigma_max": 80.0, "rho": 3.0}
+
+
+def test_modality_picks_its_representation(registry):
+    assert made(registry, modality="ecg/wave", sets=["representation.gain=2"]).representation.options.gain == 2
+    assert made(registry, '[representation]\nuse = "wave"').representation.use == "wave"
+    assert made(registry, '[modality]\nuse = "tide"\nrate = 2', '[representation]\nuse = "wave"', modality="ecg").modality.use == "ecg"
+
+
+def test_modality_from_a_file(registry):
+    assert resolve(None, [text_layer('[modality]\nuse = "tide"\nrate = 3', "x")], registry).modality.options.rate == 3
+    with pytest.raises(ConfigError, match="kind of data is not given"):
+        resolve(None, [], registry)
+
+
+def test_conditions(registry):
+    text = '[conditions.class]\ndropout = 0.2\n[conditions.age]\nuse = "number"\n[conditions.caption]\nuse = "none"'
+    config = made(registry, text)
+    assert config.conditions["class"].to_dict() == {"use": AUTO, "dropout": 0.2}
+    assert config.conditions["age"].use == "number"
+    assert config.conditions["caption"].to_dict() == {"use": NONE}
+    other = made(registry, text, sets=["conditions.age.use=label", "conditions.age.dropout=0.3"])
+    assert other.conditions["age"].options.dropout == 0.3
+
+
+def test_round_trip(registry):
+    text = '[process]\nuse = "flow"\n[guidance]\nhigh = 3.5\n[conditions.class]\nuse = "label"\n[ema]\npower = [0.05, 0.1]'
+    config = made(registry, text, sets=["modality.leads=3,4", "optimizer.eps=1e-9", 'modality.name="a \\"b\\""'])
+    assert resolve(None, [text_layer(config.to_toml(), "again")], registry) == config
+    assert config_from_dict(config.to_dict(), "again", registry) == config
+    assert "None" not in config.to_toml()
+
+
+def test_a_saved_config_builds_on_no_recipe(registry, tmp_path):
+    path = tmp_path / "saved.toml"
+    path.write_text(made(registry, "[train]\nsteps = 5").to_toml())
+    assert [layer.origin for layer in gather(registry, "ecg", configs=[path], project=None)] == [str(path), "the command line"]
+
+
+def test_replace(registry):
+    config = made(registry)
+    assert config.replace(conditions={"a": config.sampler}).conditions["a"] == config.sampler
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("train.steps=1e3", 1000),
+        ("modality.leads=5", (5,)),
+        ("modality.leads=[5, 6]", (5, 6)),
+        ("modality.name=2024", "2024"),
+        ("modality.cutoff=none", None),
+        ("modality.cutoff=3", 3.0),
+        ("modality.flip=true", True),
+        ("train.device=cuda:1", "cuda:1"),
+        ("data.path=/a = b", "/a = b"),
+    ],
+)
+def test_text_from_the_command_line_means_what_its_field_holds(registry, text, value):
+    config = made(registry, sets=[text])
+    table, key = text.partition("=")[0].split(".")
+    found = getattr(config, table)
+    assert getattr(getattr(found, "options", found), key) == value
+
+
+def test_origins(registry):
+    found = trace(
+        "ecg", [text_layer("[train]\nsteps = 4", "my.toml"), flag_layer([("--batch", "train.batch", "8")], ["train.seed=1"])], registry
+    )
+    assert found.origins[("train", "steps")] == "my.toml:2"
+    assert found.origins[("train", "batch")] == "--batch"
+    assert found.origins[("train", "seed")] == "--set train.seed"
+    assert ("train", "clip") not in found.origins
+
+
+def test_a_path_in_a_file_counts_from_the_file(tmp_path):
+    (tmp_path / "a.toml").write_text('[data]\npath = "files"')
+    assert file_layer(tmp_path / "a.toml").data["data"]["path"] == str(tmp_path / "files")
