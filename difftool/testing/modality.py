@@ -51,8 +51,9 @@ def modality_contract(name: str, *, options: dict[str, Any] | None = None, sets:
         return target(settings)
 
     class ModalityContract:
-        @pytest.fixture(scope="module")
-        def demo(self, tmp_path_factory):
+        @pytest.fixture(scope="class")
+        @classmethod
+        def demo(cls, tmp_path_factory):
             """The demo set as files, its items, and the modality settled on it."""
             folder = tmp_path_factory.mktemp("demo")
             fresh().demo(folder)
@@ -190,7 +191,8 @@ def _trained(use: str, data: Path, path: Path, sets: list[str]) -> RunFolder:
             assert np.isfinite(progress.loss)
         made = list(generate(stage, SampleRequest(n=2, steps=2)))
     assert all(np.isfinite(one.example.astype(np.float64)).all() for one in made)
-    written = dataset.modality.write(made[0].example, path / "sample" / "0", {"seed": 0})
+    folder.samples_path.mkdir(exist_ok=True)
+    written = dataset.modality.write(made[0].example, folder.samples_path / "0", {"seed": 0})
     assert dataset.modality.read(Item(written)).ndim == made[0].example.ndim
     return folder
 

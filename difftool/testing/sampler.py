@@ -58,6 +58,15 @@ def variance(name: str, knobs: dict[str, Any], sigmas: list[float]) -> float:
     return run(name, knobs, x, sigmas, noise=lambda: next(draws).clone())[-1].x.square().sum().item()
 
 
+def convergence(name: str, knobs: dict[str, Any]) -> tuple[list[float], float]:
+    """The order measured twice, between 64, 128 and 256 steps, and the relative error that is left."""
+    errors = []
+    for n in (64, 128, 256):
+        sigmas = levels(n)
+        errors.append(abs(variance(name, knobs, sigmas) / (SIGMA_DATA**2 + sigmas[-1] ** 2) - 1))
+    return [math.log2(coarse / fine) for coarse, fine in pairwise(errors)], errors[-1]
+
+
 def sampler_contract(name: str, options: dict[str, Any] | None = None) -> type:
     """Tests that a sampler of this name keeps what every sampler promises.
 
@@ -71,16 +80,12 @@ def sampler_contract(name: str, options: dict[str, Any] | None = None) -> type:
             sampler, _ = load("sampler", name)
             assert getattr(sampler, "order", None) in (1, 2, 3, 4, 5), f"say of what order {name} is: @difftool.order(p) above the function"
 
-        def test_measured_order_is_the_stated_order(self):
-            """Halving every step divides the error of the result's variance by 2^order."""
+        def test_it_converges_with_the_stated_order(self):
+            """Halving every step divides the error of the result's variance by 2^order, or by more: some gain an order on this data."""
             sampler, _ = load("sampler", name)
-            errors = []
-            for n in (64, 128, 256):
-                sigmas = levels(n)
-                errors.append(abs(variance(name, knobs, sigmas) / (SIGMA_DATA**2 + sigmas[-1] ** 2) - 1))
-            rates = [math.log2(coarse / fine) for coarse, fine in pairwise(errors)]
-            assert rates == pytest.approx([sampler.order] * 2, abs=0.2)
-            assert errors[-1] < 0.05
+            rates, error = convergence(name, knobs)
+            assert min(rates) > sampler.order - 0.2
+            assert error < 0.05
 
         @pytest.mark.parametrize("n", [1, 2, 3, 7])
         def test_a_point_mass_is_reached_exactly_in_any_number_of_steps(self, n):

@@ -1,11 +1,19 @@
-"""Samplers that are one another under some setting. What each obeys by itself is the sampler contract: see tests/testing."""
+"""Samplers side by side. What each obeys by itself is the sampler contract: see tests/testing."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from difftool.testing.sampler import levels, nonlinear_denoise, run, seeded
+from difftool.testing.parts import load
+from difftool.testing.sampler import convergence, levels, nonlinear_denoise, run, seeded
+
+BUILT_IN = ["ddpm", "ddim", "euler", "euler_ancestral", "heun", "dpmpp_2m", "dpmpp_2m_sde", "pndm"]
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_no_order_is_understated(name):
+    assert convergence(name, {})[0] == pytest.approx([load("sampler", name)[0].order] * 2, abs=0.2)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,69 @@
+"""The examples run as they say they do, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from difftool.engine.checkpoint import load_checkpoint
+from difftool.engine.folder import RunFolder
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+pytestmark = pytest.mark.slow
+
+
+def python(*words: str | Path, cwd: Path, path: Path | None = None) -> str:
+    """Run Python in ``cwd``; its stdout."""
+    env = {**os.environ, "OMP_NUM_THREADS": "1", **({"PYTHONPATH": str(path)} if path else {})}
+    done = subprocess.run([sys.executable, *map(str, words)], cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_train_and_sample_from_python(tmp_path):
+    lines = python(EXAMPLES / "01_train_and_sample.py", 3, cwd=tmp_path).splitlines()
+    assert lines[0].startswith("step 3  loss ")
+    assert len(lines) == 9
+    assert all((tmp_path / line).is_file() for line in lines[1:])
+
+
+def test_a_config_file(tmp_path):
+    brief = ["--steps", "3", "--set", "train.preview=2", "--set", "sample.steps=2"]
+    python("-m", "difftool", "train", "--config", EXAMPLES / "02-config/flow.toml", "--run", "flow", *brief, cwd=tmp_path)
+    made = json.loads(python("-m", "difftool", "sample", "flow", "-n", 4, "--cond", "class=star,moon", "--json", cwd=tmp_path))
+    assert [row["cond"]["class"] for row in made["samples"]] == ["star", "moon"] * 2
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A folder into which the plugin was installed, as a wheel of it would be."""
+    target = tmp_path_factory.mktemp("site")
+    source = shutil.copytree(EXAMPLES / "03-plugin", tmp_path_factory.mktemp("source") / "plugin")  # building leaves things behind
+    python("-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index", "--target", target, source, cwd=target)
+    return target
+
+
+def test_a_plugin_s_modality_trains_resumes_and_samples_from_the_command_line(installed, tmp_path):
+    def difftool(*words: str | int) -> str:
+        return python("-m", "difftool", *words, cwd=tmp_path, path=installed)
+
+    difftool("train", "-m", "ecg", "--run", "run", "--steps", 60, "--set", "train.preview=2", "--set", "train.save_every=30")
+    difftool("resume", "run", "--steps", 64)
+    made = json.loads(difftool("sample", "run", "-n", 4, "--cond", "class=calm,racing", "--json"))
+    signals = [np.loadtxt(row["path"] if Path(row["path"]).is_absolute() else tmp_path / row["path"]) for row in made["samples"]]
+    assert all(signal.shape == (64,) and np.isfinite(signal).all() for signal in signals)
+    state, about = load_checkpoint(RunFolder.open(tmp_path / "run").latest_checkpoint())
+    assert about["step"] == 64
+    assert state
+
+
+def test_the_plugin_passes_its_contracts(installed, tmp_path):
+    python("-m", "pytest", "-q", "-p", "no:cacheprovider", EXAMPLES / "03-plugin/tests", cwd=tmp_path, path=installed)
