@@ -23,5 +23,4 @@ class Label(Conditioner):
         return torch.full_like(value, NULL_LABEL)
 
     def forward(self, value: Tensor) -> Signals:
-        last = self.rows.num_embeddings - 1
-        return Signals(self.rows(torch.where(value == NULL_LABEL, last, value)))
+        return Signals(self.rows(value - NULL_LABEL))   # null is row 0
