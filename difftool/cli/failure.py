@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from ..errors import DeviceError, DifftoolError, Interrupted
+from ..errors import DeviceError, DifftoolError, Interrupted, Terminated
 from .console import complain
 
 
@@ -41,6 +41,8 @@ def _usage(error: click.ClickException) -> int:
 
 def _told(error: BaseException) -> tuple[str, int]:
     """The message and the exit code of anything that is not click's own."""
+    if isinstance(error, (Interrupted, Terminated)) and os.environ.get("RANK", "0") != "0":
+        return "", error.exit_code  # of several processes that stop together, the first one says so
     if isinstance(error, DifftoolError):
         return str(error), error.exit_code
     if isinstance(error, (KeyboardInterrupt, click.Abort)):

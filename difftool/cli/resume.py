@@ -10,6 +10,7 @@ import click
 from ..errors import DataError
 from ..files import write_text
 from .console import say
+from .devices import launched, over_devices
 from .flags import registry
 from .train import told
 
@@ -25,12 +26,15 @@ if TYPE_CHECKING:
 @click.option("--steps", metavar="N", type=click.IntRange(1), help="Train to this step instead of the run's own last one.")
 @click.option("--device", help="Another device than the run's own.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
+@over_devices
 @click.pass_context
-def resume(ctx: click.Context, run: str, steps: int | None, device: str | None, as_json: bool) -> None:
+def resume(ctx: click.Context, run: str, steps: int | None, device: str | None, as_json: bool, **processes: Any) -> None:
     """Go on with RUN (a path, a name in runs/, or latest) from its newest checkpoint, as if it had never stopped."""
     from ..engine.folder import RunFolder, find_run
 
     folder = RunFolder.open(find_run(run))
+    if launched(**processes):
+        return
     told(resume_run(folder, registry(ctx), steps, device), as_json)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,7 @@ import click
 
 from ..errors import DifftoolError, RunExistsError, UsageError
 from .console import out, out_json, say, table
+from .devices import launched, over_devices
 from .flags import Flag, Sectioned, choice_flag, flags_of, given, registry, values_of
 
 if TYPE_CHECKING:
@@ -127,10 +126,7 @@ def epilog() -> str:
 @click.option("--run", metavar="DIR", type=click.Path(path_type=Path), help="The folder of the run. [default: a new one in runs/]")
 @click.option("--dry-run", is_flag=True, help="Build everything, measure, and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
-@click.option("--devices", metavar="N", type=click.IntRange(1), default=1, show_default=True, help="Devices of this machine to train on.")
-@click.option("--nodes", metavar="N", type=click.IntRange(1), default=1, show_default=True, help="Machines; start the same line on each.")
-@click.option("--node-rank", metavar="N", type=click.IntRange(0), default=0, help="Which of the machines this is.")
-@click.option("--rendezvous", metavar="HOST:PORT", default="", help="The first machine, where the others meet it.")
+@over_devices
 @click.pass_context
 def train(
     ctx: click.Context,
@@ -142,10 +138,7 @@ def train(
     run: Path | None,
     dry_run: bool,
     as_json: bool,
-    devices: int,
-    nodes: int,
-    node_rank: int,
-    rendezvous: str,
+    **processes: Any,
 ) -> None:
     """Train a model on DATA, a folder or file of your own; without DATA, on the modality's built-in demo set."""
     from ..config import gather, resolve
@@ -159,8 +152,9 @@ def train(
     if dry_run:
         _plan(config, parts, run or Path("runs"), fitting, as_json)
         return
+    given_run = run is not None
     run = run or _new_path(config)
-    if devices * nodes > 1 and _launched(devices, nodes, node_rank, rendezvous, run):
+    if launched(**processes, words=[] if given_run else ["--run", str(run)]):
         return
     told(run_training(config, parts, run, fitting), as_json)
 
@@ -203,19 +197,6 @@ def _plan(config: Config, parts: Registry, place: Path, fitting: bool, as_json: 
         out(table(plan_lines(plan)))
 
 
-def _launched(devices: int, nodes: int, node_rank: int, rendezvous: str, run: Path) -> bool:
-    """Start this line once per device, unless this process is already one of them."""
-    from ..engine.distributed import is_worker, launch
-
-    if is_worker():
-        return False
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the process that failed says why in words
-    words = sys.argv[1:]
-    words += [] if any(word == "--run" or word.startswith("--run=") for word in words) else ["--run", str(run)]
-    launch(devices, words, nodes=nodes, node_rank=node_rank, rendezvous=rendezvous)
-    return True
-
-
 def run_training(config: Config, parts: Registry, run: Path, fitting: bool = False) -> dict[str, Any]:
     """A new run in ``run``, to its end; ``fitting`` splits the batch so that it fits the memory."""
     announce(config)
@@ -227,6 +208,7 @@ def run_training(config: Config, parts: Registry, run: Path, fitting: bool = Fal
     if fitting and world.size > 1:
         raise UsageError("--batch auto measures one device's memory. With several devices, give the batch and --accumulate as numbers.")
     try:
+        world.share(config.train.batch, config.train.accumulate)
         config, dataset = opened(config, parts, quiet=not world.leads)
         stage = built(config, parts, dataset, world.local_rank)
         if fitting:

@@ -1,0 +1,120 @@
+"""A run from its first line to its samples, through the command line alone."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from small import SETS, pictures
+
+from difftool.cli import main
+
+WORDS = [word for setting in SETS for word in ("--set", setting)]
+
+
+def call(*args: str) -> int:
+    with pytest.raises(SystemExit) as leaving:
+        main(list(args))
+    return leaving.value.code
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder in which ``runs/first`` was trained for four steps."""
+    folder = tmp_path_factory.mktemp("place")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert call("train", "-m", "image", str(pictures()), *WORDS, "--steps", "4", "--run", "runs/first", "--json") == 0
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def there(place, monkeypatch):
+    monkeypatch.chdir(place)
+
+
+def test_a_run_says_what_it_is(capsys):
+    assert call("runs", "list", "--json") == 0
+    (run,) = json.loads(capsys.readouterr().out)
+    assert (run["run"], run["step"], run["steps"], run["finished"]) == ("runs/first", 4, 4, True)
+    assert call("runs", "show", "first") == 0
+    assert 'use = "image"' in capsys.readouterr().out
+    assert Path("runs/first/report.html").exists()
+
+
+def test_resume_of_a_finished_run_says_so_and_goes_on_when_asked(capsys):
+    assert call("resume") == 0
+    assert "already reached its last step, 4" in capsys.readouterr().err
+    assert call("train", "-m", "image", str(pictures()), *WORDS, "--steps", "2", "--run", "runs/second") == 0
+    assert call("resume", "second", "--steps", "3", "--json") == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out[captured.out.index("{") :])["steps"] == 3
+    assert "steps = 3" in Path("runs/second/config.toml").read_text()
+    assert call("runs", "compare", "first", "second", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["differences"]["train.steps"] == [4, 3]
+
+
+def test_dry_run_writes_nothing(capsys):
+    before = sorted(Path().rglob("*"))
+    assert call("train", "-m", "image", str(pictures()), *WORDS, "--dry-run", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["examples"] == 40
+    assert call("train", "-m", "image", str(pictures()), *WORDS, "--dry-run") == 0
+    assert "parameters" in capsys.readouterr().out
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_samples_are_files_that_can_be_read_again(capsys):
+    assert call("sample", "first", "-n", "5", "--cond", "class=left,above", "-o", "made") == 0
+    captured = capsys.readouterr()
+    paths = [Path(line) for line in captured.out.splitlines()]
+    assert [path.name for path in paths] == [f"{i:06d}-{('left', 'above')[i % 2]}.png" for i in range(5)]
+    assert all(path.exists() for path in paths)
+    rows = list(csv.DictReader(Path("made/metadata.csv").read_text().splitlines()))
+    assert [row["file_name"] for row in rows] == [path.name for path in paths]
+    assert {row["class"] for row in rows} == {"left", "above"}
+    assert call("data", "check", "made", "-m", "image") == 0
+    assert call("sample", "first", "-o", "made") == 2
+    assert "already holds something" in capsys.readouterr().err
+
+
+def test_sampling_otherwise(capsys):
+    line = (
+        "sample",
+        "runs/first/model.safetensors",
+        "-n",
+        "2",
+        "--sampler",
+        "ddim",
+        "--set",
+        "sampler.eta=1",
+        "--guidance",
+        "2",
+        "--steps",
+        "2",
+    )
+    assert call(*line, "--set", "schedule.rho=3", "--size", "12", "--json") == 0
+    made = json.loads(capsys.readouterr().out)
+    assert Path(made["folder"]).parent == Path("runs/first/samples")
+    assert Path(made["sheet"]).exists()
+    assert [row["index"] for row in made["samples"]] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--cond", "class=lefd"], "Did you mean 'left'?"),
+        (["--cond", "klass=left"], "no condition 'klass'. It has: class"),
+        (["--set", "train.steps=3"], "[train] was settled when the model was trained"),
+        (["--sampler", "huen", "--size", "1", "--steps", "0"], "3 faults"),
+        (["--size", "wide"], "--size:"),
+    ],
+)
+def test_wishes_that_cannot_be_met(capsys, args, said):
+    before = sorted(Path().rglob("*"))
+    assert call("sample", "first", *args) == 2
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert captured.out == ""
+    assert sorted(Path().rglob("*")) == before
