@@ -44,10 +44,10 @@ def bind(denoiser: Denoiser, cond: Cond, mask: Tensor | None = None) -> Denoise:
 def classifier_free(denoiser: Denoiser, cond: Cond, mask: Tensor | None = None, scale: float = 1.0, rescale: float = 0.0) -> Denoise:
     """x0(null) + scale * (x0(cond) - x0(null))   (Ho & Salimans 2022, arXiv:2207.12598, Eq. 6), both in one batch.
 
-    One evaluation of half the size where that is enough: at scale 1, at scale 0, and for a model without conditions.
+    One evaluation of half the size where that is enough: at scale 1, at scale 0, and where nothing is given.
     """
     null = denoiser.null(cond)
-    if scale == 1 or not null:
+    if scale == 1 or all(torch.equal(cond[name], null[name]) for name in null):
         return bind(denoiser, cond, mask)
     if scale == 0:
         return bind(denoiser, null, mask)
