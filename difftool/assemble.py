@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -58,12 +59,17 @@ def open_dataset(config: Config, registry: Registry, *, progress: Progress | Non
 def demo_folder(name: str, modality: Modality) -> Path:
     """The modality's demo set as files, written on first use."""
     folder = cache_root() / "demo" / name
-    if not folder.exists():
-        partial = folder.with_name(f".{name}.partial")
-        partial.mkdir(parents=True, exist_ok=True)
-        modality.demo(partial)
-        partial.rename(folder)
-        sync(folder.parent)
+    if folder.exists():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{name}.", dir=folder.parent) as partial:  # its own for each process, gone after a failure
+        modality.demo(Path(partial))
+        try:
+            Path(partial).rename(folder)
+        except OSError:
+            if not folder.exists():  # else another process finished the same set first
+                raise
+    sync(folder.parent)
     return folder
 
 
@@ -100,7 +106,7 @@ def _described(config: Config, modality: Modality, cache: Cache) -> tuple[Descri
         if part.use != NONE:
             found[name], values[name] = condition(name, part.use, cache.columns)
     found |= {c.name: c for c in own}
-    return Description(shape, cache.dtype.name, len(cache), found, extra), values
+    return Description(shape, cache.dtype.name, len(cache), found, extra, cache.content), values
 
 
 def build_stage(config: Config, registry: Registry, description: Description, device: torch.device, modality: Modality | None = None) -> Stage:

@@ -84,6 +84,7 @@ class Description:
         count: number of examples.
         conditions: by name.
         extra: what the modality measured and needs again when sampling (JSON values only).
+        fingerprint: hash of the decoded examples and their columns; a run goes on only with the data it began with.
     """
 
     shape: tuple[int | None, ...]
@@ -91,6 +92,7 @@ class Description:
     count: int
     conditions: Mapping[str, Condition] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
+    fingerprint: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -100,4 +102,4 @@ class Description:
         conditions = {
             name: Condition(**{**c, "names": tuple(c["names"]), "counts": tuple(c["counts"])}) for name, c in data["conditions"].items()
         }
-        return cls(tuple(data["shape"]), data["dtype"], data["count"], conditions, dict(data["extra"]))
+        return cls(tuple(data["shape"]), data["dtype"], data["count"], conditions, dict(data["extra"]), data.get("fingerprint", ""))

@@ -23,7 +23,7 @@ from ..errors import DataError
 from ..files import naming_full_disk, sync
 from ..modality import Item, Modality
 
-FORMAT = 1
+FORMAT = 2
 
 Progress = Callable[[int, int, str], None]
 
@@ -51,6 +51,7 @@ class Cache:
         self.dtype = np.dtype(about["dtype"])
         self.skipped = [(Path(path), reason) for path, reason in about["skipped"]]
         self.columns: list[dict[str, str | float]] = about["columns"]
+        self.content: str = about["content"]
         flat = np.memmap(folder / "examples.bin", self.dtype, "r")
         self._index = None if None not in self.shape else np.load(folder / "index.npy")
         self._examples = flat if self._index is not None else flat.reshape(len(self.columns), *self.shape)
@@ -114,7 +115,7 @@ def _fill(folder: Path, modality: Modality, items: Sequence[Item], max_bad: floa
     skipped: list[tuple[str, str]] = []
     columns: list[dict[str, Any]] = []
     index: list[tuple[int, ...]] = []
-    dtype, start = None, 0
+    dtype, start, content = None, 0, hashlib.blake2b(digest_size=16)
     with open(folder / "examples.bin", "wb") as file:
         for done, (item, result) in enumerate(_decoded(modality, items), 1):
             if isinstance(result, DataError):
@@ -122,7 +123,9 @@ def _fill(folder: Path, modality: Modality, items: Sequence[Item], max_bad: floa
                 _refuse_many(skipped, len(items), max_bad)
             else:
                 dtype = dtype or result.dtype
-                file.write(np.ascontiguousarray(result, dtype).data)
+                flat = np.ascontiguousarray(result, dtype).reshape(-1)
+                file.write(flat.data)
+                content.update(flat.data)
                 index.append((start, *result.shape))
                 columns.append(dict(item.columns))
                 start += result.size
@@ -130,6 +133,7 @@ def _fill(folder: Path, modality: Modality, items: Sequence[Item], max_bad: floa
                 progress(done, len(items), "decoding")
     if dtype is None:
         raise DataError(f"None of the {len(items)} files could be read, so there is nothing to train on. The first: {skipped[0][1]}")
+    content.update(json.dumps(columns, sort_keys=True).encode())
     places = np.asarray(index, np.int64)
     same = (places[:, 1:] == places[0, 1:]).all(0)
     np.save(folder / "index.npy", places)
@@ -139,6 +143,7 @@ def _fill(folder: Path, modality: Modality, items: Sequence[Item], max_bad: floa
         "dtype": dtype.name,
         "skipped": skipped,
         "columns": columns,
+        "content": content.hexdigest(),
     }
     sync(folder / "examples.bin")
     (folder / "cache.json").write_text(json.dumps(about), encoding="utf-8")

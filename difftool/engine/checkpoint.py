@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import ModelFileError
+from ..errors import ModelFileError, NonFiniteLossError
 from .ema import Ema
+from .folder import checkpoints
 from .weights import CHECKPOINT, MODEL, SNAPSHOT, load_weights, save_weights
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")
@@ -30,6 +32,17 @@ def training_state(model: nn.Module, optimizer: torch.optim.Optimizer, ema: Ema,
         saved = scaler.state_dict()
         state |= {"scaler.scale": torch.tensor(saved["scale"]), "scaler.growth": torch.tensor(saved["_growth_tracker"])}
     return state
+
+
+@torch.no_grad()
+def require_finite(state: Mapping[str, Tensor], step: int) -> None:
+    """Refuse to save numbers from which no run can go on: a finite loss may have had a gradient that was not."""
+    weights = [t for name, t in state.items() if name.startswith(("model.", "ema.", "optimizer.exp_avg")) and t.is_floating_point()]
+    if weights and not torch.stack(torch._foreach_norm(weights, math.inf)).isfinite().all():
+        raise NonFiniteLossError(
+            f"The weights became NaN or infinite by step {step}, and were not saved; the last good checkpoint stands. Resume from it with a "
+            'lower rate (optimizer.lr), a stronger clip (train.clip), or train.precision = "fp32".'
+        )
 
 
 @torch.no_grad()
@@ -146,8 +159,3 @@ def prune(folder: Path, keep: int) -> None:
     """Remove all but the newest ``keep`` checkpoints."""
     for old in checkpoints(folder)[:-keep]:
         old.unlink(missing_ok=True)
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints in a folder, oldest first."""
-    return sorted(p for p in folder.glob("*.safetensors") if p.stem.isdigit())

@@ -15,7 +15,6 @@ from .. import __version__
 from ..description import Description
 from ..errors import RunExistsError, UsageError
 from ..files import unused, write_text
-from .checkpoint import checkpoints
 
 RUNS = Path("runs")
 CONFIG = "config.toml"
@@ -97,6 +96,11 @@ class RunFolder:
         rows = [row for row in self.metrics() if row["step"] <= step]
         write_text(self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
 
+    def sweep(self) -> None:
+        """Remove what a kill left half-written: it is of no use, and may be large."""
+        for path in self.path.rglob(".*.partial"):
+            path.unlink(missing_ok=True)
+
     def log(self, text: str) -> None:
         """Append to the run's log, with the time."""
         with open(self.log_path, "a", encoding="utf-8") as file:
@@ -108,6 +112,11 @@ def _parsed(line: str) -> dict[str, Any] | None:
         return json.loads(line)
     except json.JSONDecodeError:
         return None
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, oldest first."""
+    return sorted(p for p in folder.glob("*.safetensors") if p.stem.isdigit())
 
 
 def environment(source: str) -> dict[str, Any]:
