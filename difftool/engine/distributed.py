@@ -6,8 +6,9 @@ The same command line runs in every process. Under ``torchrun`` or SLURM the pro
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,7 +18,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ..errors import UsageError
+from ..errors import DifftoolError, UsageError
 
 ASKED = "DIFFTOOL_WORKER"
 
@@ -117,6 +118,7 @@ def launch(devices: int, argv: Sequence[str], *, nodes: int = 1, node_rank: int 
         argv: the command's words after the program's name.
         rendezvous: ``host:port`` of the first node, when there are several.
     """
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     if nodes > 1 and not rendezvous:
@@ -134,8 +136,26 @@ def launch(devices: int, argv: Sequence[str], *, nodes: int = 1, node_rank: int 
         max_restarts=0,
         monitor_interval=0.5,
     )
-    entry: Callable[..., object] | str = sys.executable
-    elastic_launch(config, entry)("-m", "difftool", *argv)
+    try:
+        elastic_launch(config, sys.executable)("-m", "difftool", *argv)
+    except ChildFailedError as error:
+        if (ended_by := _signal_of({failure.exitcode for failure in error.failures.values()})) is None:
+            raise  # the process has said why itself
+        raise DifftoolError(
+            f"A training process was ended from outside by {ended_by.name}; the system does that when memory runs out. "
+            "The last checkpoint stands: go on with difftool resume."
+        ) from None
+
+
+def _signal_of(codes: set[int]) -> signal.Signals | None:
+    """What killed the first process, by the exit codes of all; None when one of them failed by itself.
+
+    The launcher ends the rest with SIGTERM, and a process whose peer vanished fails with code 1.
+    """
+    signals = {signal.Signals(-code) for code in codes if code < 0}
+    if any(code > 1 for code in codes) or (1 in codes and signals <= {signal.SIGTERM}):
+        return None
+    return next(iter(signals - {signal.SIGTERM}), signal.SIGTERM)
 
 
 def _free_port() -> int:

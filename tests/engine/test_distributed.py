@@ -1,0 +1,159 @@
+"""Two processes on a CPU, through the command line: the same run as one process that takes the batch in two parts."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from small import small_run, train
+
+from difftool.engine.checkpoint import load_checkpoint
+from difftool.engine.distributed import World, _signal_of, launch
+from difftool.engine.folder import RunFolder
+from difftool.errors import UsageError
+
+DIFFTOOL = [sys.executable, "-m", "difftool"]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "difftool"]
+
+
+def start(command: list[str], *words: str | Path) -> subprocess.Popen[str]:
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([*command, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+
+
+def run(command: list[str], *words: str | Path) -> tuple[int, str]:
+    process = start(command, *words)
+    _, errors = process.communicate(timeout=240)
+    return process.returncode, errors
+
+
+def words(steps: int, *sets: str) -> list[str]:
+    data, usual = small_run(steps=steps, sets=list(sets))
+    return ["train", "-m", "image", str(data), *(f"--set={s}" for s in usual)]
+
+
+def state(path: Path) -> dict[str, torch.Tensor]:
+    checkpoint = RunFolder.open(path).latest_checkpoint()
+    assert checkpoint is not None
+    return load_checkpoint(checkpoint)[0]
+
+
+def assert_close(one: Path, other: Path) -> None:
+    a, b = state(one), state(other)
+    assert a.keys() == b.keys()
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], atol=1e-5, rtol=1e-4, msg=lambda text, name=name: f"{name}: {text}")
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """One process, the batch in two parts: the parts draw what two processes would."""
+    return train(tmp_path_factory.mktemp("runs") / "alone", *small_run(steps=8, sets=["train.accumulate=2"]))
+
+
+@pytest.mark.slow
+def test_two_processes_are_one_with_two_parts(alone, tmp_path):
+    code, errors = run(DIFFTOOL, *words(8), "--run", tmp_path / "two", "--devices", "2")
+    assert code == 0, errors
+    assert_close(alone, tmp_path / "two")
+    rows = RunFolder.open(tmp_path / "two").metrics()
+    assert [row["step"] for row in rows] == [2, 4, 6, 8]  # written once, not once per process
+    assert [row["loss"] for row in rows] == pytest.approx([row["loss"] for row in RunFolder.open(alone).metrics()], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_sigterm_to_the_launcher_saves_and_a_run_goes_on_in_another_number_of_processes(alone, tmp_path):
+    """Two processes are stopped, one goes on; the end is that of a run left alone."""
+    path = tmp_path / "run"
+    process = start(DIFFTOOL, *words(4000, "train.save_every=4000"), "--run", path, "--devices", "2")
+    try:
+        deadline = time.monotonic() + 120
+        while not RunFolder(path).metrics() and time.monotonic() < deadline:
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 75, errors
+    stopped = re.search(r"Stopped at step (\d+) of 4000, and saved", errors)
+    assert stopped, errors
+    step = int(stopped[1])
+    assert RunFolder.open(path).latest_checkpoint().stem == f"{step:08d}"
+
+    code, errors = run(DIFFTOOL, "resume", path, "--steps", str(step + 2))
+    assert code == 0, errors
+    assert RunFolder.open(path).latest_checkpoint().stem == f"{step + 2:08d}"
+
+
+@pytest.mark.slow
+def test_torchrun_joins_and_goes_on_from_one_process(alone, tmp_path):
+    """One process with two parts stops at step 4; two processes without parts finish it, as if nothing had happened."""
+    path = train(tmp_path / "run", *small_run(steps=8, sets=["train.accumulate=2"]), stop_at=4)
+    config = RunFolder.open(path).config_path
+    config.write_text(config.read_text().replace("accumulate = 2", "accumulate = 1"))
+    code, errors = run(TORCHRUN, "resume", path)
+    assert code == 0, errors
+    assert_close(alone, path)
+
+
+@pytest.mark.slow
+def test_an_error_in_the_processes_is_the_launcher_s(tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    code, errors = run(DIFFTOOL, "train", "-m", "image", empty, "--run", tmp_path / "run", "--devices", "2")
+    assert code == 3, errors
+    assert "is empty" in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(("size", "batch", "accumulate"), [(3, 8, 1), (2, 8, 3), (4, 2, 1)])
+def test_a_batch_that_does_not_divide_is_refused(size, batch, accumulate):
+    with pytest.raises(UsageError, match=f"multiple of {size * accumulate}"):
+        World(0, size).share(batch, accumulate)
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [
+        ({3, -signal.SIGTERM}, None),  # one failed in words, the other was asked to end
+        ({1, -signal.SIGTERM}, None),
+        ({3, -signal.SIGKILL}, None),  # asked to end, it took too long
+        ({-signal.SIGKILL, -signal.SIGTERM}, signal.SIGKILL),
+        ({-signal.SIGKILL, 1}, signal.SIGKILL),  # its peer found the connection closed
+        ({-signal.SIGTERM}, signal.SIGTERM),
+    ],
+)
+def test_what_ended_the_processes_is_told_from_their_exit_codes(codes, expected):
+    assert _signal_of(codes) == expected
+
+
+def test_several_nodes_need_a_place_to_meet():
+    with pytest.raises(UsageError, match="rendezvous"):
+        launch(1, [], nodes=2)
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_is_named_and_the_rest_end(tmp_path):
+    process = start(DIFFTOOL, *words(4000, "train.save_every=5"), "--run", tmp_path / "run", "--devices", "2")
+    try:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "run" / "model.safetensors").exists() and time.monotonic() < deadline:
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.05)
+        workers = psutil.Process(process.pid).children()
+        workers[-1].kill()
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 1, errors
+    assert "SIGKILL" in errors
+    assert not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers)
