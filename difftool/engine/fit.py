@@ -15,7 +15,7 @@ from torch import Tensor
 from ..data.dataset import Dataset, batches
 from ..errors import ModelFileError, NonFiniteLossError
 from ..stage import Stage
-from .checkpoint import Saver, load_checkpoint, restore_state, training_state
+from .checkpoint import Saver, load_checkpoint, require_finite, restore_state, training_state
 from .device import is_on, lay_channels_last, memory_in_use, naming_memory_knobs, prepare_process
 from .distributed import World
 from .folder import RunFolder
@@ -62,6 +62,7 @@ def fit(
     step = make_step(stage, train, world)
     first = _restore(step, folder) if resume else 0
     if resume and world.leads:
+        folder.sweep()
         folder.forget_metrics_after(first)
     return _loop(step, dataset, folder, first, stop)
 
@@ -125,8 +126,9 @@ def _loop(step: TrainStep, dataset: Dataset, folder: RunFolder, first: int, stop
             saving = ending or snapshot or done % train.save_every == 0
             loss = losses.read(world, force=saving or done % train.log_every == 0)
             saved = sheet = None
+            state = training_state(step.model, step.optimizer, step.ema, step.scaler) if saving else {}
+            require_finite(state, done)
             if world.leads and saving:
-                state = training_state(step.model, step.optimizer, step.ema, step.scaler)
                 saved = saver.save(done, state, step.ema, about, snapshot=snapshot)
             if world.leads and train.preview and (done == train.steps or (train.preview_every and done % train.preview_every == 0)):
                 sheet = preview(step, folder, done)
