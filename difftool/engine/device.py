@@ -88,11 +88,15 @@ def keep_big_blocks() -> None:
 
 
 def lay_channels_last(model: torch.nn.Module) -> None:
-    """Kernels of 2-D and 3-D convolutions in the layout that tensor cores read; what they compute then follows."""
+    """Kernels of 2-D and 3-D convolutions in the layout that tensor cores read; what they compute then follows.
+
+    Kernels of one position too, for which the layouts differ only in name: gradients have these strides, and one kernel updates
+    all parameters only when the strides agree.
+    """
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}
     for parameter in model.parameters():
         if parameter.ndim in formats:
-            parameter.data = parameter.data.contiguous(memory_format=formats[parameter.ndim])
+            parameter.data = torch.empty_like(parameter, memory_format=formats[parameter.ndim]).copy_(parameter.data)
 
 
 def memory_in_use(device: torch.device) -> int:
