@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 
 from .conditioner import Conditioner
 from .config import AUTO, NONE, Config, Part, config_from_dict
-from .data.cache import Cache, Progress, cache_root, open_cache
+from .data.cache import Cache, Progress, open_cache, place
 from .data.columns import automatic, condition, names_of, numeric
 from .data.dataset import Dataset
 from .denoiser import Denoiser
@@ -23,7 +22,7 @@ from .engine.ema import posthoc_weights
 from .engine.folder import RunFolder
 from .engine.weights import MODEL, SNAPSHOT, load_weights, read_about
 from .errors import DataError, ModelFileError, UsageError
-from .files import sync
+from .files import building
 from .modality import Modality
 from .nn.backbone import Backbone, Interface
 from .objective import Objective
@@ -58,18 +57,10 @@ def open_dataset(config: Config, registry: Registry, *, progress: Progress | Non
 
 def demo_folder(name: str, modality: Modality) -> Path:
     """The modality's demo set as files, written on first use."""
-    folder = cache_root() / "demo" / name
-    if folder.exists():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{name}.", dir=folder.parent) as partial:  # its own for each process, gone after a failure
-        modality.demo(Path(partial))
-        try:
-            Path(partial).rename(folder)
-        except OSError:
-            if not folder.exists():  # else another process finished the same set first
-                raise
-    sync(folder.parent)
+    folder = place(f"demo/{name}")
+    if not folder.exists():
+        with building(folder) as partial:
+            modality.demo(partial)
     return folder
 
 

@@ -183,14 +183,16 @@ def _new_path(config: Config) -> Path:
 
 def _plan(config: Config, parts: Registry, place: Path, fitting: bool, as_json: bool) -> None:
     announce(config)
+    from ..data.cache import trial_cache
     from ..engine.plan import dry_run
     from .training import built, opened, plan_lines, split_to_fit
 
-    config, dataset = opened(config, parts)
-    stage = built(config, parts, dataset)
-    if fitting:
-        config, stage = split_to_fit(stage, config, parts, dataset)
-    plan = dry_run(stage, dataset, place)
+    with trial_cache():
+        config, dataset = opened(config, parts)
+        stage = built(config, parts, dataset)
+        if fitting:
+            config, stage = split_to_fit(stage, config, parts, dataset)
+        plan = dry_run(stage, dataset, place)
     if as_json:
         out_json(plan)
     else:

@@ -9,18 +9,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
-from ..files import naming_full_disk, sync
+from ..files import building, sync
 from ..modality import Item, Modality
 
 FORMAT = 2
@@ -35,6 +37,26 @@ def cache_root() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("difftool", appauthor=False))
+
+
+_trial: ContextVar[Path | None] = ContextVar("trial", default=None)
+
+
+@contextmanager
+def trial_cache() -> Iterator[None]:
+    """Inside the block whatever is not cached yet goes to a temporary folder, which is gone afterwards."""
+    with TemporaryDirectory(prefix="difftool-trial-") as folder:
+        token = _trial.set(Path(folder))
+        try:
+            yield
+        finally:
+            _trial.reset(token)
+
+
+def place(name: str) -> Path:
+    """Where the thing of this name is cached, or is to be."""
+    usual, trial = cache_root() / name, _trial.get()
+    return usual if trial is None or usual.exists() else trial / name
 
 
 class Cache:
@@ -79,9 +101,10 @@ def open_cache(modality: Modality, items: Sequence[Item], root: Path, label: str
         label: the modality's name.
         max_bad: the largest share of unreadable examples that is skipped; more is a DataError.
     """
-    folder = cache_root() / f"{label.replace('/', '-')}-{fingerprint(modality, items, root, label)[:20]}"
-    if not (folder / "cache.json").exists():
-        _build(modality, items, folder, max_bad, progress)
+    folder = place(f"{label.replace('/', '-')}-{fingerprint(modality, items, root, label)[:20]}")
+    if not folder.exists():
+        with building(folder) as partial:
+            _fill(partial, modality, items, max_bad, progress)
     return Cache(folder)
 
 
@@ -94,21 +117,6 @@ def fingerprint(modality: Modality, items: Sequence[Item], root: Path, label: st
         row = [os.path.relpath(item.path, base), item.part, stat.st_size, stat.st_mtime_ns, dict(item.columns)]
         digest.update(json.dumps(row, sort_keys=True).encode())
     return digest.hexdigest()
-
-
-def _build(modality: Modality, items: Sequence[Item], folder: Path, max_bad: float, progress: Progress | None) -> None:
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    partial.mkdir(parents=True, exist_ok=True)
-    try:
-        with naming_full_disk(folder / "examples.bin"):
-            _fill(partial, modality, items, max_bad, progress)
-        try:
-            os.rename(partial, folder)
-        except OSError:
-            if not (folder / "cache.json").exists():  # else another process finished the same cache first, and it is as good
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _fill(folder: Path, modality: Modality, items: Sequence[Item], max_bad: float, progress: Progress | None) -> None:
