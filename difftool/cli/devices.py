@@ -27,8 +27,14 @@ def over_devices(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def launched(devices: int, nodes: int, node_rank: int, rendezvous: str, words: Sequence[str] = ()) -> bool:
-    """Run this command line, with ``words`` at its end, once per device; False when this process is to do the work itself."""
+def launched(
+    devices: int, nodes: int, node_rank: int, rendezvous: str, words: Sequence[str] = (), before: Callable[[], object] = lambda: None
+) -> bool:
+    """Run this command line, with ``words`` at its end, once per device; False when this process is to do the work itself.
+
+    Args:
+        before: what all processes need and one had better do first, such as filling the cache.
+    """
     if devices * nodes == 1:
         return False
     import logging
@@ -37,6 +43,7 @@ def launched(devices: int, nodes: int, node_rank: int, rendezvous: str, words: S
 
     if is_worker():
         return False
+    before()
     logging.disable(logging.CRITICAL)  # this process only waits; the one that failed says why in words
     launch(devices, [*sys.argv[1:], *words], nodes=nodes, node_rank=node_rank, rendezvous=rendezvous)
     return True

@@ -154,9 +154,17 @@ def train(
         return
     given_run = run is not None
     run = run or _new_path(config)
-    if launched(**processes, words=[] if given_run else ["--run", str(run)]):
+    if launched(**processes, words=[] if given_run else ["--run", str(run)], before=lambda: _cached(config, parts)):
         return
     told(run_training(config, parts, run, fitting), as_json)
+
+
+def _cached(config: Config, parts: Registry) -> None:
+    """Decode the data, so that the processes to come find it done."""
+    from ..assemble import open_dataset
+    from .progress import Counter
+
+    open_dataset(config, parts, progress=Counter())
 
 
 def refuse_used(run: Path | None) -> None:
