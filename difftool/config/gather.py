@@ -28,7 +28,7 @@ def gather(
     top = flag_layer(flags, sets)
     named = recipe or next((str(layer.data["recipe"]) for layer in reversed(files) if "recipe" in layer.data), None)
     use, representation = _chosen(modality, [*files, top])
-    return [*_recipe(registry, use, representation, named, files), *files, top]
+    return [*_recipe(registry, use, representation, named), *files, top]
 
 
 def _files(project: Path | None, configs: Sequence[Path]) -> list[Path]:
@@ -46,20 +46,30 @@ def _use(layers: list[Layer], table: str) -> str:
     return next((str(found["use"]) for found in tables if isinstance(found, dict) and "use" in found), "")
 
 
-def _recipe(registry: Registry, modality: str, representation: str, name: str | None, files: list[Layer]) -> list[Layer]:
-    """The recipe's layer, or none: an unknown modality is left for ``resolve`` to report with all else."""
+def _recipe(registry: Registry, modality: str, representation: str, name: str | None, above: tuple[str, ...] = ()) -> list[Layer]:
+    """The recipe's layer, below it that of the recipe it builds on, and so on.
+
+    None where there is none: an unknown modality is left for ``resolve`` to report with all else.
+    """
     if name == NONE:
         return []
     if name and (name.endswith(".toml") or "\\" in name or name.startswith((".", "/", "~"))):
-        return [file_layer(Path(name).expanduser())]
-    if modality not in registry.names("modality"):
-        return []
-    spec = registry.modality(modality)
-    representation = representation or next(iter(spec.representations), "")
-    wanted = name or spec.recipe
-    if name is None and not any(f"{prefix}/{wanted}" in registry.names("recipe") for prefix in (modality, f"{modality}/{representation}")):
-        return []
-    try:
-        return [recipe_layer(registry.recipe(modality, representation, wanted))]
-    except UsageError as error:
-        return [Layer("--recipe", faults=(f"{'--recipe' if name else 'the default recipe'}: {error}",))]
+        layer = file_layer(Path(name).expanduser())
+    else:
+        if modality not in registry.names("modality"):
+            return []
+        spec = registry.modality(modality)
+        representation = representation or next(iter(spec.representations), "")
+        wanted, known = name or spec.recipe, registry.names("recipe")
+        if name is None and not any(f"{prefix}/{wanted}" in known for prefix in (modality, f"{modality}/{representation}")):
+            return []
+        try:
+            layer = recipe_layer(registry.recipe(modality, representation, wanted))
+        except UsageError as error:
+            return [Layer("--recipe", faults=(f"{'--recipe' if name else 'the default recipe'}: {error}",))]
+    base = layer.data.get("recipe")
+    if not isinstance(base, str):
+        return [layer]
+    if base in above:
+        return [Layer(layer.origin, faults=(f"{layer.origin}: recipes build on each other in a circle: {' -> '.join((*above, base))}",))]
+    return [*_recipe(registry, modality, representation, base, (*above, base)), layer]

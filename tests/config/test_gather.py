@@ -9,7 +9,7 @@ from fakes import fake_registry
 
 from difftool.config import gather, resolve
 from difftool.config.schema import schema
-from difftool.errors import UsageError
+from difftool.errors import ConfigError, UsageError
 from difftool.spec import RecipeSpec
 
 
@@ -72,6 +72,15 @@ def test_a_file_names_the_recipe_it_builds_on(registry, tmp_path):
     path = tmp_path / "a.toml"
     path.write_text('recipe = "small"\n[modality]\nuse = "ecg"')
     assert resolve(None, gather(registry, None, None, [path], project=None), registry).train.steps == 20
+
+
+def test_recipes_build_on_each_other(registry, tmp_path):
+    (tmp_path / "mine.toml").write_text('recipe = "tiny"\n[train]\nbatch = 6\n')
+    config = resolve("ecg", gather(registry, "ecg", str(tmp_path / "mine.toml"), project=None), registry)
+    assert (config.train.steps, config.train.batch) == (10, 6)
+    (tmp_path / "circle.toml").write_text(f'recipe = "{tmp_path / "circle.toml"}"\n')
+    with pytest.raises(ConfigError, match="in a circle"):
+        resolve("ecg", gather(registry, "ecg", str(tmp_path / "circle.toml"), project=None), registry)
 
 
 def test_a_recipe_that_is_not_in_its_package(registry):

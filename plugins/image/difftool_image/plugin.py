@@ -5,7 +5,8 @@ from __future__ import annotations
 from difftool import ModalitySpec, RecipeSpec, Spec, hookimpl
 
 RECIPES = {
-    "tiny": "32 pixels in minutes on a CPU (about 3 M parameters)",
+    "tiny": "32 pixels in minutes on a CPU (about 5 M parameters)",
+    "demo": "as tiny, stopped as soon as the classes are plain to see",
     "small": "32 to 64 pixels on one GPU (about 40 M parameters)",
     "cifar-edm": "the CIFAR-10 training of Karras et al. 2022 (arXiv:2206.00364), 18 Heun steps",
     "ddpm": "the CIFAR-10 training of Ho et al. 2020 (arXiv:2006.11239), 1000 ancestral steps",
