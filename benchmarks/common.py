@@ -58,7 +58,7 @@ def in_turn(sides: Iterable[Side], rounds: int, repeats: int = 1, warm: int = 2)
             ours, theirs = context.Pipe()
             worker = context.Process(target=_serve, args=(theirs, side, warm), daemon=True)
             worker.start()
-            theirs.close()   # so that a side that fails ends this process too, rather than letting it wait
+            theirs.close()  # so that a side that fails ends this process too, rather than letting it wait
             workers[side.name] = worker, ours
             results[side.name] = Result(facts=ours.recv())
         for _ in range(rounds):

@@ -146,7 +146,15 @@ def compare(size: str, precision: str, batch: int, rounds: int) -> dict[str, Any
         Side("diffusers", diffusers, args, import_diffusers),
     ]
     results = in_turn(sides, rounds)
-    report: dict[str, Any] = {"size": size, "precision": precision, "batch": batch, "shape": SHAPE, "threads": 1, "clock": "cpu", "sides": {}}
+    report: dict[str, Any] = {
+        "size": size,
+        "precision": precision,
+        "batch": batch,
+        "shape": SHAPE,
+        "threads": 1,
+        "clock": "cpu",
+        "sides": {},
+    }
     for name, result in results.items():
         gflop = result.facts["gflop_per_step"]
         report["sides"][name] = {

@@ -100,7 +100,9 @@ def _described(config: Config, modality: Modality, cache: Cache) -> tuple[Descri
     return Description(shape, cache.dtype.name, len(cache), found, extra, cache.content), values
 
 
-def build_stage(config: Config, registry: Registry, description: Description, device: torch.device, modality: Modality | None = None) -> Stage:
+def build_stage(
+    config: Config, registry: Registry, description: Description, device: torch.device, modality: Modality | None = None
+) -> Stage:
     """Every part of a model, its network freshly initialised from the config's seed and on the device."""
     modality = modality or make_modality(config, registry)
     representation: Representation = _build(registry, "representation", config.representation, description)
@@ -156,7 +158,13 @@ def _build(registry: Registry, kind: str, part: Part, *context: Any) -> Any:
 
 
 def load_stage(
-    path: Path, registry: Registry, *, device: str = "auto", precision: str = "auto", ema: float | None = None, overrides: Mapping[str, Any] | None = None
+    path: Path,
+    registry: Registry,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    ema: float | None = None,
+    overrides: Mapping[str, Any] | None = None,
 ) -> Stage:
     """A trained model, from its file alone.
 

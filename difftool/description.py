@@ -48,7 +48,9 @@ class Condition:
             return self._label(text)
         if self.kind == "number":
             return self._number(text)
-        raise UsageError(f"The condition {self.name!r} is a vector and cannot be given on the command line: the data set it while training.")
+        raise UsageError(
+            f"The condition {self.name!r} is a vector and cannot be given on the command line: the data set it while training."
+        )
 
     def _label(self, text: str) -> float:
         if text in self.names:
@@ -62,7 +64,9 @@ class Condition:
         try:
             value = float(text)
         except ValueError:
-            raise UsageError(f"{self.name} takes a number, and {text!r} is none. The data ranged from {self.low:g} to {self.high:g}.") from None
+            raise UsageError(
+                f"{self.name} takes a number, and {text!r} is none. The data ranged from {self.low:g} to {self.high:g}."
+            ) from None
         if not math.isfinite(value):
             raise UsageError(f"{self.name} takes a finite number; write {self.name}=none to leave it open.")
         return value

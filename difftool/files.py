@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from .errors import DifftoolError
@@ -23,11 +24,19 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         with naming_full_disk(path):
             yield temporary
+            os.chmod(temporary, 0o666 & ~_umask())  # some writers make files that only their owner can read
             sync(temporary)
             os.replace(temporary, path)
             sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=1)
+def _umask() -> int:
+    """The permissions that new files do not get; it can only be read by setting it."""
+    os.umask(mask := os.umask(0o077))
+    return mask
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +14,7 @@ from ..config import Config
 from ..errors import Interrupted, Terminated
 from ..registry import Registry
 from .console import duration, number, say, size
-from .progress import Counter, training_display
+from .progress import Counter, line, training_display
 from .signals import Stop, terminate_at_once
 
 if TYPE_CHECKING:
@@ -67,10 +69,16 @@ def train_to_end(stage: Stage, dataset: Dataset, folder: RunFolder, *, resume: b
 
     quiet = world is not None and not world.leads
     last, loss, show = None, None, training_display(quiet)
+    note = (lambda text: None) if quiet else folder.log
+    for text in _opening(stage, dataset, resume):
+        note(text)
     with Stop(quiet) as stop, _logged(folder), show as display:
         for last in fit(stage, dataset, folder, resume=resume, stop=stop, world=world):
             loss = last.loss if last.loss is not None else loss
             display.show(last)
+            if last.saved or last.preview:
+                note(line(last, loss))
+    note("stopped as asked" if last is not None and last.step < last.steps else "done")
     report = _report(folder) if last is not None and not quiet else None
     if last is not None and last.step < last.steps:
         raise stop.error(f"Stopped at step {last.step} of {last.steps}, and saved. Go on with: difftool resume {folder.path}")
@@ -83,6 +91,15 @@ def train_to_end(stage: Stage, dataset: Dataset, folder: RunFolder, *, resume: b
         "loss": loss,
         "finished_before": last is None,
     }
+
+
+def _opening(stage: Stage, dataset: Dataset, resume: bool) -> Iterator[str]:
+    """What the run's log says first."""
+    denoiser = stage.denoiser
+    count, device = sum(p.numel() for p in denoiser.parameters()), next(denoiser.parameters()).device
+    yield f"{'resumed' if resume else 'began'}: {shlex.join(sys.argv)}"
+    yield f"{len(dataset)} examples from {dataset.source}; {count:,} parameters on {device} in {str(denoiser.precision).removeprefix('torch.')}"
+    yield from (f"skipped: {reason}" for _, reason in dataset.skipped)
 
 
 def _report(folder: RunFolder) -> str | None:

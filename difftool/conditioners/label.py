@@ -23,4 +23,4 @@ class Label(Conditioner):
         return torch.full_like(value, NULL_LABEL)
 
     def forward(self, value: Tensor) -> Signals:
-        return Signals(self.rows(value - NULL_LABEL))   # null is row 0
+        return Signals(self.rows(value - NULL_LABEL))  # null is row 0

@@ -37,6 +37,6 @@ class Number(Conditioner):
 
     def forward(self, value: Tensor) -> Signals:
         given = ~value.isnan()
-        standard = (value.where(given, self.mean) - self.mean) / self.std   # no NaN goes in, so that none comes back as a gradient
+        standard = (value.where(given, self.mean) - self.mean) / self.std  # no NaN goes in, so that none comes back as a gradient
         h = self.outer(F.silu(self.inner(self.features(standard))))
         return Signals(h.where(given.unsqueeze(-1), self.open.to(h.dtype)))

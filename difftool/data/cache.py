@@ -93,7 +93,9 @@ class Cache:
         return self._examples[start : start + int(np.prod(shape))].reshape(shape)
 
 
-def open_cache(modality: Modality, items: Sequence[Item], root: Path, label: str, *, max_bad: float, progress: Progress | None = None) -> Cache:
+def open_cache(
+    modality: Modality, items: Sequence[Item], root: Path, label: str, *, max_bad: float, progress: Progress | None = None
+) -> Cache:
     """The cache of these items, made now if it does not exist.
 
     Args:

@@ -63,7 +63,9 @@ def _number(name: str, columns: Columns) -> tuple[Condition, np.ndarray]:
     try:
         values = np.asarray([float(row.get(name, "") or math.nan) if row.get(name) != 0 else 0.0 for row in columns], np.float32)
     except ValueError as error:
-        raise DataError(f"The column {name!r} is not all numbers ({error}). Use it as a label instead: --set conditions.{name}.use=label") from None
+        raise DataError(
+            f"The column {name!r} is not all numbers ({error}). Use it as a label instead: --set conditions.{name}.use=label"
+        ) from None
     known = values[np.isfinite(values)]
     if not len(known):
         raise DataError(f"The column {name!r} holds no number at all, so nothing can be learned from it.")

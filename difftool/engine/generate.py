@@ -69,7 +69,9 @@ def _batches(stage: Stage, request: SampleRequest, chosen: Mapping[str, list[flo
             with torch.inference_mode():
                 examples = _sample(stage, denoiser, request, indices, cond)
             for place, (index, example) in enumerate(zip(indices, examples, strict=True)):
-                shown = {name: stage.description.conditions[name].show(values[place].item()) for name, values in cond.items() if values.ndim == 1}
+                shown = {
+                    name: stage.description.conditions[name].show(values[place].item()) for name, values in cond.items() if values.ndim == 1
+                }
                 yield Generated(index, example, shown)
 
 

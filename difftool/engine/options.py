@@ -24,7 +24,9 @@ class TrainOptions(Options):
     accumulate: PositiveInt = Field(1, description="parts a batch is split into, to fit memory; the gradient is that of the whole batch")
     seed: NonNegativeInt = Field(0, description="names every random draw of the run")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps, …")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="what the network computes in; auto is bf16 where the device is fast at it, else fp32")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="what the network computes in; auto is bf16 where the device is fast at it, else fp32"
+    )
     compile: Literal["auto", "on", "off"] = Field("auto", description="torch.compile the network; auto compiles on CUDA devices")
     channels_last: Literal["auto", "on", "off"] = Field("auto", description="memory format of convolutions; auto is on for CUDA devices")
     checkpointing: bool = Field(False, description="recompute activations in the backward pass: less memory, about a third slower")
@@ -60,7 +62,9 @@ class EmaOptions(Options):
     halflife: tuple[PositiveFloat, ...] = Field((20_000.0,), description="half-lives in examples of exponential averages")
     rampup: NonNegativeFloat = Field(0.05, description="a half-life is at most this share of the examples seen; 0 for no limit")
     power: tuple[PositiveFloat, ...] = Field((), description="relative widths of power-function averages (EDM2), e.g. [0.05, 0.1]")
-    snapshot_every: NonNegativeInt = Field(0, description="steps between snapshots of the power averages, from which any width can be made after training; 0 for none")
+    snapshot_every: NonNegativeInt = Field(
+        0, description="steps between snapshots of the power averages, from which any width can be made after training; 0 for none"
+    )
 
     @model_validator(mode="after")
     def _some(self) -> EmaOptions:
@@ -74,7 +78,9 @@ class EmaOptions(Options):
 class GuidanceOptions(Options):
     """Classifier-free guidance (Ho & Salimans 2022, arXiv:2207.12598)."""
 
-    scale: NonNegativeFloat = Field(1.0, description="1 samples the conditional model; more follows the condition more closely; 0 ignores it")
+    scale: NonNegativeFloat = Field(
+        1.0, description="1 samples the conditional model; more follows the condition more closely; 0 ignores it"
+    )
     low: NonNegativeFloat = Field(0.0, description="no guidance at or below this sigma")
     high: PositiveFloat | None = Field(None, description="no guidance above this sigma")
     rescale: float = Field(0.0, ge=0, le=1, description="share by which the guided estimate's spread is brought back (Lin et al. 2024)")

@@ -41,7 +41,9 @@ def read_about(path: Path, kind: str) -> dict[str, Any]:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
     except (SafetensorError, OSError) as error:
-        raise ModelFileError(f"{path} is damaged or truncated, and cannot be read ({error}). Take another copy, or an earlier checkpoint.") from None
+        raise ModelFileError(
+            f"{path} is damaged or truncated, and cannot be read ({error}). Take another copy, or an earlier checkpoint."
+        ) from None
     found = header.get("format", "a safetensors file that difftool did not write")
     if found != kind:
         raise ModelFileError(f"{path} is {found}, not a {kind}: give the run's folder or its model.safetensors.")

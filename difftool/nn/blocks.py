@@ -37,7 +37,7 @@ class Block(nn.Module):
         h = self.norm2(h, self.film(embedding), mask)
         if self.dropout:
             h = F.dropout(h, self.dropout, self.training)
-        h = self.conv2(h).add_(self.skip(x))   # in place: a convolution does not need its output to go backward
+        h = self.conv2(h).add_(self.skip(x))  # in place: a convolution does not need its output to go backward
         if self.skip_scale != 1:
             h = h.mul_(self.skip_scale)
         for attention in self.attentions:

@@ -45,7 +45,7 @@ def group_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float)
             return F.group_norm(x, groups, weight, bias, eps)
         if x.is_contiguous():
             return F.group_norm(x.view(1, b * c, *x.shape[2:]), b * groups, weight.flatten(), bias.flatten(), eps).view_as(x)
-        spread = (b, c, *(1,) * (x.ndim - 2))   # channels last
+        spread = (b, c, *(1,) * (x.ndim - 2))  # channels last
         return torch.addcmul(bias.view(spread), F.group_norm(x, groups, eps=eps), weight.view(spread))
 
 

@@ -44,7 +44,11 @@ def _facts(folder: RunFolder, rows: list[dict[str, Any]]) -> list[tuple[str, str
     ]
     if rows:
         last = rows[-1]
-        facts += [("steps", str(last["step"])), ("last loss", f"{last['loss']:.4f}"), ("examples per second", f"{last['examples_per_second']:.1f}")]
+        facts += [
+            ("steps", str(last["step"])),
+            ("last loss", f"{last['loss']:.4f}"),
+            ("examples per second", f"{last['examples_per_second']:.1f}"),
+        ]
     return facts
 
 

@@ -64,7 +64,7 @@ def test_any_width_after_training(width):
     """An average reconstructed from snapshots of two widths is close to the one tracked all along (EDM2, Sec. 3.2)."""
     steps, every = 4000, 250
     w = np.cumsum(np.random.default_rng(0).normal(size=steps)) + 0.01 * np.arange(steps)
-    tracked = {a: 0.0 for a in (0.05, 0.15, width)}
+    tracked = dict.fromkeys((0.05, 0.15, width), 0.0)
     snapshots, values = [], []
     for t in range(1, steps + 1):
         for a in tracked:

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from small import small_run, train
 
 from difftool.engine.checkpoint import load_checkpoint
 from difftool.engine.folder import RunFolder
-
-from small import small_run, train
 
 pytestmark = pytest.mark.slow
 

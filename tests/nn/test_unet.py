@@ -23,7 +23,7 @@ RECIPES = {
 def build(shape=(3, 8, 8), stirred=True, vector=0, tokens=0, channels=0, **options) -> UNet:
     torch.manual_seed(0)
     network = UNet(UNetOptions(**{**SMALL, **options}), Interface(shape, vector, tokens, channels)).eval()
-    if stirred:   # what starts at zero hides what is behind it
+    if stirred:  # what starts at zero hides what is behind it
         for p in network.parameters():
             p.data.add_(0.1 * torch.randn(p.shape))
     return network
