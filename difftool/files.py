@@ -80,13 +80,19 @@ def naming_full_disk(path: Path) -> Iterator[None]:
     """Turn "no space left on device" into a message with a way out."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        if not is_full_disk(error):
             raise
         raise DifftoolError(
             f"The disk that holds {path.parent} is full, so {path.name} could not be written. Free some space, or choose another "
             "place with --run; what was written before is untouched."
         ) from error
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether an error says that no space is left. Libraries written in Rust give the operating system's number in words only."""
+    codes = (errno.ENOSPC, errno.EDQUOT)
+    return getattr(error, "errno", None) in codes or any(f"(os error {code})" in str(error) for code in codes)
 
 
 def unused(path: Path, taken: Callable[[Path], bool] = Path.exists) -> Path:

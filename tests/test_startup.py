@@ -71,7 +71,7 @@ def test_the_help_of_train_shows_the_modality_s_flags_in_their_own_section():
         assert own < text.index(flag) < training
     for flag in ("--steps N", "--batch", "--seed N", "--lr X", "--precision auto|fp32|bf16|fp16"):
         assert text.index(flag) > training
-    assert "[default: 2000]" in " ".join(text.split())  # what the recipe says, not the engine
+    assert "[default: 3000]" in " ".join(text.split())  # what the recipe says, not the engine
 
 
 def test_the_help_of_train_without_a_modality_says_how_to_see_more():

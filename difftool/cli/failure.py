@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 
 import click
 
 from ..errors import DeviceError, DifftoolError, Interrupted, Terminated
+from ..files import is_full_disk
 from .console import complain
 
 
@@ -53,7 +53,7 @@ def _told(error: BaseException) -> tuple[str, int]:
         return "", 130 if getattr(error, "sigval", 0) == 2 else 75
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return f"Out of memory: {_first_line(error)}. Take a smaller --batch.", DeviceError.exit_code
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full_disk(error):
         return f"The disk is full: {error}. Free some space; what was written before is untouched.", 1
     if isinstance(error, OSError):
         return f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), 1

@@ -72,7 +72,7 @@ def line(progress: Progress, loss: float | None) -> str:
     parts = [f"step {progress.step}/{progress.steps}"]
     parts += [f"loss {loss:.4f}"] if loss is not None else []
     parts += [f"{number(progress.examples_per_second)} examples/s", f"{duration(progress.eta_s)} left", size(progress.memory_bytes)]
-    parts += [f"saved {progress.saved.name}"] if progress.saved else []
+    parts += [f"saving {progress.saved.name}"] if progress.saved else []
     parts += [f"preview {progress.preview}"] if progress.preview else []
     return "  ".join(parts)
 

@@ -42,8 +42,8 @@ def require_finite(state: Mapping[str, Tensor], step: int) -> None:
     weights = [t for name, t in state.items() if name.startswith(("model.", "ema.", "optimizer.exp_avg")) and t.is_floating_point()]
     if weights and not torch.stack(torch._foreach_norm(weights)).isfinite().all():
         raise NonFiniteLossError(
-            f"The weights became NaN or infinite by step {step}, and were not saved; the last good checkpoint stands. Resume from it with a "
-            'lower rate (optimizer.lr), a stronger clip (train.clip), or train.precision = "fp32".'
+            f"The weights became NaN or infinite by step {step}, and were not saved; what was saved before stands. Change the run's "
+            'config.toml to a lower optimizer.lr, a smaller train.clip, or train.precision = "fp32", and resume it.'
         )
 
 

@@ -165,9 +165,9 @@ class LossLog:
         for (step, _), value in zip(self._pending, values, strict=True):
             if not math.isfinite(value):
                 raise NonFiniteLossError(
-                    f"The loss became {value} at step {step}, and training stopped there; the last good checkpoint stands. "
-                    'Resume from it with a lower rate (optimizer.lr), a stronger clip (train.clip), or train.precision = "fp32": '
-                    "too large a step, or a number too large for half precision, is the usual cause."
+                    f"The loss became {value} at step {step}, and training stopped there; what was saved before stands. Change the run's "
+                    'config.toml to a lower optimizer.lr, a smaller train.clip, or train.precision = "fp32", and resume it: too large a '
+                    "step, or a number too large for half precision, is the usual cause."
                 )
         self._pending.clear()
         self._window.extend(values)

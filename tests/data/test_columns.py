@@ -26,7 +26,7 @@ def test_numbers_are_measured_and_missing_ones_null():
 
 
 def test_what_cannot_be_a_condition_is_said():
-    with pytest.raises(DataError, match="no column 'size'.*class, hz"):
+    with pytest.raises(DataError, match=r"no column 'size'.*class, hz"):
         condition("size", "label", ROWS)
     with pytest.raises(DataError, match="not all numbers"):
         condition("class", "number", ROWS)

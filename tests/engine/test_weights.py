@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from difftool.engine.weights import CHECKPOINT, MODEL, load_weights, read_about, save_weights
@@ -57,15 +59,20 @@ def test_foreign_kind_and_newer_version(tmp_path):
 def test_a_failure_while_writing_leaves_the_old_file(tmp_path):
     path = tmp_path / "file"
     path.write_text("old")
-    with pytest.raises(RuntimeError), replacing(path) as temporary:
+    with pytest.raises(RuntimeError), replacing(path) as temporary:  # noqa: PT012
         temporary.write_text("half")
         raise RuntimeError
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["file"]
 
 
-def test_a_full_disk_is_named(tmp_path):
-    import errno
-
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    ],
+)
+def test_a_full_disk_is_named(tmp_path, error):
     with pytest.raises(DifftoolError, match=r"disk .* is full"), replacing(tmp_path / "file"):
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise error
