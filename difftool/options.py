@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict
 class Options(BaseModel):
     """Base of every options model: frozen, unknown keys forbidden, each field with a ``description``.
 
+    A field whose flag takes more than its type says names it: ``json_schema_extra={"metavar": "auto|N"}``.
+
     A module that declares options must import neither torch nor numpy: it is loaded to print help and to check a config.
     """
 

@@ -45,6 +45,7 @@ class ImageOptions(Options):
         "auto",
         description="side of a square, or HEIGHTxWIDTH; auto keeps the pictures' own size when all share one of at most 64, "
         "else takes a square of at most 64",
+        json_schema_extra={"metavar": "auto|N|HxW"},
     )
     channels: Channels = Field("auto", description="grey, grey+alpha, rgb or rgba; auto takes the fewest that lose nothing of any picture")
     resize: Literal["crop", "pad", "stretch"] = Field(
@@ -69,4 +70,8 @@ class ImageOptions(Options):
 class ImageRequest(Options):
     """The image modality's own flags of ``difftool sample``."""
 
-    size: RequestedSize = Field("", description="side of a square, or HEIGHTxWIDTH, in place of the size trained on")
+    size: RequestedSize = Field(
+        "",
+        description="side of a square, or HEIGHTxWIDTH, in place of the size trained on",
+        json_schema_extra={"metavar": "N|HxW"},
+    )
