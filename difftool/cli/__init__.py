@@ -21,7 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "config": ("config:config", "Show, check or describe configuration files."),
     "runs": ("runs:runs", "List, show and compare runs."),
     "data": ("data:data", "Look at data before training on it."),
-    "plugins": ("parts:plugins", "List the installed plugins."),
+    "plugins": ("parts:plugins", "List the installed plugins, or begin a new one."),
 }
 
 

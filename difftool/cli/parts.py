@@ -10,6 +10,7 @@ from ..errors import UsageError
 from ..spec import KINDS, RecipeSpec, Spec
 from .console import out, out_json, table
 from .flags import _metavar, registry
+from .new import new
 
 if TYPE_CHECKING:
     from ..registry import Registry
@@ -122,7 +123,10 @@ def _plain(value: Any) -> str:
 
 @click.group()
 def plugins() -> None:
-    """The plugins that are installed."""
+    """The plugins that are installed, and how to begin one."""
+
+
+plugins.add_command(new)
 
 
 @plugins.command("list")
