@@ -35,7 +35,9 @@ def packages(names: list[str]) -> set[str]:
 
 def test_the_core_s_wheel_holds_the_core_alone(wheels):
     assert packages(wheels[ROOT.name]) == {"difftool"}
-    assert "difftool/report/report.html.j2" in wheels[ROOT.name]
+    resources = {str(path.relative_to(ROOT)) for end in ("j2", "template") for path in (ROOT / "difftool").rglob(f"*.{end}")}
+    assert len(resources) > 10
+    assert resources <= set(wheels[ROOT.name])
     assert any(name.endswith("licenses/LICENSE") for name in wheels[ROOT.name])
 
 
