@@ -35,6 +35,10 @@ class RunExistsError(UsageError):
     """The folder a new run was to be written into already holds something."""
 
 
+class RunBusyError(UsageError):
+    """Another process is training this run."""
+
+
 class DataError(DifftoolError):
     """The user's data cannot be used as it is."""
 

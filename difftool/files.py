@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from uuid import uuid4
 
 from .errors import DifftoolError
 
@@ -20,7 +21,7 @@ def replacing(path: Path) -> Iterator[Path]:
     A crash, a kill or a full disk leaves the old file as it was. Raises DifftoolError when the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    temporary = _partial(path)
     try:
         with naming_full_disk(path):
             yield temporary
@@ -30,6 +31,11 @@ def replacing(path: Path) -> Iterator[Path]:
             sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _partial(path: Path) -> Path:
+    """A name of its own beside ``path``. A process number would not do: on a shared disk two machines may have the same."""
+    return path.with_name(f".{path.name}.{uuid4().hex[:12]}.partial")
 
 
 @lru_cache(maxsize=1)
@@ -45,12 +51,13 @@ def building(folder: Path) -> Iterator[Path]:
 
     Where another process finishes the same folder first, that one stays: it is as good.
     """
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    partial = _partial(folder)
     partial.mkdir(parents=True, exist_ok=True)
     try:
         with naming_full_disk(folder):
             yield partial
         try:
+            sync(partial)
             os.rename(partial, folder)
             sync(folder.parent)
         except OSError:
@@ -67,12 +74,36 @@ def write_text(path: Path, text: str) -> None:
 
 
 def sync(path: Path) -> None:
-    """Make sure that a file, or a folder's list of names, is on the disk."""
+    """Make sure that a file, or a folder's list of names, is on the disk. Windows can be asked this of neither through its name."""
+    if os.name == "nt":
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def alone(lock: Path) -> Iterator[bool]:
+    """Yields whether this process is the only one inside a block of this kind for the same file.
+
+    The system forgets the claim with the process, however it ends. Where it knows no such claims, everyone is alone.
+    """
+    with open(lock, "a", encoding="utf-8") as file:
+        yield _claimed(file.fileno())
+
+
+def _claimed(descriptor: int) -> bool:
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+    return True
 
 
 @contextmanager
@@ -85,7 +116,7 @@ def naming_full_disk(path: Path) -> Iterator[None]:
             raise
         raise DifftoolError(
             f"The disk that holds {path.parent} is full, so {path.name} could not be written. Free some space, or choose another "
-            "place with --run; what was written before is untouched."
+            "place: --run for a run, the variable DIFFTOOL_CACHE for decoded data. What was written before is untouched."
         ) from error
 
 

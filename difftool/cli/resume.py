@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +18,19 @@ from .train import told
 if TYPE_CHECKING:
     from ..config import Config
     from ..data.dataset import Dataset
+    from ..engine.distributed import World
     from ..engine.folder import RunFolder
     from ..registry import Registry
 
 
 @click.command()
 @click.argument("run", default="latest")
-@click.option("--steps", metavar="N", type=click.IntRange(1), help="Train to this step instead of the run's own last one.")
+@click.option(
+    "--steps",
+    metavar="N",
+    type=click.IntRange(1),
+    help="Train to this step, not the run's own last one; a rate that decays is planned anew.",
+)
 @click.option("--device", help="Another device than the run's own.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @over_devices
@@ -48,34 +55,46 @@ def run_config(folder: RunFolder, parts: Registry) -> Config:
 
 def resume_run(folder: RunFolder, parts: Registry, steps: int | None = None, device: str | None = None) -> dict[str, Any]:
     from ..engine.distributed import join, leave
+
+    world = join()
+    try:
+        with folder.held() if world.leads else nullcontext():  # before anything of the run is read or changed
+            return _resumed(folder, parts, steps, device, world)
+    finally:
+        leave()
+
+
+def _resumed(folder: RunFolder, parts: Registry, steps: int | None, device: str | None, world: World) -> dict[str, Any]:
     from .training import built, opened, train_to_end
 
     config = run_config(folder, parts)
     changes = {"steps": steps, "device": device}
     changed = config.train.model_copy(update={key: value for key, value in changes.items() if value is not None})
-    world = join()
-    try:
-        config, dataset = opened(config.replace(train=changed), parts, quiet=not world.leads)
-        _refuse_changed(folder, dataset)
-        if steps is not None and world.leads:
-            write_text(folder.config_path, config.to_toml())  # else a later resume would fall back to the old end
-        if world.leads:
-            checkpoint = folder.latest_checkpoint()
-            say(f"Going on with {folder.path} from {checkpoint.name if checkpoint else 'the start'}")
-        result = train_to_end(built(config, parts, dataset, world.local_rank), dataset, folder, resume=True, world=world)
-    finally:
-        leave()
+    config, dataset = opened(config.replace(train=changed), parts, quiet=not world.leads)
+    _refuse_changed(folder, dataset, quiet=not world.leads)
+    if steps is not None and world.leads:
+        write_text(folder.config_path, config.to_toml())  # else a later resume would fall back to the old end
+    if world.leads:
+        checkpoint = folder.latest_checkpoint()
+        say(f"Going on with {folder.path} from {checkpoint.name if checkpoint else 'the start'}")
+    result = train_to_end(built(config, parts, dataset, world.local_rank), dataset, folder, resume=True, world=world)
     if result["finished_before"] and world.leads:
         say(f"{folder.path} had already reached its last step, {result['steps']}. To train on: difftool resume {folder.path} --steps N")
     return result if world.leads else {}
 
 
-def _refuse_changed(folder: RunFolder, dataset: Dataset) -> None:
-    """A run goes on only with the data it began with: other data would be another run."""
+def _refuse_changed(folder: RunFolder, dataset: Dataset, quiet: bool = False) -> None:
+    """A run goes on only with the data it began with: other data would be another run. Other content of the same examples is
+    said and let pass, since another version of a decoder may round otherwise.
+    """
     before, now = folder.description(), dataset.description
     facts = {"number of examples": "count", "shape": "shape", "type": "dtype", "conditions or labels": "conditions"}
     changed = [name for name, attribute in facts.items() if getattr(before, attribute) != getattr(now, attribute)]
     if not changed:
+        if before.fingerprint != now.fingerprint and before.fingerprint and not quiet:
+            note = "The examples' content is not what it was when the run began (a file was edited, or a decoder is another version)."
+            say(f"{note} The run goes on with what is there now, and will not be bit for bit what it would have been.")
+            folder.log(note)
         return
     what = ", ".join(changed)
     raise DataError(

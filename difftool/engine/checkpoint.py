@@ -110,11 +110,11 @@ class Saver:
         weights = {name: self._buffers[f"ema.{profile}.{name}"] for name in ema.names}
         buffers = {name[6:]: t for name, t in self._buffers.items() if name.startswith("model.") and name[6:] not in weights}
 
-        def write() -> None:
-            save_weights(path, CHECKPOINT, self._buffers, {**about, "step": step})
-            save_weights(self._folder / "model.safetensors", MODEL, weights | buffers, {**about, "step": step, "ema": profile})
+        def write() -> None:  # the checkpoint last: what a kill keeps from being written is then made again by the resumed run
             if snapshot:
                 save_weights(self._folder / "snapshots" / path.name, SNAPSHOT, self._snapshot(ema), {**about, "step": step})
+            save_weights(self._folder / "model.safetensors", MODEL, weights | buffers, {**about, "step": step, "ema": profile})
+            save_weights(path, CHECKPOINT, self._buffers, {**about, "step": step})
             prune(path.parent, self._keep)
 
         self._thread = threading.Thread(target=self._guard, args=(write,), name="difftool-saver")
@@ -147,7 +147,7 @@ class Saver:
         if self._buffers.keys() != state.keys():
             self._buffers = {name: torch.empty(t.shape, dtype=t.dtype, pin_memory=t.is_cuda) for name, t in state.items()}
         for name, tensor in state.items():
-            self._buffers[name].copy_(tensor, non_blocking=True)
+            self._buffers[name].copy_(tensor, non_blocking=tensor.is_cuda)
         if any(t.is_cuda for t in state.values()):
             torch.cuda.synchronize()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,9 +19,12 @@ from .checkpoint import Saver, load_checkpoint, require_finite, restore_state, t
 from .device import is_on, lay_channels_last, memory_in_use, naming_memory_knobs, prepare_process
 from .distributed import World
 from .folder import RunFolder
-from .options import EmaOptions, OptimizerOptions, TrainOptions
+from .options import EmaOptions, OptimizerOptions, SampleOptions, TrainOptions
 from .preview import preview
 from .step import TrainStep
+
+MOST_UNREAD = 100
+"""Steps after which losses are read even where logs are rarer: what became NaN must not go on for long."""
 
 
 class Progress(NamedTuple):
@@ -56,15 +59,19 @@ def fit(
         NonFiniteLossError: the loss became NaN or infinite; what was saved before stands.
         DeviceError: out of memory.
         ModelFileError: the checkpoint does not fit the run.
+        RunBusyError: another process is training the run.
     """
     world = world or World()
     train = TrainOptions.model_validate(stage.config["train"])
-    step = make_step(stage, train, world)
-    first = _restore(step, folder) if resume else 0
-    if resume and world.leads:
-        folder.sweep()
-        folder.forget_metrics_after(first)
-    return _loop(step, dataset, folder, first, stop)
+    if train.preview:  # a number of steps that the schedule does not have is said now, not when the training is done
+        stage.process.schedule.sigmas(SampleOptions.model_validate(stage.config["sample"]).steps)
+    with folder.held() if world.leads else nullcontext():
+        step = make_step(stage, train, world)
+        first = _restore(step, folder) if resume else 0
+        if resume and world.leads:
+            folder.sweep()
+            folder.forget_metrics_after(first)
+        yield from _loop(step, dataset, folder, first, stop)
 
 
 def make_step(stage: Stage, train: TrainOptions, world: World | None = None) -> TrainStep:
@@ -102,7 +109,7 @@ def _restore(step: TrainStep, folder: RunFolder) -> int:
 
 def _loop(step: TrainStep, dataset: Dataset, folder: RunFolder, first: int, stop: Callable[[], bool]) -> Iterator[Progress]:
     train, world, device = step.train, step.world, step.device
-    losses = LossLog(train.log_every if device.type != "cpu" else 1)
+    losses = LossLog(min(train.log_every, MOST_UNREAD) if device.type != "cpu" else 1)
     pace = Pace(train.batch)
     saver = Saver(folder.path, train.keep)
     about = {"config": dict(step.stage.config), "description": step.stage.description.to_json()}

@@ -7,17 +7,19 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
 from ..description import Description
-from ..errors import RunExistsError, UsageError
-from ..files import unused, write_text
+from ..errors import RunBusyError, RunExistsError, UsageError
+from ..files import alone, unused, write_text
 
 RUNS = Path("runs")
 CONFIG = "config.toml"
+LOCK = ".lock"
 
 
 class RunFolder:
@@ -27,6 +29,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._held = False
 
     @property
     def config_path(self) -> Path:
@@ -52,10 +55,12 @@ class RunFolder:
     def create(cls, path: Path, config_toml: str, description: Description, source: str) -> RunFolder:
         """A new run's folder. Raises RunExistsError when there is something in it."""
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise RunExistsError(
-                f"{path} already exists and is not empty; nothing in it was changed. Choose another --run, or continue that run with: difftool resume {path}"
-            )
+            raise RunExistsError(_exists(path))
         path.mkdir(parents=True, exist_ok=True)
+        try:
+            (path / LOCK).touch(exist_ok=False)  # of two that begin at once, one gets the folder
+        except FileExistsError:
+            raise RunExistsError(_exists(path)) from None
         folder = cls(path)
         write_text(path / "description.json", json.dumps(description.to_json(), indent=1))
         write_text(path / "environment.json", json.dumps(environment(source), indent=1))
@@ -68,6 +73,24 @@ class RunFolder:
         if not (path / CONFIG).is_file():
             raise UsageError(f"{path} is not a run: it has no {CONFIG}. difftool runs list shows the runs there are.")
         return cls(path)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Inside the block no other process trains this run. Blocks may lie in one another. Raises RunBusyError."""
+        if self._held:
+            yield
+            return
+        with alone(self.path / LOCK) as free:
+            if not free:
+                raise RunBusyError(
+                    f"{self.path} is being trained by another process right now, and two would spoil each other's files. "
+                    "Wait for it, or stop it (Ctrl-C or SIGTERM: it saves first), then resume."
+                )
+            self._held = True
+            try:
+                yield
+            finally:
+                self._held = False
 
     def description(self) -> Description:
         return Description.from_json(json.loads((self.path / "description.json").read_text(encoding="utf-8")))
@@ -97,14 +120,22 @@ class RunFolder:
         write_text(self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
 
     def sweep(self) -> None:
-        """Remove what a kill left half-written: it is of no use, and may be large."""
-        for path in self.path.rglob(".*.partial"):
+        """Remove what a kill left half-written: it is of no use, and may be large. What is being sampled meanwhile is not touched."""
+        own = (".*.partial", "checkpoints/.*.partial", "snapshots/.*.partial", "samples/.preview-*.partial")
+        for path in [path for pattern in own for path in self.path.glob(pattern)]:
             path.unlink(missing_ok=True)
 
     def log(self, text: str) -> None:
         """Append to the run's log, with the time."""
         with open(self.log_path, "a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text.rstrip()}\n")
+
+
+def _exists(path: Path) -> str:
+    return (
+        f"{path} already exists and is not empty; nothing in it was changed. Choose another --run, or continue that run with: "
+        f"difftool resume {path}"
+    )
 
 
 def _parsed(line: str) -> dict[str, Any] | None:
@@ -116,7 +147,7 @@ def _parsed(line: str) -> dict[str, Any] | None:
 
 def checkpoints(folder: Path) -> list[Path]:
     """The checkpoints in a folder, oldest first."""
-    return sorted(p for p in folder.glob("*.safetensors") if p.stem.isdigit())
+    return sorted((p for p in folder.glob("*.safetensors") if p.stem.isdigit()), key=lambda p: int(p.stem))
 
 
 def environment(source: str) -> dict[str, Any]:
