@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from .conditioner import Conditioner
 from .config import AUTO, NONE, Config, Part, config_from_dict
-from .data.cache import Cache, Progress, open_cache, place
+from .data.cache import Cache, Progress, fingerprint, listing, open_cache, place
 from .data.columns import automatic, condition, names_of, numeric
 from .data.dataset import Dataset
 from .denoiser import Denoiser
@@ -22,8 +22,8 @@ from .engine.ema import posthoc_weights
 from .engine.folder import RunFolder
 from .engine.weights import MODEL, SNAPSHOT, load_weights, read_about
 from .errors import DataError, ModelFileError, UsageError
-from .files import building
-from .modality import Modality
+from .files import building, write_text
+from .modality import Item, Modality
 from .nn.backbone import Backbone, Interface
 from .objective import Objective
 from .process.process import Process
@@ -46,13 +46,30 @@ def open_dataset(config: Config, registry: Registry, *, progress: Progress | Non
     """
     modality = make_modality(config, registry)
     path = Path(config.data.path).expanduser() if config.data.path else demo_folder(config.modality.use, modality)
+    path = path.absolute()  # the config is saved, and read again from elsewhere
     items = modality.scan(path)
-    modality = modality.fit(items)
-    cache = open_cache(modality, items, path, config.modality.use, max_bad=config.data.max_bad, progress=progress)
+    listed = listing(items, path)
+    modality = _fitted(config, registry, modality, items, listed)
+    cache = open_cache(modality, items, path, config.modality.use, max_bad=config.data.max_bad, progress=progress, listed=listed)
     config = _settled(config, registry, modality, cache)
+    if config.data.path:
+        config = config.replace(data=config.data.model_copy(update={"path": str(path)}))
     description, values = _described(config, modality, cache)
     source = str(path) if config.data.path else f"the {config.modality.use} demo set"
     return config, Dataset(cache, modality, description, values, source)
+
+
+def _fitted(config: Config, registry: Registry, modality: Modality, items: Sequence[Item], listed: str) -> Modality:
+    """The modality settled on the items. What it found is kept: it may have opened every one of a million files to find it."""
+    use = config.modality.use
+    note = place(f"settled/{fingerprint(modality, use, listed)[:20]}.json")
+    if note.exists():
+        options = registry.options(registry.modality(use)).model_validate_json(note.read_text(encoding="utf-8"))
+        return _build(registry, "modality", Part(use, options))
+    fitted = modality.fit(items)
+    if fitted.settings() != modality.settings():
+        write_text(note, fitted.settings().model_dump_json())
+    return fitted
 
 
 def demo_folder(name: str, modality: Modality) -> Path:
@@ -65,11 +82,11 @@ def demo_folder(name: str, modality: Modality) -> Path:
 
 
 def _settled(config: Config, registry: Registry, modality: Modality, cache: Cache) -> Config:
-    """No ``auto`` is left: the modality's settings, and the conditions, by default the data's evident class."""
+    """No ``auto`` is left: the modality's settings, and the conditions, among them the data's evident class unless it is ``none``."""
     wanted = dict(config.conditions)
     name = automatic(cache.columns)
-    if not wanted and name is not None:
-        wanted[name] = Part(AUTO)
+    if name is not None:
+        wanted.setdefault(name, Part(AUTO))
     known = names_of(cache.columns)
     conditions = {
         name: _chosen_conditioner(part, registry, cache, name) if part.use == AUTO else part
@@ -96,7 +113,13 @@ def _described(config: Config, modality: Modality, cache: Cache) -> tuple[Descri
     for name, part in config.conditions.items():
         if part.use != NONE:
             found[name], values[name] = condition(name, part.use, cache.columns)
-    found |= {c.name: c for c in own}
+    for c in own:
+        if c.name in found:
+            raise DataError(
+                f"The column {c.name!r} has the name of a condition that the {config.modality.use} modality sets itself. "
+                f"Rename the column, or leave it out with --set conditions.{c.name}.use=none."
+            )
+        found[c.name] = c
     return Description(shape, cache.dtype.name, len(cache), found, extra, cache.content), values
 
 

@@ -32,6 +32,6 @@ class Batch:
     def with_x(self, x: Tensor) -> Batch:
         return replace(self, x=x)
 
-    def with_cond(self, **cond: Tensor) -> Batch:
+    def with_cond(self, /, **cond: Tensor) -> Batch:
         """The same batch with these conditions added or replaced."""
         return replace(self, cond={**self.cond, **cond})

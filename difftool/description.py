@@ -57,8 +57,13 @@ class Condition:
             return self.names.index(text)
         close = get_close_matches(text, self.names, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint += ' A label that holds a comma is written in double quotes: \'NAME="a, b"\'.' if self._splits(text) else ""
         shown = ", ".join(self.names[:20]) + (f", … ({len(self.names)} in all)" if len(self.names) > 20 else "")
         raise UsageError(f"{text!r} is not a {self.name} of this model.{hint} It was trained on: {shown}.")
+
+    def _splits(self, text: str) -> bool:
+        """Whether the text is a part of a label that holds a comma."""
+        return any(text in (part.strip() for part in name.split(",")) for name in self.names if "," in name)
 
     def _number(self, text: str) -> float:
         try:
@@ -88,7 +93,7 @@ class Description:
         count: number of examples.
         conditions: by name.
         extra: what the modality measured and needs again when sampling (JSON values only).
-        fingerprint: hash of the decoded examples and their columns; a run goes on only with the data it began with.
+        fingerprint: hash of the decoded examples and their columns; a resumed run says so where it is another.
     """
 
     shape: tuple[int | None, ...]

@@ -96,7 +96,7 @@ def flag_layer(flags: Iterable[tuple[str, str, Any]] = (), sets: Iterable[str] =
     given = {}
     for item in sets:
         dotted, equals, text = item.partition("=")
-        path = tuple(part.strip() for part in dotted.split("."))
+        path = _dotted(dotted) if re.search("[\"']", dotted) else tuple(part.strip() for part in dotted.split("."))
         if not equals or len(path) < 2 or not all(path):
             faults.append(f"--set {item}: is not of the form table.key=value, such as train.steps=1000")
         else:

@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, PluginError
 from ..files import building, sync
 from ..modality import Item, Modality
 
-FORMAT = 2
+FORMAT = 3
 
 Progress = Callable[[int, int, str], None]
 
@@ -67,6 +67,12 @@ class Cache:
     """
 
     def __init__(self, folder: Path) -> None:
+        try:
+            self._open(folder)
+        except (OSError, ValueError, KeyError) as error:
+            raise DataError(f"The cache {folder} is damaged. Remove that folder, and it is made anew from the data. ({error})") from None
+
+    def _open(self, folder: Path) -> None:
         about = json.loads((folder / "cache.json").read_text(encoding="utf-8"))
         self.folder = folder
         self.shape: tuple[int | None, ...] = tuple(about["shape"])
@@ -94,7 +100,7 @@ class Cache:
 
 
 def open_cache(
-    modality: Modality, items: Sequence[Item], root: Path, label: str, *, max_bad: float, progress: Progress | None = None
+    modality: Modality, items: Sequence[Item], root: Path, label: str, *, max_bad: float, progress: Progress | None = None, listed: str = ""
 ) -> Cache:
     """The cache of these items, made now if it does not exist.
 
@@ -102,17 +108,26 @@ def open_cache(
         root: the user's folder, for names relative to it.
         label: the modality's name.
         max_bad: the largest share of unreadable examples that is skipped; more is a DataError.
+        listed: ``listing(items, root)``, where it is known already.
     """
-    folder = place(f"{label.replace('/', '-')}-{fingerprint(modality, items, root, label)[:20]}")
+    folder = place(f"{label.replace('/', '-')}-{fingerprint(modality, label, listed or listing(items, root))[:20]}")
     if not folder.exists():
         with building(folder) as partial:
             _fill(partial, modality, items, max_bad, progress)
-    return Cache(folder)
+    cache = Cache(folder)
+    _refuse_many([(str(path), reason) for path, reason in cache.skipped], len(items), max_bad)  # it may have been made with another share
+    return cache
 
 
-def fingerprint(modality: Modality, items: Sequence[Item], root: Path, label: str) -> str:
-    """A hash of everything that decides what the cache holds."""
-    digest = hashlib.blake2b(json.dumps([FORMAT, label, modality.settings().model_dump(mode="json")], sort_keys=True).encode())
+def fingerprint(modality: Modality, label: str, listed: str) -> str:
+    """A hash of everything that decides what the cache holds; ``listed`` is the items' ``listing``."""
+    row = [FORMAT, label, modality.settings().model_dump(mode="json"), listed]
+    return hashlib.blake2b(json.dumps(row, sort_keys=True).encode()).hexdigest()
+
+
+def listing(items: Sequence[Item], root: Path) -> str:
+    """A hash of the items' names, sizes, times and columns, without a look inside."""
+    digest = hashlib.blake2b()
     base = root if root.is_dir() else root.parent
     for item in items:
         stat = item.path.stat()
@@ -132,7 +147,10 @@ def _fill(folder: Path, modality: Modality, items: Sequence[Item], max_bad: floa
                 skipped.append((str(item.path), str(result)))
                 _refuse_many(skipped, len(items), max_bad)
             else:
-                dtype = dtype or result.dtype
+                native = result.dtype.newbyteorder("=")
+                dtype = dtype or native
+                if native != dtype:
+                    raise PluginError(f"{item.path} was read as {native}, and the examples before it as {dtype}: one type is needed.")
                 flat = np.ascontiguousarray(result, dtype).reshape(-1)
                 file.write(flat.data)
                 content.update(flat.data)
@@ -156,6 +174,7 @@ def _fill(folder: Path, modality: Modality, items: Sequence[Item], max_bad: floa
         "content": content.hexdigest(),
     }
     sync(folder / "examples.bin")
+    sync(folder / "index.npy")
     (folder / "cache.json").write_text(json.dumps(about), encoding="utf-8")
     sync(folder / "cache.json")
 

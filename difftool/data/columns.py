@@ -61,17 +61,18 @@ def _label(name: str, columns: Columns) -> tuple[Condition, np.ndarray]:
 
 def _number(name: str, columns: Columns) -> tuple[Condition, np.ndarray]:
     try:
-        values = np.asarray([float(row.get(name, "") or math.nan) if row.get(name) != 0 else 0.0 for row in columns], np.float32)
+        values = np.asarray([float(row.get(name, "") or math.nan) if row.get(name) != 0 else 0.0 for row in columns], np.float64)
     except ValueError as error:
         raise DataError(
             f"The column {name!r} is not all numbers ({error}). Use it as a label instead: --set conditions.{name}.use=label"
         ) from None
-    known = values[np.isfinite(values)]
+    values[~(np.abs(values) <= np.finfo(np.float32).max)] = math.nan
+    known = values[~np.isnan(values)]
     if not len(known):
         raise DataError(f"The column {name!r} holds no number at all, so nothing can be learned from it.")
-    values[~np.isfinite(values)] = math.nan
     spread = float(known.std()) or 1.0
-    return Condition(name, "number", mean=float(known.mean()), std=spread, low=float(known.min()), high=float(known.max())), values
+    found = Condition(name, "number", mean=float(known.mean()), std=spread, low=float(known.min()), high=float(known.max()))
+    return found, values.astype(np.float32)
 
 
 def _text(value: str | float) -> str:

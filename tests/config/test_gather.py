@@ -95,3 +95,11 @@ def test_schema_is_whole(registry):
     assert [arm["properties"]["use"]["const"] for arm in made["properties"]["modality"]["anyOf"]] == ["ecg"]
     for reference in {part.split('"')[0] for part in text.split('"$ref": "#/$defs/')[1:]}:
         assert reference in made["$defs"]
+
+
+def test_a_key_with_dots_or_spaces_is_quoted_as_in_toml(registry):
+    layers = gather(registry, "ecg", sets=['conditions."heart. rate, rest".use=number', "conditions.other one.use=label"], project=None)
+    assert {name: part.use for name, part in resolve("ecg", layers, registry).conditions.items()} == {
+        "heart. rate, rest": "number",
+        "other one": "label",
+    }

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from difftool.data.cache import Cache, cache_root, open_cache
-from difftool.errors import DataError, DifftoolError
+from difftool.errors import DataError, DifftoolError, PluginError
 from difftool.modality import Item
 from difftool.options import Options
 
@@ -114,3 +114,34 @@ def test_the_user_s_folder_is_never_touched(folder):
     before = sorted((p.name, p.stat().st_mtime_ns) for p in items[0].path.parent.iterdir())
     shutil.rmtree(opened(Numbers(), items).folder)
     assert sorted((p.name, p.stat().st_mtime_ns) for p in items[0].path.parent.iterdir()) == before
+
+
+class Foreign(Numbers):
+    """Numbers in another byte order, and of another type from the second file on where that is asked for."""
+
+    def __init__(self, second: str = ">f4") -> None:
+        super().__init__()
+        self.second = second
+
+    def read(self, item: Item) -> np.ndarray:
+        return super().read(item).astype(self.second if item.path.name > "000.txt" else ">f4")
+
+
+def test_another_byte_order_is_no_other_number(folder):
+    assert np.array_equal(opened(Foreign(), folder(["1 2", "3 4"])).gather(np.array([0, 1])), [[1, 2], [3, 4]])
+
+
+def test_examples_of_another_type_are_refused_not_cut_to_fit(folder):
+    with pytest.raises(PluginError, match=r"001\.txt was read as float64"):
+        opened(Foreign(">f8"), folder(["1 2", "3 4"]))
+
+
+@pytest.mark.parametrize("lost", ["cache.json", "examples.bin", "index.npy"])
+def test_a_cache_that_a_cleaner_went_through_says_what_to_remove(folder, lost):
+    items = folder(["1 2", "3"])
+    cache = opened(Numbers(), items)
+    (cache.folder / lost).unlink()
+    with pytest.raises(DataError, match=r"damaged\. Remove that folder"):
+        opened(Numbers(), items)
+    shutil.rmtree(cache.folder)
+    assert len(opened(Numbers(), items)) == 2

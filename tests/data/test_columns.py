@@ -48,3 +48,11 @@ def test_parsing_what_a_user_writes():
     assert number.parse("330.5") == 330.5
     with pytest.raises(UsageError, match="220 to 440"):
         number.parse("high")
+
+
+def test_large_numbers_are_measured_exactly_and_absurd_ones_are_null():
+    found, values = condition("t", "number", [{"t": 1.7e9 + i} for i in range(1000)] + [{"t": 1e300}, {}])
+    assert found.std == pytest.approx(288.675, rel=1e-4)
+    assert (found.low, found.high) == (1.7e9, 1.7e9 + 999)
+    assert np.isnan(values[-2:]).all()
+    assert values.dtype == np.float32
