@@ -47,7 +47,7 @@ def classifier_free(denoiser: Denoiser, cond: Cond, mask: Tensor | None = None, 
     One evaluation of half the size where that is enough: at scale 1, at scale 0, and where nothing is given.
     """
     null = denoiser.null(cond)
-    if scale == 1 or all(torch.equal(cond[name], null[name]) for name in null):
+    if scale == 1 or all(torch.allclose(cond[name], null[name], rtol=0, atol=0, equal_nan=True) for name in null):
         return bind(denoiser, cond, mask)
     if scale == 0:
         return bind(denoiser, null, mask)

@@ -123,3 +123,19 @@ def test_examples_do_not_see_each_other():
     together = guide(Toy(), {"label": LABEL}, scale=3.0, rescale=0.5)(X, SIGMA)
     alone = guide(Toy(), {"label": LABEL[1:2]}, scale=3.0, rescale=0.5)(X[1:2], SIGMA)
     torch.testing.assert_close(together[1:2], alone)
+
+
+def test_a_number_that_is_not_given_is_not_asked_for_twice():
+    """Null of a number is NaN, which no comparison finds equal to itself."""
+    batches = []
+
+    class Numbered(Toy):
+        def null(self, cond):
+            return {name: torch.full_like(value, torch.nan) for name, value in cond.items()}
+
+        def __call__(self, x, sigma, cond, mask=None):
+            batches.append(len(x))
+            return x
+
+    guide(Numbered(), {"age": torch.full((len(X),), torch.nan)}, scale=3.0)(X, SIGMA)
+    assert batches == [len(X)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from ..options import Options
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class DataOptions(Options):
@@ -48,12 +50,20 @@ class OptimizerOptions(Options):
     """AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101) and its learning-rate schedule."""
 
     lr: PositiveFloat = Field(2e-4, description="learning rate after warm-up")
-    betas: tuple[float, float] = Field((0.9, 0.999), description="decay of the first and second moments")
+    betas: tuple[Decay, Decay] = Field((0.9, 0.999), description="decay of the first and second moments")
     eps: PositiveFloat = Field(1e-8, description="added to the root of the second moment")
     weight_decay: NonNegativeFloat = Field(0.0, description="decoupled weight decay of matrices and kernels")
     warmup: NonNegativeInt = Field(0, description="examples over which the learning rate rises linearly")
     decay: Literal["constant", "cosine", "linear", "inverse-sqrt"] = Field("constant", description="what follows the warm-up")
     decay_start: NonNegativeInt = Field(0, description="examples before an inverse-sqrt decay begins")
+
+    @model_validator(mode="after")
+    def _begun(self) -> OptimizerOptions:
+        if self.decay == "inverse-sqrt" and not self.decay_start:
+            raise ValueError(
+                "decay = inverse-sqrt needs decay_start, the examples after which the rate falls as 1 / sqrt(seen / decay_start)"
+            )
+        return self
 
 
 class EmaOptions(Options):
@@ -70,6 +80,11 @@ class EmaOptions(Options):
     def _some(self) -> EmaOptions:
         if any(not 0.001 < width < 0.28 for width in self.power):
             raise ValueError("power widths lie between 0.001 and 0.28 (Karras et al. 2024, Eq. 127)")
+        if not self.halflife and not self.power:
+            raise ValueError("no average is asked for, and samples are made from one: give a halflife, or power widths")
+        for which, values in (("halflife", self.halflife), ("power", self.power)):
+            if len({f"{value:g}" for value in values}) < len(values):
+                raise ValueError(f"{which} = {list(values)} asks for the same average twice; they are told apart by six digits")
         if self.snapshot_every and len(self.power) < 2:
             raise ValueError("snapshots need two power widths, such as power = [0.05, 0.1], to span the widths between them")
         return self

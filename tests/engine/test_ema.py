@@ -77,3 +77,13 @@ def test_any_width_after_training(width):
     assert weights.sum() == pytest.approx(1, abs=0.02)
     error = abs(weights @ np.array(values) - tracked[width])
     assert error < 0.01 * (w.max() - w.min())
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [({"halflife": (500, 500)}, "same average twice"), ({"halflife": (1000000, 1000001)}, "six digits"), ({"halflife": ()}, "no average")],
+)
+def test_averages_that_could_not_be_told_apart_or_are_missing_are_refused(given, said):
+    """Two of one name would share their tensors, and take in every step twice."""
+    with pytest.raises(ValueError, match=said):
+        EmaOptions(**given)
