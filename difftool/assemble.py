@@ -97,8 +97,8 @@ def _settled(config: Config, registry: Registry, modality: Modality, cache: Cach
 
 
 def _chosen_conditioner(part: Part, registry: Registry, cache: Cache, name: str) -> Part:
-    """What suits the column: a number for numbers, a label for everything else."""
-    kind = "number" if numeric(name, cache.columns) else "label"
+    """What suits the column: a label for the data's evident class, be its names numbers or not; else a number for numbers."""
+    kind = "number" if numeric(name, cache.columns) and name != automatic(cache.columns) else "label"
     return default_part(registry, kind, **part.options.model_dump(exclude_none=True))
 
 

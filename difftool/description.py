@@ -57,7 +57,7 @@ class Condition:
             return self.names.index(text)
         close = get_close_matches(text, self.names, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        hint += ' A label that holds a comma is written in double quotes: \'NAME="a, b"\'.' if self._splits(text) else ""
+        hint += " A label that holds a comma is written in double quotes: 'NAME=\"a, b\"'." if self._splits(text) else ""
         shown = ", ".join(self.names[:20]) + (f", … ({len(self.names)} in all)" if len(self.names) > 20 else "")
         raise UsageError(f"{text!r} is not a {self.name} of this model.{hint} It was trained on: {shown}.")
 

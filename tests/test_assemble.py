@@ -85,3 +85,12 @@ def test_a_stricter_share_of_bad_files_holds_for_a_cache_made_with_a_laxer_one(f
     assert len(opened(folder, "data.max_bad=0.5")[1]) == 9
     with pytest.raises(DataError, match="More than 10%"):
         opened(folder, "data.max_bad=0.1")
+
+
+def test_a_class_whose_names_are_numbers_is_a_label(folder):
+    rows = [["file_name", "label", "age"], *([f"p{i}.png", i % 3, i] for i in range(12))]
+    with open(folder / "metadata.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+    _, dataset = opened(folder)
+    assert dataset.description.conditions["label"].names == ("0", "1", "2")
+    assert opened(folder, "conditions.age.dropout=0.2")[1].description.conditions["age"].kind == "number"

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,6 +28,9 @@ from ..files import building, sync
 from ..modality import Item, Modality
 
 FORMAT = 3
+
+ABANDONED = 24 * 3600
+"""Seconds after which no one is still working on a half-made cache."""
 
 Progress = Callable[[int, int, str], None]
 
@@ -112,11 +117,20 @@ def open_cache(
     """
     folder = place(f"{label.replace('/', '-')}-{fingerprint(modality, label, listed or listing(items, root))[:20]}")
     if not folder.exists():
+        _forget_abandoned(folder.parent)
         with building(folder) as partial:
             _fill(partial, modality, items, max_bad, progress)
     cache = Cache(folder)
     _refuse_many([(str(path), reason) for path, reason in cache.skipped], len(items), max_bad)  # it may have been made with another share
     return cache
+
+
+def _forget_abandoned(root: Path) -> None:
+    """Remove what killed processes left half-decoded: whatever was not written to for a day."""
+    for partial in root.glob(".*.partial"):
+        touched = [path.stat().st_mtime for path in (partial, partial / "examples.bin") if path.exists()]
+        if touched and time.time() - max(touched) > ABANDONED:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def fingerprint(modality: Modality, label: str, listed: str) -> str:

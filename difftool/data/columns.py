@@ -76,9 +76,9 @@ def _number(name: str, columns: Columns) -> tuple[Condition, np.ndarray]:
 
 
 def _text(value: str | float) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _natural(text: str) -> list[tuple[bool, int, str]]:
     """Sort key under which ``class2`` comes before ``class10``."""
-    return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", text) if part]
+    return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", text) if part]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from collections.abc import Iterable
 
 import numpy as np
@@ -145,3 +147,14 @@ def test_a_cache_that_a_cleaner_went_through_says_what_to_remove(folder, lost):
         opened(Numbers(), items)
     shutil.rmtree(cache.folder)
     assert len(opened(Numbers(), items)) == 2
+
+
+def test_what_a_kill_left_half_made_is_removed_after_a_day(folder):
+    old, new = (cache_root() / f".numbers-{name}.0123456789ab.partial" for name in ("old", "new"))
+    for path in (old, new):
+        path.mkdir(parents=True)
+        (path / "examples.bin").write_bytes(b"half")
+    for path in (old / "examples.bin", old):
+        os.utime(path, (time.time() - 2 * 24 * 3600,) * 2)
+    opened(Numbers(), folder(["1 2", "3 4"]))
+    assert (old.exists(), new.exists()) == (False, True)

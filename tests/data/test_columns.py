@@ -56,3 +56,13 @@ def test_large_numbers_are_measured_exactly_and_absurd_ones_are_null():
     assert (found.low, found.high) == (1.7e9, 1.7e9 + 999)
     assert np.isnan(values[-2:]).all()
     assert values.dtype == np.float32
+
+
+def test_labels_that_are_large_numbers_stay_apart():
+    found, values = condition("id", "label", [{"id": 1000001.0}, {"id": 1000002.0}, {"id": 0.5}])
+    assert set(found.names) == {"0.5", "1000001", "1000002"}
+    assert [found.names[i] for i in values] == ["1000001", "1000002", "0.5"]
+
+
+def test_labels_may_hold_digits_of_any_script():
+    assert set(condition("a", "label", [{"a": "3²"}, {"a": "①"}, {"a": "٣"}])[0].names) == {"3²", "①", "٣"}
