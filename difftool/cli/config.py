@@ -18,7 +18,7 @@ def config() -> None:
     """Show, check or describe configuration files."""
 
 
-@config.command()
+@config.command(short_help="Print the whole configuration as a TOML file.")
 @click.option("-m", "--modality", metavar="NAME[/REPR]", help="The kind of data.")
 @click.option("--recipe", metavar="NAME|FILE", help="The recipe to start from.")
 @click.option("--config", "configs", multiple=True, type=click.Path(path_type=Path), help="A TOML file; may be repeated.")
@@ -63,7 +63,7 @@ def _rows(tables: Mapping[str, Any], origins: Mapping[tuple[str, ...], str], pat
     return rows
 
 
-@config.command()
+@config.command(short_help="Check TOML files; every fault is told, with its place.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-m", "--modality", metavar="NAME[/REPR]", help="The kind of data, where the files do not say.")
 @click.option("--set", "sets", multiple=True, metavar="TABLE.KEY=VALUE", help="One setting; may be repeated.")
@@ -78,14 +78,14 @@ def check(ctx: click.Context, files: tuple[Path, ...], modality: str | None, set
         try:
             resolve(modality, gather(parts, modality, None, [path], (), sets, project=None), parts)
         except ConfigError as error:
-            faults += error.faults
+            faults += [fault if str(path) in fault else f"{path}: {fault}" for fault in error.faults]
         else:
             say(f"{path}: ok")
     if faults:
         raise ConfigError(list(dict.fromkeys(faults)))
 
 
-@config.command()
+@config.command(short_help="Print the JSON schema of a file, for editors.")
 @click.option("-m", "--modality", metavar="NAME", help="Only what goes with this kind of data.")
 @click.pass_context
 def schema(ctx: click.Context, modality: str | None) -> None:

@@ -4,33 +4,47 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
 
 def say(text: str) -> None:
     """A line to the person, on stderr."""
-    click.echo(text, err=True)
+    _write(text, sys.stderr)
 
 
 def complain(text: str) -> None:
     """An error, on stderr."""
-    click.echo(f"{_red('Error:')} {text}", err=True)
+    say(f"{_red('Error:')} {text}")
 
 
 def out(text: str) -> None:
     """Data, on stdout."""
-    click.echo(text)
+    _write(text, sys.stdout)
 
 
 def out_json(data: Any) -> None:
     """Data for a script, on stdout."""
-    click.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+    out(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+
+
+def _write(text: str, stream: TextIO) -> None:
+    """A line to a stream. A reader that has left, as ``head`` does, ends the listing and not the work."""
+    try:
+        click.echo(text, file=stream)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def command(*words: object) -> str:
+    """A command line of ours that can be pasted into a shell."""
+    return shlex.join(["difftool", *map(str, words)])
 
 
 def colourful(stream: Any) -> bool:

@@ -8,7 +8,8 @@ import click
 
 from ..errors import DataError
 from .console import out, out_json
-from .flags import registry
+from .flags import Flag, Sectioned, given, registry
+from .train import named_modality, own_flags
 
 
 @click.group()
@@ -16,7 +17,15 @@ def data() -> None:
     """Look at data before training on it."""
 
 
-@data.command()
+class Check(Sectioned):
+    """The modality's flags, with which train is called as well."""
+
+    def flags(self, ctx: click.Context, args: list[str]) -> list[Flag]:
+        taken = {name.lstrip("-") for param in self.params for name in param.opts}
+        return own_flags(registry(ctx), named_modality(args), None, taken, "--help" in args or "-h" in args)
+
+
+@data.command(cls=Check, short_help="Say what a model would see in DATA, and what is wrong.")
 @click.argument("path", metavar="DATA", type=click.Path(path_type=Path))
 @click.option("-m", "--modality", metavar="NAME", help="The kind of data.")
 @click.option("--set", "sets", multiple=True, metavar="TABLE.KEY=VALUE", help="One setting; may be repeated.")
@@ -27,7 +36,7 @@ def check(ctx: click.Context, path: Path, modality: str | None, sets: tuple[str,
     from ..config import gather, resolve
 
     parts = registry(ctx)
-    config = resolve(modality, gather(parts, modality, None, (), (), sets), parts)
+    config = resolve(modality, gather(parts, modality, None, (), given(ctx), sets), parts)
     built = parts.load(parts.modality(config.modality.use))(config.modality.options)
     findings = list(built.check(built.scan(path)))
     if as_json:

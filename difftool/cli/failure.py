@@ -9,7 +9,10 @@ import click
 
 from ..errors import DeviceError, DifftoolError, Interrupted, Terminated
 from ..files import is_full_disk
-from .console import complain
+from .console import complain, say
+
+STOPPED = (Interrupted.exit_code, Terminated.exit_code)
+"""Codes of what was asked to stop and did: nothing went wrong."""
 
 
 def report(error: BaseException, debug: bool = False) -> int:
@@ -23,10 +26,15 @@ def report(error: BaseException, debug: bool = False) -> int:
         import traceback
 
         traceback.print_exception(error)
+    if type(error).__name__ == "NoArgsIsHelpError":  # a group named alone; older versions of click print and exit
+        say(str(error))
+        return 2
     if isinstance(error, click.ClickException):
         return _usage(error)
     text, code = _told(error)
-    if text:
+    if text and code in STOPPED:
+        say(text)
+    elif text:
         complain(text)
     return code
 
@@ -35,7 +43,7 @@ def _usage(error: click.ClickException) -> int:
     context = getattr(error, "ctx", None)
     complain(error.format_message())
     if context is not None:
-        click.echo(f"See: {context.command_path} --help", err=True)
+        say(f"See: {context.command_path} --help")
     return error.exit_code
 
 

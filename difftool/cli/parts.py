@@ -129,7 +129,7 @@ def plugins() -> None:
 plugins.add_command(new)
 
 
-@plugins.command("list")
+@plugins.command("list", short_help="List plugins, their packages, and what they bring.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON on stdout.")
 @click.pass_context
 def plugins_list(ctx: click.Context, as_json: bool) -> None:

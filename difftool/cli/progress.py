@@ -19,6 +19,9 @@ T = TypeVar("T")
 HEARTBEAT = 30.0
 """Seconds between plain lines."""
 
+ROOM_FOR_BAR = 72
+"""Columns of a terminal from which a bar is drawn; a narrower one keeps the step and the figures."""
+
 
 class Display(Protocol):
     """Shows a training run."""
@@ -84,21 +87,25 @@ def live() -> Iterator[Display]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    column = TextColumn("{task.description}", markup=False)
     console = Console(stderr=True, markup=False, highlight=False)
-    with Bar(BarColumn(bar_width=None), MofNCompleteColumn(), column, console=console, refresh_per_second=4, expand=True) as bar:
-        yield _Live(bar)
+    text = TextColumn("{task.description}", markup=False)
+    wide = console.width >= ROOM_FOR_BAR
+    columns = [BarColumn(bar_width=None), MofNCompleteColumn(), text] if wide else [text]
+    with Bar(*columns, console=console, refresh_per_second=4, expand=wide) as bar:
+        yield _Live(bar, wide)
 
 
 class _Live:
-    def __init__(self, bar: Any) -> None:
+    def __init__(self, bar: Any, wide: bool = True) -> None:
         self._bar = bar
+        self._wide = wide
         self._task = bar.add_task("starting", total=None)
         self._loss: float | None = None
 
     def show(self, progress: Progress) -> None:
         self._loss = progress.loss if progress.loss is not None else self._loss
-        text = line(progress._replace(saved=None, preview=None), self._loss).partition("  ")[2]
+        text = line(progress._replace(saved=None, preview=None), self._loss)
+        text = text.removeprefix("step ") if not self._wide else text.partition("  ")[2]
         self._bar.update(self._task, total=progress.steps, completed=progress.step, description=text)
         if progress.preview:
             self.say(f"preview {progress.preview}")

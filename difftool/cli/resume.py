@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import DataError
+from ..errors import DataError, UsageError
 from ..files import write_text
-from .console import say
+from .console import command, say
 from .devices import launched, over_devices
 from .flags import registry
 from .train import told
@@ -67,6 +67,7 @@ def resume_run(folder: RunFolder, parts: Registry, steps: int | None = None, dev
 def _resumed(folder: RunFolder, parts: Registry, steps: int | None, device: str | None, world: World) -> dict[str, Any]:
     from .training import built, opened, train_to_end
 
+    _refuse_fewer(folder, steps)
     config = run_config(folder, parts)
     changes = {"steps": steps, "device": device}
     changed = config.train.model_copy(update={key: value for key, value in changes.items() if value is not None})
@@ -79,8 +80,16 @@ def _resumed(folder: RunFolder, parts: Registry, steps: int | None, device: str 
         say(f"Going on with {folder.path} from {checkpoint.name if checkpoint else 'the start'}")
     result = train_to_end(built(config, parts, dataset, world.local_rank), dataset, folder, resume=True, world=world)
     if result["finished_before"] and world.leads:
-        say(f"{folder.path} had already reached its last step, {result['steps']}. To train on: difftool resume {folder.path} --steps N")
+        say(f"{folder.path} had already reached its last step, {result['steps']}. To train on: {command('resume', folder.path)} --steps N")
     return result if world.leads else {}
+
+
+def _refuse_fewer(folder: RunFolder, steps: int | None) -> None:
+    """A run does not go back: an end before its checkpoint would only make its settings untrue."""
+    checkpoint = folder.latest_checkpoint()
+    reached = int(checkpoint.stem) if checkpoint else 0
+    if steps is not None and steps < reached:
+        raise UsageError(f"{folder.path} is at step {reached} already, and cannot go back to {steps}. Give --steps above {reached}.")
 
 
 def _refuse_changed(folder: RunFolder, dataset: Dataset, quiet: bool = False) -> None:

@@ -66,7 +66,7 @@ def _cell(value: Any) -> str:
     return "-" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-@runs.command()
+@runs.command(short_help="Show where a run stands, and its configuration.")
 @click.argument("run", default="latest")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON on stdout.")
 def show(run: str, as_json: bool) -> None:
@@ -86,7 +86,7 @@ def _open(run: str) -> RunFolder:
     return RunFolder.open(find_run(run))
 
 
-@runs.command()
+@runs.command(short_help="Set runs side by side.")
 @click.argument("names", nargs=-1, required=True, metavar="RUN RUN…")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON on stdout.")
 def compare(names: tuple[str, ...], as_json: bool) -> None:

@@ -15,7 +15,7 @@ import click
 from .. import __version__
 from ..errors import ConfigError, DifftoolError, Interrupted, RunExistsError, UsageError
 from ..files import unused
-from .console import out, out_json, say
+from .console import command, out, out_json, say
 from .flags import Flag, Sectioned, flags_of, given, registry
 from .progress import counted
 
@@ -112,7 +112,7 @@ def model_path(text: str) -> Path:
     folder = RunFolder.open(find_run(text))
     if not folder.model_path.is_file():
         raise UsageError(
-            f"{folder.path} has no model yet: it has not come to its first checkpoint. Go on with: difftool resume {folder.path}"
+            f"{folder.path} has no model yet: it has not come to its first checkpoint. Go on with: {command('resume', folder.path)}"
         )
     return folder.model_path
 
@@ -132,7 +132,11 @@ def plain_config(path: Path) -> dict[str, Any]:
 @click.argument("model", default="latest", metavar="[RUN|MODEL|latest]")
 @click.option("-n", default=16, metavar="N", show_default=True, type=click.IntRange(1), help="How many.")
 @click.option(
-    "--cond", "conds", multiple=True, metavar="NAME=VALUE[,VALUE…]", help="A condition; several values are taken in turn; all, or none."
+    "--cond",
+    "conds",
+    multiple=True,
+    metavar="NAME=VALUE[,VALUE…]",
+    help='A condition; several values are taken in turn; all, or none. A value with a comma: NAME="A,B".',
 )
 @click.option(
     "--seed",
@@ -185,11 +189,11 @@ def sample(
     if as_json:
         out_json(made)
     else:
-        say(f"{n} samples in {made['folder']}, together on {made['sheet']}")
+        say(f"{n} sample{'s' * (n > 1)} in {made['folder']}, together on {made['sheet']}")
 
 
 def parse_conditions(items: tuple[str, ...]) -> dict[str, list[str]]:
-    """``class=A,B`` -> {"class": ["A", "B"]}."""
+    """``class=A,B`` -> {"class": ["A", "B"]}; a value that holds a comma stands in double quotes, as in a CSV file."""
     found: dict[str, list[str]] = {}
     for item in items:
         name, equals, values = item.partition("=")
@@ -197,7 +201,7 @@ def parse_conditions(items: tuple[str, ...]) -> dict[str, list[str]]:
             raise UsageError(f"--cond {item}: is not of the form name=value, such as class=none")
         if name in found:
             raise UsageError(f"--cond {name} is given twice. Several values go in one: --cond {name}=A,B")
-        found[name.strip()] = [value.strip() for value in values.split(",")]
+        found[name.strip()] = [value.strip() for value in next(csv.reader([values], skipinitialspace=True), [""])]
     return found
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import DifftoolError, RunExistsError, UsageError
-from .console import out, out_json, say, table
+from .console import command, out, out_json, say, table
 from .devices import launched, over_devices
 from .flags import Flag, Sectioned, choice_flag, flags_of, given, registry, values_of
 
@@ -44,7 +44,7 @@ class Train(Sectioned):
         engine += flags_of(OptimizerOptions, "optimizer", "Training", values=_values(config, "optimizer"), only=("lr",), taken=taken)
         model = [choice_flag(kind, f"{kind}.use", "Model", text, _use(config, kind)) for kind, text in CHOICES.items() if kind not in taken]
         taken |= set(CHOICES)
-        return [*_own_flags(parts, modality, config, taken, "--help" in args or "-h" in args), *engine, *model]
+        return [*own_flags(parts, modality, config, taken, "--help" in args or "-h" in args), *engine, *model]
 
 
 def named_modality(args: list[str]) -> str:
@@ -88,7 +88,7 @@ def _use(config: Config | None, kind: str) -> str:
     return getattr(config, kind).use if config else ""
 
 
-def _own_flags(parts: Registry, modality: str, config: Config | None, taken: set[str], helping: bool) -> list[Flag]:
+def own_flags(parts: Registry, modality: str, config: Config | None, taken: set[str], helping: bool) -> list[Flag]:
     """The modality's flags, and its representation's."""
     name, _, representation = modality.partition("/")
     if not name or (helping and name not in parts.names("modality")):
@@ -146,7 +146,7 @@ def train(
     parts = registry(ctx)
     flags = [flag for flag in given(ctx) if flag[1:] != ("train.batch", "auto")]
     fitting = len(flags) < len(given(ctx))
-    flags += [("DATA", "data.path", str(Path(data).expanduser().absolute()))] if data else []
+    flags += [("DATA", "data.path", str(data_path(data)))] if data else []
     config = resolve(modality, gather(parts, modality, recipe, configs, flags, sets), parts)
     refuse_used(run)
     if dry_run:
@@ -171,8 +171,8 @@ def refuse_used(run: Path | None) -> None:
     """Before any work: the folder of a new run must be empty."""
     if run is not None and run.exists() and (not run.is_dir() or any(run.iterdir())):
         raise RunExistsError(
-            f"{run} already exists and is not empty; nothing in it was changed. Choose another --run, or go on with that run: "
-            f"difftool resume {run}"
+            f"{run} already exists and is not empty; nothing in it was changed. Choose another --run"
+            + (f", or go on with that run: {command('resume', run)}" if (run / "config.toml").is_file() else ".")
         )
 
 
@@ -183,10 +183,19 @@ def announce(config: Config) -> None:
         say(f"No DATA was given: this is the {config.modality.use} modality's built-in demo set.")
 
 
+def data_path(text: str) -> Path:
+    """DATA as an absolute path. Links keep their names, except where ``..`` makes them matter."""
+    path = Path(text).expanduser().absolute()
+    return path.resolve() if ".." in path.parts else path
+
+
 def _new_path(config: Config) -> Path:
     from ..engine.folder import new_run_path
 
-    return new_run_path(Path(config.data.path).stem or config.modality.use if config.data.path else f"{config.modality.use}-demo")
+    if not config.data.path:
+        return new_run_path(f"{config.modality.use}-demo")
+    data = data_path(config.data.path)
+    return new_run_path((data.stem if data.is_file() else data.name) or config.modality.use)
 
 
 def _plan(config: Config, parts: Registry, place: Path, fitting: bool, as_json: bool) -> None:
@@ -226,7 +235,7 @@ def run_training(config: Config, parts: Registry, run: Path, fitting: bool = Fal
         folder = _folder(world, run, config, dataset) if world.size > 1 else None
         folder = folder or RunFolder.create(run, config.to_toml(), dataset.description, dataset.source)
         if world.leads:
-            say(f"Training in {folder.path}; stop with Ctrl-C and go on later with: difftool resume {folder.path}")
+            say(f"Training in {folder.path}; stop with Ctrl-C and go on later with: {command('resume', folder.path)}")
         result = train_to_end(stage, dataset, folder, resume=False, world=world)
     finally:
         leave()
@@ -253,5 +262,5 @@ def told(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         out_json(result)
     else:
-        say(f"Done. Sample from it with: difftool sample {result['run']}")
+        say(f"Done. Sample from it with: {command('sample', result['run'])}")
         out(result["model"])

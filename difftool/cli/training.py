@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import Config
 from ..errors import Interrupted, Terminated
 from ..registry import Registry
-from .console import duration, number, say, size
+from .console import command, duration, number, say, size
 from .progress import Counter, line, training_display
 from .signals import Stop, terminate_at_once
 
@@ -65,14 +65,14 @@ def train_to_end(stage: Stage, dataset: Dataset, folder: RunFolder, *, resume: b
     Raises:
         Interrupted, Terminated: the user or the system asked it to stop, and it is saved.
     """
-    from ..engine.fit import fit
-
     quiet = world is not None and not world.leads
     last, loss, show = None, None, training_display(quiet)
     note = (lambda text: None) if quiet else folder.log
     for text in _opening(stage, dataset, resume):
         note(text)
     with Stop(quiet) as stop, _logged(folder), show as display:
+        from ..engine.fit import fit  # takes a second, in which a Ctrl-C is one to this run already
+
         for last in fit(stage, dataset, folder, resume=resume, stop=stop, world=world):
             loss = last.loss if last.loss is not None else loss
             display.show(last)
@@ -81,7 +81,7 @@ def train_to_end(stage: Stage, dataset: Dataset, folder: RunFolder, *, resume: b
     note("stopped as asked" if last is not None and last.step < last.steps else "done")
     report = _report(folder) if last is not None and not quiet else None
     if last is not None and last.step < last.steps:
-        raise stop.error(f"Stopped at step {last.step} of {last.steps}, and saved. Go on with: difftool resume {folder.path}")
+        raise stop.error(f"Stopped at step {last.step} of {last.steps}, and saved. Go on with: {command('resume', folder.path)}")
     steps = last.steps if last else stage.config["train"]["steps"]
     return {
         "run": str(folder.path),
@@ -134,9 +134,8 @@ def _logged(folder: RunFolder) -> Iterator[None]:
         raise
     except KeyboardInterrupt:
         folder.log("stopped at once by a second Ctrl-C")
-        raise Interrupted(
-            f"Stopped at once, without saving this step. The last checkpoint stands; go on with: difftool resume {folder.path}"
-        ) from None
+        kept = "The last checkpoint stands" if folder.latest_checkpoint() else "There is no checkpoint yet"
+        raise Interrupted(f"Stopped at once, without saving this step. {kept}; go on with: {command('resume', folder.path)}") from None
     except Exception:
         folder.log(traceback.format_exc())
         raise

@@ -75,6 +75,11 @@ def _with_modality(modality: str | None, layers: Sequence[Layer]) -> list[Layer]
     return [choice, *layers, choice]
 
 
+def _as_key(name: str) -> str:
+    """The engine's key of a name, as ``train.steps`` for ``steps``; "" where there is none."""
+    return next((f"{table}.{name}" for table, model in ENGINE.items() if name in model.model_fields), "")
+
+
 @dataclass
 class _Entry:
     value: Any
@@ -199,7 +204,9 @@ class _Resolution:
             for name, value in layer.data.items():
                 if name == "recipe" and isinstance(value, str):
                     continue
-                if name not in TABLES:
+                if name not in TABLES and not isinstance(value, Mapping) and (key := _as_key(name)):
+                    self.faults.append(f"{layer.where((name,))}: {name} stands outside any table. Did you mean {key}?")
+                elif name not in TABLES:
                     close = get_close_matches(name, TABLES, n=1)
                     hint = f"Did you mean [{close[0]}]?" if close else f"The tables are: {', '.join(TABLES)}"
                     self.faults.append(f"{layer.where((name,))}: [{name}] is unknown. {hint}")

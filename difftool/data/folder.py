@@ -10,6 +10,8 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +35,8 @@ def scan_folder(path: Path | str, suffixes: Sequence[str]) -> list[Item]:
 
     - ``class``: the folder it is in, relative to ``path``; none for files at the top.
     - ``caption``: the text of the ``.txt`` file of the same name beside it.
-    - the columns of ``metadata.csv`` or ``metadata.jsonl`` at the top, whose ``file_name`` is relative to ``path``.
+    - the columns of ``metadata.csv`` or ``metadata.jsonl`` in any folder, whose ``file_name`` is relative to that folder; of two
+      that speak of one file, the nearer one wins.
 
     Args:
         path: a folder, or one file. Nothing is ever written there.
@@ -44,7 +47,7 @@ def scan_folder(path: Path | str, suffixes: Sequence[str]) -> list[Item]:
     """
     path, suffixes = Path(path), tuple(suffix.lower() for suffix in suffixes)
     tree = _walk(path) if path.is_dir() else _beside(path)
-    names = sorted((name for name in tree.wanted if _suffix(name) in suffixes and name not in METADATA), key=natural)
+    names = sorted((name for name in tree.wanted if _suffix(name) in suffixes and name.rpartition("/")[2] not in METADATA), key=natural)
     if not names:
         raise DataError(_nothing(path, tree, suffixes))
     captions = {_stem(name): name for name in tree.files if _suffix(name) == CAPTION_SUFFIX and CAPTION_SUFFIX not in suffixes}
@@ -155,25 +158,30 @@ def _read_text(path: Path) -> str:
 
 
 def _metadata(tree: _Tree, names: Sequence[str]) -> dict[str, Row]:
-    """File name -> its row."""
-    present = [name for name in METADATA if name in tree.files]
-    if not present:
-        return {}
-    if len(present) > 1:
-        raise DataError(f"{tree.root} holds both {' and '.join(present)}. Keep one of them: which should win is not evident.")
-    path = tree.root / present[0]
-    rows = _from_csv(path) if path.suffix == ".csv" else _from_jsonl(path)
-    return _by_name(path, rows, set(names))
+    """File name -> its row, from the metadata of every folder, the top one first."""
+    found: dict[str, Row] = {}
+    known = set(names)
+    tables = sorted((name.rpartition("/")[0], name) for name in tree.files if name.rpartition("/")[2] in METADATA)
+    for folder, group in groupby(tables, key=itemgetter(0)):
+        present = [tree.root / name for _, name in group]
+        if len(present) > 1:
+            both = " and ".join(path.name for path in present)
+            raise DataError(f"{tree.root / folder} holds both {both}. Keep one of them: which should win is not evident.")
+        rows = _from_csv(present[0]) if present[0].suffix == ".csv" else _from_jsonl(present[0])
+        prefix = f"{folder}/" if folder else ""
+        for name, row in _by_name(present[0], rows, prefix, known).items():
+            found[prefix + name] = {**found.get(prefix + name, {}), **row}
+    return found
 
 
-def _by_name(path: Path, rows: Iterable[tuple[int, dict[str, Any]]], names: set[str]) -> dict[str, Row]:
+def _by_name(path: Path, rows: Iterable[tuple[int, dict[str, Any]]], prefix: str, names: set[str]) -> dict[str, Row]:
     found: dict[str, Row] = {}
     missing: list[str] = []
     for line, row in rows:
         name = _normal(row.pop(FILE_NAME, None), path, line)
         if name in found:
             raise DataError(f"{path}, line {line}: {name} has a row already. Remove one of the two: which is right is not evident.")
-        if name not in names:
+        if prefix + name not in names:
             missing.append(f"{name} (line {line}{', not a kind of file that is read' if (path.parent / name).exists() else ''})")
         found[name] = {column: value for column, value in row.items() if value not in (None, "")}
     if missing:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click import UsageError as ClickUsageError
 from fakes import hooks, plugin
+from PIL import Image
 
 from difftool.cli import failure, main
 from difftool.cli.console import duration, number, size, table
 from difftool.cli.flags import values_of
+from difftool.cli.train import _new_path, data_path
 from difftool.errors import ConfigError, DataError, DeviceError, Interrupted, PluginError, Terminated
 from difftool.registry import Registry
 
@@ -43,9 +50,6 @@ def call(capsys):
         (PluginError("bad"), 4),
         (DeviceError("bad"), 5),
         (MemoryError("bad"), 5),
-        (Interrupted("bad"), 130),
-        (KeyboardInterrupt(), 130),
-        (Terminated("bad"), 75),
         (OSError(28, "No space left on device", "model"), 1),
         (ValueError("bad"), 1),
     ],
@@ -56,6 +60,66 @@ def test_exit_codes(capsys, error, code):
     assert captured.out == ""
     assert captured.err.startswith("Error: ")
     assert "Traceback" not in captured.err
+
+
+@pytest.mark.parametrize(("error", "code"), [(Interrupted("Stopped."), 130), (KeyboardInterrupt(), 130), (Terminated("Stopped."), 75)])
+def test_what_was_asked_to_stop_is_no_error(capsys, error, code):
+    assert failure.report(error) == code
+    assert capsys.readouterr().err in ("Stopped.\n", "Interrupted.\n")
+
+
+@pytest.mark.parametrize("group", [[], ["config"], ["runs"], ["data"], ["plugins"]])
+def test_a_group_alone_shows_its_help(call, group):
+    code, _, err = call(*group)
+    assert code == 2
+    assert err.startswith("Usage: difftool")
+    assert "See:" not in err
+    assert "..." not in err.partition("Commands:")[2]
+
+
+def test_a_reader_that_leaves_ends_the_listing_and_not_the_work(tmp_path):
+    work = "import sys; from difftool.cli.console import out, say\nfor i in range(9): out(str(i)); say(str(i))\nopen('done', 'w').close()"
+    line = f'"{sys.executable}" -c "$WORK"'
+    for pipe in ("| true", "2>&1 | true"):
+        ended = subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {{ sleep 0.3; {line}; }} {pipe}"], cwd=tmp_path, env={**os.environ, "WORK": work}, check=False
+        )
+        assert ended.returncode == 0
+        (tmp_path / "done").unlink()
+
+
+def test_each_file_that_is_checked_answers_for_itself(call, tmp_path):
+    (tmp_path / "a.toml").write_text("steps = 5")
+    (tmp_path / "b.toml").write_text("[train\n")
+    err = call("config", "check", "a.toml", "b.toml")[2]
+    assert "a.toml:1: steps stands outside any table. Did you mean train.steps?" in err
+    assert "a.toml: the kind of data is not given" in err
+    assert "b.toml: the kind of data is not given" in err
+
+
+def test_data_check_takes_the_flags_that_its_advice_names(call, tmp_path):
+    (tmp_path / "it's").mkdir()
+    for i in range(3):
+        Image.new("RGB", (40, 20), (i, 90 * i, 255 - 90 * i)).save(tmp_path / "it's" / f"{i}.png")
+    code, out, _ = call("data", "check", "it's", "-m", "image", "--size", "12x10", "--resize", "pad")
+    assert code == 0
+    assert "trained at 12x10" in out
+    assert "train -m image 'it'\"'\"'s' --recipe" in out
+    assert "lose over a quarter" not in out
+    for i in range(3, 5):
+        (tmp_path / "it's" / f"{i}.png").touch()
+    code, out, _ = call("data", "check", "it's", "-m", "image")
+    assert code == 3
+    assert "to train" not in out
+
+
+@pytest.mark.parametrize(("data", "name"), [("photos.v2", "photos.v2"), ("photos.v2/cat/..", "photos.v2"), ("one.png", "one")])
+def test_a_run_is_named_after_its_data(tmp_path, data, name):
+    (tmp_path / "photos.v2" / "cat").mkdir(parents=True)
+    (tmp_path / "one.png").touch()
+    path = data_path(data)
+    assert ".." not in path.parts
+    assert _new_path(SimpleNamespace(data=SimpleNamespace(path=str(path)))) == Path("runs", name)
 
 
 def test_a_traceback_only_when_asked_for(call):
@@ -114,8 +178,12 @@ def test_a_run_that_exists_is_left_alone(call, tmp_path):
     (tmp_path / "taken" / "file").write_text("mine")
     code, _, err = call("train", "-m", "image", "--run", "taken")
     assert code == 2
-    assert "difftool resume taken" in err
+    assert "taken already exists" in err
+    assert "resume" not in err
     assert [path.name for path in (tmp_path / "taken").iterdir()] == ["file"]
+    (tmp_path / "a run").mkdir()
+    (tmp_path / "a run" / "config.toml").touch()
+    assert "difftool resume 'a run'" in call("train", "-m", "image", "--run", "a run")[2]
 
 
 @pytest.mark.parametrize("kind", ["", "samplers", "recipes", "modalities"])

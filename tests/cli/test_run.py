@@ -52,8 +52,42 @@ def test_resume_of_a_finished_run_says_so_and_goes_on_when_asked(capsys):
     captured = capsys.readouterr()
     assert json.loads(captured.out[captured.out.index("{") :])["steps"] == 3
     assert "steps = 3" in Path("runs/second/config.toml").read_text()
+    capsys.readouterr()
+    assert call("resume", "second", "--steps", "1") == 2
+    assert "at step 3 already" in capsys.readouterr().err
+    assert "steps = 3" in Path("runs/second/config.toml").read_text()
     assert call("runs", "compare", "first", "second", "--json") == 0
     assert json.loads(capsys.readouterr().out)["differences"]["train.steps"] == [4, 3]
+
+
+@pytest.fixture(scope="module")
+def ages(tmp_path_factory):
+    """The pictures as Hugging Face's imagefolder has them: in a split's folder, described by the metadata in it."""
+    folder = tmp_path_factory.mktemp("ages") / "train"
+    folder.mkdir()
+    found = sorted(pictures().rglob("*.png"))
+    rows = [["file_name", "label", "age"]]
+    for i, path in enumerate(found):
+        (folder / f"{i}.png").write_bytes(path.read_bytes())
+        rows.append([f"{i}.png", path.parent.name, i + 0.5])
+    with open(folder / "metadata.csv", "w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return folder.parent
+
+
+@pytest.mark.parametrize(
+    ("sets", "conditions"),
+    [
+        ([], {"label": "label"}),
+        (["conditions.age.use=number"], {"label": "label", "age": "number"}),
+        (["conditions.label.use=none"], {}),
+        (["conditions.age.use=number", "conditions.label.use=none"], {"age": "number"}),
+    ],
+)
+def test_a_condition_more_leaves_the_class_in_place(capsys, ages, sets, conditions):
+    words = [word for setting in sets for word in ("--set", setting)]
+    assert call("train", "-m", "image", str(ages), *WORDS, *words, "--set", "modality.augment=0", "--dry-run", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["conditions"] == conditions
 
 
 def test_dry_run_writes_nothing(capsys):

@@ -140,6 +140,18 @@ def test_jsonl(make):
     assert columns(root) == {"a.dat": {"n": 3.0, "t": "x", "ok": "true", "box": "[1, 2]"}, "b.dat": {}}
 
 
+def test_metadata_of_any_folder_and_the_nearer_one_wins(make):
+    root = make("a.dat", "train/b.dat", "train/deep/c.dat", metadata__csv="file_name,label,n\na.dat,top,1\ntrain/b.dat,top,2\n")
+    (root / "train" / "metadata.csv").write_text("file_name,label\nb.dat,near\ndeep/c.dat,far\n")
+    assert columns(root) == {
+        "a.dat": {"label": "top", "n": 1.0},
+        "train/b.dat": {"class": "train", "label": "near", "n": 2.0},
+        "train/deep/c.dat": {"class": "train/deep", "label": "far"},
+    }
+    (root / "train" / "metadata.jsonl").touch()
+    refused(root, "train holds both metadata.csv and metadata.jsonl")
+
+
 def test_metadata_wins_over_caption(make):
     root = make("a.dat", a__txt="file", metadata__csv="file_name,caption\na.dat,table\n")
     assert columns(root) == {"a.dat": {"caption": "table"}}

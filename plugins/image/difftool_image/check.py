@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from .resize import smaller
 if TYPE_CHECKING:
     from .modality import ImageModality
 
+BAD = 0.1  # share of unreadable pictures above which training refuses
 FLAT = 2.0  # standard deviation, of 255, under which a picture shows nothing
 
 
@@ -60,7 +62,8 @@ def findings(modality: ImageModality, items: Sequence[Item]) -> Iterator[Finding
     yield from _duplicates(good)
     yield from _flat(good)
     yield from _columns(items)
-    yield _proposal(modality, items)
+    if len(good) >= (1 - BAD) * len(looks):
+        yield _proposal(modality, items)
 
 
 def _look(modality: ImageModality, item: Item) -> Look:
@@ -83,7 +86,7 @@ def _unreadable(looks: Sequence[Look]) -> Iterator[Finding]:
         return
     share = len(bad) / len(looks)
     first = " ".join(look.bad for look in bad[:5]) + (f" … and {len(bad) - 5:,} more" if len(bad) > 5 else "")
-    yield Finding("error" if share > 0.1 else "warning", f"{len(bad):,} ({share:.1%}) would be skipped: {first}")
+    yield Finding("error" if share > BAD else "warning", f"{len(bad):,} ({share:.1%}) would be skipped: {first}")
 
 
 def _sizes(modality: ImageModality, good: Sequence[Look]) -> Iterator[Finding]:
@@ -179,8 +182,7 @@ def _text(value: str | float) -> str:
 
 def _proposal(modality: ImageModality, items: Sequence[Item]) -> Finding:
     root = _root(items)
-    path = f"'{root}'" if " " in str(root) else str(root)
-    return Finding("ok", f"to train: difftool train -m image {path} --recipe tiny (a CPU), or --recipe small (a GPU)")
+    return Finding("ok", f"to train: difftool train -m image {shlex.quote(str(root))} --recipe tiny (a CPU), or --recipe small (a GPU)")
 
 
 def _root(items: Iterable[Item]) -> Path:

@@ -1,0 +1,23 @@
+"""The live display of a training run, on terminals of every width."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from difftool.cli.progress import live
+from difftool.engine.fit import Progress
+
+
+@pytest.mark.parametrize("width", [30, 40, 71, 80, 160])
+def test_the_step_and_the_loss_are_seen_on_any_terminal(monkeypatch, width):
+    shown = io.StringIO()
+    shown.isatty = lambda: True
+    monkeypatch.setattr("sys.stderr", shown)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("NO_COLOR", "1")
+    with live() as display:
+        display.show(Progress(1234, 100_000, 0.5, 120.0, 3000.0, 2_000_000_000, 1e-3))
+    assert "1234/100000" in shown.getvalue()
+    assert "loss 0.5000" in shown.getvalue()
