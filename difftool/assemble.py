@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def _fitted(config: Config, registry: Registry, modality: Modality, items: Seque
     """The modality settled on the items. What it found is kept: it may have opened every one of a million files to find it."""
     use = config.modality.use
     note = place(f"settled/{fingerprint(modality, use, listed)[:20]}.json")
-    if note.exists():
+    with suppress(FileNotFoundError, ValueError):  # a note that says nothing valid any more is written anew
         options = registry.options(registry.modality(use)).model_validate_json(note.read_text(encoding="utf-8"))
         return _build(registry, "modality", Part(use, options))
     fitted = modality.fit(items)

@@ -102,6 +102,13 @@ def modality_contract(name: str, *, options: dict[str, Any] | None = None, sets:
             _, items, modality = demo
             assert type(modality)(modality.settings()).fit(items).settings() == modality.settings()
 
+        def test_its_settings_are_all_there_is_to_it(self, demo):
+            """What was settled is kept as JSON, and a modality is made from that alone: the next run, and sampling, do so."""
+            settings = demo[2].settings()
+            again = type(demo[2])(type(settings).model_validate_json(settings.model_dump_json()))
+            assert again.settings() == settings
+            assert again.describe() == demo[2].describe()
+
         def test_every_example_is_of_the_shape_it_describes(self, demo):
             _, items, modality = demo
             shape, _, _ = modality.describe()
