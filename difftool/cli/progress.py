@@ -92,7 +92,9 @@ def live() -> Iterator[Display]:
     wide = console.width >= ROOM_FOR_BAR
     columns = [BarColumn(bar_width=None), MofNCompleteColumn(), text] if wide else [text]
     with Bar(*columns, console=console, refresh_per_second=4, expand=wide) as bar:
-        yield _Live(bar, wide)
+        shown = _Live(bar, wide)
+        yield shown
+        shown.close()
 
 
 class _Live:
@@ -109,6 +111,11 @@ class _Live:
         self._bar.update(self._task, total=progress.steps, completed=progress.step, description=text)
         if progress.preview:
             self.say(f"preview {progress.preview}")
+
+    def close(self) -> None:
+        """Leave no empty bar behind where there was nothing to do."""
+        if self._bar.tasks[self._task].total is None:
+            self._bar.remove_task(self._task)
 
     def say(self, text: str) -> None:
         self._bar.console.print(text, markup=False, soft_wrap=True)

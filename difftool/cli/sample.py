@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import __version__
-from ..errors import ConfigError, DifftoolError, Interrupted, RunExistsError, UsageError
+from ..errors import ConfigError, DifftoolError, Interrupted, RunExistsError, Terminated, UsageError
 from ..files import unused
 from .console import command, out, out_json, say
 from .flags import Flag, Sectioned, flags_of, given, registry
 from .progress import counted
+from .signals import terminate_at_once
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -185,6 +186,7 @@ def sample(
     wish = Wish(
         n, seed, start, folder, device, precision, ema, parse_conditions(conds), given(ctx), sets, on_sample=None if as_json else out
     )
+    terminate_at_once()
     made = sample_model(model_path(model), registry(ctx), wish)
     if as_json:
         out_json(made)
@@ -288,8 +290,10 @@ def _written(stage: Stage, request: SampleRequest, folder: Path, path: Path, con
             shown += [one] if len(shown) < SHEET else []
             if wish.on_sample:
                 wish.on_sample(str(file))
-    except KeyboardInterrupt:
-        raise Interrupted(f"Stopped: {len(rows)} of {request.n} samples are in {folder}.") from None
+    except (KeyboardInterrupt, Terminated) as stopped:
+        kind = Terminated if isinstance(stopped, Terminated) else Interrupted
+        rest = f"The others: --start {request.start + len(rows)} -n {request.n - len(rows)}, into another folder."
+        raise kind(f"Stopped: {len(rows)} of {request.n} samples are in {folder}. {rest}") from None
     finally:
         _write_table(folder, rows)
     titles = [_label(one.cond).lstrip("-") for one in shown]

@@ -21,3 +21,13 @@ def test_the_step_and_the_loss_are_seen_on_any_terminal(monkeypatch, width):
         display.show(Progress(1234, 100_000, 0.5, 120.0, 3000.0, 2_000_000_000, 1e-3))
     assert "1234/100000" in shown.getvalue()
     assert "loss 0.5000" in shown.getvalue()
+
+
+def test_no_empty_bar_is_left_where_there_was_nothing_to_do(monkeypatch):
+    shown = io.StringIO()
+    shown.isatty = lambda: True
+    monkeypatch.setattr("sys.stderr", shown)
+    monkeypatch.setenv("NO_COLOR", "1")
+    with live():
+        pass
+    assert shown.getvalue().rpartition("\x1b[2K")[2].removesuffix("\x1b[?25h").strip() == ""

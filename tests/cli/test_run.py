@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
 from small import SETS, pictures
 
-from difftool.cli import main
+from difftool.cli import main, sample
 
 WORDS = [word for setting in SETS for word in ("--set", setting)]
 
@@ -111,6 +113,23 @@ def test_samples_are_files_that_can_be_read_again(capsys):
     assert call("data", "check", "made", "-m", "image") == 0
     assert call("sample", "first", "-o", "made") == 2
     assert "already holds something" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("kind", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+def test_sampling_that_is_stopped_keeps_what_it_made(capsys, monkeypatch, kind, code):
+    real, made = sample._label, []
+
+    def counting(cond):
+        made.append(cond)
+        if len(made) == 3:
+            os.kill(os.getpid(), kind)
+        return real(cond)
+
+    monkeypatch.setattr(sample, "_label", counting)
+    assert call("sample", "first", "-n", "5", "-o", f"stopped{code}") == code
+    assert f"Stopped: 2 of 5 samples are in stopped{code}. The others: --start 2 -n 3" in capsys.readouterr().err
+    assert len(list(csv.DictReader(Path(f"stopped{code}/metadata.csv").read_text().splitlines()))) == 2
+    assert call("sample", "first", "-n", "3", "--start", "2", "-o", f"others{code}") == 0
 
 
 def test_sampling_otherwise(capsys):
