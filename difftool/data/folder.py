@@ -21,6 +21,7 @@ from ..modality import Item
 METADATA = ("metadata.csv", "metadata.jsonl")
 FILE_NAME = "file_name"
 CLASS = "class"
+LABEL = "label"
 CAPTION = "caption"
 CAPTION_SUFFIX = ".txt"
 
@@ -33,7 +34,8 @@ def scan_folder(path: Path | str, suffixes: Sequence[str]) -> list[Item]:
     Hidden files and folders are left out, and so are links that lead nowhere or back up. Columns of an item, the later
     ones winning:
 
-    - ``class``: the folder it is in, relative to ``path``; none for files at the top.
+    - ``class``: the folder it is in, relative to ``path``; none for files at the top, nor where metadata gives a ``label``, since
+      folders then say something else, such as train and test.
     - ``caption``: the text of the ``.txt`` file of the same name beside it.
     - the columns of ``metadata.csv`` or ``metadata.jsonl`` in any folder, whose ``file_name`` is relative to that folder; of two
       that speak of one file, the nearer one wins.
@@ -52,7 +54,12 @@ def scan_folder(path: Path | str, suffixes: Sequence[str]) -> list[Item]:
         raise DataError(_nothing(path, tree, suffixes))
     captions = {_stem(name): name for name in tree.files if _suffix(name) == CAPTION_SUFFIX and CAPTION_SUFFIX not in suffixes}
     rows = _metadata(tree, names)
-    return [Item(tree.root / name, {**_folder_columns(tree.root, name, captions), **rows.get(name, {})}) for name in names]
+    return [Item(tree.root / name, _joined(_folder_columns(tree.root, name, captions), rows.get(name, {}))) for name in names]
+
+
+def _joined(folder: Row, row: Row) -> dict[str, str | float]:
+    """What metadata says wins over what the folder says."""
+    return {**{name: value for name, value in folder.items() if name != CLASS or LABEL not in row}, **row}
 
 
 def natural(name: str) -> tuple[Any, ...]:

@@ -145,8 +145,8 @@ def test_metadata_of_any_folder_and_the_nearer_one_wins(make):
     (root / "train" / "metadata.csv").write_text("file_name,label\nb.dat,near\ndeep/c.dat,far\n")
     assert columns(root) == {
         "a.dat": {"label": "top", "n": 1.0},
-        "train/b.dat": {"class": "train", "label": "near", "n": 2.0},
-        "train/deep/c.dat": {"class": "train/deep", "label": "far"},
+        "train/b.dat": {"label": "near", "n": 2.0},
+        "train/deep/c.dat": {"label": "far"},
     }
     (root / "train" / "metadata.jsonl").touch()
     refused(root, "train holds both metadata.csv and metadata.jsonl")
@@ -261,3 +261,11 @@ def test_not_utf8(make, name):
 
 def test_two_metadata_files(make):
     refused(make("a.dat", "metadata.csv", "metadata.jsonl"), "both")
+
+
+def test_folders_are_no_classes_where_metadata_has_labels(tmp_path):
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+        (tmp_path / split / "a.dat").touch()
+    (tmp_path / "metadata.csv").write_text("file_name,label\ntrain/a.dat,cat\ntest/a.dat,dog\n")
+    assert [dict(item.columns) for item in scan_folder(tmp_path, (".dat",))] == [{"label": "dog"}, {"label": "cat"}]
