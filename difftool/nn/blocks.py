@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .attention import Attention
-from .layers import conv, masked, upsample
+from .layers import conv, masked, unpatchify, upsample
 from .norm import NormActivation
 
 
@@ -46,22 +47,28 @@ class Block(nn.Module):
 
 
 class Down(nn.Module):
-    """To the next level: half the positions, rounded up, and its width."""
+    """To the next level: a fraction of the positions, rounded up, and its width. No position between two of them is missed."""
 
-    def __init__(self, dimension: int, inputs: int, outputs: int) -> None:
+    def __init__(self, dimension: int, inputs: int, outputs: int, factor: int) -> None:
         super().__init__()
-        self.conv = conv(dimension, inputs, outputs, stride=2)
+        self.conv = conv(dimension, inputs, outputs, kernel=2 * factor - 1, stride=factor)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         return self.conv(masked(x, mask))
 
 
 class Up(nn.Module):
-    """To the level above: its width, chosen where positions are few, and its ``sizes``; the block that follows smooths."""
+    """To the level above: its width, chosen where positions are few, and its ``sizes``; the block that follows smooths.
 
-    def __init__(self, dimension: int, inputs: int, outputs: int) -> None:
+    By 2, each position is repeated. By more, each of the positions that it becomes has weights of its own (Shi et al. 2016,
+    arXiv:1609.05158): repeats as long as that would leave images of the lower frequencies that a block's few taps cannot smooth away.
+    """
+
+    def __init__(self, dimension: int, inputs: int, outputs: int, factor: int) -> None:
         super().__init__()
-        self.conv = conv(dimension, inputs, outputs, kernel=1)
+        self.factor, self.repeats = factor, factor <= 2
+        self.conv = conv(dimension, inputs, outputs * (1 if self.repeats else factor**dimension), kernel=1)
 
-    def forward(self, x: Tensor, sizes, mask: Tensor | None) -> Tensor:
-        return upsample(masked(self.conv(x), mask), sizes)
+    def forward(self, x: Tensor, sizes: torch.Size, mask: Tensor | None) -> Tensor:
+        h = masked(self.conv(x), mask)
+        return upsample(h, self.factor, sizes) if self.repeats else unpatchify(h, self.factor, sizes)

@@ -51,9 +51,9 @@ def unpatchify(x: Tensor, side: int, sizes: torch.Size) -> Tensor:
     return crop(x.reshape(b, c // side**d, *(n * side for n in coarse)), sizes)
 
 
-def upsample(x: Tensor, sizes: torch.Size) -> Tensor:
-    """Each position twice along every axis, cut to ``sizes``."""
-    return crop(F.interpolate(x, scale_factor=2.0), sizes)
+def upsample(x: Tensor, factor: int, sizes: torch.Size) -> Tensor:
+    """Each position ``factor`` times along every axis, cut to ``sizes``."""
+    return crop(x if factor == 1 else F.interpolate(x, scale_factor=float(factor)), sizes)
 
 
 def crop(x: Tensor, sizes: torch.Size) -> Tensor:

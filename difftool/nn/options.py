@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from typing import Self
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from ..options import Options
 
@@ -12,7 +14,10 @@ class UNetOptions(Options):
 
     channels: PositiveInt = Field(64, description="width of the first level")
     multipliers: tuple[PositiveInt, ...] = Field(
-        (1, 2, 4), min_length=1, description="width of each level over the first's; each level halves the resolution"
+        (1, 2, 4), min_length=1, description="width of each level over the first's; each level has a fraction of the positions, see factors"
+    )
+    factors: tuple[PositiveInt, ...] = Field(
+        (), description="how many times fewer positions, along every axis, each level after the first has; empty for 2 throughout"
     )
     blocks: PositiveInt = Field(2, description="residual blocks per level on the way down; one more on the way up")
     attention: NonNegativeInt = Field(
@@ -24,3 +29,17 @@ class UNetOptions(Options):
     embedding: NonNegativeInt = Field(0, description="width of the noise embedding; 0 for four times channels")
     skip_scale: PositiveFloat = Field(1.0, le=1, description="factor on the sum that ends every block; 0.7071 keeps the variance at one")
     patch: PositiveInt = Field(1, description="side of the patches that the first level sees as one position; raise it for large examples")
+
+    @model_validator(mode="after")
+    def _a_factor_between_levels(self) -> Self:
+        if self.factors and len(self.factors) != len(self.multipliers) - 1:
+            raise ValueError(
+                f"factors lie between levels: {len(self.multipliers)} multipliers need {len(self.multipliers) - 1} factors, or none "
+                f"for the default; {len(self.factors)} are given"
+            )
+        return self
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The factor between each level and the next."""
+        return self.factors or (2,) * (len(self.multipliers) - 1)

@@ -40,13 +40,15 @@ class UNet(Backbone):
             attentions = list(_attentions(options, interface, level, middle))
             return Block(d, inputs, widths[level], embedding, options.dropout, options.skip_scale, attentions)
 
-        self.patch = options.patch
+        self.patch, self.factors = options.patch, options.steps
         self.embedding = NoiseEmbedding(embedding, interface.vector)
         self.stem = conv(d, (channels + interface.channels) * options.patch**d, widths[0])
         self.encoder = _levels((block(i, w) for _ in range(options.blocks)) for i, w in enumerate(widths))
-        self.downs = nn.ModuleList(Down(d, above, below) for above, below in pairwise(widths))
+        self.downs = nn.ModuleList(Down(d, *pair, factor) for pair, factor in zip(pairwise(widths), options.steps, strict=True))
         self.middle = nn.ModuleList(block(len(widths) - 1, widths[-1], middle) for middle in (True, False))
-        self.ups = nn.ModuleList(Up(d, below, above) for above, below in pairwise(widths))
+        self.ups = nn.ModuleList(
+            Up(d, below, above, factor) for (above, below), factor in zip(pairwise(widths), options.steps, strict=True)
+        )
         self.decoder = _levels((block(i, 2 * w) for _ in range(options.blocks + 1)) for i, w in enumerate(widths))
         self.norm = NormActivation(widths[0])
         self.head = conv(d, widths[0], channels * options.patch**d, gain=0)
@@ -77,8 +79,8 @@ class UNet(Backbone):
         if mask is None:
             return [None] * len(self.encoder)
         masks = [every(_positions(x, mask), self.patch)]
-        for _ in self.downs:
-            masks.append(every(masks[-1], 2))
+        for factor in self.factors:
+            masks.append(every(masks[-1], factor))
         return masks
 
     def _run(self, block: nn.Module, *args: Tensor | None) -> Tensor:
@@ -93,7 +95,7 @@ def _levels(levels: Iterable[Iterable[Block]]) -> nn.ModuleList:
 
 def _attentions(options: UNetOptions, interface: Interface, level: int, middle: bool) -> Iterator[Attention]:
     """What the blocks of a level attend to. An axis that varies is taken to be too long to attend to."""
-    channels, stride = options.channels * options.multipliers[level], options.patch * 2**level
+    channels, stride = options.channels * options.multipliers[level], options.patch * math.prod(options.steps[:level])
     positions = math.prod(math.inf if size is None else -(-size // stride) for size in interface.shape[1:])
     here = positions <= options.attention and (middle or positions >= options.attention_from)
     if here:

@@ -27,7 +27,8 @@ def test_patches_are_pixel_unshuffle_in_two_dimensions():
 
 def test_upsampling_repeats_and_cuts():
     x = torch.arange(3.0).view(1, 1, 3)
-    assert upsample(x, torch.Size([5])).flatten().tolist() == [0, 0, 1, 1, 2]
+    assert upsample(x, 2, torch.Size([5])).flatten().tolist() == [0, 0, 1, 1, 2]
+    assert upsample(x, 1, torch.Size([3])).flatten().tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("d", [1, 2, 3])

@@ -8,6 +8,7 @@ import torch
 from difftool.errors import UsageError
 from difftool.nn.attention import attend
 from difftool.nn.backbone import Interface, Signals
+from difftool.nn.blocks import Down, Up
 from difftool.nn.options import UNetOptions
 from difftool.nn.unet import UNet
 
@@ -34,6 +35,36 @@ def build(shape=(3, 8, 8), stirred=True, vector=0, tokens=0, channels=0, **optio
 def test_any_number_of_dimensions_and_any_size(shape, patch):
     network = build(shape, patch=patch, multipliers=(1, 2, 2))
     assert network(torch.randn(2, *shape), torch.zeros(2), Signals()).shape == (2, *shape)
+
+
+@pytest.mark.parametrize("shape", [(2, 64), (2, 37), (3, 9, 14), (2, 4, 6, 5)], ids=str)
+@pytest.mark.parametrize("factors", [(4, 3), (1, 4), (2, 5)], ids=str)
+def test_any_factor_between_levels(shape, factors):
+    network = build(shape, factors=factors, multipliers=(1, 2, 2))
+    assert network(torch.randn(2, *shape), torch.zeros(2), Signals()).shape == (2, *shape)
+
+
+def test_factors_of_two_are_the_default():
+    plain, said = build(multipliers=(1, 2, 2)), build(multipliers=(1, 2, 2), factors=(2, 2))
+    assert {n: p.shape for n, p in plain.named_parameters()} == {n: p.shape for n, p in said.named_parameters()}
+    x, c_noise = torch.randn(1, 3, 8, 8), torch.zeros(1)
+    assert torch.equal(plain(x, c_noise, Signals()), said(x, c_noise, Signals()))
+
+
+@pytest.mark.parametrize("factors", [(4,), (4, 4, 4)], ids=str)
+def test_a_factor_too_few_or_too_many_is_refused(factors):
+    with pytest.raises(ValueError, match=f"3 multipliers need 2 factors.*{len(factors)} are given"):
+        UNetOptions(multipliers=(1, 2, 2), factors=factors)
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_every_position_reaches_the_level_below_and_is_reached_from_it(factor):
+    torch.manual_seed(0)
+    down, up, x = Down(1, 2, 3, factor), Up(1, 3, 2, factor), torch.randn(1, 2, 12, requires_grad=True)
+    h = down(x, None)
+    up(h, x.shape[2:], None).square().sum().backward()
+    assert h.shape[2] == 12 // factor
+    assert (x.grad != 0).all()
 
 
 @pytest.mark.parametrize("shape", [(3,), (3, 2, 2, 2, 2), (None, 8, 8)], ids=str)
@@ -71,12 +102,13 @@ def test_attention_is_placed_by_the_number_of_positions():
     assert attending(build((3, 32, 32), **levels, attention=0)) == [False] * 4
     assert attending(build((3, 64, 64), **levels, attention=256, patch=4)) == [True] * 4
     assert attending(build((3, None), **levels)) == [False] * 4
+    assert attending(build((3, 4096), **levels, attention=64, factors=(4, 4, 4))) == [False, False, False, True]
 
 
 @pytest.mark.parametrize(("real", "padded"), [((5,), (8,)), ((5, 6), (8, 11)), ((3, 2, 5), (4, 4, 6))], ids=str)
-@pytest.mark.parametrize("patch", [1, 2])
-def test_padding_changes_nothing(real, padded, patch):
-    network = build((2, *padded), patch=patch, attention=1000, vector=4, channels=1, multipliers=(1, 2, 2))
+@pytest.mark.parametrize(("patch", "factors"), [(1, ()), (2, ()), (1, (4, 3)), (2, (3, 1))], ids=str)
+def test_padding_changes_nothing(real, padded, patch, factors):
+    network = build((2, *padded), patch=patch, attention=1000, vector=4, channels=1, multipliers=(1, 2, 2), factors=factors)
     x, beside, c_noise, vector = torch.randn(2, 2, *padded), torch.randn(2, 1, *padded), torch.tensor([-0.5, 0.5]), torch.randn(2, 4)
     inside = tuple(slice(n) for n in real)
     mask = torch.zeros(2, 1, *padded, dtype=torch.bool)
