@@ -21,6 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import torch
 from common import Work, emit
 from torch import Tensor, nn
@@ -73,7 +74,7 @@ def make_stage(registry: Registry, recipe: str, sets: list[str], conditional: bo
     fixed = ["modality.size=32", 'modality.channels="rgb"', "train.preview=4", *given]
     config = resolve("image", gather(registry, "image", recipe, sets=[*fixed, *sets], project=None), registry)
     modality = make_modality(config, registry)
-    shape, extra, own = modality.describe()
+    shape, extra, own = modality.describe(np.array([[3, 32, 32]]))
     conditions = {**(CONDITIONS if conditional else {}), **{c.name: c for c in own}}
     return build_stage(config, registry, Description(shape, "uint8", 1000, conditions, extra), DEVICE, modality)
 

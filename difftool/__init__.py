@@ -31,6 +31,7 @@ _HOME = {
     "ModalitySpec": "spec",
     "Modality": "modality",
     "ModelFileError": "errors",
+    "NoiseEmbedding": "nn.embedding",
     "NoOptions": "options",
     "Objective": "objective",
     "Options": "options",
@@ -47,11 +48,16 @@ _HOME = {
     "Step": "samplers.step",
     "Stream": "rng",
     "Streams": "rng",
+    "UNet": "nn.unet",
+    "UNetOptions": "nn.options",
     "UsageError": "errors",
     "Weighting": "process.process",
+    "creating": "files",
     "expand_as": "shapes",
     "hookimpl": "hookspecs",
     "order": "samplers.order",
+    "remark": "data.remark",
+    "replacing": "files",
     "scan_folder": "data.folder",
 }
 
@@ -74,6 +80,7 @@ if TYPE_CHECKING:
     from .batch import Batch as Batch
     from .conditioner import Conditioner as Conditioner
     from .data.folder import scan_folder as scan_folder
+    from .data.remark import remark as remark
     from .denoiser import Denoiser as Denoiser
     from .description import Condition as Condition
     from .description import Description as Description
@@ -84,6 +91,8 @@ if TYPE_CHECKING:
     from .errors import ModelFileError as ModelFileError
     from .errors import PluginError as PluginError
     from .errors import UsageError as UsageError
+    from .files import creating as creating
+    from .files import replacing as replacing
     from .hookspecs import hookimpl as hookimpl
     from .modality import Finding as Finding
     from .modality import Item as Item
@@ -91,6 +100,9 @@ if TYPE_CHECKING:
     from .nn.backbone import Backbone as Backbone
     from .nn.backbone import Interface as Interface
     from .nn.backbone import Signals as Signals
+    from .nn.embedding import NoiseEmbedding as NoiseEmbedding
+    from .nn.options import UNetOptions as UNetOptions
+    from .nn.unet import UNet as UNet
     from .objective import Objective as Objective
     from .options import NoOptions as NoOptions
     from .options import Options as Options

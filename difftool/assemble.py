@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from . import __version__
+from .batch import Batch
 from .conditioner import Conditioner
 from .config import AUTO, NONE, Config, Part, config_from_dict
 from .data.cache import Cache, Progress, fingerprint, listing, open_cache, place
 from .data.columns import automatic, condition, names_of, numeric
 from .data.dataset import Dataset
+from .data.order import batch_indices
 from .denoiser import Denoiser
 from .description import Condition, Description
 from .engine.device import choose_device, choose_precision
@@ -30,7 +35,7 @@ from .objective import Objective
 from .process.process import Process
 from .registry import Registry
 from .representation import Representation
-from .rng import key
+from .rng import Stream, key
 from .samplers.step import Sampler
 from .stage import Stage
 
@@ -39,8 +44,17 @@ def make_modality(config: Config, registry: Registry) -> Modality:
     return _build(registry, "modality", config.modality)
 
 
-def open_dataset(config: Config, registry: Registry, *, progress: Progress | None = None) -> tuple[Config, Dataset]:
+MEASURED = 512
+"""Examples that a representation is shown to measure what it needs; many are parts of longer ones, drawn as in training."""
+
+
+def open_dataset(
+    config: Config, registry: Registry, *, progress: Progress | None = None, measured: Mapping[str, Any] | None = None
+) -> tuple[Config, Dataset]:
     """The data that a config names, decoded into the cache, and the config with everything settled that the data decides.
+
+    Args:
+        measured: what the representation measured when the run began; None to measure it now.
 
     Raises:
         DataError: nothing usable, or too much of it unreadable.
@@ -57,7 +71,34 @@ def open_dataset(config: Config, registry: Registry, *, progress: Progress | Non
         config = config.replace(data=config.data.model_copy(update={"path": str(path)}))
     description, values = _described(config, modality, cache)
     source = str(path) if config.data.path else f"the {config.modality.use} demo set"
-    return config, Dataset(cache, modality, description, values, source)
+    dataset = Dataset(cache, modality, description, values, source)
+    found = _measured(config, registry, dataset) if measured is None else measured
+    return config, replace(dataset, description=replace(description, measured=found))
+
+
+def _measured(config: Config, registry: Registry, dataset: Dataset) -> Mapping[str, Any]:
+    """What the representation needs to know of the data; it is kept, so that every process of a run has the very same numbers."""
+    part, description = config.representation, dataset.description
+    about = [
+        __version__,
+        part.use,
+        part.options.model_dump(mode="json"),
+        config.modality.options.model_dump(mode="json"),
+        description.to_json(),
+    ]
+    note = place(f"measured/{blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=10).hexdigest()}.json")
+    with suppress(FileNotFoundError, ValueError):
+        return json.loads(note.read_text(encoding="utf-8"))
+    representation: Representation = _build(registry, "representation", part, description)
+    found = representation.measure(_some_batches(dataset))
+    if found:
+        write_text(note, json.dumps(found))
+    return found
+
+
+def _some_batches(dataset: Dataset, size: int = 32) -> Iterator[Batch]:
+    for at in range(0, MEASURED, size):
+        yield dataset.batch(batch_indices(len(dataset), 0, at, size), Stream(0, "measure", at))
 
 
 def _fitted(config: Config, registry: Registry, modality: Modality, items: Sequence[Item], listed: str) -> Modality:
@@ -109,7 +150,7 @@ def default_part(registry: Registry, conditioner: str, **options: Any) -> Part:
 
 
 def _described(config: Config, modality: Modality, cache: Cache) -> tuple[Description, dict[str, Any]]:
-    shape, extra, own = modality.describe()
+    shape, extra, own = modality.describe(cache.shapes)
     found, values = dict[str, Condition](), {}
     for name, part in config.conditions.items():
         if part.use != NONE:

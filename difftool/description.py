@@ -92,7 +92,8 @@ class Description:
         dtype: numpy's name of the raw type, such as ``uint8``.
         count: number of examples.
         conditions: by name.
-        extra: what the modality measured and needs again when sampling (JSON values only).
+        extra: what the modality knows of the data and needs again when sampling (JSON values only).
+        measured: what the representation measured on the data, such as its mean (JSON values only).
         fingerprint: hash of the decoded examples and their columns; a resumed run says so where it is another.
     """
 
@@ -102,6 +103,7 @@ class Description:
     conditions: Mapping[str, Condition] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str = ""
+    measured: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -111,4 +113,7 @@ class Description:
         conditions = {
             name: Condition(**{**c, "names": tuple(c["names"]), "counts": tuple(c["counts"])}) for name, c in data["conditions"].items()
         }
-        return cls(tuple(data["shape"]), data["dtype"], data["count"], conditions, dict(data["extra"]), data.get("fingerprint", ""))
+        measured = dict(data.get("measured", {}))
+        return cls(
+            tuple(data["shape"]), data["dtype"], data["count"], conditions, dict(data["extra"]), data.get("fingerprint", ""), measured
+        )

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from uuid import uuid4
 
-from .errors import DifftoolError
+from .errors import DifftoolError, UsageError
 
 
 @contextmanager
@@ -31,6 +31,33 @@ def replacing(path: Path) -> Iterator[Path]:
             sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def creating(path: Path) -> Iterator[Path]:
+    """As ``replacing``, for a name that must be free. Raises UsageError when it is not, and leaves what is there as it is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _partial(path)
+    try:
+        with naming_full_disk(path):
+            yield temporary
+            os.chmod(temporary, 0o666 & ~_umask())
+            _give_free_name(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _give_free_name(temporary: Path, path: Path) -> None:
+    try:
+        os.link(temporary, path)
+        return
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links
+        if not path.exists():
+            os.replace(temporary, path)
+            return
+    raise UsageError(f"{path} exists already. Write to another folder, or move it away: samples never overwrite a file.")
 
 
 def _partial(path: Path) -> Path:

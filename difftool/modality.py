@@ -59,12 +59,16 @@ class Modality(ABC):
         """The options with nothing left on ``auto``; they are saved with the run."""
 
     @abstractmethod
-    def describe(self) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Condition, ...]]:
-        """Shape of a raw example, what else sampling needs to know (JSON), and conditions that augmentation adds."""
+    def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Condition, ...]]:
+        """Shape of one example of a raw batch, what else sampling needs to know (JSON), and the conditions that the modality sets itself.
+
+        Args:
+            shapes: ``[count, axes]``, of all the cached examples.
+        """
 
     @abstractmethod
     def collate(self, examples: np.ndarray | Sequence[np.ndarray], rng: Rng) -> Batch:
-        """Cached examples to one raw batch on the CPU: cropping and padding happen here. No conditions yet."""
+        """Cached examples to one raw batch on the CPU: cropping and padding happen here. Conditions are its own ones only."""
 
     @abstractmethod
     def augment(self, raw: Batch, rng: Rng) -> Batch:
@@ -72,11 +76,18 @@ class Modality(ABC):
 
     @abstractmethod
     def template(self, description: Description, n: int, rng: Rng, request: Options) -> Batch:
-        """A raw batch whose shapes and mask ``n`` samples shall have; ``request`` holds the modality's own flags of ``sample``."""
+        """A raw batch whose shapes and mask ``n`` samples shall have; ``request`` holds the modality's own flags of ``sample``.
+
+        Conditions in it are used where the user gives none.
+        """
 
     @abstractmethod
-    def write(self, example: np.ndarray, stem: Path, info: Mapping[str, Any]) -> Path:
-        """Write one raw sample to ``stem`` plus a suffix of the modality's, with ``info`` as provenance; returns the path."""
+    def write(self, example: np.ndarray, stem: Path, info: Mapping[str, Any], request: Options) -> Path:
+        """Write one raw sample to ``stem`` plus a suffix of the modality's, with ``info`` as provenance; returns the path.
+
+        Args:
+            request: as for ``template``; it may say what kind of file is wished for.
+        """
 
     @abstractmethod
     def preview(self, examples: Sequence[np.ndarray], stem: Path, titles: Sequence[str] = ()) -> Path:

@@ -12,6 +12,7 @@ from difftool.engine.device import choose_device
 from difftool.engine.fit import fit
 from difftool.engine.folder import RunFolder, new_run_path
 from difftool.engine.generate import SampleRequest, generate
+from difftool.options import NoOptions
 from difftool.registry import Registry
 
 steps = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
@@ -34,4 +35,5 @@ for progress in fit(stage, dataset, folder):
 trained = load_stage(folder.model_path, parts)
 Path("samples").mkdir(exist_ok=True)
 for sample in generate(trained, SampleRequest(n=8, steps=20, cond={"class": ["all"]})):
-    print(trained.modality.write(sample.example, Path(f"samples/{folder.path.name}-{sample.index}-{sample.cond['class']}"), {}))
+    stem = Path(f"samples/{folder.path.name}-{sample.index}-{sample.cond['class']}")
+    print(trained.modality.write(sample.example, stem, {"seed": 0}, NoOptions()))

@@ -19,7 +19,7 @@ RECIPE = "demo"
 
 
 @click.command()
-@click.option("-m", "--modality", metavar="NAME", help="The kind of data. [default: the first that has a demo recipe]")
+@click.option("-m", "--modality", metavar="NAME", help="The kind of data. [default: that of the shortest demo]")
 @click.option("--steps", metavar="N", type=click.IntRange(1), help="Training steps; fewer are faster and worse.")
 @click.option("--run", metavar="DIR", type=click.Path(path_type=Path), help="The folder of the run. [default: a new one in runs/]")
 @click.option("-n", metavar="N", default=64, show_default=True, type=click.IntRange(1), help="Samples to make.")
@@ -32,7 +32,7 @@ def demo(ctx: click.Context, modality: str | None, steps: int | None, run: Path 
     from .sample import Wish, sample_model
 
     parts = registry(ctx)
-    name = modality or first_modality(parts)
+    name = modality or shortest(parts)
     recipe = RECIPE if f"{name}/{RECIPE}" in parts.names("recipe") else None
     config = resolve(name, gather(parts, name, recipe, (), [("--steps", "train.steps", steps)] if steps else (), project=None), parts)
     refuse_used(run)
@@ -46,9 +46,13 @@ def demo(ctx: click.Context, modality: str | None, steps: int | None, run: Path 
     say(f"Now with your own files: difftool train -m {name} FOLDER")
 
 
-def first_modality(parts: Registry) -> str:
-    """A modality that has a demo recipe, or else any."""
+def shortest(parts: Registry) -> str:
+    """The modality whose demo recipe takes the fewest steps; any where none has one."""
+    from ..config import gather, resolve
+
     names = parts.names("modality")
     if not names:
         raise PluginError("No modality is installed, so there is nothing to train on. Install a plugin, such as those in plugins/.")
-    return next((name for name in names if f"{name}/{RECIPE}" in parts.names("recipe")), names[0])
+    able = [name for name in names if f"{name}/{RECIPE}" in parts.names("recipe")]
+    steps = {name: resolve(name, gather(parts, name, RECIPE, project=None), parts).train.steps for name in able}
+    return min(able, key=steps.__getitem__, default=names[0])

@@ -71,7 +71,8 @@ def _resumed(folder: RunFolder, parts: Registry, steps: int | None, device: str 
     config = run_config(folder, parts)
     changes = {"steps": steps, "device": device}
     changed = config.train.model_copy(update={key: value for key, value in changes.items() if value is not None})
-    config, dataset = opened(config.replace(train=changed), parts, quiet=not world.leads)
+    measured = folder.description().measured
+    config, dataset = opened(config.replace(train=changed), parts, quiet=not world.leads, measured=measured)
     _refuse_changed(folder, dataset, quiet=not world.leads)
     if steps is not None and world.leads:
         write_text(folder.config_path, config.to_toml())  # else a later resume would fall back to the old end

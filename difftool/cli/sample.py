@@ -285,7 +285,7 @@ def _written(stage: Stage, request: SampleRequest, folder: Path, path: Path, con
     try:
         for one in counted(drawn, request.n, "sampling"):
             stem = folder / f"{one.index:06d}{_label(one.cond)}"
-            file = stage.modality.write(one.example, stem, {**info, "index": one.index, **_known(one.cond)})
+            file = stage.modality.write(one.example, stem, {**info, "index": one.index, **_known(one.cond)}, request.shape)
             rows.append({"path": str(file), "index": one.index, "cond": dict(one.cond)})
             shown += [one] if len(shown) < SHEET else []
             if wish.on_sample:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,16 +24,17 @@ if TYPE_CHECKING:
     from ..stage import Stage
 
 
-def opened(config: Config, registry: Registry, quiet: bool = False) -> tuple[Config, Dataset]:
+def opened(config: Config, registry: Registry, quiet: bool = False, measured: Mapping[str, Any] | None = None) -> tuple[Config, Dataset]:
     """The config's data, with a word to the user on what it is and what had to be left out."""
     from ..assemble import open_dataset, require_examples
 
     terminate_at_once()
-    config, dataset = open_dataset(config, registry, progress=None if quiet else Counter())
+    config, dataset = open_dataset(config, registry, progress=None if quiet else Counter(), measured=measured)
     require_examples(dataset)
     if not quiet:
         say(f"{len(dataset)} examples from {dataset.source}{_conditions(dataset)}")
-        _tell_skipped(dataset.skipped)
+        _tell(f"{len(dataset.skipped)} skipped because they cannot be used:", dataset.skipped)
+        _tell(f"{len(dataset.remarks)} to know about:", dataset.remarks)
     return config, dataset
 
 
@@ -42,13 +43,14 @@ def _conditions(dataset: Dataset) -> str:
     return f", conditions: {', '.join(found)}" if found else ", no conditions"
 
 
-def _tell_skipped(skipped: list[tuple[Path, str]], most: int = 5) -> None:
-    if skipped:
-        say(f"{len(skipped)} skipped because they cannot be read:")
-        for path, reason in skipped[:most]:
-            say(f"  {reason if str(path) in reason else f'{path}: {reason}'}")
-        if len(skipped) > most:
-            say(f"  … and {len(skipped) - most} more; difftool data check names them all")
+def _tell(heading: str, notes: list[tuple[Path, str]], most: int = 5) -> None:
+    """The first notes on files, below a heading."""
+    if notes:
+        say(heading)
+        for path, text in notes[:most]:
+            say(f"  {text if str(path) in text else f'{path}: {text}'}")
+        if len(notes) > most:
+            say(f"  … and {len(notes) - most} more; difftool data check says more")
 
 
 def built(config: Config, registry: Registry, dataset: Dataset, local_rank: int = 0) -> Stage:
@@ -100,6 +102,7 @@ def _opening(stage: Stage, dataset: Dataset, resume: bool) -> Iterator[str]:
     yield f"{'resumed' if resume else 'began'}: {shlex.join(sys.argv)}"
     yield f"{len(dataset)} examples from {dataset.source}; {count:,} parameters on {device} in {str(denoiser.precision).removeprefix('torch.')}"
     yield from (f"skipped: {reason}" for _, reason in dataset.skipped)
+    yield from (f"note: {path}: {text}" for path, text in dataset.remarks)
 
 
 def _report(folder: RunFolder) -> str | None:

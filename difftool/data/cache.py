@@ -26,8 +26,9 @@ import numpy as np
 from ..errors import DataError, PluginError
 from ..files import building, sync
 from ..modality import Item, Modality
+from .remark import remarks
 
-FORMAT = 3
+FORMAT = 4
 
 ABANDONED = 24 * 3600
 """Seconds after which no one is still working on a half-made cache."""
@@ -83,6 +84,7 @@ class Cache:
         self.shape: tuple[int | None, ...] = tuple(about["shape"])
         self.dtype = np.dtype(about["dtype"])
         self.skipped = [(Path(path), reason) for path, reason in about["skipped"]]
+        self.remarks = [(Path(path), text) for path, text in about["remarks"]]
         self.columns: list[dict[str, str | float]] = about["columns"]
         self.content: str = about["content"]
         flat = np.memmap(folder / "examples.bin", self.dtype, "r")
@@ -91,6 +93,13 @@ class Cache:
 
     def __len__(self) -> int:
         return len(self.columns)
+
+    @property
+    def shapes(self) -> np.ndarray:
+        """``[count, axes]``, of every example."""
+        if self._index is None:
+            return np.broadcast_to(np.asarray(self.shape, np.int64), (len(self), len(self.shape)))
+        return self._index[:, 1:]
 
     def gather(self, indices: np.ndarray) -> np.ndarray | list[np.ndarray]:
         """The examples ``[b, ...]`` at these places; a list when their shapes differ."""
@@ -152,11 +161,13 @@ def listing(items: Sequence[Item], root: Path) -> str:
 
 def _fill(folder: Path, modality: Modality, items: Sequence[Item], max_bad: float, progress: Progress | None) -> None:
     skipped: list[tuple[str, str]] = []
+    remarks: list[tuple[str, str]] = []
     columns: list[dict[str, Any]] = []
     index: list[tuple[int, ...]] = []
     dtype, start, content = None, 0, hashlib.blake2b(digest_size=16)
     with open(folder / "examples.bin", "wb") as file:
-        for done, (item, result) in enumerate(_decoded(modality, items), 1):
+        for done, (item, result, said) in enumerate(_decoded(modality, items), 1):
+            remarks += [(str(item.path), text) for text in said]
             if isinstance(result, DataError):
                 skipped.append((str(item.path), str(result)))
                 _refuse_many(skipped, len(items), max_bad)
@@ -184,6 +195,7 @@ def _fill(folder: Path, modality: Modality, items: Sequence[Item], max_bad: floa
         "shape": [int(n) if alike else None for n, alike in zip(places[0, 1:], same, strict=True)],
         "dtype": dtype.name,
         "skipped": skipped,
+        "remarks": remarks,
         "columns": columns,
         "content": content.hexdigest(),
     }
@@ -204,22 +216,26 @@ def _refuse_many(skipped: list[tuple[str, str]], total: int, max_bad: float) -> 
     )
 
 
-def _decoded(modality: Modality, items: Sequence[Item]) -> Iterator[tuple[Item, np.ndarray | DataError]]:
+Decoded = tuple[np.ndarray | DataError, list[str]]
+
+
+def _decoded(modality: Modality, items: Sequence[Item]) -> Iterator[tuple[Item, np.ndarray | DataError, list[str]]]:
     """Decode in order on a few threads, never more than a window ahead, so that memory stays bounded."""
-    pending: deque[tuple[Item, Future[np.ndarray | DataError]]] = deque()
+    pending: deque[tuple[Item, Future[Decoded]]] = deque()
     rest = iter(items)
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         pending.extend((item, pool.submit(_read, modality, item)) for item in islice(rest, 64))
         while pending:
             item, future = pending.popleft()
-            yield item, future.result()
+            yield item, *future.result()
             pending.extend((item, pool.submit(_read, modality, item)) for item in islice(rest, 1))
 
 
-def _read(modality: Modality, item: Item) -> np.ndarray | DataError:
-    try:
-        return modality.read(item)
-    except DataError as error:
-        return error
-    except OSError as error:
-        return DataError(f"{item.path}: {error.strerror or error}")
+def _read(modality: Modality, item: Item) -> Decoded:
+    with remarks() as said:
+        try:
+            return modality.read(item), said
+        except DataError as error:
+            return error, said
+        except OSError as error:
+            return DataError(f"{item.path}: {error.strerror or error}"), said

@@ -44,6 +44,11 @@ class Dataset:
         """Files that could not be read, and why."""
         return self.cache.skipped
 
+    @property
+    def remarks(self) -> list[tuple[Path, str]]:
+        """What there is to say of files that are used."""
+        return self.cache.remarks
+
     def batch(self, indices: np.ndarray, rng: Rng) -> Batch:
         """The raw examples at these places, on the CPU."""
         raw = self.modality.collate(self.cache.gather(indices), rng)

@@ -65,9 +65,15 @@ def _batches(stage: Stage, request: SampleRequest, chosen: Mapping[str, list[flo
     with captured(stage.denoiser) as denoiser:
         for at in range(request.start, stop, request.batch):
             indices = range(at, min(at + request.batch, stop))
-            cond = {name: _column(stage, c, chosen.get(name), indices, request.seed) for name, c in _conditions(stage).items()}
+            shapes = stage.modality.template(stage.description, len(indices), Streams(request.seed, "template", indices), request.shape)
+            cond = {
+                name: shapes.cond[name]
+                if name in shapes.cond and name not in chosen
+                else _column(stage, c, chosen.get(name), indices, request.seed)
+                for name, c in _conditions(stage).items()
+            }
             with torch.inference_mode():
-                examples = _sample(stage, denoiser, request, indices, cond)
+                examples = _sample(stage, denoiser, request, indices, shapes, cond)
             for place, (index, example) in enumerate(zip(indices, examples, strict=True)):
                 shown = {
                     name: stage.description.conditions[name].show(values[place].item()) for name, values in cond.items() if values.ndim == 1
@@ -75,10 +81,11 @@ def _batches(stage: Stage, request: SampleRequest, chosen: Mapping[str, list[flo
                 yield Generated(index, example, shown)
 
 
-def _sample(stage: Stage, denoiser, request: SampleRequest, indices: Sequence[int], cond: Mapping[str, Tensor]) -> list[np.ndarray]:
+def _sample(
+    stage: Stage, denoiser, request: SampleRequest, indices: Sequence[int], shapes: Batch, cond: Mapping[str, Tensor]
+) -> list[np.ndarray]:
     device = next(stage.denoiser.parameters()).device
     space, rng = stage.representation.space, Streams(request.seed, "sample", indices, device=device)
-    shapes = stage.modality.template(stage.description, len(indices), Streams(request.seed, "template", indices), request.shape)
     like = stage.representation.encode(shapes.map(lambda t: t.to(device)))
 
     def noise() -> Tensor:
@@ -89,13 +96,21 @@ def _sample(stage: Stage, denoiser, request: SampleRequest, indices: Sequence[in
     x = noise().mul_(sigmas[0])
     for step in stage.sampler(denoise, x, sigmas, noise, **stage.knobs):
         x = step.x
-    raw = stage.representation.decode(Batch(x, mask=like.mask))
-    return _unpadded(raw)
+    raw = stage.representation.decode(Batch(space.project(x, like.mask), mask=like.mask))
+    return _unpadded(raw.x.cpu(), shapes)
 
 
-def _unpadded(raw: Batch) -> list[np.ndarray]:
-    """Each example as an array of its own; padding stays for the modality to cut, which knows where it is."""
-    return list(raw.x.cpu().numpy())
+def _unpadded(x: Tensor, shapes: Batch) -> list[np.ndarray]:
+    """Each raw example as an array of its own, cut to the template's size and to the real entries of its mask."""
+    whole = torch.ones(1, *(1,) * (x.ndim - 1), dtype=torch.bool)
+    mask = (whole if shapes.mask is None else shapes.mask.cpu()).expand(shapes.x.shape)
+    return [one[tuple(slice(_extent(real, axis)) for axis in range(real.ndim))].numpy() for one, real in zip(x, mask, strict=True)]
+
+
+def _extent(real: Tensor, axis: int) -> int:
+    """Where the last real entry along an axis ends."""
+    others = [i for i in range(real.ndim) if i != axis]
+    return int((real.any(others) if others else real).nonzero().max()) + 1
 
 
 def _conditions(stage: Stage) -> dict[str, Condition]:

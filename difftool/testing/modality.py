@@ -70,8 +70,8 @@ def modality_contract(name: str, *, options: dict[str, Any] | None = None, sets:
             assert spec.representations, "name the representations that take its raw data"
             for representation in spec.representations:
                 registry().load(registry().get("representation", representation))
-            for recipe in _recipes(name):
-                resolve(name, gather(registry(), name, recipe, project=None), registry())
+            for use, recipe in _recipes(name):
+                resolve(use, gather(registry(), use, recipe, project=None), registry())
 
         def test_its_options_need_no_torch(self):
             """They are loaded to print help and to check a config."""
@@ -107,15 +107,16 @@ def modality_contract(name: str, *, options: dict[str, Any] | None = None, sets:
             settings = demo[2].settings()
             again = type(demo[2])(type(settings).model_validate_json(settings.model_dump_json()))
             assert again.settings() == settings
-            assert again.describe() == demo[2].describe()
+            shapes = _shapes(demo[2], demo[1][:3])
+            assert again.describe(shapes) == demo[2].describe(shapes)
 
-        def test_every_example_is_of_the_shape_it_describes(self, demo):
+        def test_every_example_is_read_as_one_type_with_the_axes_it_describes(self, demo):
             _, items, modality = demo
-            shape, _, _ = modality.describe()
-            for item in items[:: max(1, len(items) // 20)]:
-                found = modality.read(item).shape
-                assert len(found) == len(shape)
-                assert all(stated in (None, n) for stated, n in zip(shape, found, strict=True))
+            some = items[:: max(1, len(items) // 20)]
+            shape, _, _ = modality.describe(_shapes(modality, some))
+            examples = [modality.read(item) for item in some]
+            assert {example.ndim for example in examples} == {len(shape)}
+            assert len({example.dtype for example in examples}) == 1
 
         def test_examples_collate_to_a_batch_like_the_template(self, demo):
             _, items, modality = demo
@@ -124,8 +125,10 @@ def modality_contract(name: str, *, options: dict[str, Any] | None = None, sets:
             assert template.x.dtype == raw.x.dtype
             assert template.x.ndim == raw.x.ndim
             assert (template.mask is None) == (raw.mask is None)
-            shape, _, _ = modality.describe()
-            assert all(stated in (None, n) for stated, n in zip(shape, template.x.shape[1:], strict=True))
+            shape, _, own = modality.describe(_shapes(modality, items[:3]))
+            for batch in (raw, template):
+                assert all(stated in (None, n) for stated, n in zip(shape, batch.x.shape[1:], strict=True))
+            assert set(raw.cond) | set(template.cond) <= {c.name for c in own}
 
         def test_a_template_s_example_does_not_depend_on_its_neighbours(self, demo):
             _, items, modality = demo
@@ -144,11 +147,11 @@ def modality_contract(name: str, *, options: dict[str, Any] | None = None, sets:
         def test_written_samples_are_read_back_and_never_overwritten(self, demo, tmp_path):
             _, items, modality = demo
             example = modality.read(items[0])
-            path = modality.write(example, tmp_path / "a", {"seed": 0})
+            path = modality.write(example, tmp_path / "a", {"seed": 0}, _no_request(name))
             content = path.read_bytes()
             assert modality.read(modality.scan(tmp_path)[0]).shape == example.shape
             with pytest.raises(Exception, match=r"exist|overwrit"):
-                modality.write(example, tmp_path / "a", {})
+                modality.write(example, tmp_path / "a", {}, _no_request(name))
             assert path.read_bytes() == content
 
         def test_a_preview_is_one_file(self, demo, tmp_path):
@@ -199,7 +202,7 @@ def _trained(use: str, data: Path, path: Path, sets: list[str]) -> RunFolder:
         made = list(generate(stage, SampleRequest(n=2, steps=2)))
     assert all(np.isfinite(one.example.astype(np.float64)).all() for one in made)
     folder.samples_path.mkdir(exist_ok=True)
-    written = dataset.modality.write(made[0].example, folder.samples_path / "0", {"seed": 0})
+    written = dataset.modality.write(made[0].example, folder.samples_path / "0", {"seed": 0}, _no_request(use.partition("/")[0]))
     assert dataset.modality.read(Item(written)).ndim == made[0].example.ndim
     return folder
 
@@ -208,11 +211,15 @@ def _as_sets(options: dict[str, Any] | None) -> list[str]:
     return [f"modality.{key}={value!r}" for key, value in (options or {}).items()]
 
 
-def _recipes(name: str) -> list[str]:
-    """The recipes of a modality, whatever its representation."""
-    return [
-        known.removeprefix(f"{name}/") for known in registry().names("recipe") if known.startswith(f"{name}/") and known.count("/") == 1
-    ]
+def _recipes(name: str) -> list[tuple[str, str]]:
+    """``(modality or modality/representation, recipe)`` for every recipe of a modality."""
+    known = (known.rpartition("/") for known in registry().names("recipe"))
+    return [(use, recipe) for use, _, recipe in known if use.partition("/")[0] == name]
+
+
+def _shapes(modality: Modality, items: Sequence[Item]) -> np.ndarray:
+    """Those of these examples, as a cache would tell them."""
+    return np.asarray([modality.read(item).shape for item in items])
 
 
 def _files(folder: Path) -> list[Path]:
@@ -227,7 +234,7 @@ def _collated(modality: Modality, items: Sequence[Item]):
 
 
 def _description(modality: Modality, items: Sequence[Item], raw) -> Description:
-    shape, extra, _ = modality.describe()
+    shape, extra, _ = modality.describe(_shapes(modality, items[:3]))
     return Description(shape, str(raw.x.dtype).removeprefix("torch."), len(items), {}, extra)
 
 

@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -174,6 +175,9 @@ class Undecoded(Representation):
 
     def __init__(self, inner: Representation) -> None:
         self.inner, self.shape, self.space = inner, inner.shape, inner.space
+
+    def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
+        return self.inner.measure(raw)
 
     def encode(self, raw: Batch) -> Batch:
         return self.inner.encode(raw)

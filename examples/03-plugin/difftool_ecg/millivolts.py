@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from difftool import Batch, Description, Euclidean, Representation
 
 from .options import ScaleOptions
@@ -17,6 +20,9 @@ class Millivolts(Representation):
         self.scale = options.scale
         self.shape = description.shape
         self.space = Euclidean()
+
+    def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
+        return {}  # where encoding needs the data's own mean, say, it is found here and stands in description.measured
 
     def encode(self, raw: Batch) -> Batch:
         return raw.with_x(raw.x.float() * self.scale)

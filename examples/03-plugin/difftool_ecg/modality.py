@@ -47,7 +47,7 @@ class Ecg(Modality):
 
     # --- raw batches ---
 
-    def describe(self) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Condition, ...]]:
+    def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Condition, ...]]:
         return (1, self._length), {}, ()
 
     def collate(self, examples: np.ndarray | Sequence[np.ndarray], rng: Rng) -> Batch:
@@ -62,7 +62,7 @@ class Ecg(Modality):
 
     # --- raw -> files ---
 
-    def write(self, example: np.ndarray, stem: Path, info: Mapping[str, Any]) -> Path:
+    def write(self, example: np.ndarray, stem: Path, info: Mapping[str, Any], request: Options) -> Path:
         path = stem.with_name(stem.name + ".csv")
         with open(path, "x", encoding="utf-8") as file:  # "x": never over a file that exists
             file.writelines(f"# {name}: {value}\n" for name, value in info.items())

@@ -78,7 +78,8 @@ class ImageModality(Modality):
 
     # --- raw batches -------------------------------------------------------------------------------------------------
 
-    def describe(self) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Condition, ...]]:
+    def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Condition, ...]]:
+        del shapes
         told = (Condition(AUGMENT, "vector", width=WIDTH),) if self.options.augment else ()
         return (len(MODES[self.channels]), *self.size), {}, told
 
@@ -100,9 +101,10 @@ class ImageModality(Modality):
 
     # --- raw -> files ------------------------------------------------------------------------------------------------
 
-    def write(self, example: np.ndarray, stem: Path, info: Mapping[str, Any]) -> Path:
+    def write(self, example: np.ndarray, stem: Path, info: Mapping[str, Any], request: Options) -> Path:
         from .write import write_png
 
+        del request
         return write_png(to_image(example), stem.with_name(stem.name + ".png"), info)
 
     def preview(self, examples: Sequence[np.ndarray], stem: Path, titles: Sequence[str] = ()) -> Path:

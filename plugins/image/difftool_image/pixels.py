@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import torch
 
 from difftool import Batch, Description, Euclidean, Options, Representation
@@ -14,6 +17,9 @@ class Pixels(Representation):
         del options
         self.shape = description.shape
         self.space = Euclidean()
+
+    def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
+        return {}
 
     def encode(self, raw: Batch) -> Batch:
         """uint8 ``[b, c, h, w]`` -> float32 in [-1, 1]."""

@@ -12,6 +12,9 @@ from difftool import Item
 from difftool_image.modality import ImageModality
 from difftool_image.options import ImageOptions
 
+SHAPES = np.array([[3, 12, 16]])
+"""Of cached pictures; what the modality says of its data does not hang on them."""
+
 
 def pattern(height: int = 12, width: int = 16, channels: int = 3, seed: int = 0) -> np.ndarray:
     """uint8 ``[h, w, c]``, smooth, all channels different."""

@@ -11,7 +11,7 @@ import torch
 from difftool import Batch, Stream, Streams
 from difftool_image.augment import AUGMENT, augment, draw, flip, matrices, warp
 
-from .conftest import modality, pattern
+from .conftest import SHAPES, modality, pattern
 
 
 def batch(n: int = 32, height: int = 12, width: int = 16, channels: int = 3) -> Batch:
@@ -27,7 +27,7 @@ def test_nothing_asked_for_is_the_batch_itself():
     raw = batch()
     one = modality(size=16, channels="rgb")
     assert one.augment(raw, stream()) is raw
-    assert one.describe()[2] == ()
+    assert one.describe(SHAPES)[2] == ()
 
 
 def test_at_probability_zero_only_the_mirror_is_left():

@@ -10,13 +10,13 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
-from difftool import Batch, DataError, Description, Item, NoOptions, Streams, UsageError
+from difftool import Batch, DataError, Description, DifftoolError, Item, NoOptions, Streams, UsageError
 from difftool_image.demo import SYMBOLS, write_demo
 from difftool_image.grid import sheet
 from difftool_image.options import ImageOptions, ImageRequest
 from difftool_image.pixels import Pixels
 
-from .conftest import modality, pattern
+from .conftest import SHAPES, modality, pattern
 
 
 def save(folder, name: str, height: int, width: int, mode: str = "RGB") -> None:
@@ -107,7 +107,7 @@ def test_nothing_readable(tmp_path):
 
 def test_what_is_not_settled_says_so():
     with pytest.raises(DataError, match="not settled"):
-        modality().describe()
+        modality().describe(SHAPES)
 
 
 # --- sizes -----------------------------------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ def test_collate_copies_nothing():
 
 def test_template_and_its_request():
     one = modality(size="8x16", channels="rgba")
-    shape, extra, own = one.describe()
+    shape, extra, own = one.describe(SHAPES)
     description = Description(shape, "uint8", 1, {c.name: c for c in own}, extra)
     rng = Streams(0, "template", range(2))
     assert one.template(description, 2, rng, NoOptions()).x.shape == (2, 4, 8, 16)
@@ -198,7 +198,7 @@ def test_template_and_its_request():
 
 
 def test_augmentation_is_described():
-    (condition,) = modality(size=8, channels="rgb", augment=0.1).describe()[2]
+    (condition,) = modality(size=8, channels="rgb", augment=0.1).describe(SHAPES)[2]
     assert (condition.name, condition.kind, condition.width) == ("augment", "vector", 9)
 
 
@@ -208,8 +208,8 @@ def test_augmentation_is_described():
 @pytest.mark.parametrize("channels", ["grey", "grey+alpha", "rgb", "rgba"])
 def test_what_is_written_reads_back(tmp_path, channels):
     one = modality(size="12x16", channels=channels)
-    example = np.ascontiguousarray(pattern(channels=one.describe()[0][0]).transpose(2, 0, 1))
-    path = one.write(example, tmp_path / "new" / "sample-1.5", {"seed": 3, "text": "é → ü"})
+    example = np.ascontiguousarray(pattern(channels=one.describe(SHAPES)[0][0]).transpose(2, 0, 1))
+    path = one.write(example, tmp_path / "new" / "sample-1.5", {"seed": 3, "text": "é → ü"}, NoOptions())
     assert path == tmp_path / "new" / "sample-1.5.png"
     assert np.array_equal(one.read(Item(path)), example)
     assert json.loads(Image.open(path).text["difftool"]) == {"seed": 3, "text": "é → ü"}
@@ -222,12 +222,12 @@ def test_writing_never_overwrites(tmp_path, monkeypatch, links):
         raise OSError(1, "no links here")
 
     if not links:
-        monkeypatch.setattr("difftool_image.write.os.link", none)
+        monkeypatch.setattr("difftool.files.os.link", none)
     one = modality(size=8, channels="grey")
-    path = one.write(np.zeros((1, 8, 8), np.uint8), tmp_path / "a", {})
+    path = one.write(np.zeros((1, 8, 8), np.uint8), tmp_path / "a", {}, NoOptions())
     before = path.read_bytes()
     with pytest.raises(UsageError, match="exists already"):
-        one.write(np.ones((1, 8, 8), np.uint8), tmp_path / "a", {})
+        one.write(np.ones((1, 8, 8), np.uint8), tmp_path / "a", {}, NoOptions())
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
@@ -237,8 +237,8 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full)
-    with pytest.raises(OSError, match="No space"):
-        modality().write(np.zeros((1, 8, 8), np.uint8), tmp_path / "a", {})
+    with pytest.raises(DifftoolError, match="disk that holds .* is full"):
+        modality().write(np.zeros((1, 8, 8), np.uint8), tmp_path / "a", {}, NoOptions())
     assert not list(tmp_path.iterdir())
 
 
