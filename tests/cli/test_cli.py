@@ -251,3 +251,18 @@ def test_words_for_numbers():
     assert [size(n) for n in (12, 1234, 25e9)] == ["12 B", "1.23 kB", "25 GB"]
     assert [number(n) for n in (0.1234, 12.34, 1234.5)] == ["0.123", "12.3", "1234"]
     assert table([("a", "long " * 40)], ("x", "y")).count("\n") == 1
+
+
+def test_the_demo_is_the_shortest_there_is():
+    from difftool.cli.demo import shortest
+    from difftool.config import gather, resolve
+    from difftool.registry import Registry
+
+    parts = Registry.load_all()
+    steps = {
+        name: resolve(name, gather(parts, name, "demo", project=None), parts).train.steps
+        for name in parts.names("modality")
+        if f"{name}/demo" in parts.names("recipe")
+    }
+    assert steps
+    assert steps[shortest(parts)] == min(steps.values())

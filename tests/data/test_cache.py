@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from difftool.data.cache import Cache, cache_root, open_cache
+from difftool.data.remark import remark
 from difftool.errors import DataError, DifftoolError, PluginError
 from difftool.modality import Item
 from difftool.options import Options
@@ -158,3 +159,23 @@ def test_what_a_kill_left_half_made_is_removed_after_a_day(folder):
         os.utime(path, (time.time() - 2 * 24 * 3600,) * 2)
     opened(Numbers(), folder(["1 2", "3 4"]))
     assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_remarks_are_kept_with_the_cache(folder, tmp_path):
+    class Remarking(Numbers):
+        def read(self, item: Item) -> np.ndarray:
+            if item.path.read_text().startswith("3"):
+                remark("begins with three")
+            return super().read(item)
+
+    items = folder(["1 2", "3 4", "bad", "3 5"])
+    for _ in range(2):  # made, then opened
+        cache = open_cache(Remarking(), items, tmp_path, "numbers", max_bad=0.5)
+        assert cache.remarks == [(items[1].path, "begins with three"), (items[3].path, "begins with three")]
+    remark("outside of any reading it goes nowhere")
+
+
+@pytest.mark.parametrize("texts", [["1 2", "3 4"], ["1", "3 4 5"]])
+def test_the_shapes_of_all_examples(folder, tmp_path, texts):
+    cache = open_cache(Numbers(), folder(texts), tmp_path, "numbers", max_bad=0)
+    assert cache.shapes.tolist() == [[len(text.split())] for text in texts]

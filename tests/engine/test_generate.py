@@ -1,0 +1,48 @@
+"""What leaves the sampling loop: cut to its template, with the template's conditions where none were asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from small import prepared, small_run
+
+from difftool import Batch, Condition
+from difftool.engine.generate import SampleRequest, _unpadded, generate
+
+
+def test_examples_are_cut_to_the_template_s_size_and_mask():
+    x = torch.arange(2 * 3 * 6).reshape(2, 3, 6)
+    mask = torch.tensor([[[1, 1, 1, 0, 0]], [[1, 0, 1, 1, 1]]]).bool()
+    one, other = _unpadded(x, Batch(torch.zeros(2, 3, 5), mask=mask))
+    assert np.array_equal(one, x[0, :, :3])
+    assert np.array_equal(other, x[1, :, :5])
+    rows = _unpadded(x, Batch(torch.zeros(2, 3, 6), mask=torch.tensor([[[1], [1], [0]], [[1], [0], [0]]]).bool()))
+    assert [row.shape for row in rows] == [(2, 6), (1, 6)]
+    assert [whole.shape for whole in _unpadded(x, Batch(torch.zeros(2, 3, 4)))] == [(3, 4)] * 2
+
+
+class Timed:
+    """A modality whose examples carry a condition of their own, usually 0."""
+
+    def __init__(self, inner) -> None:
+        self.inner = inner
+
+    def template(self, description, n, rng, request) -> Batch:
+        return self.inner.template(description, n, rng, request).with_cond(start=torch.zeros(n))
+
+
+def test_the_template_s_conditions_hold_unless_others_are_asked_for():
+    from difftool.conditioners.number import Number
+    from difftool.conditioners.options import NumberOptions
+    from difftool.denoiser import Denoiser
+
+    stage, _, _ = prepared(*small_run())
+    start = Condition("start", "number", mean=5, std=2, low=1, high=9)
+    conditioners = {**stage.denoiser.conditioners, "start": Number(NumberOptions(), start)}
+    denoiser = Denoiser(stage.denoiser.backbone, stage.denoiser.preconditioning, conditioners)
+    description = replace(stage.description, conditions={**stage.description.conditions, "start": start})
+    stage = replace(stage, modality=Timed(stage.modality), denoiser=denoiser, description=description)
+    assert [one.cond["start"] for one in generate(stage, SampleRequest(n=2, steps=2))] == [0, 0]
+    assert [one.cond["start"] for one in generate(stage, SampleRequest(n=2, steps=2, cond={"start": ["3"]}))] == [3, 3]
