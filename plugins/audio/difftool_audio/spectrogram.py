@@ -1,0 +1,151 @@
+"""spectrogram: log-mel bands over time. Small and close to what is heard; the phase is found anew when samples become sound."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from difftool import Batch, Description, Euclidean, Representation, UsageError
+
+from . import lazy
+from .frames import Frames, power_of_two, rate_of
+from .level import to_float, to_int16
+from .options import SpectrogramOptions
+
+HOP = 0.016
+"""Seconds between frames, about."""
+
+LEAST_STD = 0.25
+"""Standard deviation, of the logarithm, below which a band is not stretched: 2 dB. Less has a band in which there is never anything
+but the floor (above 4 kHz, say, in data that was recorded at 8 kHz); stretched to full scale its hiss would be half of what is learnt."""
+
+LOUDEST = 2.0
+"""No band of a sound within full scale is louder; a model that asks for more is not obeyed, or the exponential would overflow."""
+
+RATIOS = 20
+"""Rounds of the mel inversion: the bands are met to 1e-3 after 20, at a tenth of what Griffin-Lim costs."""
+
+MOMENTUM = 0.99
+"""Of the fast Griffin-Lim algorithm (Perraudin et al. 2013), as torchaudio has it by default."""
+
+TINY = 1e-9
+
+
+class Spectrogram(Representation):
+    """``(log(band + floor) - mean) / std / 2``, mean and std of each band measured on the data.
+
+    A band is the mean amplitude of the frequencies in it, weighted by the triangle of the mel scale. The floor is added, not cut
+    at: digital silence, room noise and all between them come to lie close together instead of spreading over most of the scale
+    and of the statistics (the logarithm of 1e-7 is as far from that of 1e-4 as that is from a shout's), and it can be subtracted again.
+    """
+
+    def __init__(self, options: SpectrogramOptions, description: Description) -> None:
+        rate = rate_of(description)
+        hop = power_of_two(HOP, rate) if options.hop == "auto" else options.hop
+        self.frames = Frames(hop, 4 * hop if options.window == "auto" else options.window)
+        self.bank = mel_bank(self.frames.bins, options.mels, rate, options.low, options.high)
+        self.floor, self.iterations = options.floor, options.iterations
+        self.mean = torch.tensor(description.measured.get("mean", [0.0] * options.mels))[:, None]
+        self.std = torch.tensor(description.measured.get("std", [1.0] * options.mels))[:, None]
+        self.space = Euclidean()
+        channels, samples = description.shape
+        self.shape = (channels, options.mels, None if samples is None else self.frames.count(samples))
+
+    def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
+        """Mean and standard deviation of each band over all real frames of all channels."""
+        count, total, squares = 0.0, torch.zeros(len(self.mean)).double(), torch.zeros(len(self.mean)).double()
+        for batch in raw:
+            x, mask = self._log_mel(batch).double().cpu(), self.frames.mask(batch)
+            real = torch.ones_like(x[:, :, :1]) if mask is None else mask.cpu().expand_as(x[:, :, :1]).double()
+            count += real.sum().item()
+            total += (x * real).sum((0, 1, 3))
+            squares += (x.square() * real).sum((0, 1, 3))
+        mean = total / count
+        std = (squares / count - mean.square()).clamp_min(LEAST_STD**2).sqrt()
+        return {"mean": mean.tolist(), "std": std.tolist()}
+
+    def encode(self, raw: Batch) -> Batch:
+        """int16 ``[b, c, n]`` -> float32 ``[b, c, mels, frames]``."""
+        mean, std = self.mean.to(raw.x.device), self.std.to(raw.x.device)
+        mask = self.frames.mask(raw)
+        return Batch(self.space.project((self._log_mel(raw) - mean) / (2 * std), mask), raw.cond, mask)
+
+    def decode(self, batch: Batch) -> Batch:
+        """float32 ``[b, c, mels, frames]`` -> int16 ``[b, c, (frames - 1) hop]``."""
+        sound = self.frames.decode(batch, self._sound)
+        return sound.with_x(to_int16(sound.x))
+
+    def _log_mel(self, raw: Batch) -> Tensor:
+        amplitude = self.frames.transform(self.space.project(to_float(raw.x), raw.mask)).abs()
+        return (self.bank.to(amplitude.device).mT @ amplitude).add_(self.floor).log_()
+
+    def _sound(self, x: Tensor) -> Tensor:
+        mean, std, bank = (t.to(x.device) for t in (self.mean, self.std, self.bank))
+        logarithm = torch.nan_to_num(x * (2 * std) + mean, nan=-math.inf).clamp_max(math.log(LOUDEST))
+        bands = (logarithm.exp() - self.floor).clamp_min(0)
+        return griffin_lim(bands, bank, self.frames, self.iterations)
+
+
+def mel_bank(bins: int, mels: int, rate: int, low: float, high: float) -> Tensor:
+    """``[bins, mels]``: the triangles of the mel scale as torchaudio draws them (O'Shaughnessy's scale), each of sum 1.
+
+    Raises UsageError when a band would see no frequency.
+    """
+    high = high or rate / 2
+    if not low < high <= rate / 2:
+        raise UsageError(
+            f"The bands cannot reach from {low:g} to {high:g} Hz: sound at {rate:,} samples per second holds 0 to {rate / 2:g} Hz. "
+            "Set low below high, and high to 0 for all there is."
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a band is empty: said below, with what to do
+        bank = lazy.torchaudio().functional.melscale_fbanks(bins, low, high, mels, rate)
+    empty = int((bank.sum(0) == 0).sum())
+    if empty:
+        raise UsageError(
+            f"{mels} mel bands are too many for a window of {2 * (bins - 1)} samples at {rate:,} per second: {empty} of them lie between "
+            "two frequencies and would see nothing. Take fewer bands or a longer window."
+        )
+    return bank / bank.sum(0)
+
+
+def spread(bands: Tensor, bank: Tensor, amplitude: Tensor) -> Tensor:
+    """``amplitude [..., bins, frames]``, changed towards one whose ``bands`` are these: Richardson-Lucy's ratio.
+
+    Each frequency is multiplied by the mean of the ratios, asked for to present, of the bands that it is in. It lowers the
+    Kullback-Leibler divergence of the bands and never leaves the positive numbers   (Lee & Seung 2000, Eq. 5).
+    """
+    ratio = bands / (bank.mT @ amplitude + TINY)
+    return amplitude * (bank @ ratio) / (bank.sum(1, keepdim=True) + TINY)
+
+
+def invert(bands: Tensor, bank: Tensor) -> Tensor:
+    """Amplitudes ``[..., bins, frames]`` whose bands are ``bands [..., mels, frames]``, starting from flat ones."""
+    amplitude = torch.ones_like(bands[..., :1, :]).expand(*bands.shape[:-2], len(bank), bands.shape[-1])
+    for _ in range(RATIOS):
+        amplitude = spread(bands, bank, amplitude)
+    return amplitude
+
+
+def griffin_lim(bands: Tensor, bank: Tensor, frames: Frames, iterations: int) -> Tensor:
+    """A sound ``[..., (frames - 1) hop]`` of these ``bands [..., mels, frames]``   (Griffin & Lim 1984; fast: Perraudin et al. 2013, Alg. 1).
+
+    Starts from phase 0, so that nothing random is in it. In the last quarter the amplitudes are no longer held fixed: those of
+    the sound itself are taken, brought to the bands asked for. So the detail that the bands do not show (harmonics within a
+    band) may become what fits the phase, and the bands themselves are met more closely.
+    """
+    amplitude = invert(bands, bank)
+    phase, last = torch.ones_like(amplitude, dtype=torch.complex64), 0.0
+    for i in range(iterations):
+        now = frames.transform(frames.inverse(amplitude * phase))
+        ahead = now - last * (MOMENTUM / (1 + MOMENTUM))
+        size, last = ahead.abs() + TINY, now
+        phase = ahead / size
+        if i >= iterations * 3 // 4:
+            amplitude = spread(bands, bank, size)
+    return frames.inverse(amplitude * phase)

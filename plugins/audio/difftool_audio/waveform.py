@@ -1,0 +1,44 @@
+"""waveform: the samples themselves, brought to the scale that diffusion works at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from difftool import Batch, Description, Euclidean, Options, Representation
+
+from .level import to_float, to_int16
+
+RMS = 0.5
+"""What the root mean square of real samples is brought to: the sigma_data that processes expect."""
+
+QUIETEST = 1e-3
+"""Root mean square below which data is not made louder: -60 dB of full scale, where there is next to nothing but hiss."""
+
+
+class Waveform(Representation):
+    """Samples times one factor, which is measured, since recordings rarely use their full scale. Keeps every bit."""
+
+    def __init__(self, options: Options | None, description: Description) -> None:
+        del options
+        self.shape = description.shape
+        self.space = Euclidean()
+        self.scale = float(description.measured.get("scale", 1.0))
+
+    def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
+        """The factor, from the power of all real samples."""
+        power = count = 0.0
+        for batch in raw:
+            x = to_float(batch.x).double()
+            power += self.space.project(x, batch.mask).square().sum().item()
+            count += x.numel() if batch.mask is None else batch.mask.expand_as(x).sum().item()
+        return {"scale": RMS / max(math.sqrt(power / max(count, 1)), QUIETEST)}
+
+    def encode(self, raw: Batch) -> Batch:
+        """int16 ``[b, c, n]`` -> float32 of root mean square 0.5 over the data."""
+        return raw.with_x(self.space.project(to_float(raw.x) * self.scale, raw.mask))
+
+    def decode(self, batch: Batch) -> Batch:
+        """float32 ``[b, c, n]`` -> int16; an example that is too loud is turned down."""
+        return batch.with_x(to_int16(self.space.project(batch.x.float() / self.scale, batch.mask)))
