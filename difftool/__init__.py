@@ -52,13 +52,22 @@ _HOME = {
     "UNetOptions": "nn.options",
     "UsageError": "errors",
     "Weighting": "process.process",
+    "commonest": "data.findings",
     "creating": "files",
+    "data_root": "data.findings",
+    "evenly": "data.findings",
     "expand_as": "shapes",
+    "find_columns": "data.findings",
+    "find_duplicates": "data.findings",
+    "find_size": "data.findings",
+    "find_unreadable": "data.findings",
     "hookimpl": "hookspecs",
     "order": "samplers.order",
+    "parallel": "data.findings",
     "remark": "data.remark",
     "replacing": "files",
     "scan_folder": "data.folder",
+    "short_name": "data.findings",
 }
 
 __all__ = ["__version__", *_HOME]
@@ -79,6 +88,15 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from .batch import Batch as Batch
     from .conditioner import Conditioner as Conditioner
+    from .data.findings import commonest as commonest
+    from .data.findings import data_root as data_root
+    from .data.findings import evenly as evenly
+    from .data.findings import find_columns as find_columns
+    from .data.findings import find_duplicates as find_duplicates
+    from .data.findings import find_size as find_size
+    from .data.findings import find_unreadable as find_unreadable
+    from .data.findings import parallel as parallel
+    from .data.findings import short_name as short_name
     from .data.folder import scan_folder as scan_folder
     from .data.remark import remark as remark
     from .denoiser import Denoiser as Denoiser

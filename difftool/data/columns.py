@@ -52,10 +52,10 @@ def condition(name: str, kind: str, columns: Columns) -> tuple[Condition, np.nda
 
 
 def _label(name: str, columns: Columns) -> tuple[Condition, np.ndarray]:
-    counts = Counter(_text(row[name]) for row in columns if row.get(name, "") != "")
+    counts = Counter(text_of(row[name]) for row in columns if row.get(name, "") != "")
     names = sorted(counts, key=_natural)
     place = {text: i for i, text in enumerate(names)}
-    values = np.asarray([place.get(_text(row.get(name, "")), NULL_LABEL) for row in columns], np.int64)
+    values = np.asarray([place.get(text_of(row.get(name, "")), NULL_LABEL) for row in columns], np.int64)
     return Condition(name, "label", tuple(names), tuple(counts[text] for text in names)), values
 
 
@@ -75,7 +75,8 @@ def _number(name: str, columns: Columns) -> tuple[Condition, np.ndarray]:
     return found, values.astype(np.float32)
 
 
-def _text(value: str | float) -> str:
+def text_of(value: str | float) -> str:
+    """A value as the name of a label."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 

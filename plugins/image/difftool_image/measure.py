@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from difftool import DataError, Item
+from difftool import DataError, Item, evenly, parallel
 
 from .decode import Header, decode, header
 
@@ -22,15 +19,9 @@ OPAQUE_SAMPLE = 64
 OPAQUE_FORMATS = (".jpg", ".jpeg", ".jfif")  # cannot be transparent
 
 
-def evenly(items: Sequence[Item], n: int) -> list[Item]:
-    """At most ``n`` of the items, spread over all of them."""
-    return list(items) if len(items) <= n else [items[i * len(items) // n] for i in range(n)]
-
-
 def headers(items: Iterable[Item]) -> list[Header]:
     """The headers that can be read; what cannot is found, and reported, when the pictures are decoded."""
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        return [found for found in pool.map(_header, (item.path for item in items), chunksize=64) if found]
+    return [found for found in parallel(_header, (item.path for item in items)) if found]
 
 
 def auto_size(seen: Sequence[Header]) -> int | tuple[int, int]:
@@ -83,10 +74,3 @@ def _header(path: Path) -> Header | None:
         return header(path)
     except DataError:
         return None
-
-
-def common(sizes: Iterable[tuple[int, int]], n: int = 4) -> str:
-    """The commonest sizes in words."""
-    counts = Counter(sizes).most_common()
-    shown = ", ".join(f"{height}x{width} ({count:,})" for (height, width), count in counts[:n])
-    return shown + (f" and {len(counts) - n:,} more" if len(counts) > n else "")

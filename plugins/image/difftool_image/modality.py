@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from difftool import Batch, Condition, DataError, Description, Finding, Item, Modality, Options, Rng, scan_folder
+from difftool import Batch, Condition, DataError, Description, Finding, Item, Modality, Options, Rng, evenly, scan_folder
 
 from .augment import AUGMENT, WIDTH, augment, flip
 from .decode import MODES, SUFFIXES, decode, to_array, to_image
@@ -49,7 +49,7 @@ class ImageModality(Modality):
     def fit(self, items: Sequence[Item]) -> ImageModality:
         if self.options.size != "auto" and self.options.channels != "auto":
             return self
-        from .measure import SAMPLE, auto_channels, auto_size, evenly, headers
+        from .measure import SAMPLE, auto_channels, auto_size, headers
 
         some = evenly(items, SAMPLE)
         if not (seen := headers(some)):

@@ -237,7 +237,7 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full)
-    with pytest.raises(DifftoolError, match="disk that holds .* is full"):
+    with pytest.raises(DifftoolError, match=r"disk that holds .* is full"):
         modality().write(np.zeros((1, 8, 8), np.uint8), tmp_path / "a", {}, NoOptions())
     assert not list(tmp_path.iterdir())
 
@@ -296,7 +296,7 @@ def test_a_sound_folder(folder):
     found = report(folder)
     assert set(found) == {"ok"}
     text = "\n".join(found["ok"])
-    assert "10 pictures" in text
+    assert "10 files" in text
     assert "12x16 (10)" in text
     assert "column class: 2 classes, 5 of each" in text
     assert f"difftool train -m image {folder} --recipe tiny" in text
