@@ -1,0 +1,29 @@
+"""Settings of the networks for sound."""
+
+from __future__ import annotations
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from difftool import UNetOptions
+
+FACTOR = 4
+"""Between levels of the U-Net, unless said otherwise."""
+
+
+class UNet1dOptions(UNetOptions):
+    """The U-Net for long signals: patches first and steep steps between levels, so that no block works at full rate."""
+
+    channels: PositiveInt = Field(64, description="width of the first level, the one that is left after cutting into patches")
+    multipliers: tuple[PositiveInt, ...] = Field((1, 2, 4, 4), min_length=1, description="width of each level over the first's")
+    factors: tuple[PositiveInt, ...] = Field(
+        (), description=f"how many times fewer positions each level after the first has; empty for {FACTOR} throughout"
+    )
+    blocks: PositiveInt = Field(1, description="residual blocks per level on the way down; one more on the way up")
+    attention: NonNegativeInt = Field(256, description="levels of at most this many positions attend, and so does the middle; 0 for none")
+    embedding: NonNegativeInt = Field(256, description="width of the noise embedding; 0 for four times channels")
+    patch: PositiveInt = Field(4, description="samples that the first level sees as one position")
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The factor between each level and the next."""
+        return self.factors or (FACTOR,) * (len(self.multipliers) - 1)
