@@ -1,0 +1,83 @@
+"""Parts of recordings: which are silent, and random ones of equal length for a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from difftool import Rng
+
+SILENT = 16
+"""-66 dBFS in int16: what never leaves a band of twice this is silence. A constant offset is no sound either."""
+
+BELOW = 1000
+"""Ends are cut off where they are this much quieter than the recording's peak (60 dB)."""
+
+KEPT = 0.02
+"""Seconds of silence that are left at each end."""
+
+TRIES = 4
+
+
+def swing(x: np.ndarray) -> int:
+    """The widest band that a channel of ``[c, n]`` covers."""
+    return int((x.max(1).astype(np.int32) - x.min(1)).max()) if x.size else 0
+
+
+def silent(x: np.ndarray) -> bool:
+    return swing(x) <= 2 * SILENT
+
+
+def trimmed(x: np.ndarray, rate: int) -> np.ndarray:
+    """``[c, n]`` without the silence at both ends, but for 20 ms."""
+    loud = np.abs(x).max(0)
+    places = np.flatnonzero(loud > max(SILENT, int(loud.max()) / BELOW))
+    if not len(places):
+        return x[:, :0]
+    kept = round(KEPT * rate)
+    return x[:, max(0, int(places[0]) - kept) : int(places[-1]) + 1 + kept]
+
+
+def crops(
+    examples: np.ndarray | Sequence[np.ndarray], length: int, rng: Rng, silence: str
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray]:
+    """A random part of each example, padded with zeros at its end where the example is shorter.
+
+    Of a long recording in a memory map only the part is touched. Unless silence is to be kept, a silent part is drawn again, a few
+    times; the loudest of them is taken where all are.
+
+    Args:
+        examples: int16 ``[c, n]`` each.
+        silence: as in the options.
+
+    Returns:
+        x: int16 ``[b, c, length]``.
+        mask: bool ``[b, 1, length]``, True where it is real; None when nothing was padded.
+        starts, totals: int64 ``[b]``, where each part begins and how long its recording is, in samples.
+    """
+    tries = 1 if silence == "keep" else TRIES
+    draws = rng.uniform((len(examples), tries)).double().numpy()  # always as many, so that no example's draws depend on another's
+    totals = np.asarray([example.shape[1] for example in examples], np.int64)
+    room = np.maximum(totals - length, 0)
+    choices = np.minimum((draws * (room[:, None] + 1)).astype(np.int64), room[:, None])
+    starts = np.asarray([_chosen(example, places, length) for example, places in zip(examples, choices, strict=True)], np.int64)
+    x = np.zeros((len(examples), len(examples[0]), length), np.int16)
+    for row, example, start in zip(x, examples, starts, strict=True):
+        part = example[:, start : start + length]
+        row[:, : part.shape[1]] = part
+    mask = None if (totals >= length).all() else (np.arange(length) < totals[:, None])[:, None]
+    return x, mask, starts, totals
+
+
+def _chosen(example: np.ndarray, places: np.ndarray, length: int) -> int:
+    """The first of these places at which there is sound."""
+    if len(places) == 1 or example.shape[1] <= length:
+        return int(places[0])
+    best, widest = int(places[0]), -1
+    for place in places.tolist():
+        if (found := swing(example[:, place : place + length])) > 2 * SILENT:
+            return place
+        if found > widest:
+            best, widest = place, found
+    return best

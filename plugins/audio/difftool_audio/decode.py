@@ -1,0 +1,271 @@
+"""A sound file -> int16 ``[c, n]`` at one rate, whatever it is stored as.
+
+Where a format leaves a choice: what is louder than full scale is turned down, not cut; more than two channels are mixed
+down by their places where those are known; a rate is changed by a long filter, so that nothing folds back.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from difftool import DataError, remark
+
+from .lazy import torchaudio
+
+if TYPE_CHECKING:
+    from soundfile import SoundFile
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".caf", ".w64", ".rf64")
+
+FULL = 32768
+"""Full scale, 1.0, in int16."""
+
+TOP = 32767
+"""The largest value; the smallest is its negative, so that turning the phase loses nothing."""
+
+RATES = range(1000, 384_001)
+BLOCK = 1 << 18  # frames decoded at once
+CHUNK = 1 << 20  # samples resampled at once, about
+HEAD = 1 << 16  # bytes looked at to tell text from sound
+DULL = 0.75  # a file of less than this share of the asked rate is told of: its treble is missing
+LOUD = 2.0  # full scales above which turning down is told of; MP3 overshoots by less
+
+# ITU-R BS.775, table 2: what each place gives to left and right.
+HALF = math.sqrt(0.5)
+GAINS = {"L": (1, 0), "R": (0, 1), "C": (HALF, HALF), "LFE": (0, 0), "Ls": (HALF, 0), "Rs": (0, HALF), "Lr": (HALF, 0), "Rr": (0, HALF)}
+PLACES = {3: "L R C", 4: "L R Ls Rs", 5: "L R C Ls Rs", 6: "L R C LFE Ls Rs", 8: "L R C LFE Lr Rr Ls Rs"}
+PLACED = ("WAV", "WAVEX", "RF64", "W64", "FLAC")
+"""Formats that hold their channels in the order of ``PLACES``."""
+
+# What libsndfile's log says of a file that ends before its header says so.
+PROMISE = re.compile(
+    r"^\s*(?:data|SSND|Data Size|riff)\s*: (?P<bytes>\d+) \(should be (?P<have>\d+)\)"
+    r"|frame count (?P<frames>\d+) does not match value from 'ds64' chunk of (?P<ds64>\d+)",
+    re.MULTILINE,
+)
+UNSAID = (range(0x7FFF0000, 0x80000000), range(0xFFFF0000, 1 << 32), range(1 << 48, 1 << 64))
+"""Sizes that programs write who do not know yet how long the sound will be."""
+
+Watch = Callable[[np.ndarray], None]
+
+
+class Header(NamedTuple):
+    """What a file is, seen without decoding it."""
+
+    rate: int
+    channels: int
+    frames: int
+
+    @property
+    def seconds(self) -> float:
+        return self.frames / self.rate
+
+
+def header(path: Path) -> Header:
+    """Rate, channels and length of a file. Raises DataError when it cannot be read."""
+    with opened(path) as file:
+        return Header(file.samplerate, file.channels, file.frames)
+
+
+def decode(path: Path, rate: int, channels: int, watch: Watch | None = None) -> np.ndarray:
+    """The whole sound as int16 ``[channels, n]`` at ``rate``, from -32767 to 32767.
+
+    Args:
+        channels: 1 or 2.
+        watch: is shown every block as it is stored: float32 ``[frames, channels of the file]``.
+
+    Raises:
+        DataError: the file is damaged, is no sound, or holds samples that are no numbers.
+    """
+    with opened(path) as file:
+        own = file.samplerate
+        mix = _mixer(file, channels)
+        signal = np.concatenate([mix(block) for block in _blocks(path, file, watch)], axis=1)
+    if own < DULL * rate:
+        remark(f"recorded at {own:,} Hz: nothing above {own // 2:,} Hz is in it")
+    return _to_int16(resample(signal, own, rate), path)
+
+
+# --- opening ---------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[SoundFile]:
+    """The file opened by libsndfile; whatever goes wrong inside is a DataError that names it."""
+    import soundfile
+
+    try:
+        _refuse_text(path)
+        with soundfile.SoundFile(os.fspath(path)) as file:
+            _refuse_odd(path, file)
+            yield file
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist any more. Was it moved while it was being read?") from None
+    except PermissionError:
+        raise DataError(f"{path} cannot be read: permission denied. Check its permissions.") from None
+    except soundfile.SoundFileError as error:
+        text = str(getattr(error, "error_string", error))
+        raise DataError(f"{path} {_what(text)}") from error
+
+
+def _what(text: str) -> str:
+    if "not recognised" in text or "does not exist" in text:  # the second is what an MP3 decoder's refusal becomes
+        return "is not sound, or not of a kind that libsndfile reads. Remove or convert it."
+    return f"is cut short or damaged. Copy it again, or remove it. ({text.strip().removeprefix('Error : ')})"
+
+
+def _refuse_text(path: Path) -> None:
+    """An empty file and text of any kind, such as a web page that says that there is nothing to download."""
+    with open(path, "rb") as file:
+        head = file.read(HEAD)
+    if not head:
+        raise DataError(f"{path} is empty (0 bytes). Remove it or copy it again.")
+    try:
+        text = b"\0" not in head and (head.isascii() or bool(head[:-4].decode("utf-8")))
+    except UnicodeDecodeError:
+        return
+    if text:
+        raise DataError(f"{path} is text, not sound. Remove it or copy it again. (It begins: {head[:24].decode('ascii', 'replace')!r})")
+
+
+def _refuse_odd(path: Path, file: SoundFile) -> None:
+    if file.format == "RAW":  # libsndfile's guess, by the suffix, where it knows nothing
+        raise DataError(f"{path} is not sound, or not of a kind that libsndfile reads. Remove or convert it.")
+    if file.samplerate not in RATES:
+        raise DataError(f"{path} states {file.samplerate:,} samples per second, which is no rate of a recording. Remove or convert it.")
+    if file.frames >= 1 << 48:
+        raise DataError(f"{path} does not say how long it is, as a stream that was saved while it ran. Convert it, or remove it.")
+    if broken := _broken_promise(file.extra_info):
+        raise DataError(f"{path} is cut short: {broken}. Copy it again, or remove it.")
+
+
+def _broken_promise(log: str) -> str:
+    """What the header promises and the file does not hold, in words; empty when it holds everything."""
+    for found in PROMISE.finditer(log):
+        promised, have = (int(n) for n in (found["bytes"] or found["ds64"], found["have"] or found["frames"]))
+        if promised > have + 256 and not any(promised in unsaid for unsaid in UNSAID):
+            return f"its header promises {promised:,} {'bytes' if found['bytes'] else 'frames'}, and {have:,} are there"
+    return ""
+
+
+def _blocks(path: Path, file: SoundFile, watch: Watch | None) -> Iterator[np.ndarray]:
+    """float32 ``[frames, channels]`` at a time, until the end."""
+    done = 0
+    while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
+        if watch:
+            watch(block)
+        if not np.isfinite(block).all():
+            at = (done + int(np.argmin(np.isfinite(block).all(1)))) / file.samplerate
+            raise DataError(f"{path} holds samples that are no numbers (NaN or infinite), the first at {at:.3f} s. Repair or remove it.")
+        done += len(block)
+        yield block
+    if not done:
+        raise DataError(f"{path} holds no sound: it has a header and nothing after it. Remove it or copy it again.")
+    if done < 0.99 * file.frames - 4096:  # a frame or two of an MP3 may be missing from one that is whole
+        there = f"{done / file.samplerate:.2f} s"
+        raise DataError(
+            f"{path} is cut short: its header promises {file.frames / file.samplerate:.2f} s, and {there} are there. "
+            "Copy it again, or remove it."
+        )
+
+
+# --- channels --------------------------------------------------------------------------------------------------------
+
+
+def _mixer(file: SoundFile, channels: int) -> Callable[[np.ndarray], np.ndarray]:
+    """What turns a block ``[frames, channels of the file]`` to ``[channels, frames]``."""
+    matrix = mixing(file.channels, channels, _places(file))
+    if file.channels == channels:
+        return lambda block: np.ascontiguousarray(block.T)
+    return lambda block: matrix @ block.T
+
+
+def mixing(have: int, channels: int, places: tuple[str, ...] = ()) -> np.ndarray:
+    """float32 ``[channels, have]``: what each channel gives to each of those asked for. Mono is the mean of left and right.
+
+    Args:
+        places: of the channels, in the words of ``GAINS``; empty where they are not known, and all count alike.
+    """
+    if have <= 2:
+        both = np.eye(2) if have == 2 else np.ones((2, 1))
+    else:
+        both = np.asarray([GAINS[place] for place in places]).T if places else np.full((2, have), 1 / have)
+        alike = "" if places else ", each counted alike, since their places are not known"
+        remark(f"{have} channels, mixed down to {'mono' if channels == 1 else 'stereo'}{alike}")
+    return (both if channels == 2 else both.mean(0, keepdims=True)).astype(np.float32)
+
+
+def _places(file: SoundFile) -> tuple[str, ...]:
+    """Where the channels stand, by the file's own word or else its format's custom; empty where neither is known."""
+    said = re.search(r"Channel Mask\s*: 0x(\w+) \((.*)\)", file.extra_info)
+    places = tuple(said[2].replace(" ", "").split(",")) if said else tuple(PLACES.get(file.channels, "").split())
+    return places if file.format in PLACED and len(places) == file.channels and set(places) <= set(GAINS) else ()
+
+
+# --- rate ------------------------------------------------------------------------------------------------------------
+
+
+def resample(signal: np.ndarray, own: int, rate: int) -> np.ndarray:
+    """float32 ``[c, n]`` at ``own`` samples per second to ``[c, ceil(n * rate / own)]`` at ``rate``.
+
+    A long signal is taken in pieces with as much around each as the filter sees, which changes nothing but the memory needed.
+    """
+    if own == rate:
+        return signal
+    import torch
+
+    change = _resampler(ratio := ratio_of(own, rate))
+    up, down = ratio.numerator, ratio.denominator
+    around = -(-change.width // down)  # in units of `down` samples, which become `up`
+    each = max(1, CHUNK // down)
+    source, pieces = torch.from_numpy(signal), []
+    with torch.no_grad():
+        for start in range(0, -(-signal.shape[1] // down), each):
+            low = max(0, start - around)
+            piece = change(source[:, low * down : (start + each + around) * down])
+            pieces.append(piece[:, (start - low) * up : (start - low + each) * up])
+    return torch.cat(pieces, 1).numpy()
+
+
+def ratio_of(own: int, rate: int) -> Fraction:
+    """``rate / own``, or what is within a millionth of it where that would take a filter of many megabytes."""
+    ratio = Fraction(rate, own)
+    return ratio if max(ratio.numerator, ratio.denominator) <= 1000 else ratio.limit_denominator(1000)
+
+
+@lru_cache(maxsize=16)
+def _resampler(ratio: Fraction) -> Any:
+    """torchaudio's, with the filter that librosa calls kaiser_best: flat to 90 % of half the lower rate, and 100 dB down past it."""
+    return torchaudio().transforms.Resample(
+        ratio.denominator,
+        ratio.numerator,
+        resampling_method="sinc_interp_kaiser",
+        lowpass_filter_width=64,
+        rolloff=0.9475937167399596,
+        beta=14.769656459379492,
+    )
+
+
+# --- level -----------------------------------------------------------------------------------------------------------
+
+
+def _to_int16(signal: np.ndarray, path: Path) -> np.ndarray:
+    """float ``[c, n]`` (may be overwritten), turned down as a whole as far as it passes full scale."""
+    peak = max(float(signal.max()), -float(signal.min()))
+    if not math.isfinite(peak):
+        raise DataError(f"{path} holds samples too large for a number. Repair or remove it.")
+    if peak > LOUD:
+        remark(f"its samples reach {peak:,.4g} times full scale: turned down to fit")
+    signal *= FULL / max(peak, 1.0)
+    np.rint(signal, out=signal)
+    return signal.clip(-TOP, TOP, out=signal).astype(np.int16)

@@ -1,0 +1,28 @@
+"""torchaudio, imported when it is first needed: it takes over a second, and not every way through this plugin needs it."""
+
+from __future__ import annotations
+
+from functools import cache
+from types import ModuleType
+
+from difftool import PluginError
+
+FITTING = '"torch>=2.11,<2.15" "torchaudio>=2.11,<2.12"'
+
+
+@cache
+def torchaudio() -> ModuleType:
+    """The module, with ``functional`` and ``transforms``. Raises PluginError with the fix where it does not load."""
+    try:
+        import torchaudio as module
+        import torchaudio.functional
+        import torchaudio.transforms
+    except (ImportError, OSError, RuntimeError) as error:  # OSError: its library does not fit the installed torch
+        raise PluginError(
+            f"torchaudio cannot be imported, and sound needs it. Install a pair that fits: pip install {FITTING}. ({_first_line(error)})"
+        ) from error
+    return module
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

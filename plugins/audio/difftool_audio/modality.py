@@ -1,0 +1,176 @@
+"""AudioModality: recordings <-> int16 ``[c, n]``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from difftool import Batch, Condition, DataError, Description, Finding, Item, Modality, Options, Rng, evenly, scan_folder
+
+from .crop import crops, silent, trimmed
+from .decode import SUFFIXES, Watch, decode
+from .options import AudioOptions, AudioRequest
+
+START, TOTAL = "seconds_start", "seconds_total"
+"""The conditions that ``timing`` sets: where in its recording a part begins, and how long that is."""
+
+QUANTILES = 101
+
+
+class AudioModality(Modality):
+    """Sound. Raw units are int16 ``[c, n]`` from -32767 to 32767 at one rate, c being 1 or 2 by ``channels``."""
+
+    def __init__(self, options: AudioOptions) -> None:
+        self.options = options
+
+    def settings(self) -> AudioOptions:
+        return self.options
+
+    @property
+    def rate(self) -> int:
+        """Samples per second, once they are settled."""
+        if isinstance(self.options.rate, str):
+            raise DataError("The rate is not settled. Set rate, such as 16000, or let it be found from the data (fit).")
+        return self.options.rate
+
+    @property
+    def length(self) -> int:
+        """Samples trained on at once, once they are settled."""
+        if isinstance(self.options.seconds, str):
+            raise DataError("The length is not settled. Set seconds, such as 2, or let it be found from the data (fit).")
+        return self.samples(self.options.seconds)
+
+    @property
+    def channels(self) -> int:
+        return 1 if self.options.channels == "mono" else 2
+
+    def samples(self, seconds: float) -> int:
+        return max(1, round(seconds * self.rate))
+
+    # --- files -> raw ------------------------------------------------------------------------------------------------
+
+    def scan(self, path: Path) -> list[Item]:
+        return scan_folder(path, SUFFIXES)
+
+    def fit(self, items: Sequence[Item]) -> AudioModality:
+        if self.options.rate != "auto" and self.options.seconds != "auto":
+            return self
+        from .measure import SAMPLE, auto_rate, auto_seconds, headers
+
+        if not (seen := headers(evenly(items, SAMPLE))):
+            decode(items[0].path, 16_000, 1)  # says what is wrong with it
+            raise DataError(f"None of the {len(items):,} files could be opened as sound, so there is nothing to train on.")
+        rate = auto_rate(seen) if self.options.rate == "auto" else self.options.rate
+        seconds = auto_seconds(seen, rate) if self.options.seconds == "auto" else self.options.seconds
+        return AudioModality(self.options.model_copy(update={"rate": rate, "seconds": seconds}))
+
+    def read(self, item: Item) -> np.ndarray:
+        return self.read_watched(item, None)
+
+    def read_watched(self, item: Item, watch: Watch | None) -> np.ndarray:
+        """``read``, with a look at every block as it is stored."""
+        o, path = self.options, item.path
+        x = decode(path, self.rate, self.channels, watch)
+        seconds = x.shape[1] / self.rate
+        if seconds < o.shortest:
+            raise DataError(f"{path} lasts {seconds:.3f} s, less than {o.shortest:g} s. Remove it, or set shortest to less.")
+        if o.silence != "keep" and silent(x):
+            raise DataError(f"{path} is silent throughout. Remove it, or set silence = keep.")
+        return self._trimmed(x, path) if o.silence == "trim" else x
+
+    def _trimmed(self, x: np.ndarray, path: Path) -> np.ndarray:
+        kept = trimmed(x, self.rate)
+        if (seconds := kept.shape[1] / self.rate) < self.options.shortest:
+            raise DataError(
+                f"{path} has {seconds:.3f} s of sound between its silent ends, less than {self.options.shortest:g} s. "
+                "Remove it, or set shortest to less."
+            )
+        return np.ascontiguousarray(kept)
+
+    # --- raw batches -------------------------------------------------------------------------------------------------
+
+    def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Condition, ...]]:
+        totals = np.asarray(shapes)[:, 1].astype(np.float64)
+        lengths = np.minimum(totals, self.length)
+        extra: dict[str, Any] = {"rate": self.rate}
+        if lengths.min() < self.length:
+            extra["lengths"] = np.quantile(lengths, np.linspace(0, 1, QUANTILES)).round().astype(int).tolist()
+        return (self.channels, self.length), extra, self._timing(totals / self.rate) if self.options.timing else ()
+
+    def _timing(self, totals: np.ndarray) -> tuple[Condition, ...]:
+        """What the conditions of ``timing`` range over, for recordings of these seconds and starts that are uniform in each."""
+        last = np.maximum(totals - self.length / self.rate, 0)
+        mean = float(last.mean() / 2)
+        std = float(np.sqrt(max((last**2).mean() / 3 - mean**2, 0)))
+        return (
+            Condition(START, "number", mean=mean, std=std or 1.0, low=0.0, high=float(last.max())),
+            Condition(
+                TOTAL,
+                "number",
+                mean=float(totals.mean()),
+                std=float(totals.std()) or 1.0,
+                low=float(totals.min()),
+                high=float(totals.max()),
+            ),
+        )
+
+    def collate(self, examples: np.ndarray | Sequence[np.ndarray], rng: Rng) -> Batch:
+        x, mask, starts, totals = crops(examples, self.length, rng, self.options.silence)
+        raw = Batch(torch.from_numpy(x), mask=None if mask is None else torch.from_numpy(mask))
+        return raw.with_cond(**{START: self._seconds(starts), TOTAL: self._seconds(totals)}) if self.options.timing else raw
+
+    def _seconds(self, samples: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy((samples / self.rate).astype(np.float32))
+
+    def augment(self, raw: Batch, rng: Rng) -> Batch:
+        del rng
+        return raw
+
+    def template(self, description: Description, n: int, rng: Rng, request: Options) -> Batch:
+        """As long as asked for, else with the lengths of the data."""
+        asked = request.seconds if isinstance(request, AudioRequest) else 0.0
+        length = self.samples(asked) if asked else self.length
+        known = description.extra.get("lengths")
+        lengths = np.full(n, length) if asked or not known else self._drawn(known, rng.uniform((n,)).cpu().numpy())
+        mask = None
+        if lengths.min() < length or (known and not asked):
+            mask = (torch.arange(length) < torch.from_numpy(lengths)[:, None])[:, None].to(rng.device)
+        raw = Batch(torch.zeros(n, self.channels, length, dtype=torch.int16, device=rng.device), mask=mask)
+        if not self.options.timing:
+            return raw
+        return raw.with_cond(**{START: torch.zeros(n, device=rng.device), TOTAL: self._seconds(lengths).to(rng.device)})
+
+    def _drawn(self, quantiles: Sequence[int], uniform: np.ndarray) -> np.ndarray:
+        """int64 ``[n]``: lengths distributed as the data's, by the inverse of its distribution function."""
+        return np.interp(uniform, np.linspace(0, 1, len(quantiles)), quantiles).round().astype(np.int64)
+
+    # --- raw -> files ------------------------------------------------------------------------------------------------
+
+    def write(self, example: np.ndarray, stem: Path, info: Mapping[str, Any], request: Options) -> Path:
+        from .write import write
+
+        return write(example, self.rate, stem, request.format if isinstance(request, AudioRequest) else "wav", info)
+
+    def preview(self, examples: Sequence[np.ndarray], stem: Path, titles: Sequence[str] = ()) -> Path:
+        from difftool import replacing
+
+        from .sheet import sheet
+
+        path = stem.with_name(stem.name + ".png")
+        with replacing(path) as partial:
+            partial.write_bytes(sheet(examples, self.rate, titles))
+        return path
+
+    def demo(self, folder: Path) -> None:
+        from .demo import write_demo
+
+        write_demo(folder)
+
+    def check(self, items: Sequence[Item]) -> Iterable[Finding]:
+        from .check import findings
+
+        return findings(self, items)
