@@ -1,0 +1,1 @@
+"""difftool-audio: the plugin for sound."""

@@ -1,0 +1,97 @@
+"""Settings of the audio modality and of its representations. Lengths are in seconds, rates in samples per second."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from difftool import Options
+
+LONGEST_AUTO = 2.0
+"""Seconds that ``seconds = "auto"`` takes at most."""
+
+Auto = Literal["auto"]
+
+
+def _number_of(value: Any) -> Any:
+    """Numbers as they are typed, ``44.1k`` among them."""
+    if isinstance(value, str) and value.strip().lower() != "auto":
+        text = value.strip().lower().removesuffix("hz").strip()
+        try:
+            return float(text[:-1]) * 1000 if text.endswith("k") else float(text)
+        except ValueError:
+            raise ValueError("a number, such as 16000 or 44.1k, or auto") from None
+    return value
+
+
+Rate = Annotated[Auto | Annotated[int, Field(ge=1000, le=384_000)], BeforeValidator(_number_of)]
+Seconds = Annotated[Auto | Annotated[float, Field(ge=0.02, le=3600)], BeforeValidator(_number_of)]
+
+
+class AudioOptions(Options):
+    """How recordings are read and cut."""
+
+    rate: Rate = Field(
+        "auto",
+        description="samples per second that everything is brought to; auto takes the rate of most of the sound",
+        json_schema_extra={"metavar": "auto|HZ"},
+    )
+    channels: Literal["mono", "stereo"] = Field("mono", description="mono mixes all channels down to one; stereo keeps two")
+    seconds: Seconds = Field(
+        "auto",
+        description="length trained on: longer recordings give a random part each time, shorter ones are padded and the padding is not "
+        f"learnt; auto is the longest recording's, at most {LONGEST_AUTO:g}",
+        json_schema_extra={"metavar": "auto|S"},
+    )
+    silence: Literal["skip", "trim", "keep"] = Field(
+        "skip",
+        description="skip: leave out silent recordings, and silent parts of long ones; trim: cut it off both ends as well; keep: learn it",
+    )
+    shortest: NonNegativeFloat = Field(0.05, description="recordings of fewer seconds are left out")
+    timing: bool = Field(
+        False,
+        description="tell the model where in its recording each part begins and how long that is, as the conditions seconds_start and "
+        "seconds_total, so that it learns beginnings and ends",
+    )
+
+
+class AudioRequest(Options):
+    """The audio modality's own flags of ``difftool sample``."""
+
+    seconds: NonNegativeFloat = Field(
+        0.0, le=3600, description="length of each sample, whatever was trained on; 0 for lengths like the data's"
+    )
+    format: Literal["wav", "flac"] = Field("wav", description="kind of file, 16 bits in both")
+
+
+class WaveformOptions(Options):
+    """The samples themselves. Nothing to set: their scale is measured."""
+
+
+class SpectrogramOptions(Options):
+    """Log-mel bands over time."""
+
+    mels: PositiveInt = Field(80, ge=8, le=512, description="bands")
+    hop: Auto | PositiveInt = Field(
+        "auto", description="samples between frames; auto is the power of two nearest to 16 ms", json_schema_extra={"metavar": "auto|N"}
+    )
+    window: Auto | PositiveInt = Field(
+        "auto", description="samples a frame sees; auto is four hops", json_schema_extra={"metavar": "auto|N"}
+    )
+    low: NonNegativeFloat = Field(20.0, description="lower edge of the lowest band, in Hz")
+    high: NonNegativeFloat = Field(0.0, description="upper edge of the highest band, in Hz; 0 for half the rate")
+    floor: PositiveFloat = Field(1e-4, description="amplitude, of full scale, below which everything counts as silence")
+    iterations: PositiveInt = Field(32, description="rounds of Griffin-Lim when samples become sound")
+
+
+class StftOptions(Options):
+    """The complex short-time Fourier transform, its amplitudes compressed."""
+
+    hop: Auto | PositiveInt = Field(
+        "auto", description="samples between frames; auto is the power of two nearest to 8 ms", json_schema_extra={"metavar": "auto|N"}
+    )
+    window: Auto | PositiveInt = Field(
+        "auto", description="samples a frame sees; auto is two hops", json_schema_extra={"metavar": "auto|N"}
+    )
+    compression: float = Field(0.5, gt=0, le=1, description="power that amplitudes are raised to; 1 keeps them as they are")
