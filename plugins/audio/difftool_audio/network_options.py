@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from difftool import UNetOptions
+from difftool import Options, UNetOptions
 
 FACTOR = 4
 """Between levels of the U-Net, unless said otherwise."""
@@ -27,3 +27,11 @@ class UNet1dOptions(UNetOptions):
     def steps(self) -> tuple[int, ...]:
         """The factor between each level and the next."""
         return self.factors or (FACTOR,) * (len(self.multipliers) - 1)
+
+
+class DiffWaveOptions(Options):
+    """DiffWave. Its defaults are the paper's small network; that for spoken digits is 256, 36 and 12."""
+
+    channels: PositiveInt = Field(64, description="width of every layer")
+    layers: PositiveInt = Field(30, description="residual layers")
+    cycle: PositiveInt = Field(10, le=16, description="layers until the dilation, which doubles from one to the next, starts at 1 again")

@@ -16,6 +16,6 @@ def unet1d(options: UNet1dOptions, interface: Interface) -> UNet:
     if len(interface.shape) != 2:
         raise UsageError(
             f"unet1d works along one axis, and an encoded example is {interface.shape}. Use it with the representation waveform, "
-            "or choose another backbone: --backbone unet."
+            "or choose another backbone: unet."
         )
     return UNet(options, interface)
