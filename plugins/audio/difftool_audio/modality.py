@@ -77,9 +77,9 @@ class AudioModality(Modality):
         x = decode(path, self.rate, self.channels, watch)
         seconds = x.shape[1] / self.rate
         if seconds < o.shortest:
-            raise DataError(f"{path} lasts {seconds:.3f} s, less than {o.shortest:g} s. Remove it, or set shortest to less.")
+            raise DataError(f"{path} lasts {seconds:.3f} s, less than {o.shortest:g} s. Remove it, or take shorter ones: --shortest 0.01.")
         if o.silence != "keep" and silent(x):
-            raise DataError(f"{path} is silent throughout. Remove it, or set silence = keep.")
+            raise DataError(f"{path} is silent throughout. Remove it, or have silence learnt: --silence keep.")
         return self._trimmed(x, path) if o.silence == "trim" else x
 
     def _trimmed(self, x: np.ndarray, path: Path) -> np.ndarray:
@@ -87,7 +87,7 @@ class AudioModality(Modality):
         if (seconds := kept.shape[1] / self.rate) < self.options.shortest:
             raise DataError(
                 f"{path} has {seconds:.3f} s of sound between its silent ends, less than {self.options.shortest:g} s. "
-                "Remove it, or set shortest to less."
+                "Remove it, or take shorter ones: --shortest 0.01."
             )
         return np.ascontiguousarray(kept)
 
@@ -134,11 +134,9 @@ class AudioModality(Modality):
         """As long as asked for, else with the lengths of the data."""
         asked = request.seconds if isinstance(request, AudioRequest) else 0.0
         length = self.samples(asked) if asked else self.length
-        known = description.extra.get("lengths")
-        lengths = np.full(n, length) if asked or not known else self._drawn(known, rng.uniform((n,)).cpu().numpy())
-        mask = None
-        if lengths.min() < length or (known and not asked):
-            mask = (torch.arange(length) < torch.from_numpy(lengths)[:, None])[:, None].to(rng.device)
+        known = None if asked else description.extra.get("lengths")
+        lengths = self._drawn(known, rng.uniform((n,)).cpu().numpy()) if known else np.full(n, length)
+        mask = (torch.arange(length) < torch.from_numpy(lengths)[:, None])[:, None].to(rng.device) if known else None
         raw = Batch(torch.zeros(n, self.channels, length, dtype=torch.int16, device=rng.device), mask=mask)
         if not self.options.timing:
             return raw
