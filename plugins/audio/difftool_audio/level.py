@@ -26,7 +26,7 @@ def to_int16(x: Tensor) -> Tensor:
     An example that would not fit is turned down as a whole: clipping is heard, a gain is not. Others keep their level to the
     bit. What is no number becomes silence.
     """
-    x = torch.nan_to_num(x.float(), posinf=0.0, neginf=0.0) * FULL_SCALE
+    x = torch.nan_to_num(x.float() * FULL_SCALE, posinf=0.0, neginf=0.0)
     peak = x.abs().flatten(1).amax(1)
     gain = torch.where(peak.round() > PEAK, PEAK * HEADROOM / peak, 1.0)
     return (x * expand_as(gain, x)).round_().to(torch.int16)

@@ -28,7 +28,7 @@ LOUDEST = 2.0
 """No band of a sound within full scale is louder; a model that asks for more is not obeyed, or the exponential would overflow."""
 
 RATIOS = 20
-"""Rounds of the mel inversion: the bands are met to 1e-3 after 20, at a tenth of what Griffin-Lim costs."""
+"""Rounds of the mel inversion: the bands are met to a few thousandths after 20, at a tenth of what Griffin-Lim costs."""
 
 MOMENTUM = 0.99
 """Of the fast Griffin-Lim algorithm (Perraudin et al. 2013), as torchaudio has it by default."""
@@ -140,7 +140,8 @@ def griffin_lim(bands: Tensor, bank: Tensor, frames: Frames, iterations: int) ->
     band) may become what fits the phase, and the bands themselves are met more closely.
     """
     amplitude = invert(bands, bank)
-    phase, last = torch.ones_like(amplitude, dtype=torch.complex64), 0.0
+    phase = torch.ones_like(amplitude, dtype=torch.complex64)
+    last = torch.zeros_like(phase)
     for i in range(iterations):
         now = frames.transform(frames.inverse(amplitude * phase))
         ahead = now - last * (MOMENTUM / (1 + MOMENTUM))

@@ -24,7 +24,7 @@ SMALLEST = 1e-12
 
 
 class Stft(Representation):
-    """``beta |X|^a e^(i phase of X)`` as two channels, real and imaginary part   (Richter et al. 2023, arXiv:2208.05830, Eq. 20).
+    """``beta |X|^a e^(i phase of X)`` as two channels, real and imaginary part   (Richter et al. 2023, arXiv:2208.05830, the amplitude transformation).
 
     Without the compression most of the spectrum would be next to nothing: sound spans four orders of magnitude, a to the power
     of 1/2 spans two. ``beta`` is measured.
