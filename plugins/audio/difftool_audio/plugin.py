@@ -53,15 +53,22 @@ def difftool_backbones() -> list[Spec]:
 
 
 RECIPES = {
+    "demo": "as tiny, on notes of an asked pitch, stopped as soon as they sing",
+    "music-48k-stereo": "eleven seconds of music as samples, told where in its piece each part is, on a big GPU",
+    "sc09-diffwave": "the spoken digits of Kong et al. 2021 (arXiv:2009.09761), 200 ancestral steps",
+    "spectrogram/small": "four seconds on one GPU (about 77 M parameters)",
     "spectrogram/tiny": "a second or two in half an hour on a CPU (about 5 M parameters)",
+    "stft/tiny": "a second or two in half an hour on a CPU (about 5 M parameters)",
+    "waveform/tiny": "a second or two in half an hour on a CPU (about 10 M parameters)",
 }
-"""``representation/name``: a recipe fits one representation."""
+"""By name, or ``representation/name`` where there are several of one name."""
 
 
 @hookimpl
 def difftool_recipes() -> list[RecipeSpec]:
-    return [_recipe(*known.split("/"), summary) for known, summary in RECIPES.items()]
+    return [_recipe(known, summary) for known, summary in RECIPES.items()]
 
 
-def _recipe(representation: str, name: str, summary: str) -> RecipeSpec:
-    return RecipeSpec(name, summary, f"difftool_audio:recipes/{representation}-{name}.toml", modality=f"audio/{representation}")
+def _recipe(known: str, summary: str) -> RecipeSpec:
+    representation, slash, name = known.rpartition("/")
+    return RecipeSpec(name, summary, f"difftool_audio:recipes/{known.replace('/', '-')}.toml", modality=f"audio{slash}{representation}")
