@@ -90,7 +90,10 @@ def decode(path: Path, rate: int, channels: int, watch: Watch | None = None) -> 
     with opened(path) as file:
         own = file.samplerate
         mix = _mixer(file, channels)
-        signal = np.concatenate([mix(block) for block in _blocks(path, file, watch)], axis=1)
+        with np.errstate(over="ignore"):  # what becomes infinite is refused below
+            signal = np.concatenate([mix(block) for block in _blocks(path, file, watch)], axis=1)
+        if file.format == "OGG" and not _ended(path):
+            remark("its end is missing: it was cut short while it was copied or recorded")
     if own < DULL * rate:
         remark(f"recorded at {own:,} Hz: nothing above {own // 2:,} Hz is in it")
     return _to_int16(resample(signal, own, rate), path)
@@ -179,6 +182,17 @@ def _blocks(path: Path, file: SoundFile, watch: Watch | None) -> Iterator[np.nda
         )
 
 
+def _ended(path: Path) -> bool:
+    """Whether the last page of an Ogg file is whole and says that it is the last one (RFC 3533, section 6)."""
+    with open(path, "rb") as file:
+        file.seek(max(0, os.path.getsize(path) - 2 * HEAD))  # a page is less than 64 KiB
+        tail = file.read()
+    if (start := tail.rfind(b"OggS")) < 0 or len(page := tail[start:]) < 27:
+        return False
+    segments = page[27 : 27 + page[26]]
+    return bool(page[5] & 4) and len(page) >= 27 + page[26] + sum(segments)
+
+
 # --- channels --------------------------------------------------------------------------------------------------------
 
 
@@ -216,15 +230,15 @@ def _places(file: SoundFile) -> tuple[str, ...]:
 
 
 def resample(signal: np.ndarray, own: int, rate: int) -> np.ndarray:
-    """float32 ``[c, n]`` at ``own`` samples per second to ``[c, ceil(n * rate / own)]`` at ``rate``.
+    """float32 ``[c, n]`` at ``own`` samples per second to ``[c, ceil(n * ratio_of(own, rate))]`` at ``rate``.
 
     A long signal is taken in pieces with as much around each as the filter sees, which changes nothing but the memory needed.
     """
-    if own == rate:
+    if (ratio := ratio_of(own, rate)) == 1:
         return signal
     import torch
 
-    change = _resampler(ratio := ratio_of(own, rate))
+    change = _resampler(ratio)
     up, down = ratio.numerator, ratio.denominator
     around = -(-change.width // down)  # in units of `down` samples, which become `up`
     each = max(1, CHUNK // down)
@@ -238,7 +252,7 @@ def resample(signal: np.ndarray, own: int, rate: int) -> np.ndarray:
 
 
 def ratio_of(own: int, rate: int) -> Fraction:
-    """``rate / own``, or what is within a millionth of it where that would take a filter of many megabytes."""
+    """``rate / own``, or what is within a ten-thousandth of it (a sixth of a cent) where that would take a filter of many megabytes."""
     ratio = Fraction(rate, own)
     return ratio if max(ratio.numerator, ratio.denominator) <= 1000 else ratio.limit_denominator(1000)
 
