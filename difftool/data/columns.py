@@ -70,8 +70,9 @@ def _number(name: str, columns: Columns) -> tuple[Condition, np.ndarray]:
     known = values[~np.isnan(values)]
     if not len(known):
         raise DataError(f"The column {name!r} holds no number at all, so nothing can be learned from it.")
-    spread = float(known.std()) or 1.0
-    found = Condition(name, "number", mean=float(known.mean()), std=spread, low=float(known.min()), high=float(known.max()))
+    mean, std = float(known.mean()), float(known.std())
+    spread = std if std > 1e-7 * abs(mean) else 1.0  # of equal numbers, rounding leaves a spread that is not quite none
+    found = Condition(name, "number", mean=mean, std=spread, low=float(known.min()), high=float(known.max()))
     return found, values.astype(np.float32)
 
 

@@ -66,3 +66,9 @@ def test_labels_that_are_large_numbers_stay_apart():
 
 def test_labels_may_hold_digits_of_any_script():
     assert set(condition("a", "label", [{"a": "3²"}, {"a": "①"}, {"a": "٣"}])[0].names) == {"3²", "①", "٣"}
+
+
+def test_equal_numbers_have_a_spread_of_one_whatever_rounding_leaves():
+    assert np.std([0.1] * 3) > 0
+    for value in (0.1, 0.0, -1e6):
+        assert condition("x", "number", [{"x": value}] * 3)[0].std == 1.0

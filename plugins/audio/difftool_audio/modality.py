@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,11 @@ START, TOTAL = "seconds_start", "seconds_total"
 """The conditions that ``timing`` sets: where in its recording a part begins, and how long that is."""
 
 QUANTILES = 101
+
+
+def _ranging(name: str, mean: float, std: float, low: float, high: float) -> Condition:
+    """A number's condition; the spread of what is always the same is one, not what rounding leaves of none."""
+    return Condition(name, "number", mean=mean, std=std if std > 1e-7 * abs(mean) else 1.0, low=low, high=high)
 
 
 class AudioModality(Modality):
@@ -105,17 +111,9 @@ class AudioModality(Modality):
         """What the conditions of ``timing`` range over, for recordings of these seconds and starts that are uniform in each."""
         last = np.maximum(totals - self.length / self.rate, 0)
         mean = float(last.mean() / 2)
-        std = float(np.sqrt(max((last**2).mean() / 3 - mean**2, 0)))
-        return (
-            Condition(START, "number", mean=mean, std=std or 1.0, low=0.0, high=float(last.max())),
-            Condition(
-                TOTAL,
-                "number",
-                mean=float(totals.mean()),
-                std=float(totals.std()) or 1.0,
-                low=float(totals.min()),
-                high=float(totals.max()),
-            ),
+        std = math.sqrt(max(float((last**2).mean()) / 3 - mean**2, 0))
+        return _ranging(START, mean, std, 0.0, float(last.max())), _ranging(
+            TOTAL, float(totals.mean()), float(totals.std()), float(totals.min()), float(totals.max())
         )
 
     def collate(self, examples: np.ndarray | Sequence[np.ndarray], rng: Rng) -> Batch:
