@@ -1,0 +1,74 @@
+"""Each first-party plugin as others see it: light, through the public surface alone, with recipes that hold."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from importlib import import_module
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+import difftool
+from difftool.config.gather import gather
+from difftool.config.resolve import resolve
+from difftool.registry import Registry
+from difftool.spec import KINDS, load_object
+
+PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
+NAMES = sorted(path.parent.name for path in PLUGINS.glob("*/pyproject.toml"))
+SOURCES = [path for name in NAMES for path in sorted((PLUGINS / name / f"difftool_{name}").rglob("*.py"))]
+HEAVY = {"torch", "torchaudio", "numpy", "PIL", "soundfile", "matplotlib"}
+
+
+def specs(name: str) -> list:
+    plugin = import_module(f"difftool_{name}.plugin")
+    return [spec for plural in KINDS.values() for spec in getattr(plugin, f"difftool_{plural}", list)()]
+
+
+RECIPES = [spec for name in NAMES for spec in specs(name) if spec.target.endswith(".toml")]
+PARTS = [spec for name in NAMES for spec in specs(name) if not spec.target.endswith(".toml")]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_imports_only_the_public_surface(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            assert not any(alias.name.partition(".")[0] == "difftool" for alias in node.names)
+        if isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").partition(".")[0] == "difftool":
+            assert node.module in ("difftool", "difftool.testing"), node.module
+            assert node.module == "difftool.testing" or {alias.name for alias in node.names} <= set(difftool.__all__)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_is_light(name):
+    """Lists and help are printed without anything heavy; a list even without pydantic."""
+    options = sorted(
+        {reference.partition(":")[0] for spec in specs(name) for reference in (spec.options, getattr(spec, "request", "")) if reference}
+    )
+    for modules, heavy in (([f"difftool_{name}.plugin"], HEAVY | {"pydantic"}), (options, HEAVY)):
+        code = f"import importlib, sys; [importlib.import_module(m) for m in {modules}]; print(*({heavy} & set(sys.modules)))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "", modules
+
+
+@pytest.mark.parametrize("spec", PARTS, ids=lambda spec: spec.name)
+def test_every_target_exists(spec):
+    for reference in (spec.target, spec.options, getattr(spec, "request", "")):
+        assert not reference or load_object(reference)
+
+
+@pytest.mark.parametrize("spec", RECIPES, ids=lambda spec: f"{spec.modality}/{spec.name}")
+def test_recipes_resolve_without_a_fault(spec):
+    package, _, path = spec.target.partition(":")
+    assert files(package).joinpath(path).is_file()
+    registry = Registry.load_all()
+    config = resolve(spec.modality, gather(registry, spec.modality, spec.name, project=None), registry)
+    assert registry.load(registry.get("backbone", config.backbone.use))
+
+
+def test_every_recipe_file_is_offered():
+    on_disk = {path.relative_to(PLUGINS / name).as_posix() for name in NAMES for path in (PLUGINS / name).glob("*/recipes/*.toml")}
+    assert on_disk == {spec.target.replace(":", "/") for spec in RECIPES}
