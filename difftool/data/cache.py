@@ -33,6 +33,9 @@ FORMAT = 4
 ABANDONED = 24 * 3600
 """Seconds after which no one is still working on a half-made cache."""
 
+LARGE = 1 << 16
+"""Bytes of an example above which batches are made of views."""
+
 Progress = Callable[[int, int, str], None]
 
 
@@ -87,7 +90,7 @@ class Cache:
         self.remarks = [(Path(path), text) for path, text in about["remarks"]]
         self.columns: list[dict[str, str | float]] = about["columns"]
         self.content: str = about["content"]
-        flat = np.memmap(folder / "examples.bin", self.dtype, "r")
+        flat = np.asarray(np.memmap(folder / "examples.bin", self.dtype, "r"))  # a slice of a memmap takes ten times as long to make
         self._index = None if None not in self.shape else np.load(folder / "index.npy")
         self._examples = flat if self._index is not None else flat.reshape(len(self.columns), *self.shape)
 
@@ -102,10 +105,15 @@ class Cache:
         return self._index[:, 1:]
 
     def gather(self, indices: np.ndarray) -> np.ndarray | list[np.ndarray]:
-        """The examples ``[b, ...]`` at these places; a list when their shapes differ."""
-        if self._index is None:
-            return np.take(self._examples, indices, axis=0)
-        return [self._one(int(i)) for i in indices]
+        """The examples ``[b, ...]`` at these places; a list of views when their shapes differ, or when they are large.
+
+        Of a large example a part is often all that is wanted, and of a view only what is read comes into memory.
+        """
+        if self._index is not None:
+            return [self._one(int(i)) for i in indices]
+        if self._examples[:1].nbytes > LARGE:
+            return [self._examples[i] for i in indices]
+        return np.take(self._examples, indices, axis=0)
 
     def _one(self, i: int) -> np.ndarray:
         assert self._index is not None

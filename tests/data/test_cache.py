@@ -71,6 +71,16 @@ def test_examples_of_different_lengths(folder):
     assert [len(one) for one in cache.gather(np.array([0, 4, 2]))] == [1, 5, 3]
 
 
+def test_large_examples_are_not_copied_before_a_part_of_them_is_taken(folder, monkeypatch):
+    cache = opened(Numbers(), folder(f"{i} {i + 1}" for i in range(9)))
+    monkeypatch.setattr("difftool.data.cache.LARGE", 7)
+    views = cache.gather(np.array([7, 0, 8]))
+    assert isinstance(views, list)
+    assert np.array_equal(views, [[7, 8], [0, 1], [8, 9]])
+    assert not any(view.flags.owndata for view in views)
+    assert not any(view.flags.writeable for view in views)
+
+
 def test_what_changes_makes_another_cache(folder):
     items = folder("1 2" for _ in range(4))
     first = opened(Numbers(), items)
