@@ -200,7 +200,7 @@ def _lengths(modality: AudioModality, good: Sequence[Look]) -> Iterator[Finding]
         text = f"{padding:.0%} of what is trained on would be padding, since most recordings are shorter than {_time(part)}."
         yield Finding("note", f"{text} Faster: --seconds {better:g}." if better < part else text)
     if middle > 10 * part and not modality.options.timing:
-        yield Finding("note", "Parts are much shorter than the recordings. To have beginnings and ends learnt as such: --timing true.")
+        yield Finding("note", "Parts are much shorter than the recordings. To have beginnings and ends learnt as such: --timing.")
 
 
 def _time(seconds: float) -> str:

@@ -156,7 +156,7 @@ def test_lengths(folder):
     assert "note" not in found
     for i in range(20):
         write_tone(folder / "low" / f"longer{i}.wav", seconds=1.5, hz=300 + i)
-    assert "--timing true" in report(folder, seconds=0.1)["note"]
+    assert "learnt as such: --timing." in report(folder, seconds=0.1)["note"]
     assert "note" not in report(folder, seconds=0.1, timing=True)
 
 
