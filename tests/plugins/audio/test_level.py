@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+
 from difftool_audio.level import PEAK, to_float, to_int16
 
 EVERY = torch.arange(-PEAK, PEAK + 1, dtype=torch.int16).reshape(1, 1, -1)

@@ -7,12 +7,12 @@ import math
 import pytest
 import torch
 import torchaudio
-from difftool_audio.frames import Frames
-from difftool_audio.options import SpectrogramOptions
-from difftool_audio.spectrogram import LEAST_STD, Spectrogram, invert, mel_bank, spread
 
 from difftool import Batch, Description, UsageError
 from difftool.testing import representation_contract
+from difftool_audio.frames import Frames
+from difftool_audio.options import SpectrogramOptions
+from difftool_audio.spectrogram import LEAST_STD, Spectrogram, invert, mel_bank, spread
 
 RATE = 16_000
 

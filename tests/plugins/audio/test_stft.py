@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from difftool_audio.options import StftOptions
-from difftool_audio.stft import Stft
 
 from difftool import Batch, Description, UsageError
 from difftool.testing import representation_contract
+from difftool_audio.options import StftOptions
+from difftool_audio.stft import Stft
 
 RATE = 16_000
 EXACT = 32768 * 1e-4

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from difftool_audio.options import WaveformOptions
-from difftool_audio.waveform import Waveform
 
 from difftool import Batch, Description
 from difftool.testing import representation_contract
+from difftool_audio.options import WaveformOptions
+from difftool_audio.waveform import Waveform
 
 RATE = 16_000
 NOISE = (torch.randn(3, 2, 4000, generator=torch.Generator().manual_seed(0)) * 3000).to(torch.int16)
