@@ -43,7 +43,7 @@ def _conditions(dataset: Dataset) -> str:
     return f", conditions: {', '.join(found)}" if found else ", no conditions"
 
 
-def _tell(heading: str, notes: list[tuple[Path, str]], most: int = 5) -> None:
+def _tell(heading: str, notes: list[tuple[Path, str]], most: int = 10) -> None:
     """The first notes on files, below a heading."""
     if notes:
         say(heading)
