@@ -90,7 +90,8 @@ def convolution(inputs: int, outputs: int, kernel: int, dilation: int = 1, gain:
     layer = nn.Conv1d(inputs, outputs, kernel, padding=dilation * (kernel // 2), dilation=dilation)
     with torch.no_grad():
         nn.init.kaiming_normal_(layer.weight).mul_(gain)
-        nn.init.zeros_(layer.bias)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
     return layer
 
 

@@ -23,11 +23,6 @@ class UNet1dOptions(UNetOptions):
     embedding: NonNegativeInt = Field(256, description="width of the noise embedding; 0 for four times channels")
     patch: PositiveInt = Field(4, description="samples that the first level sees as one position")
 
-    @property
-    def steps(self) -> tuple[int, ...]:
-        """The factor between each level and the next."""
-        return self.factors or (FACTOR,) * (len(self.multipliers) - 1)
-
 
 class DiffWaveOptions(Options):
     """DiffWave. Its defaults are the paper's small network; that for spoken digits is 256, 36 and 12."""
