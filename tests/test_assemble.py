@@ -83,8 +83,8 @@ def test_a_stricter_share_of_bad_files_holds_for_a_cache_made_with_a_laxer_one(f
     for i in range(3):
         (folder / f"p{i}.png").write_bytes(b"broken")
     assert len(opened(folder, "data.max_bad=0.5")[1]) == 9
-    with pytest.raises(DataError, match="More than 10%"):
-        opened(folder, "data.max_bad=0.1")
+    with pytest.raises(DataError, match="More than 0%"):
+        opened(folder, "data.max_bad=0")
 
 
 def test_a_class_whose_names_are_numbers_is_a_label(folder):

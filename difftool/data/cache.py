@@ -30,6 +30,9 @@ from .remark import remarks
 
 FORMAT = 4
 
+NAMED = 10
+"""Examples that are left out and named; more of them are only counted."""
+
 ABANDONED = 24 * 3600
 """Seconds after which no one is still working on a half-made cache."""
 
@@ -193,7 +196,7 @@ def _fill(folder: Path, modality: Modality, items: Sequence[Item], max_bad: floa
             if progress:
                 progress(done, len(items), "decoding")
     if dtype is None:
-        raise DataError(f"None of the {len(items)} files could be read, so there is nothing to train on. The first: {skipped[0][1]}")
+        raise DataError(f"None of the {len(items)} files can be used, so there is nothing to train on.\n{_named(skipped)}")
     content.update(json.dumps(columns, sort_keys=True).encode())
     places = np.asarray(index, np.int64)
     same = (places[:, 1:] == places[0, 1:]).all(0)
@@ -213,18 +216,27 @@ def _fill(folder: Path, modality: Modality, items: Sequence[Item], max_bad: floa
     sync(folder / "cache.json")
 
 
+def too_many(skipped: int, total: int, max_bad: float) -> bool:
+    """Whether so many are left out that a person must agree to it; a few are named one by one, and that will do."""
+    return skipped > (max(max_bad * total, NAMED) if max_bad else 0)
+
+
 def _refuse_many(skipped: list[tuple[str, str]], total: int, max_bad: float) -> None:
     """Stop once too many are bad for the folder to be what the user thinks it is."""
-    if len(skipped) <= max(max_bad * total, 0 if max_bad == 0 else 1):
+    if not too_many(len(skipped), total, max_bad):
         return
-    first = "\n".join(f"  {reason}" for _, reason in skipped[:5])
     raise DataError(
-        f"More than {max_bad:.0%} of the {total} files cannot be read, which is too many to skip in silence. The first of them:\n{first}\n"
+        f"More than {max_bad:.0%} of the {total} files cannot be used, which is too many to leave out unasked.\n{_named(skipped)}\n"
         "Repair or remove them, or allow more with --set data.max_bad=0.5."
     )
 
 
 Decoded = tuple[np.ndarray | DataError, list[str]]
+
+
+def _named(skipped: list[tuple[str, str]]) -> str:
+    listed = "\n".join(f"  {reason}" for _, reason in skipped[:NAMED])
+    return listed + (f"\n  … and {len(skipped) - NAMED:,} more" if len(skipped) > NAMED else "")
 
 
 def _decoded(modality: Modality, items: Sequence[Item]) -> Iterator[tuple[Item, np.ndarray | DataError, list[str]]]:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..modality import Finding, Item
+from .cache import too_many
 from .columns import AUTOMATIC, text_of
 
 In = TypeVar("In")
 Out = TypeVar("Out")
 
 BAD = 0.1
-"""Share of unreadable files above which training refuses, unless it is told otherwise (``data.max_bad``)."""
+"""Share of unreadable files above which training refuses many of them, unless it is told otherwise (``data.max_bad``)."""
 
 
 def evenly(items: Sequence[Item], n: int) -> list[Item]:
@@ -68,7 +69,7 @@ def find_unreadable(reasons: Sequence[str], total: int) -> Iterator[Finding]:
         yield Finding("ok", "all of them can be used")
         return
     listed = "\n".join(f"  {reason}" for reason in reasons)
-    level = "error" if len(reasons) > max(BAD * total, 1) else "warning"
+    level = "error" if too_many(len(reasons), total, BAD) or len(reasons) == total else "warning"
     yield Finding(level, f"{len(reasons):,} ({len(reasons) / total:.1%}) would be skipped:\n{listed}")
     if len(reasons) == total:
         yield Finding("error", "None of them can be used, so there is nothing to train on.")

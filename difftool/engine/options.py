@@ -15,7 +15,12 @@ class DataOptions(Options):
     """Where the examples come from."""
 
     path: str = Field("", description="folder or file to train on; empty for the modality's built-in demo set")
-    max_bad: float = Field(0.1, ge=0, le=1, description="largest share of unreadable files that is skipped rather than refused")
+    max_bad: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="largest share of unusable files that is skipped; a few are skipped whatever their share, unless this is 0",
+    )
 
 
 class TrainOptions(Options):

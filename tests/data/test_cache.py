@@ -98,14 +98,21 @@ def test_bad_files_are_skipped_and_named(folder):
 
 
 def test_too_many_bad_files_are_refused(folder):
-    items = folder("bad" if i % 4 == 0 else "1" for i in range(40))
-    with pytest.raises(DataError, match=r"More than 10% of the 40 files.*\n.*000.txt is bad"):
+    items = folder("bad" if i % 4 == 0 else "1" for i in range(44))
+    with pytest.raises(DataError, match=r"More than 10% of the 44 files.*\n.*000.txt is bad"):
         opened(Numbers(), items)
-    assert len(opened(Numbers(), items, max_bad=0.5)) == 30
+    assert len(opened(Numbers(), items, max_bad=0.5)) == 33
+
+
+def test_a_few_bad_files_are_never_fatal_unless_none_may_be_bad(folder):
+    items = folder("bad" if i < 10 else "1" for i in range(12))
+    assert len(opened(Numbers(), items)) == 2
+    with pytest.raises(DataError, match="More than 0%"):
+        opened(Numbers(), items, max_bad=0)
 
 
 def test_nothing_readable_is_refused(folder):
-    with pytest.raises(DataError, match=r"cannot be read|could be read"):
+    with pytest.raises(DataError, match=r"None of the 1 files can be used(.|\n)*000.txt is bad"):
         opened(Numbers(), folder(["bad"]), max_bad=1.0)
 
 

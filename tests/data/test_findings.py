@@ -66,7 +66,7 @@ def test_every_unusable_file_is_named():
 
 @pytest.mark.parametrize(
     ("bad", "total", "levels"),
-    [(0, 5, ["ok"]), (1, 2, ["warning"]), (1, 10, ["warning"]), (2, 19, ["error"]), (2, 20, ["warning"]), (3, 3, ["error", "error"])],
+    [(0, 5, ["ok"]), (1, 2, ["warning"]), (10, 12, ["warning"]), (11, 100, ["error"]), (11, 110, ["warning"]), (3, 3, ["error", "error"])],
 )
 def test_it_is_an_error_where_training_would_refuse(bad, total, levels):
     assert [level for level, _ in texts(find_unreadable(["x"] * bad, total))] == levels

@@ -49,7 +49,7 @@ def test_a_sound_folder(folder):
 
 @pytest.mark.parametrize("good", [6, 80])
 def test_every_bad_file_is_named(folder, good):
-    """The good ones are left as they are, and training refuses only where the bad are too many of all."""
+    """The good ones are left as they are, however few."""
     for i in range(good):
         write_tone(folder / "low" / f"more{i}.wav", hz=400 + i)
     (folder / "empty.wav").touch()
@@ -62,7 +62,7 @@ def test_every_bad_file_is_named(folder, good):
     write_tone(folder / "telephone.wav", rate=8000)
     write_tone(folder / "surround.wav", channels=6)
     found = report(folder)
-    skipped = found["error" if good == 6 else "warning"]
+    skipped = found["warning"]
     assert "6 (" in skipped
     for words in (
         "empty.wav is empty (0 bytes)",
@@ -77,7 +77,7 @@ def test_every_bad_file_is_named(folder, good):
     assert "telephone.wav" in found["warning"]
     assert "mixed down: 1 (" in found["note"]
     assert "surround.wav" in found["note"]
-    assert ("to train:" in found["ok"]) == (good == 80)
+    assert "to train:" in found["ok"]
 
 
 def test_a_folder_of_nothing_usable(tmp_path):

@@ -65,7 +65,7 @@ def train(data: Path, path: Path, representation: str, stops: list[int]) -> RunF
         stage = build_stage(settled, parts, dataset.description, choose_device("cpu"), dataset.modality)
         folder = RunFolder.open(path) if resume else RunFolder.create(path, settled.to_toml(), dataset.description, dataset.source)
         done = [0]
-        for progress in fit(stage, dataset, folder, resume=bool(resume), stop=lambda at=stop_at: done[0] + 1 >= at):
+        for progress in fit(stage, dataset, folder, resume=bool(resume), stop=lambda at=stop_at, done=done: done[0] + 1 >= at):
             done[0] = progress.step
     return folder
 
