@@ -81,7 +81,7 @@ class SpectrogramOptions(Options):
     )
     low: NonNegativeFloat = Field(20.0, description="lower edge of the lowest band, in Hz")
     high: NonNegativeFloat = Field(0.0, description="upper edge of the highest band, in Hz; 0 for half the rate")
-    floor: PositiveFloat = Field(1e-4, description="amplitude, of full scale, below which everything counts as silence")
+    floor: PositiveFloat = Field(1e-5, description="amplitude, of full scale, below which everything counts as silence")
     iterations: PositiveInt = Field(32, description="rounds of Griffin-Lim when samples become sound")
 
 
@@ -94,4 +94,4 @@ class StftOptions(Options):
     window: Auto | PositiveInt = Field(
         "auto", description="samples a frame sees; auto is two hops", json_schema_extra={"metavar": "auto|N"}
     )
-    compression: float = Field(0.5, gt=0, le=1, description="power that amplitudes are raised to; 1 keeps them as they are")
+    compression: float = Field(0.3, gt=0, le=1, description="power that amplitudes are raised to; 1 keeps them as they are")

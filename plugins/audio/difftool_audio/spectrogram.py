@@ -40,18 +40,21 @@ class Spectrogram(Representation):
     """``(log(band + floor) - mean) / std / 2``, mean and std of each band measured on the data.
 
     A band is the mean amplitude of the frequencies in it, weighted by the triangle of the mel scale. The floor is added, not cut
-    at: digital silence, room noise and all between them come to lie close together instead of spreading over most of the scale
-    and of the statistics (the logarithm of 1e-7 is as far from that of 1e-4 as that is from a shout's), and it can be subtracted again.
+    at, so that it can be subtracted again. Without one, digital silence would be as far from room noise as that is from a shout:
+    the distance of the two, and not the sound, would set mean and std. But where there is silence the smallest error of a network
+    makes hiss in proportion to the floor. 1e-5 is as loud in each band as white noise at -78 dB: beside it lies the rounding to 16 bits
+    (-101 dB), a quiet room (-60 dB) a quarter of the way to speech, and hiss in proportion to it is not heard.
     """
 
     def __init__(self, options: SpectrogramOptions, description: Description) -> None:
         rate = rate_of(description)
         hop = power_of_two(HOP, rate) if options.hop == "auto" else options.hop
         self.frames = Frames(hop, 4 * hop if options.window == "auto" else options.window)
-        self.bank = mel_bank(self.frames.bins, options.mels, rate, options.low, options.high)
         self.floor, self.iterations = options.floor, options.iterations
         self.mean = torch.tensor(description.measured.get("mean", [0.0] * options.mels))[:, None]
         self.std = torch.tensor(description.measured.get("std", [1.0] * options.mels))[:, None]
+        self.bank = mel_bank(self.frames.bins, options.mels, rate, options.low, options.high)
+        self._copies: dict[torch.device, tuple[Tensor, Tensor, Tensor]] = {}
         self.space = Euclidean()
         channels, samples = description.shape
         self.shape = (channels, options.mels, None if samples is None else self.frames.count(samples))
@@ -71,7 +74,7 @@ class Spectrogram(Representation):
 
     def encode(self, raw: Batch) -> Batch:
         """int16 ``[b, c, n]`` -> float32 ``[b, c, mels, frames]``."""
-        mean, std = self.mean.to(raw.x.device), self.std.to(raw.x.device)
+        mean, std, _ = self._on(raw.x.device)
         mask = self.frames.mask(raw)
         return Batch(self.space.project((self._log_mel(raw) - mean) / (2 * std), mask), raw.cond, mask)
 
@@ -82,10 +85,17 @@ class Spectrogram(Representation):
 
     def _log_mel(self, raw: Batch) -> Tensor:
         amplitude = self.frames.transform(self.space.project(to_float(raw.x), raw.mask)).abs()
-        return (self.bank.to(amplitude.device).mT @ amplitude).add_(self.floor).log_()
+        bank = self._on(amplitude.device)[2]
+        return (bank.mT @ amplitude).add_(self.floor).log_()
+
+    def _on(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean, std and filter bank, copied to a device once."""
+        if device not in self._copies:
+            self._copies[device] = (self.mean.to(device), self.std.to(device), self.bank.to(device))
+        return self._copies[device]
 
     def _sound(self, x: Tensor) -> Tensor:
-        mean, std, bank = (t.to(x.device) for t in (self.mean, self.std, self.bank))
+        mean, std, bank = self._on(x.device)
         logarithm = torch.nan_to_num(x * (2 * std) + mean, nan=-math.inf).clamp_max(math.log(LOUDEST))
         bands = (logarithm.exp() - self.floor).clamp_min(0)
         return griffin_lim(bands, bank, self.frames, self.iterations)

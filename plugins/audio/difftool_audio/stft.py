@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,7 +13,7 @@ from difftool import Batch, Description, Euclidean, Representation
 from .frames import Frames, power_of_two, rate_of
 from .level import to_float, to_int16
 from .options import StftOptions
-from .waveform import RMS
+from .waveform import RMS, root_mean_square
 
 HOP = 0.008
 """Seconds between frames, about: twice as fine as the spectrogram, since here the phase must be followed too."""
@@ -26,8 +25,9 @@ SMALLEST = 1e-12
 class Stft(Representation):
     """``beta |X|^a e^(i phase of X)`` as two channels, real and imaginary part   (Richter et al. 2023, arXiv:2208.05830, the amplitude transformation).
 
-    Without the compression most of the spectrum would be next to nothing: sound spans four orders of magnitude, a to the power
-    of 1/2 spans two. ``beta`` is measured.
+    Without the compression most of the spectrum would be next to nothing, for sound spans four orders of magnitude. The paper's power is
+    1/2; 0.3, the default, was judged better on speech: the same error of a network lies less above the quiet parts, and the
+    tails are shorter (a kurtosis of 10 instead of 48). ``beta`` is measured.
     """
 
     def __init__(self, options: StftOptions, description: Description) -> None:
@@ -44,17 +44,12 @@ class Stft(Representation):
         )
 
     def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
-        """``beta``, from the power of all real frames."""
-        power = count = 0.0
-        for batch in raw:
-            encoded = self.encode(batch)
-            power += encoded.x.double().square().sum().item()
-            count += encoded.x.numel() if encoded.mask is None else encoded.mask.expand_as(encoded.x).sum().item()
-        return {"scale": RMS / (math.sqrt(power / count) or 1.0)}
+        """``beta``, from the power of all real frames. Until it is known it is 1."""
+        return {"scale": RMS / (root_mean_square(map(self.encode, raw)) or 1.0)}
 
     def encode(self, raw: Batch) -> Batch:
         """int16 ``[b, c, n]`` -> float32 ``[b, 2 c, window / 2, frames]``."""
-        z = _pack(self.frames.transform(self._quiet(raw)))
+        z = _pack(self.frames.transform(self.space.project(to_float(raw.x), raw.mask)))
         z = z * z.abs().clamp_min(SMALLEST).pow(self.power - 1) * self.scale
         x = torch.view_as_real(z).movedim(-1, 2).flatten(1, 2)
         mask = self.frames.mask(raw)
@@ -68,10 +63,6 @@ class Stft(Representation):
     def _sound(self, x: Tensor) -> Tensor:
         z = torch.view_as_complex(x.unflatten(0, (-1, 2)).movedim(1, -1).contiguous()) / self.scale
         return self.frames.inverse(_unpack(z * z.abs().pow(1 / self.power - 1)))
-
-    def _quiet(self, raw: Batch) -> Tensor:
-        """The sound with silence for padding."""
-        return self.space.project(to_float(raw.x), raw.mask)
 
 
 def _pack(z: Tensor) -> Tensor:

@@ -27,13 +27,8 @@ class Waveform(Representation):
         self.scale = float(description.measured.get("scale", 1.0))
 
     def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
-        """The factor, from the power of all real samples."""
-        power = count = 0.0
-        for batch in raw:
-            x = to_float(batch.x).double()
-            power += self.space.project(x, batch.mask).square().sum().item()
-            count += x.numel() if batch.mask is None else batch.mask.expand_as(x).sum().item()
-        return {"scale": RMS / max(math.sqrt(power / max(count, 1)), QUIETEST)}
+        """The factor, from the power of all real samples. Until it is known it is 1."""
+        return {"scale": RMS / max(root_mean_square(map(self.encode, raw)), QUIETEST)}
 
     def encode(self, raw: Batch) -> Batch:
         """int16 ``[b, c, n]`` -> float32 of root mean square 0.5 over the data."""
@@ -42,3 +37,12 @@ class Waveform(Representation):
     def decode(self, batch: Batch) -> Batch:
         """float32 ``[b, c, n]`` -> int16; an example that is too loud is turned down."""
         return batch.with_x(to_int16(self.space.project(batch.x.float() / self.scale, batch.mask)))
+
+
+def root_mean_square(encoded: Iterable[Batch]) -> float:
+    """Over all real entries of all batches, whose padding is 0."""
+    power = count = 0.0
+    for batch in encoded:
+        power += batch.x.double().square().sum().item()
+        count += batch.x.numel() if batch.mask is None else batch.mask.expand_as(batch.x).sum().item()
+    return math.sqrt(power / max(count, 1))

@@ -9,7 +9,6 @@ import torch
 import torchaudio
 
 from difftool import Batch, Description, UsageError
-from difftool.testing import representation_contract
 from difftool_audio.frames import Frames
 from difftool_audio.options import SpectrogramOptions
 from difftool_audio.spectrogram import LEAST_STD, Spectrogram, invert, mel_bank, spread
@@ -32,10 +31,6 @@ def voice(seconds: float = 1.0, pitch: float = 140.0, channels: int = 1, level: 
 
 
 VOICES = torch.cat([voice(0.7, pitch, seed=pitch) for pitch in (110, 140, 220)])
-STEREO = torch.cat([voice(0.4, pitch, 2, seed=pitch) for pitch in (110, 220)])
-
-TestMono = representation_contract("spectrogram", VOICES, tolerance=math.inf, extra={"rate": RATE}, options={"iterations": 4})
-TestStereo = representation_contract("spectrogram", STEREO, tolerance=math.inf, extra={"rate": RATE}, options={"iterations": 4})
 
 
 def built(shape=(1, RATE), rate: int = RATE, measured=None, **options) -> Spectrogram:
@@ -106,15 +101,17 @@ def test_a_band_in_which_there_is_nothing_is_not_stretched():
     narrow = torchaudio.functional.resample(VOICES.float()[..., ::2] * 0.5, 8000, RATE).round().to(torch.int16)
     one = fitted(Batch(narrow))
     assert one.std.min() == pytest.approx(LEAST_STD)
-    assert one.encode(Batch(narrow)).x[:, :, -5:].std() < 0.2
+    assert one.encode(Batch(narrow)).x[:, :, -5:, 4:-4].std() < 0.2  # the ends are cut, which clicks
 
 
-def test_digital_silence_lies_beside_room_noise():
-    """The reason for the floor: without it, no sound at all would be as far from hiss at -80 dB as hiss is from speech."""
+def test_silence_does_not_set_the_statistics():
+    """The reason for the floor: rounding to 16 bits is no distance from digital silence, and a quiet room little of that to speech."""
     one = fitted(Batch(VOICES))
-    hiss = (torch.randn(1, 1, RATE, generator=torch.Generator().manual_seed(0)) * 32768 * 1e-4).round().to(torch.int16)
-    gap = one.encode(Batch(hiss)).x.mean() - one.encode(Batch(hiss * 0)).x.mean()
-    assert 0 < gap < 0.1
+    white = torch.randn(1, 1, RATE, generator=torch.Generator().manual_seed(0)) * 32768
+    silence, rounding, room = (one.encode(Batch((white * rms).round().to(torch.int16))).x.mean() for rms in (0, 1e-5, 1e-3))
+    speech = one.encode(Batch(VOICES)).x.amax()
+    assert rounding - silence < 0.03 * (speech - silence)
+    assert 0.1 < (room - silence) / (speech - silence) < 0.3
 
 
 # --- the way back
@@ -155,7 +152,7 @@ def test_it_converges_at_least_as_well_as_torchaudio():
     assert convergence(ours, sound) < convergence(theirs, sound) < 0.5
 
     def distance(made):
-        a, b = (bank.mT @ amplitudes(x) + 1e-4 for x in (made, sound))
+        a, b = (bank.mT @ amplitudes(x) + one.floor for x in (made, sound))
         return (20 * (a / b).log10()).square().mean().sqrt().item()
 
     assert distance(ours) < 0.9 * distance(theirs)

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from difftool import Batch, Description, UsageError
-from difftool.testing import representation_contract
 from difftool_audio.options import StftOptions
 from difftool_audio.stft import Stft
 
@@ -24,10 +23,6 @@ def fitted(raw: Batch, rate: int = RATE, **options) -> Stft:
     description = Description(tuple(raw.x.shape[1:]), "int16", len(raw), extra={"rate": rate})
     settings = StftOptions(**options)
     return Stft(settings, replace(description, measured=Stft(settings, description).measure([raw])))
-
-
-TestMono = representation_contract("stft", noise(3), tolerance=EXACT, extra={"rate": RATE})
-TestStereo = representation_contract("stft", noise(3, 2, 4001), tolerance=EXACT, extra={"rate": RATE})
 
 
 @pytest.mark.parametrize("options", [{}, {"compression": 1.0}, {"compression": 0.3}, {"window": 512}, {"hop": 100, "window": 300}])

@@ -9,15 +9,12 @@ import pytest
 import torch
 
 from difftool import Batch, Description
-from difftool.testing import representation_contract
 from difftool_audio.options import WaveformOptions
 from difftool_audio.waveform import Waveform
 
 RATE = 16_000
 NOISE = (torch.randn(3, 2, 4000, generator=torch.Generator().manual_seed(0)) * 3000).to(torch.int16)
 DESCRIPTION = Description((2, 4000), "int16", 3, extra={"rate": RATE})
-
-TestWaveform = representation_contract("waveform", NOISE, extra={"rate": RATE})
 
 
 def fitted(*batches: Batch) -> Waveform:
