@@ -33,6 +33,9 @@ RATIOS = 20
 MOMENTUM = 0.99
 """Of the fast Griffin-Lim algorithm (Perraudin et al. 2013), as torchaudio has it by default."""
 
+PEAK = 0.9
+"""Of full scale: where the phase is kept from adding up to more. What the last round adds must fit above it."""
+
 TINY = 1e-9
 
 
@@ -145,7 +148,8 @@ def invert(bands: Tensor, bank: Tensor) -> Tensor:
 def griffin_lim(bands: Tensor, bank: Tensor, frames: Frames, iterations: int) -> Tensor:
     """A sound ``[..., (frames - 1) hop]`` of these ``bands [..., mels, frames]``   (Griffin & Lim 1984; fast: Perraudin et al. 2013, Alg. 1).
 
-    Starts from phase 0, so that nothing random is in it. In the last quarter the amplitudes are no longer held fixed: those of
+    Starts from phase 0, so that nothing random is in it. Each round also cuts what exceeds full scale: among the sounds of these
+    amplitudes one is sought that need not be turned down, while waves that happen to meet would cost a note up to 5 dB. In the last quarter the amplitudes are no longer held fixed: those of
     the sound itself are taken, brought to the bands asked for. So the detail that the bands do not show (harmonics within a
     band) may become what fits the phase, and the bands themselves are met more closely.
     """
@@ -153,7 +157,7 @@ def griffin_lim(bands: Tensor, bank: Tensor, frames: Frames, iterations: int) ->
     phase = torch.ones_like(amplitude, dtype=torch.complex64)
     last = torch.zeros_like(phase)
     for i in range(iterations):
-        now = frames.transform(frames.inverse(amplitude * phase))
+        now = frames.transform(frames.inverse(amplitude * phase).clamp(-PEAK, PEAK))
         ahead = now - last * (MOMENTUM / (1 + MOMENTUM))
         size, last = ahead.abs() + TINY, now
         phase = ahead / size

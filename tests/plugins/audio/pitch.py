@@ -53,6 +53,6 @@ def _period(d: np.ndarray, normal: np.ndarray, lag: int) -> float:
 
 
 def _vertex(d: np.ndarray, t: int) -> float:
-    """Of the parabola through three values."""
+    """Of the parabola through three values; at most a sample away, for in noise they may lie on next to a line."""
     curve = d[t - 1] - 2 * d[t] + d[t + 1]
-    return t + (0.5 * (d[t - 1] - d[t + 1]) / curve if curve > 0 else 0.0)
+    return t + (float(np.clip(0.5 * (d[t - 1] - d[t + 1]) / curve, -1, 1)) if curve > 0 else 0.0)

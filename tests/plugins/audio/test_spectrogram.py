@@ -166,6 +166,17 @@ def test_the_level_stays_within_a_decibel():
         assert gain.abs().max() < 1
 
 
+def test_loud_chords_keep_their_level_too():
+    """Whose partials, in other phases, would exceed full scale and have the whole turned down."""
+    t = torch.arange(RATE) / RATE
+    tones = [sum(torch.sin(2 * math.pi * hz * k * t + 2 * k * k) / k for k in range(1, 9)) for hz in (220, 277.2, 329.6, 440)]
+    chord = (sum(tones) * torch.sin(math.pi * t)).reshape(1, 1, -1)
+    raw = (chord / chord.abs().max() * 0.85 * 32768).round().to(torch.int16)
+    back = round_trip(fitted(Batch(raw)), raw)
+    assert back.abs().max() <= 32767
+    assert abs(20 * (back.float().norm() / raw.float().norm()).log10()) < 1
+
+
 @pytest.mark.parametrize("pitch", [220, 311, 440, 622, 880])
 def test_the_pitch_of_a_note_stays(pitch):
     t = torch.arange(RATE) / RATE
