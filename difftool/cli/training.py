@@ -33,8 +33,8 @@ def opened(config: Config, registry: Registry, quiet: bool = False, measured: Ma
     require_examples(dataset)
     if not quiet:
         say(f"{len(dataset)} examples from {dataset.source}{_conditions(dataset)}")
-        _tell(f"{len(dataset.skipped)} skipped because they cannot be used:", dataset.skipped)
-        _tell(f"{len(dataset.remarks)} to know about:", dataset.remarks)
+        _tell_skipped(dataset.skipped)
+        _tell_remarks(dataset.remarks)
     return config, dataset
 
 
@@ -43,14 +43,23 @@ def _conditions(dataset: Dataset) -> str:
     return f", conditions: {', '.join(found)}" if found else ", no conditions"
 
 
-def _tell(heading: str, notes: list[tuple[Path, str]], most: int = 10) -> None:
-    """The first notes on files, below a heading."""
-    if notes:
-        say(heading)
-        for path, text in notes[:most]:
-            say(f"  {text if str(path) in text else f'{path}: {text}'}")
-        if len(notes) > most:
-            say(f"  … and {len(notes) - most} more; difftool data check says more")
+def _tell_skipped(skipped: list[tuple[Path, str]], most: int = 10) -> None:
+    if skipped:
+        say(f"{len(skipped)} skipped because they cannot be used:")
+        for path, reason in skipped[:most]:
+            say(f"  {reason if str(path) in reason else f'{path}: {reason}'}")
+        if len(skipped) > most:
+            say(f"  … and {len(skipped) - most} more; difftool data check names them all")
+
+
+def _tell_remarks(remarks: list[tuple[Path, str]], most: int = 3) -> None:
+    """Each thing that was said, once, with the files it was said of."""
+    said: dict[str, list[Path]] = {}
+    for path, text in remarks:
+        said.setdefault(text, []).append(path)
+    for text, paths in said.items():
+        more = f" and {len(paths) - most} more, all in the run's log" if len(paths) > most else ""
+        say(f"Used, but to know: {text} ({', '.join(map(str, paths[:most]))}{more})")
 
 
 def built(config: Config, registry: Registry, dataset: Dataset, local_rank: int = 0) -> Stage:
