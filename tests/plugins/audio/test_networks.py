@@ -75,6 +75,19 @@ def test_diffwave_says_that_it_cannot_attend():
         DiffWave(DiffWaveOptions(), Interface((1, 64), tokens=8))
 
 
+def test_levels_of_unet1d_are_steps_of_four_unless_said_otherwise():
+    made = unet1d(UNet1dOptions(multipliers=(1, 2, 2)), Interface((1, 1024)))
+    assert made.factors == (4, 4)
+    assert unet1d(UNet1dOptions(multipliers=(1, 2, 2), factors=(2, 3)), Interface((1, 1024))).factors == (2, 3)
+
+
+def test_unet1d_has_the_size_that_it_is_measured_at_and_attends_where_positions_are_few():
+    with torch.device("meta"):
+        made = unet1d(UNet1dOptions(), Interface((1, 16384)))
+    assert sum(p.numel() for p in made.parameters()) / 1e6 == pytest.approx(11.2, rel=0.01)
+    assert [bool(level[0].attentions) for level in made.encoder] == [False, False, False, True, True]
+
+
 def size(options: DiffWaveOptions, **widths: int) -> float:
     with torch.device("meta"):
         return sum(p.numel() for p in DiffWave(options, Interface((1, 16000), **widths)).parameters()) / 1e6
