@@ -51,7 +51,8 @@ def validate(
     try:
         return model.model_validate_json(json.dumps(settled, default=str), strict=True), []
     except ValidationError as error:
-        return None, _merge([_fault(model, name, settled, detail, where) for detail in error.errors(include_url=False)])
+        details = sorted(error.errors(include_url=False), key=_beside_the_point)
+        return None, _merge([_fault(model, name, settled, detail, where) for detail in details])
 
 
 def _settle(model: type[Options], key: str, value: Any, text: str | None) -> Any:
@@ -113,6 +114,11 @@ def _words(model: type[Options], name: str, key: str, dotted: str, values: Mappi
     if kind in _SHAPE:
         return f"{dotted} = {value} holds {_SHAPE[kind]}: {_lower(detail['msg'])}"
     return f"{dotted} = {value}: {_lower(detail['msg']).replace('input should', 'it should')}"
+
+
+def _beside_the_point(detail: ErrorDetails) -> bool:
+    """That a number is none of some words, where there is more to say of it: the range that another arm of a union has."""
+    return detail["type"] == "literal_error" and not isinstance(detail["input"], str)
 
 
 def _merge(faults: list[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from difftool import DataError, Item, parallel
 
 from .decode import Header, header
-from .options import LONGEST_AUTO
+from .options import LONGEST_AUTO, SHORTEST
 
 SAMPLE = 20_000
 """Headers looked at; folders beyond it are sampled evenly."""
@@ -29,9 +30,9 @@ def auto_rate(seen: Sequence[Header]) -> int:
 
 
 def auto_seconds(seen: Sequence[Header], rate: int) -> float:
-    """The longest recording's length, at most two seconds: a whole number of samples at ``rate``."""
+    """The longest recording's length, at most two seconds and no less than can be set: a whole number of samples at ``rate``."""
     longest = max(-(-one.frames * rate // one.rate) for one in seen)
-    return max(min(longest, round(LONGEST_AUTO * rate)), 1) / rate
+    return max(min(longest, round(LONGEST_AUTO * rate)), math.ceil(SHORTEST * rate)) / rate
 
 
 def _header(path: Path) -> Header | None:

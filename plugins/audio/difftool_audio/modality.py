@@ -138,7 +138,11 @@ class AudioModality(Modality):
         raw = Batch(torch.zeros(n, self.channels, length, dtype=torch.int16, device=rng.device), mask=mask)
         if not self.options.timing:
             return raw
-        return raw.with_cond(**{START: torch.zeros(n, device=rng.device), TOTAL: self._seconds(lengths).to(rng.device)})
+        known_total = description.conditions.get(TOTAL)
+        totals = self._seconds(lengths)
+        if known_total is not None:  # beyond it the model would be asked for what it has never seen
+            totals = totals.clamp(known_total.low, known_total.high)
+        return raw.with_cond(**{START: torch.zeros(n, device=rng.device), TOTAL: totals.to(rng.device)})
 
     def _drawn(self, quantiles: Sequence[int], uniform: np.ndarray) -> np.ndarray:
         """int64 ``[n]``: lengths distributed as the data's, by the inverse of its distribution function."""

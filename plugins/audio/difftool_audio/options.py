@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt
@@ -11,22 +12,46 @@ from difftool import Options
 LONGEST_AUTO = 2.0
 """Seconds that ``seconds = "auto"`` takes at most."""
 
+LOWEST, HIGHEST = 1000, 384_000
+"""Rates that can be trained at."""
+
+SHORTEST, LONGEST = 0.02, 3600.0
+"""Seconds that can be trained on at a time."""
+
 Auto = Literal["auto"]
 
 
-def _number_of(value: Any) -> Any:
-    """Numbers as they are typed, ``44.1k`` among them."""
-    if isinstance(value, str) and value.strip().lower() != "auto":
-        text = value.strip().lower().removesuffix("hz").strip()
-        try:
-            return float(text[:-1]) * 1000 if text.endswith("k") else float(text)
-        except ValueError:
-            raise ValueError("a number, such as 16000 or 44.1k, or auto") from None
-    return value
+def _rate(value: Any) -> Any:
+    """A rate as it is typed, ``44.1k`` and ``16 kHz`` among them, as a whole number."""
+    if isinstance(value, str) and (value := value.strip().lower()) == "auto":
+        return value
+    text = str(value).removesuffix("hz").strip()
+    thousands = text.endswith("k")
+    try:
+        rate = float(text.removesuffix("k")) * (1000 if thousands else 1)
+    except ValueError:
+        rate = math.nan
+    if isinstance(value, bool) or not (rate.is_integer() and LOWEST <= rate <= HIGHEST):
+        raise ValueError(
+            f"{value} is no rate: take a whole number of samples per second from {LOWEST:,} to {HIGHEST:,}, as 16000 or 44.1k, or auto"
+        )
+    return int(rate)
 
 
-Rate = Annotated[Auto | Annotated[int, Field(ge=1000, le=384_000)], BeforeValidator(_number_of)]
-Seconds = Annotated[Auto | Annotated[float, Field(ge=0.02, le=3600)], BeforeValidator(_number_of)]
+def _seconds(value: Any) -> Any:
+    if isinstance(value, str) and (value := value.strip().lower()) == "auto":
+        return value
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if isinstance(value, bool) or not SHORTEST <= seconds <= LONGEST:
+        raise ValueError(f"{value} is no length to train on: take from {SHORTEST:g} to {LONGEST:g} seconds, as 1.5, or auto")
+    return seconds
+
+
+Rate = Annotated[Auto | Annotated[int, Field(ge=LOWEST, le=HIGHEST)], BeforeValidator(_rate)]
+Seconds = Annotated[Auto | Annotated[float, Field(ge=SHORTEST, le=LONGEST)], BeforeValidator(_seconds)]
 
 
 class AudioOptions(Options):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from difftool import DataError, Description, Item, NoOptions, Stream, Streams
+from difftool.config import flag_layer
+from difftool.config.faults import validate
 from difftool.data.remark import remarks
 from difftool_audio.decode import Header
 from difftool_audio.measure import auto_rate, auto_seconds
-from difftool_audio.options import AudioRequest
+from difftool_audio.options import AudioOptions, AudioRequest
 
 from .conftest import RATE, modality, read, save, tone, write_tone
 
@@ -44,7 +47,7 @@ def test_the_rate_is_that_of_most_of_the_sound_not_of_most_files():
 def test_the_length_is_the_longest_ones_up_to_two_seconds():
     assert auto_seconds([Header(16_000, 1, 8000), Header(8000, 1, 6001)], 16_000) == 12_002 / 16_000
     assert auto_seconds([Header(16_000, 1, 80_000)], 16_000) == 2.0
-    assert auto_seconds([Header(16_000, 1, 0)], 16_000) == 1 / 16_000
+    assert auto_seconds([Header(16_000, 1, 0)], 16_000) == 0.02  # less cannot be set
 
 
 def test_auto_is_settled_from_the_headers(folder):
@@ -60,6 +63,32 @@ def test_what_is_asked_for_is_kept(folder):
     assert (one.rate, one.length, one.channels) == (8000, 2000, 2)
     assert fitted(folder, rate="22.05k").rate == 22_050
     assert fitted(folder, seconds=3).options.seconds == 3.0
+
+
+@pytest.mark.parametrize(("typed", "rate"), [("44.1k", 44_100), ("16kHz", 16_000), ("8000 Hz", 8000), ("22050", 22_050), ("auto", "auto")])
+def test_a_rate_is_taken_as_people_type_it(typed, rate):
+    layer = flag_layer([("--rate", "modality.rate", typed)])
+    options, faults = validate(AudioOptions, layer.data["modality"], {"rate": typed}, str, "modality")
+    assert not faults
+    assert options is not None
+    assert options.rate == rate
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [("rate", 44.1, "from 1,000 to 384,000"), ("rate", "fast", "from 1,000 to 384,000"), ("seconds", 0.01, "from 0.02 to 3600")],
+)
+def test_a_rate_or_length_that_cannot_be_is_answered_with_those_that_can(key, value, words):
+    _, faults = validate(AudioOptions, {key: value}, {}, str, "modality")
+    assert len(faults) == 1
+    assert str(value) in faults[0]
+    assert words in faults[0]
+
+
+def test_what_was_found_of_very_short_recordings_can_be_set(tmp_path):
+    write_tone(tmp_path / "click.wav", seconds=0.004, rate=8000)
+    found = fitted(tmp_path, shortest=0.001).settings()
+    assert AudioOptions.model_validate_json(found.model_dump_json()) == found
 
 
 def test_unsettled_options_are_not_guessed():
@@ -238,6 +267,8 @@ def test_a_sample_is_a_whole_recording_of_its_length():
     made = template(one, known, seconds=0.5)
     assert made.cond["seconds_start"].tolist() == [0, 0, 0]
     assert made.cond["seconds_total"].tolist() == [0.5, 0.5, 0.5]
+    ranges = replace(known, conditions={c.name: c for c in one.describe(np.array([[1, 50], [1, 1000]]))[2]})
+    assert template(one, ranges, seconds=5).cond["seconds_total"].tolist() == [1, 1, 1]  # none was longer
     drawn = template(one, known)
     assert drawn.mask is not None
     assert drawn.cond["seconds_total"].tolist() == pytest.approx((drawn.mask.sum((1, 2)) / 1000).tolist())
