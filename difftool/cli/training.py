@@ -52,14 +52,16 @@ def _tell_skipped(skipped: list[tuple[Path, str]], most: int = 10) -> None:
             say(f"  … and {len(skipped) - most} more; difftool data check names them all")
 
 
-def _tell_remarks(remarks: list[tuple[Path, str]], most: int = 3) -> None:
+def _tell_remarks(remarks: list[tuple[Path, str]], most: int = 3, lines: int = 10) -> None:
     """Each thing that was said, once, with the files it was said of."""
     said: dict[str, list[Path]] = {}
     for path, text in remarks:
         said.setdefault(text, []).append(path)
-    for text, paths in said.items():
+    for text, paths in list(said.items())[:lines]:
         more = f" and {len(paths) - most} more, all in the run's log" if len(paths) > most else ""
         say(f"Used, but to know: {text} ({', '.join(map(str, paths[:most]))}{more})")
+    if len(said) > lines:
+        say(f"… and {len(said) - lines:,} more remarks, all in the run's log")
 
 
 def built(config: Config, registry: Registry, dataset: Dataset, local_rank: int = 0) -> Stage:

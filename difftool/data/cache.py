@@ -178,7 +178,6 @@ def _fill(folder: Path, modality: Modality, items: Sequence[Item], max_bad: floa
     dtype, start, content = None, 0, hashlib.blake2b(digest_size=16)
     with open(folder / "examples.bin", "wb") as file:
         for done, (item, result, said) in enumerate(_decoded(modality, items), 1):
-            remarks += [(str(item.path), text) for text in said]
             if isinstance(result, DataError):
                 skipped.append((str(item.path), str(result)))
                 _refuse_many(skipped, len(items), max_bad)
@@ -192,6 +191,7 @@ def _fill(folder: Path, modality: Modality, items: Sequence[Item], max_bad: floa
                 content.update(flat.data)
                 index.append((start, *result.shape))
                 columns.append(dict(item.columns))
+                remarks += [(str(item.path), text) for text in said]
                 start += result.size
             if progress:
                 progress(done, len(items), "decoding")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 
 from difftool.cli.progress import live
+from difftool.cli.training import _tell_remarks
 from difftool.engine.fit import Progress
 
 
@@ -31,3 +33,12 @@ def test_no_empty_bar_is_left_where_there_was_nothing_to_do(monkeypatch):
     with live():
         pass
     assert shown.getvalue().rpartition("\x1b[2K")[2].removesuffix("\x1b[?25h").strip() == ""
+
+
+def test_remarks_are_told_once_each_and_only_the_first_of_very_many(capsys):
+    _tell_remarks([(Path(f"{i}.wav"), "mixed down") for i in range(5)])
+    assert capsys.readouterr().err == "Used, but to know: mixed down (0.wav, 1.wav, 2.wav and 2 more, all in the run's log)\n"
+    _tell_remarks([(Path(f"{i}.wav"), f"turned down {i} times") for i in range(1, 1001)])
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 11
+    assert lines[-1] == "… and 990 more remarks, all in the run's log"
