@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -47,6 +48,9 @@ def make_modality(config: Config, registry: Registry) -> Modality:
 MEASURED = 512
 """Examples that a representation is shown to measure what it needs; many are parts of longer ones, drawn as in training."""
 
+ENTRIES = 1 << 27
+"""Numbers in them, at most: 47 minutes of mono at 48 kHz, which take seconds to measure."""
+
 
 def open_dataset(
     config: Config, registry: Registry, *, progress: Progress | None = None, measured: Mapping[str, Any] | None = None
@@ -81,6 +85,7 @@ def _measured(config: Config, registry: Registry, dataset: Dataset) -> Mapping[s
     part, description = config.representation, dataset.description
     about = [
         __version__,
+        registry.provider(registry.get("representation", part.use)).package,
         part.use,
         part.options.model_dump(mode="json"),
         config.modality.options.model_dump(mode="json"),
@@ -96,8 +101,12 @@ def _measured(config: Config, registry: Registry, dataset: Dataset) -> Mapping[s
     return found
 
 
-def _some_batches(dataset: Dataset, size: int = 32) -> Iterator[Batch]:
-    for at in range(0, MEASURED, size):
+def _some_batches(dataset: Dataset) -> Iterator[Batch]:
+    """Fewer examples, and fewer at once, where each of them is large and says as much as many."""
+    largest = dataset.cache.shapes.max(0).tolist()
+    entries = math.prod(most if n is None else n for n, most in zip(dataset.description.shape, largest, strict=True))
+    size = min(32, max(1, ENTRIES // 16 // entries))
+    for at in range(0, min(MEASURED, max(size, ENTRIES // entries)), size):
         yield dataset.batch(batch_indices(len(dataset), 0, at, size), Stream(0, "measure", at))
 
 
@@ -214,7 +223,9 @@ def _common_width(signal: str, widths: Mapping[str, int]) -> int:
 
 
 def _build_conditioner(config: Config, registry: Registry, condition: Condition) -> Conditioner:
-    part = config.conditions.get(condition.name) or default_part(registry, condition.kind)
+    part = config.conditions.get(condition.name)
+    if part is None or part.use == NONE:  # of a column that is left out there is no condition: this one is the modality's own
+        part = default_part(registry, condition.kind)
     return _build(registry, "conditioner", part, condition)
 
 

@@ -6,10 +6,11 @@ import csv
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from small import SETS, registry, train
 
-from difftool.assemble import load_stage, open_dataset
+from difftool.assemble import build_stage, load_stage, open_dataset
 from difftool.cli.sample import parse_conditions
 from difftool.config import gather, resolve
 from difftool.engine.generate import SampleRequest, generate
@@ -61,6 +62,13 @@ def test_conditions_of_any_name_with_missing_values_from_training_to_samples(fol
 def test_a_column_with_the_name_of_the_modalitys_own_condition_is_refused(folder):
     with pytest.raises(DataError, match="Rename the column"):
         opened(folder, "conditions.augment.use=label", "modality.augment=0.1")
+
+
+def test_the_column_can_be_left_out_then_as_the_message_says(folder):
+    config, dataset = opened(folder, *SETS, "conditions.augment.use=none", "modality.augment=0.1")
+    stage = build_stage(config, registry(), dataset.description, torch.device("cpu"))
+    assert stage.description.conditions["augment"].kind == "vector"
+    assert "augment" in stage.denoiser.conditioners
 
 
 def test_what_was_settled_is_not_looked_for_again(folder, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import torch
 from small import prepared, registry, small_run, train
 
-from difftool import Batch, Description
+from difftool import Batch, Description, assemble
 from difftool.assemble import load_stage, open_dataset
 from difftool.config import gather, resolve
 from difftool_image.pixels import Pixels
@@ -62,3 +63,14 @@ def test_a_resumed_run_keeps_its_own(measuring):
     assert dataset.description.measured == {"scale": 7.0}
     assert not SEEN
     assert Description.from_json(replace(dataset.description).to_json()).measured == {"scale": 7.0}
+
+
+def test_of_large_examples_fewer_are_measured_and_fewer_at_once(measuring, monkeypatch):
+    data, sets = small_run()
+    config = resolve("image", gather(registry(), "image", sets=[f'data.path="{data}"', *sets], project=None), registry())
+    _, dataset = open_dataset(config, registry(), measured={})
+    entries = math.prod(dataset.description.shape)
+    monkeypatch.setattr(assemble, "ENTRIES", 64 * entries)
+    assert [len(batch) for batch in assemble._some_batches(dataset)] == [4] * 16
+    monkeypatch.setattr(assemble, "ENTRIES", entries // 2)
+    assert [len(batch) for batch in assemble._some_batches(dataset)] == [1]
