@@ -167,7 +167,9 @@ class Registry:
         if key is None:
             known = sorted({k.removeprefix(p) for k in self._entries["recipe"] for p in prefixes if k.startswith(p)} - {""})
             known = [k for k in known if "/" not in k]
-            raise UsageError(f"There is no recipe {name!r} for {modality}.{_hint(name, known)} {_listing('recipes', known)}")
+            others = [k.rpartition("/")[0] for k in self._entries["recipe"] if k.startswith(f"{modality}/") and k.endswith(f"/{name}")]
+            of = f"{modality}/{representation}, but for {' and '.join(sorted(others))}" if others else modality
+            raise UsageError(f"There is no recipe {name!r} for {of}.{_hint(name, known)} {_listing('recipes', known)}")
         spec = self.get("recipe", key)
         assert isinstance(spec, RecipeSpec)
         return spec

@@ -136,6 +136,7 @@ def test_a_traceback_only_when_asked_for(call):
         (["train"], 2, "the kind of data is not given"),
         (["train", "-m", "imgae"], 2, "There is no modality 'imgae'. Did you mean 'image'?"),
         (["train", "-m", "image", "--recipe", "tinny"], 2, "There is no recipe 'tinny' for image. Did you mean 'tiny'?"),
+        (["train", "-m", "audio/waveform", "--recipe", "small"], 2, "no recipe 'small' for audio/waveform, but for audio/spectrogram."),
         (["train", "-m", "image", "--stepz", "3"], 2, "--steps"),
         (["train", "-m", "image", "--sampler", "huen"], 2, "--sampler: There is no sampler 'huen'. Did you mean 'heun'?"),
         (["train", "-m", "image", "--config", "none.toml"], 2, "none.toml: cannot be read: No such file"),

@@ -90,7 +90,7 @@ def decode(path: Path, rate: int, channels: int, watch: Watch | None = None) -> 
     with opened(path) as file:
         own = file.samplerate
         mix = _mixer(file, channels)
-        with np.errstate(over="ignore"):  # what becomes infinite is refused below
+        with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is refused below
             signal = np.concatenate([mix(block) for block in _blocks(path, file, watch)], axis=1)
         if file.format == "OGG" and not _ended(path):
             remark("its end is missing: it was cut short while it was copied or recorded")

@@ -36,6 +36,8 @@ class Frames:
     window: int
 
     def __post_init__(self) -> None:
+        if self.window % 2:
+            raise UsageError(f"A window of {self.window} samples has no middle to put at a frame's place. Take an even number.")
         if not 2 * self.hop <= self.window:
             raise UsageError(
                 f"A window of {self.window} samples is too short for a hop of {self.hop}: take at least {2 * self.hop}, "

@@ -92,3 +92,9 @@ def test_silence_stays_silent():
 def test_a_window_that_would_leave_gaps_is_refused():
     with pytest.raises(UsageError, match="take at least 512"):
         fitted(Batch(noise()), hop=256, window=300)
+
+
+def test_a_window_without_a_middle_is_refused():
+    """One of 1001 samples would lose the last frame, and with it the end of every sound."""
+    with pytest.raises(UsageError, match="even"):
+        fitted(Batch(noise()), hop=500, window=1001)
