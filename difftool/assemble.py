@@ -316,4 +316,6 @@ def posthoc_average(folder: RunFolder, width: float) -> dict[str, Tensor]:
 def require_examples(dataset: Dataset) -> None:
     """Refuse what cannot be trained on."""
     if len(dataset) < 2:
-        raise DataError(f"{dataset.source} holds {len(dataset)} usable example; a model needs at least 2.")
+        raise DataError(
+            f"{dataset.source} holds {len(dataset)} usable example; a model needs at least 2. Add some, or cut a long one in pieces."
+        )

@@ -65,14 +65,17 @@ def find_unreadable(reasons: Sequence[str], total: int) -> Iterator[Finding]:
         reasons: why each of the bad ones is bad, naming it.
         total: number of files, bad and good.
     """
-    if not reasons:
+    good = total - len(reasons)
+    if reasons:
+        listed = "\n".join(f"  {reason}" for reason in reasons)
+        level = "error" if too_many(len(reasons), total, BAD) or not good else "warning"
+        yield Finding(level, f"{len(reasons):,} ({len(reasons) / total:.1%}) would be skipped:\n{listed}")
+    else:
         yield Finding("ok", "all of them can be used")
-        return
-    listed = "\n".join(f"  {reason}" for reason in reasons)
-    level = "error" if too_many(len(reasons), total, BAD) or len(reasons) == total else "warning"
-    yield Finding(level, f"{len(reasons):,} ({len(reasons) / total:.1%}) would be skipped:\n{listed}")
-    if len(reasons) == total:
+    if good == 0:
         yield Finding("error", "None of them can be used, so there is nothing to train on.")
+    if good == 1:
+        yield Finding("error", "Only one can be used, and a model needs at least 2. Add some, or cut a long one in pieces.")
 
 
 def find_duplicates(digests: Iterable[tuple[Item, bytes]]) -> Iterator[Finding]:
@@ -106,15 +109,16 @@ def _column(name: str, values: Sequence[str | float], total: int) -> Iterator[Fi
     counts = Counter(values)
     missing = f", {total - len(values):,} without" if len(values) < total else ""
     if len(counts) < 2:
-        yield Finding("note", f"column {name}: the same for all, so it says nothing")
-    elif all(isinstance(value, float) for value in values) and len(counts) > 20:
+        yield Finding("note", f"column {name}: the same for all{' that have it' * bool(missing)}{missing}, so it says nothing")
+    elif all(isinstance(value, float) for value in values) and len(counts) > min(20, total // 2):
         low, high = min(map(float, values)), max(map(float, values))
         use = f"can be a condition: --set conditions.{name}.use=number"
         yield Finding("ok", f"column {name}: numbers from {low:g} to {high:g}{missing}; {use}")
     elif len(counts) <= min(1000, total // 2):
         yield from _classes(name, counts, missing)
     else:
-        yield Finding("ok", f"column {name}: text, {len(counts):,} different{missing}")
+        use = f"; too few of each to be classes, unless by --set conditions.{name}.use=label" if name in AUTOMATIC else ""
+        yield Finding("ok", f"column {name}: text, {len(counts):,} different{missing}{use}")
 
 
 def _classes(name: str, counts: Counter[str | float], missing: str) -> Iterator[Finding]:

@@ -66,7 +66,16 @@ def test_every_unusable_file_is_named():
 
 @pytest.mark.parametrize(
     ("bad", "total", "levels"),
-    [(0, 5, ["ok"]), (1, 2, ["warning"]), (10, 12, ["warning"]), (11, 100, ["error"]), (11, 110, ["warning"]), (3, 3, ["error", "error"])],
+    [
+        (0, 5, ["ok"]),
+        (0, 1, ["ok", "error"]),
+        (1, 2, ["warning", "error"]),
+        (1, 3, ["warning"]),
+        (10, 12, ["warning"]),
+        (11, 100, ["error"]),
+        (11, 110, ["warning"]),
+        (3, 3, ["error", "error"]),
+    ],
 )
 def test_it_is_an_error_where_training_would_refuse(bad, total, levels):
     assert [level for level, _ in texts(find_unreadable(["x"] * bad, total))] == levels
@@ -116,6 +125,15 @@ def test_what_is_missing_and_what_is_out_of_balance():
     assert found[0] == ("ok", "column label: 2 classes, from 2 (b) to 50 (a) of each, 8 without")
     assert found[1][0] == "warning"
     assert "a is 25 times as common as b" in found[1][1]
+
+
+def test_a_few_numbers_are_numbers_and_a_few_folders_no_classes():
+    found = columns(bpm=[120.0, 95.0, 140.5], label=["a", "b", None], take=["x", None, "x"])
+    assert found == [
+        ("ok", "column bpm: numbers from 95 to 140.5; can be a condition: --set conditions.bpm.use=number"),
+        ("ok", "column label: text, 2 different, 1 without; too few of each to be classes, unless by --set conditions.label.use=label"),
+        ("note", "column take: the same for all that have it, 1 without, so it says nothing"),
+    ]
 
 
 def test_no_columns():
