@@ -314,8 +314,7 @@ def posthoc_average(folder: RunFolder, width: float) -> dict[str, Tensor]:
 
 
 def require_examples(dataset: Dataset) -> None:
-    """Refuse what cannot be trained on."""
-    if len(dataset) < 2:
-        raise DataError(
-            f"{dataset.source} holds {len(dataset)} usable example; a model needs at least 2. Add some, or cut a long one in pieces."
-        )
+    """Refuse what cannot be trained on. One example is enough where random parts of it are."""
+    parts = zip(dataset.cache.shapes[0], dataset.description.shape, strict=True)
+    if len(dataset) < 2 and not any(part is not None and size > part for size, part in parts):
+        raise DataError(f"{dataset.source} holds {len(dataset)} usable example; a model needs at least 2. Add some.")

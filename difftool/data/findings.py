@@ -58,12 +58,13 @@ def find_size(total: int, looked_at: int) -> Finding:
     return Finding("ok", f"{total:,} files" + (f" (looked at {looked_at:,} of them, evenly spread)" if looked_at < total else ""))
 
 
-def find_unreadable(reasons: Sequence[str], total: int) -> Iterator[Finding]:
+def find_unreadable(reasons: Sequence[str], total: int, alone: bool = False) -> Iterator[Finding]:
     """What would be skipped, every one named; an error where it is so much, or all, that training refuses.
 
     Args:
         reasons: why each of the bad ones is bad, naming it.
         total: number of files, bad and good.
+        alone: one good one is enough, since random parts of it are trained on.
     """
     good = total - len(reasons)
     if reasons:
@@ -74,8 +75,8 @@ def find_unreadable(reasons: Sequence[str], total: int) -> Iterator[Finding]:
         yield Finding("ok", "all of them can be used")
     if good == 0:
         yield Finding("error", "None of them can be used, so there is nothing to train on.")
-    if good == 1:
-        yield Finding("error", "Only one can be used, and a model needs at least 2. Add some, or cut a long one in pieces.")
+    if good == 1 and not alone:
+        yield Finding("error", "Only one can be used, and a model needs at least 2. Add some.")
 
 
 def find_duplicates(digests: Iterable[tuple[Item, bytes]]) -> Iterator[Finding]:

@@ -120,7 +120,8 @@ def findings(modality: AudioModality, items: Sequence[Item]) -> Iterator[Finding
         yield Finding("error", str(error))
         return
     looks = parallel(lambda item: _look(modality, item), some)
-    yield from (faults := list(find_unreadable([look.bad for look in looks if look.bad], len(looks))))
+    alone = any(look.seconds * modality.rate > modality.length for look in looks)
+    yield from (faults := list(find_unreadable([look.bad for look in looks if look.bad], len(looks), alone)))
     if not (good := [look for look in looks if not look.bad]):
         return
     yield from _rates(modality, good)

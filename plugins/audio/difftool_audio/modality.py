@@ -22,6 +22,11 @@ START, TOTAL = "seconds_start", "seconds_total"
 QUANTILES = 101
 
 
+def _drawn(quantiles: Sequence[int], uniform: np.ndarray) -> np.ndarray:
+    """int64 ``[n]``: distributed as what has these quantiles, by the inverse of its distribution function."""
+    return np.interp(uniform, np.linspace(0, 1, len(quantiles)), quantiles).round().astype(np.int64)
+
+
 def _ranging(name: str, mean: float, std: float, low: float, high: float) -> Condition:
     """A number's condition; the spread of what is always the same is one, not what rounding leaves of none."""
     return Condition(name, "number", mean=mean, std=std if std > 1e-7 * abs(mean) else 1.0, low=low, high=high)
@@ -101,10 +106,8 @@ class AudioModality(Modality):
 
     def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Condition, ...]]:
         totals = np.asarray(shapes)[:, 1].astype(np.float64)
-        lengths = np.minimum(totals, self.length)
-        extra: dict[str, Any] = {"rate": self.rate}
-        if lengths.min() < self.length:
-            extra["lengths"] = np.quantile(lengths, np.linspace(0, 1, QUANTILES)).round().astype(int).tolist()
+        quantiles = np.quantile(totals, np.linspace(0, 1, QUANTILES)).round().astype(int)
+        extra = {"rate": self.rate, "totals": quantiles.tolist()}
         return (self.channels, self.length), extra, self._timing(totals / self.rate) if self.options.timing else ()
 
     def _timing(self, totals: np.ndarray) -> tuple[Condition, ...]:
@@ -129,24 +132,21 @@ class AudioModality(Modality):
         return raw
 
     def template(self, description: Description, n: int, rng: Rng, request: Options) -> Batch:
-        """As long as asked for, else with the lengths of the data."""
+        """As long as asked for, else beginnings of recordings whose lengths are distributed as the data's."""
         asked = request.seconds if isinstance(request, AudioRequest) else 0.0
         length = self.samples(asked) if asked else self.length
-        known = None if asked else description.extra.get("lengths")
-        lengths = self._drawn(known, rng.uniform((n,)).cpu().numpy()) if known else np.full(n, length)
-        mask = (torch.arange(length) < torch.from_numpy(lengths)[:, None])[:, None].to(rng.device) if known else None
-        raw = Batch(torch.zeros(n, self.channels, length, dtype=torch.int16, device=rng.device), mask=mask)
+        totals = np.full(n, length) if asked else _drawn(description.extra["totals"], rng.uniform((n,)).cpu().numpy())
+        real = torch.arange(length) < torch.from_numpy(totals)[:, None]
+        varying = not asked and description.extra["totals"][0] < length
+        raw = Batch(
+            torch.zeros(n, self.channels, length, dtype=torch.int16, device=rng.device),
+            mask=real[:, None].to(rng.device) if varying else None,
+        )
         if not self.options.timing:
             return raw
-        known_total = description.conditions.get(TOTAL)
-        totals = self._seconds(lengths)
-        if known_total is not None:  # beyond it the model would be asked for what it has never seen
-            totals = totals.clamp(known_total.low, known_total.high)
-        return raw.with_cond(**{START: torch.zeros(n, device=rng.device), TOTAL: totals.to(rng.device)})
-
-    def _drawn(self, quantiles: Sequence[int], uniform: np.ndarray) -> np.ndarray:
-        """int64 ``[n]``: lengths distributed as the data's, by the inverse of its distribution function."""
-        return np.interp(uniform, np.linspace(0, 1, len(quantiles)), quantiles).round().astype(np.int64)
+        seen = description.extra["totals"]  # beyond it the model would be asked for what it has never seen
+        told = self._seconds(totals.clip(seen[0], seen[-1]))
+        return raw.with_cond(**{START: torch.zeros(n, device=rng.device), TOTAL: told.to(rng.device)})
 
     # --- raw -> files ------------------------------------------------------------------------------------------------
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from difftool import Streams
-from difftool.assemble import build_stage, load_stage, open_dataset
+from difftool import DataError, Streams
+from difftool.assemble import build_stage, load_stage, open_dataset, require_examples
 from difftool.config import gather, resolve
 from difftool.engine.checkpoint import load_checkpoint
 from difftool.engine.device import choose_device
@@ -128,3 +128,16 @@ def test_samplers_keep_their_laws_on_encoded_sound(trained, sampler):
     assert spread == pytest.approx(SIGMA_DATA, rel=0.1)
     if sampler in ("heun", "dpmpp_2m"):
         torch.testing.assert_close(x, noise * SIGMA_DATA, atol=0.02, rtol=0.02)
+
+
+def test_one_long_recording_is_enough_and_one_short_one_is_not(tmp_path):
+    parts = Registry.load_all()
+    for name, seconds in (("long", 5.0), ("short", 0.5)):
+        write_tone(tmp_path / name / "a.wav", seconds, RATE)
+        config = resolve("audio", gather(parts, "audio", sets=[f'data.path="{tmp_path / name}"'], project=None), parts)
+        _, dataset = open_dataset(config, parts)
+        if name == "short":
+            with pytest.raises(DataError, match="at least 2"):
+                require_examples(dataset)
+        else:
+            require_examples(dataset)
