@@ -199,7 +199,7 @@ def parse_conditions(items: tuple[str, ...]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for item in items:
         name, equals, values = item.partition("=")
-        if not equals or not name.strip():
+        if not equals or not name.strip() or not values.strip():
             raise UsageError(f"--cond {item}: is not of the form name=value, such as class=none")
         if name in found:
             raise UsageError(f"--cond {name} is given twice. Several values go in one: --cond {name}=A,B")

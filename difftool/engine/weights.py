@@ -42,7 +42,7 @@ def read_about(path: Path, kind: str) -> dict[str, Any]:
             header = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise ModelFileError(
-            f"{path} is damaged or truncated, and cannot be read ({error}). Take another copy, or an earlier checkpoint."
+            f"{path} is damaged or truncated, or no model file at all ({error}). Take another copy, or an earlier checkpoint."
         ) from None
     found = header.get("format", "a safetensors file that difftool did not write")
     if found != kind:

@@ -144,6 +144,7 @@ def test_a_traceback_only_when_asked_for(call):
         (["resume", "nothere"], 2, "There is no run 'nothere'"),
         (["sample", "nothere"], 2, "There is no run 'nothere'"),
         (["sample", "--cond", "class"], 2, "--cond class: is not of the form name=value"),
+        (["sample", "--cond", "class="], 2, "--cond class=: is not of the form name=value"),
         (["list", "smaplers"], 2, "Did you mean 'samplers'?"),
         (["show", "sampler", "huen"], 2, "Did you mean 'heun'?"),
         (["config", "check", "none.toml"], 2, "cannot be read"),

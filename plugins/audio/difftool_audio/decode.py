@@ -93,7 +93,7 @@ def decode(path: Path, rate: int, channels: int, watch: Watch | None = None) -> 
         with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is refused below
             signal = np.concatenate([mix(block) for block in _blocks(path, file, watch)], axis=1)
         if file.format == "OGG" and not _ended(path):
-            remark("its end is missing: it was cut short while it was copied or recorded")
+            remark("its end is not marked as one: it may have been cut short while it was copied or recorded")
     if own < DULL * rate:
         remark(f"recorded at {own:,} Hz: nothing above {own // 2:,} Hz is in it")
     return _to_int16(resample(signal, own, rate), path)
@@ -279,7 +279,7 @@ def _to_int16(signal: np.ndarray, path: Path) -> np.ndarray:
     if not math.isfinite(peak):
         raise DataError(f"{path} holds samples too large for a number. Repair or remove it.")
     if peak > LOUD:
-        remark(f"its samples reach {peak:,.4g} times full scale: turned down to fit")
+        remark(f"its samples go beyond {LOUD:g} times full scale: turned down to fit")
     signal *= FULL / max(peak, 1.0)
     np.rint(signal, out=signal)
     return signal.clip(-TOP, TOP, out=signal).astype(np.int16)
