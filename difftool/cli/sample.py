@@ -63,6 +63,9 @@ class Wish:
     on_sample: Any = None
 
 
+EPILOG = "The flags of a modality are shown when a model of it is named, or is the latest: difftool sample RUN --help."
+
+
 class Sample(Sectioned):
     """Flags of the modality that the model is of."""
 
@@ -129,7 +132,7 @@ def plain_config(path: Path) -> dict[str, Any]:
         return {}
 
 
-@click.command(cls=Sample)
+@click.command(cls=Sample, epilog=EPILOG)
 @click.argument("model", default="latest", metavar="[RUN|MODEL|latest]")
 @click.option("-n", default=16, metavar="N", show_default=True, type=click.IntRange(1), help="How many.")
 @click.option(

@@ -76,9 +76,16 @@ def _batches(stage: Stage, request: SampleRequest, chosen: Mapping[str, list[flo
                 examples = _sample(stage, denoiser, request, indices, shapes, cond)
             for place, (index, example) in enumerate(zip(indices, examples, strict=True)):
                 shown = {
-                    name: stage.description.conditions[name].show(values[place].item()) for name, values in cond.items() if values.ndim == 1
+                    name: stage.description.conditions[name].show(_plain(values[place]))
+                    for name, values in cond.items()
+                    if values.ndim == 1
                 }
                 yield Generated(index, example, shown)
+
+
+def _plain(value: Tensor) -> float:
+    """A number in the fewest digits that say it: 0.1, not what float32 makes of it, 0.10000000149011612."""
+    return float(str(np.float32(value.item()))) if value.is_floating_point() else value.item()
 
 
 def _sample(
