@@ -32,7 +32,7 @@ def opened(config: Config, registry: Registry, quiet: bool = False, measured: Ma
     config, dataset = open_dataset(config, registry, progress=None if quiet else Counter(), measured=measured)
     require_examples(dataset)
     if not quiet:
-        say(f"{len(dataset)} examples from {dataset.source}{_conditions(dataset)}")
+        say(f"{len(dataset)} example{'s' * (len(dataset) != 1)} from {dataset.source}{_conditions(dataset)}")
         _tell_skipped(dataset.skipped)
         _tell_remarks(dataset.remarks)
     return config, dataset
