@@ -210,15 +210,65 @@ def check_no_waiting(registry: Registry) -> Facts:
     }
     for name, sets in cases.items():
         step, raw = tiny(registry, *sets)
-        losses(step, raw, 0, 3)
-        try:
-            with no_waiting():
-                for i in range(3, 6):
-                    step(i, raw)
-        except RuntimeError as error:
-            where = [frame for frame in traceback.extract_tb(error.__traceback__) if "difftool" in frame.filename][-1]
-            raise AssertionError(f"{name}: {Path(where.filename).name}:{where.lineno} waits ({str(error).splitlines()[0]})") from error
+        require_no_waiting(name, step, raw)
     return {"cases": list(cases)}
+
+
+def require_no_waiting(name: str, step: TrainStep, raw: Batch) -> None:
+    losses(step, raw, 0, 3)
+    try:
+        with no_waiting():
+            for i in range(3, 6):
+                step(i, raw)
+    except RuntimeError as error:
+        where = [frame for frame in traceback.extract_tb(error.__traceback__) if "difftool" in frame.filename][-1]
+        raise AssertionError(f"{name}: {Path(where.filename).name}:{where.lineno} waits ({str(error).splitlines()[0]})") from error
+
+
+SOUND = {"waveform": 0, "stft": 3, "spectrogram": None}
+"""Representations of sound, and by how many steps of 16 bits a round trip on the device may differ from one on a CPU; None: not at all near,
+since its phases are found by iteration."""
+
+
+def check_sound(registry: Registry) -> Facts:
+    """Sound of several lengths: encoded on the device as on a CPU, trained on without waiting, and sampled at another length."""
+    if "audio" not in registry.names("modality"):
+        return {"left out": "difftool-audio is not installed"}
+    from difftool_audio.options import AudioRequest
+
+    found = {}
+    for name, tolerance in SOUND.items():
+        stage = sound_stage(registry, name)
+        raw, on = sounds(8), stage.representation
+        there = raw.map(lambda t: t.to(DEVICE))
+        found[name] = relative(on.encode(there).x.cpu(), on.encode(raw).x)
+        require(found[name] < 1e-3, f"{name}: encoded on the device it differs by {found[name]:.1e}")
+        if tolerance is not None:
+            back = on.decode(on.encode(there)).x.cpu().int()[..., : raw.x.shape[-1]]
+            worst = int((back - raw.x.int()).abs().max())
+            require(worst <= tolerance, f"{name}: a round trip on the device is off by {worst} of 32768")
+        require_no_waiting(name, training(stage), raw.map(Tensor.pin_memory))
+        made = list(generate(stage, SampleRequest(n=3, steps=4, shape=AudioRequest(seconds=0.3))))
+        require({one.example.shape for one in made} == {(1, 2400)}, f"{name}: samples are {made[0].example.shape}, not of 2400 samples")
+    return {"encoding differs by": found}
+
+
+def sound_stage(registry: Registry, representation: str) -> Stage:
+    """A small network on half a second at 8 kHz."""
+    use, sets = f"audio/{representation}", ["backbone.channels=16", "train.batch=8", "modality.rate=8000", "modality.seconds=0.5"]
+    mels = ["representation.mels=40"] if representation == "spectrogram" else []
+    config = resolve(use, gather(registry, use, "tiny", sets=[*sets, *mels], project=None), registry)
+    modality = make_modality(config, registry)
+    shape, extra, _ = modality.describe(np.array([[1, 2000], [1, 9000]]))
+    return build_stage(config, registry, Description(shape, "int16", 1000, {}, extra), DEVICE, modality)
+
+
+def sounds(n: int) -> Batch:
+    """Noise, the first of 4000 samples and each after it 300 shorter."""
+    g = torch.Generator().manual_seed(0)
+    mask = torch.arange(4000) < (4000 - 300 * torch.arange(n))[:, None, None]
+    x = torch.randint(-9000, 9000, (n, 1, 4000), dtype=torch.int16, generator=g) * mask
+    return Batch(x, mask=mask)
 
 
 def check_capture(registry: Registry) -> Facts:
@@ -304,6 +354,7 @@ CHECKS = (
     check_optimizer,
     check_compile,
     check_no_waiting,
+    check_sound,
     check_capture,
     check_sampling,
     check_resume,
