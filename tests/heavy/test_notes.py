@@ -15,7 +15,7 @@ from plugins.audio.pitch import pitch
 pytestmark = pytest.mark.heavy
 
 STEPS = 500
-"""Fewer than the demo's: on two slow cores ten minutes."""
+"""Fewer than half the demo's: on a slow core ten minutes."""
 
 
 def run(*words: str) -> None:
@@ -44,9 +44,10 @@ def real(tmp_path_factory):
 
 def test_most_notes_have_the_pitch_that_was_asked_for(notes):
     heard = np.array([pitch(sound, rate) / asked for sound, rate, asked in notes])
-    right = float((np.abs(heard - 1) < 0.03).mean())
-    print(f"within 3 %: {right:.3f}")
-    assert right > 0.5  # of a random pitch in these two octaves, one in twenty-three is
+    near, right = (float((np.abs(heard - 1) < share).mean()) for share in (0.06, 0.03))
+    print(f"within a semitone: {near:.3f}, within 3 %: {right:.3f}")
+    assert near > 0.6  # of random pitches in these two octaves, one in twelve is
+    assert right > 0.35  # and one in twenty-three; with the demo's own number of steps it is most
 
 
 def test_they_are_as_loud_as_the_data_and_never_clipped(notes, real):

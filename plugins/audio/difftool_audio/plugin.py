@@ -58,7 +58,7 @@ RECIPES = {
     "sc09-diffwave": "the spoken digits of Kong et al. 2021 (arXiv:2009.09761), 200 ancestral steps",
     "spectrogram/small": "four seconds on one GPU (about 77 M parameters)",
     "spectrogram/tiny": "a second or two in half an hour on a CPU (about 5 M parameters)",
-    "stft/tiny": "a second or two in half an hour on a CPU (about 5 M parameters)",
+    "stft/tiny": "a second or two in half an hour on a CPU, under hiss (about 5 M parameters)",
     "waveform/tiny": "a second or two in half an hour on a CPU (about 10 M parameters)",
 }
 """By name, or ``representation/name`` where there are several of one name."""
