@@ -55,7 +55,9 @@ def _above(item: Item) -> Path:
 
 def find_size(total: int, looked_at: int) -> Finding:
     """How much there is."""
-    return Finding("ok", f"{total:,} file{'s' * (total != 1)}" + (f" (looked at {looked_at:,} of them, evenly spread)" if looked_at < total else ""))
+    return Finding(
+        "ok", f"{total:,} file{'s' * (total != 1)}" + (f" (looked at {looked_at:,} of them, evenly spread)" if looked_at < total else "")
+    )
 
 
 def find_unreadable(reasons: Sequence[str], total: int, alone: bool = False) -> Iterator[Finding]:
