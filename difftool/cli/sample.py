@@ -299,8 +299,8 @@ def _written(stage: Stage, request: SampleRequest, folder: Path, path: Path, con
         raise kind(f"Stopped: {len(rows)} of {request.n} samples are in {folder}. {rest}") from None
     finally:
         _write_table(folder, rows)
-    titles = [_label(one.cond).lstrip("-") for one in shown]
-    sheet = stage.modality.preview([one.example for one in shown], unused(folder.with_name(f"{folder.name}-sheet"), _taken), titles)
+    stem = unused(folder.with_name(f"{folder.name}-sheet"), _taken)
+    sheet = stage.modality.preview([one.example for one in shown], stem, [one.title for one in shown])
     return {"folder": str(folder), "sheet": str(sheet), "samples": rows}
 
 

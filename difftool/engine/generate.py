@@ -52,6 +52,12 @@ class Generated:
     example: np.ndarray
     cond: Mapping[str, str | float | None]
 
+    @property
+    def title(self) -> str:
+        """What it was made for, in a few words."""
+        given = [value for value in self.cond.values() if value is not None]
+        return " ".join(value if isinstance(value, str) else f"{value:.4g}" for value in given)
+
 
 def generate(stage: Stage, request: SampleRequest) -> Iterator[Generated]:
     """Samples in the order of their indices. Raises UsageError for a condition or value that the model does not know."""

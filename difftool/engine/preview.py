@@ -36,6 +36,5 @@ def preview_sheet(stage: Stage, stem: Path, n: int) -> Path:
         cond={name: ["all"] for name in labels},
     )
     made = list(generate(stage, request))
-    titles = [" ".join(str(value) for value in one.cond.values() if value is not None) for one in made]
     stem.parent.mkdir(parents=True, exist_ok=True)
-    return stage.modality.preview([one.example for one in made], stem, titles)
+    return stage.modality.preview([one.example for one in made], stem, [one.title for one in made])

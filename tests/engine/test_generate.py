@@ -9,7 +9,7 @@ import torch
 from small import prepared, small_run
 
 from difftool import Batch, Condition
-from difftool.engine.generate import SampleRequest, _unpadded, generate
+from difftool.engine.generate import Generated, SampleRequest, _unpadded, generate
 
 
 def test_examples_are_cut_to_the_template_s_size_and_mask():
@@ -47,3 +47,7 @@ def test_the_template_s_conditions_hold_unless_others_are_asked_for():
     assert [one.cond["start"] for one in generate(stage, SampleRequest(n=2, steps=2))] == [0, 0]
     assert [one.cond["start"] for one in generate(stage, SampleRequest(n=2, steps=2, cond={"start": ["3"]}))] == [3, 3]
     assert [one.cond["start"] for one in generate(stage, SampleRequest(n=2, steps=2, cond={"start": ["0.1", "2e-05"]}))] == [0.1, 2e-05]
+
+
+def test_a_title_is_what_was_asked_for_in_few_words():
+    assert Generated(0, np.zeros(1), {"class": "a b", "pitch": 440.12345, "age": None}).title == "a b 440.1"
