@@ -60,8 +60,8 @@ class Down(nn.Module):
 class Up(nn.Module):
     """To the level above: its width, chosen where positions are few, and its ``sizes``; the block that follows smooths.
 
-    Positions are repeated whatever the factor. Weights of its own for each that one becomes (Shi et al. 2016, arXiv:1609.05158) were
-    tried for factors of 4: a network of tones had images of the lower frequencies about as strong, and learnt more slowly.
+    Positions are repeated whatever the factor: weights of its own for each that one becomes (Shi et al. 2016, arXiv:1609.05158) were
+    tried for factors of 4 and bought nothing (docs/benchmarks.md).
     """
 
     def __init__(self, dimension: int, inputs: int, outputs: int, factor: int) -> None:

@@ -21,17 +21,12 @@ import numpy as np
 from difftool import DataError, remark
 
 from .lazy import torchaudio
+from .level import FULL_SCALE, PEAK
 
 if TYPE_CHECKING:
     from soundfile import SoundFile
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".caf", ".w64", ".rf64")
-
-FULL = 32768
-"""Full scale, 1.0, in int16."""
-
-TOP = 32767
-"""The largest value; the smallest is its negative, so that turning the phase loses nothing."""
 
 RATES = range(1000, 384_001)
 BLOCK = 1 << 18  # frames decoded at once
@@ -280,6 +275,6 @@ def _to_int16(signal: np.ndarray, path: Path) -> np.ndarray:
         raise DataError(f"{path} holds samples too large for a number. Repair or remove it.")
     if peak > LOUD:
         remark(f"its samples go beyond {LOUD:g} times full scale: turned down to fit")
-    signal *= FULL / max(peak, 1.0)
+    signal *= FULL_SCALE / max(peak, 1.0)
     np.rint(signal, out=signal)
-    return signal.clip(-TOP, TOP, out=signal).astype(np.int16)
+    return signal.clip(-PEAK, PEAK, out=signal).astype(np.int16)

@@ -90,10 +90,6 @@ class AudioRequest(Options):
     format: Literal["wav", "flac"] = Field("wav", description="kind of file, 16 bits in both")
 
 
-class WaveformOptions(Options):
-    """The samples themselves. Nothing to set: their scale is measured."""
-
-
 class SpectrogramOptions(Options):
     """Log-mel bands over time."""
 

@@ -30,7 +30,7 @@ def difftool_representations() -> list[Spec]:
             "difftool_audio.options:SpectrogramOptions",
         ),
         Spec("stft", "the complex spectrum, compressed; inverts exactly", "difftool_audio.stft:Stft", "difftool_audio.options:StftOptions"),
-        Spec("waveform", "the samples themselves", "difftool_audio.waveform:Waveform", "difftool_audio.options:WaveformOptions"),
+        Spec("waveform", "the samples themselves", "difftool_audio.waveform:Waveform"),
     ]
 
 

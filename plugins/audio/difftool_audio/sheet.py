@@ -14,7 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
-FULL = 32768
+from .level import FULL_SCALE
+
 WIDTH = 1720  # of a sheet, in pixels, where its cells come out neither too small nor too large
 SIDE = 4096  # of the widest sheet
 NARROW, WIDE = 184, 480  # cells
@@ -38,7 +39,7 @@ def sheet(examples: Sequence[np.ndarray], rate: int, titles: Sequence[str] = ())
     plan = _plan(examples, rate, any(titles))
     spectra = [_decibels(example, rate, plan) for example in examples]
     top = max(-60.0, 5 * math.ceil(max(spectrum.max() for spectrum in spectra) / 5))
-    peak = max(1, *(int(np.abs(example.astype(np.int32)).max(initial=0)) for example in examples)) / FULL
+    peak = max(1, *(int(np.abs(example.astype(np.int32)).max(initial=0)) for example in examples)) / FULL_SCALE
     paper = np.full((plan.total[1], plan.total[0], 3), PAPER, np.uint8)
     for i, (example, spectrum) in enumerate(zip(examples, spectra, strict=True)):
         left, upper = plan.corner(i)
@@ -129,13 +130,13 @@ def _envelope(x: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray, np.n
 
     A column begins at the last sample of the one before, so that the curve has no gaps.
     """
-    y = np.maximum(x, 1 - FULL).astype(np.float32) / FULL
+    y = np.maximum(x, 1 - FULL_SCALE).astype(np.float32) / FULL_SCALE
     edges = np.linspace(0, len(y), columns + 1).astype(int)
     starts = np.minimum(edges[:-1], len(y) - 1)
     before = y[np.maximum(starts - 1, 0)]
     low, high = np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)
     rms = np.sqrt(np.add.reduceat(y**2, starts) / np.diff(edges).clip(1))
-    return np.minimum(low, before), np.maximum(high, before), rms, np.maximum(-low, high) >= (FULL - 1.5) / FULL
+    return np.minimum(low, before), np.maximum(high, before), rms, np.maximum(-low, high) >= (FULL_SCALE - 1.5) / FULL_SCALE
 
 
 def _bar(low: np.ndarray, high: np.ndarray, peak: float, height: int) -> np.ndarray:
@@ -160,7 +161,7 @@ def _decibels(example: np.ndarray, rate: int, plan: _Plan) -> np.ndarray:
     centres = (np.arange(columns * each) + 0.5) * example.shape[1] / (columns * each)
     places = centres.astype(int)[:, None] + np.arange(window)
     taper = np.hanning(window).astype(np.float32)
-    taper *= 2 / taper.sum() / FULL
+    taper *= 2 / taper.sum() / FULL_SCALE
     bands = _bands(rate, window, plan.tall)
     power = np.zeros((plan.tall, columns), np.float32)
     for channel in example:

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from difftool import Batch, Description
-from difftool_audio.options import WaveformOptions
 from difftool_audio.waveform import Waveform
 
 RATE = 16_000
@@ -18,8 +17,8 @@ DESCRIPTION = Description((2, 4000), "int16", 3, extra={"rate": RATE})
 
 
 def fitted(*batches: Batch) -> Waveform:
-    measured = Waveform(WaveformOptions(), DESCRIPTION).measure(batches)
-    return Waveform(WaveformOptions(), replace(DESCRIPTION, measured=measured))
+    measured = Waveform(None, DESCRIPTION).measure(batches)
+    return Waveform(None, replace(DESCRIPTION, measured=measured))
 
 
 def test_the_scale_is_that_of_all_batches_together_whatever_their_sizes():
@@ -46,7 +45,7 @@ def test_what_is_in_the_padding_does_not_turn_an_example_down():
 def test_every_bit_is_kept_at_any_scale():
     every = torch.arange(-32767, 32768, dtype=torch.int16).reshape(1, 1, -1)
     for scale in (1e-1, 0.7, 3.3, 500.0):
-        one = Waveform(WaveformOptions(), replace(DESCRIPTION, measured={"scale": scale}))
+        one = Waveform(None, replace(DESCRIPTION, measured={"scale": scale}))
         assert torch.equal(one.decode(one.encode(Batch(every))).x, every)
 
 
