@@ -26,6 +26,7 @@ _HOME = {
     "DifftoolError": "errors",
     "Euclidean": "space",
     "Finding": "modality",
+    "GroupNorm": "nn.norm",
     "Interface": "nn.backbone",
     "Item": "modality",
     "ModalitySpec": "spec",
@@ -33,6 +34,7 @@ _HOME = {
     "ModelFileError": "errors",
     "NoiseEmbedding": "nn.embedding",
     "NoOptions": "options",
+    "NormActivation": "nn.norm",
     "Objective": "objective",
     "Options": "options",
     "PluginError": "errors",
@@ -52,7 +54,9 @@ _HOME = {
     "UNetOptions": "nn.options",
     "UsageError": "errors",
     "Weighting": "process.process",
+    "attend": "nn.attention",
     "commonest": "data.findings",
+    "conv": "nn.layers",
     "creating": "files",
     "data_root": "data.findings",
     "evenly": "data.findings",
@@ -62,12 +66,15 @@ _HOME = {
     "find_size": "data.findings",
     "find_unreadable": "data.findings",
     "hookimpl": "hookspecs",
+    "linear": "nn.layers",
     "order": "samplers.order",
     "parallel": "data.findings",
     "remark": "data.remark",
+    "remarks": "data.remark",
     "replacing": "files",
     "scan_folder": "data.folder",
     "short_name": "data.findings",
+    "spooled": "data.spool",
 }
 
 __all__ = ["__version__", *_HOME]
@@ -99,6 +106,8 @@ if TYPE_CHECKING:
     from .data.findings import short_name as short_name
     from .data.folder import scan_folder as scan_folder
     from .data.remark import remark as remark
+    from .data.remark import remarks as remarks
+    from .data.spool import spooled as spooled
     from .denoiser import Denoiser as Denoiser
     from .description import Condition as Condition
     from .description import Description as Description
@@ -115,10 +124,15 @@ if TYPE_CHECKING:
     from .modality import Finding as Finding
     from .modality import Item as Item
     from .modality import Modality as Modality
+    from .nn.attention import attend as attend
     from .nn.backbone import Backbone as Backbone
     from .nn.backbone import Interface as Interface
     from .nn.backbone import Signals as Signals
     from .nn.embedding import NoiseEmbedding as NoiseEmbedding
+    from .nn.layers import conv as conv
+    from .nn.layers import linear as linear
+    from .nn.norm import GroupNorm as GroupNorm
+    from .nn.norm import NormActivation as NormActivation
     from .nn.options import UNetOptions as UNetOptions
     from .nn.unet import UNet as UNet
     from .objective import Objective as Objective

@@ -98,6 +98,7 @@ def difftool_objectives() -> list[Spec]:
 @hookimpl
 def difftool_conditioners() -> list[Spec]:
     return [
+        _conditioner("channels", "laid beside the noisy example", "channels:Channels", "ChannelsOptions"),
         _conditioner("label", "one learned vector per label", "label:Label", "LabelOptions"),
         _conditioner("number", "Fourier features of a number", "number:Number", "NumberOptions"),
         _conditioner("vector", "a linear map of a vector", "vector:Vector", "VectorOptions"),

@@ -22,11 +22,11 @@ class Condition:
 
     Attributes:
         name: the column's name.
-        kind: ``label`` (one of ``names``), ``number``, or ``vector`` (of ``width`` numbers).
+        kind: ``label`` (one of ``names``), ``number``, ``vector`` (of ``width`` numbers), or ``channels`` (``width`` of them, beside x).
         names: the labels, in the order of their indices.
         counts: how often each label occurs in the data.
         mean, std, low, high: of a number column.
-        width: of a vector.
+        width: of a vector, or of channels.
     """
 
     name: str
@@ -48,9 +48,7 @@ class Condition:
             return self._label(text)
         if self.kind == "number":
             return self._number(text)
-        raise UsageError(
-            f"The condition {self.name!r} is a vector and cannot be given on the command line: the data set it while training."
-        )
+        raise UsageError(f"The condition {self.name!r} is not one value and cannot be given with --cond: the {self.kind} are made from data.")
 
     def _label(self, text: str) -> float:
         if text in self.names:

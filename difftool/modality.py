@@ -13,7 +13,7 @@ import numpy as np
 from .batch import Batch
 from .description import Condition, Description
 from .options import Options
-from .rng import Rng
+from .rng import Rng, Streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,16 @@ class Modality(ABC):
         """Random changes of a raw training batch, on the batch's device. Returns the batch itself when nothing is asked for."""
 
     @abstractmethod
-    def template(self, description: Description, n: int, rng: Rng, request: Options) -> Batch:
+    def template(self, description: Description, n: int, rng: Streams, request: Options) -> Batch:
         """A raw batch whose shapes and mask ``n`` samples shall have; ``request`` holds the modality's own flags of ``sample``.
 
-        Conditions in it are used where the user gives none.
+        Conditions in it are used where the user gives none; the batch's content is what they may speak of.
+
+        Args:
+            rng: one stream for each sample; ``rng.indices`` are the samples' numbers.
+
+        Raises:
+            UsageError: the request cannot be met.
         """
 
     @abstractmethod

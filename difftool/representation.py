@@ -31,11 +31,16 @@ class Representation(ABC):
 
     @abstractmethod
     def encode(self, raw: Batch) -> Batch:
-        """Raw units, of any dtype, to float32 model units near unit scale. Runs on the batch's device; conditions pass through."""
+        """Raw units, of any dtype, to float32 model units near unit scale. Runs on the batch's device.
+
+        Conditions pass through, except those that the modality sets and that speak of the example itself, such as which of it is given:
+        they become what their conditioner takes.
+        """
 
     @abstractmethod
     def decode(self, batch: Batch) -> Batch:
         """Model units to raw units in the raw dtype, within its range; at least as large as what was encoded, padding as nothing.
 
-        What is more than was asked for is cut off by the caller, at the template's size and mask.
+        What is more than was asked for is cut off by the caller, at the template's size and mask. Conditions are those that ``encode``
+        returned: what they give of the example may be put back as it was.
         """

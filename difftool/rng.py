@@ -64,7 +64,7 @@ class Streams:
     """
 
     def __init__(self, seed: int, purpose: str, indices: Sequence[int], step: int = 0, device: torch.device | str = "cpu") -> None:
-        self.device = torch.device(device)
+        self.device, self.indices = torch.device(device), tuple(indices)
         self._generators = [generator(seed, purpose, step, index, self.device) for index in indices]
 
     def normal(self, shape: Shape) -> Tensor:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
+from difftool.conditioners.channels import Channels
 from difftool.conditioners.label import Label
 from difftool.conditioners.number import Number
-from difftool.conditioners.options import LabelOptions, NumberOptions, VectorOptions
+from difftool.conditioners.options import ChannelsOptions, LabelOptions, NumberOptions, VectorOptions
 from difftool.conditioners.vector import Vector
 from difftool.description import Condition
+from difftool.errors import UsageError
 
 LABEL = Condition("kind", "label", names=("a", "b", "c"))
 NUMBER = Condition("size", "number", mean=100.0, std=20.0)
@@ -95,3 +97,15 @@ def test_a_vector_of_zeros_adds_nothing():
 
 def test_dropping_is_on_by_default_where_a_user_may_leave_it_open():
     assert [conditioner.dropout for conditioner, _ in cases()] == [0.1, 0.1, 0.0]
+
+
+def test_channels_are_laid_beside_x_as_they_are_and_null_is_zero():
+    channels, value = Channels(ChannelsOptions(), Condition("seen", "channels", width=2)), torch.randn(3, 2, 5, 4)
+    assert channels.channels == 2
+    assert torch.equal(channels(value).channels, value)
+    assert not channels.null(value).any()
+
+
+def test_channels_cannot_be_written_on_the_command_line():
+    with pytest.raises(UsageError, match="cannot be given with --cond: the channels are made from data"):
+        Condition("seen", "channels", width=2).parse("1")

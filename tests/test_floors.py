@@ -17,7 +17,7 @@ FLOORS = {
     "denoiser": 2, "conditioner": 2, "conditioners": 2, "guidance": 2, "representation": 2, "modality": 2, "description": 2,
     "stage": 3, "objective": 3,
     "engine": 4, "data": 4,
-    "assemble": 5, "config": 5, "builtin": 5, "report": 5, "scaffold": 5,
+    "assemble": 5, "config": 5, "inherit": 5, "builtin": 5, "report": 5, "scaffold": 5,
     "cli": 6, "testing": 6, "__main__": 6,
 }  # fmt: skip
 STRANGERS = [{"process"}, {"samplers"}, {"space"}, {"nn"}, {"spec", "hookspecs", "registry"}]

@@ -76,10 +76,11 @@ def _resumed(folder: RunFolder, parts: Registry, steps: int | None, device: str 
     _refuse_changed(folder, dataset, quiet=not world.leads)
     if steps is not None and world.leads:
         write_text(folder.config_path, config.to_toml())  # else a later resume would fall back to the old end
+    checkpoint = folder.latest_checkpoint()
     if world.leads:
-        checkpoint = folder.latest_checkpoint()
         say(f"Going on with {folder.path} from {checkpoint.name if checkpoint else 'the start'}")
-    result = train_to_end(built(config, parts, dataset, world.local_rank), dataset, folder, resume=True, world=world)
+    stage = built(config, parts, dataset, world.local_rank, fresh=checkpoint is None)
+    result = train_to_end(stage, dataset, folder, resume=True, world=world)
     if result["finished_before"] and world.leads:
         say(f"{folder.path} had already reached its last step, {result['steps']}. To train on: {command('resume', folder.path)} --steps N")
     return result if world.leads else {}

@@ -64,12 +64,19 @@ def _tell_remarks(remarks: list[tuple[Path, str]], most: int = 3, lines: int = 1
         say(f"… and {len(said) - lines:,} more remarks, all in the run's log")
 
 
-def built(config: Config, registry: Registry, dataset: Dataset, local_rank: int = 0) -> Stage:
-    """The model, on its device."""
+def built(config: Config, registry: Registry, dataset: Dataset, local_rank: int = 0, *, fresh: bool = True) -> Stage:
+    """The model on its device; a fresh one with the weights that it is to start from."""
     from ..assemble import build_stage
     from ..engine.device import choose_device
 
-    return build_stage(config, registry, dataset.description, choose_device(config.train.device, local_rank), dataset.modality)
+    stage = build_stage(config, registry, dataset.description, choose_device(config.train.device, local_rank), dataset.modality)
+    if config.train.init and fresh:
+        from ..inherit import inherit
+
+        taken, total, new = inherit(stage, Path(config.train.init))
+        if local_rank == 0:
+            say(f"Starts with {taken:,} of its {total:,} numbers from {config.train.init}{'; new: ' * bool(new)}{', '.join(new)}")
+    return stage
 
 
 def train_to_end(stage: Stage, dataset: Dataset, folder: RunFolder, *, resume: bool, world: World | None = None) -> dict[str, Any]:

@@ -28,3 +28,9 @@ class VectorOptions(GivenOptions):
     """A linear function of a vector, zero where the vector is."""
 
     dropout: float = Field(0.0, ge=0, le=1, description="probability that training sets the vector to zero")
+
+
+class ChannelsOptions(Options):
+    """What lies beside the noisy example, position by position."""
+
+    dropout: float = Field(0.0, ge=0, le=1, description="probability that training lays nothing there")

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -69,6 +69,13 @@ def place(name: str) -> Path:
     """Where the thing of this name is cached, or is to be."""
     usual, trial = cache_root() / name, _trial.get()
     return usual if trial is None or usual.exists() else trial / name
+
+
+def workspace() -> Path:
+    """A folder, which exists, for files that no one needs to find again; on the disk of the cache, where there is room."""
+    root = _trial.get() or cache_root()
+    root.mkdir(parents=True, exist_ok=True)
+    return root
 
 
 class Cache:
@@ -164,10 +171,18 @@ def listing(items: Sequence[Item], root: Path) -> str:
     digest = hashlib.blake2b()
     base = root if root.is_dir() else root.parent
     for item in items:
-        stat = item.path.stat()
-        row = [os.path.relpath(item.path, base), item.part, stat.st_size, stat.st_mtime_ns, dict(item.columns)]
+        row = [os.path.relpath(item.path, base), item.part, *_stamp(item.path), dict(item.columns)]
         digest.update(json.dumps(row, sort_keys=True).encode())
     return digest.hexdigest()
+
+
+def _stamp(path: Path) -> list[Any]:
+    """Size and time of a file; of a folder that is one example, those of every file in it."""
+    stat = path.stat()
+    if not path.is_dir():
+        return [stat.st_size, stat.st_mtime_ns]
+    with os.scandir(path) as entries:
+        return sorted((entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in entries if not entry.name.startswith("."))
 
 
 def _fill(folder: Path, modality: Modality, items: Sequence[Item], max_bad: float, progress: Progress | None) -> None:
@@ -243,12 +258,16 @@ def _decoded(modality: Modality, items: Sequence[Item]) -> Iterator[tuple[Item, 
     """Decode in order on a few threads, never more than a window ahead, so that memory stays bounded."""
     pending: deque[tuple[Item, Future[Decoded]]] = deque()
     rest = iter(items)
+
+    def start(item: Item) -> tuple[Item, Future[Decoded]]:
+        return item, pool.submit(copy_context().run, _read, modality, item)  # a thread knows nothing of the trial it works for
+
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        pending.extend((item, pool.submit(_read, modality, item)) for item in islice(rest, 64))
+        pending.extend(map(start, islice(rest, 64)))
         while pending:
             item, future = pending.popleft()
             yield item, *future.result()
-            pending.extend((item, pool.submit(_read, modality, item)) for item in islice(rest, 1))
+            pending.extend(map(start, islice(rest, 1)))
 
 
 def _read(modality: Modality, item: Item) -> Decoded:

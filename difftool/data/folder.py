@@ -9,7 +9,7 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -28,7 +28,7 @@ CAPTION_SUFFIX = ".txt"
 Row = Mapping[str, str | float]
 
 
-def scan_folder(path: Path | str, suffixes: Sequence[str]) -> list[Item]:
+def scan_folder(path: Path | str, suffixes: Sequence[str], whole: Callable[[Sequence[str]], bool] | None = None) -> list[Item]:
     """Every file below ``path`` with one of these suffixes and what the folder says of it, in a fixed natural order.
 
     Hidden files and folders are left out, and so are links that lead nowhere or back up. Columns of an item, the later
@@ -43,13 +43,16 @@ def scan_folder(path: Path | str, suffixes: Sequence[str]) -> list[Item]:
     Args:
         path: a folder, or one file. Nothing is ever written there.
         suffixes: such as ``(".csv", ".tsv")``; compared without regard to case.
+        whole: whether a folder is one example, told by the names of the files in it; it is looked into no further, its ``class`` is the
+            folder above it, and metadata calls it by its name.
 
     Raises:
         DataError: nothing usable is there, or the metadata contradicts the files.
     """
     path, suffixes = Path(path), tuple(suffix.lower() for suffix in suffixes)
-    tree = _walk(path) if path.is_dir() else _beside(path)
-    names = sorted((name for name in tree.wanted if _suffix(name) in suffixes and name.rpartition("/")[2] not in METADATA), key=natural)
+    tree = _walk(path, whole) if path.is_dir() else _beside(path)
+    files = (name for name in tree.wanted if _suffix(name) in suffixes and name.rpartition("/")[2] not in METADATA)
+    names = sorted((*files, *tree.whole), key=natural)
     if not names:
         raise DataError(_nothing(path, tree, suffixes))
     captions = {_stem(name): name for name in tree.files if _suffix(name) == CAPTION_SUFFIX and CAPTION_SUFFIX not in suffixes}
@@ -74,22 +77,29 @@ class _Tree(NamedTuple):
     Attributes:
         files: all of them.
         wanted: those asked for.
+        whole: folders that are one example each.
         broken: links that lead nowhere.
     """
 
     root: Path
     files: list[str]
     wanted: list[str]
+    whole: list[str]
     broken: int = 0
 
 
-def _walk(root: Path) -> _Tree:
+def _walk(root: Path, is_whole: Callable[[Sequence[str]], bool] | None) -> _Tree:
     files: list[str] = []
+    whole: list[str] = []
     broken = 0
     pending = [("", frozenset({os.path.realpath(root)}))]
     while pending:
         prefix, above = pending.pop()
-        for entry in _entries(root, prefix):
+        entries = list(_entries(root, prefix))
+        if is_whole and is_whole(sorted(entry.name for entry in entries if entry.is_file())):
+            whole.append(prefix.removesuffix("/"))
+            continue
+        for entry in entries:
             name = prefix + entry.name
             if entry.is_dir():
                 real = os.path.realpath(entry.path)
@@ -99,7 +109,7 @@ def _walk(root: Path) -> _Tree:
                 files.append(name)
             else:
                 broken += entry.is_symlink()
-    return _Tree(root, files, files, broken)
+    return _Tree(root, files, files, whole, broken)
 
 
 def _entries(root: Path, prefix: str) -> Iterator[os.DirEntry[str]]:
@@ -120,7 +130,7 @@ def _beside(path: Path) -> _Tree:
     except OSError as error:
         raise DataError(f"{path} cannot be read. Check the path and its permissions. ({error.strerror})") from None
     captions = [name for name in names if name == path.with_suffix(CAPTION_SUFFIX).name]
-    return _Tree(path.parent, [path.name, *captions], [path.name])
+    return _Tree(path.parent, [path.name, *captions], [path.name], [])
 
 
 def _suffix(name: str) -> str:

@@ -79,7 +79,7 @@ def _batches(stage: Stage, request: SampleRequest, chosen: Mapping[str, list[flo
                 for name, c in _conditions(stage).items()
             }
             with torch.inference_mode():
-                examples = _sample(stage, denoiser, request, indices, shapes, cond)
+                examples = _sample(stage, denoiser, request, indices, shapes.with_cond(**cond))
             for place, (index, example) in enumerate(zip(indices, examples, strict=True)):
                 shown = {
                     name: stage.description.conditions[name].show(_plain(values[place]))
@@ -94,9 +94,7 @@ def _plain(value: Tensor) -> float:
     return float(str(np.float32(value.item()))) if value.is_floating_point() else value.item()
 
 
-def _sample(
-    stage: Stage, denoiser, request: SampleRequest, indices: Sequence[int], shapes: Batch, cond: Mapping[str, Tensor]
-) -> list[np.ndarray]:
+def _sample(stage: Stage, denoiser, request: SampleRequest, indices: Sequence[int], shapes: Batch) -> list[np.ndarray]:
     device = next(stage.denoiser.parameters()).device
     space, rng = stage.representation.space, Streams(request.seed, "sample", indices, device=device)
     like = stage.representation.encode(shapes.map(lambda t: t.to(device)))
@@ -104,12 +102,12 @@ def _sample(
     def noise() -> Tensor:
         return space.noise(like.x.shape, rng, like.mask)
 
-    denoise = guide(denoiser, {name: value.to(device) for name, value in cond.items()}, like.mask, **request.guidance.model_dump())
+    denoise = guide(denoiser, like.cond, like.mask, **request.guidance.model_dump())
     sigmas = stage.process.schedule.sigmas(request.steps)
     x = noise().mul_(sigmas[0])
     for step in stage.sampler(denoise, x, sigmas, noise, **stage.knobs):
         x = step.x
-    raw = stage.representation.decode(Batch(space.project(x, like.mask), mask=like.mask))
+    raw = stage.representation.decode(like.with_x(space.project(x, like.mask)))
     return _unpadded(raw.x.cpu(), shapes)
 
 
@@ -133,7 +131,7 @@ def _conditions(stage: Stage) -> dict[str, Condition]:
 def _values(stage: Stage, name: str, texts: Sequence[str]) -> list[float]:
     known = _conditions(stage)
     if name not in known:
-        able = ", ".join(c.name for c in known.values() if c.kind != "vector") or "none: it was trained without conditions"
+        able = ", ".join(c.name for c in known.values() if c.kind in ("label", "number")) or "none: it was trained without conditions"
         raise UsageError(f"The model has no condition {name!r}. It has: {able}.")
     condition = known[name]
     if list(texts) == [ALL] and condition.kind == "label" and ALL not in condition.names:

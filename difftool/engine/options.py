@@ -29,6 +29,12 @@ class TrainOptions(Options):
     steps: PositiveInt = Field(10_000, description="optimizer steps")
     batch: PositiveInt = Field(64, description="examples per optimizer step, over all devices")
     accumulate: PositiveInt = Field(1, description="parts a batch is split into, to fit memory; the gradient is that of the whole batch")
+    init: str = Field(
+        "",
+        description="a run or model file whose weights training starts from, wherever it has the same part; a network over time takes "
+        "those of one without",
+        json_schema_extra={"metavar": "RUN|MODEL"},
+    )
     seed: NonNegativeInt = Field(0, description="names every random draw of the run")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps, …")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(

@@ -56,9 +56,11 @@ class Backbone(nn.Module, ABC):
 
     Attributes:
         checkpointing: recompute activations in the backward pass; set by the engine, and heeded by networks that can.
+        inner_network: name of the part that is a network of its own, which the weights of such a network alone can fill; empty for none.
     """
 
     checkpointing: bool = False
+    inner_network: str = ""
 
     @abstractmethod
     def forward(self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None) -> Tensor:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from difftool.data.cache import Cache, cache_root, open_cache
+from difftool.data.cache import Cache, cache_root, listing, open_cache
 from difftool.data.remark import remark
 from difftool.errors import DataError, DifftoolError, PluginError
 from difftool.modality import Item
@@ -196,3 +196,16 @@ def test_remarks_on_what_is_used_are_kept_with_the_cache(folder, tmp_path):
 def test_the_shapes_of_all_examples(folder, tmp_path, texts):
     cache = open_cache(Numbers(), folder(texts), tmp_path, "numbers", max_bad=0)
     assert cache.shapes.tolist() == [[len(text.split())] for text in texts]
+
+
+def test_a_change_inside_a_folder_that_is_one_example_makes_another_cache(tmp_path):
+    whole = tmp_path / "data" / "whole"
+    whole.mkdir(parents=True)
+    for name in "ab":
+        (whole / name).write_text("1 2")
+    before = listing([Item(whole)], tmp_path / "data")
+    assert listing([Item(whole)], tmp_path / "data") == before
+    stat = whole.stat()
+    (whole / "a").write_text("1 2 3")
+    os.utime(whole, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # a file that is written in place leaves its folder as it was
+    assert listing([Item(whole)], tmp_path / "data") != before

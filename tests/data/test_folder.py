@@ -269,3 +269,29 @@ def test_folders_are_no_classes_where_metadata_has_labels(tmp_path):
         (tmp_path / split / "a.dat").touch()
     (tmp_path / "metadata.csv").write_text("file_name,label\ntrain/a.dat,cat\ntest/a.dat,dog\n")
     assert [dict(item.columns) for item in scan_folder(tmp_path, (".dat",))] == [{"label": "dog"}, {"label": "cat"}]
+
+
+def series(names) -> bool:
+    return len(names) >= 2 and all(name.endswith(".part") for name in names)
+
+
+def whole(root: Path) -> dict[str, dict]:
+    return {item.path.relative_to(root).as_posix(): dict(item.columns) for item in scan_folder(root, SUFFIXES, whole=series)}
+
+
+def test_a_folder_may_be_one_example(make):
+    root = make("a/1.part", "a/2.part", "b/x/1.part", "b/x/2.part", "b/y.dat", "c/1.part", "c/notes.txt", "c/z.dat")
+    assert whole(root) == {"a": {}, "b/x": {"class": "b"}, "b/y.dat": {"class": "b"}, "c/z.dat": {"class": "c"}}
+    assert columns(root) == {"b/y.dat": {"class": "b"}, "c/z.dat": {"class": "c"}}
+
+
+def test_so_may_the_folder_that_is_scanned(make):
+    root = make("1.part", "2.part")
+    assert [(item.path, item.columns) for item in scan_folder(root, SUFFIXES, whole=series)] == [(root, {})]
+
+
+def test_captions_and_metadata_know_a_folder_by_its_name(make):
+    root = make("a/1.part", "a/2.part", "b/1.part", "b/2.part", "metadata.csv", "a.txt")
+    (root / "metadata.csv").write_text("file_name,colour\nb,red\n")
+    (root / "a.txt").write_text("the first")
+    assert whole(root) == {"a": {"caption": "the first"}, "b": {"colour": "red"}}

@@ -22,7 +22,7 @@ EXPECTED = {
     "process": {"edm", "eps", "v", "flow", "x0"},
     "sampler": {"ddpm", "ddim", "euler", "euler_ancestral", "heun", "dpmpp_2m", "dpmpp_2m_sde", "pndm"},
     "objective": {"denoising"},
-    "conditioner": {"label", "number", "vector"},
+    "conditioner": {"channels", "label", "number", "vector"},
 }
 KNOBS = [
     ("ddim", {"eta": 0.5}),

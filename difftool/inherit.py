@@ -1,0 +1,97 @@
+"""A new model's first weights, taken from a trained one wherever it has the same part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .denoiser import Denoiser
+from .description import Condition, Description
+from .engine.weights import MODEL, load_weights
+from .errors import UsageError
+from .stage import Stage
+
+BACKBONE, CONDITIONERS = "backbone.", "_conditioners."
+
+
+class Inherited(NamedTuple):
+    """What a model was given: numbers out of all of its numbers, and the parts that stay new."""
+
+    taken: int
+    total: int
+    new: tuple[str, ...]
+
+
+def inherit(stage: Stage, path: Path) -> Inherited:
+    """Fill the stage's network from a model file: what has the same place and the same shape.
+
+    A network that holds another (``Backbone.inner_network``) takes the weights of such a one alone. A condition's weights are taken where its
+    labels are the same.
+
+    Raises:
+        ModelFileError: the file is damaged, foreign, or newer than this program.
+        UsageError: it is of a network of another shape.
+    """
+    weights, about = load_weights(path, MODEL)
+    own = stage.denoiser.state_dict()
+    found = dict(_placed(weights, stage, Description.from_json(about["description"])))
+    fitting = {name: tensor for name, tensor in found.items() if name in own and own[name].shape == tensor.shape}
+    _require_most(path, weights, found, fitting, own)
+    with torch.no_grad():
+        for name, tensor in fitting.items():
+            own[name].copy_(tensor)
+    return Inherited(_numbers(fitting.values()), _numbers(own.values()), _parts(set(own) - set(fitting), stage.denoiser))
+
+
+def _placed(weights: Mapping[str, Tensor], stage: Stage, description: Description) -> Iterator[tuple[str, Tensor]]:
+    """Every tensor of the file under the name that it has in the stage's denoiser."""
+    denoiser, inner = stage.denoiser, stage.denoiser.backbone.inner_network
+    alone = bool(inner) and not any(name.startswith(f"{BACKBONE}{inner}.") for name in weights)
+    places = {
+        str(i): str(list(denoiser.conditioners).index(name))
+        for i, (name, condition) in enumerate(description.conditions.items())
+        if name in denoiser.conditioners and _same(condition, stage.description.conditions[name])
+    }
+    for name, tensor in weights.items():
+        if name.startswith(BACKBONE):
+            yield (f"{BACKBONE}{inner}.{name.removeprefix(BACKBONE)}" if alone else name), tensor
+        elif name.startswith(CONDITIONERS):
+            place, _, rest = name.removeprefix(CONDITIONERS).partition(".")
+            if place in places:
+                yield f"{CONDITIONERS}{places[place]}.{rest}", tensor
+
+
+def _same(one: Condition, other: Condition) -> bool:
+    return (one.kind, one.names, one.width) == (other.kind, other.names, other.width)
+
+
+def _require_most(
+    path: Path, weights: Mapping[str, Tensor], found: Mapping[str, Tensor], fitting: Mapping[str, Tensor], own: Mapping[str, Tensor]
+) -> None:
+    """Refuse what would be another network: less than half of its tensors find their place."""
+    count, used = (sum(name.startswith(BACKBONE) for name in names) for names in (weights, fitting))
+    if used * 2 >= count:
+        return
+    other = [name for name, tensor in found.items() if name in own and own[name].shape != tensor.shape][:1]
+    shown = "".join(f" {name} is {tuple(found[name].shape)} there and {tuple(own[name].shape)} here." for name in other)
+    raise UsageError(
+        f"{path} is of another network: {used:,} of its {count:,} tensors would fit. Give this one the same [backbone] settings "
+        f"(difftool runs show tells them), or start without --init.{shown}"
+    )
+
+
+def _numbers(tensors) -> int:
+    return sum(tensor.numel() for tensor in tensors)
+
+
+def _parts(names: set[str], denoiser: Denoiser) -> tuple[str, ...]:
+    """The parts that these tensors belong to: one below the network, or a condition."""
+    found = set()
+    for name in names:
+        head, second, *_ = name.split(".")
+        found.add(list(denoiser.conditioners)[int(second)] if head == CONDITIONERS[:-1] else f"{head}.{second}")
+    return tuple(sorted(found))

@@ -1,0 +1,80 @@
+"""A new model that starts from a trained one: what it takes, what stays new, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import small
+import torch
+
+from difftool.cli import main
+from difftool.engine.weights import MODEL, load_weights
+from difftool.errors import UsageError
+from difftool.inherit import inherit
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    data, sets = small.small_run(steps=2)
+    return small.train(tmp_path_factory.mktemp("runs") / "trained", data, sets) / "model.safetensors"
+
+
+def call(*args: str) -> int:
+    with pytest.raises(SystemExit) as leaving:
+        main(list(args))
+    return leaving.value.code
+
+
+def stage(*sets: str):
+    data, usual = small.small_run(steps=2, sets=list(sets))
+    return small.prepared(data, usual)[0]
+
+
+def test_the_same_model_takes_everything(trained):
+    one = stage()
+    taken, total, new = inherit(one, trained)
+    assert taken == total
+    assert new == ()
+    weights, _ = load_weights(trained, MODEL)
+    assert all(torch.equal(weights[name], tensor) for name, tensor in one.denoiser.state_dict().items())
+
+
+def test_a_condition_that_the_model_did_not_know_stays_new(trained, tmp_path):
+    one = stage("conditions.class.use='none'")
+    before = {name: tensor.clone() for name, tensor in one.denoiser.state_dict().items()}
+    taken, total, new = inherit(one, trained)
+    assert (taken, new) == (total, ())  # the one it knew beside it, augment, is found by its name, though it is another by number
+    assert not all(torch.equal(before[name], tensor) for name, tensor in one.denoiser.state_dict().items() if name.startswith("_cond"))
+    data, usual = small.small_run(steps=1, sets=["conditions.class.use='none'", "modality.augment=0"])
+    bare = small.train(tmp_path / "bare", data, usual) / "model.safetensors"
+    taken, total, new = inherit(stage(), bare)
+    assert taken < total
+    assert new == ("augment", "backbone.embedding", "class")
+
+
+def test_another_network_is_refused(trained):
+    with pytest.raises(UsageError, match=r"another network: 6 of its .* is \(8,\) there and \(16,\) here"):
+        inherit(stage("backbone.channels=16"), trained)
+
+
+def test_training_starts_from_it_and_resuming_does_not_need_it_any_more(trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    copy = tmp_path / "copy.safetensors"
+    copy.write_bytes(trained.read_bytes())
+    data, sets = small.small_run(steps=2, sets=["optimizer.lr=1e-12", "train.preview=0"])
+    words = [word for one in sets for word in ("--set", one)]
+    assert call("train", "-m", "image", str(data), "--init", "copy.safetensors", "--run", "run", *words) == 0
+    weights, about = load_weights(tmp_path / "run" / "model.safetensors", MODEL)
+    assert about["config"]["train"]["init"] == str(copy)
+    start, _ = load_weights(copy, MODEL)
+    for name, tensor in start.items():
+        torch.testing.assert_close(weights[name], tensor, atol=1e-6, rtol=0)
+    copy.unlink()
+    assert call("resume", "run", "--steps", "3") == 0
+
+
+def test_a_model_that_is_not_there_is_said_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert call("train", "-m", "image", str(small.pictures()), "--init", "nothing") == 2
+    assert list(tmp_path.iterdir()) == []
