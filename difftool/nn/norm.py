@@ -52,7 +52,7 @@ def group_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float)
 def masked_group_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, mask: Tensor) -> Tensor:
     """The same with statistics over real entries only, in float32."""
     shape = x.shape
-    real = mask.to(torch.float32).flatten(1).unsqueeze(1)
+    real = mask.to(torch.float32).expand(-1, 1, *shape[2:]).flatten(1).unsqueeze(1)
     x = x.float().flatten(2).unflatten(1, (groups, -1))
     count = real.sum(2).mul(x.shape[2]).clamp(min=1)[..., None, None]
     real = real.unsqueeze(1)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,17 @@ from .norm import NormActivation
 from .options import UNetOptions
 
 
+class Level(NamedTuple):
+    """Its width, and how many positions an example has there; infinitely many where an axis varies: too long to attend to."""
+
+    channels: int
+    positions: float
+
+
+Run = Callable[[nn.Module, Tensor, Tensor | None], Tensor]
+"""``(block, h, mask at its level) -> h``."""
+
+
 class UNet(Backbone):
     """Levels of residual blocks down to a middle and up again; each block on the way up is also given one from the way down.
 
@@ -33,48 +44,73 @@ class UNet(Backbone):
         d = len(sizes)
         if channels is None or not 1 <= d <= 3:
             raise UsageError(f"The U-Net takes channels and one to three axes, and an example is {interface.shape}: use another backbone.")
-        widths = [options.channels * m for m in options.multipliers]
+        self.levels = list(_levels(options, sizes))
+        widths = [level.channels for level in self.levels]
         embedding = options.embedding or 4 * options.channels
 
         def block(level: int, inputs: int, middle: bool = False) -> Block:
-            attentions = list(_attentions(options, interface, level, middle))
+            attentions = list(_attentions(options, interface, self.levels[level], middle))
             return Block(d, inputs, widths[level], embedding, options.dropout, options.skip_scale, attentions)
 
         self.patch, self.factors = options.patch, options.steps
         self.embedding = NoiseEmbedding(embedding, interface.vector)
         self.stem = conv(d, (channels + interface.channels) * options.patch**d, widths[0])
-        self.encoder = _levels((block(i, w) for _ in range(options.blocks)) for i, w in enumerate(widths))
+        self.encoder = _modules((block(i, w) for _ in range(options.blocks)) for i, w in enumerate(widths))
         self.downs = nn.ModuleList(Down(d, *pair, factor) for pair, factor in zip(pairwise(widths), options.steps, strict=True))
         self.middle = nn.ModuleList(block(len(widths) - 1, widths[-1], middle) for middle in (True, False))
         self.ups = nn.ModuleList(
             Up(d, below, above, factor) for (above, below), factor in zip(pairwise(widths), options.steps, strict=True)
         )
-        self.decoder = _levels((block(i, 2 * w) for _ in range(options.blocks + 1)) for i, w in enumerate(widths))
+        self.decoder = _modules((block(i, 2 * w) for _ in range(options.blocks + 1)) for i, w in enumerate(widths))
         self.norm = NormActivation(widths[0])
         self.head = conv(d, widths[0], channels * options.patch**d, gain=0)
 
     def forward(self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None) -> Tensor:
-        sizes, masks = x.shape[2:], self._masks(x, mask)
         steer = (self.embedding(c_noise, signals.vector), signals.tokens)
-        h = self.stem(patchify(_input(x, signals.channels, mask), self.patch))
+        masks = self.masks(x, mask)
+        h = self.enter(x, signals.channels, mask)
+        h = self.walk(h, masks, lambda block, h, mask: self._run(block, h, *steer, mask))
+        return self.leave(h, x.shape[2:], masks[0])
+
+    def enter(self, x: Tensor, channels: Tensor | None, mask: Tensor | None) -> Tensor:
+        """The example, and what is laid beside it, in the first level's width: ``[b, c, ...] -> [b, widths[0], .../patch]``."""
+        return self.stem(patchify(_input(x, channels, mask), self.patch))
+
+    def walk(self, h: Tensor, masks: Sequence[Tensor | None], run: Run) -> Tensor:
+        """From ``enter`` to ``leave``: the changes of resolution and the skips, while ``run`` applies every block.
+
+        A network that puts layers of its own after the blocks does so in ``run``.
+        """
         skips = [h]
         for level, blocks in enumerate(self.encoder):
             if level:
                 h = self.downs[level - 1](h, masks[level - 1])
                 skips.append(h)
             for block in cast(nn.ModuleList, blocks):
-                h = self._run(block, h, *steer, masks[level])
+                h = run(block, h, masks[level])
                 skips.append(h)
         for block in self.middle:
-            h = self._run(block, h, *steer, masks[-1])
+            h = run(block, h, masks[-1])
         for level, blocks in reversed(list(enumerate(self.decoder))):
             for block in cast(nn.ModuleList, blocks):
-                h = self._run(block, torch.cat((h, skips.pop()), 1), *steer, masks[level])
+                h = run(block, torch.cat((h, skips.pop()), 1), masks[level])
             if level:
                 h = self.ups[level - 1](h, skips[-1].shape[2:], masks[level])
-        return unpatchify(self.head(self.norm(h, mask=masks[0])), self.patch, sizes)
+        return h
 
-    def _masks(self, x: Tensor, mask: Tensor | None) -> Sequence[Tensor | None]:
+    def leave(self, h: Tensor, sizes: torch.Size, mask: Tensor | None) -> Tensor:
+        """The inverse of ``enter``; ``sizes`` are the example's, ``mask`` is that of the first level."""
+        return unpatchify(self.head(self.norm(h, mask=mask)), self.patch, sizes)
+
+    def order(self) -> list[Level]:
+        """The level of every block, in the order in which ``walk`` comes to them."""
+        down, up = (
+            [level for level, blocks in zip(self.levels, side, strict=True) for _ in cast(nn.ModuleList, blocks)]
+            for side in (self.encoder, self.decoder)
+        )
+        return [*down, *(self.levels[-1] for _ in self.middle), *reversed(up)]
+
+    def masks(self, x: Tensor, mask: Tensor | None) -> Sequence[Tensor | None]:
         """The mask at each level, ``[b, 1, ...]``: a position is real where the first of those it stands for is."""
         if mask is None:
             return [None] * len(self.encoder)
@@ -89,14 +125,19 @@ class UNet(Backbone):
         return block(*args)
 
 
-def _levels(levels: Iterable[Iterable[Block]]) -> nn.ModuleList:
+def _levels(options: UNetOptions, sizes: Sequence[int | None]) -> Iterator[Level]:
+    for i, multiplier in enumerate(options.multipliers):
+        stride = options.patch * math.prod(options.steps[:i])
+        yield Level(options.channels * multiplier, math.prod(math.inf if size is None else -(-size // stride) for size in sizes))
+
+
+def _modules(levels: Iterable[Iterable[Block]]) -> nn.ModuleList:
     return nn.ModuleList(nn.ModuleList(blocks) for blocks in levels)
 
 
-def _attentions(options: UNetOptions, interface: Interface, level: int, middle: bool) -> Iterator[Attention]:
-    """What the blocks of a level attend to. An axis that varies is taken to be too long to attend to."""
-    channels, stride = options.channels * options.multipliers[level], options.patch * math.prod(options.steps[:level])
-    positions = math.prod(math.inf if size is None else -(-size // stride) for size in interface.shape[1:])
+def _attentions(options: UNetOptions, interface: Interface, level: Level, middle: bool) -> Iterator[Attention]:
+    """What the blocks of a level attend to."""
+    channels, positions = level
     here = positions <= options.attention and (middle or positions >= options.attention_from)
     if here:
         yield SelfAttention(channels, options.head_width)

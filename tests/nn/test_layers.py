@@ -60,3 +60,10 @@ def test_fourier_features_have_unit_variance_and_tell_levels_apart():
     features = Fourier(128)(torch.linspace(-1.6, 1.1, 1000))
     assert features.square().mean().item() == pytest.approx(1, abs=0.01)
     assert (features[1:] - features[:-1]).norm(dim=1).min() > 0.01
+
+
+def test_a_mask_may_be_one_for_all_positions():
+    norm, x = GroupNorm(24), torch.randn(2, 24, 4, 5)
+    thin = torch.tensor([True, False]).view(2, 1, 1, 1)
+    torch.testing.assert_close(norm(x, mask=thin)[0], norm(x, mask=thin.expand(2, 1, 4, 5))[0])
+    torch.testing.assert_close(norm(x, mask=thin)[0], norm(x)[0], atol=1e-5, rtol=1e-5)

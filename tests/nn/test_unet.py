@@ -214,3 +214,19 @@ def test_it_learns():
         loss.backward()
         optimizer.step()
     assert loss < 0.1 * target.square().mean()
+
+
+def test_layers_may_stand_between_the_blocks():
+    """As a network over space and time puts its own there: they are run in the order that ``order`` tells, at the widths that it tells."""
+    network = build((3, 16, 16), multipliers=(1, 2, 3), blocks=2, vector=4)
+    x, c_noise, signals = torch.randn(2, 3, 16, 16), torch.rand(2), Signals(torch.randn(2, 4))
+    embedding, masks, met = network.embedding(c_noise, signals.vector), network.masks(x, None), []
+
+    def run(block, h, mask):
+        h = block(h, embedding, None, mask)
+        met.append((h.shape[1], h.shape[2] * h.shape[3]))
+        return h
+
+    y = network.leave(network.walk(network.enter(x, None, None), masks, run), x.shape[2:], masks[0])
+    assert torch.equal(y, network(x, c_noise, signals))
+    assert met == network.order() == [(8, 256)] * 2 + [(16, 64)] * 2 + [(24, 16)] * 7 + [(16, 64)] * 3 + [(8, 256)] * 3

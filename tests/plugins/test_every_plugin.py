@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import difftool
 from difftool.config.gather import gather
@@ -20,7 +22,7 @@ from difftool.spec import KINDS, load_object
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 NAMES = sorted(path.parent.name for path in PLUGINS.glob("*/pyproject.toml"))
 SOURCES = [path for name in NAMES for path in sorted((PLUGINS / name / f"difftool_{name}").rglob("*.py"))]
-HEAVY = {"torch", "torchaudio", "numpy", "PIL", "soundfile", "matplotlib"}
+HEAVY = {"torch", "torchaudio", "numpy", "PIL", "soundfile", "matplotlib", "av"}
 
 
 def specs(name: str) -> list:
@@ -40,6 +42,16 @@ def test_imports_only_the_public_surface(path):
         if isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").partition(".")[0] == "difftool":
             assert node.module in ("difftool", "difftool.testing"), node.module
             assert node.module == "difftool.testing" or {alias.name for alias in node.names} <= set(difftool.__all__)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_builds_on_other_plugins_only_where_it_depends_on_them(name):
+    about = tomllib.loads((PLUGINS / name / "pyproject.toml").read_text(encoding="utf-8"))
+    needed = {Requirement(text).name.replace("-", "_") for text in about["project"]["dependencies"]}
+    for path in (path for path in SOURCES if path.parent.name == f"difftool_{name}"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            package = (node.module or "").partition(".")[0] if isinstance(node, ast.ImportFrom) and not node.level else ""
+            assert not package.startswith("difftool_") or package in needed, f"{path.name}:{node.lineno}"
 
 
 @pytest.mark.parametrize("name", NAMES)

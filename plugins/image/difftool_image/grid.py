@@ -20,17 +20,21 @@ CHECK = (205, 205, 205), (245, 245, 245)
 def sheet(examples: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Image.Image:
     """uint8 ``[c, h, w]`` pictures in rows on white, each with its title below; transparency shows a checkerboard."""
     columns = _columns(len(examples))
-    rows = math.ceil(len(examples) / columns)
     height, width = (max(example.shape[axis] for example in examples) for axis in (1, 2))
-    scale = _scale(height, width, rows, columns)
-    height, width = round(height * scale), round(width * scale)
-    font = ImageFont.load_default(max(11, min(20, width // 8)))
+    scale = fitting(height, width, math.ceil(len(examples) / columns), columns)
+    return laid([shown(example, scale) for example in examples], titles, columns, round(width * scale) // 8)
+
+
+def laid(pictures: Sequence[Image.Image], titles: Sequence[str], columns: int, letters: int) -> Image.Image:
+    """Pictures on white, as many in a row as there are columns, each with its title below in letters of about this size."""
+    height, width = max(picture.height for picture in pictures), max(picture.width for picture in pictures)
+    font = ImageFont.load_default(max(11, min(20, letters)))
     line = math.ceil(1.5 * font.size) if any(titles) and isinstance(font, ImageFont.FreeTypeFont) else 16 * any(titles)
+    rows = math.ceil(len(pictures) / columns)
     paper = Image.new("RGB", (columns * (width + GAP) + GAP, rows * (height + line + GAP) + GAP), PAPER)
     draw = ImageDraw.Draw(paper)
-    for i, example in enumerate(examples):
+    for i, picture in enumerate(pictures):
         left, top = GAP + i % columns * (width + GAP), GAP + i // columns * (height + line + GAP)
-        picture = _shown(example, scale)
         paper.paste(picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2))
         if i < len(titles) and line:
             draw.text((left + width / 2, top + height + line / 2), _cut(titles[i], draw, font, width), INK, font, anchor="mm")
@@ -43,13 +47,15 @@ def _columns(n: int) -> int:
     return next((c for c in range(square, square + square // 2 + 1) if n % c == 0), min(n, max(4, square)))
 
 
-def _scale(height: int, width: int, rows: int, columns: int) -> float:
+def fitting(height: int, width: int, rows: int, columns: int) -> float:
+    """By how much pictures of a size are enlarged, a whole number, or reduced, for so many rows and columns to make a sheet."""
     enlarged = max(1, round(CELL / max(height, width)))
     room = min(SIDE / (columns * width), SIDE / (rows * height))
     return enlarged if enlarged <= room else max(1, int(room)) if room >= 1 else room
 
 
-def _shown(example: np.ndarray, scale: float) -> Image.Image:
+def shown(example: np.ndarray, scale: float) -> Image.Image:
+    """uint8 ``[c, h, w]`` as a picture of another size: every pixel a sharp square where it is enlarged."""
     image = to_image(example)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     image = image.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS)

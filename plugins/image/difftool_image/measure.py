@@ -24,15 +24,15 @@ def headers(items: Iterable[Item]) -> list[Header]:
     return [found for found in parallel(_header, (item.path for item in items)) if found]
 
 
-def auto_size(seen: Sequence[Header]) -> int | tuple[int, int]:
-    """The pictures' own size when all share one of at most 64 pixels, else a square of at most 64 that most of them fill.
+def auto_size(sizes: Sequence[tuple[int, int]]) -> int | tuple[int, int]:
+    """Of pictures of these heights and widths: their own size when all share one of at most 64 pixels, else a square that most fill.
 
-    The square's side is the median of their shorter sides, down to a multiple of 8.
+    The square's side is the median of their shorter sides, down to a multiple of 8, at most 64.
     """
-    sizes = {(h.height, h.width) for h in seen}
-    if len(sizes) == 1 and min(size := next(iter(sizes))) >= 4 and max(size) <= LARGEST_AUTO:
+    size, *others = set(sizes)
+    if not others and min(size) >= 4 and max(size) <= LARGEST_AUTO:
         return size[0] if size[0] == size[1] else size
-    side = int(np.median([min(h.height, h.width) for h in seen]))
+    side = int(np.median([min(size) for size in sizes]))
     return max(8, min(LARGEST_AUTO, side // 8 * 8))
 
 

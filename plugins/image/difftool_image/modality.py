@@ -57,7 +57,7 @@ class ImageModality(Modality):
             raise DataError(f"None of the {len(items):,} files could be opened as a picture, so there is nothing to train on.")
         found: dict[str, Any] = {}
         if self.options.size == "auto":
-            found["size"] = auto_size(seen)
+            found["size"] = auto_size([(h.height, h.width) for h in seen])
         if self.options.channels == "auto":
             found["channels"] = auto_channels(items, seen, len(some))
         return ImageModality(self.options.model_copy(update=found))
