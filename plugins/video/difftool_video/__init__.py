@@ -1,0 +1,1 @@
+"""difftool-video: diffusion models of clips trained on a folder of videos."""

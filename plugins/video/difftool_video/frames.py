@@ -1,0 +1,54 @@
+"""frames: bytes <-> numbers from -1 to 1, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from difftool import Batch, Description, Euclidean, Options, Representation
+
+from .given import GIVEN
+
+
+class Frames(Representation):
+    """0 is -1 and 255 is 1. Raw clips have frames first, ``[b, t, c, h, w]``; encoded ones have channels first, ``[b, c, t, h, w]``."""
+
+    def __init__(self, options: Options | None, description: Description) -> None:
+        del options
+        frames, *rest = description.shape
+        self.shape = (rest[0], frames, *rest[1:])
+        self.space = Euclidean()
+
+    def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
+        return {}
+
+    def encode(self, raw: Batch) -> Batch:
+        """uint8 ``[b, t, c, h, w]`` -> float32 ``[b, c, t, h, w]`` in [-1, 1], zero on padding.
+
+        The condition ``frames`` ``[b, t]``, which says what frames are given, becomes those frames and, in one more channel, where they
+        are: ``[b, c + 1, t, h, w]``.
+        """
+        mask = None if raw.mask is None else raw.mask.transpose(1, 2)
+        x = self.space.project((raw.x.float() * (2 / 255) - 1).transpose(1, 2).contiguous(), mask)
+        batch = Batch(x, raw.cond, mask)
+        return batch.with_cond(**{GIVEN: shown(x, raw.cond[GIVEN])}) if GIVEN in raw.cond else batch
+
+    def decode(self, batch: Batch) -> Batch:
+        """float32 ``[b, c, t, h, w]`` -> uint8 ``[b, t, c, h, w]``, to the nearest, clipped; frames that were given are as they were."""
+        x = batch.x if GIVEN not in batch.cond else restored(batch.x, batch.cond[GIVEN])
+        raw = x.float().add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
+        return Batch(raw.transpose(1, 2), batch.cond, None if batch.mask is None else batch.mask.transpose(1, 2))
+
+
+def shown(x: Tensor, given: Tensor) -> Tensor:
+    """``x [b, c, t, h, w]``, ``given [b, t]`` -> ``[b, c + 1, t, h, w]``: the given frames, nothing for the others, and which is which."""
+    where = given.to(x.dtype)[:, None, :, None, None].expand_as(x[:, :1])
+    return torch.cat((x * where, where), 1)
+
+
+def restored(x: Tensor, shown: Tensor) -> Tensor:
+    """``x`` with the frames that ``shown`` gives."""
+    return torch.where(shown[:, -1:] > 0, shown[:, :-1].to(x.dtype), x)

@@ -1,0 +1,133 @@
+"""VideoModality: video files <-> uint8 ``[t, c, h, w]``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from difftool import Batch, Condition, DataError, Description, Finding, Item, Modality, Options, Rng, Streams, scan_folder, spooled
+
+from .clips import clips
+from .decode import clip
+from .given import GIVEN, draw
+from .numbered import is_numbered
+from .options import VideoOptions, VideoRequest
+from .request import real, template
+from .suffixes import PICTURES, SUFFIXES
+
+QUANTILES = 101
+
+
+class VideoModality(Modality):
+    """Video. Raw units are bytes, frames first, ``[t, c, h, w]``, c being 1 or 3 by ``channels``, at one rate."""
+
+    def __init__(self, options: VideoOptions) -> None:
+        self.options = options
+
+    def settings(self) -> VideoOptions:
+        return self.options
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width, once they are settled."""
+        size = self._settled("size")
+        return (size, size) if isinstance(size, int) else size
+
+    @property
+    def channels(self) -> int:
+        """1 or 3, once it is settled."""
+        return 1 if self._settled("channels") == "grey" else 3
+
+    @property
+    def frames(self) -> int:
+        """Trained on at once, once it is settled."""
+        return self._settled("frames")
+
+    @property
+    def fps(self) -> float:
+        """Frames per second, once they are settled."""
+        return self._settled("fps")
+
+    def _settled(self, name: str) -> Any:
+        value = getattr(self.options, name)
+        if value == "auto":
+            raise DataError(f"The videos' {name} is not settled. Set {name}, or let it be found from the data (fit).")
+        return value
+
+    # --- files -> raw ------------------------------------------------------------------------------------------------
+
+    def scan(self, path: Path) -> list[Item]:
+        return scan_folder(path, (*SUFFIXES, *PICTURES) if self.options.stills else SUFFIXES, whole=is_numbered)
+
+    def fit(self, items: Sequence[Item]) -> VideoModality:
+        from .measure import settle
+
+        found = settle(self.options, items)
+        return VideoModality(self.options.model_copy(update=found)) if found else self
+
+    def read(self, item: Item) -> np.ndarray:
+        o, path = self.options, item.path
+        x = spooled(clip(path, self.fps, *self.size, self._settled("channels"), o.resize, o.background))
+        if len(x) < o.shortest and not (o.stills and path.suffix.lower() in PICTURES):
+            what = "a single frame" if len(x) == 1 else f"{len(x)} frames at {self.fps:g} frames/s"
+            raise DataError(f"{path} has {what}, fewer than {o.shortest}. Remove it, or take shorter ones: --shortest {len(x)}.")
+        return x
+
+    def reader(self, size: tuple[int, int]) -> VideoModality:
+        """What reads the videos that samples go on from: at this size, and single pictures and frames too."""
+        return VideoModality(self.options.model_copy(update={"size": size, "shortest": 1, "stills": 0.5}))
+
+    # --- raw batches -------------------------------------------------------------------------------------------------
+
+    def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Condition, ...]]:
+        quantiles = np.quantile(np.asarray(shapes)[:, 0], np.linspace(0, 1, QUANTILES)).round().astype(int)
+        shown = (Condition(GIVEN, "channels", width=self.channels + 1),) if self.options.given != "none" else ()
+        return (self.frames, self.channels, *self.size), {"fps": self.fps, "lengths": quantiles.tolist()}, shown
+
+    def collate(self, examples: np.ndarray | Sequence[np.ndarray], rng: Rng) -> Batch:
+        single = rng.uniform((1,)).item() < self.options.stills
+        frames = 1 if single else self.frames
+        x, lengths = clips(examples, frames, rng.uniform((len(examples),)).double().numpy())
+        raw = Batch(torch.from_numpy(x), mask=real(lengths, frames) if (lengths < frames).any() else None)
+        if self.options.given == "none":
+            return raw
+        given = draw(lengths, frames, self.options.given, rng.uniform((len(examples), 4)).double().numpy())
+        return raw.with_cond(**{GIVEN: torch.from_numpy(given)})
+
+    def augment(self, raw: Batch, rng: Rng) -> Batch:
+        if not self.options.flip:
+            return raw
+        mirrored = (rng.uniform((len(raw),)) < 0.5).to(raw.x.device)[:, None, None, None, None]
+        return raw.with_x(torch.where(mirrored, raw.x.flip(-1), raw.x))
+
+    def template(self, description: Description, n: int, rng: Streams, request: Options) -> Batch:
+        """As long as asked for, else of lengths distributed as the data's; what frames are given is in it."""
+        return template(self, description, n, rng, request if isinstance(request, VideoRequest) else VideoRequest())
+
+    # --- raw -> files ------------------------------------------------------------------------------------------------
+
+    def write(self, example: np.ndarray, stem: Path, info: Mapping[str, Any], request: Options) -> Path:
+        from .write import write
+
+        return write(example, self.fps, stem, request.format if isinstance(request, VideoRequest) else "mp4", info)
+
+    def preview(self, examples: Sequence[np.ndarray], stem: Path, titles: Sequence[str] = ()) -> Path:
+        from difftool_image.write import write_png
+
+        from .sheet import sheet
+
+        return write_png(sheet(examples, titles), stem.with_name(stem.name + ".png"), replace=True)
+
+    def demo(self, folder: Path) -> None:
+        from .demo import write_demo
+
+        write_demo(folder)
+
+    def check(self, items: Sequence[Item]) -> Iterable[Finding]:
+        from .check import findings
+
+        return findings(self, items)

@@ -1,0 +1,37 @@
+"""Settings of the network for clips."""
+
+from __future__ import annotations
+
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
+
+from difftool import UNetOptions
+
+
+class UNet3dOptions(UNetOptions):
+    """The factorised space-time U-Net: the options of the network of single frames, and those of its layers over time.
+
+    Thresholds of attention count the positions of one frame. The first level needs 5 to 6 channels for each number of a patch: 64 for
+    squares of two by two pixels in colour.
+    """
+
+    channels: PositiveInt = Field(64, description="width of the first level; 5 to 6 for each number of a patch learn well")
+    multipliers: tuple[PositiveInt, ...] = Field((1, 2, 4), min_length=1, description="width of each level over the first's")
+    blocks: PositiveInt = Field(1, description="residual blocks per level on the way down; one more on the way up")
+    attention: NonNegativeInt = Field(
+        64, description="levels of at most this many positions attend, within a frame, and so does the middle; 64 is 8x8; 0 for none"
+    )
+    patch: PositiveInt = Field(2, description="side of the square of pixels that the first level sees as one position")
+    time_kernel: PositiveInt = Field(3, description="frames that a convolution over time sees, the middle one its own; odd")
+    time_attention: NonNegativeInt = Field(
+        64, description="levels of at most this many positions attend over time, each position along its own frames; 0 for none"
+    )
+    freeze_spatial: bool = Field(
+        False, description="only the layers over time learn: for a network that starts from the weights of an image run"
+    )
+
+    @field_validator("time_kernel")
+    @classmethod
+    def _odd(cls, kernel: int) -> int:
+        if kernel % 2 == 0:
+            raise ValueError(f"a convolution over time sees as many frames before as after, and {kernel} is even: use {kernel + 1}")
+        return kernel

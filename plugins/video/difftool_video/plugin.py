@@ -1,0 +1,49 @@
+"""What this plugin brings, as specs: nothing of it is imported until it is used."""
+
+from __future__ import annotations
+
+from difftool import ModalitySpec, RecipeSpec, Spec, hookimpl
+
+RECIPES = {
+    "tiny": "sixteen frames of 32 pixels in half an hour on a CPU (about 10 M parameters)",
+    "demo": "as tiny, on bouncing shapes of an asked colour and number, stopped as soon as they bounce",
+    "moving-mnist": "ten frames seen, ten foreseen, at 64 pixels, on one GPU (as in Srivastava et al. 2015, arXiv:1502.04681)",
+    "small": "sixteen frames of 64 pixels on one GPU (about 60 M parameters)",
+}
+
+
+@hookimpl
+def difftool_modalities() -> list[ModalitySpec]:
+    return [
+        ModalitySpec(
+            "video",
+            "clips of one size and rate, from videos of any length, GIFs or numbered frames",
+            "difftool_video.modality:VideoModality",
+            "difftool_video.options:VideoOptions",
+            representations=("frames",),
+            recipe="tiny",
+            request="difftool_video.options:VideoRequest",
+        )
+    ]
+
+
+@hookimpl
+def difftool_representations() -> list[Spec]:
+    return [Spec("frames", "bytes to numbers from -1 to 1, frame by frame", "difftool_video.frames:Frames")]
+
+
+@hookimpl
+def difftool_backbones() -> list[Spec]:
+    return [
+        Spec(
+            "unet3d",
+            "the U-Net on frames, with layers over time between its blocks",
+            "difftool_video.unet3d:UNet3d",
+            "difftool_video.network_options:UNet3dOptions",
+        )
+    ]
+
+
+@hookimpl
+def difftool_recipes() -> list[RecipeSpec]:
+    return [RecipeSpec(name, text, f"difftool_video:recipes/{name}.toml", modality="video") for name, text in RECIPES.items()]
