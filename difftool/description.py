@@ -48,7 +48,9 @@ class Condition:
             return self._label(text)
         if self.kind == "number":
             return self._number(text)
-        raise UsageError(f"The condition {self.name!r} is not one value and cannot be given with --cond: the {self.kind} are made from data.")
+        raise UsageError(
+            f"The condition {self.name!r} is not one value and cannot be given with --cond: the {self.kind} are made from data."
+        )
 
     def _label(self, text: str) -> float:
         if text in self.names:

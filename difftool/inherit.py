@@ -79,8 +79,8 @@ def _require_most(
     other = [name for name, tensor in found.items() if name in own and own[name].shape != tensor.shape][:1]
     shown = "".join(f" {name} is {tuple(found[name].shape)} there and {tuple(own[name].shape)} here." for name in other)
     raise UsageError(
-        f"{path} is of another network: {used:,} of its {count:,} tensors would fit. Give this one the same [backbone] settings "
-        f"(difftool runs show tells them), or start without --init.{shown}"
+        f"{path} is of another network: {used:,} of its {count:,} tensors would fit. Leave its settings, [backbone], as "
+        f"they are there, or start without --init.{shown}"
     )
 
 

@@ -74,6 +74,20 @@ def test_training_starts_from_it_and_resuming_does_not_need_it_any_more(trained,
     assert call("resume", "run", "--steps", "3") == 0
 
 
+def test_the_network_s_settings_are_taken_over_too_but_not_against_the_user_s(trained, tmp_path, monkeypatch, capsys):
+    """Whatever the recipe says: weights fit no other network, and mean nothing to another process."""
+    monkeypatch.chdir(tmp_path)
+    words = ["--run", "run", "--steps", "1", "--batch", "4", "--set", "train.preview=0", "--set", "modality.size=8"]
+    words += ["--set", "backbone.dropout=0.2", "--set", "sample.steps=4"]
+    assert call("train", "-m", "image", str(small.pictures()), "--recipe", "ddpm", "--init", str(trained), *words) == 0
+    about = load_weights(tmp_path / "run" / "model.safetensors", MODEL)[1]["config"]
+    assert (about["backbone"]["channels"], about["backbone"]["multipliers"]) == (8, [1, 2])
+    assert about["backbone"]["dropout"] == 0.2
+    assert about["process"]["use"] == "edm"
+    assert about["train"]["steps"] == 1
+    assert "; new: augment" not in capsys.readouterr().err
+
+
 def test_a_model_that_is_not_there_is_said_before_any_work(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert call("train", "-m", "image", str(small.pictures()), "--init", "nothing") == 2

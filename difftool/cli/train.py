@@ -13,9 +13,10 @@ from ..errors import DifftoolError, RunExistsError, UsageError
 from .console import command, out, out_json, say, table
 from .devices import launched, over_devices
 from .flags import Flag, Sectioned, choice_flag, flags_of, given, registry, values_of
+from .init import started
 
 if TYPE_CHECKING:
-    from ..config import Config
+    from ..config import Config, Layer
     from ..engine.distributed import World
     from ..registry import Registry
 
@@ -147,7 +148,11 @@ def train(
     flags = [flag for flag in given(ctx) if flag[1:] != ("train.batch", "auto")]
     fitting = len(flags) < len(given(ctx))
     flags += [("DATA", "data.path", str(data_path(data)))] if data else []
-    config = _found_init(resolve(modality, gather(parts, modality, recipe, configs, flags, sets), parts))
+
+    def resolved(*over: Layer) -> Config:
+        return resolve(modality, gather(parts, modality, recipe, configs, flags, sets, over=over), parts)
+
+    config = started(resolved(), resolved)
     refuse_used(run)
     if dry_run:
         _plan(config, parts, run or Path("runs"), fitting, as_json)
@@ -157,16 +162,6 @@ def train(
     if launched(**processes, words=[] if given_run else ["--run", str(run)], before=lambda: _cached(config, parts)):
         return
     told(run_training(config, parts, run, fitting), as_json)
-
-
-def _found_init(config: Config) -> Config:
-    """The run or model to start from as the path of its weights, before any work."""
-    if not config.train.init:
-        return config
-    from .sample import model_path
-
-    path = str(data_path(str(model_path(config.train.init))))
-    return config.replace(train=config.train.model_copy(update={"init": path}))
 
 
 def _cached(config: Config, parts: Registry) -> None:

@@ -22,13 +22,18 @@ def gather(
     flags: Iterable[tuple[str, str, Any]] = (),
     sets: Iterable[str] = (),
     project: Path | None = PROJECT_FILE,
+    over: Sequence[Layer] = (),
 ) -> list[Layer]:
-    """Weakest first, ready for ``resolve``. A file may name the recipe it builds on: ``recipe = "small"``, or ``"none"``."""
+    """Weakest first, ready for ``resolve``. A file may name the recipe it builds on: ``recipe = "small"``, or ``"none"``.
+
+    Args:
+        over: layers that lie over the recipe, and below all that the user says.
+    """
     files = [file_layer(path) for path in _files(project, configs)]
     top = flag_layer(flags, sets)
     named = recipe or next((str(layer.data["recipe"]) for layer in reversed(files) if "recipe" in layer.data), None)
     use, representation = _chosen(modality, [*files, top])
-    return [*_recipe(registry, use, representation, named), *files, top]
+    return [*_recipe(registry, use, representation, named), *over, *files, top]
 
 
 def _files(project: Path | None, configs: Sequence[Path]) -> list[Path]:

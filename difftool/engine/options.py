@@ -31,8 +31,8 @@ class TrainOptions(Options):
     accumulate: PositiveInt = Field(1, description="parts a batch is split into, to fit memory; the gradient is that of the whole batch")
     init: str = Field(
         "",
-        description="a run or model file whose weights training starts from, wherever it has the same part; a network over time takes "
-        "those of one without",
+        description="a run or model file to start from: its weights where it has the same part, and, where nothing else is said, the "
+        "settings of its network",
         json_schema_extra={"metavar": "RUN|MODEL"},
     )
     seed: NonNegativeInt = Field(0, description="names every random draw of the run")

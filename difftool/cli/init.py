@@ -1,0 +1,39 @@
+"""``train --init``: the settings of a run that starts from the weights of another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..config import dict_layer
+from .sample import model_path, plain_config
+
+if TYPE_CHECKING:
+    from ..config import Config, Layer
+
+SPOKEN = ("process", "schedule")
+"""The tables that say how a network is spoken to: other ones would make its weights meaningless."""
+
+
+def started(config: Config, resolved: Callable[[Layer], Config]) -> Config:
+    """The configuration with the network as it is in the model that ``train.init`` names, where nothing else is said.
+
+    Args:
+        resolved: the configuration again, with a layer between the recipe and the user's own settings.
+
+    Raises:
+        UsageError: there is no such model.
+    """
+    if not config.train.init:
+        return config
+    path = model_path(config.train.init).expanduser().absolute()
+    config = resolved(dict_layer(_tables(plain_config(path), config), str(path)))
+    return config.replace(train=config.train.model_copy(update={"init": str(path)}))
+
+
+def _tables(there: dict[str, Any], config: Config) -> dict[str, Any]:
+    """What both networks have settings for, and how the one that is there is spoken to."""
+    backbone = config.backbone
+    shared = {name: value for name, value in there.get("backbone", {}).items() if name in type(backbone.options).model_fields}
+    tables = {name: there[name] for name in SPOKEN if name in there}
+    return {"backbone": {"use": backbone.use, **shared}, **tables}
