@@ -40,6 +40,7 @@ from difftool.engine.options import GuidanceOptions, TrainOptions
 from difftool.engine.preview import preview
 from difftool.engine.step import Loss, TrainStep
 from difftool.registry import Registry
+from difftool.rng import Stream
 from difftool.stage import Stage
 
 DEVICE = torch.device("cuda", 0)
@@ -271,6 +272,45 @@ def sounds(n: int) -> Batch:
     return Batch(x, mask=mask)
 
 
+def check_clips(registry: Registry) -> Facts:
+    """Clips of several lengths, with frames given: the network as on a CPU, trained without waiting, and sampled at another length."""
+    if "video" not in registry.names("modality"):
+        return {"left out": "difftool-video is not installed"}
+    from difftool_video.options import VideoRequest
+
+    stage = clip_stage(registry)
+    shake(stage.denoiser)
+    raw = stage.modality.collate(random_clips(8), Stream(0, "check"))
+    batch, sigma = stage.representation.encode(raw), torch.linspace(0.1, 10, 8)
+    with torch.no_grad():
+        there = batch.map(lambda t: t.to(DEVICE))
+        on_device = stage.denoiser(there.x, sigma.to(DEVICE), there.cond, there.mask).cpu()
+        plain = stage.denoiser.cpu()(batch.x, sigma, batch.cond, batch.mask)
+    stage.denoiser.to(DEVICE)
+    gap = relative(on_device * batch.mask, plain * batch.mask)
+    require(gap < 1e-2, f"on the device the network differs by {gap:.1e}")
+    require_no_waiting("clips", training(stage), raw.map(Tensor.pin_memory))
+    made = list(generate(stage, SampleRequest(n=3, steps=4, shape=VideoRequest(frames=11))))
+    require({one.example.shape for one in made} == {(11, 3, 16, 16)}, f"samples are {made[0].example.shape}, not of 11 frames")
+    return {"network differs by": gap}
+
+
+def clip_stage(registry: Registry) -> Stage:
+    """A small network over space and time, on clips of six frames of 16 pixels, of half of which some frames are given."""
+    sets = ["backbone.channels=32", "backbone.multipliers=[1,2]", "train.batch=8", 'train.precision="fp32"']
+    sets += ["modality.size=16", 'modality.channels="rgb"', "modality.frames=6", "modality.fps=8", 'modality.given="ends"']
+    config = resolve("video", gather(registry, "video", "tiny", sets=sets, project=None), registry)
+    modality = make_modality(config, registry)
+    shape, extra, own = modality.describe(np.array([[3, 3, 16, 16], [9, 3, 16, 16]]))
+    return build_stage(config, registry, Description(shape, "uint8", 1000, {c.name: c for c in own}, extra), DEVICE, modality)
+
+
+def random_clips(n: int) -> list[np.ndarray]:
+    """Bytes, of 2 to 9 frames."""
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 256, (2 + i, 3, 16, 16), np.uint8) for i in range(n)]
+
+
 def check_capture(registry: Registry) -> Facts:
     """Sampling replays a recorded graph, which gives what the plain network gives, for a full and a partial batch."""
     step, _ = tiny(registry)
@@ -355,6 +395,7 @@ CHECKS = (
     check_compile,
     check_no_waiting,
     check_sound,
+    check_clips,
     check_capture,
     check_sampling,
     check_resume,
