@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,10 +41,20 @@ def inherit(stage: Stage, path: Path) -> Inherited:
     found = dict(_placed(weights, stage, Description.from_json(about["description"])))
     fitting = {name: tensor for name, tensor in found.items() if name in own and own[name].shape == tensor.shape}
     _require_most(path, weights, found, fitting, own)
+    require_learnt(stage.denoiser, fitting)
     with torch.no_grad():
         for name, tensor in fitting.items():
             own[name].copy_(tensor)
-    return Inherited(_numbers(fitting.values()), _numbers(own.values()), _parts(set(own) - set(fitting), stage.denoiser))
+    return Inherited(_numbers(fitting.values()), _numbers(own.values()), _parts(set(own) - set(fitting), set(fitting), stage.denoiser))
+
+
+def require_learnt(denoiser: Denoiser, taken: Collection[str] = ()) -> None:
+    """Refuse weights that neither were taken from a model nor learn: they would stay what chance made them."""
+    if frozen := [name for name, p in denoiser.named_parameters() if not p.requires_grad and name not in taken]:
+        raise UsageError(
+            f"{len(frozen)} tensors of the network are to stay as they are ({frozen[0]} is one), and no model gives them. Start from one that "
+            "has them, by --init, or let them learn, by the backbone's own options."
+        )
 
 
 def _placed(weights: Mapping[str, Tensor], stage: Stage, description: Description) -> Iterator[tuple[str, Tensor]]:
@@ -84,14 +94,18 @@ def _require_most(
     )
 
 
-def _numbers(tensors) -> int:
+def _numbers(tensors: Iterable[Tensor]) -> int:
     return sum(tensor.numel() for tensor in tensors)
 
 
-def _parts(names: set[str], denoiser: Denoiser) -> tuple[str, ...]:
-    """The parts that these tensors belong to: one below the network, or a condition."""
+def _parts(names: set[str], taken: set[str], denoiser: Denoiser) -> tuple[str, ...]:
+    """What these tensors belong to: a condition, a part of the network, or a part of that where the rest of it was taken."""
     found = set()
     for name in names:
-        head, second, *_ = name.split(".")
-        found.add(list(denoiser.conditioners)[int(second)] if head == CONDITIONERS[:-1] else f"{head}.{second}")
+        head, second, *rest = name.split(".")
+        if head == CONDITIONERS[:-1]:
+            found.add(list(denoiser.conditioners)[int(second)])
+        else:
+            partly = any(other.startswith(f"{head}.{second}.") for other in taken)
+            found.add(".".join([head, second, *rest[: 1 if partly and len(rest) > 1 else 0]]))
     return tuple(sorted(found))

@@ -11,7 +11,7 @@ import torch
 from difftool.cli import main
 from difftool.engine.weights import MODEL, load_weights
 from difftool.errors import UsageError
-from difftool.inherit import inherit
+from difftool.inherit import inherit, require_learnt
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,24 @@ def test_a_condition_that_the_model_did_not_know_stays_new(trained, tmp_path):
     bare = small.train(tmp_path / "bare", data, usual) / "model.safetensors"
     taken, total, new = inherit(stage(), bare)
     assert taken < total
-    assert new == ("augment", "backbone.embedding", "class")
+    assert new == ("augment", "backbone.embedding.vector", "class")
+
+
+def test_what_neither_is_taken_nor_learns_is_refused(trained):
+    """It would stay what chance made it."""
+    one = stage()
+    one.denoiser.backbone.requires_grad_(False)
+    with pytest.raises(UsageError, match=r"tensors of the network are to stay as they are \(backbone\..*by --init"):
+        require_learnt(one.denoiser)
+    inherit(one, trained)
+    other = stage("modality.channels='grey'")
+    other.denoiser.backbone.requires_grad_(False)
+    with pytest.raises(UsageError, match=r"\(backbone\.stem\.weight is one\)"):
+        inherit(other, trained)
+
+
+def test_what_is_new_in_a_part_that_was_taken_is_named(trained):
+    assert inherit(stage("modality.channels='grey'"), trained).new == ("backbone.head", "backbone.stem")
 
 
 def test_another_network_is_refused(trained):

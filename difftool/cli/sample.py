@@ -280,13 +280,15 @@ def _written(stage: Stage, request: SampleRequest, folder: Path, path: Path, con
     """Draw the samples and write each as it is done: files, a table of their conditions, and a sheet of the first ones."""
     from ..engine.generate import generate
 
-    info = _provenance(path, config, wish)
+    info = {**_provenance(path, config, wish), **request.shape.model_dump(mode="json", exclude_defaults=True)}
     rows: list[dict[str, Any]] = []
     shown: list[Generated] = []
     drawn = generate(stage, request)
-    folder.mkdir(parents=True, exist_ok=True)
     try:
         for one in counted(drawn, request.n, "sampling"):
+            folder.mkdir(
+                parents=True, exist_ok=True
+            )  # not before there is something to write: a request may be refused when it is looked at
             stem = folder / f"{one.index:06d}{_label(one.cond)}"
             file = stage.modality.write(one.example, stem, {**info, "index": one.index, **_known(one.cond)}, request.shape)
             rows.append({"path": str(file), "index": one.index, "cond": dict(one.cond)})

@@ -70,9 +70,11 @@ def built(config: Config, registry: Registry, dataset: Dataset, local_rank: int 
     from ..engine.device import choose_device
 
     stage = build_stage(config, registry, dataset.description, choose_device(config.train.device, local_rank), dataset.modality)
-    if config.train.init and fresh:
-        from ..inherit import inherit
+    from ..inherit import inherit, require_learnt
 
+    if fresh and not config.train.init:
+        require_learnt(stage.denoiser)
+    elif fresh:
         taken, total, new = inherit(stage, Path(config.train.init))
         if local_rank == 0:
             say(f"Starts with {taken:,} of its {total:,} numbers from {config.train.init}{'; new: ' * bool(new)}{', '.join(new)}")

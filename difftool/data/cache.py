@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, PluginError
-from ..files import building, sync
+from ..files import building, is_full_disk, sync
 from ..modality import Item, Modality
 from .remark import remarks
 
@@ -177,12 +177,13 @@ def listing(items: Sequence[Item], root: Path) -> str:
 
 
 def _stamp(path: Path) -> list[Any]:
-    """Size and time of a file; of a folder that is one example, those of every file in it."""
+    """Size and time of a file; of a folder that is one example, those of every file in it. Links that lead nowhere are no files."""
     stat = path.stat()
     if not path.is_dir():
         return [stat.st_size, stat.st_mtime_ns]
     with os.scandir(path) as entries:
-        return sorted((entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in entries if not entry.name.startswith("."))
+        files = [(entry.name, entry.stat()) for entry in entries if entry.is_file() and not entry.name.startswith(".")]
+    return sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in files)
 
 
 def _fill(folder: Path, modality: Modality, items: Sequence[Item], max_bad: float, progress: Progress | None) -> None:
@@ -277,4 +278,6 @@ def _read(modality: Modality, item: Item) -> Decoded:
         except DataError as error:
             return error, said
         except OSError as error:
+            if is_full_disk(error):  # where large examples are spooled to; the file is not to blame
+                raise
             return DataError(f"{item.path}: {error.strerror or error}"), said

@@ -57,7 +57,10 @@ def scan_folder(path: Path | str, suffixes: Sequence[str], whole: Callable[[Sequ
         raise DataError(_nothing(path, tree, suffixes))
     captions = {_stem(name): name for name in tree.files if _suffix(name) == CAPTION_SUFFIX and CAPTION_SUFFIX not in suffixes}
     rows = _metadata(tree, names)
-    return [Item(tree.root / name, _joined(_folder_columns(tree.root, name, captions), rows.get(name, {}))) for name in names]
+    stems = {name: name if name in tree.whole else _stem(name) for name in names}
+    return [
+        Item(tree.root / name, _joined(_folder_columns(tree.root, name, captions.get(stems[name])), rows.get(name, {}))) for name in names
+    ]
 
 
 def _joined(folder: Row, row: Row) -> dict[str, str | float]:
@@ -97,6 +100,7 @@ def _walk(root: Path, is_whole: Callable[[Sequence[str]], bool] | None) -> _Tree
         prefix, above = pending.pop()
         entries = list(_entries(root, prefix))
         if is_whole and is_whole(sorted(entry.name for entry in entries if entry.is_file())):
+            _refuse_folders(root / prefix, entries)
             whole.append(prefix.removesuffix("/"))
             continue
         for entry in entries:
@@ -110,6 +114,14 @@ def _walk(root: Path, is_whole: Callable[[Sequence[str]], bool] | None) -> _Tree
             else:
                 broken += entry.is_symlink()
     return _Tree(root, files, files, whole, broken)
+
+
+def _refuse_folders(folder: Path, entries: Iterable[os.DirEntry[str]]) -> None:
+    if inner := next((entry.name for entry in entries if entry.is_dir()), None):
+        raise DataError(
+            f"{folder} looks like one example, by the names of the files in it, and holds folders too, such as {inner}. Move the files, or "
+            "the folders, elsewhere: which of them are meant is not evident."
+        )
 
 
 def _entries(root: Path, prefix: str) -> Iterator[os.DirEntry[str]]:
@@ -153,11 +165,11 @@ def _nothing(path: Path, tree: _Tree, suffixes: Iterable[str]) -> str:
     return f"The folder {path} is empty. Put the examples there, or name another folder. Read are: {read}.{links}"
 
 
-def _folder_columns(root: Path, name: str, captions: Mapping[str, str]) -> dict[str, str | float]:
+def _folder_columns(root: Path, name: str, caption: str | None) -> dict[str, str | float]:
     columns: dict[str, str | float] = {}
     if folder := name.rpartition("/")[0]:
         columns[CLASS] = folder
-    if (beside := captions.get(_stem(name))) and (text := _read_text(root / beside).strip()):
+    if caption and (text := _read_text(root / caption).strip()):
         columns[CAPTION] = text
     return columns
 

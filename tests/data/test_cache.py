@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
@@ -209,3 +210,22 @@ def test_a_change_inside_a_folder_that_is_one_example_makes_another_cache(tmp_pa
     (whole / "a").write_text("1 2 3")
     os.utime(whole, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # a file that is written in place leaves its folder as it was
     assert listing([Item(whole)], tmp_path / "data") != before
+
+
+def test_a_full_disk_is_never_a_file_s_fault(folder):
+    """Reading may write, where an example is larger than memory: a cache that lacks it would be taken for whole for ever."""
+
+    class Spooling(Numbers):
+        def read(self, item: Item) -> np.ndarray:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(DifftoolError, match=r"disk that holds .* is full"):
+        opened(Spooling(), folder(["1 2", "3"]))
+    assert not list(cache_root().glob("*/cache.json"))
+
+
+def test_a_link_that_leads_nowhere_in_a_folder_that_is_one_example_is_no_file(tmp_path):
+    (tmp_path / "whole").mkdir()
+    before = listing([Item(tmp_path / "whole")], tmp_path)
+    (tmp_path / "whole" / "broken").symlink_to(tmp_path / "nowhere")
+    assert listing([Item(tmp_path / "whole")], tmp_path) == before

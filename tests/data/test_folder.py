@@ -295,3 +295,16 @@ def test_captions_and_metadata_know_a_folder_by_its_name(make):
     (root / "metadata.csv").write_text("file_name,colour\nb,red\n")
     (root / "a.txt").write_text("the first")
     assert whole(root) == {"a": {"caption": "the first"}, "b": {"colour": "red"}}
+
+
+def test_a_folder_that_is_one_example_holds_no_others(make):
+    root = make("a/1.part", "a/2.part", "a/b/c.dat")
+    with pytest.raises(DataError, match=r"/a looks like one example.* holds folders too, such as b"):
+        whole(root)
+
+
+def test_the_caption_of_a_folder_goes_by_its_whole_name(make):
+    root = make("take.1/1.part", "take.1/2.part")
+    (root / "take.1.txt").write_text("the first")
+    (root / "take.txt").write_text("another")
+    assert whole(root) == {"take.1": {"caption": "the first"}}

@@ -85,6 +85,8 @@ def findings(modality: VideoModality, items: Sequence[Item]) -> Iterator[Finding
     yield from (faults := list(find_unreadable([look.bad for look in looks if look.bad], len(looks), alone)))
     if not (good := [look for look in looks if not look.bad]):
         return
+    if numbered := [look for look in good if look.item.path.is_dir()]:
+        yield Finding("note", f"numbered pictures, each folder of them taken for one clip: {_some(numbered)}")
     yield from _sizes(modality, good)
     yield from _rates(modality, good)
     yield from _lengths(modality, good)

@@ -114,7 +114,7 @@ class Video:
             yield timed
         if not count:
             raise DataError(f"{self.path} is damaged: nothing of it can be decoded. Copy it again, or remove it.")
-        self._tell_end(end - begin)
+        self._tell_end(max(end, end - begin))  # some headers count from the first frame, some from time zero
 
     def _timed(self, frame: VideoFrame) -> Timed[VideoFrame]:
         tick = float(self.stream.time_base or 0)
@@ -127,6 +127,8 @@ class Video:
             remark(f"damaged or cut short after {seconds:.2f} s{of}: what comes before is used")
         elif seconds < SHORT * promised - 0.1:
             remark(f"cut short: its header promises {promised:.2f} s, and {seconds:.2f} s are there")
+        elif self.path.suffix.lower() == ".gif" and not _ended(self.path):
+            remark("cut short: the mark that ends a GIF is missing, so that its last frames may be, too")
 
     def _whole(self) -> Iterator[VideoFrame]:
         """The frames up to the first that is damaged. Those at the very beginning are passed over: a recording may start between two
@@ -165,6 +167,13 @@ class Video:
             yield from self.container.demux(self.stream)
         except InvalidDataError:
             self._damaged = True
+
+
+def _ended(path: Path) -> bool:
+    """Whether a GIF's trailer (GIF89a, section 27) is there; some programs fill up with zeros after it."""
+    with open(path, "rb") as file:
+        file.seek(max(0, os.path.getsize(path) - 1024))
+        return file.read().rstrip(b"\0").endswith(b"\x3b")
 
 
 def _tell_kind(frame: VideoFrame) -> None:

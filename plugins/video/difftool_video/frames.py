@@ -18,6 +18,7 @@ class Frames(Representation):
 
     def __init__(self, options: Options | None, description: Description) -> None:
         del options
+        self._told = GIVEN in description.conditions and description.conditions[GIVEN].kind == "channels"  # else it is a column's name
         frames, *rest = description.shape
         self.shape = (rest[0], frames, *rest[1:])
         self.space = Euclidean()
@@ -28,17 +29,17 @@ class Frames(Representation):
     def encode(self, raw: Batch) -> Batch:
         """uint8 ``[b, t, c, h, w]`` -> float32 ``[b, c, t, h, w]`` in [-1, 1], zero on padding.
 
-        The condition ``frames`` ``[b, t]``, which says what frames are given, becomes those frames and, in one more channel, where they
+        The condition ``given_frames`` ``[b, t]``, which says what frames are given, becomes those frames and, in one more channel, where they
         are: ``[b, c + 1, t, h, w]``.
         """
         mask = None if raw.mask is None else raw.mask.transpose(1, 2)
         x = self.space.project((raw.x.float() * (2 / 255) - 1).transpose(1, 2).contiguous(), mask)
         batch = Batch(x, raw.cond, mask)
-        return batch.with_cond(**{GIVEN: shown(x, raw.cond[GIVEN])}) if GIVEN in raw.cond else batch
+        return batch.with_cond(**{GIVEN: shown(x, raw.cond[GIVEN])}) if self._told else batch
 
     def decode(self, batch: Batch) -> Batch:
         """float32 ``[b, c, t, h, w]`` -> uint8 ``[b, t, c, h, w]``, to the nearest, clipped; frames that were given are as they were."""
-        x = batch.x if GIVEN not in batch.cond else restored(batch.x, batch.cond[GIVEN])
+        x = restored(batch.x, batch.cond[GIVEN]) if self._told else batch.x
         raw = x.float().add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
         return Batch(raw.transpose(1, 2), batch.cond, None if batch.mask is None else batch.mask.transpose(1, 2))
 

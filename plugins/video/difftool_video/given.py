@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-GIVEN = "frames"
+GIVEN = "given_frames"
 """The condition: what is given of the clip."""
 
 Kind = Literal["none", "first", "ends"]

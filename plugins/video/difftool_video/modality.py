@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from .request import real, template
 from .suffixes import PICTURES, SUFFIXES
 
 QUANTILES = 101
+"""Lengths that stand for those of all videos."""
 
 
 class VideoModality(Modality):
@@ -61,7 +62,7 @@ class VideoModality(Modality):
     # --- files -> raw ------------------------------------------------------------------------------------------------
 
     def scan(self, path: Path) -> list[Item]:
-        return scan_folder(path, (*SUFFIXES, *PICTURES) if self.options.stills else SUFFIXES, whole=is_numbered)
+        return scan_folder(path, (*SUFFIXES, *PICTURES) if self.options.pictures else SUFFIXES, whole=is_numbered)
 
     def fit(self, items: Sequence[Item]) -> VideoModality:
         from .measure import settle
@@ -71,20 +72,26 @@ class VideoModality(Modality):
 
     def read(self, item: Item) -> np.ndarray:
         o, path = self.options, item.path
-        x = spooled(clip(path, self.fps, *self.size, self._settled("channels"), o.resize, o.background))
-        if len(x) < o.shortest and not (o.stills and path.suffix.lower() in PICTURES):
+        x = spooled(self.blocks(path))
+        if len(x) < o.shortest and not (o.pictures and path.suffix.lower() in PICTURES):
             what = "a single frame" if len(x) == 1 else f"{len(x)} frames at {self.fps:g} frames/s"
             raise DataError(f"{path} has {what}, fewer than {o.shortest}. Remove it, or take shorter ones: --shortest {len(x)}.")
         return x
 
+    def blocks(self, path: Path) -> Iterator[np.ndarray]:
+        """The frames of a video, of any length, a few at a time."""
+        return clip(path, self.fps, *self.size, self._settled("channels"), self.options.resize, self.options.background)
+
     def reader(self, size: tuple[int, int]) -> VideoModality:
-        """What reads the videos that samples go on from: at this size, and single pictures and frames too."""
-        return VideoModality(self.options.model_copy(update={"size": size, "shortest": 1, "stills": 0.5}))
+        """What reads the videos that samples go on from: at this size, and single pictures too."""
+        return VideoModality(self.options.model_copy(update={"size": size, "pictures": True}))
 
     # --- raw batches -------------------------------------------------------------------------------------------------
 
     def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Condition, ...]]:
-        quantiles = np.quantile(np.asarray(shapes)[:, 0], np.linspace(0, 1, QUANTILES)).round().astype(int)
+        lengths = np.asarray(shapes)[:, 0]
+        clips = lengths[lengths > 1] if (lengths > 1).any() else lengths  # of pictures, samples are not made
+        quantiles = np.quantile(clips, (np.arange(QUANTILES) + 0.5) / QUANTILES, method="inverted_cdf").astype(int)
         shown = (Condition(GIVEN, "channels", width=self.channels + 1),) if self.options.given != "none" else ()
         return (self.frames, self.channels, *self.size), {"fps": self.fps, "lengths": quantiles.tolist()}, shown
 

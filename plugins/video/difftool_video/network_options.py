@@ -25,8 +25,12 @@ class UNet3dOptions(UNetOptions):
     time_attention: NonNegativeInt = Field(
         64, description="levels of at most this many positions attend over time, each position along its own frames; 0 for none"
     )
+    joint_attention: NonNegativeInt = Field(
+        16,
+        description="of these, levels of at most this many positions attend over time and space at once, each position to all of all frames",
+    )
     freeze_spatial: bool = Field(
-        False, description="only the layers over time learn: for a network that starts from the weights of an image run"
+        False, description="the network of single frames stays as it is, as an image run made it (--init), and only what is new learns"
     )
 
     @field_validator("time_kernel")

@@ -34,7 +34,9 @@ def pictures(folder: Path) -> list[Path]:
         DataError: it cannot be read, or is no such folder any more.
     """
     try:
-        names = [name for name in os.listdir(folder) if not name.startswith(".") and _suffix(name) in PICTURES]
+        names = [
+            path.name for path in folder.iterdir() if not path.name.startswith(".") and _suffix(path.name) in PICTURES and path.is_file()
+        ]
     except FileNotFoundError:
         raise DataError(f"{folder} does not exist any more. Was it moved while it was being read?") from None
     except OSError as error:
@@ -63,7 +65,7 @@ def frames(paths: Sequence[Path], near: int = 0) -> Iterator[Image.Image]:
         if (height, width) != first:
             raise DataError(
                 f"{path} is {height}x{width}, and {paths[0].name} is {first[0]}x{first[1]}. "
-                "Bring them to one size, or put them into different folders: the pictures of a folder are one clip."
+                "Bring them to one size if they are frames of a clip. If they are not, put them elsewhere: numbered pictures are taken for one."
             )
         yield decode(path, data, near)
 

@@ -23,7 +23,7 @@ def _auto(value: Any) -> Any:
 
 
 Frames = Annotated[Auto | Annotated[int, Field(ge=2, le=MOST_FRAMES)], BeforeValidator(_auto)]
-Rate = Annotated[Auto | Annotated[float, Field(gt=0, le=1000)], BeforeValidator(_auto)]
+Rate = Annotated[Auto | Annotated[float, Field(ge=0.1, le=1000)], BeforeValidator(_auto)]
 
 
 class VideoOptions(Options):
@@ -58,9 +58,9 @@ class VideoOptions(Options):
         0.0,
         ge=0,
         lt=1,
-        description="share of training steps on single frames, which cost a fraction and teach what things look like; with any, pictures "
-        "among the videos are trained on as well, as videos of one frame",
+        description="share of training steps on single frames, which cost a fraction and teach what things look like",
     )
+    pictures: bool = Field(False, description="train on pictures among the videos as well, as videos of one frame")
     given: Literal["none", "first", "ends"] = Field(
         "none",
         description="frames that half of the training clips show to the model, so that it can go on from them: first: some at the "
@@ -88,4 +88,4 @@ class VideoRequest(Options):
     last_frames: str = Field(
         "", description="the same for the end of the samples; what is between is filled in", json_schema_extra={"metavar": "FILE|DIR"}
     )
-    given: NonNegativeInt = Field(0, description="frames taken of each of these; 0 for as many as training showed at most")
+    given: NonNegativeInt = Field(0, description="frames taken of each of these; 0 for as many as there are, and as training showed")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
+from functools import cache
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from difftool import Batch, Description, Item, Streams, UsageError
+from difftool import Batch, Description, Streams, UsageError
 
 from .given import GIVEN, most
 from .options import VideoRequest
@@ -19,33 +23,45 @@ if TYPE_CHECKING:
 
 
 def template(modality: VideoModality, description: Description, n: int, rng: Streams, wish: VideoRequest) -> Batch:
-    """A raw batch of ``n`` clips, black but for the frames that are given; the condition ``frames`` ``[n, t]`` says which those are.
+    """A raw batch of ``n`` clips, black but for the frames that are given; the condition ``given_frames`` ``[n, t]`` says which those are.
+
+    Where frames are given, they say what is in the clip: labels and numbers are left open unless the user asks for some.
 
     Raises:
         UsageError: frames are given to a model that was not trained to go on from them, or they leave nothing to be made.
         DataError: their file cannot be used.
     """
     frames = wish.frames or modality.frames
+    varying = not (wish.frames or wish.first_frames) and description.extra["lengths"][0] < frames
     uniform = rng.uniform((n,)).double().cpu().numpy()
-    lengths = np.full(n, frames) if wish.frames or wish.first_frames else drawn(description.extra["lengths"], frames, uniform)
-    _, channels, *size = (side or 0 for side in description.shape)
-    if wish.size:
-        size = [wish.size, wish.size] if isinstance(wish.size, int) else list(wish.size)
-    x = np.zeros((n, frames, channels, *size), np.uint8)
+    lengths = drawn(description.extra["lengths"], frames, uniform) if varying else np.full(n, frames)
+    x = np.zeros((n, frames, description.shape[1] or 0, *_size(description, wish)), np.uint8)
     given = give(x, modality, rng.indices, wish)
-    varying = not wish.frames and not wish.first_frames and description.extra["lengths"][0] < frames
-    raw = Batch(torch.from_numpy(x), mask=real(lengths, frames) if varying else None)
+    raw = Batch(torch.from_numpy(x), _open(description, n) if wish.first_frames else {}, real(lengths, frames) if varying else None)
     if GIVEN in description.conditions:
         raw = raw.with_cond(**{GIVEN: torch.from_numpy(given)})
     return raw.map(lambda t: t.to(rng.device))
 
 
-def drawn(quantiles: Sequence[int], most: int, uniform: np.ndarray) -> np.ndarray:
-    """``[n]``: lengths distributed as what has these quantiles, by the inverse of its distribution function, at most ``most``."""
-    return np.interp(uniform, np.linspace(0, 1, len(quantiles)), quantiles).round().astype(np.int64).clip(1, most)
+def _size(description: Description, wish: VideoRequest) -> tuple[int, int]:
+    if not wish.size:
+        _, _, height, width = description.shape
+        return height or 0, width or 0
+    return (wish.size, wish.size) if isinstance(wish.size, int) else wish.size
 
 
-def real(lengths: np.ndarray, frames: int) -> torch.Tensor:
+def _open(description: Description, n: int) -> dict[str, Tensor]:
+    """Every label and number, not given."""
+    types = {"label": torch.int64, "number": torch.float32}
+    return {c.name: torch.full((n,), c.parse("none"), dtype=types[c.kind]) for c in description.conditions.values() if c.kind in types}
+
+
+def drawn(lengths: Sequence[int], longest: int, uniform: np.ndarray) -> np.ndarray:
+    """``[n]``: some of these lengths, which stand for equal shares of the data, at most ``longest``."""
+    return np.asarray(lengths)[(uniform * len(lengths)).astype(int)].clip(1, longest)
+
+
+def real(lengths: np.ndarray, frames: int) -> Tensor:
     """The mask ``[n, frames, 1, 1, 1]`` of clips of these lengths."""
     return (torch.arange(frames) < torch.from_numpy(lengths)[:, None])[:, :, None, None, None]
 
@@ -60,17 +76,19 @@ def give(x: np.ndarray, modality: VideoModality, indices: Sequence[int], wish: V
         return given
     count = _count(modality, wish, x.shape[1])
     reader = modality.reader((x.shape[3], x.shape[4]))
-    for text, place in ((wish.first_frames, slice(None, count)), (wish.last_frames, slice(-count, None))):
-        videos = reader.scan(Path(text).expanduser()) if text else []
-        for i, index in enumerate(indices if videos else ()):
-            part = _part(reader, videos[index % len(videos)], place, wish.given)
-            at = slice(0, len(part)) if place.start is None else slice(x.shape[1] - len(part), None)
-            x[i, at], given[i, at] = part, True
+    ends = {text: reader.scan(Path(text).expanduser()) for text in (wish.first_frames, wish.last_frames) if text}
+    part = cache(lambda path, last: _part(reader, path, count, last, wish.given))
+    for i, index in enumerate(indices):
+        for text, last in ((wish.first_frames, False), (wish.last_frames, True)):
+            if text:
+                shown = part(ends[text][index % len(ends[text])].path, last)
+                at = slice(-len(shown), None) if last else slice(len(shown))
+                x[i, at], given[i, at] = shown, True
     return given
 
 
 def _count(modality: VideoModality, wish: VideoRequest, frames: int) -> int:
-    """Frames given at each end."""
+    """Frames given at each end: as many as asked for; else as training showed, and as leave some to be made."""
     trained, ends = modality.options.given, 2 if wish.last_frames else 1
     if trained == "none" or (ends == 2 and trained != "ends"):
         able = "--given ends" if ends == 2 else "--given first"
@@ -78,17 +96,20 @@ def _count(modality: VideoModality, wish: VideoRequest, frames: int) -> int:
             f"The model was trained with given = {trained}, so it cannot go on from frames like these. Train one with {able}: it is shown "
             "frames of half of the clips then, and learns to make the others."
         )
-    count = wish.given or most(modality.frames, "ends" if ends == 2 else "first")
-    if ends * count >= frames:
+    room = (frames - 1) // ends
+    if max(wish.given, 1) > room:
+        asked = ends * max(wish.given, 1)
         raise UsageError(
-            f"{ends * count} given frames leave none of {frames} to be made. Ask for more: --frames {frames + ends * count}, or give fewer: --given 1."
+            f"{asked} given frame{'s' * (asked > 1)} leave none of {frames} to be made. Ask for more: --frames {asked + modality.frames}."
         )
-    return count
+    return wish.given or min(room, most(modality.frames, "ends" if ends == 2 else "first"))
 
 
-def _part(reader: VideoModality, video: Item, place: slice, asked: int) -> np.ndarray:
-    """The frames of a video that are given: as many as asked for, else at most as many as there are."""
-    part = reader.read(video)[place]
+def _part(reader: VideoModality, path: Path, count: int, last: bool, asked: int) -> np.ndarray:
+    """The first or the last frames of a video, ``[count, c, h, w]``, or all where it has fewer and no number was asked for."""
+    frames = chain.from_iterable(reader.blocks(path))
+    part = np.stack(list(deque(frames, count) if last else islice(frames, count)))
     if asked > len(part):
-        raise UsageError(f"{video.path} has {len(part)} frames at {reader.fps:g} frames/s, fewer than --given {asked}. Give {len(part)}.")
+        has = f"{len(part)} frame{'s' * (len(part) > 1)} at {reader.fps:g} frames/s"
+        raise UsageError(f"{path} has {has}, fewer than --given {asked}. Ask for --given {len(part)}.")
     return part

@@ -90,11 +90,22 @@ class _Steps:
     def __init__(self, rate: float) -> None:
         self.rate = rate
         self.shortest = self.longest = 1.0
-        self.uneven = self.total = 0
+        self.uneven = self.total = self.leaps = 0
+        self.leapt = 0.0
 
     def after(self, position: float, stated: float | None) -> float:
-        """The start of the frame after the one that starts at ``position``; a frame on where what is stated cannot be."""
-        if stated is None or not position < stated <= position + LONGEST_HOLD * self.rate:
+        """The start of the frame after the one that starts at ``position``; a frame on where what is stated cannot be.
+
+        After a leap, what is stated counts from there.
+        """
+        if stated is None:
+            return position + 1
+        stated -= self.leapt
+        if abs(stated - position) > LONGEST_HOLD * self.rate:
+            self.leapt += stated - (position + 1)
+            self.leaps += 1
+            return position + 1
+        if not position < stated:
             return position + 1
         step = stated - position
         self.shortest, self.longest = min(self.shortest, step), max(self.longest, step)
@@ -103,6 +114,9 @@ class _Steps:
         return stated
 
     def tell(self) -> None:
+        if self.leaps:
+            times = f"{self.leaps:,} time{'s' * (self.leaps > 1)}"
+            remark(f"its times leap by more than {LONGEST_HOLD:.0f} s, {times}: it goes on as if they did not")
         if self.uneven > OFTEN * self.total:
             low, high = self.rate / self.longest, self.rate / self.shortest
             remark(f"its rate varies, from {low:.3g} to {high:.3g} frames per second: frames are taken by their times")

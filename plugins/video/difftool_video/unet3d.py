@@ -99,5 +99,6 @@ def _beside(options: UNet3dOptions, channels: int) -> nn.Module:
 def _layers(options: UNet3dOptions, spatial: UNet, reach: int) -> Iterator[TemporalLayer]:
     embedding = options.embedding or 4 * options.channels
     for channels, positions in spatial.order():
-        attention = TemporalAttention(channels, options.head_width, reach) if positions <= options.time_attention else None
+        joint = positions <= options.joint_attention
+        attention = TemporalAttention(channels, options.head_width, reach, joint) if positions <= options.time_attention else None
         yield TemporalLayer(channels, options.time_kernel, embedding, attention)

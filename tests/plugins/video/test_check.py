@@ -142,3 +142,8 @@ def test_gaps_in_numbers(folder, missing):
     for k in range(missing):
         (folder / "numbered" / f"frame_000{3 + k}.png").unlink()
     assert "after 2: there the clip jumps" in complaints(folder)
+
+
+def test_folders_that_are_taken_for_clips_are_told_of(folder):
+    save_pictures(folder / "cat" / "holiday", moving(seed=20), name="IMG_{:04d}.png")
+    assert "each folder of them taken for one clip: 1 (cat/holiday)" in complaints(folder)

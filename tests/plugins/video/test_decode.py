@@ -450,3 +450,26 @@ def test_ffmpeg_is_silent(tmp_path, capfd):
     with pytest.raises(DataError):
         said(cut(save(tmp_path / "b.mp4", noisy()), 0.6))
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_gif_that_is_cut_short_is_told_of(tmp_path):
+    whole = save_gif(tmp_path / "a.gif", list(moving(12)))
+    assert said(whole)[1] == []
+    cut = tmp_path / "b.gif"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    x, texts = said(cut)
+    assert 1 < len(x) < 12
+    assert any("cut short" in text or "damaged" in text for text in texts)
+
+
+def test_times_that_do_not_begin_at_zero_are_no_damage(tmp_path):
+    path = save(tmp_path / "a.mkv", levels(12), times=[60_000 + 100 * k for k in range(12)], pix_fmt="bgr0")
+    x, texts = said(path)
+    assert which(x) == list(range(12))
+    assert texts == []
+
+
+def test_a_broken_link_among_numbered_pictures_is_no_picture(tmp_path):
+    folder = save_pictures(tmp_path / "a", levels(4))
+    (folder / "frame_0005.png").symlink_to(tmp_path / "nowhere")
+    assert which(said(folder)[0]) == [0, 1, 2, 3]

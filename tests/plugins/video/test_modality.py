@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from difftool import Batch, DataError, Description, Item, NoOptions, Stream, Streams, UsageError
+from difftool import Batch, Condition, DataError, Description, Item, NoOptions, Stream, Streams, UsageError
 from difftool_video.frames import Frames
 from difftool_video.modality import VideoModality
 from difftool_video.options import VideoOptions, VideoRequest
@@ -68,26 +70,20 @@ def test_videos_of_fewer_frames_than_asked_for_are_refused_by_name(tmp_path):
         modality(shortest=20).read(Item(save(tmp_path / "b.mp4", levels())))
 
 
-def test_single_pictures_are_clips_of_one_frame_where_stills_are_trained_on(tmp_path):
+def test_single_pictures_are_clips_of_one_frame_where_they_are_asked_for(tmp_path):
     Image.fromarray(levels(3)[2]).save(tmp_path / "still.png")
     save(tmp_path / "b.mp4", levels())
     assert [item.path.name for item in modality().scan(tmp_path)] == ["b.mp4"]
-    one = modality(stills=0.5)
+    one = modality(pictures=True)
     items = one.scan(tmp_path)
     assert [item.path.name for item in items] == ["b.mp4", "still.png"]
     assert which(one.read(items[1])) == [2]
-    raw = one.collate([one.read(item) for item in items], at_probability(one, stills=False))
+    raw = one.collate([one.read(item) for item in items], Stream(0, "t"))
     assert raw.mask is not None
     assert raw.mask.sum((1, 2, 3, 4)).tolist() == [6, 1]
 
 
 # --- raw batches -----------------------------------------------------------------------------------------------------
-
-
-def at_probability(one: VideoModality, *, stills: bool) -> Stream:
-    """A stream at which a batch is of single frames, or is not."""
-    step = next(s for s in range(100) if (Stream(0, "t", s).uniform((1,)).item() < one.options.stills) == stills)
-    return Stream(0, "t", step)
 
 
 def videos(*lengths: int) -> list[np.ndarray]:
@@ -136,10 +132,10 @@ def test_a_share_of_batches_is_of_single_frames():
 
 def test_given_frames_are_a_condition_of_the_modality_s_own():
     one = modality(given="ends")
-    assert [(c.name, c.kind, c.width) for c in described(one).conditions.values()] == [("frames", "channels", 4)]
+    assert [(c.name, c.kind, c.width) for c in described(one).conditions.values()] == [("given_frames", "channels", 4)]
     raw = one.collate(videos(*[12] * 40), Stream(0, "t"))
-    assert raw.cond["frames"].shape == (40, 6)
-    assert 5 < raw.cond["frames"].any(1).sum() < 35
+    assert raw.cond["given_frames"].shape == (40, 6)
+    assert 5 < raw.cond["given_frames"].any(1).sum() < 35
 
 
 # --- the representation ----------------------------------------------------------------------------------------------
@@ -148,7 +144,7 @@ def test_given_frames_are_a_condition_of_the_modality_s_own():
 def encoded(given: str = "first") -> tuple[Frames, Batch, Batch]:
     one = modality(given=given)
     raw = one.collate(videos(12, 4, 12), Stream(0, "t"))
-    raw = raw.with_cond(frames=torch.tensor([[1, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0], [0] * 6], dtype=torch.bool))
+    raw = raw.with_cond(given_frames=torch.tensor([[1, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0], [0] * 6], dtype=torch.bool))
     representation = Frames(None, described(one))
     return representation, raw, representation.encode(raw)
 
@@ -166,18 +162,18 @@ def test_encoding_puts_channels_first_and_keeps_every_byte():
 
 def test_only_given_frames_are_shown_to_the_network():
     _, raw, batch = encoded()
-    shown = batch.cond["frames"]
+    shown = batch.cond["given_frames"]
     assert shown.shape == (3, 4, 6, HEIGHT, WIDTH)
-    assert torch.equal(shown[:, 3], raw.cond["frames"].float()[:, :, None, None].expand(3, 6, HEIGHT, WIDTH))
+    assert torch.equal(shown[:, 3], raw.cond["given_frames"].float()[:, :, None, None].expand(3, 6, HEIGHT, WIDTH))
     assert torch.equal(shown[0, :3, :2], batch.x[0, :, :2])
-    hidden = ~raw.cond["frames"][:, None, :, None, None].expand_as(shown)
+    hidden = ~raw.cond["given_frames"][:, None, :, None, None].expand_as(shown)
     assert not shown[hidden].any()
 
 
 def test_what_is_decoded_has_the_given_frames_as_they_were():
     representation, raw, batch = encoded()
     made = representation.decode(batch.with_x(torch.zeros_like(batch.x)))
-    given = raw.cond["frames"]
+    given = raw.cond["given_frames"]
     assert torch.equal(made.x[given], raw.x[given])
     assert (made.x[~given] == 128).all()
 
@@ -208,26 +204,63 @@ def test_first_frames_are_those_of_the_file_and_files_are_taken_in_turn(tmp_path
         save(tmp_path / "clips" / f"{i}.mkv", levels()[i:], pix_fmt="bgr0")
     raw = template(modality(given="first"), 4, start=5, first_frames=str(tmp_path / "clips"), frames=9)
     assert [which(x[:3].numpy()) for x in raw.x] == [[i, i + 1, i + 2] for i in (2, 0, 1, 2)]
-    assert raw.cond["frames"].sum(1).tolist() == [3] * 4
+    assert raw.cond["given_frames"].sum(1).tolist() == [3] * 4
     assert not raw.x[:, 3:].any()
 
 
 def test_both_ends_are_given_to_be_filled_in_between(tmp_path):
     path = str(save(tmp_path / "a.mkv", levels(), pix_fmt="bgr0"))
     raw = template(modality(given="ends"), 1, first_frames=path, last_frames=path, given=2)
-    assert raw.cond["frames"][0].int().tolist() == [1, 1, 0, 0, 1, 1]
+    assert raw.cond["given_frames"][0].int().tolist() == [1, 1, 0, 0, 1, 1]
     assert which(raw.x[0, :2].numpy()) + which(raw.x[0, -2:].numpy()) == [0, 1, 10, 11]
 
 
 def test_a_picture_can_be_the_first_frame_at_another_size(tmp_path):
     Image.fromarray(levels(3)[2]).save(tmp_path / "a.png")
     raw = template(modality(given="first"), 1, first_frames=str(tmp_path / "a.png"), size="16x16")
-    assert raw.cond["frames"].sum() == 1
+    assert raw.cond["given_frames"].sum() == 1
     assert which(raw.x[0, :1].numpy()) == [2]
 
 
+def test_as_many_are_given_as_there_are_and_as_leave_some_to_be_made(tmp_path):
+    path = str(save(tmp_path / "a.mkv", levels(), pix_fmt="bgr0"))
+    one = modality(given="first", frames=12)
+    assert template(one, 1, first_frames=path).cond["given_frames"].sum() == 6
+    assert template(one, 1, first_frames=path, frames=4).cond["given_frames"].sum() == 3
+    assert template(one, 1, first_frames=str(save(tmp_path / "b.mkv", levels(2), pix_fmt="bgr0"))).cond["given_frames"].sum() == 2
+
+
+def test_with_frames_given_labels_are_left_open_since_those_say_what_is_there(tmp_path):
+    path = str(save(tmp_path / "a.mkv", levels(), pix_fmt="bgr0"))
+    one = modality(given="first")
+    description = described(one)
+    known = {"class": Condition("class", "label", ("a", "b"), (1, 1)), "speed": Condition("speed", "number")}
+    description = replace(description, conditions={**description.conditions, **known})
+    raw = one.template(description, 2, Streams(0, "t", range(2)), VideoRequest(first_frames=path))
+    assert raw.cond["class"].tolist() == [-1, -1]
+    assert raw.cond["speed"].isnan().all()
+    assert set(one.template(description, 2, Streams(0, "t", range(2)), VideoRequest()).cond) == {"given_frames"}
+
+
+def test_a_column_of_the_condition_s_name_is_a_column(tmp_path):
+    """Where no frames are given, nothing is made of it."""
+    one = modality()
+    description = replace(described(one), conditions={"given_frames": Condition("given_frames", "number")})
+    raw = one.collate(videos(12, 12), Stream(0, "t")).with_cond(given_frames=torch.tensor([1.0, 2.0]))
+    assert torch.equal(Frames(None, description).encode(raw).cond["given_frames"], torch.tensor([1.0, 2.0]))
+
+
+def test_samples_have_lengths_that_occur_and_never_that_of_a_picture():
+    shapes = np.asarray([[n, 3, HEIGHT, WIDTH] for n in (1, 1, 1, 2, 5, 5, 5)])
+    raw = template(modality(pictures=True), 400, shapes=shapes)
+    assert raw.mask is not None
+    lengths, counts = raw.mask.flatten(1).sum(1).unique(return_counts=True)
+    assert lengths.tolist() == [2, 5]
+    assert counts[1] / 400 == pytest.approx(0.75, abs=0.08)
+
+
 def test_without_first_frames_none_are_given():
-    assert not template(modality(given="first")).cond["frames"].any()
+    assert not template(modality(given="first")).cond["given_frames"].any()
 
 
 @pytest.mark.parametrize(
@@ -237,8 +270,9 @@ def test_without_first_frames_none_are_given():
         ("first", {"first": True, "last": True}, r"trained with given = first.*--given ends"),
         ("ends", {"last": True}, "--last-frames goes with --first-frames"),
         ("first", {"given": 2}, "--given goes with --first-frames"),
-        ("first", {"first": True, "given": 6}, "6 given frames leave none of 6 to be made"),
+        ("first", {"first": True, "given": 6}, "6 given frames leave none of 6 to be made.*--frames 12"),
         ("ends", {"first": True, "last": True, "given": 3}, "6 given frames leave none of 6 to be made"),
+        ("ends", {"first": True, "last": True, "frames": 2}, "2 given frames leave none of 2 to be made"),
         ("first", {"first": True, "given": 13, "frames": 20}, r"a\.mkv has 12 frames at 10 frames/s, fewer than --given 13"),
     ],
     ids=str,

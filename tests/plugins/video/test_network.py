@@ -11,7 +11,7 @@ from difftool_video.network_options import UNet3dOptions
 from difftool_video.unet3d import UNet3d
 
 SPATIAL = {"channels": 8, "multipliers": (1, 2), "blocks": 1, "attention": 16, "head_width": 8, "patch": 2}
-SMALL = {**SPATIAL, "time_attention": 4}
+SMALL = {**SPATIAL, "time_attention": 16, "joint_attention": 4}
 SHAPE = (3, 5, 8, 8)
 
 TestUNet3d = backbone_contract("unet3d", (3, 4, 8, 8), SMALL, [(7, 9, 6), (1, 8, 8)])

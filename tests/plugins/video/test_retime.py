@@ -114,6 +114,14 @@ def test_impossible_times_are_repaired(starts):
     assert shown(starts, 10, 10) == list(range(6))
 
 
+def test_after_a_leap_times_count_from_there():
+    """A recording that was paused for longer than anything is shown: what comes after has its own rate, and it is told."""
+    starts = [0.1 * k for k in range(20)] + [300 + 0.1 * k for k in range(20)]
+    with remarks() as texts:
+        assert shown(starts, 10, 5) == list(range(0, 40, 2))
+    assert any("leap by more than 60 s, 1 time:" in text for text in texts)
+
+
 def test_the_last_frame_is_held_as_long_as_it_says():
     assert shown([0.0, 0.1], 10, 10, last=0.5) == [0, 1, 1, 1, 1, 1]
     assert shown([0.0, 0.1], 10, 10, last=1e6) == [0, 1]
