@@ -194,10 +194,12 @@ def test_channels_last_and_half_precision_agree_with_the_plain_network():
     assert (half.float() - plain).norm() / plain.norm() < 0.03
 
 
-def test_half_precision_attention_is_attention():
+@pytest.mark.parametrize("mask", [None, torch.randn(4, 64, 64), torch.ones(64, 64).tril().bool()], ids=["none", "added", "truth values"])
+def test_half_precision_attention_is_attention(mask):
     query, key, value = torch.randn(3, 2, 4, 64, 16).unbind(0)
-    exact = torch.nn.functional.scaled_dot_product_attention(query, key, value)
-    half = attend(query.bfloat16(), key.bfloat16(), value.bfloat16(), None)
+    exact = torch.nn.functional.scaled_dot_product_attention(query, key, value, mask)
+    added = mask is not None and mask.is_floating_point()
+    half = attend(query.bfloat16(), key.bfloat16(), value.bfloat16(), mask.bfloat16() if added else mask)
     assert (half.float() - exact).norm() / exact.norm() < 0.01
 
 
