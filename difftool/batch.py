@@ -16,18 +16,21 @@ class Batch:
         x: ``[b, ...]``, the diffused tensor: raw units before ``Representation.encode``, model units after it.
         cond: condition name -> ``[b, ...]``; an entry may be *null* ("not given"), see ``Conditioner.null``.
         mask: broadcasts to ``x``; True marks a real entry, False padding. None when everything is real.
+        known: broadcasts to ``x``; True marks an entry that is given and not to be made: it is not learnt, and samples keep it.
     """
 
     x: Tensor
     cond: Mapping[str, Tensor] = field(default_factory=dict)
     mask: Tensor | None = None
+    known: Tensor | None = None
 
     def __len__(self) -> int:
         return self.x.shape[0]
 
     def map(self, f: Callable[[Tensor], Tensor]) -> Batch:
         """The same batch with ``f`` applied to every tensor in it (a move to a device, a slice)."""
-        return Batch(f(self.x), {k: f(v) for k, v in self.cond.items()}, None if self.mask is None else f(self.mask))
+        mask, known = (None if t is None else f(t) for t in (self.mask, self.known))
+        return Batch(f(self.x), {k: f(v) for k, v in self.cond.items()}, mask, known)
 
     def with_x(self, x: Tensor) -> Batch:
         return replace(self, x=x)

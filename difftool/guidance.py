@@ -76,6 +76,11 @@ def clipped(denoise: Denoise, bound: float) -> Denoise:
     return lambda x, sigma: denoise(x, sigma).clamp(-bound, bound)
 
 
+def keeping(denoise: Denoise, x0: Tensor, known: Tensor) -> Denoise:
+    """Estimates that are ``x0`` where that is known   (Song et al. 2021, arXiv:2011.13456, App. I.2)."""
+    return lambda x, sigma: torch.where(known, x0, denoise(x, sigma))
+
+
 def _twice(mask: Tensor | None) -> Tensor | None:
     """The mask of a doubled batch; one that all examples share is left as it is."""
     return mask if mask is None or len(mask) == 1 else torch.cat([mask, mask])

@@ -38,7 +38,10 @@ class Denoising(Objective):
         x = x0 + expand_as(sigma, x0) * space.noise(x0.shape, rng, mask)
         output, c = denoiser.network(x, sigma, drop_conditions(denoiser, batch.cond, rng), mask)
         target = (x0 - expand_as(c.skip, x) * x) / expand_as(c.out, x)
-        return process.weighting.weight(sigma) * c.out.square() * space.mean_square(output - target, mask)
+        error = output - target
+        if batch.known is not None:
+            error = error.masked_fill(batch.known, 0.0)
+        return process.weighting.weight(sigma) * c.out.square() * space.mean_square(error, mask)
 
 
 def drop_conditions(denoiser: Denoiser, cond: Mapping[str, Tensor], rng: Rng) -> dict[str, Tensor]:

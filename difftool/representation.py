@@ -41,6 +41,5 @@ class Representation(ABC):
     def decode(self, batch: Batch) -> Batch:
         """Model units to raw units in the raw dtype, within its range; at least as large as what was encoded, padding as nothing.
 
-        What is more than was asked for is cut off by the caller, at the template's size and mask. Conditions are those that ``encode``
-        returned: what they give of the example may be put back as it was.
+        What is more than was asked for is cut off by the caller, at the template's size and mask.
         """

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..batch import Batch
 from ..description import Condition
 from ..errors import UsageError
-from ..guidance import guide
+from ..guidance import guide, keeping
 from ..options import NoOptions, Options
 from ..rng import Streams, generator
 from ..stage import Stage
@@ -103,6 +103,8 @@ def _sample(stage: Stage, denoiser, request: SampleRequest, indices: Sequence[in
         return space.noise(like.x.shape, rng, like.mask)
 
     denoise = guide(denoiser, like.cond, like.mask, **request.guidance.model_dump())
+    if like.known is not None:
+        denoise = keeping(denoise, like.x, like.known)
     sigmas = stage.process.schedule.sigmas(request.steps)
     x = noise().mul_(sigmas[0])
     for step in stage.sampler(denoise, x, sigmas, noise, **stage.knobs):

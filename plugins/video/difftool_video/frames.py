@@ -34,22 +34,22 @@ class Frames(Representation):
         """
         mask = None if raw.mask is None else raw.mask.transpose(1, 2)
         x = self.space.project((raw.x.float() * (2 / 255) - 1).transpose(1, 2).contiguous(), mask)
-        batch = Batch(x, raw.cond, mask)
-        return batch.with_cond(**{GIVEN: shown(x, raw.cond[GIVEN])}) if self._told else batch
+        if not self._told:
+            return Batch(x, raw.cond, mask)
+        given = raw.cond[GIVEN]
+        return Batch(x, {**raw.cond, GIVEN: shown(x, given)}, mask, known=given.bool()[:, None, :, None, None])
 
     def decode(self, batch: Batch) -> Batch:
-        """float32 ``[b, c, t, h, w]`` -> uint8 ``[b, t, c, h, w]``, to the nearest, clipped; frames that were given are as they were."""
-        x = restored(batch.x, batch.cond[GIVEN]) if self._told else batch.x
-        raw = x.float().add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
-        return Batch(raw.transpose(1, 2), batch.cond, None if batch.mask is None else batch.mask.transpose(1, 2))
+        """float32 ``[b, c, t, h, w]`` -> uint8 ``[b, t, c, h, w]``, to the nearest, clipped."""
+        raw = batch.x.float().add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
+        return Batch(raw.transpose(1, 2), mask=None if batch.mask is None else batch.mask.transpose(1, 2))
+
+
+UNIT = 2.0
+"""What brings frames to about unit variance, as a network is given noisy ones (Karras et al. 2022: their spread is about one half)."""
 
 
 def shown(x: Tensor, given: Tensor) -> Tensor:
     """``x [b, c, t, h, w]``, ``given [b, t]`` -> ``[b, c + 1, t, h, w]``: the given frames, nothing for the others, and which is which."""
     where = given.to(x.dtype)[:, None, :, None, None].expand_as(x[:, :1])
-    return torch.cat((x * where, where), 1)
-
-
-def restored(x: Tensor, shown: Tensor) -> Tensor:
-    """``x`` with the frames that ``shown`` gives."""
-    return torch.where(shown[:, -1:] > 0, shown[:, :-1].to(x.dtype), x)
+    return torch.cat((UNIT * x * where, where), 1)

@@ -21,13 +21,11 @@ class UNet3dOptions(UNetOptions):
         64, description="levels of at most this many positions attend, within a frame, and so does the middle; 64 is 8x8; 0 for none"
     )
     patch: PositiveInt = Field(2, description="side of the square of pixels that the first level sees as one position")
-    time_kernel: PositiveInt = Field(3, description="frames that a convolution over time sees, the middle one its own; odd")
+    time_kernel: PositiveInt = Field(
+        7, description="frames that a convolution over time sees, the middle one its own; odd; what moves far between frames needs many"
+    )
     time_attention: NonNegativeInt = Field(
         64, description="levels of at most this many positions attend over time, each position along its own frames; 0 for none"
-    )
-    joint_attention: NonNegativeInt = Field(
-        16,
-        description="of these, levels of at most this many positions attend over time and space at once, each position to all of all frames",
     )
     freeze_spatial: bool = Field(
         False, description="the network of single frames stays as it is, as an image run made it (--init), and only what is new learns"

@@ -63,44 +63,31 @@ class TemporalAttention(nn.Module):
     Args:
         head_width: channels per head; a little more where that many do not divide the channels.
         reach: frames of the clips that are learnt from.
-        joint: each position looks at all positions of all frames: what moves is found again wherever it went.
     """
 
-    def __init__(self, channels: int, head_width: int, reach: int, joint: bool = False) -> None:
+    def __init__(self, channels: int, head_width: int, reach: int) -> None:
         super().__init__()
         self.heads = max(n for n in range(1, max(1, channels // head_width) + 1) if channels % n == 0)
         self.norm = GroupNorm(channels)
         self.query_key_value = linear(channels, 3 * channels)
         self.distance = RelativePosition(self.heads, reach)
         self.out = linear(channels, channels, gain=0)
-        self.joint = joint
 
     def forward(self, x: Tensor, mask: Tensor | None, time: Timeline) -> Tensor:
         """``x [b t, c, h, w]``, ``mask [b t, 1, h, w]`` within frames -> like ``x``, anything on padding."""
-        h = self._groups(self.norm(x, mask=mask).to(x.dtype), time.length)
+        h = self.norm(x, mask=mask).to(x.dtype).unflatten(0, (-1, time.length)).flatten(3).permute(0, 3, 1, 2)  # [b, hw, t, c]
         query, key, value = (t.unflatten(-1, (self.heads, -1)).transpose(2, 3) for t in self.query_key_value(h).chunk(3, -1))
-        bias = self._bias(time.length, x.shape[2] * x.shape[3]).to(query.dtype)
+        bias = self.distance(time.length).to(query.dtype)
         if time.real is not None:
-            bias = bias.masked_fill(~self._seen(time.real if mask is None else time.real & mask, x, time.length), -math.inf)
-        h = self.out(attend(query, key, value, bias).transpose(2, 3).flatten(3))
-        if self.joint:
-            return x + h.flatten(1, 2).unflatten(1, (time.length, -1)).transpose(2, 3).reshape(x.shape)
-        return x + h.permute(0, 2, 3, 1).reshape(x.shape)
+            bias = bias.masked_fill(~_seen(time.real if mask is None else time.real & mask, time.length), -math.inf)
+        h = attend(query, key, value, bias).transpose(2, 3).flatten(3)
+        return x + self.out(h).permute(0, 2, 3, 1).reshape(x.shape)
 
-    def _groups(self, h: Tensor, frames: int) -> Tensor:
-        """``[b t, c, h, w]`` as groups that look at each other: ``[b, h w, t, c]``, or, jointly, ``[b, 1, t h w, c]``."""
-        h = h.unflatten(0, (-1, frames)).flatten(3)
-        return h.transpose(2, 3).flatten(1, 2).unsqueeze(1) if self.joint else h.permute(0, 3, 1, 2)
 
-    def _bias(self, frames: int, positions: int) -> Tensor:
-        """What is added to the scores, ``[heads, t, t]``, or for all positions of the frames."""
-        bias = self.distance(frames)
-        return bias.repeat_interleave(positions, 1).repeat_interleave(positions, 2) if self.joint else bias
-
-    def _seen(self, mask: Tensor, x: Tensor, frames: int) -> Tensor:
-        """What may be looked at, ``[b, groups or 1, 1, 1, keys]``: what is real, and where nothing is, anything."""
-        real = self._groups(mask.expand(-1, 1, *x.shape[2:]), frames).squeeze(-1)
-        return (real | ~real.any(-1, keepdim=True))[:, :, None, None]
+def _seen(mask: Tensor, frames: int) -> Tensor:
+    """Which frames each position may look at, ``[b, 1 or hw, 1, 1, t]``: the real ones, and where there is none, any."""
+    real = mask.bool().unflatten(0, (-1, frames)).flatten(2).transpose(1, 2)  # [b, hw, t]
+    return (real | ~real.any(-1, keepdim=True))[:, :, None, None]
 
 
 class RelativePosition(nn.Module):

@@ -24,6 +24,8 @@ class UNet3d(Backbone):
     Frames see each other in the layers over time only. These start at zero: a new network does to a clip what ``spatial`` does to its
     frames, and ``spatial`` is to the letter the network of an image run with the same options.
 
+    Channels beside x that are one more than those of x are frames that are given and, in the last, where: these enter in x's place.
+
     Raises:
         UsageError: examples have other than three axes beside their channels.
     """
@@ -39,7 +41,9 @@ class UNet3d(Backbone):
             )
         channels, frames, *size = interface.shape
         self.spatial = UNet(options, Interface((channels, *size), interface.vector, interface.tokens))
-        self.beside = _beside(options, interface.channels) if interface.channels else None
+        self.given = interface.channels == channels + 1 if channels else False
+        beside = 1 if self.given else interface.channels
+        self.beside = _beside(options, beside) if beside else None
         self.temporal = nn.ModuleList(_layers(options, self.spatial, frames or REACH))
         if options.freeze_spatial:
             self.spatial.requires_grad_(False)
@@ -62,11 +66,14 @@ class UNet3d(Backbone):
         return self.spatial.leave(h, x.shape[2:], masks[0]).unflatten(0, (b, t)).transpose(1, 2)
 
     def _enter(self, x: Tensor, signals: Signals, mask: Tensor | None) -> Tensor:
-        h = self.spatial.enter(x, None, mask)
+        """Frames that are given stand in the place of the noisy ones, clean (Harvey et al. 2022, arXiv:2205.11495, Sec. 4.1)."""
         if self.beside is None:
-            return h
+            return self.spatial.enter(x, None, mask)
         beside = _by_frame(cast(Tensor, signals.channels))
-        return h + self.beside(beside if mask is None else beside * mask.to(beside.dtype))
+        if self.given:
+            frames, beside = beside[:, :-1], beside[:, -1:]
+            x = torch.where(beside > 0, frames.to(x.dtype), x)
+        return self.spatial.enter(x, None, mask) + self.beside(beside if mask is None else beside * mask.to(beside.dtype))
 
     def _run(self, pair: Callable[[Tensor], Tensor], h: Tensor) -> Tensor:
         if self.checkpointing and torch.is_grad_enabled():
@@ -99,6 +106,5 @@ def _beside(options: UNet3dOptions, channels: int) -> nn.Module:
 def _layers(options: UNet3dOptions, spatial: UNet, reach: int) -> Iterator[TemporalLayer]:
     embedding = options.embedding or 4 * options.channels
     for channels, positions in spatial.order():
-        joint = positions <= options.joint_attention
-        attention = TemporalAttention(channels, options.head_width, reach, joint) if positions <= options.time_attention else None
+        attention = TemporalAttention(channels, options.head_width, reach) if positions <= options.time_attention else None
         yield TemporalLayer(channels, options.time_kernel, embedding, attention)

@@ -15,18 +15,18 @@ def stirred(layer, by=0.2):
     return layer.eval()
 
 
-def layer(kernel=3, attention=True, reach=8, joint=False) -> TemporalLayer:
+def layer(kernel=3, attention=True, reach=8) -> TemporalLayer:
     torch.manual_seed(0)
-    return stirred(TemporalLayer(8, kernel, 16, TemporalAttention(8, 4, reach, joint) if attention else None))
+    return stirred(TemporalLayer(8, kernel, 16, TemporalAttention(8, 4, reach) if attention else None))
 
 
 def by_clip(x):
     return x.unflatten(0, (2, -1))
 
 
-@pytest.mark.parametrize("attention", [TemporalAttention(8, 4, 8), TemporalAttention(8, 4, 8, joint=True), None], ids=str)
+@pytest.mark.parametrize("attention", [True, False])
 def test_a_new_layer_says_nothing(attention):
-    made = TemporalLayer(8, 3, 16, attention)
+    made = TemporalLayer(8, 3, 16, TemporalAttention(8, 4, 8) if attention else None)
     x = torch.randn(10, 8, 3, 4)
     assert torch.equal(made(x, torch.randn(10, 16), None, Timeline(5)), x)
 
@@ -61,25 +61,8 @@ def test_positions_do_not_meet():
     assert reached.sum() == reached[1, 2]
 
 
-def test_jointly_every_position_of_every_frame_is_seen():
-    attention = layer(joint=True).attention
-    x = torch.randn(5, 8, 2, 3, requires_grad=True)
-    attention(x, None, Timeline(5))[3, :, 1, 2].square().sum().backward()
-    assert (x.grad.abs().sum(1) > 0).all()
-
-
-def test_jointly_positions_are_exchangeable_and_a_single_one_is_as_apart():
-    """Where it is in its frame, a position says itself; how far apart frames are, the layer does."""
-    joint, apart = layer(joint=True).attention, layer().attention
-    x, order = torch.randn(5, 8, 2, 3), torch.randperm(6)
-    turned = joint(x.flatten(2)[..., order].view_as(x), None, Timeline(5))
-    torch.testing.assert_close(turned.flatten(2), joint(x, None, Timeline(5)).flatten(2)[..., order], atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(joint(x[..., :1, :1], None, Timeline(5)), apart(x[..., :1, :1], None, Timeline(5)), atol=1e-5, rtol=1e-5)
-
-
-@pytest.mark.parametrize("joint", [False, True])
-def test_attention_tells_before_from_after(joint):
-    attention = layer(joint=joint).attention
+def test_attention_tells_before_from_after():
+    attention = layer().attention
     x = torch.randn(6, 8, 2, 2)
     turned = attention(x.flip(0), None, Timeline(6)).flip(0)
     assert not torch.allclose(attention(x, None, Timeline(6)), turned, atol=1e-3)
@@ -116,9 +99,8 @@ def test_positions_are_relative():
 
 
 @pytest.mark.parametrize("within", [False, True])
-@pytest.mark.parametrize("joint", [False, True])
-def test_padding_is_not_seen_and_a_clip_with_padding_is_the_clip_alone(within, joint):
-    made, x, embedding = layer(joint=joint), torch.randn(2, 6, 8, 4, 5), torch.randn(2, 16)
+def test_padding_is_not_seen_and_a_clip_with_padding_is_the_clip_alone(within):
+    made, x, embedding = layer(), torch.randn(2, 6, 8, 4, 5), torch.randn(2, 16)
     real = torch.arange(6) < torch.tensor([[4], [6]])
     mask = torch.ones(2, 6, 1, 4, 5, dtype=torch.bool)
     if within:

@@ -1,0 +1,63 @@
+"""Entries of an example that are given: not learnt, kept by samples, whatever the sampler."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from difftool.batch import Batch
+from difftool.guidance import keeping
+from difftool.objective import Denoising
+from difftool.options import NoOptions
+from difftool.process.density import LogNormal
+from difftool.process.options import EdmOptions, KarrasOptions, LogNormalOptions
+from difftool.process.preconditioning import Edm
+from difftool.process.process import Process
+from difftool.process.schedule import Karras
+from difftool.process.weighting import Uniform
+from difftool.rng import Stream
+from difftool.space import Euclidean
+from difftool.testing.parts import load
+
+SCHEDULE = Karras(KarrasOptions())
+ROW = Edm(EdmOptions(), SCHEDULE)
+PROCESS = Process(ROW, LogNormal(LogNormalOptions(), SCHEDULE), Uniform(NoOptions(), ROW), SCHEDULE)
+KNOWN = torch.tensor([[True, False, False], [False, True, False]])
+
+
+def losses(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """The loss ``[b]`` and the gradient of what the network gave."""
+    output = torch.zeros_like(batch.x, requires_grad=True)
+    denoiser = SimpleNamespace(network=lambda x, sigma, cond, mask: (output, ROW.coefficients(sigma)), conditioners={})
+    loss = Denoising().loss(denoiser, PROCESS, Euclidean(), batch, Stream(0, "loss"))  # type: ignore[arg-type]
+    loss.sum().backward()
+    assert output.grad is not None
+    return loss.detach(), output.grad
+
+
+def test_nothing_is_learnt_of_what_is_known():
+    x = torch.randn(2, 3)
+    loss, gradient = losses(Batch(x, known=KNOWN))
+    assert not gradient[KNOWN].any()
+    assert gradient[~KNOWN].all()
+    plain, _ = losses(Batch(x))
+    assert (loss < plain).all()
+
+
+def test_it_comes_along_wherever_a_batch_goes():
+    batch = Batch(torch.zeros(2, 3), {"a": torch.zeros(2)}, known=KNOWN)
+    assert torch.equal(batch.map(lambda t: t[1:]).known, KNOWN[1:])
+    assert batch.with_x(torch.ones(2, 3)).with_cond(a=torch.ones(2)).known is KNOWN
+
+
+@pytest.mark.parametrize("sampler", ["ddpm", "ddim", "euler", "euler_ancestral", "heun", "dpmpp_2m", "dpmpp_2m_sde", "pndm"])
+def test_samples_keep_what_is_known(sampler):
+    torch.manual_seed(0)
+    x0, sigmas = torch.randn(2, 3), SCHEDULE.sigmas(12)
+    function, knobs = load("sampler", sampler)
+    denoise = keeping(lambda x, sigma: 0.3 * x / (1 + sigma), x0, KNOWN)
+    x = list(function(denoise, torch.randn(2, 3) * sigmas[0], sigmas, lambda: torch.randn(2, 3), **knobs.model_dump()))[-1].x
+    torch.testing.assert_close(x[KNOWN], x0[KNOWN], atol=1e-4, rtol=1e-4)
+    assert not torch.isclose(x[~KNOWN], x0[~KNOWN], atol=1e-2).any()
