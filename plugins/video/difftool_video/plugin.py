@@ -5,10 +5,10 @@ from __future__ import annotations
 from difftool import ModalitySpec, RecipeSpec, Spec, hookimpl
 
 RECIPES = {
-    "tiny": "sixteen frames of 32 pixels in half an hour on a CPU (about 10 M parameters)",
+    "tiny": "sixteen frames of 32 pixels in half an hour on a CPU (about 11 M parameters)",
     "demo": "as tiny, on bouncing shapes of an asked colour and number, stopped as soon as they bounce",
     "moving-mnist": "ten frames seen, ten foreseen, at 64 pixels, on one GPU (as in Srivastava et al. 2015, arXiv:1502.04681)",
-    "small": "sixteen frames of 64 pixels on one GPU (about 60 M parameters)",
+    "small": "sixteen frames of 64 pixels on one GPU (about 66 M parameters)",
 }
 
 
