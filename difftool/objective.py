@@ -26,7 +26,7 @@ class Objective(ABC):
 class Denoising(Objective):
     """Denoising score matching: E lambda(sigma) |D(x0 + sigma eps; sigma) - x0|^2   (Karras et al. 2022, Eq. 2).
 
-    Computed on the network's native target (x0 - skip x) / out with weight lambda out^2: the same loss, better conditioned (Eq. 8).
+    What is known of an example counts as met. Computed on the network's native target (x0 - skip x) / out with weight lambda out^2: the same loss, better conditioned (Eq. 8).
     """
 
     def __init__(self, options: object = None) -> None:

@@ -286,9 +286,7 @@ def _written(stage: Stage, request: SampleRequest, folder: Path, path: Path, con
     drawn = generate(stage, request)
     try:
         for one in counted(drawn, request.n, "sampling"):
-            folder.mkdir(
-                parents=True, exist_ok=True
-            )  # not before there is something to write: a request may be refused when it is looked at
+            folder.mkdir(parents=True, exist_ok=True)  # not before: a request may be refused when it is first looked at
             stem = folder / f"{one.index:06d}{_label(one.cond)}"
             file = stage.modality.write(one.example, stem, {**info, "index": one.index, **_known(one.cond)}, request.shape)
             rows.append({"path": str(file), "index": one.index, "cond": dict(one.cond)})

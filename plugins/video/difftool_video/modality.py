@@ -90,8 +90,8 @@ class VideoModality(Modality):
 
     def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Condition, ...]]:
         lengths = np.asarray(shapes)[:, 0]
-        clips = lengths[lengths > 1] if (lengths > 1).any() else lengths  # of pictures, samples are not made
-        quantiles = np.quantile(clips, (np.arange(QUANTILES) + 0.5) / QUANTILES, method="inverted_cdf").astype(int)
+        moving = lengths[lengths > 1] if (lengths > 1).any() else lengths  # of pictures, samples are not made
+        quantiles = np.quantile(moving, (np.arange(QUANTILES) + 0.5) / QUANTILES, method="inverted_cdf").astype(int)
         shown = (Condition(GIVEN, "channels", width=self.channels + 1),) if self.options.given != "none" else ()
         return (self.frames, self.channels, *self.size), {"fps": self.fps, "lengths": quantiles.tolist()}, shown
 
