@@ -96,11 +96,12 @@ def request_model(parts: Registry, modality: str) -> type[Options]:
 
 
 def _peeked_modality(args: list[str]) -> str:
-    """The modality of the first word that is a model or a run; else of the latest run."""
+    """The modality of the first word that is a model or a run; else of the latest run. A word may also be a flag's value, and any file."""
     words = [arg for arg in args if not arg.startswith("-")]
     for word in [*words, "latest"]:
         try:
-            return plain_config(model_path(word)).get("modality", {}).get("use", "")
+            if found := plain_config(model_path(word)).get("modality", {}).get("use", ""):
+                return found
         except DifftoolError:
             continue
     return ""

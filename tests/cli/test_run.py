@@ -171,3 +171,11 @@ def test_wishes_that_cannot_be_met(capsys, args, said):
     assert said in captured.err
     assert captured.out == ""
     assert sorted(Path().rglob("*")) == before
+
+
+def test_a_file_that_a_flag_names_is_not_taken_for_the_model(capsys):
+    """The flags of the latest run's modality are known all the same."""
+    Path("notes.txt").write_text("no model")
+    assert call("sample", "--size", "8x16", "-n", "1", "--set", "sample.steps=2", "-o", "sized") == 0
+    assert sample._peeked_modality(["--some-flag", "notes.txt"]) == "image"
+    assert sample._peeked_modality(["--some-flag", "notes.txt", "first"]) == "image"

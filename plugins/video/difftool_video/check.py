@@ -199,7 +199,7 @@ def _channels(modality: VideoModality, good: Sequence[Look]) -> Iterator[Finding
 
 def _motion(good: Sequence[Look]) -> Iterator[Finding]:
     if still := [look for look in good if look.motion < STILL]:
-        yield Finding("warning", f"nothing moves: {_some(still)}. Leave them out, or a model learns to stand still.")
+        yield Finding("warning", f"next to nothing moves: {_some(still)}. Leave them out, or a model learns to stand still.")
     else:
         yield Finding("ok", "something moves in all of them")
 
