@@ -16,7 +16,7 @@ from .ema import Ema
 from .folder import checkpoints
 from .weights import CHECKPOINT, MODEL, SNAPSHOT, load_weights, save_weights
 
-MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+MOMENTS = ("exp_avg", "exp_avg_sq", "momentum", "step")
 
 
 def training_state(model: nn.Module, optimizer: torch.optim.Optimizer, ema: Ema, scaler: torch.amp.GradScaler) -> dict[str, Tensor]:
@@ -39,7 +39,11 @@ def require_finite(state: Mapping[str, Tensor], step: int) -> None:
 
     By the Euclidean norm, which is twenty times faster than the largest value on a CPU; what it overflows on is lost as well.
     """
-    weights = [t for name, t in state.items() if name.startswith(("model.", "ema.", "optimizer.exp_avg")) and t.is_floating_point()]
+    weights = [
+        t
+        for name, t in state.items()
+        if name.startswith(("model.", "ema.", "optimizer.exp_avg", "optimizer.momentum")) and t.is_floating_point()
+    ]
     if weights and not torch.stack(torch._foreach_norm(weights)).isfinite().all():
         raise NonFiniteLossError(
             f"The weights became NaN or infinite by step {step}, and were not saved; what was saved before stands. Change the run's "

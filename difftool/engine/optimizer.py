@@ -1,4 +1,4 @@
-"""AdamW and the learning rate as a function of the examples seen."""
+"""The optimizer, and the learning rate as a function of the examples seen."""
 
 from __future__ import annotations
 
@@ -7,14 +7,27 @@ import math
 import torch
 from torch import nn
 
+from .muon import Muon, matrices_of
 from .options import OptimizerOptions
 
 
-def make_optimizer(model: nn.Module, options: OptimizerOptions) -> torch.optim.AdamW:
-    """Fused AdamW; weight decay on matrices and kernels, none on biases, gains and embeddings of one dimension."""
-    decayed = [p for p in model.parameters() if p.requires_grad and p.ndim >= 2]
-    plain = [p for p in model.parameters() if p.requires_grad and p.ndim < 2]
-    groups = [{"params": decayed, "weight_decay": options.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+def make_optimizer(model: nn.Module, options: OptimizerOptions, precision: torch.dtype = torch.float32) -> torch.optim.Optimizer:
+    """Fused AdamW, or Muon with it; weight decay on matrices and kernels, none on biases, gains and embeddings of one dimension.
+
+    Args:
+        precision: what Muon's orthogonalisation computes in.
+    """
+    learnt = [p for p in model.parameters() if p.requires_grad]
+    matrices = matrices_of(model) if options.method == "muon" else []
+    theirs = {id(p) for p in matrices}
+    others = [p for p in learnt if id(p) not in theirs]
+    groups = [
+        {"params": [p for p in others if p.ndim >= 2], "weight_decay": options.weight_decay},
+        {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    if matrices:
+        groups.insert(0, {"params": matrices, "weight_decay": options.weight_decay, "matrices": True})
+        return Muon(groups, options.lr, options.momentum, options.betas, options.eps, precision)
     fused = next(model.parameters()).device.type in ("cpu", "cuda", "mps")
     return torch.optim.AdamW(groups, lr=options.lr, betas=options.betas, eps=options.eps, fused=fused)
 

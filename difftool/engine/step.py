@@ -38,7 +38,7 @@ class TrainStep:
         self.stage, self.train, self.rates, self.world = stage, train, optimizer, world or World()
         self.model = stage.denoiser
         self.device = next(self.model.parameters()).device
-        self.optimizer = make_optimizer(self.model, optimizer)
+        self.optimizer = make_optimizer(self.model, optimizer, stage.denoiser.precision)
         self.ema = Ema(self.model, ema)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=stage.denoiser.precision == torch.float16)
         self.share = self.world.share(train.batch, train.accumulate)

@@ -61,6 +61,15 @@ def test_parts_of_a_batch_share_its_examples(tmp_path):
     assert same_state(whole, tmp_path / "b")
 
 
+def test_muon_resumes_exactly(tmp_path):
+    """Its average of gradients is part of the state."""
+    sets = ["optimizer.method=muon", "optimizer.weight_decay=0.1"]
+    whole = train(tmp_path / "a", *small_run(steps=6, sets=sets))
+    train(tmp_path / "b", *small_run(steps=6, sets=sets), stop_at=3)
+    train(tmp_path / "b", *small_run(steps=6, sets=sets), resume=True)
+    assert same_state(whole, tmp_path / "b")
+
+
 def test_killed_at_random_moments(tmp_path):
     """kill -9 of the real command, five times, each a random moment after it was seen to train; then on to the end."""
     data, sets = small_run(steps=150)
