@@ -29,6 +29,7 @@ _HOME = {
     "GroupNorm": "nn.norm",
     "Interface": "nn.backbone",
     "Item": "modality",
+    "Metric": "metric",
     "ModalitySpec": "spec",
     "Modality": "modality",
     "ModelFileError": "errors",
@@ -121,6 +122,7 @@ if TYPE_CHECKING:
     from .files import creating as creating
     from .files import replacing as replacing
     from .hookspecs import hookimpl as hookimpl
+    from .metric import Metric as Metric
     from .modality import Finding as Finding
     from .modality import Item as Item
     from .modality import Modality as Modality

@@ -21,7 +21,7 @@ from .config import AUTO, NONE, Config, Part, config_from_dict
 from .data.cache import Cache, Progress, fingerprint, listing, open_cache, place
 from .data.columns import automatic, condition, names_of, numeric
 from .data.dataset import Dataset
-from .data.order import batch_indices
+from .data.order import Order
 from .denoiser import Denoiser
 from .description import Condition, Description
 from .engine.device import choose_device, choose_precision
@@ -30,6 +30,7 @@ from .engine.folder import RunFolder
 from .engine.weights import MODEL, SNAPSHOT, load_weights, read_about
 from .errors import DataError, ModelFileError, UsageError
 from .files import building, write_text
+from .metric import Metric
 from .modality import Item, Modality
 from .nn.backbone import Backbone, Interface
 from .objective import Objective
@@ -43,6 +44,10 @@ from .stage import Stage
 
 def make_modality(config: Config, registry: Registry) -> Modality:
     return _build(registry, "modality", config.modality)
+
+
+def make_metric(part: Part, registry: Registry, description: Description) -> Metric:
+    return _build(registry, "metric", part, description)
 
 
 MEASURED = 512
@@ -63,21 +68,35 @@ def open_dataset(
     Raises:
         DataError: nothing usable, or too much of it unreadable.
     """
+    path, modality, cache = open_examples(config, registry, progress=progress)
+    config = _settled(config, registry, modality, cache)
+    if config.data.path:
+        config = config.replace(data=config.data.model_copy(update={"path": str(path)}))  # it is saved, and read again from elsewhere
+    description, values = _described(config, modality, cache)
+    dataset = Dataset(cache, modality, description, values, source_of(config), config.data.bucket)
+    found = _measured(config, registry, dataset) if measured is None else measured
+    return config, replace(dataset, description=replace(description, measured=found))
+
+
+def open_examples(config: Config, registry: Registry, *, progress: Progress | None = None) -> tuple[Path, Modality, Cache]:
+    """Where the data that a config names lies, the modality settled on it, and the examples, decoded into the cache.
+
+    Raises:
+        DataError: nothing usable, or too much of it unreadable.
+    """
     modality = make_modality(config, registry)
     path = Path(config.data.path).expanduser() if config.data.path else demo_folder(config.modality.use, modality)
-    path = path.absolute()  # the config is saved, and read again from elsewhere
+    path = path.absolute()
     items = modality.scan(path)
     listed = listing(items, path)
     modality = _fitted(config, registry, modality, items, listed)
     cache = open_cache(modality, items, path, config.modality.use, max_bad=config.data.max_bad, progress=progress, listed=listed)
-    config = _settled(config, registry, modality, cache)
-    if config.data.path:
-        config = config.replace(data=config.data.model_copy(update={"path": str(path)}))
-    description, values = _described(config, modality, cache)
-    source = str(path) if config.data.path else f"the {config.modality.use} demo set"
-    dataset = Dataset(cache, modality, description, values, source)
-    found = _measured(config, registry, dataset) if measured is None else measured
-    return config, replace(dataset, description=replace(description, measured=found))
+    return path, modality, cache
+
+
+def source_of(config: Config) -> str:
+    """What to call a config's data when speaking to a person."""
+    return str(Path(config.data.path).expanduser().absolute()) if config.data.path else f"the {config.modality.use} demo set"
 
 
 def _measured(config: Config, registry: Registry, dataset: Dataset) -> Mapping[str, Any]:
@@ -105,9 +124,9 @@ def _some_batches(dataset: Dataset) -> Iterator[Batch]:
     """Fewer examples, and fewer at once, where each of them is large and says as much as many."""
     largest = dataset.cache.shapes.max(0).tolist()
     entries = math.prod(most if n is None else n for n, most in zip(dataset.description.shape, largest, strict=True))
-    size = min(32, max(1, ENTRIES // 16 // entries))
+    size, order = min(32, max(1, ENTRIES // 16 // entries)), Order(len(dataset), seed=0)
     for at in range(0, min(MEASURED, max(size, ENTRIES // entries)), size):
-        yield dataset.batch(batch_indices(len(dataset), 0, at, size), Stream(0, "measure", at))
+        yield dataset.batch(order.indices(at, size), Stream(0, "measure", at))
 
 
 def _fitted(config: Config, registry: Registry, modality: Modality, items: Sequence[Item], listed: str) -> Modality:

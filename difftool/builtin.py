@@ -69,6 +69,7 @@ def difftool_schedules() -> list[Spec]:
         _process("cosine", "cosine (Nichol & Dhariwal 2021)", "schedule:Cosine", "CosineOptions"),
         _process("sigmoid", "sigmoid (Jabri et al. 2022)", "schedule:Sigmoid", "SigmoidOptions"),
         _process("flow", "linear in flow time, with a shift for large examples (Esser et al. 2024)", "schedule:Flow", "FlowOptions"),
+        _process("polynomial", "polynomial in time (Hoogeboom et al. 2022)", "schedule:Polynomial", "PolynomialOptions"),
         _process("exponential", "linear in ln sigma", "schedule:Exponential", "ExponentialOptions"),
         _process(
             "zero-snr", "DDPM's betas with zero terminal SNR and trailing steps (Lin et al. 2024)", "schedule:Linear", "ZeroSnrOptions"

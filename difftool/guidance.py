@@ -10,6 +10,7 @@ from torch import Tensor
 from .denoiser import Denoiser
 from .samplers.step import Denoise
 from .shapes import expand_as
+from .space import Space
 
 Cond = Mapping[str, Tensor]
 
@@ -76,9 +77,9 @@ def clipped(denoise: Denoise, bound: float) -> Denoise:
     return lambda x, sigma: denoise(x, sigma).clamp(-bound, bound)
 
 
-def keeping(denoise: Denoise, x0: Tensor, known: Tensor) -> Denoise:
+def keeping(denoise: Denoise, space: Space, x0: Tensor, known: Tensor, mask: Tensor | None = None) -> Denoise:
     """Estimates that are ``x0`` where that is known   (Song et al. 2021, arXiv:2011.13456, App. I.2)."""
-    return lambda x, sigma: torch.where(known, x0, denoise(x, sigma))
+    return lambda x, sigma: space.keep(denoise(x, sigma), x0, known, mask)
 
 
 def _twice(mask: Tensor | None) -> Tensor | None:

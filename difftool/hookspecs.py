@@ -78,6 +78,12 @@ def difftool_conditioners() -> Iterable[Spec]:
 
 
 @hookspec
+def difftool_metrics() -> Iterable[Spec]:
+    """How good examples are. Target: ``Metric`` subclass, called with (options, description)."""
+    raise NotImplementedError
+
+
+@hookspec
 def difftool_recipes() -> Iterable[RecipeSpec]:
     """Named configurations, as TOML files inside the plugin's package."""
     raise NotImplementedError

@@ -18,6 +18,7 @@ KINDS: dict[str, str] = {
     "sampler": "samplers",
     "objective": "objectives",
     "conditioner": "conditioners",
+    "metric": "metrics",
     "recipe": "recipes",
 }
 
@@ -49,11 +50,13 @@ class ModalitySpec(Spec):
         representations: names of the representations that take its raw data; the first is the default.
         recipe: the name of the recipe used when none is asked for.
         request: ``"package.module:Class"``, an ``Options`` subclass with the modality's own flags of ``sample``; empty for none.
+        metrics: names of the metrics that apply to its raw examples, in the order in which they are shown.
     """
 
     representations: tuple[str, ...] = ()
     recipe: str = "tiny"
     request: str = ""
+    metrics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ def demo(ctx: click.Context, modality: str | None, steps: int | None, run: Path 
     """Train on the built-in demo set, sample from the model, and say where to look."""
     from ..config import gather, resolve
     from ..engine.folder import new_run_path
-    from .sample import Wish, sample_model
+    from .sample import sample_model
+    from .wish import Wish
 
     parts = registry(ctx)
     name = modality or shortest(parts)

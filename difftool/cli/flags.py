@@ -105,7 +105,7 @@ def flags_of(
 
 
 def _flag(flag: str, dotted: str, section: str, field: FieldInfo, default: Any) -> Flag:
-    name = dotted.replace(".", "__")
+    name = dotted.replace(".", "__").replace("-", "_")
     text = f"{field.description or ''}{_default(default)}"
     if field.annotation is bool:
         return Flag([name, f"--{flag}/--no-{flag}"], dotted, section, help=text)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..config import dict_layer
-from .sample import model_path, plain_config
+from .wish import model_path, plain_config
 
 if TYPE_CHECKING:
     from ..config import Config, Layer

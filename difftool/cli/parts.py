@@ -108,6 +108,8 @@ def _shown(parts: Registry, kind: str, spec: Spec) -> str:
         head.append(f"comes with {', '.join(columns)}")
     if names := getattr(spec, "representations", ()):
         head.append(f"representations: {', '.join(names)}")
+    if names := getattr(spec, "metrics", ()):
+        head.append(f"metrics: {', '.join(names)}")
     rows = [
         (name, _metavar(field.annotation), _plain(field.get_default(call_default_factory=True)), field.description or "")
         for name, field in model.model_fields.items()

@@ -17,7 +17,7 @@ from ..description import Description
 from ..modality import Modality
 from ..rng import Rng, Stream
 from .cache import Cache
-from .order import batch_indices
+from .order import Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Dataset:
         modality: settled on this data.
         values: condition name -> ``[count]``.
         source: what to call the data when speaking to a person.
+        bucket: batches whose examples are sorted by size together, so that each is of like size; 0 for none.
     """
 
     cache: Cache
@@ -35,6 +36,7 @@ class Dataset:
     description: Description
     values: Mapping[str, np.ndarray]
     source: str
+    bucket: int = 0
 
     def __len__(self) -> int:
         return len(self.cache)
@@ -48,6 +50,10 @@ class Dataset:
     def remarks(self) -> list[tuple[Path, str]]:
         """What there is to say of files that are used."""
         return self.cache.remarks
+
+    def order(self, seed: int, batch: int) -> Order:
+        """The order in which a run of this seed and batch meets the examples."""
+        return Order(len(self), seed, batch, self.bucket, self.cache.shapes.prod(1))
 
     def batch(self, indices: np.ndarray, rng: Rng) -> Batch:
         """The raw examples at these places, on the CPU."""
@@ -65,12 +71,12 @@ def batches(
     Args:
         pin: the CUDA device that the batches will be copied to; they are then made in pinned memory.
     """
-    share = batch // ranks
+    share, order = batch // ranks, dataset.order(seed, batch)
     ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=3)
     closing = threading.Event()
 
     def make(step: int) -> Batch:
-        indices = batch_indices(len(dataset), seed, step * batch + rank * share, share)
+        indices = order.indices(step * batch + rank * share, share)
         made = dataset.batch(indices, Stream(seed, "collate", step, rank))
         return made if pin is None else made.map(Tensor.pin_memory)
 

@@ -104,16 +104,16 @@ def _sample(stage: Stage, denoiser, request: SampleRequest, indices: Sequence[in
 
     denoise = guide(denoiser, like.cond, like.mask, **request.guidance.model_dump())
     if like.known is not None:
-        denoise = keeping(denoise, like.x, like.known)
+        denoise = keeping(denoise, space, like.x, like.known, like.mask)
     sigmas = stage.process.schedule.sigmas(request.steps)
     x = noise().mul_(sigmas[0])
     for step in stage.sampler(denoise, x, sigmas, noise, **stage.knobs):
         x = step.x
     raw = stage.representation.decode(like.with_x(space.project(x, like.mask)))
-    return _unpadded(raw.x.cpu(), shapes)
+    return unpadded(raw.x.cpu(), shapes)
 
 
-def _unpadded(x: Tensor, shapes: Batch) -> list[np.ndarray]:
+def unpadded(x: Tensor, shapes: Batch) -> list[np.ndarray]:
     """Each raw example as an array of its own, cut to the template's size and to the real entries of its mask."""
     whole = torch.ones(1, *(1,) * (x.ndim - 1), dtype=torch.bool)
     mask = (whole if shapes.mask is None else shapes.mask.cpu()).expand(shapes.x.shape)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +21,14 @@ def load(kind: str, name: str, **options: Any) -> tuple[Any, Any]:
     """The code of a part, and its options with these changes."""
     spec = registry().get(kind, name)
     return registry().load(spec), registry().options(spec)(**options)
+
+
+def needs_no_torch(kind: str, name: str) -> bool:
+    """Whether the options of a part can be declared without torch."""
+    spec = registry().get(kind, name)
+    modules = {reference.partition(":")[0] for reference in (spec.options, getattr(spec, "request", "")) if reference}
+    code = f"import importlib, sys; [importlib.import_module(m) for m in {sorted(modules)}]; sys.exit('torch' in sys.modules)"
+    return subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def named(contract: type, part: str) -> type:

@@ -74,6 +74,18 @@ def representation_contract(
             torch.testing.assert_close(space.project(noise), noise)
             assert abs(space.mean_square(noise).mean() - 1) < 0.05
 
+        def test_what_is_given_of_an_example_is_kept_in_the_space(self):
+            """As far as the space tells one place from another: the same if it is kept again, and the example where all is right already."""
+            representation = built()
+            space = representation.space
+            x0 = space.project(representation.encode(Batch(raw)).x)
+            estimate = space.noise(x0.shape, Stream(0, "contract"))
+            known = (torch.arange(x0.shape[1]) == 0).reshape(1, -1, *(1,) * (x0.ndim - 2))
+            kept = space.keep(estimate, x0, known)
+            torch.testing.assert_close(space.project(kept), kept)
+            torch.testing.assert_close(space.keep(kept, x0, known), kept)
+            torch.testing.assert_close(space.keep(x0, x0, known), x0)
+
     def _cut(x: torch.Tensor) -> torch.Tensor:
         """As the engine cuts what was decoded: to the size that was asked for, which it must have."""
         assert all(n >= asked for n, asked in zip(x.shape, raw.shape, strict=True))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from small import SETS, pictures
 
-from difftool.cli import main, sample
+from difftool.cli import main, sample, wish
 
 WORDS = [word for setting in SETS for word in ("--set", setting)]
 
@@ -177,5 +177,5 @@ def test_a_file_that_a_flag_names_is_not_taken_for_the_model(capsys):
     """The flags of the latest run's modality are known all the same."""
     Path("notes.txt").write_text("no model")
     assert call("sample", "--size", "8x16", "-n", "1", "--set", "sample.steps=2", "-o", "sized") == 0
-    assert sample._peeked_modality(["--some-flag", "notes.txt"]) == "image"
-    assert sample._peeked_modality(["--some-flag", "notes.txt", "first"]) == "image"
+    assert wish.peeked_modality(["--some-flag", "notes.txt"]) == "image"
+    assert wish.peeked_modality(["--some-flag", "notes.txt", "first"]) == "image"

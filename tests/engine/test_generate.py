@@ -9,18 +9,18 @@ import torch
 from small import prepared, small_run
 
 from difftool import Batch, Condition
-from difftool.engine.generate import Generated, SampleRequest, _unpadded, generate
+from difftool.engine.generate import Generated, SampleRequest, generate, unpadded
 
 
 def test_examples_are_cut_to_the_template_s_size_and_mask():
     x = torch.arange(2 * 3 * 6).reshape(2, 3, 6)
     mask = torch.tensor([[[1, 1, 1, 0, 0]], [[1, 0, 1, 1, 1]]]).bool()
-    one, other = _unpadded(x, Batch(torch.zeros(2, 3, 5), mask=mask))
+    one, other = unpadded(x, Batch(torch.zeros(2, 3, 5), mask=mask))
     assert np.array_equal(one, x[0, :, :3])
     assert np.array_equal(other, x[1, :, :5])
-    rows = _unpadded(x, Batch(torch.zeros(2, 3, 6), mask=torch.tensor([[[1], [1], [0]], [[1], [0], [0]]]).bool()))
+    rows = unpadded(x, Batch(torch.zeros(2, 3, 6), mask=torch.tensor([[[1], [1], [0]], [[1], [0], [0]]]).bool()))
     assert [row.shape for row in rows] == [(2, 6), (1, 6)]
-    assert [whole.shape for whole in _unpadded(x, Batch(torch.zeros(2, 3, 4)))] == [(3, 4)] * 2
+    assert [whole.shape for whole in unpadded(x, Batch(torch.zeros(2, 3, 4)))] == [(3, 4)] * 2
 
 
 class Timed:

@@ -57,6 +57,26 @@ def test_the_error_of_each_example_is_its_own(space):
 
 
 @every_space
+@every_mask
+def test_what_is_given_is_kept_once_and_for_all(space, mask):
+    """A point of the space, the same if it is kept again, and the given example itself where all of it is given."""
+    x0, estimate = (space.project(Stream(0, name).normal(SHAPE), mask) for name in ("x0", "estimate"))
+    known = torch.zeros(1, 6, 1, dtype=torch.bool)
+    torch.testing.assert_close(space.keep(estimate, x0, known, mask), estimate)
+    known[:, :2] = True
+    kept = space.keep(estimate, x0, known, mask)
+    torch.testing.assert_close(space.project(kept, mask), kept)
+    torch.testing.assert_close(space.keep(kept, x0, known, mask), kept)
+    torch.testing.assert_close(space.keep(x0, x0, known, mask), x0)
+    assert not torch.allclose(kept, estimate)
+
+
+def test_without_a_symmetry_what_is_given_stays_where_it_is():
+    x0, estimate, known = torch.ones(2, 3), torch.zeros(2, 3), torch.tensor([True, False, False])
+    assert Euclidean().keep(estimate, x0, known).tolist() == [[1, 0, 0]] * 2
+
+
+@every_space
 @pytest.mark.parametrize("constant", [0.5, 3.0])
 def test_a_constant_error_is_its_square_however_much_is_padding(space, constant):
     error = torch.full(SHAPE, constant)

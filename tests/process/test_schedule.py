@@ -14,12 +14,12 @@ from pydantic import ValidationError
 
 from difftool.errors import UsageError
 from difftool.process import options as o
-from difftool.process.schedule import Cosine, Exponential, Flow, Karras, Linear, Sigmoid
+from difftool.process.schedule import Cosine, Exponential, Flow, Karras, Linear, Polynomial, Sigmoid
 from difftool.registry import Registry
 
 REGISTRY = Registry.load_all()
 SCHEDULES = {spec.name: REGISTRY.load(spec)(REGISTRY.options(spec)()) for spec in REGISTRY.specs("schedule")}
-EXPECTED = {"karras", "exponential", "linear", "zero-snr", "cosine", "sigmoid", "flow"}
+EXPECTED = {"karras", "exponential", "linear", "zero-snr", "cosine", "sigmoid", "flow", "polynomial"}
 T = torch.linspace(0, 1, 501, dtype=torch.float64)
 
 every_schedule = pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES.keys())
@@ -97,6 +97,20 @@ def test_cosine_and_sigmoid_as_in_the_papers(t):
     assert a_bar == pytest.approx((sigmoid(1) - sigmoid(t)) / (sigmoid(1) - sigmoid(0)), rel=1e-3)
 
 
+@pytest.mark.parametrize(("t", "power"), [(0.02, 2.0), (0.5, 2.0), (0.5, 3.0), (0.95, 2.0)])
+def test_polynomial_as_published(t, power):
+    schedule = Polynomial(o.PolynomialOptions(power=power))
+    a_bar = 1 / (1 + schedule.sigma(torch.tensor([t], dtype=torch.float64)).item() ** 2)
+    assert a_bar == pytest.approx((1 - 2e-5) * (1 - t**power) ** 2 + 1e-5, rel=1e-9)
+
+
+def test_the_precision_of_the_polynomial_is_the_variance_at_either_end():
+    """Of the noise where it is least, of the data where it is most: sigma runs from one number to its inverse."""
+    schedule = Polynomial(o.PolynomialOptions(precision=1e-4))
+    assert schedule.sigma_min**2 / (1 + schedule.sigma_min**2) == pytest.approx(1e-4)
+    assert 1 / (1 + schedule.sigma_max**2) == pytest.approx(1e-4)
+
+
 def test_the_table_of_betas_by_the_textbook():
     a_bar, sigmas = 1.0, []
     for i in range(1000):
@@ -127,3 +141,5 @@ def test_betas_and_sigmoids_that_run_backwards_are_refused():
         o.LinearOptions(beta_min=0.1, beta_max=0.01)
     with pytest.raises(ValidationError, match="start"):
         o.SigmoidOptions(start=1, end=0)
+    with pytest.raises(ValidationError, match="precision"):
+        o.PolynomialOptions(precision=0.5)

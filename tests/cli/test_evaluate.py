@@ -1,0 +1,201 @@
+"""Samples measured beside the data, through the command line alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from measures import ABSENT, BRIGHTNESS, UNABLE, give_metrics
+from PIL import Image
+from small import SETS, pictures
+
+import difftool_image.plugin
+from difftool.cli import main
+
+WORDS = [word for setting in SETS for word in ("--set", setting)]
+
+
+def call(*args: str) -> int:
+    with pytest.raises(SystemExit) as leaving:
+        main(list(args))
+    return leaving.value.code
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with the data, and with ``runs/first``, which was trained on it for two steps."""
+    folder = tmp_path_factory.mktemp("place")
+    shutil.copytree(pictures(), folder / "data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert call("train", "-m", "image", "data", *WORDS, "--steps", "2", "--run", "runs/first") == 0
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def there(place, monkeypatch):
+    monkeypatch.chdir(place)
+    give_metrics(monkeypatch, difftool_image.plugin, [BRIGHTNESS, UNABLE, ABSENT])
+
+
+@pytest.fixture
+def measured(capsys):
+    """``measured("first", "-n", "3")`` -> what is printed as JSON, and its rows by name."""
+
+    def run(*args: str):
+        assert call("evaluate", *args, "--json") == 0
+        captured = capsys.readouterr()
+        found = json.loads(captured.out)
+        return found, {row["name"]: row for row in found["rows"]}, captured.err
+
+    return run
+
+
+def written(folder: str, values: list[int]) -> Path:
+    """Flat pictures of these values."""
+    Path(folder).mkdir()
+    for i, value in enumerate(values):
+        Image.new("RGB", (8, 8), (value,) * 3).save(Path(folder) / f"{i}.png")
+    return Path(folder)
+
+
+def brightness_of_the_data() -> float:
+    return float(np.mean([np.asarray(Image.open(path)).mean() for path in pictures().rglob("*.png")])) / 255
+
+
+def test_samples_are_measured_beside_a_part_of_the_data_that_is_as_large(measured):
+    found, rows, _ = measured("first", "-n", "6", "--steps", "2", "--sampler", "heun")
+    assert found["samples"]["count"] == 6
+    assert (found["samples"]["sampler"], found["samples"]["steps"]) == ("heun", 2)
+    assert found["data"] == {"count": 40, "source": str(Path("data").absolute()), "measured": 6}
+    assert list(rows) == ["mean", "contrast", "distance"]
+    assert rows["distance"]["samples"] == pytest.approx(abs(rows["mean"]["samples"] - brightness_of_the_data()), abs=1e-6)
+    assert rows["mean"]["data"] == pytest.approx(brightness_of_the_data(), abs=0.05)
+    assert rows["distance"]["data"] < 0.05
+
+
+def test_of_few_data_one_half_is_measured_against_the_other(measured):
+    found, rows, _ = measured("first", "-n", "6", "--data", "8")
+    assert (found["data"]["count"], found["data"]["measured"]) == (8, 4)
+    again, same, _ = measured("first", "-n", "6", "--data", "8")
+    assert (found, rows) == (again, same)
+    _, others, _ = measured("first", "-n", "6", "--data", "8", "--seed", "1")
+    assert others["mean"]["data"] != rows["mean"]["data"]
+
+
+def test_it_measures_what_sample_would_have_written(measured, capsys):
+    assert call("sample", "first", "-n", "5", "--cond", "class=left", "--steps", "2", "--seed", "3", "-o", "made") == 0
+    capsys.readouterr()
+    found, files, _ = measured("first", "--samples", "made")
+    _, rows, _ = measured("first", "-n", "5", "--cond", "class=left", "--steps", "2", "--seed", "3")
+    assert found["samples"] == {"count": 5, "folder": "made", "skipped": 0}
+    assert files["mean"]["samples"] == pytest.approx(rows["mean"]["samples"], abs=1e-6)
+
+
+def test_files_are_measured_as_they_are_and_bad_ones_are_named(measured):
+    folder = written("flat", [51, 51, 51])
+    (folder / "bad.png").write_bytes(b"nothing")
+    found, rows, err = measured("first", "--samples", "flat")
+    assert found["samples"]["count"] == 3
+    assert found["samples"]["skipped"] == 1
+    assert "bad.png" in err
+    assert rows["mean"]["samples"] == pytest.approx(0.2)
+    assert rows["contrast"]["samples"] is None  # NaN, which JSON has not
+
+
+def test_other_data_to_compare_with(measured):
+    written("grey", [102] * 4)
+    _, rows, _ = measured("first", "-n", "2", "--against", "grey")
+    assert rows["mean"]["data"] == pytest.approx(0.4)
+    assert call("evaluate", "first", "-n", "2", "--against", "nowhere") == 3
+
+
+def test_without_the_data_the_comparison_is_left_out_and_said(measured):
+    shutil.move("data", "away")
+    try:
+        found, rows, err = measured("first", "-n", "2")
+    finally:
+        shutil.move("away", "data")
+    assert "Nothing to compare with" in err
+    assert "--against" in err
+    assert found["data"]["count"] == 0
+    assert list(rows) == ["mean", "contrast"]
+    assert rows["mean"]["data"] is None
+    _, rows, err = measured("first", "-n", "2", "--data", "0")
+    assert list(rows) == ["mean", "contrast"]
+
+
+def test_what_cannot_be_measured_is_said_and_stops_no_other(measured):
+    found, rows, _ = measured("first", "-n", "2")
+    assert rows
+    assert found["missing"]["unable"] == "unable needs a light meter, which is not installed."
+    assert "pip install 'difftool-light-meter>=2'" in found["missing"]["absent"]
+
+
+@pytest.mark.parametrize(("name", "code"), [("absent", 4), ("unable", 2)])
+def test_nothing_measured_is_a_failure(capsys, name, code):
+    assert call("evaluate", "first", "-n", "2", "--metrics", name) == code
+    captured = capsys.readouterr()
+    assert "light" in captured.err
+    assert captured.out == ""
+
+
+def test_what_cannot_be_made_is_refused_before_the_data_are_opened(capsys, monkeypatch):
+    monkeypatch.setattr("difftool.assemble.open_examples", lambda *given, **named: pytest.fail("opened"))
+    assert call("evaluate", "first", "--cond", "class=lefd") == 2
+    assert "Did you mean 'left'?" in capsys.readouterr().err
+
+
+def test_the_options_of_a_metric_are_flags(measured, capsys):
+    _, rows, _ = measured("first", "-n", "2", "--metrics", "brightness", "--scale", "2.55")
+    _, usual, _ = measured("first", "-n", "2", "--metrics", "brightness")
+    assert rows["mean"]["samples"] == pytest.approx(100 * usual["mean"]["samples"])
+    assert call("evaluate", "first", "--help") == 0
+    text = capsys.readouterr().out
+    assert text.index("Image:") < text.index("Brightness (a metric):") < text.index("--scale X")
+
+
+def test_the_table_says_what_its_columns_are(capsys):
+    assert call("evaluate", "first", "-n", "2", "--steps", "3", "--sampler", "heun") == 0
+    captured = capsys.readouterr()
+    head, *rows = captured.out.splitlines()
+    assert head.split() == ["metric", "samples", "data"]
+    assert [row.split()[:2] for row in rows] == [["brightness", name] for name in ("mean", "contrast", "distance")]
+    assert "samples: 2 of runs/first/model.safetensors (heun, 3 steps, seed 0), against 40 of" in captured.err
+    assert "data: 2 of" in captured.err
+    assert "unable is left out: unable needs a light meter" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--metrics", "brightnes"], "image has no metric 'brightnes'. It has: brightness, unable, absent."),
+        (["--scale", "0"], "--scale: brightness.scale = 0"),
+        (["--set", "train.steps=3"], "[train] was settled when the model was trained"),
+        (["--samples", "data", "--steps", "3", "-n", "4"], "--steps, -n would change nothing"),
+        (["--sampler", "huen", "--cond", "class"], "--cond class: is not of the form name=value"),
+    ],
+)
+def test_wishes_that_cannot_be_met(capsys, args, said):
+    assert call("evaluate", "first", *args) == 2
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert captured.out == ""
+
+
+def test_a_modality_without_metrics_says_so(capsys, monkeypatch):
+    give_metrics(monkeypatch, difftool_image.plugin, [])
+    assert call("evaluate", "first") == 2
+    assert "There are no metrics for image" in capsys.readouterr().err
+
+
+def test_metrics_are_listed_and_shown(capsys):
+    assert call("list", "metrics") == 0
+    assert "how bright pictures are" in capsys.readouterr().out
+    assert call("show", "modality", "image") == 0
+    assert "metrics: brightness, unable, absent" in capsys.readouterr().out
+    assert call("show", "metric", "brightness") == 0
+    assert "what counts as one" in capsys.readouterr().out
