@@ -1,0 +1,1 @@
+"""difftool-molecule: diffusion models of molecules trained on their structures."""

@@ -1,0 +1,168 @@
+"""MoleculeModality: structure files <-> float32 ``[n, 5]``: position in angstrom, atomic number, formal charge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from difftool import Batch, Condition, DataError, Description, Finding, Item, Modality, Options, Rng, Streams, remark, scan_folder
+
+from .connect import parts
+from .elements import SYMBOLS, number
+from .files import SUFFIXES, columns_of, molecule
+from .molecule import Molecule
+from .options import MoleculeOptions, MoleculeRequest
+from .request import placed, real, template
+
+HYDROGEN = 1
+
+
+class MoleculeModality(Modality):
+    """Molecules. Raw units are ``[n, 5]``, a row for each atom: x, y, z in angstrom, the atomic number, and the formal charge."""
+
+    def __init__(self, options: MoleculeOptions) -> None:
+        self.options = options
+
+    def settings(self) -> MoleculeOptions:
+        return self.options
+
+    @property
+    def elements(self) -> tuple[int, ...]:
+        """Atomic numbers, once they are settled."""
+        return tuple(number(symbol) for symbol in self._settled("elements"))
+
+    @property
+    def max_atoms(self) -> int:
+        """Of the molecules that are used, once it is settled."""
+        return self._settled("max_atoms")
+
+    @property
+    def charged(self) -> bool:
+        """Whether formal charges are learnt, once that is settled."""
+        return self._settled("charges") == "keep"
+
+    def _settled(self, name: str) -> Any:
+        value = getattr(self.options, name)
+        if value == "auto":
+            raise DataError(f"The molecules' {name} is not settled. Set {name}, or let it be found from the data (fit).")
+        return value
+
+    # --- files -> raw ------------------------------------------------------------------------------------------------
+
+    def scan(self, path: Path) -> list[Item]:
+        """Every molecule of every file, with its properties as columns; what metadata files say of a file wins."""
+        return [
+            Item(file.path, {**columns, **file.columns}, part)
+            for file in scan_folder(path, SUFFIXES)
+            for part, columns in enumerate(columns_of(file.path))
+        ]
+
+    def fit(self, items: Sequence[Item]) -> MoleculeModality:
+        from .measure import settle
+
+        found = settle(self.options, items)
+        return MoleculeModality(self.options.model_copy(update=found)) if found else self
+
+    def read(self, item: Item) -> np.ndarray:
+        """The molecule, with its centre at the origin."""
+        found = self._whole(molecule(item.path, item.part), item)
+        if self.options.hydrogens == "drop":
+            found = found.taken(np.flatnonzero(found.numbers != HYDROGEN))
+        self._refuse(found, item)
+        raw = found.raw()
+        raw[:, :3] -= raw[:, :3].mean(0)
+        if not self.charged:
+            raw[:, 4] = 0
+        return raw
+
+    def _whole(self, found: Molecule, item: Item) -> Molecule:
+        """One connected molecule, unless several parts are wanted."""
+        pieces = parts(found) if self.options.fragments != "keep" else []
+        if len(pieces) < 2:
+            return found
+        sizes = [len(piece) for piece in pieces]
+        if self.options.fragments == "skip":
+            raise DataError(
+                f"{name(item)} is in {len(pieces)} unconnected parts, of {shown(sizes)} atoms. Use the largest: --fragments largest."
+            )
+        remark(f"in {len(pieces)} unconnected parts, of {shown(sizes)} atoms; the largest is used (--fragments keep uses all)")
+        return found.taken(max(pieces, key=len))
+
+    def _refuse(self, found: Molecule, item: Item) -> None:
+        """What is beyond the settings."""
+        if not len(found.numbers):
+            raise DataError(f"{name(item)} has no atoms but hydrogen, and those are dropped. Keep them: --hydrogens keep.")
+        if len(found.numbers) > self.max_atoms:
+            raise DataError(
+                f"{name(item)} has {len(found.numbers)} atoms, more than max_atoms = {self.max_atoms}. "
+                f"Use it all the same with --max-atoms {len(found.numbers)}: memory grows with the square of the largest."
+            )
+        if strange := sorted(set(found.numbers.tolist()) - set(self.elements)):
+            symbols = ", ".join(SYMBOLS[z] for z in strange)
+            known = ",".join(SYMBOLS[z] for z in self.elements)
+            raise DataError(
+                f"{name(item)} holds {symbols}, and elements is {known}. Add them: --elements {known},{symbols.replace(' ', '')}."
+            )
+
+    # --- raw batches -------------------------------------------------------------------------------------------------
+
+    def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Condition, ...]]:
+        sizes, counts = np.unique(np.asarray(shapes)[:, 0], return_counts=True)
+        extra = {"elements": list(self.elements), "sizes": np.stack((sizes, counts), 1).tolist(), "charged": self.charged}
+        return (None, 5), extra, ()
+
+    def collate(self, examples: np.ndarray | Sequence[np.ndarray], rng: Rng) -> Batch:
+        """Padded with zeros to the largest of the batch."""
+        del rng
+        lengths = np.array([len(example) for example in examples])
+        x = np.zeros((len(examples), lengths.max(), 5), np.float32)
+        for row, example in zip(x, examples, strict=True):
+            row[: len(example)] = example
+        return Batch(torch.from_numpy(x), mask=real(lengths))
+
+    def augment(self, raw: Batch, rng: Rng) -> Batch:
+        """Nothing: the network is equivariant, so that turned and moved molecules are nothing new to it."""
+        del rng
+        return raw
+
+    def template(self, description: Description, n: int, rng: Streams, request: Options) -> Batch:
+        """Sizes distributed as the data's, or as asked for; the fragment that is kept comes first in each."""
+        return template(description, n, rng, request if isinstance(request, MoleculeRequest) else MoleculeRequest())
+
+    # --- raw -> files ------------------------------------------------------------------------------------------------
+
+    def write(self, example: np.ndarray, stem: Path, info: Mapping[str, Any], request: Options) -> Path:
+        from .write import write
+
+        asked = request if isinstance(request, MoleculeRequest) else MoleculeRequest()
+        return write(placed(example, asked), stem, "sdf" if asked.format == "auto" else asked.format, info)
+
+    def preview(self, examples: Sequence[np.ndarray], stem: Path, titles: Sequence[str] = ()) -> Path:
+        from difftool_image.write import write_png
+
+        from .sheet import sheet
+
+        return write_png(sheet(examples, titles), stem.with_name(stem.name + ".png"), replace=True)
+
+    def demo(self, folder: Path) -> None:
+        from .demo import write_demo
+
+        write_demo(folder)
+
+    def check(self, items: Sequence[Item]) -> Iterable[Finding]:
+        from .check import findings
+
+        return findings(self, items)
+
+
+def name(item: Item) -> str:
+    """What to call the molecule when speaking of it."""
+    return f"{item.path} (molecule {item.part + 1})"
+
+
+def shown(sizes: Sequence[int]) -> str:
+    return ", ".join(str(n) for n in sorted(sizes, reverse=True)[:5]) + (", …" if len(sizes) > 5 else "")

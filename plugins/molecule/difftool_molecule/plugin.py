@@ -1,0 +1,66 @@
+"""What this plugin brings, as specs: nothing of it is imported until it is used."""
+
+from __future__ import annotations
+
+from difftool import ModalitySpec, RecipeSpec, Spec, hookimpl
+
+RECIPES = {
+    "tiny": "small molecules in an hour on a CPU",
+    "demo": "as tiny, on small organic molecules of an asked size, stopped as soon as most of their atoms are bonded as they should be",
+    "small": "drug-like fragments on one GPU",
+    "qm9-edm": "QM9 as in Hoogeboom et al. 2022 (arXiv:2203.17003): EGNN 9x256, polynomial schedule, 1000 levels",
+}
+
+
+@hookimpl
+def difftool_modalities() -> list[ModalitySpec]:
+    return [
+        ModalitySpec(
+            "molecule",
+            "molecules in three dimensions, of any size, from SDF, XYZ, PDB, SMILES or arrays",
+            "difftool_molecule.modality:MoleculeModality",
+            "difftool_molecule.options:MoleculeOptions",
+            representations=("pointcloud",),
+            recipe="tiny",
+            request="difftool_molecule.options:MoleculeRequest",
+            metrics=("stability", "validity", "distances"),
+        )
+    ]
+
+
+@hookimpl
+def difftool_representations() -> list[Spec]:
+    return [
+        Spec(
+            "pointcloud",
+            "positions about their centre, elements and charges, in the scales of E(3) diffusion",
+            "difftool_molecule.pointcloud:PointCloud",
+            "difftool_molecule.options:PointCloudOptions",
+        )
+    ]
+
+
+@hookimpl
+def difftool_backbones() -> list[Spec]:
+    return [
+        Spec(
+            "egnn",
+            "the E(n)-equivariant graph network, every atom seeing every other",
+            "difftool_molecule.egnn:Egnn",
+            "difftool_molecule.network_options:EgnnOptions",
+        )
+    ]
+
+
+@hookimpl
+def difftool_metrics() -> list[Spec]:
+    return [
+        Spec("stability", "atoms and molecules whose bonds add up, by bond-length tables", "difftool_molecule.stability:Stability"),
+        Spec("validity", "valid, unique and new molecules, by RDKit", "difftool_molecule.validity:Validity"),
+        Spec("distances", "how far sizes, elements, bond lengths and extents are from the data's", "difftool_molecule.distances:Distances"),
+    ]
+
+
+@hookimpl
+def difftool_recipes() -> list[RecipeSpec]:
+    return [RecipeSpec(name, text, f"difftool_molecule:recipes/{name}.toml", modality="molecule") for name, text in RECIPES.items()]

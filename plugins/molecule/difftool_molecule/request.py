@@ -1,0 +1,85 @@
+"""What samples are asked for: how many atoms, and what fragment each of them holds."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from difftool import Batch, Description, Streams, UsageError
+
+from .elements import SYMBOLS
+from .files import columns_of, molecule
+from .options import MoleculeRequest
+
+
+def template(description: Description, n: int, rng: Streams, wish: MoleculeRequest) -> Batch:
+    """A raw batch ``[n, atoms, 5]`` of zeros, but for the fragment's atoms, which come first and are known.
+
+    Raises:
+        UsageError: the fragment leaves no atom to be made, or holds an element that the model does not know.
+        DataError: the fragment's file cannot be used.
+    """
+    given = fragment(wish.fragment) if wish.fragment else np.zeros((0, 5), np.float32)
+    _refuse(given, description, wish)
+    sizes = _sizes(description, len(given), rng.uniform((n,)).double().cpu().numpy(), wish)
+    x = np.zeros((n, sizes.max(), 5), np.float32)
+    x[:, : len(given)] = given
+    mask = real(sizes)
+    known = (torch.arange(sizes.max()) < len(given))[None, :, None].expand(n, -1, 1) if len(given) else None
+    return Batch(torch.from_numpy(x), mask=mask, known=known).map(lambda t: t.to(rng.device))
+
+
+def real(sizes: np.ndarray) -> torch.Tensor:
+    """The mask ``[b, n, 1]`` of molecules of these sizes, n the largest."""
+    return (torch.arange(int(sizes.max())) < torch.from_numpy(sizes)[:, None])[:, :, None]
+
+
+def _sizes(description: Description, given: int, uniform: np.ndarray, wish: MoleculeRequest) -> np.ndarray:
+    """Atoms of each sample, ``[n]``: as asked for, else as often as in the data, larger than the fragment."""
+    if wish.atoms:
+        return np.full(len(uniform), wish.atoms)
+    sizes, counts = np.asarray(description.extra["sizes"]).T
+    larger = sizes > given
+    if not larger.any():
+        raise UsageError(
+            f"{wish.fragment} has {given} atoms, and the model has seen none of more than {sizes.max()}. Say how many the samples shall "
+            f"have: --atoms {given + 5}, or give a smaller fragment."
+        )
+    edges = np.cumsum(counts[larger]) / counts[larger].sum()
+    return sizes[larger][np.searchsorted(edges, uniform, side="right")]
+
+
+def _refuse(given: np.ndarray, description: Description, wish: MoleculeRequest) -> None:
+    known = description.extra["elements"]
+    if strange := sorted({int(z) for z in given[:, 3]} - set(known)):
+        symbols = ", ".join(SYMBOLS[z] for z in strange)
+        raise UsageError(
+            f"{wish.fragment} holds {symbols}, which the model has never seen: it knows {', '.join(SYMBOLS[z] for z in known)}. "
+            "Give another fragment, or train on molecules with that element."
+        )
+    if wish.atoms and wish.atoms <= len(given):
+        raise UsageError(
+            f"--atoms {wish.atoms} leaves none to be made, as {wish.fragment} has {len(given)}. Ask for more: --atoms {len(given) + 5}."
+        )
+
+
+@lru_cache(maxsize=4)
+def fragment(path: str) -> np.ndarray:
+    """``[k, 5]``, the first molecule of a file, where it lies."""
+    file = Path(path).expanduser()
+    columns_of(file)
+    return molecule(file, 0).raw()
+
+
+def placed(example: np.ndarray, wish: MoleculeRequest) -> np.ndarray:
+    """A sample moved to where the fragment that it holds lies, and with that fragment to the digit."""
+    if not wish.fragment:
+        return example
+    given = fragment(wish.fragment)
+    example = example.copy()
+    example[:, :3] += given[:, :3].mean(0) - example[: len(given), :3].mean(0)
+    example[: len(given)] = given
+    return example
