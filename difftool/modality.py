@@ -50,6 +50,10 @@ class Modality(ABC):
     def read(self, item: Item) -> np.ndarray:
         """Decode one example to raw units: the array that is cached. Deterministic. Raises DataError when the file is bad."""
 
+    def read_sample(self, item: Item) -> np.ndarray:
+        """Decode a sample that was written to a file, to be measured: all of it, where ``read`` takes only what a model should learn."""
+        return self.read(item)
+
     @abstractmethod
     def fit(self, items: Sequence[Item]) -> Modality:
         """This modality with what depends on the data settled (an ``auto`` size or channel count), seen from the items' headers."""

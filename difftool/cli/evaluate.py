@@ -107,6 +107,7 @@ def _refuse_sampling(wish: Wish) -> None:
     idle = [flag for flag, dotted, _ in wish.flags if not dotted.startswith("metric.")]
     idle += [flag for flag, given in (("-n", wish.n != SAMPLES), ("--start", wish.start), ("--ema", wish.ema)) if given]
     idle += [flag for flag, given in (("--cond", wish.cond), ("--set", wish.sets)) if given]
+    idle += [flag for flag, asked in (("--device", wish.device), ("--precision", wish.precision)) if asked != "auto"]
     if idle:
         raise UsageError(
             f"--samples measures files that exist, and {', '.join(idle)} would change nothing in them: leave one or the other out."
@@ -210,7 +211,7 @@ def _read(modality: Modality, folder: Path, seed: int) -> tuple[Iterable[np.ndar
     read, bad = list[Any](), list[str]()
     for item in modality.scan(folder):
         try:
-            read.append([modality.read(item)])
+            read.append([modality.read_sample(item)])
         except DataError as error:
             bad.append(str(error))
     if not read:

@@ -130,8 +130,9 @@ class PolynomialOptions(Options):
     """The polynomial schedule; its precision says where it begins and ends."""
 
     power: PositiveFloat = Field(2.0, description="of time: more keeps examples clean for longer")
-    precision: PositiveFloat = Field(
+    precision: float = Field(
         1e-5,
+        ge=1e-12,
         lt=0.5,
         description="variance of the noise where it is least, and of the data where it is most: sigma_max is about its root's inverse",
     )

@@ -14,6 +14,7 @@ from small import SETS, pictures
 
 import difftool_image.plugin
 from difftool.cli import main
+from difftool_image.modality import ImageModality
 
 WORDS = [word for setting in SETS for word in ("--set", setting)]
 
@@ -106,6 +107,14 @@ def test_files_are_measured_as_they_are_and_bad_ones_are_named(measured):
     assert rows["contrast"]["samples"] is None  # NaN, which JSON has not
 
 
+def test_files_are_read_as_samples_which_may_be_other_than_as_examples(measured, monkeypatch):
+    folder = written("odd", [51, 51])
+    monkeypatch.setattr(ImageModality, "read_sample", lambda self, item: self.read(item) * 2)
+    _, rows, _ = measured("first", "--samples", str(folder), "--against", str(folder))
+    assert rows["mean"]["samples"] == pytest.approx(0.4)
+    assert rows["mean"]["data"] == pytest.approx(0.2)
+
+
 def test_other_data_to_compare_with(measured):
     written("grey", [102] * 4)
     _, rows, _ = measured("first", "-n", "2", "--against", "grey")
@@ -176,6 +185,7 @@ def test_the_table_says_what_its_columns_are(capsys):
         (["--scale", "0"], "--scale: brightness.scale = 0"),
         (["--set", "train.steps=3"], "[train] was settled when the model was trained"),
         (["--samples", "data", "--steps", "3", "-n", "4"], "--steps, -n would change nothing"),
+        (["--samples", "data", "--device", "cpu"], "--device would change nothing"),
         (["--sampler", "huen", "--cond", "class"], "--cond class: is not of the form name=value"),
     ],
 )

@@ -122,8 +122,10 @@ def _offsets(arrays: Mapping[str, np.ndarray], positions: np.ndarray, path: Path
     if not any(name in arrays for name in (*OFFSETS, *SIZES)):
         raise DataError(f"{path} has all atoms in a row and no array {OFFSETS[0]} or {SIZES[0]} that divides them. Add one.")
     named = next((arrays[name] for name in OFFSETS if name in arrays), None)
-    found = np.concatenate([[0], np.cumsum(_first(arrays, SIZES, path))]) if named is None else named
-    found = found.astype(np.int64)
+    given = _first(arrays, SIZES, path) if named is None else named
+    if given.dtype.kind not in "iuf":
+        raise _unfit(path, arrays)
+    found = _whole(np.concatenate([[0], np.cumsum(given)]) if named is None else given)
     if found.ndim != 1 or not len(found) or found[0] != 0 or found[-1] != len(positions) or (np.diff(found) < 0).any():
         raise DataError(
             f"{path} divides {len(positions):,} atoms at places that do not fit. Offsets go up from 0 to that number; sizes add up to it."
@@ -134,19 +136,26 @@ def _offsets(arrays: Mapping[str, np.ndarray], positions: np.ndarray, path: Path
 def _atomic(numbers: np.ndarray) -> np.ndarray:
     """Atomic numbers int64, also of symbols; -1 where there is no such element, which is told of when the molecule is read."""
     if numbers.dtype.kind not in "US":
-        return numbers.astype(np.int64)
+        return np.where((whole := _whole(numbers)) == numbers, whole, -1)  # partial charges may lie under a name of theirs
     symbols, places = np.unique(numbers, return_inverse=True)
     texts = [symbol.decode("latin-1") if isinstance(symbol, bytes) else str(symbol) for symbol in symbols]
     return np.array([NUMBERS.get(text.strip(), -1 if text.strip() else 0) for text in texts], np.int64)[places].reshape(numbers.shape)
 
 
 def _charges(arrays: Mapping[str, np.ndarray], numbers: np.ndarray) -> np.ndarray:
-    """Formal charges, flat: of an array ``charges`` too, unless that holds the atomic numbers."""
+    """Formal charges, flat: of an array ``charges`` too, unless that holds the atomic numbers, or charges that are partial."""
     taken = next(name for name in ELEMENTS if name in arrays)
     for name in CHARGES:
-        if name != taken and name in arrays and arrays[name].shape == numbers.shape and arrays[name].dtype.kind in "iu":
-            return arrays[name].reshape(-1).astype(np.int64)
+        found = arrays.get(name, numbers[:0])
+        if name != taken and found.shape == numbers.shape and found.dtype.kind in "iuf" and (_whole(found) == found).all():
+            return _whole(found).reshape(-1)
     return np.zeros(numbers.size, np.int64)
+
+
+def _whole(values: np.ndarray) -> np.ndarray:
+    """int64, towards zero; of what is no number, anything."""
+    with np.errstate(invalid="ignore"):
+        return values.astype(np.int64)
 
 
 def _columns(arrays: Mapping[str, np.ndarray], count: int) -> list[Columns]:

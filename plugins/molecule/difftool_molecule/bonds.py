@@ -85,19 +85,6 @@ def bonds(numbers: np.ndarray, positions: np.ndarray) -> Bonds:
     return Bonds(*(column[order > 0] for column in (first, second, order, length)))
 
 
-def orders(numbers: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """int8 ``[n, n]``, symmetric: the order of the bond between each two atoms, 0 where there is none."""
-    found = bonds(numbers, positions)
-    matrix = np.zeros((len(numbers), len(numbers)), np.int8)
-    matrix[found.first, found.second] = matrix[found.second, found.first] = found.order
-    return matrix
-
-
-def order(number_a: int, number_b: int, distance: float) -> int:
-    """The order of one bond of this length in angstrom."""
-    return int(orders(np.array([number_a, number_b]), np.array([[0.0, 0, 0], [distance, 0, 0]]))[0, 1])
-
-
 def stable(raw: np.ndarray) -> np.ndarray:
     """bool ``[n]`` of float ``[n, 5]``: atoms whose bonds' orders add up to what their element may have.
 

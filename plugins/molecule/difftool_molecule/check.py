@@ -28,7 +28,7 @@ from difftool import (
 )
 
 from .connect import parts
-from .elements import SYMBOLS
+from .elements import HYDROGEN, SYMBOLS
 from .files import READERS
 from .files import molecule as stored
 from .molecule import Molecule
@@ -49,7 +49,6 @@ SHORT = 0.6
 WIDE = 1.75
 """Angstrom that the nearest atoms of ordinary molecules are well within: 1.1 with hydrogens, 1.5 without. In bohr it would be 2.1."""
 
-HYDROGEN = 1
 RARE = 0.01  # share of the molecules that hold an element
 BARE = 0.1  # share of the molecules without hydrogens
 

@@ -27,7 +27,9 @@ RADII = dict(enumerate(_CORDERO, 1))
 NUMBERS = {spelling: z for z, symbol in enumerate(SYMBOLS) if z for spelling in (symbol, symbol.upper(), symbol.lower(), str(z))}
 """Atomic number by symbol, however it is capitalised, and by itself as text, as some files have it. Isotopes of hydrogen are hydrogen."""
 
-NUMBERS |= dict.fromkeys(("D", "T"), 1)
+HYDROGEN = 1
+
+NUMBERS |= dict.fromkeys(("D", "T"), HYDROGEN)
 
 
 def number(symbol: str) -> int:

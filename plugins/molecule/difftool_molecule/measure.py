@@ -11,12 +11,10 @@ import numpy as np
 
 from difftool import DataError, Item
 
-from .elements import SYMBOLS, number
+from .elements import HYDROGEN, SYMBOLS, number
 from .files import atoms_of, molecule
 from .options import MOST_ATOMS, MoleculeOptions
 from .reader import Atoms
-
-HYDROGEN = 1
 
 USUAL = 0.995
 """Share of the molecules whose sizes are usual."""

@@ -12,13 +12,11 @@ import torch
 from difftool import Batch, Condition, DataError, Description, Finding, Item, Modality, Options, Rng, Streams, remark, scan_folder
 
 from .connect import parts
-from .elements import SYMBOLS, number
+from .elements import HYDROGEN, SYMBOLS, number
 from .files import SUFFIXES, columns_of, molecule
 from .molecule import Molecule
 from .options import MoleculeOptions, MoleculeRequest
-from .request import placed, real, template
-
-HYDROGEN = 1
+from .request import fragment, placed, real, template
 
 
 class MoleculeModality(Modality):
@@ -69,10 +67,19 @@ class MoleculeModality(Modality):
 
     def read(self, item: Item) -> np.ndarray:
         """The molecule, with its centre at the origin."""
-        found = self._whole(molecule(item.path, item.part), item)
-        if self.options.hydrogens == "drop":
-            found = found.taken(np.flatnonzero(found.numbers != HYDROGEN))
+        found = self._bare(self._whole(molecule(item.path, item.part), item))
         self._refuse(found, item)
+        return self._raw(found)
+
+    def read_sample(self, item: Item) -> np.ndarray:
+        """All of it, in how many parts soever: whether it hangs together is what is to be measured."""
+        return self._raw(self._bare(molecule(item.path, item.part)))
+
+    def _bare(self, found: Molecule) -> Molecule:
+        """Without hydrogens, where those are dropped."""
+        return found.taken(np.flatnonzero(found.numbers != HYDROGEN)) if self.options.hydrogens == "drop" else found
+
+    def _raw(self, found: Molecule) -> np.ndarray:
         raw = found.raw()
         raw[:, :3] -= raw[:, :3].mean(0)
         if not self.charged:
@@ -131,15 +138,19 @@ class MoleculeModality(Modality):
 
     def template(self, description: Description, n: int, rng: Streams, request: Options) -> Batch:
         """Sizes distributed as the data's, or as asked for; the fragment that is kept comes first in each."""
-        return template(description, n, rng, request if isinstance(request, MoleculeRequest) else MoleculeRequest())
+        asked = _asked(request)
+        return template(description, n, rng, asked, self._fragment(asked))
+
+    def _fragment(self, asked: MoleculeRequest) -> np.ndarray:
+        return fragment(asked.fragment, self.options.hydrogens == "keep")
 
     # --- raw -> files ------------------------------------------------------------------------------------------------
 
     def write(self, example: np.ndarray, stem: Path, info: Mapping[str, Any], request: Options) -> Path:
         from .write import write
 
-        asked = request if isinstance(request, MoleculeRequest) else MoleculeRequest()
-        return write(placed(example, asked), stem, "sdf" if asked.format == "auto" else asked.format, info)
+        asked = _asked(request)
+        return write(placed(example, self._fragment(asked)), stem, "sdf" if asked.format == "auto" else asked.format, info)
 
     def preview(self, examples: Sequence[np.ndarray], stem: Path, titles: Sequence[str] = ()) -> Path:
         from difftool_image.write import write_png
@@ -157,6 +168,11 @@ class MoleculeModality(Modality):
         from .check import findings
 
         return findings(self, items)
+
+
+def _asked(request: Options) -> MoleculeRequest:
+    """What is wished for; nothing in particular where the wish is another modality's, or none."""
+    return request if isinstance(request, MoleculeRequest) else MoleculeRequest()
 
 
 def name(item: Item) -> str:

@@ -21,17 +21,20 @@ def _auto(value: Any) -> Any:
 
 
 def _symbols(value: Any) -> Any:
-    """``"h, C,N"``, or a list of such -> ("H", "C", "N")."""
+    """``"C, h,N"``, or a list of such -> ("H", "C", "N"): each once, by atomic number, so that the same elements are the same setting."""
     if isinstance(value, str) and value.strip().lower() == "auto":
         return "auto"
     symbols = value.split(",") if isinstance(value, str) else value
     if not isinstance(symbols, (list, tuple)) or not all(isinstance(symbol, str) for symbol in symbols):
         return value
-    return tuple(_symbol(symbol.strip()) for symbol in symbols if symbol.strip())
+    found = {_symbol(symbol.strip()) for symbol in symbols if symbol.strip()}
+    if not found:
+        raise ValueError("no element is named; elements are written as in H,C,N,O,F")
+    return tuple(sorted(found, key=SYMBOLS.index))
 
 
 def _symbol(text: str) -> str:
-    if text.capitalize() not in SYMBOLS:
+    if text.capitalize() not in SYMBOLS[1:]:
         raise ValueError(f"{text!r} is no element; elements are written as in H,C,N,O,F")
     return text.capitalize()
 
@@ -51,7 +54,7 @@ class MoleculeOptions(Options):
     hydrogens: Literal["keep", "drop"] = Field("keep", description="keep hydrogen atoms as the files have them, or drop them all")
     max_atoms: Atoms = Field(
         "auto",
-        description="larger molecules are left out; auto takes all but those that are more than twice as large as 199 of 200",
+        description="larger molecules are left out; auto takes all but those of more than 50 atoms and twice as large as 199 of 200",
         json_schema_extra={"metavar": "auto|N"},
     )
     fragments: Literal["largest", "keep", "skip"] = Field(
@@ -68,7 +71,7 @@ class MoleculeRequest(Options):
     atoms: NonNegativeInt = Field(0, le=MOST_ATOMS, description="atoms of each sample; 0 for sizes as they occur in the data")
     fragment: str = Field(
         "",
-        description="a molecule, or several parts of one, that every sample holds as it stands in the file; the rest is made around it",
+        description="a molecule, in one part or several, that every sample holds as it stands in the file; the rest is made around it",
         json_schema_extra={"metavar": "FILE"},
     )
     format: Literal["auto", "sdf", "xyz"] = Field("auto", description="kind of file: SDF with perceived bonds, or XYZ; auto is sdf")

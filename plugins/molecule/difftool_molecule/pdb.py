@@ -17,7 +17,7 @@ import numpy as np
 
 from difftool import DataError
 
-from .elements import NUMBERS
+from .elements import HYDROGEN, NUMBERS
 from .molecule import Molecule, checked
 from .reader import Atoms, Columns, Reader, called, held, whole_text
 
@@ -117,9 +117,14 @@ def _bonded(ligand: Ligand) -> tuple[tuple[int, int, int], ...] | None:
 
 
 def _number(line: str) -> int:
-    """The atomic number by the columns of the element; where they are blank, by the atom's name, whose symbol ends in its second column."""
+    """The atomic number by the columns of the element; where they are blank, by the atom's name, whose symbol ends in its second column.
+
+    A name of four letters that begins with H, such as HG11, is a hydrogen's, and has no room for that.
+    """
     if symbol := line[76:78].strip():
         return NUMBERS.get(symbol, 0)
+    if line[12:13] == "H" and " " not in line[12:16]:
+        return HYDROGEN
     return NUMBERS.get(line[12:14].strip(" 0123456789"), 0)
 
 

@@ -9,12 +9,11 @@ import numpy as np
 
 from .bonds import bonds
 from .chemistry import has_rdkit, require_rdkit
+from .elements import HYDROGEN
 from .molecule import Molecule
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol, RWMol
-
-HYDROGEN = 1
 
 ITERATIONS = 20_000
 """Combinations of valencies that RDKit may try on one molecule, which takes it a third of a second.

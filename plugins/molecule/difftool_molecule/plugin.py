@@ -5,9 +5,9 @@ from __future__ import annotations
 from difftool import ModalitySpec, RecipeSpec, Spec, hookimpl
 
 RECIPES = {
-    "tiny": "small molecules in an hour on a CPU",
-    "demo": "as tiny, on small organic molecules of an asked size, stopped as soon as most of their atoms are bonded as they should be",
-    "small": "drug-like fragments on one GPU",
+    "tiny": "molecules of some twenty atoms in an hour on a CPU (about 1.4 M parameters)",
+    "demo": "as tiny, on small organic molecules, rounder or longer as asked, stopped when most atoms are bonded well",
+    "small": "molecules of up to some fifty atoms on one GPU (about 6 M parameters)",
     "qm9-edm": "QM9 as in Hoogeboom et al. 2022 (arXiv:2203.17003): EGNN 9x256, polynomial schedule, 1000 levels",
 }
 

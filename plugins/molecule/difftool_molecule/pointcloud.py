@@ -11,9 +11,8 @@ from torch import Tensor
 from difftool import Batch, Description, Representation
 
 from .centred import AXES, Centred
+from .molecule import CHARGE, NUMBER
 from .options import PointCloudOptions
-
-NUMBER, CHARGE = 3, 4  # columns of a raw atom
 
 
 class PointCloud(Representation):

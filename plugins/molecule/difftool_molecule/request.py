@@ -10,19 +10,21 @@ import torch
 
 from difftool import Batch, Description, Streams, UsageError
 
-from .elements import SYMBOLS
+from .elements import HYDROGEN, SYMBOLS
 from .files import columns_of, molecule
+from .molecule import NUMBER
 from .options import MoleculeRequest
 
 
-def template(description: Description, n: int, rng: Streams, wish: MoleculeRequest) -> Batch:
+def template(description: Description, n: int, rng: Streams, wish: MoleculeRequest, given: np.ndarray) -> Batch:
     """A raw batch ``[n, atoms, 5]`` of zeros, but for the fragment's atoms, which come first and are known.
+
+    Args:
+        given: the fragment, ``[k, 5]``.
 
     Raises:
         UsageError: the fragment leaves no atom to be made, or holds an element that the model does not know.
-        DataError: the fragment's file cannot be used.
     """
-    given = fragment(wish.fragment) if wish.fragment else np.zeros((0, 5), np.float32)
     _refuse(given, description, wish)
     sizes = _sizes(description, len(given), rng.uniform((n,)).double().cpu().numpy(), wish)
     x = np.zeros((n, sizes.max(), 5), np.float32)
@@ -54,7 +56,7 @@ def _sizes(description: Description, given: int, uniform: np.ndarray, wish: Mole
 
 def _refuse(given: np.ndarray, description: Description, wish: MoleculeRequest) -> None:
     known = description.extra["elements"]
-    if strange := sorted({int(z) for z in given[:, 3]} - set(known)):
+    if strange := sorted({int(z) for z in given[:, NUMBER]} - set(known)):
         symbols = ", ".join(SYMBOLS[z] for z in strange)
         raise UsageError(
             f"{wish.fragment} holds {symbols}, which the model has never seen: it knows {', '.join(SYMBOLS[z] for z in known)}. "
@@ -67,18 +69,26 @@ def _refuse(given: np.ndarray, description: Description, wish: MoleculeRequest) 
 
 
 @lru_cache(maxsize=4)
-def fragment(path: str) -> np.ndarray:
-    """``[k, 5]``, the first molecule of a file, where it lies."""
+def fragment(path: str, hydrogens: bool) -> np.ndarray:
+    """``[k, 5]``, the molecule in a file, where it lies, with its hydrogens or without; of no path, no atoms.
+
+    Raises:
+        UsageError: the file holds several molecules.
+        DataError: it cannot be used.
+    """
+    if not path:
+        return np.zeros((0, 5), np.float32)
     file = Path(path).expanduser()
-    columns_of(file)
-    return molecule(file, 0).raw()
+    if (count := len(columns_of(file))) > 1:
+        raise UsageError(f"{path} holds {count:,} molecules. Give a file of one, whose parts need not be connected.")
+    raw = molecule(file).raw()
+    return raw if hydrogens else raw[raw[:, NUMBER] != HYDROGEN]
 
 
-def placed(example: np.ndarray, wish: MoleculeRequest) -> np.ndarray:
-    """A sample moved to where the fragment that it holds lies, and with that fragment to the digit."""
-    if not wish.fragment:
+def placed(example: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """A sample moved to where the fragment ``[k, 5]`` that it holds lies, and with that fragment to the digit."""
+    if not len(given):
         return example
-    given = fragment(wish.fragment)
     example = example.copy()
     example[:, :3] += given[:, :3].mean(0) - example[: len(given), :3].mean(0)
     example[: len(given)] = given

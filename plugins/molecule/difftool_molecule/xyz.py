@@ -74,7 +74,7 @@ class XyzReader(TextReader):
 
     def parse(self, text: str, name: str) -> Molecule:
         first, _, rest = text.replace("*^", "e").partition("\n")
-        if not first.strip().isdigit():
+        if not first.strip().isdecimal():
             raise DataError(f"{name} does not begin with the number of its atoms, but with {first.strip()[:40]!r}. Correct or remove it.")
         comment, _, rest = rest.partition("\n")
         lines, count = rest.rstrip().split("\n") if rest.strip() else [], int(first)
@@ -96,7 +96,7 @@ def _atom(row: list[str], layout: Layout, name: str) -> tuple[int, list[float], 
         number = NUMBERS.get(row[layout.symbol], 0)
         position = [float(row[start]), float(row[start + 1]), float(row[start + 2])]
         charge = 0 if layout.charge is None else int(float(row[layout.charge]))
-    except (ValueError, IndexError):
+    except (ValueError, OverflowError, IndexError):
         raise DataError(f"{name} is no symbol and three numbers, but {' '.join(row)[:60]!r}. Correct or remove it.") from None
     if not number:
         raise DataError(f"{name} is of no known element: {row[layout.symbol]!r}. Symbols are as in the periodic table: H, C, Cl.")

@@ -83,6 +83,27 @@ def test_formal_charges(tmp_path):
         assert [one.charged for one in atoms_of(path) if one] == [False, False, True]
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.uint64])
+def test_whole_numbers_of_any_type(tmp_path, kind):
+    arrays = padded()
+    path = save(tmp_path / "a.npz", **{**arrays, "numbers": arrays["numbers"].astype(kind)})
+    for part in range(3):
+        same(molecule(path, part), uncharged(part), 1e-6)
+
+
+def test_formal_charges_may_be_floats_and_partial_ones_are_none(tmp_path):
+    charges = np.zeros((3, 6))
+    charges[2, :3] = salt().charges
+    same(molecule(save(tmp_path / "formal.npz", **padded(), charges=charges), 2), salt(), 1e-6)
+    same(molecule(save(tmp_path / "partial.npz", **padded(), charges=charges / 2), 2), uncharged(2), 1e-6)
+
+
+def test_partial_charges_are_no_atomic_numbers(tmp_path):
+    path = save(tmp_path / "a.npz", positions=padded()["positions"], charges=np.full((3, 6), 0.4))
+    assert atoms_of(path) == [None] * 3
+    assert "there is no element" in refusal(path)
+
+
 def test_properties(tmp_path):
     path = save(
         tmp_path / "a.npz",
@@ -140,6 +161,7 @@ BAD = {
     "arrays that do not fit: positions [3, 6, 2]": padded() | {"positions": padded()["positions"][..., :2]},
     "no array offsets or sizes": flat(),
     "divides 11 atoms at places that do not fit": flat() | {"sizes": np.array([3, 5, 4])},
+    "arrays that do not fit: positions [11, 3], numbers [11], sizes [3]": flat() | {"sizes": np.array(["3", "5", "3"])},
     "at places that do not fit": flat() | {"offsets": np.array([0, 8, 3, 11])},
     "arrays that do not fit: positions [0, 6, 3]": {name: array[:0] for name, array in padded().items()},
 }

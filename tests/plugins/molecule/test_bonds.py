@@ -5,11 +5,24 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from difftool_molecule.bonds import LENGTHS, MARGINS, bonds, limits, order, orders, stable
+from difftool_molecule.bonds import LENGTHS, MARGINS, bonds, limits, stable
 from difftool_molecule.elements import SYMBOLS, number
 from difftool_molecule.molecule import Molecule
 
 from .geometries import ALL, BENZENE, METHANE, WATER, line, ring, tetrahedron, together, turned
+
+
+def orders(numbers: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """``[n, n]``, symmetric: the order of the bond between each two atoms, 0 where there is none."""
+    found = bonds(numbers, positions)
+    table = np.zeros((len(numbers), len(numbers)), int)
+    table[found.first, found.second] = table[found.second, found.first] = found.order
+    return table
+
+
+def order(first: int, second: int, distance: float) -> int:
+    """Of one bond of this length."""
+    return orders(np.array([first, second]), np.array([[0.0, 0, 0], [distance, 0, 0]]))[0, 1]
 
 
 def matrix(raw: np.ndarray) -> np.ndarray:

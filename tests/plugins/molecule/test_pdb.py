@@ -38,6 +38,12 @@ def test_every_ligand_is_a_molecule(tmp_path):
     assert [list(one.numbers) for one in atoms_of(path) if one] == [[6, 6, 17, 8], [6, 7]]
 
 
+def test_names_of_hydrogens_may_look_like_metals(tmp_path):
+    names = ("HG11", "HE21", "HO5'", "1HB ", " H1 ", "HG  ")
+    path = save(tmp_path / "a.pdb", "".join(atom(i, name, "LIG", 1.5 * i) for i, name in enumerate(names, 1)))
+    assert molecule(path).numbers.tolist() == [1, 1, 1, 1, 1, 80]
+
+
 def test_residues_of_the_chain_are_no_ligands(tmp_path):
     mse = atom(31, " N  ", "MSE", 9.0) + atom(32, "SE  ", "MSE", 11.0)
     path = save(tmp_path / "a.pdb", "SEQRES   1 A    2  ALA MSE\n" + CHAIN + mse + LIGAND)

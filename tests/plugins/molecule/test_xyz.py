@@ -104,10 +104,14 @@ BAD = {
     "says it has 4 atoms, and 3 lines follow": xyz(water()).replace("3\n", "4\n", 1),
     "says it has 2 atoms, and 3 lines follow": xyz(water()).replace("3\n", "2\n", 1),
     "does not begin with the number of its atoms, but with 'O 0 0 0'": "O 0 0 0\n",
+    "does not begin with the number of its atoms, but with '²'": "²\n\n",
     "has no atoms": "0\n\n",
     "atom 2, is of no known element: 'Q'": xyz(water()).replace("H ", "Q ", 1),
     "atom 1, is no symbol and three numbers, but 'O 0.000000 zero": xyz(water()).replace("O 0.000000 0.000000", "O 0.000000 zero", 1),
     "atom 3, is no symbol and three numbers": xyz(water()).replace("-0.763000 -0.477000", "-0.763000"),
+    "atom 2, is no symbol and three numbers, but 'H 0 0 1 inf'": (
+        "2\nProperties=species:S:1:pos:R:3:formal_charge:I:1\nO 0 0 0 0\nH 0 0 1 inf\n"
+    ),
     "atom 1: its position is not a number": xyz(water()).replace("0.119000", "nan"),
     "atom 1: its position is not a number (NaN or": xyz(water()).replace("0.119000", "inf"),
     "two atoms at one place: 1 and 2 are 0.0005": "2\n\nC 0 0 0\nC 0 0 0.0005\n",
