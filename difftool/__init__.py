@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Backbone": "nn.backbone",
     "Batch": "batch",
+    "Bridge": "bridge",
     "Condition": "description",
     "Conditioner": "conditioner",
     "Coefficients": "process.process",
@@ -95,6 +96,7 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from .batch import Batch as Batch
+    from .bridge import Bridge as Bridge
     from .conditioner import Conditioner as Conditioner
     from .data.findings import commonest as commonest
     from .data.findings import data_root as data_root

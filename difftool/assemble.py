@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import blake2b
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from . import __version__
 from .batch import Batch
+from .bridge import Bridge
 from .conditioner import Conditioner
 from .config import AUTO, NONE, Config, Part, config_from_dict
 from .data.cache import Cache, Progress, fingerprint, listing, open_cache, place
@@ -50,6 +51,19 @@ def make_metric(part: Part, registry: Registry, description: Description) -> Met
     return _build(registry, "metric", part, description)
 
 
+def make_representation(config: Config, registry: Registry, description: Description) -> Representation:
+    return _build(registry, "representation", config.representation, description)
+
+
+def make_bridge(
+    config: Config, registry: Registry, description: Description, representation: Representation | None = None
+) -> Bridge | None:
+    """What hands an earlier stage's examples on to this one; None where there is no earlier one."""
+    if config.bridge.use == NONE:
+        return None
+    return _build(registry, "bridge", config.bridge, description, representation or make_representation(config, registry, description))
+
+
 MEASURED = 512
 """Examples that a representation is shown to measure what it needs; many are parts of longer ones, drawn as in training."""
 
@@ -75,7 +89,16 @@ def open_dataset(
     description, values = _described(config, modality, cache)
     dataset = Dataset(cache, modality, description, values, source_of(config), config.data.bucket)
     found = _measured(config, registry, dataset) if measured is None else measured
-    return config, replace(dataset, description=replace(description, measured=found))
+    description = replace(description, measured=found)
+    return config, replace(dataset, description=_bridged(config, registry, description))
+
+
+def _bridged(config: Config, registry: Registry, description: Description) -> Description:
+    """With the conditions that the bridge sets, which hang on the representation and so on what was measured."""
+    bridge = make_bridge(config, registry, description)
+    if bridge is None:
+        return description
+    return replace(description, conditions=_with_own(description.conditions, bridge.conditions(), f"{config.bridge.use} bridge"))
 
 
 def open_examples(config: Config, registry: Registry, *, progress: Progress | None = None) -> tuple[Path, Modality, Cache]:
@@ -113,8 +136,7 @@ def _measured(config: Config, registry: Registry, dataset: Dataset) -> Mapping[s
     note = place(f"measured/{blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=10).hexdigest()}.json")
     with suppress(FileNotFoundError, ValueError):
         return json.loads(note.read_text(encoding="utf-8"))
-    representation: Representation = _build(registry, "representation", part, description)
-    found = representation.measure(_some_batches(dataset))
+    found = make_representation(config, registry, description).measure(_some_batches(dataset))
     if found:
         write_text(note, json.dumps(found))
     return found
@@ -183,14 +205,21 @@ def _described(config: Config, modality: Modality, cache: Cache) -> tuple[Descri
     for name, part in config.conditions.items():
         if part.use != NONE:
             found[name], values[name] = condition(name, part.use, cache.columns)
+    conditions = _with_own(found, own, f"{config.modality.use} modality")
+    return Description(shape, cache.dtype.name, len(cache), conditions, extra, cache.content), values
+
+
+def _with_own(found: Mapping[str, Condition], own: Iterable[Condition], owner: str) -> dict[str, Condition]:
+    """The data's conditions, and those that a part of the model sets itself."""
+    both = dict(found)
     for c in own:
-        if c.name in found:
+        if c.name in both:
             raise DataError(
-                f"The column {c.name!r} has the name of a condition that the {config.modality.use} modality sets itself. "
+                f"The column {c.name!r} has the name of a condition that the {owner} sets itself. "
                 f"Rename the column, or leave it out with --set conditions.{c.name}.use=none."
             )
-        found[c.name] = c
-    return Description(shape, cache.dtype.name, len(cache), found, extra, cache.content), values
+        both[c.name] = c
+    return both
 
 
 def build_stage(
@@ -198,16 +227,16 @@ def build_stage(
 ) -> Stage:
     """Every part of a model, its network freshly initialised from the config's seed and on the device."""
     modality = modality or make_modality(config, registry)
-    representation: Representation = _build(registry, "representation", config.representation, description)
+    representation = make_representation(config, registry, description)
+    bridge = make_bridge(config, registry, description, representation)
     process = build_process(config, registry)
     torch.manual_seed(key(config.train.seed, "weights"))
-    denoiser = _build_denoiser(config, registry, description, representation, process).to(device)
+    denoiser = _build_denoiser(config, registry, description, representation, process, bridge).to(device)
     denoiser.precision = choose_precision(config.train.precision, device)
     sampler: Sampler = registry.load(registry.get("sampler", config.sampler.use))
     objective: Objective = _build(registry, "objective", config.objective)
-    return Stage(
-        modality, representation, process, denoiser, objective, sampler, config.sampler.options.model_dump(), description, config.to_dict()
-    )
+    knobs = config.sampler.options.model_dump()
+    return Stage(modality, representation, process, denoiser, objective, sampler, knobs, description, config.to_dict(), bridge)
 
 
 def build_process(config: Config, registry: Registry) -> Process:
@@ -219,9 +248,12 @@ def build_process(config: Config, registry: Registry) -> Process:
 
 
 def _build_denoiser(
-    config: Config, registry: Registry, description: Description, representation: Representation, process: Process
+    config: Config, registry: Registry, description: Description, representation: Representation, process: Process, bridge: Bridge | None
 ) -> Denoiser:
-    conditioners = {name: _build_conditioner(config, registry, c) for name, c in description.conditions.items()}
+    own = {c.name for c in bridge.conditions()} if bridge else set()
+    conditioners = {name: _build_conditioner(config, registry, c) for name, c in description.conditions.items() if name not in own}
+    width = next((c.vector for c in conditioners.values() if c.vector), None)
+    conditioners |= {name: _always_given(registry, c, width) for name, c in description.conditions.items() if name in own}
     interface = Interface(
         shape=representation.shape,
         vector=_common_width("vector", {name: c.vector for name, c in conditioners.items()}),
@@ -246,6 +278,14 @@ def _build_conditioner(config: Config, registry: Registry, condition: Condition)
     if part is None or part.use == NONE:  # of a column that is left out there is no condition: this one is the modality's own
         part = default_part(registry, condition.kind)
     return _build(registry, "conditioner", part, condition)
+
+
+def _always_given(registry: Registry, condition: Condition, width: int | None) -> Conditioner:
+    """Of a condition that training never leaves open; its vector, where it has one, is as wide as the others."""
+    fields = registry.options(registry.get("conditioner", condition.kind)).model_fields
+    wanted = {"dropout": 0.0, "width": width}
+    options = {name: value for name, value in wanted.items() if name in fields and value is not None}
+    return _build(registry, "conditioner", default_part(registry, condition.kind, **options), condition)
 
 
 def _build(registry: Registry, kind: str, part: Part, *context: Any) -> Any:

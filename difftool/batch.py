@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import torch
 from torch import Tensor
 
 
@@ -32,9 +33,26 @@ class Batch:
         mask, known = (None if t is None else f(t) for t in (self.mask, self.known))
         return Batch(f(self.x), {k: f(v) for k, v in self.cond.items()}, mask, known)
 
+    def part(self, start: int, size: int) -> Batch:
+        """``size`` examples from ``start`` on; a tensor that all examples share goes whole to each part."""
+        whole = len(self)
+        return self.map(lambda t: t[start : start + size] if len(t) == whole else t)
+
     def with_x(self, x: Tensor) -> Batch:
         return replace(self, x=x)
 
     def with_cond(self, /, **cond: Tensor) -> Batch:
         """The same batch with these conditions added or replaced."""
         return replace(self, cond={**self.cond, **cond})
+
+
+def together(batches: Sequence[Batch]) -> Batch:
+    """Batches of the same shapes as one. What is absent from one is absent from all."""
+
+    def joined(tensors: Sequence[Tensor | None]) -> Tensor | None:
+        present = [t for t in tensors if t is not None]
+        return torch.cat(present) if present else None
+
+    first = batches[0]
+    cond = {name: torch.cat([batch.cond[name] for batch in batches]) for name in first.cond}
+    return Batch(torch.cat([batch.x for batch in batches]), cond, joined([b.mask for b in batches]), joined([b.known for b in batches]))

@@ -104,3 +104,15 @@ def difftool_conditioners() -> list[Spec]:
         _conditioner("number", "Fourier features of a number", "number:Number", "NumberOptions"),
         _conditioner("vector", "a linear map of a vector", "vector:Vector", "VectorOptions"),
     ]
+
+
+@hookimpl
+def difftool_bridges() -> list[Spec]:
+    return [
+        Spec(
+            "resample",
+            "fewer entries along some axes, and a smooth way back",
+            "difftool.bridges.resample:Resample",
+            "difftool.bridges.options:ResampleOptions",
+        )
+    ]

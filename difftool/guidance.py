@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor
@@ -20,14 +20,19 @@ def guide(
     cond: Cond,
     mask: Tensor | None = None,
     *,
+    kept: Collection[str] = (),
     scale: float = 1.0,
     low: float = 0.0,
     high: float | None = None,
     rescale: float = 0.0,
     clip: float = 0.0,
 ) -> Denoise:
-    """Everything the config table ``guidance`` says: ``guide(denoiser, cond, mask, **options.model_dump())``."""
-    denoise = classifier_free(denoiser, cond, mask, scale, rescale)
+    """Everything the config table ``guidance`` says: ``guide(denoiser, cond, mask, **options.model_dump())``.
+
+    Args:
+        kept: conditions that guidance never takes away.
+    """
+    denoise = classifier_free(denoiser, cond, mask, scale, rescale, kept)
     if low > 0 or high is not None:
         denoise = within(denoise, bind(denoiser, cond, mask), low, high)
     return clipped(denoise, clip) if clip > 0 else denoise
@@ -42,12 +47,17 @@ def bind(denoiser: Denoiser, cond: Cond, mask: Tensor | None = None) -> Denoise:
     return denoise
 
 
-def classifier_free(denoiser: Denoiser, cond: Cond, mask: Tensor | None = None, scale: float = 1.0, rescale: float = 0.0) -> Denoise:
+def classifier_free(
+    denoiser: Denoiser, cond: Cond, mask: Tensor | None = None, scale: float = 1.0, rescale: float = 0.0, kept: Collection[str] = ()
+) -> Denoise:
     """x0(null) + scale * (x0(cond) - x0(null))   (Ho & Salimans 2022, arXiv:2207.12598, Eq. 6), both in one batch.
 
     One evaluation of half the size where that is enough: at scale 1, at scale 0, and where nothing is given.
+
+    Args:
+        kept: conditions that are given to both.
     """
-    null = denoiser.null(cond)
+    null = denoiser.null(cond) | {name: cond[name] for name in kept}
     if scale == 1 or all(torch.allclose(cond[name], null[name], rtol=0, atol=0, equal_nan=True) for name in null):
         return bind(denoiser, cond, mask)
     if scale == 0:

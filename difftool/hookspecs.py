@@ -78,6 +78,14 @@ def difftool_conditioners() -> Iterable[Spec]:
 
 
 @hookspec
+def difftool_bridges() -> Iterable[Spec]:
+    """What a later stage of a cascade is shown of an earlier one. Target: ``Bridge`` subclass, called with
+    (options, description, representation).
+    """
+    raise NotImplementedError
+
+
+@hookspec
 def difftool_metrics() -> Iterable[Spec]:
     """How good examples are. Target: ``Metric`` subclass, called with (options, description)."""
     raise NotImplementedError

@@ -18,6 +18,7 @@ KINDS: dict[str, str] = {
     "sampler": "samplers",
     "objective": "objectives",
     "conditioner": "conditioners",
+    "bridge": "bridges",
     "metric": "metrics",
     "recipe": "recipes",
 }

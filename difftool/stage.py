@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .bridge import Bridge
 from .denoiser import Denoiser
 from .description import Description
 from .modality import Modality
@@ -22,6 +23,7 @@ class Stage:
     Attributes:
         knobs: the sampler's own settings.
         config: the resolved configuration, as plain data, saved in the model file.
+        bridge: to an earlier stage of a cascade; None for a model that stands alone.
     """
 
     modality: Modality
@@ -33,3 +35,4 @@ class Stage:
     knobs: Mapping[str, Any]
     description: Description
     config: Mapping[str, Any]
+    bridge: Bridge | None = None

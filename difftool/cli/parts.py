@@ -111,7 +111,12 @@ def _shown(parts: Registry, kind: str, spec: Spec) -> str:
     if names := getattr(spec, "metrics", ()):
         head.append(f"metrics: {', '.join(names)}")
     rows = [
-        (name, _metavar(field.annotation), _plain(field.get_default(call_default_factory=True)), field.description or "")
+        (
+            name,
+            _metavar(field.annotation),
+            "" if field.is_required() else _plain(field.get_default(call_default_factory=True)),
+            field.description or "",
+        )
         for name, field in model.model_fields.items()
     ]
     return "\n".join(head) + ("\n\n" + table(rows, ("option", "takes", "default", "")) if rows else "\n\nIt has no options.")

@@ -31,18 +31,32 @@ if TYPE_CHECKING:
     type=click.IntRange(1),
     help="Train to this step, not the run's own last one; a rate that decays is planned anew.",
 )
+@click.option("--stage", metavar="NAME", help="Of a cascade, only this stage.")
 @click.option("--device", help="Another device than the run's own.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @over_devices
 @click.pass_context
-def resume(ctx: click.Context, run: str, steps: int | None, device: str | None, as_json: bool, **processes: Any) -> None:
-    """Go on with RUN (a path, a name in runs/, or latest) from its newest checkpoint, as if it had never stopped."""
-    from ..engine.folder import RunFolder, find_run
+def resume(ctx: click.Context, run: str, steps: int | None, stage: str | None, device: str | None, as_json: bool, **processes: Any) -> None:
+    """Go on with RUN (a path, a name in runs/, or latest) from its newest checkpoint, as if it had never stopped.
 
-    folder = RunFolder.open(find_run(run))
+    Of a cascade, the stages are gone on with in turn, and those that have not begun are trained.
+    """
+    from ..engine.folder import CASCADE, RunFolder, find_run, is_cascade
+
+    path, parts = find_run(run), registry(ctx)
+    if is_cascade(path):
+        from .cascade import Work, train_cascade
+        from .stages import stages_of
+
+        stages = stages_of(path / CASCADE, parts, project=None)
+        train_cascade(Work(path, stages, stage, steps=steps, device=device, processes=processes), parts, as_json)
+        return
+    if stage is not None:
+        raise UsageError(f"--stage names a stage of a cascade, and {path} is one run: leave it out.")
+    folder = RunFolder.open(path)
     if launched(**processes):
         return
-    told(resume_run(folder, registry(ctx), steps, device), as_json)
+    told(resume_run(folder, parts, steps, device), as_json)
 
 
 def run_config(folder: RunFolder, parts: Registry) -> Config:

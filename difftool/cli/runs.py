@@ -45,19 +45,54 @@ def _summary(folder: RunFolder) -> dict[str, Any]:
     }
 
 
+def _cascade_summary(cascade: Path) -> dict[str, Any]:
+    """A cascade as one line: its stages together, and each of those that have begun."""
+    from ..engine.folder import CASCADE, RunFolder, stage_runs
+
+    begun = {path.name: _summary(RunFolder(path)) for path in stage_runs(cascade)}
+    try:
+        stages = tomllib.loads((cascade / CASCADE).read_text(encoding="utf-8")).get("stage", [])
+    except (OSError, ValueError):
+        stages = []
+    names = [str(stage.get("name")) for stage in stages]
+    plans = [
+        0 if "run" in stage else begun.get(name, stage.get("train", {})).get("steps", 0) for name, stage in zip(names, stages, strict=True)
+    ]
+    own = [begun[name] for name in names if name in begun]
+    return {
+        "run": str(cascade),
+        "cascade": names,
+        "modality": stages[0].get("modality", {}).get("use", own[0]["modality"] if own else "?") if stages else "?",
+        "data": own[0]["data"] if own else None,
+        "step": sum(one["step"] for one in own),
+        "steps": sum(plans),
+        "finished": all(begun.get(name, {}).get("finished", False) for name, steps in zip(names, plans, strict=True) if steps),
+        "stages": own,
+    }
+
+
+def _row(summary: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The lines of a run, or of a cascade and its stages."""
+    if "cascade" not in summary:
+        loss = _cell(summary["loss"])
+        return [(summary["run"], summary["modality"], summary["process"], f"{summary['step']}/{summary['steps']}", loss, summary["data"])]
+    kind = f"cascade of {len(summary['cascade'])}"
+    head = (summary["run"], summary["modality"], kind, f"{summary['step']}/{summary['steps']}", "-", _cell(summary["data"]))
+    return [head, *((f"  {line[0]}", *line[1:]) for stage in summary["stages"] for line in _row(stage))]
+
+
 @runs.command("list")
 @click.argument("root", default="runs", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON on stdout.")
 def list_(root: Path, as_json: bool) -> None:
-    """List the runs in ROOT, the latest first."""
-    from ..engine.folder import RunFolder, list_runs
+    """List the runs and cascades in ROOT, the latest first."""
+    from ..engine.folder import RunFolder, is_cascade, list_runs
 
-    found = [_summary(RunFolder.open(path)) for path in list_runs(root)]
+    found = [_cascade_summary(path) if is_cascade(path) else _summary(RunFolder.open(path)) for path in list_runs(root)]
     if as_json:
         out_json(found)
     elif found:
-        rows = [(r["run"], r["modality"], r["process"], f"{r['step']}/{r['steps']}", _cell(r["loss"]), r["data"]) for r in found]
-        out(table(rows, ("run", "modality", "process", "step", "loss", "data")))
+        out(table([row for summary in found for row in _row(summary)], ("run", "modality", "process", "step", "loss", "data")))
     else:
         say(f"There is no run in {root.resolve()} yet.")
 
@@ -70,7 +105,16 @@ def _cell(value: Any) -> str:
 @click.argument("run", default="latest")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON on stdout.")
 def show(run: str, as_json: bool) -> None:
-    """Show one RUN: where it stands, and the configuration it was made with."""
+    """Show one RUN: where it stands, and the configuration it was made with. Of a cascade, each of its stages."""
+    from ..engine.folder import CASCADE, find_run, is_cascade
+
+    if is_cascade(cascade := find_run(run)):
+        if as_json:
+            out_json(_cascade_summary(cascade))
+            return
+        out(table(_row(_cascade_summary(cascade)), ("run", "modality", "process", "step", "loss", "data")))
+        out("\n" + (cascade / CASCADE).read_text(encoding="utf-8").rstrip())
+        return
     folder = _open(run)
     summary = _summary(folder)
     if as_json:
@@ -93,7 +137,7 @@ def compare(names: tuple[str, ...], as_json: bool) -> None:
     """Set runs side by side: how they ended, and the settings in which they differ."""
     folders = [_open(name) for name in names]
     ends = [_summary(folder) for folder in folders]
-    settings = [_flat(_plain_config(folder)) for folder in folders]
+    settings = [flat(_plain_config(folder)) for folder in folders]
     keys = sorted({key for one in settings for key in one})
     differing = {key: [one.get(key) for one in settings] for key in keys if len({str(one.get(key)) for one in settings}) > 1}
     if as_json:
@@ -104,8 +148,9 @@ def compare(names: tuple[str, ...], as_json: bool) -> None:
     out(table(rows, ("", *(str(folder.path) for folder in folders))))
 
 
-def _flat(node: dict[str, Any], path: str = "") -> dict[str, Any]:
+def flat(node: dict[str, Any], path: str = "") -> dict[str, Any]:
+    """Nested tables as one, with dotted keys."""
     found: dict[str, Any] = {}
     for name, value in node.items():
-        found |= _flat(value, f"{path}{name}.") if isinstance(value, dict) else {f"{path}{name}": value}
+        found |= flat(value, f"{path}{name}.") if isinstance(value, dict) else {f"{path}{name}": value}
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +12,16 @@ import click
 
 from ..errors import Interrupted, RunExistsError, Terminated
 from ..files import unused
+from .chain import Ask, Chain, Told, chain_of
 from .console import out, out_json, say
 from .flags import Flag, Sectioned, registry
 from .progress import counted
 from .signals import terminate_at_once
-from .wish import Granted, Wish, granted, model_path, peeked_modality, wish_flags, wish_of, wishing
+from .wish import Granted, Wish, peeked_modality, wish_flags, wish_of, wishing
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..engine.generate import Generated
     from ..registry import Registry
 
@@ -36,7 +39,7 @@ class Sample(Sectioned):
 
 
 @click.command(cls=Sample, epilog=EPILOG)
-@wishing(Wish.n)
+@wishing(Wish.n, several=True)
 @click.option(
     "-o",
     "folder",
@@ -44,31 +47,108 @@ class Sample(Sectioned):
     type=click.Path(path_type=Path),
     help="Folder to write to. [default: a new one in samples/ beside the model]",
 )
+@click.option(
+    "--from",
+    "files",
+    metavar="FILE|DIR",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True),
+    help="Refine these, in place of an earlier stage's samples; may be repeated.",
+)
+@click.option("--stage", "entry", metavar="NAME", help="The stage that refines them. [default: the first that refines anything]")
+@click.option("--until", metavar="STAGE", help="Sample no further than this stage.")
+@click.option("--level", metavar="X", type=click.FloatRange(0), help="Noise on what is refined, in model units; hides its faults.")
+@click.option("--save-all", is_flag=True, help="Write the samples of every stage, each into a folder of its name.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @click.pass_context
-def sample(ctx: click.Context, model: str, folder: Path | None, as_json: bool, **wishes: Any) -> None:
-    """Make new examples with a trained model: a run, or a model file. Paths are printed on stdout."""
-    wish = wish_of(ctx, **wishes)
+def sample(
+    ctx: click.Context,
+    models: tuple[str, ...],
+    folder: Path | None,
+    files: tuple[Path, ...],
+    entry: str | None,
+    until: str | None,
+    level: float | None,
+    save_all: bool,
+    as_json: bool,
+    **wishes: Any,
+) -> None:
+    """Make new examples with a trained model: a run, or a model file. Paths are printed on stdout.
+
+    Of a cascade, or of several models, each refines what the one before it made.
+    """
+    wish, parts = wish_of(ctx, **wishes), registry(ctx)
+    counted_out = ctx.get_parameter_source("n") is not click.core.ParameterSource.DEFAULT
     terminate_at_once()
-    made = sample_model(model_path(model), registry(ctx), wish, folder, on_sample=None if as_json else out)
+    chain = chain_of(Ask(models, until, files, entry, level, counted_out), wish, parts)
+    made = sample_chain(chain, parts, folder, None if as_json else out, save_all)
     if as_json:
         out_json(made)
     else:
-        say(f"{wish.n} sample{'s' * (wish.n > 1)} in {made['folder']}, together on {made['sheet']}")
+        say(f"{chain.n} sample{'s' * (chain.n > 1)} in {made['folder']}, together on {made['sheet']}")
 
 
-def sample_model(
-    path: Path, parts: Registry, wish: Wish, folder: Path | None = None, on_sample: Callable[[str], None] | None = None
+def sample_model(path: Path, parts: Registry, wish: Wish) -> dict[str, Any]:
+    """Sample from one model into a new folder beside it; returns what was written."""
+    return sample_chain(chain_of(Ask([str(path)]), wish, parts), parts)
+
+
+def sample_chain(
+    chain: Chain,
+    parts: Registry,
+    folder: Path | None = None,
+    on_sample: Callable[[str], None] | None = None,
+    save_all: bool = False,
 ) -> dict[str, Any]:
-    """Sample into a folder that is new or empty; returns what was written.
+    """Sample stage after stage into a folder that is new or empty; returns what was written of the last.
 
     Args:
         on_sample: told of each file as it is done.
+        save_all: write every stage's samples, into folders below that one.
     """
-    folder = folder or _numbered(path.parent / "samples")
+    folder = folder or _numbered(chain.root)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunExistsError(f"{folder} already holds something; nothing in it was changed. Choose another -o.")
-    return _written(granted(path, parts, wish), folder, on_sample)
+    low, told, written = chain.low, chain.told, list[dict[str, Any]]()
+    for number, link in enumerate(chain.links):
+        if len(chain.links) > 1:
+            say(f"{link.name}:")
+        last = number == len(chain.links) - 1
+        place = (folder / link.name if save_all else folder) if last or save_all else None
+        drawn, one = _sampled(chain, number, parts, low, told, place, on_sample)  # a function of its own: it leaves the device empty
+        low, told = [each.example for each in drawn], [each.cond for each in drawn]
+        written += [{"stage": link.name, **one}] if one else []
+    result = {key: value for key, value in written[-1].items() if key != "stage"}
+    return {**result, "stages": written} if save_all else result
+
+
+def _sampled(
+    chain: Chain,
+    number: int,
+    parts: Registry,
+    low: Sequence[np.ndarray],
+    told: Sequence[Told],
+    folder: Path | None,
+    on_sample: Callable[[str], None] | None,
+) -> tuple[list[Generated], dict[str, Any]]:
+    """One stage's samples, and what was written of them; the last stage's are not kept."""
+    made, last = chain.grant(number, parts, low, told), number == len(chain.links) - 1
+    if folder is None:
+        return list(_unwritten(made, chain.links[number].name)), {}
+    kept: list[Generated] = []
+    written = _written(made, folder, on_sample, None if last else kept)
+    return kept, written
+
+
+def _unwritten(made: Granted, name: str) -> Iterator[Generated]:
+    """The samples of a stage that are only refined by the next."""
+    from ..engine.generate import generate
+
+    try:
+        yield from counted(generate(made.stage, made.request), made.request.n, "sampling")
+    except (KeyboardInterrupt, Terminated) as stopped:
+        kind = Terminated if isinstance(stopped, Terminated) else Interrupted
+        raise kind(f"Stopped in the stage {name}, before the last one; its samples are not kept.") from None
 
 
 def _numbered(root: Path) -> Path:
@@ -79,8 +159,12 @@ def _numbered(root: Path) -> Path:
     return root / str(number)
 
 
-def _written(made: Granted, folder: Path, on_sample: Callable[[str], None] | None) -> dict[str, Any]:
-    """Draw the samples and write each as it is done: files, a table of their conditions, and a sheet of the first ones."""
+def _written(made: Granted, folder: Path, on_sample: Callable[[str], None] | None, kept: list[Generated] | None = None) -> dict[str, Any]:
+    """Draw the samples and write each as it is done: files, a table of their conditions, and a sheet of the first ones.
+
+    Args:
+        kept: takes in the samples, for whoever needs them as they are.
+    """
     from ..engine.generate import generate
 
     modality, request = made.stage.modality, made.request
@@ -94,6 +178,8 @@ def _written(made: Granted, folder: Path, on_sample: Callable[[str], None] | Non
             file = modality.write(one.example, stem, {**made.info, "index": one.index, **_known(one.cond)}, request.shape)
             rows.append({"path": str(file), "index": one.index, "cond": dict(one.cond)})
             shown += [one] if len(shown) < SHEET else []
+            if kept is not None:
+                kept.append(one)
             if on_sample:
                 on_sample(str(file))
     except (KeyboardInterrupt, Terminated) as stopped:

@@ -52,8 +52,13 @@ def named_modality(args: list[str]) -> str:
     """The modality that a raw command line names, itself or through its config files."""
     if said := values_of(args, "-m", "--modality"):
         return said[-1]
-    files = [Path("difftool.toml"), *map(Path, values_of(args, "--config"))]
+    files = [Path("difftool.toml"), *map(Path, values_of(args, "--config")), *(Path(arg) for arg in args if is_cascade_file(arg))]
     return next((found for path in reversed(files) if (found := _modality_in(path))), "")
+
+
+def is_cascade_file(word: str) -> bool:
+    """Whether a word of the line is a cascade's file. Data never is TOML."""
+    return word.endswith(".toml")
 
 
 def _modality_in(path: Path) -> str:
@@ -61,7 +66,7 @@ def _modality_in(path: Path) -> str:
         found = tomllib.loads(path.read_text(encoding="utf-8")).get("modality")
     except (OSError, ValueError):
         return ""  # it is read again, and its faults told, when the config is resolved
-    return str(found.get("use", "")) if isinstance(found, dict) else ""
+    return str(found.get("use", "") if isinstance(found, dict) else found or "")
 
 
 def _usual(parts: Registry, modality: str, args: list[str]) -> Config | None:
@@ -112,7 +117,7 @@ def epilog() -> str:
 
 
 @click.command(cls=Train, epilog=epilog())
-@click.argument("data", required=False)
+@click.argument("words", nargs=-1, metavar="[CASCADE.toml] [DATA]")
 @click.option("-m", "--modality", metavar="NAME[/REPR]", help="The kind of data; difftool list modalities shows them.")
 @click.option("--recipe", metavar="NAME|FILE", help="A named configuration to start from; difftool list recipes shows them.")
 @click.option(
@@ -125,29 +130,45 @@ def epilog() -> str:
 )
 @click.option("--set", "sets", multiple=True, metavar="TABLE.KEY=VALUE", help="One setting; may be repeated.")
 @click.option("--run", metavar="DIR", type=click.Path(path_type=Path), help="The folder of the run. [default: a new one in runs/]")
+@click.option("--stage", metavar="NAME", help="Of a cascade, only this stage.")
 @click.option("--dry-run", is_flag=True, help="Build everything, measure, and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @over_devices
 @click.pass_context
 def train(
     ctx: click.Context,
-    data: str | None,
+    words: tuple[str, ...],
     modality: str | None,
     recipe: str | None,
     configs: tuple[Path, ...],
     sets: tuple[str, ...],
     run: Path | None,
+    stage: str | None,
     dry_run: bool,
     as_json: bool,
     **processes: Any,
 ) -> None:
-    """Train a model on DATA, a folder or file of your own; without DATA, on the modality's built-in demo set."""
+    """Train a model on DATA, a folder or file of your own; without DATA, on the modality's built-in demo set.
+
+    With CASCADE.toml, train the stages that it lists one after another, and go on where that was stopped.
+    """
     from ..config import gather, resolve
 
     parts = registry(ctx)
+    file, data = _file_and_data(words, ctx)
     flags = [flag for flag in given(ctx) if flag[1:] != ("train.batch", "auto")]
     fitting = len(flags) < len(given(ctx))
     flags += [("DATA", "data.path", str(data_path(data)))] if data else []
+    if file is not None:
+        from .cascade import Work, default_root, refuse_files, train_cascade
+        from .stages import stages_of
+
+        refuse_files(recipe=recipe, config=configs)
+        stages = stages_of(file, parts, modality, flags, sets)
+        train_cascade(Work(run or default_root(file), stages, stage, fitting, dry_run=dry_run, processes=processes), parts, as_json)
+        return
+    if stage is not None:
+        raise UsageError("--stage names a stage of a cascade, and none is named: difftool train CASCADE.toml --stage NAME")
 
     def resolved(*over: Layer) -> Config:
         return resolve(modality, gather(parts, modality, recipe, configs, flags, sets, over=over), parts)
@@ -162,6 +183,15 @@ def train(
     if launched(**processes, words=[] if given_run else ["--run", str(run)], before=lambda: _cached(config, parts)):
         return
     told(run_training(config, parts, run, fitting), as_json)
+
+
+def _file_and_data(words: tuple[str, ...], ctx: click.Context) -> tuple[Path | None, str | None]:
+    """The cascade's file and the data that a line names, either of which may not be there."""
+    file = Path(words[0]) if words and is_cascade_file(words[0]) else None
+    rest = words[1:] if file else words
+    if len(rest) > 1:
+        raise click.UsageError(f"Got {len(rest)} words where one folder or file, DATA, is meant: {' '.join(rest)}", ctx)
+    return file, (rest[0] if rest else None)
 
 
 def _cached(config: Config, parts: Registry) -> None:
@@ -204,21 +234,28 @@ def _new_path(config: Config) -> Path:
 
 
 def _plan(config: Config, parts: Registry, place: Path, fitting: bool, as_json: bool) -> None:
-    announce(config)
     from ..data.cache import trial_cache
-    from ..engine.plan import dry_run
-    from .training import built, opened, plan_lines, split_to_fit
+    from .training import plan_lines
 
     with trial_cache():
-        config, dataset = opened(config, parts)
-        stage = built(config, parts, dataset)
-        if fitting:
-            config, stage = split_to_fit(stage, config, parts, dataset)
-        plan = dry_run(stage, dataset, place)
+        plan = planned(config, parts, place, fitting)
     if as_json:
         out_json(plan)
     else:
         out(table(plan_lines(plan)))
+
+
+def planned(config: Config, parts: Registry, place: Path, fitting: bool) -> dict[str, Any]:
+    """What training would take, for a run below ``place``; a little of it is done, and nothing written there."""
+    announce(config)
+    from ..engine.plan import dry_run
+    from .training import built, opened, split_to_fit
+
+    config, dataset = opened(config, parts)
+    stage = built(config, parts, dataset)
+    if fitting:
+        config, stage = split_to_fit(stage, config, parts, dataset)
+    return dry_run(stage, dataset, place)
 
 
 def run_training(config: Config, parts: Registry, run: Path, fitting: bool = False) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +18,9 @@ from .console import command
 from .flags import Flag, flags_of, given, registry
 
 if TYPE_CHECKING:
-    from ..config import Config
+    import numpy as np
+
+    from ..config import Config, Layer
     from ..engine.generate import SampleRequest
     from ..options import Options
     from ..registry import Registry
@@ -40,6 +43,9 @@ class Wish:
     Attributes:
         flags, sets: settings that replace the model's own.
         every_label: all labels in turn, where nothing else is said.
+        under, over: of a stage of a cascade, settings that flags and sets lie over, and such as lie over them.
+        low: what a later stage refines, one raw example of the earlier stage for each sample.
+        level: noise added to what is shown of it.
     """
 
     n: int = 16
@@ -52,6 +58,10 @@ class Wish:
     flags: list[tuple[str, str, Any]] = field(default_factory=list)
     sets: tuple[str, ...] = ()
     every_label: bool = False
+    under: Sequence[Layer] = ()
+    over: Sequence[Layer] = ()
+    low: Sequence[np.ndarray] = ()
+    level: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -100,9 +110,16 @@ _OPTIONS = (
 )
 
 
-def wishing(n: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command the argument ``model`` and the options that ``wish_of`` takes; ``n`` samples unless more or fewer are asked for."""
+def wishing(n: int, several: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the argument ``model`` and the options that ``wish_of`` takes.
+
+    Args:
+        n: how many samples, unless more or fewer are asked for.
+        several: the argument is ``models``, any number of them.
+    """
     model = click.argument("model", default="latest", metavar="[RUN|MODEL|latest]")
+    if several:
+        model = click.argument("models", nargs=-1, metavar="[RUN|MODEL|CASCADE|latest]…")
     many = click.option("-n", default=n, metavar="N", show_default=True, type=click.IntRange(1), help="How many.")
 
     def given_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -160,11 +177,24 @@ def peeked_modality(args: list[str]) -> str:
     words = [arg for arg in args if not arg.startswith("-")]
     for word in [*words, "latest"]:
         try:
-            if found := modality_of(plain_config(model_path(word))):
+            if found := modality_of(_peeked_config(word)):
                 return found
         except DifftoolError:
             continue
     return ""
+
+
+def _peeked_config(word: str) -> dict[str, Any]:
+    """The configuration of a model or run, or of a cascade's first stage, as it is written."""
+    from ..engine.folder import CASCADE, find_run, is_cascade
+
+    if Path(word).is_file() or not is_cascade(folder := find_run(word)):
+        return plain_config(model_path(word))
+    try:
+        first = tomllib.loads((folder / CASCADE).read_text(encoding="utf-8"))["stage"][0]
+    except (OSError, ValueError, KeyError, IndexError):
+        return {}  # it is read again, and its faults told, when it is sampled from
+    return plain_config(Path(first["run"])) if "run" in first else first
 
 
 def modality_of(config: Mapping[str, Any]) -> str:
@@ -189,11 +219,17 @@ def model_path(text: str) -> Path:
 
 def plain_config(path: Path) -> dict[str, Any]:
     """The configuration in a model file's header, read without torch; empty when the file is not one of ours."""
+    found = plain_about(path).get("config")
+    return found if isinstance(found, dict) else {}
+
+
+def plain_about(path: Path) -> dict[str, Any]:
+    """What a model file's header says of the model, read without torch; empty when the file is not one of ours."""
     try:
         with open(path, "rb") as file:
             length = int.from_bytes(file.read(8), "little")
             header = json.loads(file.read(length)) if length < 100_000_000 else {}
-        return json.loads(header["__metadata__"]["about"])["config"]
+        return json.loads(header["__metadata__"]["about"])
     except (OSError, ValueError, KeyError, TypeError, MemoryError):
         return {}
 
@@ -214,7 +250,7 @@ def parse_conditions(items: tuple[str, ...]) -> dict[str, list[str]]:
 def granted(path: Path, parts: Registry, wish: Wish) -> Granted:
     """The model in a file, built, and the request that the wish makes of it."""
     before = plain_config(path)
-    config, shape = _settled(before, path, parts, wish) if before else (None, None)
+    config, shape = settled(before, path, parts, wish) if before else (None, None)
     from ..assemble import load_stage
 
     overrides = {name: config.to_dict()[name] for name in BUILT if config.to_dict()[name] != before[name]} if config else {}
@@ -225,16 +261,16 @@ def granted(path: Path, parts: Registry, wish: Wish) -> Granted:
     return Granted(stage, _request(stage, config, shape, wish), config, info)
 
 
-def _settled(before: dict[str, Any], path: Path, parts: Registry, wish: Wish) -> tuple[Config, Options]:
+def settled(before: dict[str, Any], path: Path, parts: Registry, wish: Wish) -> tuple[Config, Options]:
     """The model's configuration with the wishes laid over it, and the modality's own wishes; all faults at once, before torch."""
     from ..config import dict_layer, flag_layer, resolve
 
     modality = modality_of(before)
     layer = flag_layer([flag for flag in wish.flags if flag[1].partition(".")[0] in CHANGEABLE], wish.sets)
-    faults = [_fixed(layer.where((name,)), name) for name in layer.data if name not in CHANGEABLE]
+    faults = [_fixed(said.where((name,)), name) for said in (layer, *wish.over) for name in said.data if name not in CHANGEABLE]
     request, more = own_table(wish.flags, REQUEST, request_model(parts, modality), modality)
     try:
-        config = resolve(None, [dict_layer(before, str(path)), layer], parts)
+        config = resolve(None, [dict_layer(before, str(path)), *wish.under, layer, *wish.over], parts)
     except ConfigError as error:
         raise ConfigError([*faults, *more, *error.faults]) from None
     if faults or more or request is None:
@@ -270,7 +306,7 @@ def _request(stage: Stage, config: Config, shape: Options, wish: Wish) -> Sample
         labels = [name for name in stage.denoiser.conditioners if stage.description.conditions[name].kind == "label"]
         cond |= {name: ["all"] for name in labels if name not in cond}
     options = config.sample
-    return SampleRequest(wish.n, options.steps, options.batch, wish.seed, wish.start, config.guidance, cond, shape)
+    return SampleRequest(wish.n, options.steps, options.batch, wish.seed, wish.start, config.guidance, cond, shape, wish.low, wish.level)
 
 
 def _provenance(path: Path, config: Config, wish: Wish) -> dict[str, Any]:
@@ -281,4 +317,5 @@ def _provenance(path: Path, config: Config, wish: Wish) -> dict[str, Any]:
         "sampler": config.sampler.use,
         "steps": config.sample.steps,
         "guidance": config.guidance.scale,
+        **({"level": wish.level} if len(wish.low) else {}),
     }

@@ -15,14 +15,14 @@ AUTO = "auto"
 """The ``use`` of a condition whose conditioner follows from the data's column."""
 
 NONE = "none"
-"""The ``use`` of a condition that is switched off, and the ``recipe`` of a file that builds on none."""
+"""The ``use`` of a condition that is switched off and of a bridge that is not there, and the ``recipe`` of a file that builds on none."""
 
 # The tables that name a part. One whose default depends on another's choice stands after it.
-PARTS = ("modality", "representation", "backbone", "process", "density", "weighting", "schedule", "objective", "sampler")
+PARTS = ("modality", "representation", "backbone", "process", "density", "weighting", "schedule", "objective", "sampler", "bridge")
 
 PARENTS: dict[str, str] = {"representation": "modality", "density": "process", "weighting": "process", "schedule": "process"}
 
-DEFAULTS: dict[str, str] = {"backbone": "unet", "process": "edm", "objective": "denoising", "sampler": "heun"}
+DEFAULTS: dict[str, str] = {"backbone": "unet", "process": "edm", "objective": "denoising", "sampler": "heun", "bridge": NONE}
 
 ENGINE: dict[str, type[Options]] = {
     "data": DataOptions,
@@ -68,6 +68,7 @@ class Config:
     schedule: Part
     objective: Part
     sampler: Part
+    bridge: Part = field(default_factory=lambda: Part(NONE))
     conditions: Mapping[str, Part] = field(default_factory=dict)
     data: DataOptions = field(default_factory=DataOptions)
     train: TrainOptions = field(default_factory=TrainOptions)

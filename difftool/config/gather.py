@@ -23,21 +23,23 @@ def gather(
     sets: Iterable[str] = (),
     project: Path | None = PROJECT_FILE,
     over: Sequence[Layer] = (),
+    own: Sequence[Layer] = (),
 ) -> list[Layer]:
     """Weakest first, ready for ``resolve``. A file may name the recipe it builds on: ``recipe = "small"``, or ``"none"``.
 
     Args:
         over: layers that lie over the recipe, and below all that the user says.
+        own: layers of a file that is read already; they lie over the project file.
     """
-    files = [file_layer(path) for path in _files(project, configs)]
+    files = [*map(file_layer, _existing(project)), *own, *map(file_layer, configs)]
     top = flag_layer(flags, sets)
     named = recipe or next((str(layer.data["recipe"]) for layer in reversed(files) if "recipe" in layer.data), None)
     use, representation = _chosen(modality, [*files, top])
     return [*_recipe(registry, use, representation, named), *over, *files, top]
 
 
-def _files(project: Path | None, configs: Sequence[Path]) -> list[Path]:
-    return [*([project] if project is not None and project.is_file() else []), *configs]
+def _existing(project: Path | None) -> list[Path]:
+    return [project] if project is not None and project.is_file() else []
 
 
 def _chosen(modality: str | None, layers: list[Layer]) -> tuple[str, str]:

@@ -52,23 +52,30 @@ def text_layer(text: str, origin: str) -> Layer:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         return Layer(origin, faults=(_syntax_fault(str(error), origin),))
-    places = {path: f"{origin}:{line}" for path, line in _key_lines(text)}
+    places = {path: f"{origin}:{line}" for path, line in key_lines(text)}
     return Layer(origin, data, places)
 
 
 def file_layer(path: File) -> Layer:
     """A TOML file. A relative ``data.path`` in it counts from the file's own folder."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        return Layer(str(path), faults=(f"{path}: is not UTF-8 text (byte {error.start}), so it is no TOML file",))
-    except OSError as error:
-        return Layer(str(path), faults=(f"{path}: cannot be read: {error.strerror}",))
+    text, fault = file_text(path)
+    if fault:
+        return Layer(str(path), faults=(fault,))
     layer = text_layer(text, str(path))
     table = layer.data.get("data")
     if isinstance(table, dict) and isinstance(table.get("path"), str) and table["path"]:
         table["path"] = str(path.absolute().parent / File(table["path"]).expanduser())
     return layer
+
+
+def file_text(path: File) -> tuple[str, str]:
+    """The text of a TOML file, and what is wrong when it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8"), ""
+    except UnicodeDecodeError as error:
+        return "", f"{path}: is not UTF-8 text (byte {error.start}), so it is no TOML file"
+    except OSError as error:
+        return "", f"{path}: cannot be read: {error.strerror}"
 
 
 def recipe_layer(spec: RecipeSpec) -> Layer:
@@ -144,7 +151,7 @@ _TABLE = re.compile(r"^\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?$")
 _KEY = re.compile(r"""^\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
 
 
-def _key_lines(text: str) -> Iterator[tuple[Path, int]]:
+def key_lines(text: str) -> Iterator[tuple[Path, int]]:
     """Where keys and tables stand, line by line: near enough for a message, with no parser of our own."""
     table: Path = ()
     for number, line in enumerate(text.splitlines(), 1):

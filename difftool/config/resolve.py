@@ -148,6 +148,8 @@ class _Resolution:
         return "default"
 
     def _model(self, kind: str, use: str, place: str) -> type[Options] | None:
+        if use == NONE == DEFAULTS.get(kind):
+            return NoOptions
         try:
             return self.registry.options(self.registry.get(kind, use))
         except UsageError as error:

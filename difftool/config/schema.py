@@ -8,7 +8,7 @@ from ..errors import PluginError
 from ..options import NoOptions, Options
 from ..registry import Registry
 from ..spec import Spec
-from .config import AUTO, ENGINE, NONE, PARTS, AutoConditionOptions
+from .config import AUTO, DEFAULTS, ENGINE, NONE, PARTS, AutoConditionOptions
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -48,6 +48,8 @@ class _Schema:
                 arms.append(self._named(self.registry.options(spec), kind, spec.name, spec.summary))
             except PluginError:
                 continue
+        if DEFAULTS.get(kind) == NONE:
+            arms.append(self._named(NoOptions, kind, NONE, "there is none"))
         return {"anyOf": arms} if arms else {"type": "object"}
 
     def conditions(self) -> dict[str, Any]:

@@ -138,7 +138,7 @@ def _loop(step: TrainStep, dataset: Dataset, folder: RunFolder, first: int, stop
             if world.leads and saving:
                 saved = saver.save(done, state, step.ema, about, snapshot=snapshot)
             if world.leads and train.preview and (done == train.steps or (train.preview_every and done % train.preview_every == 0)):
-                sheet = preview(step, folder, done)
+                sheet = preview(step, dataset, folder, done)
             if world.leads and (done % train.log_every == 0 or ending):
                 folder.add_metrics({"step": done, "loss": losses.mean(), "lr": _rate(step), "examples_per_second": round(pace.rate, 3)})
             yield Progress(

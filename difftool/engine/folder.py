@@ -19,6 +19,7 @@ from ..files import alone, unused, write_text
 
 RUNS = Path("runs")
 CONFIG = "config.toml"
+CASCADE = "cascade.toml"
 LOCK = ".lock"
 
 
@@ -70,6 +71,10 @@ class RunFolder:
     @classmethod
     def open(cls, path: Path) -> RunFolder:
         """The folder of a run that exists. Raises UsageError."""
+        if is_cascade(path):
+            raise UsageError(
+                f"{path} is a cascade of several runs. Name one of them: {', '.join(map(str, stage_runs(path))) or 'none has begun'}."
+            )
         if not (path / CONFIG).is_file():
             raise UsageError(f"{path} is not a run: it has no {CONFIG}. difftool runs list shows the runs there are.")
         return cls(path)
@@ -173,24 +178,35 @@ def new_run_path(name: str, root: Path = RUNS) -> Path:
     return unused(root / name)
 
 
+def is_cascade(path: Path) -> bool:
+    """Whether a folder is a cascade's: it holds one run for each stage."""
+    return (path / CASCADE).is_file()
+
+
+def stage_runs(cascade: Path) -> list[Path]:
+    """The stages of a cascade that have begun, by name."""
+    return sorted(path.parent for path in cascade.glob(f"*/{CONFIG}"))
+
+
 def list_runs(root: Path = RUNS) -> list[Path]:
-    """The runs below a folder, the one last worked on first."""
-    runs = [path.parent for path in root.glob(f"*/{CONFIG}")]
+    """The runs and cascades below a folder, the one last worked on first."""
+    runs = [path.parent for name in (CONFIG, CASCADE) for path in root.glob(f"*/{name}")]
     return sorted(runs, key=lambda run: (_last_worked_on(run), run.name), reverse=True)
 
 
 def _last_worked_on(run: Path) -> float:
-    return max(path.stat().st_mtime for path in (run, run / CONFIG, run / "log.txt", run / "metrics.jsonl") if path.exists())
+    own = [path.stat().st_mtime for path in (run, run / CONFIG, run / CASCADE, run / "log.txt", run / "metrics.jsonl") if path.exists()]
+    return max([*own, *map(_last_worked_on, stage_runs(run) if is_cascade(run) else ())])
 
 
 def find_run(text: str, root: Path = RUNS) -> Path:
-    """A run by path, by name below ``runs/``, or ``latest``. Raises UsageError."""
+    """A run or cascade by path, by name below ``runs/``, or ``latest``. Raises UsageError."""
     if text == "latest":
         if not (runs := list_runs(root)):
             raise UsageError(f"There is no run in {root.resolve()} yet. Train one with: difftool train -m MODALITY FOLDER")
         return runs[0]
     for path in (Path(text), root / text):
-        if (path / CONFIG).is_file():
+        if (path / CONFIG).is_file() or is_cascade(path):
             return path
     names = ", ".join(run.name for run in list_runs(root)[:10])
     raise UsageError(f"There is no run {text!r}, neither as a path nor in {root.resolve()}." + (f" There: {names}." if names else ""))

@@ -18,6 +18,7 @@ from ..rng import Streams, generator
 from ..stage import Stage
 from .capture import captured
 from .options import GuidanceOptions
+from .refine import alike, require_low
 
 ALL = "all"
 
@@ -32,6 +33,8 @@ class SampleRequest:
         cond: condition name -> values, taken in turn; ``["all"]`` means every label in turn. A condition that is not
             named is drawn as it occurs in the data.
         shape: the modality's own wishes (a size, a length).
+        low: what a later stage of a cascade refines: for each sample, one raw example of the earlier stage.
+        level: noise added to what is shown of ``low``, as sigma in model units.
     """
 
     n: int
@@ -42,6 +45,8 @@ class SampleRequest:
     guidance: GuidanceOptions = field(default_factory=GuidanceOptions)
     cond: Mapping[str, Sequence[str]] = field(default_factory=dict)
     shape: Options = field(default_factory=NoOptions)
+    low: Sequence[np.ndarray] = ()
+    level: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,12 @@ class Generated:
 
 
 def generate(stage: Stage, request: SampleRequest) -> Iterator[Generated]:
-    """Samples in the order of their indices. Raises UsageError for a condition or value that the model does not know."""
+    """Samples in the order of their indices.
+
+    Raises:
+        UsageError: a condition or value that the model does not know, or examples to refine that are missing or not wanted.
+    """
+    require_low(stage.bridge, request.low, request.level, request.n)
     chosen = {name: _values(stage, name, texts) for name, texts in request.cond.items()}
     stage.denoiser.eval()
     return _batches(stage, request, chosen)
@@ -95,14 +105,33 @@ def _plain(value: Tensor) -> float:
 
 
 def _sample(stage: Stage, denoiser, request: SampleRequest, indices: Sequence[int], shapes: Batch) -> list[np.ndarray]:
+    """One example for each index."""
+    examples = dict[int, np.ndarray]()
+    for some, template, like in _encoded(stage, request, indices, shapes):
+        examples |= zip(some, _solved(stage, denoiser, request, some, template, like), strict=True)
+    return [examples[index] for index in indices]
+
+
+def _encoded(stage: Stage, request: SampleRequest, indices: Sequence[int], shapes: Batch) -> Iterator[tuple[Sequence[int], Batch, Batch]]:
+    """Indices whose samples are made together, their template in raw units, and as it is encoded on the device."""
     device = next(stage.denoiser.parameters()).device
-    space, rng = stage.representation.space, Streams(request.seed, "sample", indices, device=device)
-    like = stage.representation.encode(shapes.map(lambda t: t.to(device)))
+    if stage.bridge is None:
+        yield indices, shapes, stage.representation.encode(shapes.map(lambda t: t.to(device)))
+        return
+    for some, *pair in alike(stage.bridge, request.low, request.start, indices, shapes):
+        low, template = (batch.map(lambda t: t.to(device)) for batch in pair)
+        level = torch.full((len(some),), request.level, device=device)
+        yield some, pair[1], stage.bridge.show(low, template, level, Streams(request.seed, "bridge", some, device=device))
+
+
+def _solved(stage: Stage, denoiser, request: SampleRequest, indices: Sequence[int], shapes: Batch, like: Batch) -> list[np.ndarray]:
+    """From noise to raw examples, for a template in raw units, ``shapes``, and as it is encoded, ``like``."""
+    space, rng = stage.representation.space, Streams(request.seed, "sample", indices, device=like.x.device)
 
     def noise() -> Tensor:
         return space.noise(like.x.shape, rng, like.mask)
 
-    denoise = guide(denoiser, like.cond, like.mask, **request.guidance.model_dump())
+    denoise = guide(denoiser, like.cond, like.mask, kept=_bridged(stage), **request.guidance.model_dump())
     if like.known is not None:
         denoise = keeping(denoise, space, like.x, like.known, like.mask)
     sigmas = stage.process.schedule.sigmas(request.steps)
@@ -126,8 +155,14 @@ def _extent(real: Tensor, axis: int) -> int:
     return int((real.any(others) if others else real).nonzero().max()) + 1
 
 
+def _bridged(stage: Stage) -> set[str]:
+    """The conditions that the bridge sets: a user cannot give them, and guidance does not take them away."""
+    return set() if stage.bridge is None else {c.name for c in stage.bridge.conditions()}
+
+
 def _conditions(stage: Stage) -> dict[str, Condition]:
-    return {name: stage.description.conditions[name] for name in stage.denoiser.conditioners}
+    own = _bridged(stage)
+    return {name: stage.description.conditions[name] for name in stage.denoiser.conditioners if name not in own}
 
 
 def _values(stage: Stage, name: str, texts: Sequence[str]) -> list[float]:

@@ -3,38 +3,62 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import Tensor
 
+from ..data.dataset import Dataset
+from ..description import NULL_WORDS
+from ..rng import Stream
 from ..stage import Stage
 from .device import is_on
 from .folder import RunFolder
-from .generate import SampleRequest, generate
+from .generate import SampleRequest, generate, unpadded
 from .options import GuidanceOptions, SampleOptions
 from .step import TrainStep
 
 
-def preview(step: TrainStep, folder: RunFolder, done: int) -> Path:
+def preview(step: TrainStep, dataset: Dataset, folder: RunFolder, done: int) -> Path:
     """Sample from the first average and write the modality's preview into the run's ``samples`` folder."""
     as_is = torch.compiler.set_stance("force_eager") if is_on(step.train.compile, step.device) else nullcontext()
     with step.ema.applied(), as_is:  # as ``difftool sample`` does it; compiling anew for a sheet would take longer than the sheet
-        path = preview_sheet(step.stage, folder.samples_path / f"preview-{done:08d}", step.train.preview)
+        path = preview_sheet(step.stage, dataset, folder.samples_path / f"preview-{done:08d}", step.train.preview)
     step.model.train()
     return path
 
 
-def preview_sheet(stage: Stage, stem: Path, n: int) -> Path:
-    """``n`` samples with the run's own settings, every label in turn, in one file to look at."""
+def preview_sheet(stage: Stage, dataset: Dataset, stem: Path, n: int) -> Path:
+    """``n`` samples with the run's own settings in one file to look at: every label in turn, or examples of all over the data made anew."""
     options = SampleOptions.model_validate(stage.config["sample"])
-    labels = [c.name for c in stage.description.conditions.values() if c.kind == "label" and c.name in stage.denoiser.conditioners]
     request = SampleRequest(
-        n=n,
-        steps=options.steps,
-        batch=options.batch,
-        guidance=GuidanceOptions.model_validate(stage.config["guidance"]),
-        cond={name: ["all"] for name in labels},
+        n=n, steps=options.steps, batch=options.batch, guidance=GuidanceOptions.model_validate(stage.config["guidance"])
     )
+    request = _labelled(stage, request) if stage.bridge is None else _refining(stage, dataset, request)
     made = list(generate(stage, request))
     stem.parent.mkdir(parents=True, exist_ok=True)
     return stage.modality.preview([one.example for one in made], stem, [one.title for one in made])
+
+
+def _labelled(stage: Stage, request: SampleRequest) -> SampleRequest:
+    labels = [c.name for c in stage.description.conditions.values() if c.kind == "label" and c.name in stage.denoiser.conditioners]
+    return replace(request, cond={name: ["all"] for name in labels})
+
+
+def _refining(stage: Stage, dataset: Dataset, request: SampleRequest) -> SampleRequest:
+    """What the stage is to refine, and its conditions, are those of examples of the data, from its first to its last."""
+    assert stage.bridge is not None
+    raw = dataset.batch(np.arange(request.n) * len(dataset) // request.n, Stream(0, "preview"))
+    low = stage.bridge.degrade(raw)
+    told = {name: _written(stage, name, raw.cond[name]) for name in dataset.values if name in stage.denoiser.conditioners}
+    return replace(request, low=unpadded(low.x, low), cond={name: texts for name, texts in told.items() if texts})
+
+
+def _written(stage: Stage, name: str, values: Tensor) -> list[str]:
+    """A label or number of each example as a user would write it; nothing for what cannot be written."""
+    condition = stage.description.conditions[name]
+    if condition.kind not in ("label", "number"):
+        return []
+    return [NULL_WORDS[0] if (shown := condition.show(value)) is None else str(shown) for value in values.tolist()]

@@ -65,7 +65,7 @@ class TrainStep:
         parts, size = self.train.accumulate, self.share // self.train.accumulate
         total = torch.zeros((), device=self.device)
         for part in range(parts):
-            piece = raw if parts == 1 else _part(raw, part * size, size)
+            piece = raw if parts == 1 else raw.part(part * size, size)
             index = self.world.rank * parts + part
             rng = Stream(self.train.seed, "train", step, index, self.device)
             torch.manual_seed(key(self.train.seed, "dropout", step, index))  # layers draw from torch's own generator
@@ -78,10 +78,8 @@ class TrainStep:
 
     def _prepare(self, raw: Batch, rng: Stream) -> Batch:
         raw = raw.map(lambda t: t.to(self.device, non_blocking=True))
-        return self.stage.representation.encode(self.stage.modality.augment(raw, rng))
-
-
-def _part(raw: Batch, start: int, size: int) -> Batch:
-    """``size`` examples from ``start`` on; a mask that all examples share goes whole to each part."""
-    whole = len(raw)
-    return raw.map(lambda t: t[start : start + size] if len(t) == whole else t)
+        raw, bridge = self.stage.modality.augment(raw, rng), self.stage.bridge
+        if bridge is None:
+            return self.stage.representation.encode(raw)
+        low = bridge.augment(bridge.degrade(raw), rng)
+        return bridge.crop(bridge.show(low, raw, bridge.levels(len(raw), rng), rng), rng)

@@ -11,10 +11,11 @@ built-in parts pass the same suites.
 
 import pytest
 
-SUITES = ("backbone", "conditioner", "metric", "modality", "objective", "process", "representation", "sampler")
+SUITES = ("backbone", "bridge", "conditioner", "metric", "modality", "objective", "process", "representation", "sampler")
 pytest.register_assert_rewrite(*(f"{__name__}.{suite}" for suite in SUITES))  # before they are imported: a failure shows its values
 
 from .backbone import backbone_contract  # noqa: E402
+from .bridge import bridge_contract  # noqa: E402
 from .conditioner import conditioner_contract  # noqa: E402
 from .metric import metric_contract  # noqa: E402
 from .modality import modality_contract  # noqa: E402
@@ -25,6 +26,7 @@ from .sampler import sampler_contract  # noqa: E402
 
 __all__ = [
     "backbone_contract",
+    "bridge_contract",
     "conditioner_contract",
     "metric_contract",
     "modality_contract",

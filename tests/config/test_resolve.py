@@ -84,6 +84,30 @@ def test_conditions(registry):
     assert other.conditions["age"].options.dropout == 0.3
 
 
+def test_a_model_stands_alone_unless_a_bridge_is_named(registry):
+    assert made(registry).bridge.to_dict() == {"use": NONE}
+    bridged = '[bridge]\nuse = "resample"\nfactors = [1, 4]\ndown = ["area", "sinc"]\nrates = {rate = 1}'
+    config = made(registry, bridged, sets=["bridge.augment=0.5"])
+    assert (config.bridge.options.factors, config.bridge.options.down, config.bridge.options.augment) == ((1, 4), ("area", "sinc"), 0.5)
+    assert resolve(None, [text_layer(config.to_toml(), "saved")], registry) == config
+    assert made(registry, bridged, sets=["bridge.use=none"]).bridge.to_dict() == {"use": NONE}
+
+
+@pytest.mark.parametrize(
+    ("sets", "said"),
+    [
+        (["bridge.use=resampel", "bridge.factors=1,2"], "There is no bridge 'resampel'. Did you mean 'resample'?"),
+        (["bridge.use=resample"], "bridge.factors must be given"),
+        (["bridge.factors=1,2"], "bridge.factors is unknown. [bridge] takes no options here"),
+        (["bridge.use=resample", "bridge.factors=1,2", "bridge.up=sinc"], "puts entries where down = area has none"),
+    ],
+)
+def test_faults_of_a_bridge(registry, sets, said):
+    with pytest.raises(ConfigError) as caught:
+        made(registry, sets=sets)
+    assert said in str(caught.value)
+
+
 def test_round_trip(registry):
     text = '[process]\nuse = "flow"\n[guidance]\nhigh = 3.5\n[conditions.class]\nuse = "label"\n[ema]\npower = [0.05, 0.1]'
     config = made(registry, text, sets=["modality.leads=3,4", "optimizer.eps=1e-9", 'modality.name="a \\"b\\""'])

@@ -23,6 +23,7 @@ EXPECTED = {
     "sampler": {"ddpm", "ddim", "euler", "euler_ancestral", "heun", "dpmpp_2m", "dpmpp_2m_sde", "pndm"},
     "objective": {"denoising"},
     "conditioner": {"channels", "label", "number", "vector"},
+    "bridge": {"resample"},
 }
 KNOBS = [
     ("ddim", {"eta": 0.5}),

@@ -1,0 +1,73 @@
+"""Bridge: the hand-off from an earlier stage of a cascade to a later one, in raw data space."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from torch import Tensor
+
+from .batch import Batch
+from .description import Condition, Description
+from .rng import Rng
+
+
+class Bridge(ABC):
+    """What a later stage is shown of an earlier one's examples. Built with (options, description of its data, its representation).
+
+    In training an example is degraded to what the earlier stage would have made of it; in sampling that is given. What is shown of it is
+    in both cases made by ``show``, so that the two cannot drift   (Ho et al. 2022, arXiv:2106.15282).
+
+    Attributes:
+        highest: the largest noise level that ``levels`` draws; samples may ask for no more.
+    """
+
+    highest: float = 0.0
+
+    @abstractmethod
+    def conditions(self) -> tuple[Condition, ...]:
+        """What the stage is conditional on because of the bridge, such as channels and their noise level. A user cannot give them."""
+
+    @abstractmethod
+    def fit(self, earlier: Description) -> None:
+        """Raises UsageError where the raw data of an earlier stage is not what ``degrade`` makes: its shape, its type, its rate."""
+
+    @abstractmethod
+    def degrade(self, raw: Batch) -> Batch:
+        """This stage's raw examples as the earlier stage makes them: of the same dtype, with their mask. Deterministic."""
+
+    @abstractmethod
+    def augment(self, low: Batch, rng: Rng) -> Batch:
+        """Random faults of degraded training examples, such as blur, in raw units. Returns the batch itself when nothing is asked for."""
+
+    @abstractmethod
+    def levels(self, n: int, rng: Rng) -> Tensor:
+        """``[n]``: the noise levels of a training batch, as sigma in model units."""
+
+    @abstractmethod
+    def show(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
+        """``raw`` as its representation encodes it, with what is shown of ``low``: in ``cond``, or as entries that are ``known``.
+
+        The same in training and in sampling, where ``raw`` is a template: what is shown hangs on its shape, mask and conditions alone.
+
+        Args:
+            low: ``[b, ...]`` in the earlier stage's raw units.
+            raw: ``[b, ...]``, the examples that belong to them, or a template of them.
+            level: ``[b]``, noise that is added to what is shown, as sigma in model units; 0 for none.
+        """
+
+    @abstractmethod
+    def crop(self, batch: Batch, rng: Rng) -> Batch:
+        """Random parts of an encoded training batch, all its tensors cut alike. Returns the batch itself when nothing is asked for."""
+
+    @abstractmethod
+    def template(self, low: np.ndarray, raw: Batch) -> tuple[Batch, Batch]:
+        """One low example as a batch, and the template of the sample that is made for it; samples whose shapes agree are made together.
+
+        Args:
+            low: one raw example of the earlier stage, an array of its own.
+            raw: the modality's own template of one sample: its size where ``low`` leaves that open, its mask, its conditions.
+
+        Raises:
+            UsageError: the example is none of an earlier stage's.
+        """

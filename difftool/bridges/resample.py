@@ -1,0 +1,183 @@
+"""resample: an earlier stage with fewer entries along some axes of the raw example."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..batch import Batch
+from ..bridge import Bridge
+from ..description import Condition, Description
+from ..errors import UsageError
+from ..representation import Representation
+from ..rng import Rng
+from ..shapes import expand_as
+from .crop import cropped
+from .options import ResampleOptions
+from .resampling import Axis
+
+LOW, LEVEL = "low", "low_level"
+
+SPREAD = 0.5
+"""The spread that representations bring data to. What lies beside a noisy example is brought to unit variance, as that is itself."""
+
+
+class Resample(Bridge):
+    """Area means, every n-th entry, or a band of frequencies; shown as channels beside the noisy example, filled in to its positions.
+
+    What is filled in is a raw example of the stage's own size, and encoded as such. So every representation serves, latents and spectra
+    among them. Then noise is added, and its level is told: the stage learns how far to trust what it is shown, and in sampling the level
+    is free   (Ho et al. 2022, arXiv:2106.15282, Sec. 4; Saharia et al. 2022, arXiv:2205.11487).
+    """
+
+    def __init__(self, options: ResampleOptions, description: Description, representation: Representation) -> None:
+        if len(options.factors) != len(description.shape):
+            raise UsageError(
+                f"bridge.factors = {list(options.factors)} is for {len(options.factors)} axes, and an example has "
+                f"{len(description.shape)}: {_words(description.shape)}. Give one for each, 1 for those that stay."
+            )
+        self.options, self.description, self.representation = options, description, representation
+        self.highest = options.augment
+        self.factors = [max(factor, 1) for factor in options.factors]
+        self.axes = [Axis(i + 1, options.factors[i], options.way("down", i), options.way("up", i)) for i in options.axes()]
+
+    # --- what the stage is told ---------------------------------------------------------------------------------------
+
+    def conditions(self) -> tuple[Condition, ...]:
+        width = self.representation.shape[0]
+        assert width is not None
+        low = Condition(LOW, "channels", width=width)
+        if not self.highest:
+            return (low,)
+        return low, Condition(LEVEL, "number", mean=self.highest / 2, std=self.highest / 12**0.5, low=0.0, high=self.highest)
+
+    def show(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
+        """With the condition ``low``, channels of unit variance at the positions of the encoded example, and its level."""
+        batch = self.representation.encode(raw)
+        x = self.representation.encode(raw.with_x(self.lift(low, raw))).x
+        scale = (SPREAD**2 + level.square()).rsqrt()  # Karras et al. 2022, Table 1, c_in
+        if not self.highest:
+            return batch.with_cond(**{LOW: expand_as(scale, x) * x})
+        noise = self.representation.space.noise(x.shape, rng, batch.mask)
+        return batch.with_cond(**{LOW: expand_as(scale, x) * (x + expand_as(level, x) * noise), LEVEL: level})
+
+    def lift(self, low: Batch, raw: Batch) -> Tensor:
+        """``low.x`` with as many entries as ``raw.x``, float32 in raw units: what a stage that learnt nothing would make of it."""
+        x, mask = low.x.float(), low.mask
+        for axis in self.axes:
+            x, mask = axis.more(x, mask, raw.x.shape[axis.at])
+        return x
+
+    # --- from the stage's examples to the earlier one's ----------------------------------------------------------------
+
+    def degrade(self, raw: Batch) -> Batch:
+        x, mask = raw.x.float(), raw.mask
+        for axis in self.axes:
+            x, mask = axis.fewer(x, mask)
+        return Batch(_as(x, mask, raw.x.dtype), mask=mask)
+
+    def augment(self, low: Batch, rng: Rng) -> Batch:
+        """Blurred, each example by its own width, uniform from none to the widest."""
+        widest = self.options.blur
+        if not widest:
+            return low
+        x, width = low.x.float(), widest * rng.uniform((len(low),))
+        for axis in self.axes:
+            x = axis.blurred(x, low.mask, width, widest)
+        return low.with_x(_as(x, low.mask, low.x.dtype))
+
+    def levels(self, n: int, rng: Rng) -> Tensor:
+        return self.highest * rng.uniform((n,)) if self.highest else torch.zeros(n, device=rng.device)
+
+    def crop(self, batch: Batch, rng: Rng) -> Batch:
+        return cropped(batch, self.options.crop, rng) if self.options.crop else batch
+
+    # --- sizes ---------------------------------------------------------------------------------------------------------
+
+    def fit(self, earlier: Description) -> None:
+        own, rates = self.description, self.options.rates
+        if earlier.dtype != own.dtype or len(earlier.shape) != len(own.shape):
+            raise UsageError(
+                f"The earlier stage makes {earlier.dtype} examples of {_words(earlier.shape)}, and this one's are {own.dtype} of "
+                f"{_words(own.shape)}. Stages meet in raw data: train both on data of one kind."
+            )
+        for name, axis in rates.items():
+            self._agree(name, axis, earlier)
+        wanted = [None if n is None else _fewer(n, factor) for n, factor in zip(own.shape, self.factors, strict=True)]
+        fixed = [axis for axis in range(len(wanted)) if axis not in rates.values() and None not in (earlier.shape[axis], wanted[axis])]
+        if any(earlier.shape[axis] != wanted[axis] for axis in fixed):
+            raise UsageError(
+                f"The earlier stage makes examples of {_words(earlier.shape)}, and this one refines those of {_words(wanted)}: its own are "
+                f"of {_words(own.shape)}, and bridge.factors = {list(self.options.factors)}. Train one of the two at another size."
+            )
+
+    def _agree(self, name: str, axis: int, earlier: Description) -> None:
+        theirs, ours = (about.extra.get(name) for about in (earlier, self.description))
+        if not isinstance(theirs, (int, float)) or not isinstance(ours, (int, float)):
+            raise UsageError(f"bridge.rates names {name!r}, which is no number that the modality says of its data. Leave it out.")
+        if abs(theirs * self.factors[axis] - ours) > 1e-6 * ours:
+            raise UsageError(
+                f"The earlier stage has {name} {theirs:g}, and this one refines {ours / self.factors[axis]:g}: its own is {ours:g}, and "
+                f"the factor {self.factors[axis]}. Train one of the two at another {name}."
+            )
+
+    def template(self, low: np.ndarray, raw: Batch) -> tuple[Batch, Batch]:
+        """As large as ``raw`` where that fits, or where padding can make it fit; else as ``low`` times the factors."""
+        if low.ndim != len(self.factors) or low.dtype != np.dtype(self.description.dtype):
+            raise UsageError(
+                f"What is given to be refined is {low.dtype} of {_words(low.shape)}, and this stage's own examples are "
+                f"{self.description.dtype} of {_words(self.description.shape)}. Give it examples of the earlier stage."
+            )
+        padded = [False] * low.ndim if raw.mask is None else [n > 1 for n in raw.mask.shape[1:]]
+        sizes = [self._size(axis, n, raw.x.shape[axis + 1], padded[axis]) for axis, n in enumerate(low.shape)]
+        small = [_fewer(n, factor) for n, factor in zip(sizes, self.factors, strict=True)]
+        x = np.pad(low, [(0, most - n) for n, most in zip(low.shape, small, strict=True)])
+        real = [n * factor for n, factor in zip(low.shape, self.factors, strict=True)]
+        template = raw if raw.x.shape[1:] == torch.Size(sizes) else raw.with_x(raw.x.new_zeros(1, *sizes))
+        if raw.mask is None:
+            return Batch(torch.from_numpy(x)[None]), template
+        mask = _first(real, sizes, padded).to(raw.x.device)
+        return Batch(torch.from_numpy(x)[None], mask=_first(low.shape, small, padded)), replace(template, mask=mask)
+
+    def _size(self, axis: int, low: int, usual: int, padded: bool) -> int:
+        """How many entries along an axis are made from ``low``."""
+        factor = self.factors[axis]
+        fitting = _fewer(usual, factor)
+        if low == fitting or (padded and low < fitting):
+            return usual
+        if factor == 1:
+            raise UsageError(
+                f"What is given to be refined has {low} entries along axis {axis}, and this stage's examples have {usual}, as that axis is "
+                "not one that it changes. Give it examples of the earlier stage."
+            )
+        return low * factor
+
+
+def _first(counts: Sequence[int], sizes: Sequence[int], spanned: Sequence[bool]) -> Tensor:
+    """A mask ``[1, ...]`` of the first entries along the axes that it spans."""
+    mask = torch.ones(1, *(1,) * len(sizes), dtype=torch.bool)
+    for axis, (count, size) in enumerate(zip(counts, sizes, strict=True)):
+        if spanned[axis]:
+            mask = mask & (torch.arange(size) < count).reshape(-1, *(1,) * (len(sizes) - 1 - axis))
+    return mask
+
+
+def _fewer(n: int, factor: int) -> int:
+    return -(-n // factor)
+
+
+def _as(x: Tensor, mask: Tensor | None, dtype: torch.dtype) -> Tensor:
+    """In the raw type again, whole numbers to the nearest and within their range; 0 on padding."""
+    x = x if mask is None else x * mask
+    if dtype.is_floating_point:
+        return x.to(dtype)
+    info = torch.iinfo(dtype)
+    return x.round().clamp(info.min, info.max).to(dtype)
+
+
+def _words(shape: Sequence[int | None]) -> str:
+    return " x ".join("any" if n is None else str(n) for n in shape)

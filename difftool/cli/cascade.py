@@ -1,0 +1,274 @@
+"""``difftool train CASCADE.toml`` and ``difftool resume`` of a cascade: each stage in turn, as an ordinary run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigError, DifftoolError, Interrupted, RunExistsError, Terminated, UsageError
+from ..files import write_text
+from .console import command, complain, out, out_json, say, table
+from .devices import launched
+from .resume import resume_run, run_config
+from .runs import flat
+from .stages import CascadeStage, Met, refuse_strangers, stages_of, to_toml
+from .train import run_training
+from .wish import CHANGEABLE
+
+if TYPE_CHECKING:
+    from ..config import Config
+    from ..registry import Registry
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be done with a cascade.
+
+    Attributes:
+        root: its folder, which holds a run for each stage.
+        stages: all of them.
+        only: the one to train; None for each in turn.
+        fitting: split batches so that they fit the memory.
+        dry_run: measure, and write nothing.
+        steps: another last step of the stage ``only``, where that has begun.
+        device: another device than the configurations say.
+        processes: the options of ``launched``.
+    """
+
+    root: Path
+    stages: Sequence[CascadeStage]
+    only: str | None = None
+    fitting: bool = False
+    dry_run: bool = False
+    steps: int | None = None
+    device: str | None = None
+    processes: Mapping[str, Any] = field(default_factory=lambda: {"devices": 1, "nodes": 1, "node_rank": 0, "rendezvous": ""})
+
+    @property
+    def chosen(self) -> list[CascadeStage]:
+        """The stages to train."""
+        return [stage for stage in self.stages if self.only in (None, stage.name)]
+
+
+def default_root(file: Path) -> Path:
+    from ..engine.folder import RUNS
+
+    return RUNS / file.stem
+
+
+def train_cascade(work: Work, parts: Registry, as_json: bool) -> None:
+    """Train what is not trained yet, and go on where something was begun."""
+    from ..engine.distributed import is_worker
+    from .signals import terminate_at_once
+
+    _require_stage(work)
+    if work.dry_run:
+        _plan(work, parts, as_json)
+        return
+    changed = _is_other(work.root, work.stages, parts)
+    terminate_at_once()
+    if not is_worker():  # a process among several: the one that started it has looked
+        refuse_strangers(_met(work, parts), parts)
+    if changed:
+        write_text(work.root / "cascade.toml", to_toml(work.stages))
+    results = _in_turn(work, parts)
+    if not _is_helper(work) and any("run" in result for result in results):  # of several processes, the first one speaks
+        _tell(work, results, as_json)
+
+
+def _require_stage(work: Work) -> None:
+    from ..config.cascade import unknown_stage
+
+    if work.only is not None and not work.chosen:
+        raise UsageError(f"--stage {work.only}: {unknown_stage(work.only, [stage.name for stage in work.stages])}")
+    if work.steps is not None and work.only is None:
+        raise UsageError("--steps is the last step of one run, and this is a cascade of several: say which, with --stage NAME.")
+    if len(work.chosen) > 1 and _is_one_of_several():
+        raise UsageError(
+            "Processes that another program starts together, such as torchrun or srun, train one stage: add --stage NAME, a line for each. "
+            "They meet once only. --devices N, on one machine, trains the stages in turn."
+        )
+
+
+def _is_one_of_several() -> bool:
+    """Whether this process was started together with others, to train with them."""
+    variables = ("SLURM_NTASKS",) if "SLURM_PROCID" in os.environ else ()
+    return any(int(os.environ.get(name, "1")) > 1 for name in ("WORLD_SIZE", *variables))
+
+
+def _is_other(root: Path, stages: Sequence[CascadeStage], parts: Registry) -> bool:
+    """Whether the folder's file says something else, or is not there.
+
+    Raises:
+        RunExistsError: a stage was begun with other settings, or the folder holds something else.
+    """
+    from ..engine.folder import CASCADE, CONFIG, is_cascade
+
+    if not is_cascade(root):
+        if root.exists() and (not root.is_dir() or any(root.iterdir())):
+            raise RunExistsError(f"{root} already exists and is no cascade; nothing in it was changed. Choose another --run.")
+        return True
+    before = stages_of(root / CASCADE, parts, project=None)
+    if before == list(stages):
+        return False
+    asked = {stage.name: stage for stage in stages}
+    for stage in before:
+        if (root / stage.name / CONFIG).is_file() and (changes := _changes(stage, asked.get(stage.name))):
+            raise RunExistsError(
+                f"{root} holds the stage {stage.name}, which was begun otherwise ({changes}); nothing was changed. Give this cascade a "
+                f"folder of its own with --run, or go on with the one that is there: {command('resume', root)}"
+            )
+    return True
+
+
+def _changes(before: CascadeStage, now: CascadeStage | None, most: int = 3) -> str:
+    """In what the training of a stage differs; "" where it does not. How it is sampled may change."""
+    if now is None:
+        return "it is not in this cascade"
+    tables = [{name: table for name, table in stage.config.to_dict().items() if name not in CHANGEABLE} for stage in (before, now)]
+    there, here = map(flat, tables)
+    keys = [key for key in dict.fromkeys([*there, *here]) if there.get(key) != here.get(key)]
+    more = f" and {len(keys) - most} more" if len(keys) > most else ""
+    return ", ".join(f"{key} is {there.get(key)} there and {here.get(key)} here" for key in keys[:most]) + more
+
+
+def _met(work: Work, parts: Registry) -> list[Met]:
+    """Each stage that is to be trained, with its neighbour before it, and their data."""
+    wanted = {stage.name for stage in work.chosen}
+    wanted |= {earlier.name for earlier, stage in pairwise(work.stages) if stage.name in wanted}
+    return [_described(work, stage, parts) for stage in work.stages if stage.name in wanted]
+
+
+def _described(work: Work, stage: CascadeStage, parts: Registry) -> Met:
+    from ..assemble import open_dataset
+    from ..description import Description
+    from ..engine.folder import CONFIG, RunFolder
+    from ..engine.weights import MODEL, read_about
+    from .progress import Counter
+
+    if stage.model is not None:
+        return Met(stage.name, stage.config, Description.from_json(read_about(stage.model, MODEL)["description"]))
+    if (work.root / stage.name / CONFIG).is_file():
+        folder = RunFolder(work.root / stage.name)
+        return Met(stage.name, run_config(folder, parts), folder.description())
+    config, dataset = open_dataset(stage.config, parts, progress=Counter())
+    return Met(stage.name, config, dataset.description)
+
+
+def _in_turn(work: Work, parts: Registry) -> list[dict[str, Any]]:
+    """Train the stages one after another. One that fails keeps no other from being trained, as none needs another's weights."""
+    results, failed = [], dict[str, DifftoolError]()
+    for stage in work.chosen:
+        title = f"Stage {stage.name} ({1 + work.stages.index(stage)} of {len(work.stages)})"
+        try:
+            results.append({"stage": stage.name, **_stage_result(work, stage, parts, title)})
+        except (Interrupted, Terminated) as stopped:
+            raise type(stopped)(f"{stopped}\nOr with all of the cascade: {command('resume', work.root)}") from None
+        except DifftoolError as error:
+            if len(work.chosen) == 1:
+                raise
+            complain(f"Stage {stage.name}: {error}")
+            failed[stage.name] = error
+    if failed:
+        raise _failure(failed, work)
+    return results
+
+
+def _failure(failed: Mapping[str, DifftoolError], work: Work) -> DifftoolError:
+    """What to end with when the others are done, with the exit code of the first that failed."""
+    told = DifftoolError(
+        f"{len(failed)} of {len(work.chosen)} stages failed: {', '.join(failed)}. Nothing of the others is lost. When what was wrong is "
+        f"put right, go on with: {command('resume', work.root)}"
+    )
+    told.exit_code = next(iter(failed.values())).exit_code
+    return told
+
+
+def _stage_result(work: Work, stage: CascadeStage, parts: Registry, title: str) -> dict[str, Any]:
+    from ..engine.folder import CONFIG, RunFolder
+
+    if stage.model is not None:
+        say(f"{title}: trained already, {stage.model}")
+        return {"run": str(stage.model.parent), "model": str(stage.model), "finished_before": True}
+    path = work.root / stage.name
+    begun = (path / CONFIG).is_file()
+    if begun and work.steps is None and _is_finished(RunFolder(path), run_config(RunFolder(path), parts)):
+        say(f"{title}: trained already, {path}")
+        return {"run": str(path), "model": str(RunFolder(path).model_path), "finished_before": True}
+    if not _is_helper(work):
+        say(title)
+    if launched(**work.processes, words=["--stage", stage.name]):
+        return {"run": str(path), "model": str(RunFolder(path).model_path), "finished_before": False}
+    if begun:
+        return resume_run(RunFolder.open(path), parts, work.steps, work.device)
+    _clear_unborn(path)
+    return run_training(_on_device(stage.config, work.device), parts, path, work.fitting)
+
+
+def _is_finished(folder: Any, config: Config) -> bool:
+    checkpoint = folder.latest_checkpoint()
+    return checkpoint is not None and int(checkpoint.stem) >= config.train.steps and folder.model_path.is_file()
+
+
+def _on_device(config: Config, device: str | None) -> Config:
+    return config if device is None else config.replace(train=config.train.model_copy(update={"device": device}))
+
+
+def _clear_unborn(path: Path) -> None:
+    """Remove what a kill left of a run whose folder was being made; a run's settings are written last, so nothing was trained."""
+    from ..engine.folder import LOCK
+
+    left = list(path.iterdir()) if path.is_dir() else []
+    if all(file.name in (LOCK, "description.json", "environment.json") or file.name.endswith(".partial") for file in left):
+        for file in left:
+            file.unlink(missing_ok=True)
+
+
+def _is_helper(work: Work) -> bool:
+    """Whether this process trains a stage together with others, for one that waits for them and speaks."""
+    from ..engine.distributed import is_worker
+
+    return is_worker() and work.only is not None
+
+
+def _tell(work: Work, results: Sequence[Mapping[str, Any]], as_json: bool) -> None:
+    """The result on stdout: the cascade's folder, or everything as JSON."""
+    if as_json:
+        out_json({"cascade": str(work.root), "stages": results})
+        return
+    missing = [stage.name for stage in work.stages if stage.model is None and not (work.root / stage.name / "model.safetensors").is_file()]
+    say(
+        f"Not trained yet: {', '.join(missing)}. Go on with: {command('resume', work.root)}"
+        if missing
+        else f"Done. Sample from it with: {command('sample', work.root)}"
+    )
+    out(str(work.root))
+
+
+def _plan(work: Work, parts: Registry, as_json: bool) -> None:
+    """``--dry-run``: each stage's plan; nothing is written."""
+    from ..data.cache import trial_cache
+    from .train import planned
+    from .training import plan_lines
+
+    with trial_cache():
+        refuse_strangers(_met(work, parts), parts)
+        plans = {s.name: planned(s.config, parts, work.root, work.fitting) for s in work.chosen if s.model is None}
+    if as_json:
+        out_json(plans)
+        return
+    for name, plan in plans.items():
+        out(f"[{name}]\n{table(plan_lines(plan))}\n")
+
+
+def refuse_files(**given: Any) -> None:
+    """Refuse what a cascade's file says for each of its stages. Raises ConfigError."""
+    faults = [
+        f"--{name}: a cascade says it in its file, for each stage or, above the first [[stage]], for all" for name, v in given.items() if v
+    ]
+    if faults:
+        raise ConfigError(faults)

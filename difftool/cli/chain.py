@@ -1,0 +1,301 @@
+"""Trained stages one after another: what an earlier one makes, or what files hold, is refined by the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..config.cascade import SAMPLES, own_value, stage_layers, stage_sets, unknown_stage
+from ..errors import ConfigError, UsageError
+from .console import command, say
+from .given import Told, read_low, told_of
+from .stages import Met, bridge_of, refuse_strangers, stages_of
+from .wish import CHANGEABLE, Granted, Wish, granted, model_path, plain_about, settled
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..bridge import Bridge
+    from ..config import Layer
+    from ..registry import Registry
+
+ALL = "all"
+"""What a user writes for every label in turn."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A trained stage in its place.
+
+    Attributes:
+        path: of its model file.
+        met: its configuration, with all that is asked of it laid over it, and its data.
+        bridge: to what it refines; None for a stage that refines nothing.
+        wish: what is asked of it, but for what it is to refine.
+    """
+
+    name: str
+    path: Path
+    met: Met
+    bridge: Bridge | None
+    wish: Wish
+
+    @property
+    def able(self) -> list[str]:
+        """The conditions that a user can give, and that an earlier stage can hand on."""
+        own = own_conditions(self.bridge)
+        return [name for name, c in self.met.description.conditions.items() if name not in own and c.kind in ("label", "number")]
+
+
+def own_conditions(bridge: Bridge | None) -> set[str]:
+    """The names of the conditions that a bridge sets."""
+    return {condition.name for condition in bridge.conditions()} if bridge else set()
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a command line asks of stages together.
+
+    Attributes:
+        words: runs, model files and cascades, in order.
+        until: the last stage to sample; None for the last there is.
+        files: examples to refine, in place of an earlier stage's samples.
+        entry: the stage that refines them; None for the first that refines anything.
+        level: of every stage that refines, over what a cascade's file says; None for that.
+        counted: the number of samples was said; else there is one for each file.
+    """
+
+    words: Sequence[str]
+    until: str | None = None
+    files: Sequence[Path] = ()
+    entry: str | None = None
+    level: float | None = None
+    counted: bool = True
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Stages that fit together, and what the first of them refines.
+
+    Attributes:
+        root: the folder in which samples are kept unless another is named.
+        low: raw examples, one for each sample, and their conditions; empty where the first stage refines nothing.
+    """
+
+    links: Sequence[Link]
+    root: Path
+    low: Sequence[np.ndarray] = ()
+    told: Sequence[Told] = ()
+
+    @property
+    def n(self) -> int:
+        return self.links[0].wish.n
+
+    def grant(self, number: int, parts: Registry, low: Sequence[np.ndarray], told: Sequence[Told]) -> Granted:
+        """Stage ``number``, loaded, and what it is to make of the samples of the one before it, or of files."""
+        link = self.links[number]
+        if link.bridge is None:
+            return granted(link.path, parts, link.wish)
+        cond = {**handed(link, told), **link.wish.cond}
+        made = granted(link.path, parts, replace(link.wish, low=low, cond=cond))
+        before = ", ".join(str(earlier.path) for earlier in self.links[:number])
+        return replace(made, info={**made.info, **({"refines": before} if before else {})})
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A stage as it is found, before anything is asked of it.
+
+    Attributes:
+        under: how its cascade samples it, where that is otherwise than it was trained with.
+    """
+
+    name: str
+    path: Path
+    under: tuple[Layer, ...] = ()
+    level: float | None = None
+
+
+def chain_of(ask: Ask, wish: Wish, parts: Registry) -> Chain:
+    """What is asked for, checked as far as it can be before weights are loaded.
+
+    Raises:
+        ConfigError: settings of any of the stages, all of them at once.
+        UsageError: a stage that is not trained, or does not follow the one before it.
+        DataError: files that cannot be read.
+    """
+    from ..assemble import make_modality
+
+    found, root = _found(ask.words, ask.until, parts)
+    links = _links(found, ask, wish, parts)
+    refuse_strangers([link.met for link in links], parts)
+    entry = _entry(links, ask)
+    reader, links = links[entry - 1 if entry else 0], links[entry:]
+    _refuse_unmet(links, ask, wish)
+    if not ask.files:
+        return Chain(links, root)
+    if not entry:
+        say(f"No earlier stage is named: what is given is read as {links[0].name}'s own data and brought down as in its training.")
+    modality = make_modality(reader.met.config, parts)
+    items = [item for path in ask.files for item in modality.scan(path)]
+    n = wish.n if ask.counted else len(items)
+    at = [(wish.start + i) % len(items) for i in range(n)]
+    low = {i: read_low(items[i], modality, links[0], degraded=not entry) for i in dict.fromkeys(at)}
+    links = [replace(link, wish=replace(link.wish, n=n)) for link in links]
+    return Chain(links, root, [low[i] for i in at], [told_of(items[i], links[0]) for i in at])
+
+
+def _found(words: Sequence[str], until: str | None, parts: Registry) -> tuple[list[_Found], Path]:
+    """The stages that words mean, up to ``until``, and the folder of their samples. Raises UsageError where one has no model yet."""
+    from ..engine.folder import find_run, is_cascade
+
+    stages, roots = list[_Found](), list[Path]()
+    for word in words or ["latest"]:
+        if not Path(word).is_file() and is_cascade(folder := find_run(word)):
+            stages += _stages_in(folder, parts)
+            roots.append(folder)
+        else:
+            path = model_path(word)
+            stages.append(_Found(path.parent.name if path.name == "model.safetensors" else path.stem, path))
+            roots.append(path.parent)
+    stages = _renamed(stages)
+    names = [stage.name for stage in stages]
+    if until is not None and until not in names:
+        raise UsageError(f"--until {until}: {unknown_stage(until, names)}")
+    stages = stages[: names.index(until) + 1] if until is not None else stages
+    _require_models(stages)
+    return stages, roots[-1] / SAMPLES
+
+
+def _stages_in(folder: Path, parts: Registry) -> Iterator[_Found]:
+    """The stages of a cascade that was trained, with how its file says that they are sampled."""
+    from ..config import dict_layer
+    from ..engine.folder import CASCADE, RunFolder
+
+    for stage in stages_of(folder / CASCADE, parts, project=None):
+        tables = {name: table for name, table in stage.config.to_dict().items() if name in CHANGEABLE}
+        path = stage.model or RunFolder(folder / stage.name).model_path
+        yield _Found(stage.name, path, (dict_layer(tables, str(folder / CASCADE)),), stage.level)
+
+
+def _renamed(stages: Sequence[_Found]) -> list[_Found]:
+    """The stages with a name of their own each: the second ``x2`` is ``x2-2``."""
+    taken: dict[str, int] = {}
+    renamed = []
+    for stage in stages:
+        taken[stage.name] = taken.get(stage.name, 0) + 1
+        renamed.append(replace(stage, name=f"{stage.name}-{taken[stage.name]}") if taken[stage.name] > 1 else stage)
+    return renamed
+
+
+def _require_models(stages: Sequence[_Found]) -> None:
+    """Refuse to begin where a stage that is needed is not trained."""
+    missing = [stage for stage in stages if not stage.path.is_file()]
+    if missing:
+        names = ", ".join(stage.name for stage in missing)
+        before = next((a.name for a, b in pairwise(stages) if b is missing[0]), None)
+        stop = f", or sample what is there with --until {before}" if before else ""
+        raise UsageError(
+            f"Not trained yet, so that there is no model: {names}. Go on with: {command('resume', missing[0].path.parent.parent)}{stop}."
+        )
+
+
+def _links(found: Sequence[_Found], ask: Ask, wish: Wish, parts: Registry) -> list[Link]:
+    """The stages with what is asked of each; the faults of all of them at once."""
+    everyone, _ = stage_sets(wish.sets)
+    single, faults = stage_layers(wish.sets, [stage.name for stage in found])
+    links, told = list[Link](), dict[str, None]()
+    for stage in found:
+        level = stage.level if ask.level is None else ask.level
+        own = [single[stage.name]] if stage.name in single else []
+        for layer in own:
+            level = own_value(layer, "level", level, faults)
+        over = [replace(layer, data={name: table for name, table in layer.data.items() if name != "level"}) for layer in own]
+        asked = replace(wish, sets=tuple(everyone), under=stage.under, over=over)
+        try:
+            links.append(_link(stage, asked, level, parts))
+        except ConfigError as error:
+            told |= dict.fromkeys(error.faults)
+    if faults or told:
+        raise ConfigError(list(dict.fromkeys([*faults, *told])))
+    return links
+
+
+def _link(stage: _Found, wish: Wish, level: float | None, parts: Registry) -> Link:
+    from ..description import Description
+
+    about = plain_about(stage.path)
+    if not {"config", "description"} <= about.keys():
+        raise _not_ours(stage.path)
+    config, _ = settled(about["config"], stage.path, parts, wish)
+    met = Met(stage.name, config, Description.from_json(about["description"]))
+    bridge = bridge_of(met, parts)
+    own = own_conditions(bridge)
+    cond = {name: values for name, values in wish.cond.items() if name in met.description.conditions and name not in own}
+    return Link(stage.name, stage.path, met, bridge, replace(wish, cond=cond, level=level or 0.0 if bridge else 0.0))
+
+
+def _not_ours(path: Path) -> UsageError:
+    """What to say of a file that is no model of ours. Raises ModelFileError where more can be said."""
+    from ..engine.weights import MODEL, read_about
+
+    read_about(path, MODEL)
+    return UsageError(f"{path} does not say what it was made with, and cannot be sampled from.")
+
+
+def _entry(links: Sequence[Link], ask: Ask) -> int:
+    """The place of the first stage to sample. Raises UsageError where it has nothing to refine, or is given what it does not take."""
+    names = [link.name for link in links]
+    if ask.entry is not None and not ask.files:
+        raise UsageError(
+            "--stage names the stage that refines files, and none are given. Give some, with --from; --until says where to end."
+        )
+    if ask.entry is not None and ask.entry not in names:
+        raise UsageError(f"--stage {ask.entry}: {unknown_stage(ask.entry, names)}")
+    if not ask.files:
+        if links[0].bridge is not None:
+            raise UsageError(
+                f"{links[0].name} refines what an earlier stage makes, and was given nothing to refine. Give it files with --from, or "
+                f"name the earlier stage before it: {command('sample', 'EARLIER', links[0].path.parent)}"
+            )
+        return 0
+    entry = names.index(ask.entry) if ask.entry else next((i for i, link in enumerate(links) if link.bridge is not None), 0)
+    if links[entry].bridge is None:
+        raise UsageError(
+            f"--from gives examples to refine, and {links[entry].name} refines none: it was trained without a bridge, from noise alone."
+        )
+    return entry
+
+
+def _refuse_unmet(links: Sequence[Link], ask: Ask, wish: Wish) -> None:
+    """Refuse levels and conditions that a later stage would refuse only when the earlier ones are done."""
+    for link in links:
+        if link.bridge is not None and link.wish.level > link.bridge.highest:
+            raise UsageError(
+                f"{link.name}: level {link.wish.level:g} is more noise than it was trained with. Ask for 0 to {link.bridge.highest:g}, "
+                "which its bridge drew in training."
+            )
+        for name, texts in link.wish.cond.items():
+            condition = link.met.description.conditions[name]
+            for text in texts if condition.kind != "label" or list(texts) != [ALL] else ():
+                condition.parse(text)
+    if ask.level is not None and all(link.bridge is None for link in links):
+        raise UsageError("--level is of stages that refine what an earlier one made, and none does.")
+    if strange := [name for name in wish.cond if not any(name in link.wish.cond for link in links)]:
+        known = ", ".join(dict.fromkeys(name for link in links for name in link.able)) or "none"
+        have, they = ("The model has", "It has") if len(links) == 1 else ("The stages have", "They have")
+        raise UsageError(f"{have} no condition {strange[0]!r}. {they}: {known}.")
+
+
+def handed(link: Link, told: Sequence[Told]) -> dict[str, list[str]]:
+    """The conditions of the examples that a stage refines, as those of its own samples, which take values in turn by their index."""
+    wish, found = link.wish, dict[str, list[str]]()
+    for name in link.able:
+        if all(name in one for one in told):
+            texts = ["none" if (value := one[name]) is None else str(value) for one in told]
+            turn = wish.start % len(texts)
+            found[name] = texts[len(texts) - turn :] + texts[: len(texts) - turn]
+    return found

@@ -1,0 +1,195 @@
+"""The stages of a cascade: from a file's words to resolved configurations that fit one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..config.gather import PROJECT_FILE
+from ..errors import ConfigError, DifftoolError, UsageError
+from .init import started
+from .wish import CHANGEABLE, model_path, plain_config
+
+if TYPE_CHECKING:
+    from ..bridge import Bridge
+    from ..config import Config, Layer
+    from ..config.cascade import Outline
+    from ..description import Description
+    from ..registry import Registry
+
+
+@dataclass(frozen=True)
+class CascadeStage:
+    """One stage, resolved.
+
+    Attributes:
+        config: of its run; of a stage that is trained already, with what sampling is to change in it.
+        level: noise level, in model units, of what it is shown when sampling; None where nothing is said, which means 0.
+        model: the model file of a stage that is trained already; None for one to train.
+    """
+
+    name: str
+    config: Config
+    level: float | None = None
+    model: Path | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The stage as a cascade file writes it: it builds on no recipe."""
+        level = {} if self.level is None else {"level": self.level}
+        tables = self.config.to_dict()
+        if self.model is not None:
+            return {"name": self.name, "run": str(self.model), **level, **{name: tables[name] for name in CHANGEABLE}}
+        return {"name": self.name, "recipe": "none", **level, **tables}
+
+
+@dataclass(frozen=True)
+class Met:
+    """A stage and the data that it was, or is to be, trained on."""
+
+    name: str
+    config: Config
+    description: Description
+
+
+def to_toml(stages: Iterable[CascadeStage]) -> str:
+    """A cascade file that resolves to these very stages."""
+    import tomli_w
+
+    return tomli_w.dumps({"stage": [stage.to_dict() for stage in stages]})
+
+
+def stages_of(
+    path: Path,
+    parts: Registry,
+    modality: str | None = None,
+    flags: Iterable[tuple[str, str, Any]] = (),
+    sets: Sequence[str] = (),
+    project: Path | None = PROJECT_FILE,
+) -> list[CascadeStage]:
+    """The stages that a cascade file and the command line say.
+
+    Args:
+        flags, sets: as of ``read_cascade``.
+
+    Raises:
+        ConfigError: with the faults of all stages, and what keeps them from following one another.
+    """
+    from ..config.cascade import read_cascade
+
+    found, faults = list[CascadeStage](), dict[str, list[str]]()
+    outlines, told = read_cascade(path, flags, sets)
+    for outline in outlines:
+        try:
+            found.append(_resolved(outline, parts, modality, project))
+        except ConfigError as error:
+            faults[outline.name] = list(error.faults)
+        except UsageError as error:
+            faults[outline.name] = [str(error)]
+    told += _named(faults, len(outlines))
+    if told := told or list(_misplaced(found)):
+        raise ConfigError(list(dict.fromkeys(told)))
+    return found
+
+
+def _resolved(outline: Outline, parts: Registry, modality: str | None, project: Path | None) -> CascadeStage:
+    from ..config import gather, resolve
+
+    if outline.run:
+        return _trained(outline, parts)
+
+    def resolved(*over: Layer) -> Config:
+        return resolve(modality, gather(parts, modality, project=project, over=over, own=outline.layers), parts)
+
+    return CascadeStage(outline.name, started(resolved(), resolved), outline.level)
+
+
+def _trained(outline: Outline, parts: Registry) -> CascadeStage:
+    """A stage that is a run or a model; of what is said to all stages it takes what sampling may change."""
+    from ..config import dict_layer, resolve
+
+    path = model_path(outline.run).expanduser().absolute()
+    before = plain_config(path)
+    if not before:
+        raise UsageError(f"run = {outline.run!r} is no model of difftool's; name a run that has trained, or its model file.")
+    faults = [
+        f"{layer.where((name,))}: {name} is settled, as the stage is trained already by run = {outline.run!r}; "
+        f"sampling can change {', '.join(CHANGEABLE)}"
+        for layer in outline.own
+        for name in layer.data
+        if name not in CHANGEABLE
+    ]
+    layers = [replace(layer, data={name: value for name, value in layer.data.items() if name in CHANGEABLE}) for layer in outline.layers]
+    if faults:
+        raise ConfigError(faults)
+    return CascadeStage(outline.name, resolve(None, [dict_layer(before, str(path)), *layers], parts), outline.level, path)
+
+
+def _named(faults: Mapping[str, Sequence[str]], count: int) -> Iterator[str]:
+    """Each fault once, with the stage that it is of, unless all of them have it."""
+    stages: dict[str, list[str]] = {}
+    for name, found in faults.items():
+        for fault in found:
+            stages.setdefault(fault, []).append(name)
+    for fault, names in stages.items():
+        yield fault if len(names) == count else f"stage {', '.join(names)}: {fault}"
+
+
+def _misplaced(stages: Sequence[CascadeStage]) -> Iterator[str]:
+    """What settings alone say of stages that cannot follow one another."""
+    from ..config import NONE
+
+    if (first := stages[0]).config.bridge.use != NONE:
+        yield (
+            f"stage {first.name}: it comes first and has a bridge, {first.config.bridge.use}, with nothing before it to refine. Put the "
+            'stage that it refines before it, or write use = "none" in its [stage.bridge]'
+        )
+    for earlier, stage in pairwise(stages):
+        if stage.config.bridge.use == NONE:
+            yield (
+                f"stage {stage.name}: it comes after {earlier.name} and has no bridge to it. Give it [stage.bridge] with use = the name of "
+                "one; difftool list bridges shows them"
+            )
+        if stage.config.modality.use != earlier.config.modality.use:
+            yield (
+                f"stage {stage.name}: its data is of the kind {stage.config.modality.use} and that of {earlier.name} of the kind "
+                f"{earlier.config.modality.use}; stages hand on raw examples, and so are of one kind"
+            )
+
+
+def refuse_strangers(stages: Sequence[Met], parts: Registry) -> None:
+    """Refuse stages that do not make what the next one takes; all faults at once, before any weights are made or loaded."""
+    faults = list[str]()
+    for earlier, stage in pairwise(stages):
+        faults += _unknown_labels(earlier, stage)
+        try:
+            if (bridge := bridge_of(stage, parts)) is None:
+                raise UsageError("it was trained without a bridge, and can only come first.")
+            if stage.config.modality.use != earlier.config.modality.use:
+                raise UsageError(f"its data is of the kind {stage.config.modality.use}, and not {earlier.config.modality.use}.")
+            bridge.fit(earlier.description)
+        except DifftoolError as error:
+            faults.append(f"  {stage.name} after {earlier.name}: {error}")
+    if faults:
+        raise UsageError("\n".join(["The stages do not fit together:", *faults]))
+
+
+def bridge_of(stage: Met, parts: Registry) -> Bridge | None:
+    """The stage's bridge, without its network."""
+    from ..assemble import make_bridge, make_representation
+
+    return make_bridge(stage.config, parts, stage.description, make_representation(stage.config, parts, stage.description))
+
+
+def _unknown_labels(earlier: Met, stage: Met) -> Iterator[str]:
+    """Labels that the earlier stage makes examples of, and this one would not know."""
+    for name, condition in earlier.description.conditions.items():
+        other = stage.description.conditions.get(name)
+        if other is None or condition.kind != "label" or other.kind != "label":
+            continue
+        if missing := [label for label in condition.names if label not in other.names]:
+            more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+            told = f"it does not know the {name} {', '.join(missing[:5])}{more}. Train both on the same labels."
+            yield f"  {stage.name} after {earlier.name}: {told}"

@@ -1,0 +1,237 @@
+"""Cascade files: stages in the order in which they refine one another, each as the settings of an ordinary run.
+
+    extends = "other.toml"        # another cascade; what is said here lies over what is said there
+    modality = "NAME"             # for every stage, as is any table of a configuration that stands up here; short for use = in [modality]
+    data = "folder"
+
+    [[stage]]
+    name = "base"
+    recipe = "tiny"
+
+    [[stage]]
+    name = "fine"
+    level = 0.1                   # of the noise on what the stage is shown, when sampling
+    [stage.bridge]
+    use = "resample"
+
+A stage with ``run = "path"`` is trained already; it takes what sampling may change, and nothing else. Relative paths count from the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from itertools import pairwise
+from pathlib import Path as File
+from typing import Any
+
+from .layers import Layer, Path, file_text, flag_layer, key_lines, text_layer
+
+STAGE = "stage"
+SAMPLES = "samples"
+OWN = ("name", "run", "level")
+"""A stage's keys that are no settings of its run."""
+
+_HEAD = re.compile(r"^\s*\[\[\s*stage\s*\]\]")
+_NAME = re.compile(r"[A-Za-z0-9][\w-]*", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A stage as files and the command line write it.
+
+    Attributes:
+        name: also of the stage's folder.
+        layers: all that is said to it, weakest first.
+        own: those of them that speak to this stage alone.
+        run: a run or model that is this stage, trained already; "" for a stage to train.
+        level: noise level, in model units, of what the stage is shown when sampling; None where nothing is said.
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    own: tuple[Layer, ...]
+    run: str = ""
+    level: float | None = None
+
+
+@dataclass
+class _Source:
+    """What one file, or the command line, says to all stages and to each."""
+
+    shared: Layer
+    stages: dict[str, Layer] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+
+def read_cascade(path: File, flags: Iterable[tuple[str, str, Any]] = (), sets: Sequence[str] = ()) -> tuple[list[Outline], list[str]]:
+    """The stages of a file, over those of the files that it extends, and every fault in their form.
+
+    Their settings are ``resolve``'s to judge.
+
+    Args:
+        flags: ``(flag, "table.key", value)``, for all stages.
+        sets: ``table.key=value`` for all stages; ``stage.NAME.table.key=value`` or ``stage.NAME.level=value`` for one, over everything.
+    """
+    sources = _chain(path)
+    names = list(dict.fromkeys(name for source in sources for name in source.stages))
+    sources.append(_Source(flag_layer(flags, stage_sets(sets)[0]), *stage_layers(sets, names)))
+    faults = [fault for source in sources for fault in (*source.shared.faults, *source.faults)]
+    if not names and not faults:
+        faults.append(f"{path}: has no stage; write [[stage]], and below it name = and the settings of the stage's run")
+    return [_outline(name, sources, faults) for name in names], faults
+
+
+def stage_sets(sets: Sequence[str]) -> tuple[list[str], list[str]]:
+    """``--set`` words that speak to all stages, and those that speak to one, ``stage.NAME.…``."""
+    single = [item for item in sets if item.partition(".")[0].strip() == STAGE]
+    return [item for item in sets if item not in single], single
+
+
+def _chain(path: File, above: tuple[File, ...] = ()) -> list[_Source]:
+    """The file and those that it extends, the farthest first."""
+    source, base = _read(path)
+    other, here = (_from(path, base) if base else None), path.resolve()
+    if other is None:
+        return [source]
+    if other.resolve() in (here, *above):
+        source.faults.append(f"{source.shared.where(('extends',))}: {other} extends this file in turn, so neither can come first")
+        return [source]
+    return [*_chain(other, (here, *above)), source]
+
+
+def _read(path: File) -> tuple[_Source, str]:
+    """One file, and what it extends."""
+    text, fault = file_text(path)
+    if fault:
+        return _Source(Layer(str(path), faults=(fault,))), ""
+    whole, lines = text_layer(text, str(path)), text.splitlines()
+    heads = [number for number, line in enumerate(lines) if _HEAD.match(line)]
+    tables, base = whole.data.get(STAGE, []), whole.data.get("extends", "")
+    data = {name: value for name, value in whole.data.items() if name not in (STAGE, "extends")}
+    source = _Source(replace(whole, data=_long(data, path), places=_places(lines, 0, (heads or [len(lines)])[0], str(path))))
+    if not isinstance(base, str):
+        source.faults.append(f"{source.shared.where(('extends',))}: extends = {base!r} is not text; it names another cascade file")
+        base = ""
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        source.faults.append(f"{whole.where((STAGE,))}: stage is no list of tables; write [[stage]], in double brackets")
+        return source, base
+    spans = list(pairwise([*heads, len(lines)]))
+    for n, table in enumerate(tables):
+        places = _places(lines, *spans[n], str(path)) if len(spans) == len(tables) else {}
+        _take(source, Layer(str(path), _long(table, path), places))
+    return source, base
+
+
+def _places(lines: Sequence[str], start: int, stop: int, origin: str) -> dict[Path, str]:
+    """Where the keys between two lines stand; below a ``[[stage]]`` they are the stage's."""
+    found: dict[Path, str] = {("name",): f"{origin}:{start + 1}"} if stop > start and _HEAD.match(lines[start]) else {}
+    for path, number in key_lines("\n".join(lines[start:stop])):
+        found[path[1:] if path[0] == STAGE else path] = f"{origin}:{start + number}"
+    return found
+
+
+def _take(source: _Source, layer: Layer) -> None:
+    """Take in one stage, by its name."""
+    name, place = layer.data.get("name"), layer.where(("name",))
+    if name is None:
+        source.faults.append(f"{place}: a stage has no name; write name = as the first thing below [[stage]]")
+    elif not isinstance(name, str) or not _NAME.fullmatch(name):
+        source.faults.append(
+            f"{place}: the name {name!r} is not of letters, digits, - and _ alone, as the name of the stage's folder must be"
+        )
+    elif name == SAMPLES:
+        source.faults.append(f"{place}: a stage cannot be called {name}: that is the folder of the cascade's samples")
+    elif name in source.stages:
+        source.faults.append(f"{place}: there are two stages {name!r} in this file; give each a name of its own")
+    else:
+        source.stages[name] = layer
+
+
+def _long(table: Mapping[str, Any], path: File) -> dict[str, Any]:
+    """A table in long form: ``modality = "a/b"`` and ``data = "folder"`` become tables, and paths are counted from the root."""
+    found = dict(table)
+    if isinstance(found.get("modality"), str):
+        use, _, representation = found["modality"].partition("/")
+        found["modality"] = {"use": use}
+        if representation:
+            found.setdefault("representation", {"use": representation})
+    if isinstance(found.get("data"), str):
+        found["data"] = {"path": found["data"]}
+    if isinstance(found.get("data"), dict) and isinstance(found["data"].get("path"), str) and found["data"]["path"]:
+        found["data"] = {**found["data"], "path": str(_from(path, found["data"]["path"]))}
+    if isinstance(found.get("recipe"), str) and found["recipe"].endswith(".toml"):
+        found["recipe"] = str(_from(path, found["recipe"]))
+    if isinstance(found.get("run"), str) and found["run"] and _from(path, found["run"]).exists():  # else the name of one in runs/
+        found["run"] = str(_from(path, found["run"]))
+    return found
+
+
+def _from(path: File, text: str) -> File:
+    """What a path in a file means. Links keep their names, except where ``..`` makes them matter."""
+    meant = path.absolute().parent / File(text).expanduser()
+    return meant.resolve() if ".." in meant.parts else meant
+
+
+def stage_layers(sets: Sequence[str], names: Sequence[str]) -> tuple[dict[str, Layer], list[str]]:
+    """What ``--set stage.NAME.…`` says to single stages, by their names, and the faults in it."""
+    said, faults = dict[str, list[str]](), list[str]()
+    for item in stage_sets(sets)[1]:
+        _, name, rest = [*(part.strip() for part in item.split(".", 2)), "", ""][:3]
+        if name in names:
+            said.setdefault(name, []).append(rest)
+        else:
+            faults.append(f"--set {item.partition('=')[0]}: {unknown_stage(name, names)}")
+    layers = {name: _stage_layer(name, items) for name, items in said.items()}
+    return layers, [*faults, *(fault for layer in layers.values() for fault in layer.faults)]
+
+
+def _stage_layer(name: str, items: Sequence[str]) -> Layer:
+    """``table.key=value`` and ``level=value`` for one stage, by the names that the user wrote."""
+    prefix = f"{STAGE}.{name}"
+    plain = {item.partition("=")[0].strip() for item in items} & set(OWN)
+    layer = flag_layer(sets=[f"{STAGE}.{item}" if item.partition("=")[0].strip() in plain else item for item in items])
+    data = {**layer.data.get(STAGE, {}), **{key: value for key, value in layer.data.items() if key != STAGE}}
+
+    def named(text: str) -> str:
+        return text.replace(f"--set {STAGE}.", "--set ", 1).replace("--set ", f"--set {prefix}.", 1)
+
+    places = {path[path[0] == STAGE :]: named(place) for path, place in layer.places.items()}
+    return replace(layer, data=data, places=places, faults=tuple(map(named, layer.faults)))
+
+
+def unknown_stage(name: str, names: Sequence[str]) -> str:
+    """That there is no such stage, and which there are."""
+    close = get_close_matches(name, names, n=1)
+    return f"there is no stage {name!r}. " + (f"Did you mean {close[0]!r}?" if close else f"The stages are: {', '.join(names)}")
+
+
+def _outline(name: str, sources: Sequence[_Source], faults: list[str]) -> Outline:
+    """One stage, as all sources together say it."""
+    run, level = "", None
+    layers, own = list[Layer](), list[Layer]()
+    for source in sources:
+        layers.append(source.shared)
+        if (said := source.stages.get(name)) is not None:
+            run, level = own_value(said, "run", run, faults), own_value(said, "level", level, faults)
+            own.append(replace(said, data={key: value for key, value in said.data.items() if key not in OWN}, faults=()))
+            layers.append(own[-1])
+    return Outline(name, tuple(layers), tuple(own), run, level)
+
+
+def own_value(layer: Layer, key: str, before: Any, faults: list[str]) -> Any:
+    """What a stage's layer says of one of its own keys, else what was said before; ``faults`` grows where that cannot be."""
+    value = layer.data.get(key, before)
+    if key == "run" and not isinstance(value, str):
+        faults.append(f"{layer.where(('run',))}: run = {value!r} is not text; it is the path of a run or a model file")
+    if key == "level" and value is not None and not _is_level(value):
+        faults.append(
+            f"{layer.where(('level',))}: level = {value!r} is no number from 0 on: noise, in model units, on what the stage is shown"
+        )
+    return value
+
+
+def _is_level(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf")

@@ -1,0 +1,55 @@
+"""What sampling does for a later stage of a cascade: each sample refines one example of the earlier stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ..batch import Batch, together
+from ..bridge import Bridge
+from ..errors import UsageError
+
+
+def require_low(bridge: Bridge | None, low: Sequence[np.ndarray], level: float, n: int) -> None:
+    """The earlier stage's examples are given where there is one, and only there. Raises UsageError."""
+    if bridge is None:
+        if len(low) or level:
+            raise UsageError("The model was given examples to refine, and it has no [bridge]: it makes its own. Leave them out.")
+        return
+    if not len(low):
+        raise UsageError(
+            "The model was given nothing to refine. Sample the whole cascade, or give it examples with --from FILES: it is a later stage, "
+            "which is shown what an earlier one made."
+        )
+    if len(low) != n:
+        raise UsageError(f"{n} samples are asked for, and {len(low)} examples are given. Give one for each: a sample refines one example.")
+    if not 0 <= level <= bridge.highest:
+        raise UsageError(
+            f"Level {level:g} is no noise that the model was trained with. Ask for 0 to {bridge.highest:g}: that is what its bridge drew."
+        )
+
+
+def alike(
+    bridge: Bridge, low: Sequence[np.ndarray], start: int, indices: Sequence[int], shapes: Batch
+) -> Iterator[tuple[list[int], Batch, Batch]]:
+    """Indices whose samples have one shape, what these refine, and their template.
+
+    Each is prepared alone, so that none hangs on what it is made together with.
+
+    Args:
+        low: ``low[i]`` is refined by the sample of index ``start + i``.
+        shapes: the modality's own template, of all the indices.
+    """
+    groups: dict[tuple, list[tuple[int, Batch, Batch]]] = {}
+    for place, index in enumerate(indices):
+        pair = bridge.template(low[index - start], shapes.part(place, 1))
+        groups.setdefault(tuple(_sizes(batch) for batch in pair), []).append((index, *pair))
+    for group in groups.values():
+        some, lows, templates = zip(*group, strict=True)
+        yield list(some), together(lows), together(templates)
+
+
+def _sizes(batch: Batch) -> tuple:
+    tensors = {"mask": batch.mask, "known": batch.known, **batch.cond}
+    return batch.x.shape, tuple((name, None if t is None else t.shape) for name, t in tensors.items())

@@ -1,0 +1,148 @@
+"""The contract of a bridge."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from ..batch import Batch
+from ..bridge import Bridge
+from ..description import Description
+from ..errors import UsageError
+from ..rng import Stream
+from .parts import load, named, needs_no_torch
+
+
+def bridge_contract(
+    name: str,
+    raw: Tensor,
+    representation: str,
+    *,
+    options: dict[str, Any] | None = None,
+    extra: dict[str, Any] | None = None,
+    earlier: dict[str, Any] | None = None,
+) -> type:
+    """Tests that a bridge of this name keeps what every bridge promises.
+
+    Args:
+        raw: ``[b, ...]``, two or more different examples of the later stage, in raw units and dtype.
+        representation: name of the one that the later stage has.
+        options: settings of the bridge.
+        extra: what the modality would say of the data.
+        earlier: what it would say of the earlier stage's data.
+    """
+    data = Description(tuple(raw.shape[1:]), str(raw.dtype).removeprefix("torch."), len(raw), extra=extra or {})
+
+    def built() -> Bridge:
+        target, settings = load("representation", representation)
+        description = replace(data, measured=target(settings, data).measure([Batch(raw)]))
+        bridge, own = load("bridge", name, **(options or {}))
+        return bridge(own, description, target(settings, description))
+
+    def made(low: Tensor) -> Description:
+        """An earlier stage's data."""
+        return Description(tuple(low.shape[1:]), str(low.dtype).removeprefix("torch."), len(low), extra=earlier or extra or {})
+
+    def shown(low: Batch, of: Batch, level: float = 0.0, seed: int = 0) -> Batch:
+        return built().show(low, of, torch.full((len(of),), level), Stream(seed, "contract"))
+
+    def tensors(batch: Batch) -> dict[str, Tensor]:
+        known = {} if batch.known is None else {"known": batch.known, "x": torch.where(batch.known, batch.x, 0.0)}
+        return {**batch.cond, **known}
+
+    def same(one: Batch, other: Batch) -> bool:
+        a, b = tensors(one), tensors(other)
+        return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+    class BridgeContract:
+        def test_its_options_need_no_torch(self):
+            """They are loaded to print help and to check a config."""
+            assert needs_no_torch("bridge", name)
+
+        def test_what_is_shown_is_what_it_announces(self):
+            batch = shown(built().degrade(Batch(raw)), Batch(raw))
+            announced = {c.name: c for c in built().conditions()}
+            assert announced or batch.known is not None
+            assert announced.keys() <= batch.cond.keys()
+            for key, c in announced.items():
+                value = batch.cond[key]
+                assert value.float().isfinite().all()
+                assert value.shape == ((len(raw), c.width, *batch.x.shape[2:]) if c.kind == "channels" else (len(raw),))
+
+        def test_degrading_is_deterministic_keeps_the_type_and_leaves_raw_alone(self):
+            before = raw.clone()
+            one, other = (built().degrade(Batch(raw)).x for _ in range(2))
+            assert torch.equal(one, other)
+            assert one.dtype == raw.dtype
+            assert torch.equal(raw, before)
+
+        def test_degraded_examples_do_not_see_each_other(self):
+            torch.testing.assert_close(built().degrade(Batch(raw[:1])).x, built().degrade(Batch(raw)).x[:1])
+
+        def test_an_earlier_stage_that_makes_what_it_degrades_to_fits(self):
+            bridge = built()
+            assert bridge.fit(made(bridge.degrade(Batch(raw)).x)) is None
+
+        def test_an_earlier_stage_of_another_kind_does_not(self):
+            bridge = built()
+            right = made(bridge.degrade(Batch(raw)).x)
+            for wrong in (replace(right, dtype="complex64"), replace(right, shape=(*right.shape, 3))):
+                with pytest.raises(UsageError):
+                    bridge.fit(wrong)
+
+        def test_what_is_shown_hangs_on_the_low_example_alone(self):
+            """In sampling there is no other: the raw batch is a template."""
+            low = built().degrade(Batch(raw))
+            assert same(shown(low, Batch(raw)), shown(low, Batch(torch.zeros_like(raw))))
+            assert not same(shown(low, Batch(raw)), shown(low.with_x(low.x.flip(0)), Batch(raw)))
+
+        def test_shown_examples_do_not_see_each_other(self):
+            low, batch = built().degrade(Batch(raw)), Batch(raw)
+            together, alone = tensors(shown(low, batch)), tensors(shown(low.part(0, 1), batch.part(0, 1)))
+            for key in alone:
+                torch.testing.assert_close(together[key][:1], alone[key])
+
+        def test_levels_are_between_none_and_the_highest(self):
+            bridge = built()
+            one, other = (bridge.levels(64, Stream(0, "contract")) for _ in range(2))
+            assert torch.equal(one, other)
+            assert one.shape == (64,)
+            assert 0 <= one.min() <= one.max() <= bridge.highest
+
+        def test_noise_is_as_much_as_its_level_says(self):
+            low, highest = built().degrade(Batch(raw)), built().highest
+            assert same(shown(low, Batch(raw), seed=1), shown(low, Batch(raw), seed=2))
+            assert not highest or not same(shown(low, Batch(raw), highest, seed=1), shown(low, Batch(raw), highest, seed=2))
+
+        def test_a_template_takes_what_an_earlier_stage_made(self):
+            bridge = built()
+            for place, one in enumerate(bridge.degrade(Batch(raw)).x.numpy()):
+                low, template = bridge.template(one, Batch(torch.zeros_like(raw[:1])))
+                assert template.x.shape[1:] == raw.shape[1:]
+                whole = shown(bridge.degrade(Batch(raw)), Batch(raw)).part(place, 1)
+                for key, value in tensors(shown(low, template)).items():
+                    torch.testing.assert_close(value, tensors(whole)[key])
+
+        def test_a_template_refuses_what_none_made(self):
+            with pytest.raises(UsageError):
+                built().template(torch.zeros(2, *raw.shape, dtype=torch.complex64).numpy(), Batch(torch.zeros_like(raw[:1])))
+
+        def test_what_training_draws_is_reproducible_and_changes_no_shape(self):
+            bridge, low = built(), built().degrade(Batch(raw))
+            one, other = (bridge.augment(low, Stream(0, "contract")) for _ in range(2))
+            assert torch.equal(one.x, other.x)
+            assert (one.x.shape, one.x.dtype) == (low.x.shape, low.x.dtype)
+
+        def test_a_crop_cuts_all_alike(self):
+            batch = shown(built().degrade(Batch(raw)), Batch(raw))
+            one, other = (built().crop(batch, Stream(0, "contract")) for _ in range(2))
+            assert torch.equal(one.x, other.x)
+            assert one.x.shape[:2] == batch.x.shape[:2]
+            for key, value in batch.cond.items():
+                assert one.cond[key].shape[2:] == (one.x.shape[2:] if value.shape[2:] == batch.x.shape[2:] else value.shape[2:])
+
+    return named(BridgeContract, name)

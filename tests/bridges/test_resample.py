@@ -1,0 +1,185 @@
+"""The built-in bridge: its settings, its noise and blur, its sizes, padding, and what it says of stages that do not fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from difftool import Batch, Description, Stream, UsageError
+from difftool.bridges.options import ResampleOptions
+from difftool.bridges.resample import Resample
+from difftool_audio.waveform import Waveform
+from difftool_image.pixels import Pixels
+
+PICTURE = Description((3, 9, 12), "uint8", 10)
+SOUND = Description((1, 32), "int16", 10, extra={"rate": 16000})
+
+
+def pictures(**options) -> Resample:
+    return Resample(ResampleOptions(factors=(1, 2, 2), **options), PICTURE, Pixels(None, PICTURE))
+
+
+def sounds(**options) -> Resample:
+    about = replace(SOUND, measured={"scale": 4.0})
+    return Resample(ResampleOptions(factors=(1, 4), rates={"rate": 1}, **options), about, Waveform(None, about))
+
+
+def noise(n: int = 4) -> Batch:
+    return Batch(torch.randint(0, 256, (n, 3, 9, 12), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)))
+
+
+# --- settings ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"down": ("area", "area")}, "down names 2 ways for 3 axes"),
+        ({"up": "sinc"}, "up = sinc on axis 1"),
+        ({"rates": {"rate": 3}}, "rates.rate names axis 3"),
+        ({"factors": (1, -2, 2)}, "greater than or equal to 0"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(options, said):
+    with pytest.raises(ValidationError, match=said):
+        ResampleOptions(**{"factors": (1, 2, 2), **options})
+
+
+def test_there_is_a_factor_for_each_axis():
+    with pytest.raises(UsageError, match=r"bridge.factors = \[2, 2\] is for 2 axes, and an example has 3: 3 x 9 x 12"):
+        Resample(ResampleOptions(factors=(2, 2)), PICTURE, Pixels(None, PICTURE))
+
+
+# --- what is shown -----------------------------------------------------------------------------------------------------
+
+
+def test_the_level_is_a_condition_only_where_training_draws_it():
+    assert [c.name for c in pictures().conditions()] == ["low"]
+    assert [c.name for c in pictures(augment=1.0).conditions()] == ["low", "low_level"]
+    batch = pictures(augment=1.0).show(pictures().degrade(noise()), noise(), torch.arange(4) / 4, Stream(0, "t"))
+    assert batch.cond["low_level"].tolist() == [0, 0.25, 0.5, 0.75]
+
+
+def test_levels_are_each_example_s_own_and_reach_from_none_to_the_highest():
+    drawn = pictures(augment=0.8).levels(4000, Stream(0, "levels"))
+    assert (drawn.min() < 0.01, drawn.max() > 0.79, drawn.unique().numel() > 3900) == (True, True, True)
+    assert drawn.mean().item() == pytest.approx(0.4, abs=0.02)
+
+
+def test_noise_has_the_standard_deviation_that_its_level_says():
+    bridge, raw = pictures(augment=2.0), noise(64)
+    low = bridge.degrade(raw)
+    clean, noisy = (bridge.show(low, raw, torch.full((64,), level), Stream(0, "t")).cond["low"] for level in (0.0, 1.5))
+    added = noisy * (0.25 + 1.5**2) ** 0.5 - clean / 2  # back in model units
+    assert added.std().item() == pytest.approx(1.5, rel=0.02)
+
+
+def test_an_even_example_is_shown_as_it_is_encoded():
+    raw = Batch(torch.full((2, 3, 9, 12), 200, dtype=torch.uint8))
+    shown = pictures().show(pictures().degrade(raw), raw, torch.zeros(2), Stream(0, "t")).cond["low"]
+    torch.testing.assert_close(shown, 2 * Pixels(None, PICTURE).encode(raw).x)
+
+
+def test_blur_lowers_contrast_by_each_example_s_own_width_and_keeps_the_mean():
+    bridge = pictures(blur=2.0)
+    low = bridge.degrade(noise(1)).map(lambda t: t.expand(16, *t.shape[1:]))
+    spread = bridge.augment(low, Stream(0, "blur")).x.float().flatten(1).std(1)
+    assert (spread <= low.x.float().flatten(1).std(1) + 0.5).all()
+    assert spread.unique().numel() > 10
+    even = low.with_x(torch.full_like(low.x, 77))
+    assert torch.equal(bridge.augment(even, Stream(0, "blur")).x, even.x)
+
+
+def test_a_bright_example_stays_within_bytes():
+    """A band of frequencies overshoots at edges."""
+    step = torch.zeros(1, 1, 64, dtype=torch.int16)
+    step[..., 32:] = 32767
+    about = replace(SOUND, shape=(1, 64))
+    low = Resample(ResampleOptions(factors=(1, 4), down="sinc", up="sinc"), about, Waveform(None, about)).degrade(Batch(step)).x
+    assert low.min() < -500
+    assert low.max() == 32767
+
+
+# --- padding -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("down", "up"), [("area", "linear"), ("every", "nearest"), ("sinc", "sinc")])
+@pytest.mark.parametrize("length", [13, 20, 32])
+def test_padding_is_as_if_it_were_not_there(down, up, length):
+    bridge = sounds(down=down, up=up)
+    alone = torch.randint(-9000, 9000, (1, 1, length), dtype=torch.int16, generator=torch.Generator().manual_seed(2))
+    padded = torch.nn.functional.pad(alone, (0, 32 - length), value=777)
+    mask = (torch.arange(32) < length)[None, None]
+    low, low_padded = bridge.degrade(Batch(alone)), bridge.degrade(Batch(padded, mask=mask))
+    n = low.x.shape[-1]
+    assert torch.equal(low_padded.x[..., :n], low.x)
+    assert not low_padded.x[..., n:].any()
+    assert low_padded.mask is not None
+    assert low_padded.mask.sum() == n
+    torch.testing.assert_close(bridge.lift(low_padded, Batch(padded))[..., :length], bridge.lift(low, Batch(alone)))
+
+
+# --- sizes -------------------------------------------------------------------------------------------------------------
+
+
+def template(bridge: Resample, low: tuple[int, ...], raw: Batch) -> tuple[Batch, Batch]:
+    return bridge.template(np.ones(low, np.dtype(bridge.description.dtype)), raw)
+
+
+def test_the_usual_size_is_made_where_it_fits_and_else_that_of_the_low_example():
+    raw = Batch(torch.zeros(1, 3, 9, 12, dtype=torch.uint8))
+    assert template(pictures(), (3, 5, 6), raw)[1] is raw
+    assert template(pictures(), (3, 7, 6), raw)[1].x.shape == (1, 3, 14, 12)
+    with pytest.raises(UsageError, match="4 entries along axis 0, and this stage's examples have 3"):
+        template(pictures(), (4, 5, 6), raw)
+
+
+def test_what_is_shorter_is_padded_where_examples_are():
+    raw = Batch(torch.zeros(1, 1, 32, dtype=torch.int16), mask=(torch.arange(32) < 30)[None, None])
+    low, made = template(sounds(), (1, 5), raw)
+    assert (low.x.shape, made.x.shape) == ((1, 1, 8), (1, 1, 32))
+    assert (low.mask.sum(), made.mask.sum(), low.x.sum()) == (5, 20, 5)  # type: ignore[union-attr]
+    assert template(sounds(), (1, 5), Batch(raw.x))[1].x.shape == (1, 1, 20)
+    longer = template(sounds(), (1, 9), raw)[1]
+    assert longer.x.shape == (1, 1, 36)
+    assert longer.mask is not None
+    assert longer.mask.all()
+
+
+def test_stages_of_other_sizes_and_rates_do_not_fit():
+    fitting = replace(PICTURE, shape=(3, 5, 6))
+    pictures().fit(fitting)
+    with pytest.raises(UsageError, match="examples of 3 x 5 x 5, and this one refines those of 3 x 5 x 6"):
+        pictures().fit(replace(fitting, shape=(3, 5, 5)))
+    sounds().fit(replace(SOUND, shape=(1, 999), extra={"rate": 4000}))
+    with pytest.raises(UsageError, match="rate 8000, and this one refines 4000: its own is 16000"):
+        sounds().fit(replace(SOUND, extra={"rate": 8000}))
+    with pytest.raises(UsageError, match="no number"):
+        sounds().fit(replace(SOUND, extra={}))
+
+
+# --- crops -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_crop_cuts_everything_at_the_same_place_and_from_real_entries():
+    places = torch.arange(32.0).expand(200, 1, 32)
+    mask = torch.arange(32)[None, None] < torch.where(torch.arange(200) % 2 == 0, 20, 32)[:, None, None]
+    batch = Batch(places, {"low": -places, "class": torch.arange(200)}, mask)
+    part = sounds(crop=(8,)).crop(batch, Stream(0, "crop"))
+    assert part.x.shape == (200, 1, 8)
+    assert torch.equal(part.cond["low"], -part.x)
+    assert torch.equal(part.cond["class"], batch.cond["class"])
+    assert (part.x.diff() == 1).all()
+    assert part.mask is not None
+    assert part.mask.all()
+    first = part.x[:, 0, 0]
+    assert (first[::2].min(), first[::2].max(), first[1::2].max()) == (0, 12, 24)
+
+
+def test_what_is_no_larger_than_a_crop_stays_whole():
+    batch = Batch(torch.randn(2, 1, 5), mask=torch.ones(1, 1, 5, dtype=torch.bool))
+    assert sounds(crop=(8,)).crop(batch, Stream(0, "crop")) is batch

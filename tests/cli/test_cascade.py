@@ -1,0 +1,300 @@
+"""Cascades through the command line alone: trained, stopped, gone on with, sampled."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from small import SETS, pictures
+
+from difftool import assemble
+from difftool.cli import main
+from difftool.engine import fit
+from difftool.files import alone
+
+TWO = """
+modality = "image"
+
+[[stage]]
+name = "base"
+[stage.modality]
+size = 4
+
+[[stage]]
+name = "x2"
+level = 0.1
+[stage.modality]
+size = 8
+[stage.bridge]
+use = "resample"
+factors = [1, 2, 2]
+augment = 0.5
+"""
+LEARNING = ["optimizer.lr=0.02", "ema.halflife=[1]"]
+"""So fast that what a stage is shown makes a difference after a few steps."""
+
+WORDS = [word for setting in [*SETS, *LEARNING] if "size" not in setting for word in ("--set", setting)]
+TRAIN = ("train", "two.toml", str(pictures()), *WORDS, "--steps", "6")
+
+
+def call(*args: str) -> int:
+    with pytest.raises(SystemExit) as leaving:
+        main(list(args))
+    return leaving.value.code
+
+
+def examples(folder: str) -> dict[str, np.ndarray]:
+    return {path.name: np.asarray(Image.open(path)) for path in sorted(Path(folder).glob("*.png"))}
+
+
+def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
+    return bool(one) and one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether two runs ended with the very same weights."""
+    there, here = (load_file(f"runs/{run}/model.safetensors") for run in (one, other))
+    return there.keys() == here.keys() and all(torch.equal(there[name], here[name]) for name in there)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder in which the cascade ``runs/two`` was trained, and sampled into ``made``."""
+    folder = tmp_path_factory.mktemp("place")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        Path("two.toml").write_text(TWO)
+        assert call(*TRAIN) == 0
+        assert call("sample", "-n", "3", "-o", "made") == 0
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def there(place, monkeypatch):
+    monkeypatch.chdir(place)
+
+
+def test_a_cascade_is_a_folder_of_runs(capsys):
+    assert call("runs", "list", "--json") == 0
+    two = next(run for run in json.loads(capsys.readouterr().out) if run["run"] == "runs/two")
+    assert (two["cascade"], two["modality"], two["step"], two["steps"], two["finished"]) == (["base", "x2"], "image", 12, 12, True)
+    assert [stage["run"] for stage in two["stages"]] == ["runs/two/base", "runs/two/x2"]
+    assert call("runs", "list") == 0
+    assert "cascade of 2" in capsys.readouterr().out
+    assert call("runs", "show", "two/x2") == 0
+    assert 'use = "resample"' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("line", [TRAIN, ("resume", "two"), ("train", "runs/two/cascade.toml", "--run", "runs/two")])
+def test_what_is_trained_is_not_trained_again(capsys, line):
+    models = [Path(f"runs/two/{name}/model.safetensors") for name in ("base", "x2")]
+    before = [(path.stat().st_mtime_ns, path.stat().st_ino) for path in models]
+    assert call(*line) == 0
+    assert capsys.readouterr().err.count("trained already") == 2
+    assert [(path.stat().st_mtime_ns, path.stat().st_ino) for path in models] == before
+
+
+def test_a_stage_that_has_begun_keeps_its_settings_and_may_be_sampled_otherwise(capsys):
+    resolved = Path("runs/two/cascade.toml").read_text()
+    assert call(*TRAIN, "--set", "stage.x2.backbone.channels=16") == 2
+    err = capsys.readouterr().err
+    assert "the stage x2, which was begun otherwise (backbone.channels is 8 there and 16 here)" in err
+    assert "difftool resume runs/two" in err
+    assert Path("runs/two/cascade.toml").read_text() == resolved
+    assert call(*TRAIN, "--set", "stage.x2.sample.steps=3") == 0
+    assert call("sample", "-n", "3", "-o", "otherwise") == 0
+    assert not same(examples("otherwise"), examples("made"))
+    assert call(*TRAIN) == 0
+    assert Path("runs/two/cascade.toml").read_text() == resolved
+
+
+def test_a_cascade_that_is_stopped_goes_on_to_the_very_same_end(capsys, monkeypatch):
+    """In the middle of its second stage, between two checkpoints."""
+    real, added = fit.LossLog.add, []
+
+    def adding(self, step, loss):
+        added.append(step)
+        if len(added) == 6 + 5:
+            os.kill(os.getpid(), signal.SIGINT)
+        real(self, step, loss)
+
+    monkeypatch.setattr(fit.LossLog, "add", adding)
+    assert call(*TRAIN, "--run", "runs/stopped") == 130
+    assert "difftool resume runs/stopped" in capsys.readouterr().err.splitlines()[-1]
+    assert call("resume", "stopped", "--json") == 0
+    assert [stage["finished_before"] for stage in json.loads(capsys.readouterr().out)["stages"]] == [True, False]
+    assert alike("stopped/base", "two/base")
+    assert alike("stopped/x2", "two/x2")
+
+
+def test_a_stage_alone_and_one_that_fails_and_the_rest_later(capsys):
+    sets = ("--set", "stage.base.train.device=nothere", "--run", "runs/failing")
+    assert call(*TRAIN, *sets) == 5
+    err = capsys.readouterr().err
+    assert "Stage base:" in err
+    assert "1 of 2 stages failed: base" in err
+    assert Path("runs/failing/x2/model.safetensors").is_file()
+    assert call("sample", "failing") == 2
+    assert "Not trained yet, so that there is no model: base" in capsys.readouterr().err
+    assert call(*TRAIN, "--run", "runs/failing", "--stage", "base") == 0
+    assert "Done. Sample from it with: difftool sample runs/failing" in capsys.readouterr().err
+    assert call("sample", "failing", "-n", "3", "-o", "late") == 0
+    assert same(examples("late"), examples("made"))
+
+
+def test_a_stage_that_another_process_trains_is_left_to_it(capsys):
+    assert call(*TRAIN, "--run", "runs/busy", "--stage", "base", "--steps", "2") == 0
+    with alone(Path("runs/busy/base/.lock")) as free:
+        assert free
+        assert call("resume", "busy", "--stage", "base", "--steps", "3") == 2
+    assert "runs/busy/base is being trained by another process" in capsys.readouterr().err
+
+
+def test_a_run_whose_folder_was_being_made_when_it_was_killed_begins_anew():
+    Path("runs/unborn/base").mkdir(parents=True)
+    Path("runs/unborn/cascade.toml").write_text(Path("runs/two/cascade.toml").read_text())
+    for name in (".lock", "description.json"):
+        (Path("runs/unborn/base") / name).touch()
+    assert call("resume", "unborn", "--stage", "base") == 0
+    assert alike("unborn/base", "two/base")
+
+
+def test_a_dry_run_of_all_stages_writes_nothing(capsys):
+    before = sorted(Path().rglob("*"))
+    assert call(*TRAIN, "--run", "runs/dry", "--dry-run", "--json") == 0
+    plans = json.loads(capsys.readouterr().out)
+    assert [plans[name]["raw_shape"] for name in ("base", "x2")] == [[3, 4, 4], [3, 8, 8]]
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_a_finished_run_can_be_a_stage(capsys):
+    Path("reuse.toml").write_text(
+        'extends = "two.toml"\n[sample]\nsteps = 4\n[[stage]]\nname = "base"\nrun = "runs/two/base"\n[stage.guidance]\nscale = 1.5\n'
+    )
+    words = ("train", "reuse.toml", str(pictures()), *WORDS, "--steps", "6")
+    assert call(*words) == 2
+    assert "modality is settled, as the stage is trained already by run =" in capsys.readouterr().err
+    Path("reuse.toml").write_text(TWO.replace("[stage.modality]\nsize = 4", 'run = "runs/two/base"'))
+    assert call(*words) == 0
+    assert not Path("runs/reuse/base").exists()
+    assert call("sample", "reuse", "-n", "3", "-o", "reused") == 0
+    assert same(examples("reused"), examples("made"))
+
+
+def test_samples_hang_on_the_seed_and_their_number_alone():
+    assert call("sample", "two", "-n", "2", "--start", "1", "--batch", "1", "--save-all", "-o", "all") == 0
+    made = examples("made")
+    assert same(examples("all/x2"), {name: made[name] for name in list(made)[1:]})
+    assert {one.shape for one in examples("all/base").values()} == {(4, 4, 3)}
+    assert {one.shape for one in made.values()} == {(8, 8, 3)}
+    assert list(examples("all/base")) == list(examples("all/x2"))  # the names hold the labels: every stage was told the same
+
+
+def test_several_runs_are_a_cascade_as_well(capsys):
+    assert call("sample", "two/base", "two/x2", "-n", "3", "--set", "stage.x2.level=0.1", "-o", "pair") == 0
+    assert same(examples("pair"), examples("made"))
+    assert call("sample", "two/base", "two/x2", "-n", "3", "-o", "clean") == 0  # at level 0
+    assert not same(examples("clean"), examples("made"))
+
+
+def test_sampling_ends_where_it_is_told_to():
+    assert call("sample", "two", "-n", "3", "--until", "base", "-o", "until") == 0
+    assert call("sample", "two/base", "-n", "3", "-o", "alone") == 0
+    assert same(examples("until"), examples("alone"))
+
+
+def test_files_take_an_earlier_stage_s_place(capsys):
+    """What the first stage made, given as files, becomes what the whole cascade made of it."""
+    assert call("sample", "two", "-n", "3", "--until", "base", "-o", "low") == 0
+    assert call("sample", "two", "--from", "low", "-o", "given") == 0
+    assert same(examples("given"), examples("made"))
+    assert call("sample", "two", "--from", "low", "-n", "4", "--cond", "class=left", "-o", "more") == 0
+    assert list(examples("more")) == [f"{i:06d}-left.png" for i in range(4)]
+    capsys.readouterr()
+    assert call("sample", "two/x2", "--from", str(pictures()), "-n", "3", "--start", "19", "-o", "own") == 0
+    assert "No earlier stage is named" in capsys.readouterr().err
+    assert list(examples("own")) == ["000019-above.png", "000020-left.png", "000021-left.png"]  # as their folders say
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["two/x2"], "x2 refines what an earlier stage makes"),
+        (["two/x2", "two/base"], "base after x2: it was trained without a bridge"),
+        (["two/base", "two/x2", "two/x2"], "x2-2 after x2: The earlier stage makes examples of 3 x 8 x 8"),
+        (["two", "--until", "x3"], "--until x3: there is no stage 'x3'. The stages are: base, x2"),
+        (["two", "--stage", "x2"], "--stage names the stage that refines files"),
+        (["two/base", "--from", "made"], "base refines none"),
+        (["two/base", "--level", "1"], "--level is of stages that refine"),
+        (["two", "--level", "9"], "x2: level 9 is more noise than it was trained with. Ask for 0 to 0.5"),
+        (["two", "--cond", "klass=left"], "The stages have no condition 'klass'. They have: class."),
+        (["two", "--cond", "class=lefd"], "Did you mean 'left'?"),
+        (["two", "--set", "stage.x2.train.steps=1", "--set", "stage.x2.sample.steps=0", "--steps", "0"], "3 faults"),
+        (["two", "--set", "stage.x3.sample.steps=1"], "there is no stage 'x3'"),
+        (["two", "--from", "two.toml"], "two.toml"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wishes_that_cannot_be_met_are_refused_before_weights_are_loaded(capsys, monkeypatch, args, said):
+    monkeypatch.setattr(assemble, "load_stage", lambda *a, **k: pytest.fail("weights were loaded"))
+    before = sorted(Path().rglob("*"))
+    assert call("sample", *args) in (2, 3)
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert captured.out == ""
+    assert sorted(Path().rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            'extends = "two.toml"\n[[stage]]\nname = "base"\n[stage.modality]\nsize = 5',
+            "x2 after base: The earlier stage makes examples of 3 x 5 x 5",
+        ),
+        ('extends = "two.toml"\n[[stage]]\nname = "x4"', "stage x4: it comes after x2 and has no bridge to it"),
+        (
+            'extends = "two.toml"\n[[stage]]\nname = "base"\n[stage.bridge]\nuse = "resample"\nfactors = [1, 2, 2]',
+            "stage base: it comes first and has",
+        ),
+        ('extends = "two.toml"\n[train]\nstpes = 1\n[[stage]]\nname = "x2"\n[stage.sample]\nbatch = 0', "2 faults"),
+        ('extends = "two.toml"\n[[stage]]\nname = "base"\nrun = "nothere"', "There is no run 'nothere'"),
+    ],
+)
+def test_stages_that_cannot_follow_one_another_are_named_before_any_is_trained(capsys, text, said):
+    Path("bad.toml").write_text(text)
+    assert call("train", "bad.toml", str(pictures()), *WORDS) == 2
+    assert said in capsys.readouterr().err
+    assert not Path("runs/bad").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["train", "two.toml", "a", "b"], "Got 2 words where one folder or file, DATA, is meant: a b"),
+        (["train", "two.toml", "--recipe", "tiny"], "--recipe: a cascade says it in its file"),
+        (["train", "two.toml", "--stage", "x3"], "there is no stage 'x3'"),
+        (["train", "-m", "image", "--stage", "x2"], "--stage names a stage of a cascade"),
+        (["resume", "two", "--steps", "9"], "say which, with --stage NAME"),
+        (["resume", "two/x2", "--stage", "x2"], "is one run: leave it out"),
+        (["evaluate", "two"], "is a cascade of several runs. Name one of them: runs/two/base, runs/two/x2"),
+    ],
+)
+def test_mistakes_are_told(capsys, args, said):
+    assert call(*args) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_processes_that_are_started_together_train_one_stage(capsys, monkeypatch):
+    """A second meeting of the same processes would wait for ever."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert call(*TRAIN, "--run", "runs/together") == 2
+    assert "add --stage NAME" in capsys.readouterr().err
+    assert not Path("runs/together").exists()

@@ -1,0 +1,116 @@
+"""Cascade files: what they say to all stages and to each, over the files that they extend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from difftool.config.cascade import read_cascade, stage_sets
+
+BASE = """
+modality = "ecg/millivolts"
+data = "beats"
+recipe = "mine.toml"
+
+[train]
+steps = 5
+
+[[stage]]
+name = "base"
+level = 0.1
+
+[[stage]]
+name = "fine"
+[stage.train]
+steps = 7
+[stage.bridge]
+use = "resample"
+"""
+
+
+def written(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def value(outline, *keys):
+    """The last word on a key, and where it was said."""
+    for layer in reversed(outline.layers):
+        node = layer.data
+        for key in keys:
+            node = node.get(key, {}) if isinstance(node, dict) else {}
+        if node != {}:
+            return node, layer.where(keys)
+    return None
+
+
+def test_what_stands_above_the_stages_is_said_to_all(tmp_path):
+    path = written(tmp_path, "a.toml", BASE)
+    (base, fine), faults = read_cascade(path)
+    assert faults == []
+    assert (base.name, base.level, fine.name, fine.level) == ("base", 0.1, "fine", None)
+    for outline in (base, fine):
+        assert value(outline, "modality", "use")[0] == "ecg"
+        assert value(outline, "representation", "use")[0] == "millivolts"
+        assert value(outline, "data", "path")[0] == str(tmp_path / "beats")
+        assert value(outline, "recipe")[0] == str(tmp_path / "mine.toml")
+    assert value(base, "train", "steps") == (5, f"{path}:7")
+    assert value(fine, "train", "steps") == (7, f"{path}:16")
+    assert value(fine, "bridge", "use") == ("resample", f"{path}:18")
+    assert [layer.data for layer in fine.own] == [{"train": {"steps": 7}, "bridge": {"use": "resample"}}]
+
+
+def test_a_file_lies_over_the_one_that_it_extends(tmp_path):
+    written(tmp_path, "a.toml", BASE)
+    text = 'extends = "../a.toml"\ndata = "other"\n[train]\nsteps = 9\n[[stage]]\nname = "fine"\nlevel = 0.3\n[[stage]]\nname = "finer"\nrun = "old"'
+    (base, fine, finer), faults = read_cascade(written(tmp_path, "sub/b.toml", text))
+    assert faults == []
+    assert (base.level, fine.level, finer.run) == (0.1, 0.3, "old")
+    assert [value(outline, "train", "steps")[0] for outline in (base, fine, finer)] == [9, 9, 9]
+    assert {value(outline, "data", "path")[0] for outline in (base, fine, finer)} == {str(tmp_path / "sub" / "other")}
+    assert value(finer, "recipe")[0] == str(tmp_path / "mine.toml")
+
+
+def test_the_command_line_speaks_to_all_or_to_one(tmp_path):
+    sets = ["train.steps=1", "stage.fine.train.steps=2", "stage.fine.level=0.5"]
+    (base, fine), faults = read_cascade(written(tmp_path, "a.toml", BASE), [("--batch", "train.batch", 3)], sets)
+    assert faults == []
+    assert (base.level, fine.level) == (0.1, 0.5)
+    assert value(base, "train", "steps") == (1, "--set train.steps")
+    assert value(fine, "train", "steps") == (2, "--set stage.fine.train.steps")
+    assert value(fine, "train", "batch") == (3, "--batch")
+    assert stage_sets(sets) == (sets[:1], sets[1:])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "a.toml: has no stage"),
+        ("[[stage]]\nlevel = 1", "a.toml:1: a stage has no name"),
+        ('[[stage]]\nname = "a/b"', "a.toml:2: the name 'a/b' is not of letters"),
+        ('[[stage]]\nname = "samples"', "a stage cannot be called samples"),
+        ('[[stage]]\nname = "x"\n\n[[stage]]\nname = "x"', "a.toml:5: there are two stages 'x'"),
+        ('[stage]\nname = "x"', "stage is no list of tables"),
+        ('[[stage]]\nname = "x"\nlevel = -1', "a.toml:3: level = -1 is no number from 0 on"),
+        ('[[stage]]\nname = "x"\nrun = 3', "a.toml:3: run = 3 is not text"),
+        ('extends = 3\n[[stage]]\nname = "x"', "a.toml:1: extends = 3 is not text"),
+        ('extends = "a.toml"\n[[stage]]\nname = "x"', "extends this file in turn"),
+        ('extends = "none.toml"\n[[stage]]\nname = "x"', "none.toml: cannot be read"),
+        ("[[stage]\n", "a.toml:1: is not valid TOML"),
+    ],
+)
+def test_faults_in_the_form_have_their_place(tmp_path, text, said):
+    _, faults = read_cascade(written(tmp_path, "a.toml", text))
+    assert len(faults) == 1
+    assert said in faults[0]
+
+
+def test_faults_of_the_command_line_bear_the_words_that_were_written(tmp_path):
+    sets = ["stage.fnie.train.steps=1", "stage.fine.level=much", "stage.fine.train"]
+    _, faults = read_cascade(written(tmp_path, "a.toml", BASE), (), sets)
+    assert faults[0] == "--set stage.fnie.train.steps: there is no stage 'fnie'. Did you mean 'fine'?"
+    assert faults[1].startswith("--set stage.fine.train: is not of the form table.key=value")
+    assert faults[2].startswith("--set stage.fine.level: level = 'much' is no number")
