@@ -40,6 +40,11 @@ class Resample(Bridge):
                 f"bridge.factors = {list(options.factors)} is for {len(options.factors)} axes, and an example has "
                 f"{len(description.shape)}: {_words(description.shape)}. Give one for each, 1 for those that stay."
             )
+        if len(options.crop) >= len(representation.shape):
+            raise UsageError(
+                f"bridge.crop = {list(options.crop)} is for {len(options.crop)} axes, and an encoded example has {_words(representation.shape)}, "
+                "of which the first, its channels, is not cut. Give at most one for each of the others."
+            )
         self.options, self.description, self.representation = options, description, representation
         self.highest = options.augment
         self.factors = [max(factor, 1) for factor in options.factors]

@@ -15,7 +15,7 @@ from .console import command, complain, out, out_json, say, table
 from .devices import launched
 from .resume import resume_run, run_config
 from .runs import flat
-from .stages import CascadeStage, Met, refuse_strangers, stages_of, to_toml
+from .stages import CascadeStage, Met, kept_stages, refuse_strangers, to_toml
 from .train import run_training
 from .wish import CHANGEABLE
 
@@ -34,7 +34,7 @@ class Work:
         only: the one to train; None for each in turn.
         fitting: split batches so that they fit the memory.
         dry_run: measure, and write nothing.
-        steps: another last step of the stage ``only``, where that has begun.
+        steps: another last step of the stage ``only``.
         device: another device than the configurations say.
         processes: the options of ``launched``.
     """
@@ -106,13 +106,13 @@ def _is_other(root: Path, stages: Sequence[CascadeStage], parts: Registry) -> bo
     Raises:
         RunExistsError: a stage was begun with other settings, or the folder holds something else.
     """
-    from ..engine.folder import CASCADE, CONFIG, is_cascade
+    from ..engine.folder import CONFIG, is_cascade
 
     if not is_cascade(root):
         if root.exists() and (not root.is_dir() or any(root.iterdir())):
             raise RunExistsError(f"{root} already exists and is no cascade; nothing in it was changed. Choose another --run.")
         return True
-    before = stages_of(root / CASCADE, parts, project=None)
+    before = kept_stages(root, parts)
     if before == list(stages):
         return False
     asked = {stage.name: stage for stage in stages}
@@ -150,13 +150,14 @@ def _described(work: Work, stage: CascadeStage, parts: Registry) -> Met:
     from ..engine.weights import MODEL, read_about
     from .progress import Counter
 
+    level = stage.level or 0.0
     if stage.model is not None:
-        return Met(stage.name, stage.config, Description.from_json(read_about(stage.model, MODEL)["description"]))
+        return Met(stage.name, stage.config, Description.from_json(read_about(stage.model, MODEL)["description"]), level)
     if (work.root / stage.name / CONFIG).is_file():
         folder = RunFolder(work.root / stage.name)
-        return Met(stage.name, run_config(folder, parts), folder.description())
+        return Met(stage.name, run_config(folder, parts), folder.description(), level)
     config, dataset = open_dataset(stage.config, parts, progress=Counter())
-    return Met(stage.name, config, dataset.description)
+    return Met(stage.name, config, dataset.description, level)
 
 
 def _in_turn(work: Work, parts: Registry) -> list[dict[str, Any]]:
@@ -206,7 +207,7 @@ def _stage_result(work: Work, stage: CascadeStage, parts: Registry, title: str) 
     if begun:
         return resume_run(RunFolder.open(path), parts, work.steps, work.device)
     _clear_unborn(path)
-    return run_training(_on_device(stage.config, work.device), parts, path, work.fitting)
+    return run_training(_asked(stage.config, work), parts, path, work.fitting)
 
 
 def _is_finished(folder: Any, config: Config) -> bool:
@@ -214,8 +215,10 @@ def _is_finished(folder: Any, config: Config) -> bool:
     return checkpoint is not None and int(checkpoint.stem) >= config.train.steps and folder.model_path.is_file()
 
 
-def _on_device(config: Config, device: str | None) -> Config:
-    return config if device is None else config.replace(train=config.train.model_copy(update={"device": device}))
+def _asked(config: Config, work: Work) -> Config:
+    """With the device and the last step that are asked for."""
+    changes = {name: value for name, value in (("device", work.device), ("steps", work.steps)) if value is not None}
+    return config.replace(train=config.train.model_copy(update=changes))
 
 
 def _clear_unborn(path: Path) -> None:
@@ -263,6 +266,18 @@ def _plan(work: Work, parts: Registry, as_json: bool) -> None:
         return
     for name, plan in plans.items():
         out(f"[{name}]\n{table(plan_lines(plan))}\n")
+
+
+def refuse_own_file(file: Path, root: Path, stages: Sequence[CascadeStage]) -> None:
+    """Refuse to write what a file resolves to over the file itself. Raises UsageError."""
+    from ..engine.folder import CASCADE
+
+    own = root / CASCADE
+    if own.is_file() and own.samefile(file) and own.read_text(encoding="utf-8") != to_toml(stages):
+        raise UsageError(
+            f"{file} would be replaced by what it resolves to, as the folder of a cascade holds that by this name. Choose another --run, "
+            f"or go on with a cascade that is there as it is: {command('resume', root)}"
+        )
 
 
 def refuse_files(**given: Any) -> None:

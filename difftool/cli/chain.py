@@ -12,7 +12,7 @@ from ..config.cascade import SAMPLES, own_value, stage_layers, stage_sets, unkno
 from ..errors import ConfigError, UsageError
 from .console import command, say
 from .given import Told, read_low, told_of
-from .stages import Met, bridge_of, refuse_strangers, stages_of
+from .stages import Met, beyond, bridge_of, kept_stages, refuse_strangers
 from .wish import CHANGEABLE, Granted, Wish, granted, model_path, plain_about, settled
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _stages_in(folder: Path, parts: Registry) -> Iterator[_Found]:
     from ..config import dict_layer
     from ..engine.folder import CASCADE, RunFolder
 
-    for stage in stages_of(folder / CASCADE, parts, project=None):
+    for stage in kept_stages(folder, parts):
         tables = {name: table for name, table in stage.config.to_dict().items() if name in CHANGEABLE}
         path = stage.model or RunFolder(folder / stage.name).model_path
         yield _Found(stage.name, path, (dict_layer(tables, str(folder / CASCADE)),), stage.level)
@@ -219,6 +219,9 @@ def _links(found: Sequence[_Found], ask: Ask, wish: Wish, parts: Registry) -> li
             links.append(_link(stage, asked, level, parts))
         except ConfigError as error:
             told |= dict.fromkeys(error.faults)
+            continue
+        if links[-1].bridge is None and any("level" in layer.data for layer in own):
+            faults.append(f"--set stage.{stage.name}.level: it is noise on what a stage is shown, and {stage.name} is shown nothing")
     if faults or told:
         raise ConfigError(list(dict.fromkeys([*faults, *told])))
     return links
@@ -273,11 +276,8 @@ def _entry(links: Sequence[Link], ask: Ask) -> int:
 def _refuse_unmet(links: Sequence[Link], ask: Ask, wish: Wish) -> None:
     """Refuse levels and conditions that a later stage would refuse only when the earlier ones are done."""
     for link in links:
-        if link.bridge is not None and link.wish.level > link.bridge.highest:
-            raise UsageError(
-                f"{link.name}: level {link.wish.level:g} is more noise than it was trained with. Ask for 0 to {link.bridge.highest:g}, "
-                "which its bridge drew in training."
-            )
+        if link.bridge is not None and (told := beyond(link.wish.level, link.bridge)):
+            raise UsageError(f"{link.name}: {told}")
         for name, texts in link.wish.cond.items():
             condition = link.met.description.conditions[name]
             for text in texts if condition.kind != "label" or list(texts) != [ALL] else ():

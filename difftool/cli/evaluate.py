@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import ConfigError, DataError, PluginError, UsageError
-from .console import out, out_json, say, table
+from .console import command, out, out_json, say, table
 from .flags import Flag, Sectioned, flags_of, registry
 from .progress import Counter, counted
 from .signals import terminate_at_once
-from .wish import Wish, granted, modality_of, model_path, own_table, peeked_modality, plain_config, wish_flags, wish_of, wishing
+from .wish import Wish, granted, modality_of, model_path, own_table, peeked_modality, plain_config, refines, wish_flags, wish_of, wishing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,6 +93,11 @@ def evaluate(
     wish, parts, path = wish_of(ctx, **wishes), registry(ctx), model_path(model)
     if samples:
         _refuse_sampling(wish)
+    elif refines(path):
+        raise UsageError(
+            f"{path} refines what an earlier stage makes, and evaluate makes none. Sample the whole cascade with -o DIR, and measure "
+            f"that: {command('evaluate', path.parent, '--samples', 'DIR')}"
+        )
     chosen = chosen_metrics(parts, path, metrics, wish)
     terminate_at_once()
     found = evaluate_model(path, parts, wish, chosen, samples, Against(against, most))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from .console import say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +28,10 @@ def read_low(item: Item, modality: Modality, link: Link, degraded: bool) -> np.n
     from ..engine.generate import unpadded
     from ..rng import Stream
 
-    raw = modality.collate([modality.read(item)], Stream(link.wish.seed, "given"))
+    whole = modality.read(item)
+    raw = modality.collate([whole], Stream(link.wish.seed, "given"))
+    if unpadded(raw.x, raw)[0].size < whole.size:
+        say(f"{item.path} is longer than what the model was trained on: a part of it, taken at random, is refined.")
     if degraded and link.bridge is not None:
         raw = link.bridge.degrade(raw)
     return unpadded(raw.x, raw)[0]

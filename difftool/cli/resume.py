@@ -41,15 +41,14 @@ def resume(ctx: click.Context, run: str, steps: int | None, stage: str | None, d
 
     Of a cascade, the stages are gone on with in turn, and those that have not begun are trained.
     """
-    from ..engine.folder import CASCADE, RunFolder, find_run, is_cascade
+    from ..engine.folder import RunFolder, find_run, is_cascade
 
     path, parts = find_run(run), registry(ctx)
     if is_cascade(path):
         from .cascade import Work, train_cascade
-        from .stages import stages_of
+        from .stages import kept_stages
 
-        stages = stages_of(path / CASCADE, parts, project=None)
-        train_cascade(Work(path, stages, stage, steps=steps, device=device, processes=processes), parts, as_json)
+        train_cascade(Work(path, kept_stages(path, parts), stage, steps=steps, device=device, processes=processes), parts, as_json)
         return
     if stage is not None:
         raise UsageError(f"--stage names a stage of a cascade, and {path} is one run: leave it out.")

@@ -47,13 +47,10 @@ def _summary(folder: RunFolder) -> dict[str, Any]:
 
 def _cascade_summary(cascade: Path) -> dict[str, Any]:
     """A cascade as one line: its stages together, and each of those that have begun."""
-    from ..engine.folder import CASCADE, RunFolder, stage_runs
+    from ..engine.folder import RunFolder, stage_runs
 
     begun = {path.name: _summary(RunFolder(path)) for path in stage_runs(cascade)}
-    try:
-        stages = tomllib.loads((cascade / CASCADE).read_text(encoding="utf-8")).get("stage", [])
-    except (OSError, ValueError):
-        stages = []
+    stages = _plain_stages(cascade)
     names = [str(stage.get("name")) for stage in stages]
     plans = [
         0 if "run" in stage else begun.get(name, stage.get("train", {})).get("steps", 0) for name, stage in zip(names, stages, strict=True)
@@ -66,9 +63,21 @@ def _cascade_summary(cascade: Path) -> dict[str, Any]:
         "data": own[0]["data"] if own else None,
         "step": sum(one["step"] for one in own),
         "steps": sum(plans),
-        "finished": all(begun.get(name, {}).get("finished", False) for name, steps in zip(names, plans, strict=True) if steps),
+        "finished": bool(names)
+        and all(begun.get(name, {}).get("finished", False) for name, steps in zip(names, plans, strict=True) if steps),
         "stages": own,
     }
+
+
+def _plain_stages(cascade: Path) -> list[dict[str, Any]]:
+    """The tables of a cascade's stages as written; none when they cannot be read, so that one bad cascade hides no other."""
+    from ..engine.folder import CASCADE
+
+    try:
+        found = tomllib.loads((cascade / CASCADE).read_text(encoding="utf-8")).get("stage", [])
+    except (OSError, ValueError):
+        return []
+    return found if isinstance(found, list) and all(isinstance(stage, dict) for stage in found) else []
 
 
 def _row(summary: dict[str, Any]) -> list[tuple[str, ...]]:

@@ -185,6 +185,7 @@ def _written(made: Granted, folder: Path, on_sample: Callable[[str], None] | Non
     except (KeyboardInterrupt, Terminated) as stopped:
         kind = Terminated if isinstance(stopped, Terminated) else Interrupted
         rest = f"The others: --start {request.start + len(rows)} -n {request.n - len(rows)}, into another folder."
+        rest = rest if kept is None else "They are an earlier stage's; no later one has begun."
         raise kind(f"Stopped: {len(rows)} of {request.n} samples are in {folder}. {rest}") from None
     finally:
         _write_table(folder, rows)

@@ -47,11 +47,16 @@ class CascadeStage:
 
 @dataclass(frozen=True)
 class Met:
-    """A stage and the data that it was, or is to be, trained on."""
+    """A stage and the data that it was, or is to be, trained on.
+
+    Attributes:
+        level: noise level, in model units, of what it is shown when sampling.
+    """
 
     name: str
     config: Config
     description: Description
+    level: float = 0.0
 
 
 def to_toml(stages: Iterable[CascadeStage]) -> str:
@@ -67,12 +72,13 @@ def stages_of(
     modality: str | None = None,
     flags: Iterable[tuple[str, str, Any]] = (),
     sets: Sequence[str] = (),
-    project: Path | None = PROJECT_FILE,
+    kept: bool = False,
 ) -> list[CascadeStage]:
     """The stages that a cascade file and the command line say.
 
     Args:
         flags, sets: as of ``read_cascade``.
+        kept: the file is resolved already: no project file lies under it, and a model that training began from may be gone.
 
     Raises:
         ConfigError: with the faults of all stages, and what keeps them from following one another.
@@ -83,7 +89,7 @@ def stages_of(
     outlines, told = read_cascade(path, flags, sets)
     for outline in outlines:
         try:
-            found.append(_resolved(outline, parts, modality, project))
+            found.append(_resolved(outline, parts, modality, kept))
         except ConfigError as error:
             faults[outline.name] = list(error.faults)
         except UsageError as error:
@@ -94,16 +100,24 @@ def stages_of(
     return found
 
 
-def _resolved(outline: Outline, parts: Registry, modality: str | None, project: Path | None) -> CascadeStage:
+def kept_stages(cascade: Path, parts: Registry) -> list[CascadeStage]:
+    """The stages of a cascade's folder, as they were resolved when it was made."""
+    from ..engine.folder import CASCADE
+
+    return stages_of(cascade / CASCADE, parts, kept=True)
+
+
+def _resolved(outline: Outline, parts: Registry, modality: str | None, kept: bool) -> CascadeStage:
     from ..config import gather, resolve
 
     if outline.run:
         return _trained(outline, parts)
 
     def resolved(*over: Layer) -> Config:
-        return resolve(modality, gather(parts, modality, project=project, over=over, own=outline.layers), parts)
+        return resolve(modality, gather(parts, modality, project=None if kept else PROJECT_FILE, over=over, own=outline.layers), parts)
 
-    return CascadeStage(outline.name, started(resolved(), resolved), outline.level)
+    config = resolved()
+    return CascadeStage(outline.name, config if kept else started(config, resolved), outline.level)
 
 
 def _trained(outline: Outline, parts: Registry) -> CascadeStage:
@@ -146,6 +160,8 @@ def _misplaced(stages: Sequence[CascadeStage]) -> Iterator[str]:
             f"stage {first.name}: it comes first and has a bridge, {first.config.bridge.use}, with nothing before it to refine. Put the "
             'stage that it refines before it, or write use = "none" in its [stage.bridge]'
         )
+    if first.level is not None:
+        yield f"stage {first.name}: level = {first.level:g} is noise on what a stage is shown, and the first is shown nothing. Leave it out"
     for earlier, stage in pairwise(stages):
         if stage.config.bridge.use == NONE:
             yield (
@@ -170,6 +186,8 @@ def refuse_strangers(stages: Sequence[Met], parts: Registry) -> None:
             if stage.config.modality.use != earlier.config.modality.use:
                 raise UsageError(f"its data is of the kind {stage.config.modality.use}, and not {earlier.config.modality.use}.")
             bridge.fit(earlier.description)
+            if told := beyond(stage.level, bridge):
+                raise UsageError(told)
         except DifftoolError as error:
             faults.append(f"  {stage.name} after {earlier.name}: {error}")
     if faults:
@@ -178,9 +196,16 @@ def refuse_strangers(stages: Sequence[Met], parts: Registry) -> None:
 
 def bridge_of(stage: Met, parts: Registry) -> Bridge | None:
     """The stage's bridge, without its network."""
-    from ..assemble import make_bridge, make_representation
+    from ..assemble import make_bridge
 
-    return make_bridge(stage.config, parts, stage.description, make_representation(stage.config, parts, stage.description))
+    return make_bridge(stage.config, parts, stage.description)
+
+
+def beyond(level: float, bridge: Bridge) -> str:
+    """What to say of a sampling level that training does not draw; "" of one that it does."""
+    if level <= bridge.highest:
+        return ""
+    return f"level {level:g} is more noise than it is trained with. Ask for 0 to {bridge.highest:g}, which its bridge draws in training."
 
 
 def _unknown_labels(earlier: Met, stage: Met) -> Iterator[str]:

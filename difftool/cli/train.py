@@ -14,6 +14,7 @@ from .console import command, out, out_json, say, table
 from .devices import launched, over_devices
 from .flags import Flag, Sectioned, choice_flag, flags_of, given, registry, values_of
 from .init import started
+from .wish import refines
 
 if TYPE_CHECKING:
     from ..config import Config, Layer
@@ -160,12 +161,13 @@ def train(
     fitting = len(flags) < len(given(ctx))
     flags += [("DATA", "data.path", str(data_path(data)))] if data else []
     if file is not None:
-        from .cascade import Work, default_root, refuse_files, train_cascade
+        from .cascade import Work, default_root, refuse_files, refuse_own_file, train_cascade
         from .stages import stages_of
 
         refuse_files(recipe=recipe, config=configs)
-        stages = stages_of(file, parts, modality, flags, sets)
-        train_cascade(Work(run or default_root(file), stages, stage, fitting, dry_run=dry_run, processes=processes), parts, as_json)
+        stages, root = stages_of(file, parts, modality, flags, sets), run or default_root(file)
+        refuse_own_file(file, root, stages)
+        train_cascade(Work(root, stages, stage, fitting, dry_run=dry_run, processes=processes), parts, as_json)
         return
     if stage is not None:
         raise UsageError("--stage names a stage of a cascade, and none is named: difftool train CASCADE.toml --stage NAME")
@@ -304,5 +306,6 @@ def told(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         out_json(result)
     else:
-        say(f"Done. Sample from it with: {command('sample', result['run'])}")
+        words = ["--from", "FILES"] if refines(Path(result["model"])) else []
+        say(f"Done. Sample from it with: {command('sample', result['run'], *words)}")
         out(result["model"])

@@ -234,6 +234,13 @@ def plain_about(path: Path) -> dict[str, Any]:
         return {}
 
 
+def refines(path: Path) -> bool:
+    """Whether a model is a later stage of a cascade, which makes nothing by itself."""
+    from ..config import NONE
+
+    return plain_config(path).get("bridge", {}).get("use", NONE) != NONE
+
+
 def parse_conditions(items: tuple[str, ...]) -> dict[str, list[str]]:
     """``class=A,B`` -> {"class": ["A", "B"]}; a value that holds a comma stands in double quotes, as in a CSV file."""
     found: dict[str, list[str]] = {}

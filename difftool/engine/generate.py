@@ -126,7 +126,8 @@ def _encoded(stage: Stage, request: SampleRequest, indices: Sequence[int], shape
 
 def _solved(stage: Stage, denoiser, request: SampleRequest, indices: Sequence[int], shapes: Batch, like: Batch) -> list[np.ndarray]:
     """From noise to raw examples, for a template in raw units, ``shapes``, and as it is encoded, ``like``."""
-    space, rng = stage.representation.space, Streams(request.seed, "sample", indices, device=like.x.device)
+    purpose = "sample" if stage.bridge is None else "refine"  # the noise of an earlier stage of the same shape is in what is refined
+    space, rng = stage.representation.space, Streams(request.seed, purpose, indices, device=like.x.device)
 
     def noise() -> Tensor:
         return space.noise(like.x.shape, rng, like.mask)

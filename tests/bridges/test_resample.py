@@ -54,6 +54,11 @@ def test_there_is_a_factor_for_each_axis():
         Resample(ResampleOptions(factors=(2, 2)), PICTURE, Pixels(None, PICTURE))
 
 
+def test_a_crop_is_of_axes_that_there_are():
+    with pytest.raises(UsageError, match=r"bridge.crop = \[4, 4, 4\] is for 3 axes, and an encoded example has 3 x 9 x 12"):
+        pictures(crop=(4, 4, 4))
+
+
 # --- what is shown -----------------------------------------------------------------------------------------------------
 
 

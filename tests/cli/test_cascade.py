@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,8 +15,10 @@ from PIL import Image
 from safetensors.torch import load_file
 from small import SETS, pictures
 
-from difftool import assemble
+from difftool import Batch, Item, assemble
 from difftool.cli import main
+from difftool.cli.given import read_low
+from difftool.cli.wish import Wish
 from difftool.engine import fit
 from difftool.files import alone
 
@@ -166,6 +169,55 @@ def test_a_run_whose_folder_was_being_made_when_it_was_killed_begins_anew():
     assert alike("unborn/base", "two/base")
 
 
+def test_a_cascade_whose_file_is_spoilt_hides_no_other(capsys):
+    Path("runs/spoilt").mkdir()
+    Path("runs/spoilt/cascade.toml").write_text('[stage]\nname = "x"')
+    assert call("runs", "list", "--json") == 0
+    found = {run["run"]: run for run in json.loads(capsys.readouterr().out)}
+    Path("runs/spoilt/cascade.toml").unlink()
+    assert found["runs/two"]["cascade"] == ["base", "x2"]
+    assert (found["runs/spoilt"]["cascade"], found["runs/spoilt"]["finished"]) == ([], False)
+
+
+def test_a_stage_trained_alone_says_what_it_is_sampled_with(capsys):
+    assert call("resume", "two/x2") == 0
+    assert "Sample from it with: difftool sample runs/two/x2 --from FILES" in capsys.readouterr().err
+
+
+def test_of_a_file_that_is_cut_it_is_said(capsys):
+    modality = SimpleNamespace(
+        read=lambda item: np.zeros((1, len(item.path.name)), np.int16),
+        collate=lambda read, rng: Batch(torch.from_numpy(read[0][None, :, :5])),
+    )
+    for name, size, said in (("short", 5, False), ("longer", 5, True)):
+        assert read_low(Item(Path(name)), modality, SimpleNamespace(wish=Wish()), degraded=False).shape == (1, size)
+        assert ("a part of it, taken at random" in capsys.readouterr().err) == said
+
+
+def test_a_stage_that_has_not_begun_ends_where_it_is_told_to(capsys):
+    Path("runs/short").mkdir()
+    Path("runs/short/cascade.toml").write_text(Path("runs/two/cascade.toml").read_text())
+    assert call("resume", "short", "--stage", "x2", "--steps", "2", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["stages"][0]["steps"] == 2
+
+
+def test_a_cascade_s_own_file_is_not_replaced_by_what_it_resolves_to(capsys):
+    Path("mine").mkdir()
+    Path("mine/cascade.toml").write_text(f"# mine\n{TWO}")
+    assert call("train", "mine/cascade.toml", *TRAIN[2:], "--run", "mine") == 2
+    assert "mine/cascade.toml would be replaced by what it resolves to" in capsys.readouterr().err
+    assert [path.name for path in Path("mine").iterdir()] == ["cascade.toml"]
+    assert Path("mine/cascade.toml").read_text().startswith("# mine")
+
+
+def test_the_model_that_training_began_from_may_be_gone():
+    Path("old.safetensors").write_bytes(Path("runs/two/base/model.safetensors").read_bytes())
+    assert call(*TRAIN, "--run", "runs/begun", "--stage", "base", "--set", 'stage.base.train.init="old.safetensors"') == 0
+    Path("old.safetensors").unlink()
+    assert call("sample", "begun", "--until", "base", "-n", "1", "-o", "begun") == 0
+    assert call("resume", "begun", "--stage", "base") == 0
+
+
 def test_a_dry_run_of_all_stages_writes_nothing(capsys):
     before = sorted(Path().rglob("*"))
     assert call(*TRAIN, "--run", "runs/dry", "--dry-run", "--json") == 0
@@ -233,7 +285,8 @@ def test_files_take_an_earlier_stage_s_place(capsys):
         (["two", "--stage", "x2"], "--stage names the stage that refines files"),
         (["two/base", "--from", "made"], "base refines none"),
         (["two/base", "--level", "1"], "--level is of stages that refine"),
-        (["two", "--level", "9"], "x2: level 9 is more noise than it was trained with. Ask for 0 to 0.5"),
+        (["two", "--level", "9"], "x2: level 9 is more noise than it is trained with. Ask for 0 to 0.5"),
+        (["two", "--set", "stage.base.level=0.1"], "--set stage.base.level: it is noise on what a stage is shown"),
         (["two", "--cond", "klass=left"], "The stages have no condition 'klass'. They have: class."),
         (["two", "--cond", "class=lefd"], "Did you mean 'left'?"),
         (["two", "--set", "stage.x2.train.steps=1", "--set", "stage.x2.sample.steps=0", "--steps", "0"], "3 faults"),
@@ -264,6 +317,8 @@ def test_wishes_that_cannot_be_met_are_refused_before_weights_are_loaded(capsys,
             'extends = "two.toml"\n[[stage]]\nname = "base"\n[stage.bridge]\nuse = "resample"\nfactors = [1, 2, 2]',
             "stage base: it comes first and has",
         ),
+        ('extends = "two.toml"\n[[stage]]\nname = "base"\nlevel = 0.1', "stage base: level = 0.1 is noise on what a stage is shown"),
+        ('extends = "two.toml"\n[[stage]]\nname = "x2"\nlevel = 0.6', "x2 after base: level 0.6 is more noise than it is trained with"),
         ('extends = "two.toml"\n[train]\nstpes = 1\n[[stage]]\nname = "x2"\n[stage.sample]\nbatch = 0', "2 faults"),
         ('extends = "two.toml"\n[[stage]]\nname = "base"\nrun = "nothere"', "There is no run 'nothere'"),
     ],
@@ -284,6 +339,7 @@ def test_stages_that_cannot_follow_one_another_are_named_before_any_is_trained(c
         (["train", "-m", "image", "--stage", "x2"], "--stage names a stage of a cascade"),
         (["resume", "two", "--steps", "9"], "say which, with --stage NAME"),
         (["resume", "two/x2", "--stage", "x2"], "is one run: leave it out"),
+        (["evaluate", "two/x2"], "refines what an earlier stage makes, and evaluate makes none"),
         (["evaluate", "two"], "is a cascade of several runs. Name one of them: runs/two/base, runs/two/x2"),
     ],
 )

@@ -133,6 +133,22 @@ def test_examples_of_several_sizes_are_made_in_their_order(stage):
     assert np.abs(alone.astype(int) - whole[2]).max() <= 1
 
 
+def test_a_later_stage_draws_other_noise_than_an_earlier_one_of_its_shape(stage):
+    """That noise is in what it refines, and in training the two have nothing to do with one another."""
+    begun = []
+
+    def watched(denoise, x, sigmas, noise, **knobs):
+        begun.append(x / sigmas[0])
+        return stage.sampler(denoise, x, sigmas, noise, **knobs)
+
+    alone, _, _ = prepared(*small_run())
+    made(replace(stage, sampler=watched), low(1))
+    list(generate(replace(alone, sampler=watched), SampleRequest(n=1, steps=1)))
+    later, earlier = begun
+    assert later.shape == earlier.shape
+    assert (later - earlier).abs().mean() > 0.5
+
+
 def test_the_level_matters(stage):
     given = low(1)
     assert not np.array_equal(made(stage, given, level=0.0)[0], made(stage, given, level=0.5)[0])
