@@ -313,7 +313,9 @@ def _request(stage: Stage, config: Config, shape: Options, wish: Wish) -> Sample
         labels = [name for name in stage.denoiser.conditioners if stage.description.conditions[name].kind == "label"]
         cond |= {name: ["all"] for name in labels if name not in cond}
     options = config.sample
-    return SampleRequest(wish.n, options.steps, options.batch, wish.seed, wish.start, config.guidance, cond, shape, wish.low, wish.level)
+    return SampleRequest(
+        wish.n, options.steps, options.batch, wish.seed, wish.start, config.guidance, cond, shape, wish.low, wish.level, options.rounds
+    )
 
 
 def _provenance(path: Path, config: Config, wish: Wish) -> dict[str, Any]:
@@ -323,6 +325,7 @@ def _provenance(path: Path, config: Config, wish: Wish) -> dict[str, Any]:
         "seed": wish.seed,
         "sampler": config.sampler.use,
         "steps": config.sample.steps,
+        **({"rounds": config.sample.rounds} if config.sample.rounds > 1 else {}),
         "guidance": config.guidance.scale,
         **({"level": wish.level} if len(wish.low) else {}),
     }

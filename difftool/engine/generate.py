@@ -19,6 +19,7 @@ from ..stage import Stage
 from .capture import captured
 from .options import GuidanceOptions
 from .refine import alike, require_low
+from .rounds import solve
 
 ALL = "all"
 
@@ -35,6 +36,7 @@ class SampleRequest:
         shape: the modality's own wishes (a size, a length).
         low: what a later stage of a cascade refines: for each sample, one raw example of the earlier stage.
         level: noise added to what is shown of ``low``, as sigma in model units.
+        rounds: how often each step is taken.
     """
 
     n: int
@@ -47,6 +49,7 @@ class SampleRequest:
     shape: Options = field(default_factory=NoOptions)
     low: Sequence[np.ndarray] = ()
     level: float = 0.0
+    rounds: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +139,7 @@ def _solved(stage: Stage, denoiser, request: SampleRequest, indices: Sequence[in
     if like.known is not None:
         denoise = keeping(denoise, space, like.x, like.known, like.mask)
     sigmas = stage.process.schedule.sigmas(request.steps)
-    x = noise().mul_(sigmas[0])
-    for step in stage.sampler(denoise, x, sigmas, noise, **stage.knobs):
-        x = step.x
+    x = solve(stage, denoise, noise().mul_(sigmas[0]), sigmas, noise, request.rounds)
     raw = stage.representation.decode(like.with_x(space.project(x, like.mask)))
     return unpadded(raw.x.cpu(), shapes)
 

@@ -127,4 +127,8 @@ class SampleOptions(Options):
     """Defaults of ``difftool sample``."""
 
     steps: PositiveInt = Field(25, description="steps of the sampler")
+    rounds: PositiveInt = Field(
+        1,
+        description="how often each step is taken, with fresh noise between: more make what is given and what is made agree, at as many times the cost",
+    )
     batch: PositiveInt = Field(64, description="samples made at once; the samples do not depend on it")

@@ -1,0 +1,59 @@
+"""Rounds: the sampler as it is when there is one, and what is given and what is made agreeing when there are more."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from difftool.engine.rounds import solve
+from difftool.guidance import keeping
+from difftool.samplers.euler import euler
+from difftool.space import Euclidean
+
+CORRELATION = 0.9
+COVARIANCE = torch.tensor([[1.0, CORRELATION], [CORRELATION, 1.0]], dtype=torch.float64)
+SIGMAS = [*torch.logspace(1.3, -2, 40).tolist(), 0.0]
+
+
+def exact(x, sigma):
+    """The best estimate of x0 ``[b, 2]`` where that is normal with this covariance."""
+    return x @ torch.linalg.solve(COVARIANCE + sigma**2 * torch.eye(2, dtype=torch.float64), COVARIANCE)
+
+
+def sampled(denoise, rounds: int, n: int = 20_000) -> torch.Tensor:
+    rng = torch.Generator().manual_seed(0)
+
+    def noise():
+        return torch.randn(n, 2, generator=rng, dtype=torch.float64)
+
+    stage = SimpleNamespace(sampler=euler, knobs={})
+    return solve(stage, denoise, SIGMAS[0] * noise(), SIGMAS, noise, rounds)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_the_distribution_stays_that_of_the_data(rounds):
+    x = sampled(exact, rounds)
+    torch.testing.assert_close(x.T @ x / len(x), COVARIANCE, atol=0.12, rtol=0)  # steps of first order spread a little, and again in every round
+
+
+def test_one_round_is_the_sampler():
+    rng = torch.Generator().manual_seed(0)
+    x = SIGMAS[0] * torch.randn(20_000, 2, generator=rng, dtype=torch.float64)
+    for step in euler(exact, x, SIGMAS, lambda: x):
+        x = step.x
+    assert torch.equal(sampled(exact, 1), x)
+
+
+def test_more_rounds_bring_what_is_made_to_what_is_given():
+    """One of two correlated numbers is given: the other's mean is ``CORRELATION`` times it. Laid in place alone, it pulls less."""
+    known = torch.tensor([[True, False]])
+    pulled = []
+    for rounds in (1, 4, 16):
+        given = torch.tensor([[2.0, 0.0]], dtype=torch.float64).expand(4000, 2)
+        x = sampled(keeping(exact, Euclidean(), given, known, None), rounds, 4000)
+        torch.testing.assert_close(x[:, 0], given[:, 0])
+        pulled.append(x[:, 1].mean().item() / 2)
+    assert pulled[0] < pulled[1] < pulled[2]
+    assert pulled[2] == pytest.approx(CORRELATION, abs=0.05)
