@@ -35,7 +35,9 @@ def sampled(denoise, rounds: int, n: int = 20_000) -> torch.Tensor:
 @pytest.mark.parametrize("rounds", [1, 3])
 def test_the_distribution_stays_that_of_the_data(rounds):
     x = sampled(exact, rounds)
-    torch.testing.assert_close(x.T @ x / len(x), COVARIANCE, atol=0.12, rtol=0)  # steps of first order spread a little, and again in every round
+    torch.testing.assert_close(
+        x.T @ x / len(x), COVARIANCE, atol=0.12, rtol=0
+    )  # steps of first order spread a little, and again in every round
 
 
 def test_one_round_is_the_sampler():
