@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from difftool_molecule.demo import anisotropy
 from difftool_molecule.files import molecule
 
