@@ -45,6 +45,13 @@ class Resample(Bridge):
                 f"bridge.crop = {list(options.crop)} is for {len(options.crop)} axes, and an encoded example has {_words(representation.shape)}, "
                 "of which the first, its channels, is not cut. Give at most one for each of the others."
             )
+        channels = representation.shape[0]
+        if channels is None:
+            raise UsageError(
+                f"The bridge resample lays channels beside x, and an encoded example, {_words(representation.shape)}, has none: its first axis "
+                "varies. Leave it out with bridge.use = none, or use a bridge made for such data: difftool list bridges."
+            )
+        self.width = channels
         self.options, self.description, self.representation = options, description, representation
         self.highest = options.augment
         self.factors = [max(factor, 1) for factor in options.factors]
@@ -53,9 +60,7 @@ class Resample(Bridge):
     # --- what the stage is told ---------------------------------------------------------------------------------------
 
     def conditions(self) -> tuple[Condition, ...]:
-        width = self.representation.shape[0]
-        assert width is not None
-        low = Condition(LOW, "channels", width=width)
+        low = Condition(LOW, "channels", width=self.width)
         if not self.highest:
             return (low,)
         return low, Condition(LEVEL, "number", mean=self.highest / 2, std=self.highest / 12**0.5, low=0.0, high=self.highest)

@@ -14,6 +14,8 @@ from difftool.bridges.options import ResampleOptions
 from difftool.bridges.resample import Resample
 from difftool_audio.waveform import Waveform
 from difftool_image.pixels import Pixels
+from difftool_molecule.options import PointCloudOptions
+from difftool_molecule.pointcloud import PointCloud
 
 PICTURE = Description((3, 9, 12), "uint8", 10)
 SOUND = Description((1, 32), "int16", 10, extra={"rate": 16000})
@@ -52,6 +54,13 @@ def test_settings_that_contradict_each_other_are_refused(options, said):
 def test_there_is_a_factor_for_each_axis():
     with pytest.raises(UsageError, match=r"bridge.factors = \[2, 2\] is for 2 axes, and an example has 3: 3 x 9 x 12"):
         Resample(ResampleOptions(factors=(2, 2)), PICTURE, Pixels(None, PICTURE))
+
+
+def test_examples_without_channels_are_refused():
+    """Points in space, say: there is nothing for the low example to lie beside."""
+    about = Description((None, 5), "float32", 10, extra={"elements": [1, 6], "sizes": [[3, 10]], "charged": False})
+    with pytest.raises(UsageError, match="an encoded example, any x 6, has none"):
+        Resample(ResampleOptions(factors=(2, 1)), about, PointCloud(PointCloudOptions(), about))
 
 
 def test_a_crop_is_of_axes_that_there_are():
