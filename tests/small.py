@@ -7,9 +7,11 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from difftool.assemble import build_stage, open_dataset
+from difftool.cli import main
 from difftool.config import gather, resolve
 from difftool.data.dataset import Dataset
 from difftool.engine.device import choose_device
@@ -75,3 +77,10 @@ def train(path: Path, data: Path, sets: list[str], *, resume: bool = False, stop
     for progress in fit(stage, dataset, folder, resume=resume, stop=lambda: stop_at is not None and done[0] + 1 >= stop_at):
         done[0] = progress.step
     return path
+
+
+def call(*args: str) -> int:
+    """The exit code of a command line, run in this process."""
+    with pytest.raises(SystemExit) as leaving:
+        main(list(args))
+    return leaving.value.code

@@ -13,10 +13,9 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from small import SETS, pictures
+from small import SETS, call, pictures
 
 from difftool import Batch, Item, assemble
-from difftool.cli import main
 from difftool.cli.given import read_low
 from difftool.cli.wish import Wish
 from difftool.engine import fit
@@ -45,12 +44,6 @@ LEARNING = ["optimizer.lr=0.02", "ema.halflife=[1]"]
 
 WORDS = [word for setting in [*SETS, *LEARNING] if "size" not in setting for word in ("--set", setting)]
 TRAIN = ("train", "two.toml", str(pictures()), *WORDS, "--steps", "6")
-
-
-def call(*args: str) -> int:
-    with pytest.raises(SystemExit) as leaving:
-        main(list(args))
-    return leaving.value.code
 
 
 def examples(folder: str) -> dict[str, np.ndarray]:

@@ -10,19 +10,12 @@ import numpy as np
 import pytest
 from measures import ABSENT, BRIGHTNESS, UNABLE, give_metrics
 from PIL import Image
-from small import SETS, pictures
+from small import SETS, call, pictures
 
 import difftool_image.plugin
-from difftool.cli import main
 from difftool_image.modality import ImageModality
 
 WORDS = [word for setting in SETS for word in ("--set", setting)]
-
-
-def call(*args: str) -> int:
-    with pytest.raises(SystemExit) as leaving:
-        main(list(args))
-    return leaving.value.code
 
 
 @pytest.fixture(scope="module")

@@ -9,17 +9,11 @@ import signal
 from pathlib import Path
 
 import pytest
-from small import SETS, pictures
+from small import SETS, call, pictures
 
-from difftool.cli import main, sample, wish
+from difftool.cli import sample, wish
 
 WORDS = [word for setting in SETS for word in ("--set", setting)]
-
-
-def call(*args: str) -> int:
-    with pytest.raises(SystemExit) as leaving:
-        main(list(args))
-    return leaving.value.code
 
 
 @pytest.fixture(scope="module")
