@@ -56,6 +56,10 @@ class Bridge(ABC):
             level: ``[b]``, noise that is added to what is shown, as sigma in model units; 0 for none.
         """
 
+    def restore(self, batch: Batch) -> Batch:
+        """A batch whose ``x`` was made in the units of ``show``, in those of the representation: where ``show`` divided by something."""
+        return batch
+
     @abstractmethod
     def crop(self, batch: Batch, rng: Rng) -> Batch:
         """Random parts of an encoded training batch, all its tensors cut alike. Returns the batch itself when nothing is asked for."""

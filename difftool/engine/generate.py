@@ -140,7 +140,8 @@ def _solved(stage: Stage, denoiser, request: SampleRequest, indices: Sequence[in
         denoise = keeping(denoise, space, like.x, like.known, like.mask)
     sigmas = stage.process.schedule.sigmas(request.steps)
     x = solve(stage, denoise, noise().mul_(sigmas[0]), sigmas, noise, request.rounds)
-    raw = stage.representation.decode(like.with_x(space.project(x, like.mask)))
+    made = like.with_x(space.project(x, like.mask))
+    raw = stage.representation.decode(made if stage.bridge is None else stage.bridge.restore(made))
     return unpadded(raw.x.cpu(), shapes)
 
 

@@ -90,8 +90,8 @@ class AudioRequest(Options):
     format: Literal["wav", "flac"] = Field("wav", description="kind of file, 16 bits in both")
 
 
-class SpectrogramOptions(Options):
-    """Log-mel bands over time."""
+class BandsOptions(Options):
+    """Bands of the mel scale, frame by frame."""
 
     mels: PositiveInt = Field(80, ge=8, le=512, description="bands")
     hop: Auto | PositiveInt = Field(
@@ -103,7 +103,22 @@ class SpectrogramOptions(Options):
     low: NonNegativeFloat = Field(20.0, description="lower edge of the lowest band, in Hz")
     high: NonNegativeFloat = Field(0.0, description="upper edge of the highest band, in Hz; 0 for half the rate")
     floor: PositiveFloat = Field(1e-5, description="amplitude, of full scale, below which everything counts as silence")
+
+
+class SpectrogramOptions(BandsOptions):
+    """Log-mel bands over time."""
+
     iterations: PositiveInt = Field(32, description="rounds of Griffin-Lim when samples become sound")
+
+
+class VocoderOptions(BandsOptions):
+    """An earlier stage whose sounds are right in their bands, and not in their phase. Its bands are best the same."""
+
+    augment: NonNegativeFloat = Field(
+        0.0,
+        description="noise that training adds to the bands shown, as sigma where floor and full scale are 4 apart, at most: samples may then "
+        "add some, which hides the faults of the earlier stage's sounds",
+    )
 
 
 class StftOptions(Options):

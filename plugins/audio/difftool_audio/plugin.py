@@ -52,6 +52,18 @@ def difftool_backbones() -> list[Spec]:
     ]
 
 
+@hookimpl
+def difftool_bridges() -> list[Spec]:
+    return [
+        Spec(
+            "vocoder",
+            "sounds of given mel bands: in place of Griffin-Lim, after a stage of spectrograms",
+            "difftool_audio.vocoder:Vocoder",
+            "difftool_audio.options:VocoderOptions",
+        )
+    ]
+
+
 RECIPES = {
     "demo": "as tiny, on notes of an asked pitch, stopped as soon as they sing",
     "music-48k-stereo": "eleven seconds of music as samples, told where in its piece each part is, on a big GPU",

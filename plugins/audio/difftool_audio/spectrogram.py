@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from difftool import Batch, Description, Euclidean, Representation, UsageError
+from difftool import Batch, Description, Euclidean, Representation
 
-from . import lazy
-from .frames import Frames, power_of_two, rate_of
-from .level import to_float, to_int16
+from .bands import LogMel
+from .frames import Frames, rate_of
+from .level import to_int16
 from .options import SpectrogramOptions
-
-HOP = 0.016
-"""Seconds between frames, about."""
 
 LEAST_STD = 0.25
 """Standard deviation, of the logarithm, below which a band is not stretched: 2 dB. Less has a band in which there is never anything
@@ -50,14 +46,11 @@ class Spectrogram(Representation):
     """
 
     def __init__(self, options: SpectrogramOptions, description: Description) -> None:
-        rate = rate_of(description)
-        hop = power_of_two(HOP, rate) if options.hop == "auto" else options.hop
-        self.frames = Frames(hop, 4 * hop if options.window == "auto" else options.window)
-        self.floor, self.iterations = options.floor, options.iterations
+        self.bands = LogMel(options, rate_of(description))
+        self.frames, self.iterations = self.bands.frames, options.iterations
         self.mean = torch.tensor(description.measured.get("mean", [0.0] * options.mels))[:, None]
         self.std = torch.tensor(description.measured.get("std", [1.0] * options.mels))[:, None]
-        self.bank = mel_bank(self.frames.bins, options.mels, rate, options.low, options.high)
-        self._copies: dict[torch.device, tuple[Tensor, Tensor, Tensor]] = {}
+        self._copies: dict[torch.device, tuple[Tensor, Tensor]] = {}
         self.space = Euclidean()
         channels, samples = description.shape
         self.shape = (channels, options.mels, None if samples is None else self.frames.count(samples))
@@ -66,7 +59,7 @@ class Spectrogram(Representation):
         """Mean and standard deviation of each band over all real frames of all channels."""
         count, total, squares = 0.0, torch.zeros(len(self.mean)).double(), torch.zeros(len(self.mean)).double()
         for batch in raw:
-            x, mask = self._log_mel(batch).double().cpu(), self.frames.mask(batch)
+            x, mask = self.bands(batch).double().cpu(), self.frames.mask(batch)
             real = torch.ones_like(x[:, :, :1]) if mask is None else mask.cpu().expand_as(x[:, :, :1]).double()
             count += real.sum().item()
             total += (x * real).sum((0, 1, 3))
@@ -77,54 +70,26 @@ class Spectrogram(Representation):
 
     def encode(self, raw: Batch) -> Batch:
         """int16 ``[b, c, n]`` -> float32 ``[b, c, mels, frames]``."""
-        mean, std, _ = self._on(raw.x.device)
+        mean, std = self._on(raw.x.device)
         mask = self.frames.mask(raw)
-        return Batch(self.space.project((self._log_mel(raw) - mean) / (2 * std), mask), raw.cond, mask)
+        return Batch(self.space.project((self.bands(raw) - mean) / (2 * std), mask), raw.cond, mask)
 
     def decode(self, batch: Batch) -> Batch:
         """float32 ``[b, c, mels, frames]`` -> int16 ``[b, c, (frames - 1) hop]``."""
         sound = self.frames.decode(batch, self._sound)
         return sound.with_x(to_int16(sound.x))
 
-    def _log_mel(self, raw: Batch) -> Tensor:
-        amplitude = self.frames.transform(self.space.project(to_float(raw.x), raw.mask)).abs()
-        bank = self._on(amplitude.device)[2]
-        return (bank.mT @ amplitude).add_(self.floor).log_()
-
-    def _on(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean, std and filter bank, copied to a device once."""
+    def _on(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Mean and std, copied to a device once."""
         if device not in self._copies:
-            self._copies[device] = (self.mean.to(device), self.std.to(device), self.bank.to(device))
+            self._copies[device] = (self.mean.to(device), self.std.to(device))
         return self._copies[device]
 
     def _sound(self, x: Tensor) -> Tensor:
-        mean, std, bank = self._on(x.device)
+        mean, std = self._on(x.device)
         logarithm = torch.nan_to_num(x * (2 * std) + mean, nan=-math.inf).clamp_max(math.log(LOUDEST))
-        bands = (logarithm.exp() - self.floor).clamp_min(0)
-        return griffin_lim(bands, bank, self.frames, self.iterations)
-
-
-def mel_bank(bins: int, mels: int, rate: int, low: float, high: float) -> Tensor:
-    """``[bins, mels]``: the triangles of the mel scale as torchaudio draws them (O'Shaughnessy's scale), each of sum 1.
-
-    Raises UsageError when a band would see no frequency.
-    """
-    high = high or rate / 2
-    if not low < high <= rate / 2:
-        raise UsageError(
-            f"The bands cannot reach from {low:g} to {high:g} Hz: sound at {rate:,} samples per second holds 0 to {rate / 2:g} Hz. "
-            "Set low below high, and high to 0 for all there is."
-        )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a band is empty: said below, with what to do
-        bank = lazy.torchaudio().functional.melscale_fbanks(bins, low, high, mels, rate)
-    empty = int((bank.sum(0) == 0).sum())
-    if empty:
-        raise UsageError(
-            f"{mels} mel bands are too many for a window of {2 * (bins - 1)} samples at {rate:,} per second: {empty} of them lie between "
-            "two frequencies and would see nothing. Take fewer bands or a longer window."
-        )
-    return bank / bank.sum(0)
+        bands = (logarithm.exp() - self.bands.floor).clamp_min(0)
+        return griffin_lim(bands, self.bands.bank(x.device), self.frames, self.iterations)
 
 
 def spread(bands: Tensor, bank: Tensor, amplitude: Tensor) -> Tensor:

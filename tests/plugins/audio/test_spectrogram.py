@@ -9,9 +9,10 @@ import torch
 import torchaudio
 
 from difftool import Batch, Description, UsageError
+from difftool_audio.bands import mel_bank
 from difftool_audio.frames import Frames
 from difftool_audio.options import SpectrogramOptions
-from difftool_audio.spectrogram import LEAST_STD, Spectrogram, invert, mel_bank, spread
+from difftool_audio.spectrogram import LEAST_STD, Spectrogram, invert, spread
 
 RATE = 16_000
 
@@ -68,7 +69,7 @@ def test_bands_are_those_of_torchaudio():
     one = built()
     padded = torch.nn.functional.pad(raw.float() / 32768, (0, -raw.shape[-1] % 256))
     bands = reference(padded) / reference.spectrogram.window.sum() * 2 / bank.sum(0)[:, None]
-    torch.testing.assert_close(2 * one.encode(Batch(raw)).x, (bands + one.floor).log(), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(2 * one.encode(Batch(raw)).x, (bands + one.bands.floor).log(), atol=1e-4, rtol=1e-4)
 
 
 def test_a_full_scale_sine_has_amplitude_one_and_white_noise_is_flat():
@@ -152,7 +153,7 @@ def test_it_converges_at_least_as_well_as_torchaudio():
     assert convergence(ours, sound) < convergence(theirs, sound) < 0.5
 
     def distance(made):
-        a, b = (bank.mT @ amplitudes(x) + one.floor for x in (made, sound))
+        a, b = (bank.mT @ amplitudes(x) + one.bands.floor for x in (made, sound))
         return (20 * (a / b).log10()).square().mean().sqrt().item()
 
     assert distance(ours) < 0.9 * distance(theirs)
