@@ -95,3 +95,9 @@ def difftool_metrics() -> Iterable[Spec]:
 def difftool_recipes() -> Iterable[RecipeSpec]:
     """Named configurations, as TOML files inside the plugin's package."""
     raise NotImplementedError
+
+
+@hookspec
+def difftool_cascades() -> Iterable[RecipeSpec]:
+    """Named cascades, as TOML files inside the plugin's package: lists of stages."""
+    raise NotImplementedError

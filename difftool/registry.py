@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 GROUP = "difftool"
 BUILTIN = "difftool.builtin"
 
-_TYPES: dict[str, type[Spec]] = {"modality": ModalitySpec, "process": ProcessSpec, "recipe": RecipeSpec}
+_TYPES: dict[str, type[Spec]] = {"modality": ModalitySpec, "process": ProcessSpec, "recipe": RecipeSpec, "cascade": RecipeSpec}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class Registry:
         return tuple(self._plugins)
 
     def names(self, kind: str) -> list[str]:
-        """Names of a kind, sorted; a recipe's is ``modality/name``."""
+        """Names of a kind, sorted; a recipe's and a cascade's is ``modality/name``."""
         return sorted(self._of(kind))
 
     def specs(self, kind: str) -> list[Spec]:
@@ -137,7 +137,7 @@ class Registry:
         return [entries[0].spec for _, entries in sorted(self._of(kind).items()) if len(entries) == 1]
 
     def get(self, kind: str, name: str) -> Spec:
-        """The part of that kind and name (a recipe's is ``modality/name``).
+        """The part of that kind and name (a recipe's and a cascade's is ``modality/name``).
 
         Raises UsageError, or PluginError where a plugin is at fault.
         """
@@ -281,7 +281,7 @@ def _specs_of(manager: pluggy.PluginManager, module: object, kind: str, plural: 
 
 
 def _key(spec: Spec) -> str:
-    """Recipes are named within their modality; everything else within its kind."""
+    """Recipes and cascades are named within their modality; everything else within its kind."""
     return f"{spec.modality}/{spec.name}" if isinstance(spec, RecipeSpec) else spec.name
 
 

@@ -21,6 +21,7 @@ KINDS: dict[str, str] = {
     "bridge": "bridges",
     "metric": "metrics",
     "recipe": "recipes",
+    "cascade": "cascades",
 }
 
 
@@ -75,7 +76,7 @@ class ProcessSpec(Spec):
 
 @dataclass(frozen=True, slots=True)
 class RecipeSpec(Spec):
-    """A named configuration. ``target`` is ``"package:folder/file.toml"``, a resource inside a package.
+    """A named configuration, or a named cascade. ``target`` is ``"package:folder/file.toml"``, a resource inside a package.
 
     Attributes:
         modality: the modality it belongs to, or ``modality/representation`` when it is for one representation only.

@@ -8,7 +8,7 @@ from fakes import ECG, fake_registry, hooks, plugin
 from difftool import hookimpl
 from difftool.errors import PluginError, UsageError
 from difftool.registry import Plugin, Registry, unmet
-from difftool.spec import KINDS, ModalitySpec, Spec
+from difftool.spec import KINDS, ModalitySpec, RecipeSpec, Spec
 
 SDE = Spec("sde", "a solver", "math:pi")
 
@@ -34,7 +34,7 @@ def test_all_installed_parts_can_be_imported():
             assert spec.summary
             assert "\n" not in spec.summary
             registry.options(spec)
-            if kind != "recipe":
+            if not isinstance(spec, RecipeSpec):
                 assert registry.load(spec) is not None
 
 

@@ -54,12 +54,6 @@ class Work:
         return [stage for stage in self.stages if self.only in (None, stage.name)]
 
 
-def default_root(file: Path) -> Path:
-    from ..engine.folder import RUNS
-
-    return RUNS / file.stem
-
-
 def train_cascade(work: Work, parts: Registry, as_json: bool) -> None:
     """Train what is not trained yet, and go on where something was begun."""
     from ..engine.distributed import is_worker

@@ -86,7 +86,7 @@ def stages_of(
     from ..config.cascade import read_cascade
 
     found, faults = list[CascadeStage](), dict[str, list[str]]()
-    outlines, told = read_cascade(path, flags, sets)
+    outlines, told = read_cascade(path, flags, sets, lambda name: cascade_path(name, parts) if name in parts.names("cascade") else None)
     for outline in outlines:
         try:
             found.append(_resolved(outline, parts, modality, kept))
@@ -98,6 +98,14 @@ def stages_of(
     if told := told or list(_misplaced(found)):
         raise ConfigError(list(dict.fromkeys(told)))
     return found
+
+
+def cascade_path(name: str, parts: Registry) -> Path:
+    """The file of an installed cascade, by its full name, ``modality/name``. Raises UsageError where there is none of that name."""
+    from importlib.resources import files
+
+    package, _, path = parts.get("cascade", name).target.partition(":")
+    return Path(str(files(package).joinpath(path)))
 
 
 def kept_stages(cascade: Path, parts: Registry) -> list[CascadeStage]:

@@ -53,6 +53,8 @@ def named_modality(args: list[str]) -> str:
     """The modality that a raw command line names, itself or through its config files."""
     if said := values_of(args, "-m", "--modality"):
         return said[-1]
+    if (said := values_of(args, "--cascade")) and "/" in said[-1]:
+        return said[-1].partition("/")[0]
     files = [Path("difftool.toml"), *map(Path, values_of(args, "--config")), *(Path(arg) for arg in args if is_cascade_file(arg))]
     return next((found for path in reversed(files) if (found := _modality_in(path))), "")
 
@@ -121,6 +123,7 @@ def epilog() -> str:
 @click.argument("words", nargs=-1, metavar="[CASCADE.toml] [DATA]")
 @click.option("-m", "--modality", metavar="NAME[/REPR]", help="The kind of data; difftool list modalities shows them.")
 @click.option("--recipe", metavar="NAME|FILE", help="A named configuration to start from; difftool list recipes shows them.")
+@click.option("--cascade", metavar="NAME", help="A named list of stages to train in turn; difftool list cascades shows them.")
 @click.option(
     "--config",
     "configs",
@@ -141,6 +144,7 @@ def train(
     words: tuple[str, ...],
     modality: str | None,
     recipe: str | None,
+    cascade: str | None,
     configs: tuple[Path, ...],
     sets: tuple[str, ...],
     run: Path | None,
@@ -151,7 +155,7 @@ def train(
 ) -> None:
     """Train a model on DATA, a folder or file of your own; without DATA, on the modality's built-in demo set.
 
-    With CASCADE.toml, train the stages that it lists one after another, and go on where that was stopped.
+    With CASCADE.toml or --cascade, train the stages listed there one after another, and go on where that was stopped.
     """
     from ..config import gather, resolve
 
@@ -160,13 +164,13 @@ def train(
     flags = [flag for flag in given(ctx) if flag[1:] != ("train.batch", "auto")]
     fitting = len(flags) < len(given(ctx))
     flags += [("DATA", "data.path", str(data_path(data)))] if data else []
-    if file is not None:
-        from .cascade import Work, default_root, refuse_files, refuse_own_file, train_cascade
+    if found := _listed(file, cascade, modality, data, parts):
+        from .cascade import Work, refuse_files, refuse_own_file, train_cascade
         from .stages import stages_of
 
         refuse_files(recipe=recipe, config=configs)
-        stages, root = stages_of(file, parts, modality, flags, sets), run or default_root(file)
-        refuse_own_file(file, root, stages)
+        stages, root = stages_of(found[0], parts, modality, flags, sets), run or found[1]
+        refuse_own_file(found[0], root, stages)
         train_cascade(Work(root, stages, stage, fitting, dry_run=dry_run, processes=processes), parts, as_json)
         return
     if stage is not None:
@@ -194,6 +198,25 @@ def _file_and_data(words: tuple[str, ...], ctx: click.Context) -> tuple[Path | N
     if len(rest) > 1:
         raise click.UsageError(f"Got {len(rest)} words where one folder or file, DATA, is meant: {' '.join(rest)}", ctx)
     return file, (rest[0] if rest else None)
+
+
+def _listed(file: Path | None, cascade: str | None, modality: str | None, data: str | None, parts: Registry) -> tuple[Path, Path] | None:
+    """The file that lists the stages, and where they go unless that is said, so that the same line again goes on with them."""
+    from ..engine.folder import RUNS
+
+    if cascade is None:
+        return None if file is None else (file, RUNS / file.stem)
+    if file is not None:
+        raise UsageError(
+            f"--cascade {cascade} and {file} both list stages. Give one; a file can build on the other by extends = {cascade!r}."
+        )
+    from .stages import cascade_path
+
+    use, _, name = cascade.rpartition("/")
+    if not (use := use or (modality or "").partition("/")[0]):
+        known = ", ".join(parts.names("cascade")) or "none"
+        raise UsageError(f"--cascade {name}: of which modality? Say it with -m, or as a part of the name. Installed are: {known}.")
+    return cascade_path(f"{use}/{name}", parts), RUNS / f"{_data_name(data, use)}-{name}"
 
 
 def _cached(config: Config, parts: Registry) -> None:
@@ -229,10 +252,15 @@ def data_path(text: str) -> Path:
 def _new_path(config: Config) -> Path:
     from ..engine.folder import new_run_path
 
-    if not config.data.path:
-        return new_run_path(f"{config.modality.use}-demo")
-    data = data_path(config.data.path)
-    return new_run_path((data.stem if data.is_file() else data.name) or config.modality.use)
+    return new_run_path(_data_name(config.data.path, config.modality.use))
+
+
+def _data_name(data: str | None, modality: str) -> str:
+    """What to call what is made of data."""
+    if not data:
+        return f"{modality}-demo"
+    path = data_path(data)
+    return (path.stem if path.is_file() else path.name) or modality
 
 
 def _plan(config: Config, parts: Registry, place: Path, fitting: bool, as_json: bool) -> None:

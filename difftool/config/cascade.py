@@ -1,6 +1,6 @@
 """Cascade files: stages in the order in which they refine one another, each as the settings of an ordinary run.
 
-    extends = "other.toml"        # another cascade; what is said here lies over what is said there
+    extends = "other.toml"        # another cascade, a file or a named one; what is said here lies over what is said there
     modality = "NAME"             # for every stage, as is any table of a configuration that stands up here; short for use = in [modality]
     data = "folder"
 
@@ -20,7 +20,7 @@ A stage with ``run = "path"`` is trained already; it takes what sampling may cha
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import pairwise
@@ -66,7 +66,13 @@ class _Source:
     faults: list[str] = field(default_factory=list)
 
 
-def read_cascade(path: File, flags: Iterable[tuple[str, str, Any]] = (), sets: Sequence[str] = ()) -> tuple[list[Outline], list[str]]:
+Named = Callable[[str], File | None]
+"""The file of a cascade that is installed under a name; None where there is none."""
+
+
+def read_cascade(
+    path: File, flags: Iterable[tuple[str, str, Any]] = (), sets: Sequence[str] = (), named: Named = lambda name: None
+) -> tuple[list[Outline], list[str]]:
     """The stages of a file, over those of the files that it extends, and every fault in their form.
 
     Their settings are ``resolve``'s to judge.
@@ -74,8 +80,9 @@ def read_cascade(path: File, flags: Iterable[tuple[str, str, Any]] = (), sets: S
     Args:
         flags: ``(flag, "table.key", value)``, for all stages.
         sets: ``table.key=value`` for all stages; ``stage.NAME.table.key=value`` or ``stage.NAME.level=value`` for one, over everything.
+        named: the cascades that a file may extend by their names.
     """
-    sources = _chain(path)
+    sources = _chain(path, named)
     names = list(dict.fromkeys(name for source in sources for name in source.stages))
     sources.append(_Source(flag_layer(flags, stage_sets(sets)[0]), *stage_layers(sets, names)))
     faults = [fault for source in sources for fault in (*source.shared.faults, *source.faults)]
@@ -90,16 +97,16 @@ def stage_sets(sets: Sequence[str]) -> tuple[list[str], list[str]]:
     return [item for item in sets if item not in single], single
 
 
-def _chain(path: File, above: tuple[File, ...] = ()) -> list[_Source]:
+def _chain(path: File, named: Named, above: tuple[File, ...] = ()) -> list[_Source]:
     """The file and those that it extends, the farthest first."""
     source, base = _read(path)
-    other, here = (_from(path, base) if base else None), path.resolve()
+    other, here = (named(base) or _from(path, base) if base else None), path.resolve()
     if other is None:
         return [source]
     if other.resolve() in (here, *above):
         source.faults.append(f"{source.shared.where(('extends',))}: {other} extends this file in turn, so neither can come first")
         return [source]
-    return [*_chain(other, (here, *above)), source]
+    return [*_chain(other, named, (here, *above)), source]
 
 
 def _read(path: File) -> tuple[_Source, str]:

@@ -12,6 +12,11 @@ RECIPES = {
     "ddpm": "the CIFAR-10 training of Ho et al. 2020 (arXiv:2006.11239), 1000 ancestral steps",
 }
 
+CASCADES = {
+    "16-32-64": "64 pixels in half an hour on a CPU, in three stages (about 7 M parameters)",
+    "64-256": "256 pixels on one GPU, in two stages",
+}
+
 
 @hookimpl
 def difftool_modalities() -> list[ModalitySpec]:
@@ -36,3 +41,8 @@ def difftool_representations() -> list[Spec]:
 @hookimpl
 def difftool_recipes() -> list[RecipeSpec]:
     return [RecipeSpec(name, text, f"difftool_image:recipes/{name}.toml", modality="image") for name, text in RECIPES.items()]
+
+
+@hookimpl
+def difftool_cascades() -> list[RecipeSpec]:
+    return [RecipeSpec(name, text, f"difftool_image:cascades/{name}.toml", modality="image") for name, text in CASCADES.items()]
