@@ -53,7 +53,7 @@ class Resample(Bridge):
             )
         self.width = channels
         self.options, self.description, self.representation = options, description, representation
-        self.highest = options.augment
+        self.highest, self.parts = options.augment, options.crop
         self.factors = [max(factor, 1) for factor in options.factors]
         self.axes = [Axis(i + 1, options.factors[i], options.way("down", i), options.way("up", i)) for i in options.axes()]
 
@@ -104,7 +104,7 @@ class Resample(Bridge):
         return self.highest * rng.uniform((n,)) if self.highest else torch.zeros(n, device=rng.device)
 
     def crop(self, batch: Batch, rng: Rng) -> Batch:
-        return cropped(batch, self.options.crop, rng) if self.options.crop else batch
+        return cropped(batch, self.parts, rng) if self.parts else batch
 
     # --- sizes ---------------------------------------------------------------------------------------------------------
 
