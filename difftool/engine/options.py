@@ -17,6 +17,8 @@ def _tile(value: Any) -> Any:
         return tuple(int(part) for part in value.split(","))
     if isinstance(value, int) and not isinstance(value, bool):
         return (value,)
+    if isinstance(value, str) and value not in ("auto", "off"):
+        raise ValueError(f"{value} is no size of tiles: take auto, off, or a whole number for each axis, such as 64,64")
     return tuple(value) if isinstance(value, list) else value
 
 
