@@ -16,6 +16,7 @@ from ..errors import UsageError
 from ..representation import Representation
 from ..rng import Rng
 from ..shapes import expand_as
+from .compress import compressed
 from .crop import cropped
 from .options import ResampleOptions
 from .resampling import Axis
@@ -91,13 +92,17 @@ class Resample(Bridge):
         return Batch(_as(x, mask, raw.x.dtype), mask=mask)
 
     def augment(self, low: Batch, rng: Rng) -> Batch:
-        """Blurred, each example by its own width, uniform from none to the widest."""
-        widest = self.options.blur
-        if not widest:
+        """Blurred, and then compressed, each example by its own width and strength, uniform from none to the most."""
+        widest, strongest = self.options.blur, self.options.compress
+        if not widest and not strongest:
             return low
-        x, width = low.x.float(), widest * rng.uniform((len(low),))
-        for axis in self.axes:
-            x = axis.blurred(x, low.mask, width, widest)
+        x = low.x.float()
+        if widest:
+            width = widest * rng.uniform((len(low),))
+            for axis in self.axes:
+                x = axis.blurred(x, low.mask, width, widest)
+        if strongest:
+            x = compressed(x, low.mask, [axis.at for axis in self.axes], strongest * rng.uniform((len(low),)))
         return low.with_x(_as(x, low.mask, low.x.dtype))
 
     def levels(self, n: int, rng: Rng) -> Tensor:

@@ -23,7 +23,7 @@ from difftool.engine.weights import MODEL, load_weights
 from difftool.guidance import classifier_free
 from difftool_image.options import ImageRequest
 
-REFINING = ['bridge.use="resample"', "bridge.factors=[1,2,2]", "bridge.augment=0.5", "bridge.blur=0.5"]
+REFINING = ['bridge.use="resample"', "bridge.factors=[1,2,2]", "bridge.augment=0.5", "bridge.blur=0.5", "bridge.compress=2"]
 RNG = np.random.default_rng(0)
 
 
