@@ -20,9 +20,11 @@ class Bridge(ABC):
 
     Attributes:
         highest: the largest noise level that ``levels`` draws; samples may ask for no more.
+        parts: sizes of what ``crop`` cuts, for axes of an encoded example after its channels; empty where it cuts none.
     """
 
     highest: float = 0.0
+    parts: tuple[int, ...] = ()
 
     @abstractmethod
     def conditions(self) -> tuple[Condition, ...]:

@@ -54,6 +54,10 @@ class Modality(ABC):
         """Decode a sample that was written to a file, to be measured: all of it, where ``read`` takes only what a model should learn."""
         return self.read(item)
 
+    def read_given(self, item: Item) -> np.ndarray:
+        """Decode an example that is to be refined: whole and at its own size, where ``read`` cuts it or brings it to one; else as ``read``."""
+        return self.read(item)
+
     @abstractmethod
     def fit(self, items: Sequence[Item]) -> Modality:
         """This modality with what depends on the data settled (an ``auto`` size or channel count), seen from the items' headers."""

@@ -31,6 +31,11 @@ class ResampleOptions(Options):
     blur: NonNegativeFloat = Field(
         0.0, description="width of the Gaussian that training blurs degraded examples with, at most, in their entries; each has its own"
     )
+    compress: NonNegativeFloat = Field(
+        0.0,
+        description="strength at most of the compression that training puts degraded examples through, after blur: coefficients of blocks "
+        "of 8 are rounded as JPEG does, 1 as at about its quality 50 and 5 at 10; each has its own",
+    )
     crop: tuple[PositiveInt, ...] = Field(
         (), description="train on random parts of this many positions, for each axis of an encoded example after its channels; none for all"
     )

@@ -16,6 +16,7 @@ from ..errors import UsageError
 from ..representation import Representation
 from ..rng import Rng
 from ..shapes import expand_as
+from .compress import compressed
 from .crop import cropped
 from .options import ResampleOptions
 from .resampling import Axis
@@ -53,7 +54,7 @@ class Resample(Bridge):
             )
         self.width = channels
         self.options, self.description, self.representation = options, description, representation
-        self.highest = options.augment
+        self.highest, self.parts = options.augment, options.crop
         self.factors = [max(factor, 1) for factor in options.factors]
         self.axes = [Axis(i + 1, options.factors[i], options.way("down", i), options.way("up", i)) for i in options.axes()]
 
@@ -91,20 +92,24 @@ class Resample(Bridge):
         return Batch(_as(x, mask, raw.x.dtype), mask=mask)
 
     def augment(self, low: Batch, rng: Rng) -> Batch:
-        """Blurred, each example by its own width, uniform from none to the widest."""
-        widest = self.options.blur
-        if not widest:
+        """Blurred, and then compressed, each example by its own width and strength, uniform from none to the most."""
+        widest, strongest = self.options.blur, self.options.compress
+        if not widest and not strongest:
             return low
-        x, width = low.x.float(), widest * rng.uniform((len(low),))
-        for axis in self.axes:
-            x = axis.blurred(x, low.mask, width, widest)
+        x = low.x.float()
+        if widest:
+            width = widest * rng.uniform((len(low),))
+            for axis in self.axes:
+                x = axis.blurred(x, low.mask, width, widest)
+        if strongest:
+            x = compressed(x, low.mask, [axis.at for axis in self.axes], strongest * rng.uniform((len(low),)))
         return low.with_x(_as(x, low.mask, low.x.dtype))
 
     def levels(self, n: int, rng: Rng) -> Tensor:
         return self.highest * rng.uniform((n,)) if self.highest else torch.zeros(n, device=rng.device)
 
     def crop(self, batch: Batch, rng: Rng) -> Batch:
-        return cropped(batch, self.options.crop, rng) if self.options.crop else batch
+        return cropped(batch, self.parts, rng) if self.parts else batch
 
     # --- sizes ---------------------------------------------------------------------------------------------------------
 
@@ -136,35 +141,59 @@ class Resample(Bridge):
             )
 
     def template(self, low: np.ndarray, raw: Batch) -> tuple[Batch, Batch]:
-        """As large as ``raw`` where that fits, or where padding can make it fit; else as ``low`` times the factors."""
+        """As large as ``raw`` where that fits, or where padding can make it fit; else as ``low`` times the factors.
+
+        Along an axis that it does not resample any size will do that leaves the encoded example its channels.
+        """
         if low.ndim != len(self.factors) or low.dtype != np.dtype(self.description.dtype):
             raise UsageError(
                 f"What is given to be refined is {low.dtype} of {_words(low.shape)}, and this stage's own examples are "
                 f"{self.description.dtype} of {_words(self.description.shape)}. Give it examples of the earlier stage."
             )
         padded = [False] * low.ndim if raw.mask is None else [n > 1 for n in raw.mask.shape[1:]]
-        sizes = [self._size(axis, n, raw.x.shape[axis + 1], padded[axis]) for axis, n in enumerate(low.shape)]
+        sizes = [self._size(axis, n, raw, padded[axis]) for axis, n in enumerate(low.shape)]
         small = [_fewer(n, factor) for n, factor in zip(sizes, self.factors, strict=True)]
         x = np.pad(low, [(0, most - n) for n, most in zip(low.shape, small, strict=True)])
         real = [n * factor for n, factor in zip(low.shape, self.factors, strict=True)]
-        template = raw if raw.x.shape[1:] == torch.Size(sizes) else raw.with_x(raw.x.new_zeros(1, *sizes))
+        template = raw if raw.x.shape[1:] == torch.Size(sizes) else self._resized(raw, sizes)
         if raw.mask is None:
             return Batch(torch.from_numpy(x)[None]), template
         mask = _first(real, sizes, padded).to(raw.x.device)
         return Batch(torch.from_numpy(x)[None], mask=_first(low.shape, small, padded)), replace(template, mask=mask)
 
-    def _size(self, axis: int, low: int, usual: int, padded: bool) -> int:
+    def _size(self, axis: int, low: int, raw: Batch, padded: bool) -> int:
         """How many entries along an axis are made from ``low``."""
-        factor = self.factors[axis]
+        factor, usual = self.factors[axis], raw.x.shape[axis + 1]
         fitting = _fewer(usual, factor)
         if low == fitting or (padded and low < fitting):
             return usual
-        if factor == 1:
+        if factor == 1 and not self._varies(axis, low, raw):
             raise UsageError(
                 f"What is given to be refined has {low} entries along axis {axis}, and this stage's examples have {usual}, as that axis is "
                 "not one that it changes. Give it examples of the earlier stage."
             )
         return low * factor
+
+    def _varies(self, axis: int, n: int, raw: Batch) -> bool:
+        """Whether an example of ``n`` entries along an axis has the channels that the network takes, when it is encoded."""
+        sizes = list(raw.x.shape[1:])
+        sizes[axis] = n
+        return self.representation.encode(replace(self._resized(raw, sizes), mask=None)).x.shape[1] == self.width
+
+    def _resized(self, raw: Batch, sizes: Sequence[int]) -> Batch:
+        """A template of these sizes. Of a condition that speaks of its positions, nothing is given at those that are new."""
+        own = {name for name in raw.cond if name in self.description.conditions and self.description.conditions[name].kind == "channels"}
+        cond = {name: _longer(value, raw.x.shape, (1, *sizes)) if name in own else value for name, value in raw.cond.items()}
+        return replace(raw, x=raw.x.new_zeros(1, *sizes), cond=cond)
+
+
+def _longer(t: Tensor, old: Sequence[int], new: Sequence[int]) -> Tensor:
+    """What belongs to an example of one size, for one of another: along each axis that they share, cut, or with zeros after it."""
+    for axis in range(1, t.ndim):
+        if t.shape[axis] == old[axis] != new[axis]:
+            more = t.new_zeros(*t.shape[:axis], max(new[axis] - old[axis], 0), *t.shape[axis + 1 :])
+            t = torch.cat((t.narrow(axis, 0, min(old[axis], new[axis])), more), axis)
+    return t
 
 
 def _first(counts: Sequence[int], sizes: Sequence[int], spanned: Sequence[bool]) -> Tensor:

@@ -121,6 +121,11 @@ def filled(x: Tensor, mask: Tensor | None, axis: int) -> Tensor:
     return x.gather(axis, torch.where(mask, places, 0).cummax(axis).values.expand_as(x))
 
 
+def precise(device: torch.device) -> torch.dtype:
+    """The most exact type that a device computes in."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def _sinc(u: Tensor) -> Tensor:
     """The sinc under a Hann window that ends beyond its last zero."""
     window = torch.cos(u * (math.pi / (2 * CROSSINGS + 2))).square()
@@ -132,6 +137,6 @@ def _convolved(t: Tensor, kernel: Tensor, stride: int = 1) -> Tensor:
 
     In double precision where the device has it: accelerators may round what single precision multiplies to ten bits, which is heard.
     """
-    precise = t.dtype if t.device.type == "mps" else torch.float64
-    rows = F.conv1d(t.reshape(-1, 1, t.shape[-1]).to(precise), kernel.to(precise), stride=stride)
+    exact = precise(t.device)
+    rows = F.conv1d(t.reshape(-1, 1, t.shape[-1]).to(exact), kernel.to(exact), stride=stride)
     return rows.to(t.dtype).unflatten(0, t.shape[:-1])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..config.cascade import SAMPLES, own_value, stage_layers, stage_sets, unknown_stage
 from ..errors import ConfigError, UsageError
 from .console import command, say
-from .given import Told, read_low, told_of
+from .given import Told, read_low, tell_larger, told_of, usual_low
 from .stages import Met, beyond, bridge_of, kept_stages, refuse_strangers
 from .wish import CHANGEABLE, Granted, Wish, granted, model_path, plain_about, settled
 
@@ -66,6 +66,7 @@ class Ask:
         entry: the stage that refines them; None for the first that refines anything.
         level: of every stage that refines, over what a cascade's file says; None for that.
         counted: the number of samples was said; else there is one for each file.
+        as_trained: files are brought to the size of training examples.
     """
 
     words: Sequence[str]
@@ -74,6 +75,7 @@ class Ask:
     entry: str | None = None
     level: float | None = None
     counted: bool = True
+    as_trained: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,17 +135,18 @@ def chain_of(ask: Ask, wish: Wish, parts: Registry) -> Chain:
     links = _links(found, ask, wish, parts)
     refuse_strangers([link.met for link in links], parts)
     entry = _entry(links, ask)
-    reader, links = links[entry - 1 if entry else 0], links[entry:]
+    earlier, links = links[entry - 1] if entry else None, links[entry:]
     _refuse_unmet(links, ask, wish)
     if not ask.files:
         return Chain(links, root)
-    if not entry:
+    if earlier is None:
         say(f"No earlier stage is named: what is given is read as {links[0].name}'s own data and brought down as in its training.")
-    modality = make_modality(reader.met.config, parts)
+    modality = make_modality((earlier or links[0]).met.config, parts)
     items = [item for path in ask.files for item in modality.scan(path)]
     n = wish.n if ask.counted else len(items)
     at = [(wish.start + i) % len(items) for i in range(n)]
-    low = {i: read_low(items[i], modality, links[0], degraded=not entry) for i in dict.fromkeys(at)}
+    low = {i: read_low(items[i], modality, links[0], earlier is None, ask.as_trained) for i in dict.fromkeys(at)}
+    tell_larger(low.values(), usual_low(links[0], earlier))
     links = [replace(link, wish=replace(link.wish, n=n)) for link in links]
     return Chain(links, root, [low[i] for i in at], [told_of(items[i], links[0]) for i in at])
 
@@ -256,6 +259,8 @@ def _entry(links: Sequence[Link], ask: Ask) -> int:
         raise UsageError(
             "--stage names the stage that refines files, and none are given. Give some, with --from; --until says where to end."
         )
+    if ask.as_trained and not ask.files:
+        raise UsageError("--as-trained says how the files are read that are refined, and none are given. Give some, with --from.")
     if ask.entry is not None and ask.entry not in names:
         raise UsageError(f"--stage {ask.entry}: {unknown_stage(ask.entry, names)}")
     if not ask.files:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
@@ -11,6 +11,7 @@ from .console import say
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..batch import Batch
     from ..modality import Item, Modality
     from .chain import Link
 
@@ -18,23 +19,67 @@ Told = Mapping[str, str | float | None]
 """The conditions of one example, as a user would write them; None for one that is not given."""
 
 
-def read_low(item: Item, modality: Modality, link: Link, degraded: bool) -> np.ndarray:
-    """A file as an earlier stage would have made it, in raw units.
+def read_low(item: Item, modality: Modality, link: Link, degraded: bool, as_trained: bool = False) -> np.ndarray:
+    """A file as an earlier stage would have made it, in raw units: whole and at its own size.
 
     Args:
         modality: the earlier stage's.
         degraded: it is the stage's own, as no earlier one is named, and what it reads is brought down as in training.
+        as_trained: it is brought to the size of training examples.
     """
+    import numpy as np
+    import torch
+
+    from ..batch import Batch
+    from ..engine.generate import unpadded
+
+    if not as_trained:
+        whole = modality.read_given(item)
+        if not degraded or link.bridge is None:
+            return whole
+        raw = Batch(torch.from_numpy(np.array(whole)[None]))  # a copy: what is read may be a map that cannot be written to
+    else:
+        raw = _cut(item, modality, link.wish.seed)
+    if degraded and link.bridge is not None:
+        raw = link.bridge.degrade(raw)
+    return unpadded(raw.x, raw)[0]
+
+
+def _cut(item: Item, modality: Modality, seed: int) -> Batch:
+    """A file as training would read it."""
     from ..engine.generate import unpadded
     from ..rng import Stream
 
     whole = modality.read(item)
-    raw = modality.collate([whole], Stream(link.wish.seed, "given"))
+    raw = modality.collate([whole], Stream(seed, "given"))
     if unpadded(raw.x, raw)[0].size < whole.size:
         say(f"{item.path} is longer than what the model was trained on: a part of it, taken at random, is refined.")
-    if degraded and link.bridge is not None:
-        raw = link.bridge.degrade(raw)
-    return unpadded(raw.x, raw)[0]
+    return raw
+
+
+def tell_larger(low: Collection[np.ndarray], usual: Sequence[int | None]) -> None:
+    """Say of examples that are larger than those of the earlier stage, of shape ``usual``, what that means: it may take long."""
+    larger = sum(any(most is not None and n > most for n, most in zip(one.shape, usual, strict=False)) for one in low)
+    if larger:
+        many = f"{larger} of {len(low)} examples are" if len(low) > 1 else "It is"
+        say(f"{many} larger than what was trained on, and refined whole. --as-trained brings what is given to that size.")
+
+
+def usual_low(link: Link, earlier: Link | None) -> Sequence[int | None]:
+    """The shape of what a stage was trained to refine: an earlier stage's examples, or its own brought down; empty where it varies."""
+    import torch
+
+    from ..batch import Batch
+
+    about = (earlier or link).met.description
+    if earlier is not None or link.bridge is None:
+        return about.shape
+    sizes = [n for n in about.shape if n is not None]
+    return (
+        link.bridge.degrade(Batch(torch.zeros(1, *sizes, dtype=getattr(torch, about.dtype)))).x.shape[1:]
+        if len(sizes) == len(about.shape)
+        else ()
+    )
 
 
 def told_of(item: Item, link: Link) -> Told:

@@ -53,8 +53,9 @@ class Sample(Sectioned):
     metavar="FILE|DIR",
     multiple=True,
     type=click.Path(path_type=Path, exists=True),
-    help="Refine these, in place of an earlier stage's samples; may be repeated.",
+    help="Refine these, whole and at their own size, in place of an earlier stage's samples; may be repeated.",
 )
+@click.option("--as-trained", is_flag=True, help="Bring what is refined to the size of training examples, cutting what is longer.")
 @click.option("--stage", "entry", metavar="NAME", help="The stage that refines them. [default: the first that refines anything]")
 @click.option("--until", metavar="STAGE", help="Sample no further than this stage.")
 @click.option("--level", metavar="X", type=click.FloatRange(0), help="Noise on what is refined, in model units; hides its faults.")
@@ -66,6 +67,7 @@ def sample(
     models: tuple[str, ...],
     folder: Path | None,
     files: tuple[Path, ...],
+    as_trained: bool,
     entry: str | None,
     until: str | None,
     level: float | None,
@@ -80,7 +82,7 @@ def sample(
     wish, parts = wish_of(ctx, **wishes), registry(ctx)
     counted_out = ctx.get_parameter_source("n") is not click.core.ParameterSource.DEFAULT
     terminate_at_once()
-    chain = chain_of(Ask(models, until, files, entry, level, counted_out), wish, parts)
+    chain = chain_of(Ask(models, until, files, entry, level, counted_out, as_trained), wish, parts)
     made = sample_chain(chain, parts, folder, None if as_json else out, save_all)
     if as_json:
         out_json(made)

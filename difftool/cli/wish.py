@@ -312,10 +312,8 @@ def _request(stage: Stage, config: Config, shape: Options, wish: Wish) -> Sample
     if wish.every_label:
         labels = [name for name in stage.denoiser.conditioners if stage.description.conditions[name].kind == "label"]
         cond |= {name: ["all"] for name in labels if name not in cond}
-    options = config.sample
-    return SampleRequest(
-        wish.n, options.steps, options.batch, wish.seed, wish.start, config.guidance, cond, shape, wish.low, wish.level, options.rounds
-    )
+    settings = {"guidance": config.guidance, "shape": shape, **config.sample.model_dump()}
+    return SampleRequest(wish.n, seed=wish.seed, start=wish.start, cond=cond, low=wish.low, level=wish.level, **settings)
 
 
 def _provenance(path: Path, config: Config, wish: Wish) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from .capture import captured
 from .options import GuidanceOptions
 from .refine import alike, require_low
 from .rounds import solve
+from .tiling import Tile, in_tiles, require_tile
 
 ALL = "all"
 
@@ -37,6 +38,7 @@ class SampleRequest:
         low: what a later stage of a cascade refines: for each sample, one raw example of the earlier stage.
         level: noise added to what is shown of ``low``, as sigma in model units.
         rounds: how often each step is taken.
+        tile, overlap: as in the config table ``sample``.
     """
 
     n: int
@@ -50,6 +52,8 @@ class SampleRequest:
     low: Sequence[np.ndarray] = ()
     level: float = 0.0
     rounds: int = 1
+    tile: Tile = "auto"
+    overlap: float = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ def generate(stage: Stage, request: SampleRequest) -> Iterator[Generated]:
         UsageError: a condition or value that the model does not know, or examples to refine that are missing or not wanted.
     """
     require_low(stage.bridge, request.low, request.level, request.n)
+    require_tile(stage, request.tile)
     chosen = {name: _values(stage, name, texts) for name, texts in request.cond.items()}
     stage.denoiser.eval()
     return _batches(stage, request, chosen)
@@ -135,6 +140,7 @@ def _solved(stage: Stage, denoiser, request: SampleRequest, indices: Sequence[in
     def noise() -> Tensor:
         return space.noise(like.x.shape, rng, like.mask)
 
+    denoiser = in_tiles(stage, denoiser, like.x.shape[2:], request.tile, request.overlap, request.batch)
     denoise = guide(denoiser, like.cond, like.mask, kept=_bridged(stage), **request.guidance.model_dump())
     if like.known is not None:
         denoise = keeping(denoise, space, like.x, like.known, like.mask)

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from ..options import Options
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _tile(value: Any) -> Any:
+    """``"64,64"``, as it is typed, or ``[64, 64]`` -> (64, 64); ``64`` -> (64,)."""
+    if isinstance(value, str) and all(part.strip().isdigit() for part in value.split(",")):
+        return tuple(int(part) for part in value.split(","))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (value,)
+    if isinstance(value, str) and value not in ("auto", "off"):
+        raise ValueError(f"{value} is no size of tiles: take auto, off, or a whole number for each axis, such as 64,64")
+    return tuple(value) if isinstance(value, list) else value
+
+
+Tile = Annotated[Literal["auto", "off"] | tuple[PositiveInt, ...], BeforeValidator(_tile)]
 
 
 class DataOptions(Options):
@@ -131,4 +145,13 @@ class SampleOptions(Options):
         1,
         description="how often each step is taken, with fresh noise between: more make what is given and what is made agree, at as many times the cost",
     )
-    batch: PositiveInt = Field(64, description="samples made at once; the samples do not depend on it")
+    batch: PositiveInt = Field(
+        64, description="samples made at once, fewer where they are larger than what was trained on; the samples do not depend on it"
+    )
+    tile: Tile = Field(
+        "auto",
+        description="largest part of a sample that the network is given at once: its positions along each axis of an encoded example after "
+        "the channels; larger samples are made in overlapping tiles, without seams. auto: what a stage that refines was trained on; off: no limit",
+        json_schema_extra={"metavar": "auto|off|N,…"},
+    )
+    overlap: float = Field(0.25, ge=0, le=0.9, description="share of a tile that the next one covers too, at least")

@@ -34,7 +34,7 @@ def preview_sheet(stage: Stage, dataset: Dataset, stem: Path, n: int) -> Path:
     """``n`` samples with the run's own settings in one file to look at: every label in turn, or examples of all over the data made anew."""
     options = SampleOptions.model_validate(stage.config["sample"])
     guidance = GuidanceOptions.model_validate(stage.config["guidance"])
-    request = SampleRequest(n=n, steps=options.steps, batch=options.batch, guidance=guidance, rounds=options.rounds)
+    request = SampleRequest(n=n, guidance=guidance, **options.model_dump())
     request = _labelled(stage, request) if stage.bridge is None else _refining(stage, dataset, request)
     made = list(generate(stage, request))
     stem.parent.mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,7 @@ def require_low(bridge: Bridge | None, low: Sequence[np.ndarray], level: float, 
 def alike(
     bridge: Bridge, low: Sequence[np.ndarray], start: int, indices: Sequence[int], shapes: Batch
 ) -> Iterator[tuple[list[int], Batch, Batch]]:
-    """Indices whose samples have one shape, what these refine, and their template.
+    """Indices whose samples have one shape, what these refine, and their template; fewer of them at once where they are larger than usual.
 
     Each is prepared alone, so that none hangs on what it is made together with.
 
@@ -46,8 +46,11 @@ def alike(
         pair = bridge.template(low[index - start], shapes.part(place, 1))
         groups.setdefault(tuple(_sizes(batch) for batch in pair), []).append((index, *pair))
     for group in groups.values():
-        some, lows, templates = zip(*group, strict=True)
-        yield list(some), together(lows), together(templates)
+        times = -(-group[0][2].x.numel() * len(indices) // shapes.x.numel())  # as large as the modality's own template
+        each = max(1, len(indices) // times)
+        for at in range(0, len(group), each):
+            some, lows, templates = zip(*group[at : at + each], strict=True)
+            yield list(some), together(lows), together(templates)
 
 
 def _sizes(batch: Batch) -> tuple:

@@ -95,6 +95,13 @@ def modality_contract(name: str, *, options: dict[str, Any] | None = None, sets:
                 assert one.dtype == other.dtype
                 assert np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
 
+        def test_what_is_given_to_be_refined_is_read_in_the_same_units(self, demo):
+            _, items, modality = demo
+            for item in items[:: max(1, len(items) // 5)]:
+                read, one, other = modality.read(item), modality.read_given(item), modality.read_given(item)
+                assert (one.dtype, one.ndim) == (read.dtype, read.ndim)
+                assert np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+
         def test_no_option_is_left_open_once_fitted(self, demo):
             _, items, modality = demo
             assert type(modality)(modality.settings()).fit(items).settings() == modality.settings()
@@ -168,8 +175,9 @@ def modality_contract(name: str, *, options: dict[str, Any] | None = None, sets:
             _, items, modality = demo
             bad = tmp_path / items[0].path.name
             bad.write_bytes(b"")
-            with pytest.raises(DataError, match=bad.name):
-                modality.read(type(items[0])(bad))
+            for read in (modality.read, modality.read_given):
+                with pytest.raises(DataError, match=bad.name):
+                    read(type(items[0])(bad))
 
         def test_it_says_what_a_person_should_know(self, demo):
             _, items, modality = demo

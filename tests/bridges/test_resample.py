@@ -9,13 +9,14 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from difftool import Batch, Description, Stream, UsageError
+from difftool import Batch, Condition, Description, Stream, UsageError
 from difftool.bridges.options import ResampleOptions
 from difftool.bridges.resample import Resample
 from difftool_audio.waveform import Waveform
 from difftool_image.pixels import Pixels
 from difftool_molecule.options import PointCloudOptions
 from difftool_molecule.pointcloud import PointCloud
+from difftool_video.frames import Frames
 
 PICTURE = Description((3, 9, 12), "uint8", 10)
 SOUND = Description((1, 32), "int16", 10, extra={"rate": 16000})
@@ -150,6 +151,21 @@ def test_the_usual_size_is_made_where_it_fits_and_else_that_of_the_low_example()
     assert template(pictures(), (3, 7, 6), raw)[1].x.shape == (1, 3, 14, 12)
     with pytest.raises(UsageError, match="4 entries along axis 0, and this stage's examples have 3"):
         template(pictures(), (4, 5, 6), raw)
+
+
+def test_an_axis_that_is_not_resampled_may_be_of_any_size_but_for_the_channels():
+    """More frames of a clip that is larger than those trained on. Of the frames that are given, none is beyond those there were."""
+    about = Description((4, 3, 8, 8), "uint8", 10, {"given_frames": Condition("given_frames", "channels", width=4)})
+    frames = Frames(None, about)
+    bridge = Resample(ResampleOptions(factors=(2, 1, 1, 1), down="every"), about, frames)
+    raw = Batch(torch.zeros(1, 4, 3, 8, 8, dtype=torch.uint8), {"given_frames": torch.ones(1, 4, dtype=torch.bool)})
+    low, made = bridge.template(np.ones((3, 3, 10, 12), np.uint8), raw)
+    assert made.x.shape == (1, 6, 3, 10, 12)
+    assert made.cond["given_frames"].tolist() == [[True] * 4 + [False] * 2]
+    assert bridge.show(low, made, torch.zeros(1), Stream(0, "t")).cond["low"].shape == (1, 3, 6, 10, 12)
+    assert bridge.template(np.ones((1, 3, 8, 8), np.uint8), raw)[1].cond["given_frames"].tolist() == [[True, True]]
+    with pytest.raises(UsageError, match="1 entries along axis 1, and this stage's examples have 3"):
+        bridge.template(np.ones((3, 1, 10, 12), np.uint8), raw)
 
 
 def test_what_is_shorter_is_padded_where_examples_are():

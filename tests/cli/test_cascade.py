@@ -15,7 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from small import SETS, call, pictures
 
-from difftool import Batch, Item, assemble
+from difftool import Batch, Denoiser, Item, assemble
 from difftool.cli.given import read_low
 from difftool.cli.wish import Wish
 from difftool.engine import fit
@@ -180,11 +180,14 @@ def test_a_stage_trained_alone_says_what_it_is_sampled_with(capsys):
 def test_of_a_file_that_is_cut_it_is_said(capsys):
     modality = SimpleNamespace(
         read=lambda item: np.zeros((1, len(item.path.name)), np.int16),
+        read_given=lambda item: np.zeros((1, 3 * len(item.path.name)), np.int16),
         collate=lambda read, rng: Batch(torch.from_numpy(read[0][None, :, :5])),
     )
     for name, size, said in (("short", 5, False), ("longer", 5, True)):
-        assert read_low(Item(Path(name)), modality, SimpleNamespace(wish=Wish()), degraded=False).shape == (1, size)
+        link = SimpleNamespace(wish=Wish())
+        assert read_low(Item(Path(name)), modality, link, degraded=False, as_trained=True).shape == (1, size)
         assert ("a part of it, taken at random" in capsys.readouterr().err) == said
+        assert read_low(Item(Path(name)), modality, link, degraded=False).shape == (1, 3 * len(name))
 
 
 def test_a_stage_that_has_not_begun_ends_where_it_is_told_to(capsys):
@@ -268,9 +271,34 @@ def test_files_take_an_earlier_stage_s_place(capsys):
     assert list(examples("own")) == ["000019-above.png", "000020-left.png", "000021-left.png"]  # as their folders say
 
 
+def test_a_file_that_is_larger_is_refined_whole_in_tiles(capsys, monkeypatch):
+    """Of whatever size; and brought to the size of training where that is asked for."""
+    pixels = np.linspace(0, 255, 11 * 15 * 3).reshape(11, 15, 3).astype(np.uint8)
+    Image.fromarray(pixels).save("large.png")
+    seen, inner = set[tuple[int, ...]](), Denoiser.network
+    monkeypatch.setattr(Denoiser, "network", lambda self, x, *rest: seen.add(tuple(x.shape[2:])) or inner(self, x, *rest))
+    assert call("sample", "two", "--from", "large.png", "-o", "whole") == 0
+    assert "larger than what was trained on, and refined whole" in capsys.readouterr().err
+    assert {one.shape for one in examples("whole").values()} == {(22, 30, 3)}
+    assert seen == {(8, 8)}
+    assert call("sample", "two", "--from", "large.png", "--tile", "off", "-o", "untiled") == 0
+    assert seen == {(8, 8), (22, 30)}
+    assert not same(examples("untiled"), examples("whole"))
+    assert call("sample", "two", "--from", "large.png", "--tile", "6,30", "--overlap", "0.5", "-o", "bands") == 0
+    assert (6, 30) in seen
+    assert call("sample", "two/x2", "--from", "large.png", "-o", "again") == 0
+    assert {one.shape for one in examples("again").values()} == {(12, 16, 3)}  # as many entries as the low example stands for
+    capsys.readouterr()
+    assert call("sample", "two", "--from", "large.png", "--as-trained", "-o", "small") == 0
+    assert {one.shape for one in examples("small").values()} == {(8, 8, 3)}
+    assert "larger" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
+        (["two", "--as-trained"], "--as-trained says how the files are read"),
+        (["two", "--tile", "nope"], "nope is no size of tiles: take auto, off, or a whole number for each axis"),
         (["two/x2"], "x2 refines what an earlier stage makes"),
         (["two/x2", "two/base"], "base after x2: it was trained without a bridge"),
         (["two/base", "two/x2", "two/x2"], "x2-2 after x2: The earlier stage makes examples of 3 x 8 x 8"),

@@ -201,7 +201,7 @@ def test_show(call):
     assert "s_churn" in call("show", "sampler", "heun")[1]
     assert "comes with density lognormal, weighting edm, schedule karras" in call("show", "process", "edm")[1]
     assert "[train]" in call("show", "recipe", "image/tiny")[1]
-    assert "factors  N,…" in call("show", "bridge", "resample")[1]
+    assert "factors   N,…" in call("show", "bridge", "resample")[1]
     assert "Undefined" not in call("show", "bridge", "resample")[1]  # it has no default
     assert "size" in json.loads(call("show", "modality", "image", "--json")[1])["schema"]["properties"]
 

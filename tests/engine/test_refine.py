@@ -21,8 +21,9 @@ from difftool.engine.options import GuidanceOptions, TrainOptions
 from difftool.engine.preview import preview_sheet
 from difftool.engine.weights import MODEL, load_weights
 from difftool.guidance import classifier_free
+from difftool_image.options import ImageRequest
 
-REFINING = ['bridge.use="resample"', "bridge.factors=[1,2,2]", "bridge.augment=0.5", "bridge.blur=0.5"]
+REFINING = ['bridge.use="resample"', "bridge.factors=[1,2,2]", "bridge.augment=0.5", "bridge.blur=0.5", "bridge.compress=2"]
 RNG = np.random.default_rng(0)
 
 
@@ -133,6 +134,76 @@ def test_examples_of_several_sizes_are_made_in_their_order(stage):
     assert np.abs(alone.astype(int) - whole[2]).max() <= 1
 
 
+# --- larger than what was trained on -----------------------------------------------------------------------------------
+
+
+class Seen:
+    """The shapes that the stage's network is given."""
+
+    def __init__(self, stage, monkeypatch) -> None:
+        self.shapes = list[tuple[int, ...]]()
+        inner = stage.denoiser.backbone.forward
+        monkeypatch.setattr(stage.denoiser.backbone, "forward", lambda x, *rest: self.shapes.append(tuple(x.shape)) or inner(x, *rest))
+
+    @property
+    def most(self) -> int:
+        return max(shape[0] for shape in self.shapes)
+
+    @property
+    def sizes(self) -> set[tuple[int, ...]]:
+        return {shape[2:] for shape in self.shapes}
+
+
+def test_what_is_larger_than_what_was_trained_on_is_made_in_tiles_of_that_size(stage, monkeypatch):
+    seen = Seen(stage, monkeypatch)
+    given = low(1, (11, 9))
+    [one] = made(stage, given, batch=4)
+    assert one.shape == (3, 22, 18)
+    assert seen.sizes == {(8, 8)}
+    assert seen.most == 4
+    made(stage, given, tile="off")
+    assert seen.sizes == {(8, 8), (22, 18)}
+    made(stage, given, tile=(6,))
+    assert (6, 18) in seen.sizes
+
+
+def test_a_stage_that_was_trained_on_crops_is_shown_no_more_than_those(stage, monkeypatch):
+    monkeypatch.setattr(stage.bridge, "parts", (4,))
+    seen = Seen(stage, monkeypatch)
+    assert made(stage, low(1))[0].shape == (3, 8, 8)
+    assert seen.sizes == {(4, 8)}
+
+
+def test_memory_does_not_grow_with_the_size_nor_with_guidance_beyond_the_batch(stage, monkeypatch):
+    """Of larger samples fewer are made at once, too."""
+    seen, together = Seen(stage, monkeypatch), []
+    inner = generating._solved
+    monkeypatch.setattr(generating, "_solved", lambda *args: together.append(len(args[3])) or inner(*args))
+    made(stage, low(6, (8, 8)), batch=6, guidance=GuidanceOptions(scale=2.0), cond={"class": ["left"]})
+    assert together == [1] * 6
+    assert seen.most == 6
+
+
+def test_a_sample_in_tiles_hangs_on_no_other_and_not_on_the_batch(stage):
+    given = low(3, (7, 6))
+    whole = made(stage, given, level=0.3)
+    for batch in (1, 2):
+        assert all(np.abs(a.astype(int) - b).max() <= 1 for a, b in zip(made(stage, given, level=0.3, batch=batch), whole, strict=True))
+    later = made(stage, given[2:], level=0.3, start=2)
+    assert np.abs(later[0].astype(int) - whole[2]).max() <= 1
+
+
+def test_what_is_made_from_noise_is_made_whole_unless_it_is_asked_for(monkeypatch):
+    stage, _, _ = prepared(*small_run())
+    seen, asked = Seen(stage, monkeypatch), ImageRequest(size=12)
+    list(generate(stage, SampleRequest(n=1, steps=1, shape=asked)))
+    assert seen.sizes == {(12, 12)}
+    list(generate(stage, SampleRequest(n=1, steps=1, shape=asked, tile=(8, 8))))
+    assert seen.sizes == {(12, 12), (8, 8)}
+    with pytest.raises(UsageError, match=r"sample.tile = \[8, 8, 8\] is for 3 axes, and an encoded example has 3 x 8 x 8"):
+        generate(stage, SampleRequest(n=1, steps=1, tile=(8, 8, 8)))
+
+
 def test_a_later_stage_draws_other_noise_than_an_earlier_one_of_its_shape(stage):
     """That noise is in what it refines, and in training the two have nothing to do with one another."""
     begun = []
@@ -236,7 +307,7 @@ def test_sampling_tells_guidance_what_to_keep(stage, monkeypatch):
 class Corner:
     """An earlier stage that makes the upper left quarter, which the later one keeps."""
 
-    highest = 0.0
+    highest, parts = 0.0, ()
 
     def __init__(self, options: Options | None, description, representation) -> None:
         self.representation = representation

@@ -76,6 +76,10 @@ class ImageModality(Modality):
             )
         return to_array(resize(image, height, width, o.resize, o.background), self.channels, o.background)
 
+    def read_given(self, item: Item) -> np.ndarray:
+        """At its own size."""
+        return to_array(decode(item.path), self.channels, self.options.background)
+
     # --- raw batches -------------------------------------------------------------------------------------------------
 
     def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Condition, ...]]:

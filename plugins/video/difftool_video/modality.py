@@ -12,7 +12,7 @@ import torch
 from difftool import Batch, Condition, DataError, Description, Finding, Item, Modality, Options, Rng, Streams, scan_folder, spooled
 
 from .clips import clips
-from .decode import clip
+from .decode import clip, header
 from .given import GIVEN, draw
 from .numbered import is_numbered
 from .options import VideoOptions, VideoRequest
@@ -78,9 +78,18 @@ class VideoModality(Modality):
             raise DataError(f"{path} has {what}, fewer than {o.shortest}. Remove it, or take shorter ones: --shortest {len(x)}.")
         return x
 
-    def blocks(self, path: Path) -> Iterator[np.ndarray]:
-        """The frames of a video, of any length, a few at a time."""
-        return clip(path, self.fps, *self.size, self._settled("channels"), self.options.resize, self.options.background)
+    def read_given(self, item: Item) -> np.ndarray:
+        """All frames at the video's own size, and at the rate that is trained on."""
+        about = header(item.path)
+        return spooled(self.blocks(item.path, (about.height, about.width)))
+
+    def blocks(self, path: Path, size: tuple[int, int] | None = None) -> Iterator[np.ndarray]:
+        """The frames of a video, of any length, a few at a time.
+
+        Args:
+            size: height and width; None for those that are trained on.
+        """
+        return clip(path, self.fps, *(size or self.size), self._settled("channels"), self.options.resize, self.options.background)
 
     def reader(self, size: tuple[int, int]) -> VideoModality:
         """What reads the videos that samples go on from: at this size, and single pictures too."""

@@ -303,3 +303,14 @@ def test_a_preview_is_replaced(tmp_path):
     one = modality(rate=RATE, seconds=0.5)
     paths = {one.preview([(tone(s) * 32767).astype(np.int16) for s in (0.5, 0.25)], tmp_path / "sheet") for _ in range(2)}
     assert paths == {tmp_path / "sheet.png"}
+
+
+# --- refining ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_given_to_be_refined_is_read_whole_with_its_silence(tmp_path):
+    x = np.pad(tone(2.0), ((0, 0), (RATE, RATE)))
+    save(tmp_path / "a.wav", x)
+    one = modality(rate=RATE // 2, seconds=0.5, silence="trim")
+    assert one.read_given(Item(tmp_path / "a.wav")).shape == (1, 2 * RATE)
+    assert one.read(Item(tmp_path / "a.wav")).shape[1] < 2 * RATE

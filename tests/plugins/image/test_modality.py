@@ -328,3 +328,15 @@ def test_grey_stored_in_colour_is_noticed(tmp_path):
 def test_the_same_picture_in_two_classes(folder):
     (folder / "dog" / "0.png").write_bytes((folder / "cat" / "0.png").read_bytes())
     assert any("several classes" in text for text in report(folder)["warning"])
+
+
+# --- refining ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_given_to_be_refined_keeps_its_own_size_and_takes_the_trained_channels(folder):
+    save(folder, "large.png", 90, 70)
+    one = modality(size=8, channels="grey", small="skip")
+    given = one.read_given(Item(folder / "large.png"))
+    assert (given.shape, given.dtype) == ((1, 90, 70), np.uint8)
+    save(folder, "tiny.png", 5, 4)
+    assert one.read_given(Item(folder / "tiny.png")).shape == (1, 5, 4)  # nothing is enlarged, and so nothing too small

@@ -280,3 +280,15 @@ def test_frames_that_cannot_be_gone_on_from_are_refused(tmp_path, given, wishes,
     files = {f"{end}_frames": path for end in ("first", "last") if wishes.pop(end, False)}
     with pytest.raises(UsageError, match=said):
         template(modality(given=given), **files, **wishes)
+
+
+# --- refining ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_given_to_be_refined_keeps_its_frames_size_at_the_trained_rate(tmp_path):
+    save(tmp_path / "a.mp4", moving(12))
+    save_pictures(tmp_path / "b", levels(4))
+    one = modality(size=8, frames=2, fps=RATE / 2)
+    assert one.read_given(Item(tmp_path / "a.mp4")).shape == (6, 3, HEIGHT, WIDTH)
+    assert one.read(Item(tmp_path / "a.mp4")).shape == (6, 3, 8, 8)
+    assert one.read_given(Item(tmp_path / "b")).shape == (4, 3, HEIGHT, WIDTH)

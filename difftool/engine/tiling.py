@@ -1,0 +1,51 @@
+"""Which samples are made in tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Literal
+
+from ..errors import UsageError
+from ..stage import Stage
+from ..tiles import Tiled
+
+Tile = Literal["auto", "off"] | tuple[int, ...]
+
+
+def in_tiles(stage: Stage, denoiser, sizes: Sequence[int], tile: Tile, overlap: float, most: int):
+    """The denoiser for samples of these sizes: as it is where they are made whole.
+
+    Args:
+        denoiser: the stage's, or what stands for it.
+        sizes: of a sample in model units, one for each axis after its channels.
+        tile, overlap: as in the config table ``sample``.
+        most: tiles at once.
+    """
+    if (usual := _sizes(stage, tile)) is None:
+        return denoiser
+    within = [n if size is None else min(n, size) for n, size in zip_longest(sizes, usual)]
+    if within == list(sizes):
+        return denoiser
+    beside = [name for name, conditioner in stage.denoiser.conditioners.items() if conditioner.channels]
+    return Tiled(denoiser, within, overlap, most, beside)
+
+
+def require_tile(stage: Stage, tile: Tile) -> None:
+    """Raises UsageError where tiles are asked for along axes that there are not."""
+    if not isinstance(tile, str) and len(tile) >= len(shape := stage.representation.shape):
+        raise UsageError(
+            f"sample.tile = {list(tile)} is for {len(tile)} axes, and an encoded example has {' x '.join(str(n or 'any') for n in shape)}, "
+            "of which the first, its channels, is not cut. Give at most one size for each of the others."
+        )
+
+
+def _sizes(stage: Stage, tile: Tile) -> Sequence[int | None] | None:
+    """Largest sizes of what the network is given at once, the last ones left open; None for no limit.
+
+    A stage that refines works on details, and was shown of an example what it needs to know beyond its tile; a sample that is made from
+    noise alone would become several, side by side.
+    """
+    if tile == "auto":
+        return None if stage.bridge is None else stage.bridge.parts or stage.representation.shape[1:]
+    return None if isinstance(tile, str) else tile

@@ -1,0 +1,119 @@
+"""Tiles: D of examples that are larger than what a network takes, from its estimates of overlapping parts of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from itertools import product
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .batch import Batch, together
+from .denoiser import Denoiser
+
+
+class Window(NamedTuple):
+    """A tile's place.
+
+    Attributes:
+        corner: where it begins along each axis.
+        weights: ``[size]`` for each axis; their product is how much its estimate counts at each position.
+    """
+
+    corner: tuple[int, ...]
+    weights: tuple[Tensor, ...]
+
+
+class Tiled:
+    """A denoiser whose every estimate is blended from those of tiles of one size. Called like the denoiser it wraps.
+
+    The estimate is the mean of the tiles' own, weighted by a smooth bump over each: the closed form of the least squares of MultiDiffusion
+    (Bar-Tal et al. 2023, arXiv:2302.08113, Eq. 5). There it is the outcomes of a sampler's step that are averaged, with equal weights and
+    with each tile's own noise in them. Here it is x0, before the solver: x, the noise and what a solver remembers are those of one large
+    sample, so that no noise is averaged away where tiles overlap, and any solver serves.
+
+    Guidance goes around it, and sees whole examples.
+
+    Args:
+        tile: sizes, one for each axis of ``x`` after its channels; along an axis that is no larger, a tile is as long as that.
+        overlap: share of a tile, at least, that it has in common with the next.
+        most: tiles that the network is given at once.
+        beside: conditions that lie at the positions of ``x`` and are cut as that is; all others are the same for every tile.
+    """
+
+    def __init__(self, denoiser: Denoiser, tile: Sequence[int], overlap: float, most: int, beside: Collection[str] = ()) -> None:
+        self._denoiser, self._tile, self._overlap, self._most, self._beside = denoiser, tuple(tile), overlap, most, frozenset(beside)
+        self._known: dict[tuple[torch.Size, torch.device], list[Window]] = {}
+
+    def null(self, cond: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return self._denoiser.null(cond)
+
+    def __call__(self, x: Tensor, sigma: Tensor, cond: Mapping[str, Tensor], mask: Tensor | None = None) -> Tensor:
+        windows, batch, total = self._windows(x), Batch(x, cond, mask), torch.zeros_like(x)
+        for at in range(0, len(x), self._most):
+            few, level, sums = batch.part(at, self._most), sigma[at : at + self._most], total[at : at + self._most]
+            each = max(1, self._most // len(few))
+            for first in range(0, len(windows), each):
+                self._add(sums, few, level, windows[first : first + each])
+        return total
+
+    def _add(self, total: Tensor, batch: Batch, sigma: Tensor, windows: Sequence[Window]) -> None:
+        """Add the weighted estimates of these tiles of each example."""
+        tiles = [self._cut(batch, window) for window in windows]
+        cut = together(tiles)
+        estimates = self._denoiser(cut.x, sigma.repeat(len(tiles)), cut.cond, cut.mask).split(len(batch))
+        for window, tile, x0 in zip(windows, tiles, estimates, strict=True):
+            if tile.mask is not None:
+                x0 = torch.where(tile.mask, x0, 0.0)  # of a tile that is all padding a network may make anything, NaN included
+            for axis, weights in enumerate(window.weights, 2):
+                x0 = x0 * weights.reshape(-1, *(1,) * (x0.ndim - 1 - axis))
+            _at(total, total.shape, window).add_(x0)
+
+    def _cut(self, batch: Batch, window: Window) -> Batch:
+        b, shape = len(batch), batch.x.shape
+        mask = None if batch.mask is None else _at(batch.mask, shape, window).expand(b, *(-1,) * (len(shape) - 1))
+        cond = {name: _at(value, shape, window) if name in self._beside else value for name, value in batch.cond.items()}
+        return Batch(_at(batch.x, shape, window), cond, mask)
+
+    def _windows(self, x: Tensor) -> list[Window]:
+        """Every tile of examples of this size."""
+        if (key := (x.shape[2:], x.device)) not in self._known:
+            axes = [_along(n, size, self._overlap, x) for n, size in zip(x.shape[2:], self._tile, strict=True)]
+            self._known[key] = [Window(*zip(*places, strict=True)) for places in product(*axes)]
+        return self._known[key]
+
+
+def starts(n: int, size: int, overlap: float) -> list[int]:
+    """Where windows of ``size`` begin that cover ``n`` entries, neighbours with a share of ``overlap`` in common, at least.
+
+    They are equally far apart, so that a network which halves resolutions meets the entries as it met those of its training examples;
+    the last one is moved inwards.
+    """
+    last = max(n - size, 0)
+    return [*range(0, last, max(1, int(size * (1 - overlap)))), last]
+
+
+def blend(n: int, size: int, at: Sequence[int]) -> Tensor:
+    """``[windows, size]``: weights of windows of ``size`` that begin at ``at`` and cover ``n`` entries, a smooth bump over each; of all
+    that cover an entry they sum to one.
+    """
+    bump = torch.sin((torch.arange(size, dtype=torch.float64) + 0.5) * (math.pi / size)).square()
+    total = torch.zeros(n, dtype=torch.float64)
+    for start in at:
+        total[start : start + size] += bump
+    return torch.stack([bump / total[start : start + size] for start in at])
+
+
+def _along(n: int, size: int, overlap: float, x: Tensor) -> list[tuple[int, Tensor]]:
+    """The start and the weights, like ``x``, of each window of an axis."""
+    at = starts(n, min(n, size), overlap)
+    return list(zip(at, blend(n, min(n, size), at).to(x.device, x.dtype), strict=True))
+
+
+def _at(t: Tensor, shape: Sequence[int], window: Window) -> Tensor:
+    """The part of a tensor that lies under a window of an ``x`` of this shape; an axis of one entry, which stands for all, is left alone."""
+    for axis, (start, weights) in enumerate(zip(window.corner, window.weights, strict=True), 2):
+        t = t if t.shape[axis] == 1 < shape[axis] else t.narrow(axis, start, len(weights))
+    return t
