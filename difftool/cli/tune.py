@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import DataError, UsageError
+from ..errors import DataError, Interrupted, Terminated, UsageError
 from ..files import write_text
 from .against import Against, Drawn, drawn_from
 from .chain import Ask, Chain, Link, chain_of, handed
@@ -116,7 +116,7 @@ def tune(
     _refuse_unmeasured(chain, parts)
     terminate_at_once()
     chain, trials = _trials(chain, only, asked, Against(data, n + MOST), parts)
-    found = list(map(_shown, tuned(chain, trials, parts, None if dry_run else root)))
+    found = _found(tuned(chain, trials, parts, None if dry_run else root), root, dry_run)
     if as_json:
         out_json({"cascade": str(root), "stages": found})
         return
@@ -124,6 +124,19 @@ def tune(
     out(table([row for one in found for row in _rows(one)], ("stage", "level", "psnr_db", "distance", "+-", "degraded", "")))
     if not dry_run:
         say(f"Kept in {root}. Sample from it with: {command('sample', root)}")
+
+
+def _found(stages: Iterator[Tuned], root: Path, dry_run: bool) -> list[dict[str, Any]]:
+    """What is found, stage by stage; whoever stops it is told what is kept."""
+    found = list[dict[str, Any]]()
+    try:
+        for one in stages:
+            found.append(_shown(one))
+    except (KeyboardInterrupt, Terminated) as stopped:
+        kind = Terminated if isinstance(stopped, Terminated) else Interrupted
+        done = ", ".join(f"{one['stage']} at {one['level']:g}" for one in found)
+        raise kind(f"Stopped. Kept in {root}: {done}." if done and not dry_run else f"Stopped. Nothing in {root} was changed.") from None
+    return found
 
 
 def _cascade(word: str) -> Path:
@@ -164,8 +177,8 @@ def _refuse_unmeasured(chain: Chain, parts: Registry) -> None:
     name = chain.links[0].met.config.modality.use
     if METRIC not in parts.modality(name).metrics:
         raise UsageError(
-            f"Levels are compared by the metric {METRIC}, which does not apply to {name}. Try them with difftool evaluate and --level, by its "
-            "own metrics, and write the best into the cascade's file: level = X."
+            f"Levels are compared by the metric {METRIC}, which does not apply to {name}. Try them by its own metrics, with difftool "
+            "evaluate and --set stage.NAME.level=X, and write the best into the cascade's file: level = X."
         )
 
 

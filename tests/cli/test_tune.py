@@ -142,6 +142,20 @@ def test_what_is_refined_is_what_the_tuned_stage_before_made(capsys, monkeypatch
     assert first["stages"][0]["levels"] == whole["stages"][0]["levels"]
 
 
+def test_what_was_found_before_it_was_stopped_is_kept(capsys, monkeypatch):
+    real = tune._tuned
+
+    def stopped(chain, number, *rest):
+        if number == 2:
+            raise KeyboardInterrupt
+        return real(chain, number, *rest)
+
+    monkeypatch.setattr(tune, "_tuned", stopped)
+    assert call("cascade", "tune", "three", "-n", "4", "--levels", "0.3") == 130
+    assert "Kept in runs/three: x2 at 0.3." in capsys.readouterr().err
+    assert levels() == [None, 0.3, None]
+
+
 def test_of_few_data_as_many_samples_are_made_as_there_are_to_refine(capsys):
     Path("few").mkdir()
     for path in sorted(pictures().glob("*/*"))[:5]:
