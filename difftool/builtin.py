@@ -116,3 +116,15 @@ def difftool_bridges() -> list[Spec]:
             "difftool.bridges.options:ResampleOptions",
         )
     ]
+
+
+@hookimpl
+def difftool_metrics() -> list[Spec]:
+    return [
+        Spec(
+            "patches",
+            "how far small parts are from the data's, at every scale (Karras et al. 2018)",
+            "difftool.metrics.patches:Patches",
+            "difftool.metrics.options:PatchesOptions",
+        )
+    ]

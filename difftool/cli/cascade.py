@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +60,7 @@ def train_cascade(work: Work, parts: Registry, as_json: bool) -> None:
     from .signals import terminate_at_once
 
     _require_stage(work)
+    work = replace(work, stages=_with_levels(work, parts))
     if work.dry_run:
         _plan(work, parts, as_json)
         return
@@ -72,6 +73,18 @@ def train_cascade(work: Work, parts: Registry, as_json: bool) -> None:
     results = _in_turn(work, parts)
     if not _is_helper(work) and any("run" in result for result in results):  # of several processes, the first one speaks
         _tell(work, results, as_json)
+
+
+def _with_levels(work: Work, parts: Registry) -> list[CascadeStage]:
+    """The stages, where nothing is said of a level at the one that is kept in the folder: it may have been found by tuning."""
+    from ..engine.folder import is_cascade
+
+    kept = {stage.name: stage.level for stage in kept_stages(work.root, parts)} if is_cascade(work.root) else {}
+    for stage in work.stages:
+        before = kept.get(stage.name)
+        if stage.level != before and None not in (stage.level, before):
+            say(f"{stage.name}: level {stage.level:g}, as is said now; {work.root} had {before:g}.")
+    return [replace(stage, level=kept.get(stage.name)) if stage.level is None else stage for stage in work.stages]
 
 
 def _require_stage(work: Work) -> None:

@@ -67,6 +67,7 @@ class Ask:
         level: of every stage that refines, over what a cascade's file says; None for that.
         counted: the number of samples was said; else there is one for each file.
         as_trained: files are brought to the size of training examples.
+        handing: whoever asks hands the first stage what it is to refine, where it refines anything.
     """
 
     words: Sequence[str]
@@ -76,6 +77,7 @@ class Ask:
     level: float | None = None
     counted: bool = True
     as_trained: bool = False
+    handing: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,11 @@ class Chain:
         made = granted(link.path, parts, replace(link.wish, low=low, cond=cond))
         before = ", ".join(str(earlier.path) for earlier in self.links[:number])
         return replace(made, info={**made.info, **({"refines": before} if before else {})})
+
+    def given(self, low: Sequence[np.ndarray], told: Sequence[Told]) -> Chain:
+        """The same stages, of which the first refines these, one for each sample."""
+        links = [replace(link, wish=replace(link.wish, n=len(low))) for link in self.links]
+        return Chain(links, self.root, low, told)
 
 
 @dataclass(frozen=True)
@@ -264,7 +271,7 @@ def _entry(links: Sequence[Link], ask: Ask) -> int:
     if ask.entry is not None and ask.entry not in names:
         raise UsageError(f"--stage {ask.entry}: {unknown_stage(ask.entry, names)}")
     if not ask.files:
-        if links[0].bridge is not None:
+        if links[0].bridge is not None and not ask.handing:
             raise UsageError(
                 f"{links[0].name} refines what an earlier stage makes, and was given nothing to refine. Give it files with --from, or "
                 f"name the earlier stage before it: {command('sample', 'EARLIER', links[0].path.parent)}"

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import ConfigError, DataError, PluginError, UsageError
-from .console import command, out, out_json, say, table
+from .against import Against, Drawn, drawn_from, source_against
+from .chain import Ask, Chain, chain_of
+from .console import out, out_json, say, table
 from .flags import Flag, Sectioned, flags_of, registry
-from .progress import Counter, counted
+from .made import Made, made_by, refining
+from .progress import counted
 from .signals import terminate_at_once
-from .wish import Wish, granted, modality_of, model_path, own_table, peeked_modality, plain_config, refines, wish_flags, wish_of, wishing
+from .wish import Wish, own_table, peeked_modality, wish_flags, wish_of, wishing
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from ..config import Config, Part
-    from ..data.cache import Cache
+    from ..config import Part
     from ..description import Description
     from ..engine.evaluate import Measured
     from ..metric import Metric
@@ -31,26 +30,10 @@ if TYPE_CHECKING:
 SAMPLES = 256
 """Samples that are made and measured, where nothing is said: shares come to within about three hundredths."""
 
-CHUNK = 64
-"""Examples of the data that are cut at once."""
-
 EPILOG = (
     "Sampling is as in difftool sample, with the same flags. The flags of a modality and of its metrics are shown when a model of it is "
     "named, or is the latest: difftool evaluate RUN --help."
 )
-
-
-@dataclass(frozen=True)
-class Against:
-    """What samples are compared with.
-
-    Attributes:
-        path: data of the user's; None for what the model was trained on.
-        most: examples of it, at most.
-    """
-
-    path: Path | None = None
-    most: int = 5000
 
 
 class Evaluate(Sectioned):
@@ -72,7 +55,8 @@ def _table(metric: str) -> str:
 
 
 @click.command(cls=Evaluate, epilog=EPILOG)
-@wishing(SAMPLES)
+@wishing(SAMPLES, several=True)
+@click.option("--until", metavar="STAGE", help="Of a cascade, measure this stage's samples.")
 @click.option(
     "--samples",
     metavar="DIR",
@@ -87,20 +71,28 @@ def _table(metric: str) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @click.pass_context
 def evaluate(
-    ctx: click.Context, model: str, samples: Path | None, against: Path | None, most: int, metrics: str | None, as_json: bool, **wishes: Any
+    ctx: click.Context,
+    models: tuple[str, ...],
+    until: str | None,
+    samples: Path | None,
+    against: Path | None,
+    most: int,
+    metrics: str | None,
+    as_json: bool,
+    **wishes: Any,
 ) -> None:
-    """Measure samples of a model: a run, or a model file. The same metrics of the data itself stand beside them."""
-    wish, parts, path = wish_of(ctx, **wishes), registry(ctx), model_path(model)
+    """Measure samples of a model: a run, or a model file. The same metrics of the data itself stand beside them.
+
+    Of a cascade, or of several models, the last one's samples are measured, each of which refines what the one before it made. A stage
+    that refines, alone, is given a part of the data, brought down as in its training.
+    """
+    wish, parts = wish_of(ctx, **wishes), registry(ctx)
     if samples:
         _refuse_sampling(wish)
-    elif refines(path):
-        raise UsageError(
-            f"{path} refines what an earlier stage makes, and evaluate makes none. Sample the whole cascade with -o DIR, and measure "
-            f"that: {command('evaluate', path.parent, '--samples', 'DIR')}"
-        )
-    chosen = chosen_metrics(parts, path, metrics, wish)
+    chain = chain_of(Ask(models, until, handing=True), wish, parts)
+    chosen = chosen_metrics(parts, chain.links[-1].met.config.modality.use, metrics, wish)
     terminate_at_once()
-    found = evaluate_model(path, parts, wish, chosen, samples, Against(against, most))
+    found = evaluate_chain(chain, parts, wish.seed, chosen, samples, Against(against, most))
     if as_json:
         out_json(found)
     else:
@@ -119,17 +111,14 @@ def _refuse_sampling(wish: Wish) -> None:
         )
 
 
-def chosen_metrics(parts: Registry, path: Path, only: str | None, wish: Wish) -> dict[str, Part]:
-    """The metrics to measure by, with their options; all faults in those at once.
+def chosen_metrics(parts: Registry, modality: str, only: str | None, wish: Wish) -> dict[str, Part]:
+    """The metrics of a modality to measure by, with their options; all faults in those at once.
 
     Args:
         only: names, with commas between them; None for all that the modality has.
     """
     from ..config import Part
 
-    modality = modality_of(plain_config(path))
-    if not modality:
-        raise UsageError(f"{path} does not say what it was made with, and cannot be evaluated.")
     able = parts.modality(modality).metrics
     if not able:
         raise UsageError(
@@ -145,35 +134,48 @@ def chosen_metrics(parts: Registry, path: Path, only: str | None, wish: Wish) ->
     return {name: Part(name, options) for name, (options, _) in made.items() if options is not None}
 
 
-def evaluate_model(
-    path: Path, parts: Registry, wish: Wish, metrics: Mapping[str, Part], folder: Path | None, against: Against
+def evaluate_chain(
+    chain: Chain, parts: Registry, seed: int, metrics: Mapping[str, Part], folder: Path | None, against: Against
 ) -> dict[str, Any]:
-    """Samples of a model, or the files in ``folder``, and the data, measured.
+    """Samples of the last of some stages, or the files in ``folder``, and the data of that stage, measured.
 
     Returns:
         what was measured, and ``rows``, each with ``metric``, ``name``, ``samples`` and ``data``: numbers, or None.
     """
     from ..assemble import make_modality
-    from ..config import config_from_dict
-    from ..description import Description
     from ..engine.evaluate import compared, held_out
-    from ..engine.weights import MODEL, read_about
 
-    about = read_about(path, MODEL)
-    config, description = config_from_dict(about["config"], str(path), parts), Description.from_json(about["description"])
-    made, missing = _made(metrics, parts, description)
-    drawn, info = _read(make_modality(config, parts), folder, wish.seed) if folder else _sampled(path, parts, wish)
-    data, source = _data(config, parts, against, wish.seed)  # before a sample is drawn, which takes longer than to find no data
-    samples = list(drawn)
-    found = list(counted(compared(made, samples, data), len(made), "measuring"))
+    last = chain.links[-1]
+    built, missing = _built(metrics, parts, last.met.description)
+    apart = folder is None and chain.links[0].bridge is not None
+    read = _read(make_modality(last.met.config, parts), folder, seed) if folder else None
+    data = _data(chain, parts, against, seed, needed=apart)  # before a sample is drawn, which takes longer than to find no data
+    made = read or made_by(refining(chain, data) if apart else chain, parts)
+    found = list(counted(compared(built, made.examples, data.examples, apart), len(built), "measuring"))
     missing |= {one.metric: one.missing for one in found if one.missing}
-    if rows := [row for one in found for row in _rows(one)]:
-        compared_with = {"count": len(data), "source": source, "measured": held_out(samples, data)}
-        return {"samples": {"count": len(samples), **info}, "data": compared_with, "rows": rows, "missing": missing}
+    if rows := [*(row for one in found for row in _rows(one)), *_consistency(made, chain)]:
+        samples = {"count": len(made.examples), **made.info, **({"degraded": data.source} if apart else {})}
+        measured = held_out(made.examples, data.examples)
+        return {
+            "samples": samples,
+            "data": {"count": len(data.examples), "source": data.source, "measured": measured},
+            "rows": rows,
+            "missing": missing,
+        }
     raise UsageError("\n".join(["Nothing could be measured:", *missing.values()]))
 
 
-def _made(metrics: Mapping[str, Part], parts: Registry, description: Description) -> tuple[dict[str, Metric], dict[str, str]]:
+def _consistency(made: Made, chain: Chain) -> list[dict[str, Any]]:
+    """How well samples that refine something keep to it."""
+    from ..engine.consistency import consistency
+
+    bridge = chain.links[-1].bridge
+    if bridge is None or not len(made.low):
+        return []
+    return [{"metric": "consistency", "name": "psnr_db", "samples": _finite(consistency(bridge, made.examples, made.low)), "data": None}]
+
+
+def _built(metrics: Mapping[str, Part], parts: Registry, description: Description) -> tuple[dict[str, Metric], dict[str, str]]:
     """The metrics, and why those are missing that cannot be had. Raises PluginError where it is all of them."""
     from ..assemble import make_metric
 
@@ -200,16 +202,7 @@ def _finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
 
 
-def _sampled(path: Path, parts: Registry, wish: Wish) -> tuple[Iterable[np.ndarray], dict[str, Any]]:
-    """Samples that are made as they are asked for, and their provenance; what cannot be made is refused at once."""
-    from ..engine.generate import generate
-
-    made = granted(path, parts, wish)
-    drawn = generate(made.stage, made.request)
-    return (one.example for one in counted(drawn, made.request.n, "sampling")), dict(made.info)
-
-
-def _read(modality: Modality, folder: Path, seed: int) -> tuple[Iterable[np.ndarray], dict[str, Any]]:
+def _read(modality: Modality, folder: Path, seed: int) -> Made:
     """The examples in a folder; what cannot be read is said, as no metric counts it."""
     from ..engine.evaluate import as_trained
 
@@ -223,45 +216,39 @@ def _read(modality: Modality, folder: Path, seed: int) -> tuple[Iterable[np.ndar
         raise DataError("\n".join([f"None of the {len(bad)} files in {folder} can be used, so there is nothing to measure.", *bad[:10]]))
     for text in bad[:10]:
         say(f"Not measured: {text}")
-    return as_trained(modality, read, seed), {"folder": str(folder), "skipped": len(bad)}
+    return Made(list(as_trained(modality, read, seed)), {"folder": str(folder), "skipped": len(bad)})
 
 
-def _data(config: Config, parts: Registry, against: Against, seed: int) -> tuple[list[np.ndarray], str]:
-    """Examples to compare with, drawn at random, and where they are from. Training data that is gone is said, and none are taken."""
-    from ..assemble import open_examples, source_of
-    from ..engine.evaluate import as_trained
-
-    if against.path:
-        config = config.replace(data=config.data.model_copy(update={"path": str(against.path)}))
-    source = source_of(config)
-    if not against.most:
-        return [], source
+def _data(chain: Chain, parts: Registry, against: Against, seed: int, needed: bool) -> Drawn:
+    """Data of the last stage. Training data that is gone is said, and none are taken, unless they are what is refined."""
+    config = chain.links[-1].met.config
+    nothing = Drawn(source_against(config, against)[1])
     try:
-        _, modality, cache = open_examples(config, parts, progress=Counter())
+        data = drawn_from(config, parts, against, seed) if against.most else nothing
     except DataError as error:
-        if against.path:
+        if against.path or needed:
             raise
         say(f"Nothing to compare with, so what compares is left out: {error} Other data is named with --against.")
-        return [], source
-    return list(as_trained(modality, _drawn(cache, against.most, seed), seed)), source
-
-
-def _drawn(cache: Cache, most: int, seed: int) -> Iterator[np.ndarray | list[np.ndarray]]:
-    """At most so many cached examples, at random, a few at a time."""
-    from ..data.order import Order
-
-    count = min(most, len(cache))
-    order = Order(len(cache), seed)
-    return (cache.gather(order.indices(at, min(CHUNK, count - at))) for at in range(0, count, CHUNK))
+        return nothing
+    if needed and len(data.examples) < 2:
+        raise UsageError(
+            f"{chain.links[0].name} refines what an earlier stage makes; alone it refines one half of some data, to be measured against the "
+            f"other, and there are {len(data.examples)} examples. Give it more, with --data or --against, or name the earlier stage before it."
+        )
+    return data
 
 
 def _tell(found: dict[str, Any]) -> None:
     """The table on stdout, and what its columns are on stderr."""
     samples, data = found["samples"], found["data"]
     made = f"in {samples['folder']}" if "folder" in samples else "of {model} ({sampler}, {steps} steps, seed {seed})".format(**samples)
-    say(f"samples: {samples['count']:,} {made}" + (f", against {data['count']:,} of {data['source']}" if data["count"] else ""))
+    others = data["count"] - data["measured"]
+    of = f"{data['count']:,} of {data['source']}"
+    if "degraded" in samples:
+        made, of = f"{made}, refined from as many of {samples['degraded']}, degraded", f"{others:,} others"
+    say(f"samples: {samples['count']:,} {made}" + (f", against {of}" if data["count"] else ""))
     if data["measured"]:
-        say(f"data: {data['measured']:,} of {data['source']}, against {data['count'] - data['measured']:,} others")
+        say(f"data: {data['measured']:,} of {data['source']}, against {others:,} others")
     for name, reason in found["missing"].items():
         say(f"{name} is left out: {reason}")
     rows = [(row["metric"], row["name"], _cell(row["samples"]), _cell(row["data"])) for row in found["rows"]]

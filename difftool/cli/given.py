@@ -88,8 +88,12 @@ def told_of(item: Item, link: Link) -> Told:
 
 
 def _known(link: Link, name: str, value: str | float | None) -> str | None:
+    from ..data.columns import text_of
+
+    if value is None:
+        return None
     try:
-        link.met.description.conditions[name].parse(str(value))
+        link.met.description.conditions[name].parse(text_of(value))
     except UsageError:
         return None
-    return None if value is None else str(value)
+    return text_of(value)

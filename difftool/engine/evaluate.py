@@ -30,7 +30,9 @@ class Measured:
     missing: str = ""
 
 
-def compared(metrics: Mapping[str, Metric], samples: Sequence[np.ndarray], data: Sequence[np.ndarray]) -> Iterator[Measured]:
+def compared(
+    metrics: Mapping[str, Metric], samples: Sequence[np.ndarray], data: Sequence[np.ndarray], apart: bool = False
+) -> Iterator[Measured]:
     """Each metric of the samples against the data, and of a part of the data against its rest.
 
     The part is as large as the samples are many, or half of the data: how far a distance is from 0, and how much is found twice,
@@ -38,12 +40,14 @@ def compared(metrics: Mapping[str, Metric], samples: Sequence[np.ndarray], data:
 
     Args:
         data: in an order of chance; may be empty.
+        apart: the samples were made from that part of the data, and are measured against its rest as well.
     """
     held = held_out(samples, data)
+    rest = data[held:]
     for name, metric in metrics.items():
         try:
-            found = metric.measure(samples, data)
-            own = metric.measure(data[:held], data[held:]) if held else {}
+            found = metric.measure(samples, rest if apart else data)
+            own = metric.measure(data[:held], rest) if held else {}
         except DifftoolError as error:  # what one of them needs may not be installed, and the others are no worse for it
             yield Measured(name, missing=str(error))
         else:

@@ -360,8 +360,11 @@ def test_stages_that_cannot_follow_one_another_are_named_before_any_is_trained(c
         (["train", "-m", "image", "--stage", "x2"], "--stage names a stage of a cascade"),
         (["resume", "two", "--steps", "9"], "say which, with --stage NAME"),
         (["resume", "two/x2", "--stage", "x2"], "is one run: leave it out"),
-        (["evaluate", "two/x2"], "refines what an earlier stage makes, and evaluate makes none"),
-        (["evaluate", "two"], "is a cascade of several runs. Name one of them: runs/two/base, runs/two/x2"),
+        (["evaluate", "two/x2", "--data", "0"], "x2 refines what an earlier stage makes; alone it refines one half of some data"),
+        (["evaluate", "two/x2", "--data", "1"], "and there are 1 examples"),
+        (["evaluate", "two/x2", "two/base"], "base after x2: it was trained without a bridge"),
+        (["evaluate", "two", "--until", "x3"], "--until x3: there is no stage 'x3'"),
+        (["evaluate", "two", "--set", "stage.x2.level=9"], "x2: level 9 is more noise than it is trained with"),
     ],
 )
 def test_mistakes_are_told(capsys, args, said):

@@ -321,6 +321,9 @@ class Corner:
     def template(self, low: np.ndarray, raw: Batch) -> tuple[Batch, Batch]:
         return Batch(torch.from_numpy(low)[None]), raw
 
+    def restore(self, batch: Batch) -> Batch:
+        return batch
+
     def show(self, low: Batch, raw: Batch, level, rng) -> Batch:
         x, known = raw.x.clone(), torch.zeros(1, 1, 8, 8, dtype=torch.bool)
         x[:, :, :4, :4], known[..., :4, :4] = low.x, True

@@ -16,6 +16,7 @@ def difftool_modalities() -> list[ModalitySpec]:
             representations=("spectrogram", "waveform", "stft"),
             recipe="tiny",
             request="difftool_audio.options:AudioRequest",
+            metrics=("patches",),
         )
     ]
 

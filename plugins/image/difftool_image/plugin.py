@@ -29,6 +29,7 @@ def difftool_modalities() -> list[ModalitySpec]:
             representations=("pixels",),
             recipe="tiny",
             request="difftool_image.options:ImageRequest",
+            metrics=("patches",),
         )
     ]
 

@@ -23,6 +23,7 @@ def difftool_modalities() -> list[ModalitySpec]:
             representations=("frames",),
             recipe="tiny",
             request="difftool_video.options:VideoRequest",
+            metrics=("patches",),
         )
     ]
 

@@ -1,0 +1,1 @@
+"""Metrics of examples that are dense along their axes, whatever they depict."""
