@@ -14,7 +14,7 @@ from .console import command, out, out_json, say, table
 from .devices import launched, over_devices
 from .flags import Flag, Sectioned, choice_flag, flags_of, given, registry, values_of
 from .init import started
-from .wish import refines
+from .wish import known_levels, refines
 
 if TYPE_CHECKING:
     from ..config import Config, Layer
@@ -306,6 +306,11 @@ def told(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         out_json(result)
     else:
-        words = ["--from", "FILES"] if refines(Path(result["model"])) else []
-        say(f"Done. Sample from it with: {command('sample', result['run'], *words)}")
+        model = Path(result["model"])
+        low, high = known_levels(model)
+        words = ["--from", "FILES"] if refines(model) else []
+        words = [result["run"], "--expert", f"RUN2@{low:g}", *words] if low else [result["run"], *words]
+        if high:
+            words = ["RUN", "--expert", f"{result['run']}@{high:g}", *words[1:]]
+        say(f"Done. Sample from it with: {command('sample', *words)}")
         out(result["model"])
