@@ -271,14 +271,17 @@ def _outline(name: str, sources: Sequence[_Source], faults: list[str]) -> Outlin
 
 
 def _expert(name: str, stage: str, sources: Sequence[_Source], faults: list[str]) -> Outline:
-    """An expert, as all sources together say it: to everyone, to its stage, and to it."""
+    """An expert, as all sources together say it: to everyone, to its stage, and to it. What is said to its stage never lies over its own."""
     run, below = "", 0.0
     layers, own = list[Layer](), list[Layer]()
     for source in sources:
         layers.append(source.shared)
         if (whole := source.stages.get(stage)) is None:
             continue
-        layers.append(_settings(whole))
+        stage_s = _settings(whole)
+        for before in own:
+            stage_s = replace(stage_s, data=_besides(stage_s.data, before.data))
+        layers.append(stage_s)
         if (said := _part(whole, (EXPERT, name))) is not None:
             run, below = own_value(said, "run", run, faults), own_value(said, "below", below, faults)
             own.append(_settings(said, EXPERT_OWN))
@@ -286,6 +289,13 @@ def _expert(name: str, stage: str, sources: Sequence[_Source], faults: list[str]
     if not below:
         faults.append(f"stage {stage}: its expert {name} has no below; write below = the noise level under which it takes over")
     return Outline(name, tuple(layers), tuple(own), run, below=below)
+
+
+def _besides(data: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """What of tables is not said in others."""
+    found = {key: value for key, value in data.items() if key not in said}
+    both = [key for key, value in data.items() if isinstance(value, Mapping) and isinstance(said.get(key), Mapping)]
+    return found | {key: _besides(data[key], said[key]) for key in both}
 
 
 def _settings(layer: Layer, besides: Sequence[str] = OWN) -> Layer:
