@@ -19,8 +19,10 @@ from .wish import CHANGEABLE, model_path, plain_config
 
 if TYPE_CHECKING:
     from ..config import Config, Layer
+    from ..expert import Expert
     from ..process.process import Density, Schedule
     from ..registry import Registry
+    from .wish import Wish
 
 SHARED = ("modality", "representation", "bridge")
 """The tables in which an expert is as its stage, or it would be given what it does not understand."""
@@ -166,6 +168,22 @@ def require_experts(path: Path, config: Config, experts: Sequence[tuple[float, P
     from ..assemble import make_schedule
 
     refuse_unlike(_met(path, parts), [(below, _met(other, parts)) for below, other in experts], make_schedule(config, parts), parts)
+
+
+def loaded_experts(wish: Wish, parts: Registry) -> Iterator[Expert]:
+    """The experts that a wish names, on its device."""
+    from ..assemble import load_stage
+    from ..expert import Expert
+
+    for below, path in wish.experts:
+        loaded = load_stage(path, parts, device=wish.device, precision=wish.precision, ema=wish.ema)
+        yield Expert(below, loaded.denoiser, loaded.process.density)
+
+
+def known_levels(path: Path) -> tuple[float, float]:
+    """The ends of the range that a model was trained on, 0 for one that is open."""
+    density = plain_config(path).get("density", {})
+    return density.get("low", 0.0), density.get("high", 0.0)
 
 
 def _met(path: Path, parts: Registry) -> Met:

@@ -14,7 +14,7 @@ from .console import command, out, out_json, say, table
 from .devices import launched, over_devices
 from .flags import Flag, Sectioned, choice_flag, flags_of, given, registry, values_of
 from .init import started
-from .wish import known_levels, refines
+from .wish import refines
 
 if TYPE_CHECKING:
     from ..config import Config, Layer
@@ -306,6 +306,8 @@ def told(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         out_json(result)
     else:
+        from .experts import known_levels
+
         model = Path(result["model"])
         low, high = known_levels(model)
         words = ["--from", "FILES"] if refines(model) else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from ..config import Config, Layer
     from ..engine.generate import SampleRequest
-    from ..expert import Expert
     from ..options import Options
     from ..registry import Registry
     from ..stage import Stage
@@ -255,12 +254,6 @@ def refines(path: Path) -> bool:
     return plain_config(path).get("bridge", {}).get("use", NONE) != NONE
 
 
-def known_levels(path: Path) -> tuple[float, float]:
-    """The ends of the range that a model was trained on, 0 for one that is open."""
-    density = plain_config(path).get("density", {})
-    return density.get("low", 0.0), density.get("high", 0.0)
-
-
 def parse_conditions(items: tuple[str, ...]) -> dict[str, list[str]]:
     """``class=A,B`` -> {"class": ["A", "B"]}; a value that holds a comma stands in double quotes, as in a CSV file."""
     found: dict[str, list[str]] = {}
@@ -279,27 +272,17 @@ def granted(path: Path, parts: Registry, wish: Wish) -> Granted:
     before = plain_config(path)
     config, shape = settled(before, path, parts, wish) if before else (None, None)
     from ..assemble import load_stage
+    from .experts import loaded_experts, require_experts
 
     if config:
-        from .experts import require_experts
-
         require_experts(path, config, wish.experts, parts)
     overrides = {name: config.to_dict()[name] for name in BUILT if config.to_dict()[name] != before[name]} if config else {}
     stage = load_stage(path, parts, device=wish.device, precision=wish.precision, ema=wish.ema, overrides=overrides)
     if config is None or shape is None:
         raise UsageError(f"{path} does not say what it was made with, and cannot be sampled from.")
-    stage = replace(stage, experts=tuple(_experts(parts, wish)))
+    stage = replace(stage, experts=tuple(loaded_experts(wish, parts)))
     info = {**_provenance(path, config, wish), **shape.model_dump(mode="json", exclude_defaults=True)}
     return Granted(stage, _request(stage, config, shape, wish), config, info)
-
-
-def _experts(parts: Registry, wish: Wish) -> Iterator[Expert]:
-    from ..assemble import load_stage
-    from ..expert import Expert
-
-    for below, path in wish.experts:
-        loaded = load_stage(path, parts, device=wish.device, precision=wish.precision, ema=wish.ema)
-        yield Expert(below, loaded.denoiser, loaded.process.density)
 
 
 def settled(before: dict[str, Any], path: Path, parts: Registry, wish: Wish) -> tuple[Config, Options]:

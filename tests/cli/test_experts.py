@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from safetensors.torch import load_file
 from small import SETS, alike, call, examples, pictures, same
 
 from difftool import assemble
+from difftool.engine import fit
 
 ONE = """
 modality = "image"
@@ -84,6 +87,22 @@ def test_an_expert_that_is_lost_is_trained_again_to_the_same_weights(capsys):
     assert call("resume", "lost") == 0
     assert capsys.readouterr().err.count("trained already") == 2
     assert alike("lost/base-fine", "one/base-fine")
+
+
+def test_an_expert_that_is_stopped_goes_on_to_the_very_same_end(capsys, monkeypatch):
+    real, added = fit.LossLog.add, []
+
+    def adding(self, step, loss):
+        added.append(step)
+        if len(added) == 4 + 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        real(self, step, loss)
+
+    monkeypatch.setattr(fit.LossLog, "add", adding)
+    assert call(*TRAIN, "--run", "runs/stopped") == 130
+    assert "Stopped at step 2 of 3" in capsys.readouterr().err
+    assert call("resume", "stopped") == 0
+    assert all(alike(f"stopped/{run}", f"one/{run}") for run in ("base", "base-fine", "base-finest"))
 
 
 def test_an_expert_alone_waits_for_its_stage(capsys):
