@@ -35,7 +35,7 @@ from .metric import Metric
 from .modality import Item, Modality
 from .nn.backbone import Backbone, Interface
 from .objective import Objective
-from .process.process import Process
+from .process.process import Process, Schedule
 from .registry import Registry
 from .representation import Representation
 from .rng import Stream, key
@@ -53,6 +53,10 @@ def make_metric(part: Part, registry: Registry, description: Description) -> Met
 
 def make_representation(config: Config, registry: Registry, description: Description) -> Representation:
     return _build(registry, "representation", config.representation, description)
+
+
+def make_schedule(config: Config, registry: Registry) -> Schedule:
+    return _build(registry, "schedule", config.schedule)
 
 
 def make_bridge(
@@ -241,7 +245,7 @@ def build_stage(
 
 def build_process(config: Config, registry: Registry) -> Process:
     """The four columns, each built from what it depends on."""
-    schedule = _build(registry, "schedule", config.schedule)
+    schedule = make_schedule(config, registry)
     preconditioning = _build(registry, "process", config.process, schedule)
     density = _build(registry, "density", config.density, schedule)
     return Process(preconditioning, density, _build(registry, "weighting", config.weighting, preconditioning), schedule)
@@ -332,7 +336,7 @@ def _sampled_otherwise(stage: Stage, config: Config, registry: Registry, overrid
     config = config_from_dict({**tables, **merged}, "--set", registry)
     return replace(
         stage,
-        process=replace(stage.process, schedule=_build(registry, "schedule", config.schedule)),
+        process=replace(stage.process, schedule=make_schedule(config, registry)),
         sampler=registry.load(registry.get("sampler", config.sampler.use)),
         knobs=config.sampler.options.model_dump(),
     )

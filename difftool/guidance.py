@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -80,6 +80,21 @@ def within(inside: Denoise, outside: Denoise, low: float = 0.0, high: float | No
         return chosen(x, sigma)
 
     return denoise
+
+
+def below(denoise: Denoise, experts: Sequence[tuple[float, Denoise]]) -> Denoise:
+    """``denoise``, or for sigma below an expert's level that expert   (Balaji et al. 2022, arXiv:2211.01324; Podell et al. 2023, arXiv:2307.01952).
+
+    Args:
+        experts: ``(level, denoise)``; of several whose level sigma is below, the one with the lowest.
+    """
+    turns = sorted(experts, key=lambda expert: expert[0])
+
+    def serving(x: Tensor, sigma: float) -> Tensor:
+        chosen = next((expert for level, expert in turns if sigma < level), denoise)
+        return chosen(x, sigma)
+
+    return serving
 
 
 def clipped(denoise: Denoise, bound: float) -> Denoise:

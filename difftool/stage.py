@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from .bridge import Bridge
 from .denoiser import Denoiser
 from .description import Description
+from .expert import Expert, Turn, unlearnt
 from .modality import Modality
 from .objective import Objective
 from .process.process import Process
@@ -24,6 +26,7 @@ class Stage:
         knobs: the sampler's own settings.
         config: the resolved configuration, as plain data, saved in the model file.
         bridge: to an earlier stage of a cascade; None for a model that stands alone.
+        experts: denoisers that serve in place of ``denoiser`` at lower levels, in any order; they are given what it is given.
     """
 
     modality: Modality
@@ -36,3 +39,11 @@ class Stage:
     description: Description
     config: Mapping[str, Any]
     bridge: Bridge | None = None
+    experts: tuple[Expert, ...] = ()
+
+    @property
+    def unlearnt(self) -> str:
+        """Why it cannot be sampled: levels that no denoiser of it was trained on; "" where there are none."""
+        own = Turn("the model", math.inf, self.process.density)
+        experts = [Turn(f"the expert below {expert.below:g}", expert.below, expert.density) for expert in self.experts]
+        return unlearnt(self.process.schedule, [own, *experts])

@@ -8,7 +8,9 @@ from tempfile import mkdtemp
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from difftool.assemble import build_stage, open_dataset
 from difftool.cli import main
@@ -84,3 +86,18 @@ def call(*args: str) -> int:
     with pytest.raises(SystemExit) as leaving:
         main(list(args))
     return leaving.value.code
+
+
+def examples(folder: str) -> dict[str, np.ndarray]:
+    """The pictures in a folder by their names."""
+    return {path.name: np.asarray(Image.open(path)) for path in sorted(Path(folder).glob("*.png"))}
+
+
+def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
+    return bool(one) and one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether two runs ended with the very same weights."""
+    there, here = (load_file(f"runs/{run}/model.safetensors") for run in (one, other))
+    return there.keys() == here.keys() and all(torch.equal(there[name], here[name]) for name in there)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from difftool.engine.options import GuidanceOptions
-from difftool.guidance import bind, classifier_free, guide
+from difftool.guidance import below, bind, classifier_free, guide
 
 LABEL = torch.tensor([1.0, 2.0, -1.0])
 X = torch.randn(3, 4, 2, generator=torch.Generator().manual_seed(0))
@@ -139,3 +139,19 @@ def test_a_number_that_is_not_given_is_not_asked_for_twice():
 
     guide(Numbered(), {"age": torch.full((len(X),), torch.nan)}, scale=3.0)(X, SIGMA)
     assert batches == [len(X)]
+
+
+@pytest.mark.parametrize(("sigma", "who"), [(0.05, "finest"), (0.1, "fine"), (0.4, "fine"), (0.5, "base"), (80.0, "base")])
+def test_of_several_experts_the_lowest_that_is_above_serves(sigma, who):
+    def named(name):
+        return lambda x, sigma: name
+
+    serving = below(named("base"), [(0.5, named("fine")), (0.1, named("finest"))])
+    assert serving(X, sigma) == who
+    assert below(named("base"), [])(X, sigma) == "base"
+
+
+def test_an_expert_that_is_the_same_model_changes_nothing():
+    denoise = guide(Toy(), {"label": LABEL}, scale=2.0, low=0.3)
+    for sigma in (0.1, 0.5, 0.7, 3.0):
+        assert torch.equal(below(denoise, [(0.6, denoise)])(X, sigma), denoise(X, sigma))

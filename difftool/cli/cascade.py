@@ -15,7 +15,7 @@ from .console import command, complain, out, out_json, say, table
 from .devices import launched
 from .resume import resume_run, run_config
 from .runs import flat
-from .stages import CascadeStage, Met, kept_stages, refuse_strangers, to_toml
+from .stages import CascadeStage, Met, kept_stages, refuse_strangers, to_toml, units
 from .train import run_training
 from .wish import CHANGEABLE
 
@@ -49,9 +49,14 @@ class Work:
     processes: Mapping[str, Any] = field(default_factory=lambda: {"devices": 1, "nodes": 1, "node_rank": 0, "rendezvous": ""})
 
     @property
+    def units(self) -> list[CascadeStage]:
+        """The stages, and after each its experts."""
+        return units(self.stages)
+
+    @property
     def chosen(self) -> list[CascadeStage]:
-        """The stages to train."""
-        return [stage for stage in self.stages if self.only in (None, stage.name)]
+        """The stages and experts to train."""
+        return [unit for unit in self.units if self.only in (None, unit.name)]
 
 
 def train_cascade(work: Work, parts: Registry, as_json: bool) -> None:
@@ -67,7 +72,7 @@ def train_cascade(work: Work, parts: Registry, as_json: bool) -> None:
     changed = _is_other(work.root, work.stages, parts)
     terminate_at_once()
     if not is_worker():  # a process among several: the one that started it has looked
-        refuse_strangers(_met(work, parts), parts)
+        _refuse_strangers(work, parts)
     if changed:
         write_text(work.root / "cascade.toml", to_toml(work.stages))
     results = _in_turn(work, parts)
@@ -91,7 +96,7 @@ def _require_stage(work: Work) -> None:
     from ..config.cascade import unknown_stage
 
     if work.only is not None and not work.chosen:
-        raise UsageError(f"--stage {work.only}: {unknown_stage(work.only, [stage.name for stage in work.stages])}")
+        raise UsageError(f"--stage {work.only}: {unknown_stage(work.only, [unit.name for unit in work.units])}")
     if work.steps is not None and work.only is None:
         raise UsageError("--steps is the last step of one run, and this is a cascade of several: say which, with --stage NAME.")
     if len(work.chosen) > 1 and _is_one_of_several():
@@ -122,8 +127,8 @@ def _is_other(root: Path, stages: Sequence[CascadeStage], parts: Registry) -> bo
     before = kept_stages(root, parts)
     if before == list(stages):
         return False
-    asked = {stage.name: stage for stage in stages}
-    for stage in before:
+    asked = {unit.name: unit for unit in units(stages)}
+    for stage in units(before):
         if (root / stage.name / CONFIG).is_file() and (changes := _changes(stage, asked.get(stage.name))):
             raise RunExistsError(
                 f"{root} holds the stage {stage.name}, which was begun otherwise ({changes}); nothing was changed. Give this cascade a "
@@ -136,16 +141,35 @@ def _changes(before: CascadeStage, now: CascadeStage | None, most: int = 3) -> s
     """In what the training of a stage differs; "" where it does not. How it is sampled may change."""
     if now is None:
         return "it is not in this cascade"
-    tables = [{name: table for name, table in stage.config.to_dict().items() if name not in CHANGEABLE} for stage in (before, now)]
+    tables = [_settled(stage) for stage in (before, now)]
     there, here = map(flat, tables)
     keys = [key for key in dict.fromkeys([*there, *here]) if there.get(key) != here.get(key)]
     more = f" and {len(keys) - most} more" if len(keys) > most else ""
     return ", ".join(f"{key} is {there.get(key)} there and {here.get(key)} here" for key in keys[:most]) + more
 
 
+def _settled(stage: CascadeStage) -> dict[str, Any]:
+    """What the training of a stage hangs on."""
+    tables = {name: table for name, table in stage.config.to_dict().items() if name not in CHANGEABLE}
+    return {**tables, "train": {**tables["train"], "init": f"the model of {stage.of}"}} if stage.branches else tables
+
+
+def _refuse_strangers(work: Work, parts: Registry) -> None:
+    """Refuse what does not fit together before anything is trained. Experts are seen with all of their stage: one may serve for another."""
+    from ..assemble import make_schedule
+    from .experts import refuse_unlike
+
+    stages = {stage.name: stage for stage in _met(work, parts)}
+    refuse_strangers(list(stages.values()), parts)
+    for stage in work.stages:
+        if stage.experts and any(unit in work.chosen for unit in units([stage])):
+            experts = [(expert.below, _described(work, expert, parts)) for expert in stage.experts]
+            refuse_unlike(stages[stage.name], experts, make_schedule(stage.config, parts), parts)
+
+
 def _met(work: Work, parts: Registry) -> list[Met]:
     """Each stage that is to be trained, with its neighbour before it, and their data."""
-    wanted = {stage.name for stage in work.chosen}
+    wanted = {unit.of or unit.name for unit in work.chosen}
     wanted |= {earlier.name for earlier, stage in pairwise(work.stages) if stage.name in wanted}
     return [_described(work, stage, parts) for stage in work.stages if stage.name in wanted]
 
@@ -168,10 +192,11 @@ def _described(work: Work, stage: CascadeStage, parts: Registry) -> Met:
 
 
 def _in_turn(work: Work, parts: Registry) -> list[dict[str, Any]]:
-    """Train the stages one after another. One that fails keeps no other from being trained, as none needs another's weights."""
+    """Train the stages one after another. One that fails keeps no other from being trained, but for experts that start from its weights."""
     results, failed = [], dict[str, DifftoolError]()
     for stage in work.chosen:
-        title = f"Stage {stage.name} ({1 + work.stages.index(stage)} of {len(work.stages)})"
+        kind = f"Expert {stage.name}, for noise below {stage.below:g}" if stage.of else f"Stage {stage.name}"
+        title = f"{kind} ({1 + work.units.index(stage)} of {len(work.units)})"
         try:
             results.append({"stage": stage.name, **_stage_result(work, stage, parts, title)})
         except (Interrupted, Terminated) as stopped:
@@ -207,6 +232,8 @@ def _stage_result(work: Work, stage: CascadeStage, parts: Registry, title: str) 
     if begun and work.steps is None and _is_finished(RunFolder(path), run_config(RunFolder(path), parts)):
         say(f"{title}: trained already, {path}")
         return {"run": str(path), "model": str(RunFolder(path).model_path), "finished_before": True}
+    if not begun:
+        _require_trunk(work, stage, parts)
     if not _is_helper(work):
         say(title)
     if launched(**work.processes, words=["--stage", stage.name]):
@@ -214,7 +241,7 @@ def _stage_result(work: Work, stage: CascadeStage, parts: Registry, title: str) 
     if begun:
         return resume_run(RunFolder.open(path), parts, work.steps, work.device)
     _clear_unborn(path)
-    return run_training(_asked(stage.config, work), parts, path, work.fitting)
+    return run_training(_asked(stage, work), parts, path, work.fitting)
 
 
 def _is_finished(folder: Any, config: Config) -> bool:
@@ -222,10 +249,35 @@ def _is_finished(folder: Any, config: Config) -> bool:
     return checkpoint is not None and int(checkpoint.stem) >= config.train.steps and folder.model_path.is_file()
 
 
-def _asked(config: Config, work: Work) -> Config:
-    """With the device and the last step that are asked for."""
-    changes = {name: value for name, value in (("device", work.device), ("steps", work.steps)) if value is not None}
-    return config.replace(train=config.train.model_copy(update=changes))
+def _asked(stage: CascadeStage, work: Work) -> Config:
+    """With the device and the last step that are asked for, and the weights that an expert starts from, as far as there are any."""
+    changes: dict[str, Any] = {name: value for name, value in (("device", work.device), ("steps", work.steps)) if value is not None}
+    if stage.branches and (model := _trunk(work, stage)[1]).is_file():
+        changes["init"] = str(model.absolute())
+    return stage.config.replace(train=stage.config.train.model_copy(update=changes))
+
+
+def _trunk(work: Work, expert: CascadeStage) -> tuple[CascadeStage, Path]:
+    """The stage that an expert belongs to, and its model file."""
+    from ..engine.folder import RunFolder
+
+    stage = next(stage for stage in work.stages if stage.name == expert.of)
+    return stage, stage.model or RunFolder(work.root / stage.name).model_path
+
+
+def _require_trunk(work: Work, expert: CascadeStage, parts: Registry) -> None:
+    """An expert starts from what its stage came to, so that what it becomes does not hang on when it was begun. Raises UsageError."""
+    from ..engine.folder import CONFIG, RunFolder
+
+    if not expert.branches:
+        return
+    stage, _ = _trunk(work, expert)
+    folder = RunFolder(work.root / stage.name)
+    if stage.model is None and not ((folder.path / CONFIG).is_file() and _is_finished(folder, run_config(folder, parts))):
+        raise UsageError(
+            f"It starts from the weights of the stage {stage.name}, which is not trained to its end. Go on with that first: "
+            f"{command('resume', work.root, '--stage', stage.name)}"
+        )
 
 
 def _clear_unborn(path: Path) -> None:
@@ -250,7 +302,7 @@ def _tell(work: Work, results: Sequence[Mapping[str, Any]], as_json: bool) -> No
     if as_json:
         out_json({"cascade": str(work.root), "stages": results})
         return
-    missing = [stage.name for stage in work.stages if stage.model is None and not (work.root / stage.name / "model.safetensors").is_file()]
+    missing = [stage.name for stage in work.units if stage.model is None and not (work.root / stage.name / "model.safetensors").is_file()]
     say(
         f"Not trained yet: {', '.join(missing)}. Go on with: {command('resume', work.root)}"
         if missing
@@ -266,8 +318,8 @@ def _plan(work: Work, parts: Registry, as_json: bool) -> None:
     from .training import plan_lines
 
     with trial_cache():
-        refuse_strangers(_met(work, parts), parts)
-        plans = {s.name: planned(s.config, parts, work.root, work.fitting) for s in work.chosen if s.model is None}
+        _refuse_strangers(work, parts)
+        plans = {s.name: planned(_asked(s, work), parts, work.root, work.fitting) for s in work.chosen if s.model is None}
     if as_json:
         out_json(plans)
         return

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from ..config.cascade import SAMPLES, own_value, stage_layers, stage_sets, unknown_stage
 from ..errors import ConfigError, UsageError
 from .console import command, say
+from .experts import require_experts
 from .given import Told, read_low, tell_larger, told_of, usual_low
-from .stages import Met, beyond, bridge_of, kept_stages, refuse_strangers
+from .stages import Met, beyond, bridge_of, kept_stages, refuse_strangers, units
 from .wish import CHANGEABLE, Granted, Wish, granted, model_path, plain_about, settled
 
 if TYPE_CHECKING:
@@ -120,12 +121,14 @@ class _Found:
 
     Attributes:
         under: how its cascade samples it, where that is otherwise than it was trained with.
+        experts: model files that take over from it, each with the level below which it does.
     """
 
     name: str
     path: Path
     under: tuple[Layer, ...] = ()
     level: float | None = None
+    experts: tuple[tuple[float, Path], ...] = ()
 
 
 def chain_of(ask: Ask, wish: Wish, parts: Registry) -> Chain:
@@ -139,10 +142,14 @@ def chain_of(ask: Ask, wish: Wish, parts: Registry) -> Chain:
     from ..assemble import make_modality
 
     found, root = _found(ask.words, ask.until, parts)
+    if wish.experts and len(found) > 1:
+        raise UsageError("--expert is for one model. Of a cascade, write [[stage.expert]] into its file, or sample stage by stage.")
     links = _links(found, ask, wish, parts)
     refuse_strangers([link.met for link in links], parts)
     entry = _entry(links, ask)
     earlier, links = links[entry - 1] if entry else None, links[entry:]
+    for link in links:
+        require_experts(link.path, link.met.config, link.wish.experts, parts)
     _refuse_unmet(links, ask, wish)
     if not ask.files:
         return Chain(links, root)
@@ -187,8 +194,9 @@ def _stages_in(folder: Path, parts: Registry) -> Iterator[_Found]:
 
     for stage in kept_stages(folder, parts):
         tables = {name: table for name, table in stage.config.to_dict().items() if name in CHANGEABLE}
-        path = stage.model or RunFolder(folder / stage.name).model_path
-        yield _Found(stage.name, path, (dict_layer(tables, str(folder / CASCADE)),), stage.level)
+        path, *others = (unit.model or RunFolder(folder / unit.name).model_path for unit in units([stage]))
+        experts = tuple((expert.below, other) for expert, other in zip(stage.experts, others, strict=True))
+        yield _Found(stage.name, path, (dict_layer(tables, str(folder / CASCADE)),), stage.level, experts)
 
 
 def _renamed(stages: Sequence[_Found]) -> list[_Found]:
@@ -203,14 +211,14 @@ def _renamed(stages: Sequence[_Found]) -> list[_Found]:
 
 def _require_models(stages: Sequence[_Found]) -> None:
     """Refuse to begin where a stage that is needed is not trained."""
-    missing = [stage for stage in stages if not stage.path.is_file()]
+    needed = [(stage, path) for stage in stages for path in (stage.path, *(path for _, path in stage.experts))]
+    missing = [(stage, path) for stage, path in needed if not path.is_file()]
     if missing:
-        names = ", ".join(stage.name for stage in missing)
-        before = next((a.name for a, b in pairwise(stages) if b is missing[0]), None)
+        names = ", ".join(stage.name if path == stage.path else path.parent.name for stage, path in missing)
+        first, path = missing[0]
+        before = next((a.name for a, b in pairwise(stages) if b is first), None)
         stop = f", or sample what is there with --until {before}" if before else ""
-        raise UsageError(
-            f"Not trained yet, so that there is no model: {names}. Go on with: {command('resume', missing[0].path.parent.parent)}{stop}."
-        )
+        raise UsageError(f"Not trained yet, so that there is no model: {names}. Go on with: {command('resume', path.parent.parent)}{stop}.")
 
 
 def _links(found: Sequence[_Found], ask: Ask, wish: Wish, parts: Registry) -> list[Link]:
@@ -248,7 +256,8 @@ def _link(stage: _Found, wish: Wish, level: float | None, parts: Registry) -> Li
     bridge = bridge_of(met, parts)
     own = own_conditions(bridge)
     cond = {name: values for name, values in wish.cond.items() if name in met.description.conditions and name not in own}
-    return Link(stage.name, stage.path, met, bridge, replace(wish, cond=cond, level=level or 0.0 if bridge else 0.0))
+    experts = wish.experts or stage.experts
+    return Link(stage.name, stage.path, met, bridge, replace(wish, cond=cond, level=level or 0.0 if bridge else 0.0, experts=experts))
 
 
 def _not_ours(path: Path) -> UsageError:

@@ -103,7 +103,7 @@ def _refuse_sampling(wish: Wish) -> None:
     """Samples that exist are measured as they are; a setting that could change nothing is a mistake."""
     idle = [flag for flag, dotted, _ in wish.flags if not dotted.startswith("metric.")]
     idle += [flag for flag, given in (("-n", wish.n != SAMPLES), ("--start", wish.start), ("--ema", wish.ema)) if given]
-    idle += [flag for flag, given in (("--cond", wish.cond), ("--set", wish.sets)) if given]
+    idle += [flag for flag, given in (("--cond", wish.cond), ("--set", wish.sets), ("--expert", wish.experts)) if given]
     idle += [flag for flag, asked in (("--device", wish.device), ("--precision", wish.precision)) if asked != "auto"]
     if idle:
         raise UsageError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,8 @@ def _cascade_summary(cascade: Path) -> dict[str, Any]:
     from ..engine.folder import RunFolder, stage_runs
 
     begun = {path.name: _summary(RunFolder(path)) for path in stage_runs(cascade)}
-    stages = _plain_stages(cascade)
+    own_stages = _plain_stages(cascade)
+    stages = _with_experts(own_stages)
     names = [str(stage.get("name")) for stage in stages]
     plans = [
         0 if "run" in stage else begun.get(name, stage.get("train", {})).get("steps", 0) for name, stage in zip(names, stages, strict=True)
@@ -58,7 +60,7 @@ def _cascade_summary(cascade: Path) -> dict[str, Any]:
     own = [begun[name] for name in names if name in begun]
     return {
         "run": str(cascade),
-        "cascade": names,
+        "cascade": [str(stage.get("name")) for stage in own_stages],
         "modality": stages[0].get("modality", {}).get("use", own[0]["modality"] if own else "?") if stages else "?",
         "data": own[0]["data"] if own else None,
         "step": sum(one["step"] for one in own),
@@ -78,6 +80,16 @@ def _plain_stages(cascade: Path) -> list[dict[str, Any]]:
     except (OSError, ValueError):
         return []
     return found if isinstance(found, list) and all(isinstance(stage, dict) for stage in found) else []
+
+
+def _with_experts(stages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The stages, and after each its experts by the names of their folders."""
+    found = list[dict[str, Any]]()
+    for stage in stages:
+        experts = stage.get("expert", [])
+        plain = isinstance(experts, list) and all(isinstance(expert, dict) for expert in experts)
+        found += [stage, *({**expert, "name": f"{stage.get('name')}-{expert.get('name')}"} for expert in (experts if plain else ()))]
+    return found
 
 
 def _row(summary: dict[str, Any]) -> list[tuple[str, ...]]:

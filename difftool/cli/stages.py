@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config.cascade import unit_name
 from ..config.gather import PROJECT_FILE
 from ..errors import ConfigError, DifftoolError, UsageError
 from .init import started
@@ -23,26 +24,45 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CascadeStage:
-    """One stage, resolved.
+    """One stage, or an expert of one, resolved.
 
     Attributes:
         config: of its run; of a stage that is trained already, with what sampling is to change in it.
         level: noise level, in model units, of what it is shown when sampling; None where nothing is said, which means 0.
         model: the model file of a stage that is trained already; None for one to train.
+        experts: of a stage, in the order of the file.
+        of: the stage that an expert belongs to; "" for a stage.
+        below: the noise level under which an expert takes over.
+        branches: whether an expert starts from the weights of its stage.
     """
 
     name: str
     config: Config
     level: float | None = None
     model: Path | None = None
+    experts: tuple[CascadeStage, ...] = ()
+    of: str = ""
+    below: float = 0.0
+    branches: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The stage as a cascade file writes it: it builds on no recipe."""
         level = {} if self.level is None else {"level": self.level}
         tables = self.config.to_dict()
+        experts = {"expert": [expert._as_expert() for expert in self.experts]} if self.experts else {}
         if self.model is not None:
-            return {"name": self.name, "run": str(self.model), **level, **{name: tables[name] for name in CHANGEABLE}}
-        return {"name": self.name, "recipe": "none", **level, **tables}
+            return {"name": self.name, "run": str(self.model), **level, **{name: tables[name] for name in CHANGEABLE}, **experts}
+        return {"name": self.name, "recipe": "none", **level, **tables, **experts}
+
+    def _as_expert(self) -> dict[str, Any]:
+        """The same of an expert; it says nothing of where its weights come from if that is its stage."""
+        own = {"name": self.name.removeprefix(unit_name(self.of, "")), "below": self.below}
+        if self.model is not None:
+            return {**own, "run": str(self.model)}
+        tables = self.config.to_dict()
+        if self.branches:
+            tables["train"] = {key: value for key, value in tables["train"].items() if key != "init"}
+        return {**own, **tables}
 
 
 @dataclass(frozen=True)
@@ -119,13 +139,24 @@ def _resolved(outline: Outline, parts: Registry, modality: str | None, kept: boo
     from ..config import gather, resolve
 
     if outline.run:
-        return _trained(outline, parts)
+        stage = _trained(outline, parts)
+    else:
 
-    def resolved(*over: Layer) -> Config:
-        return resolve(modality, gather(parts, modality, project=None if kept else PROJECT_FILE, over=over, own=outline.layers), parts)
+        def resolved(*over: Layer) -> Config:
+            return resolve(modality, gather(parts, modality, project=None if kept else PROJECT_FILE, over=over, own=outline.layers), parts)
 
-    config = resolved()
-    return CascadeStage(outline.name, config if kept else started(config, resolved), outline.level)
+        config = resolved()
+        stage = CascadeStage(outline.name, config if kept else started(config, resolved), outline.level)
+    if not outline.experts:
+        return stage
+    from .experts import experts_of
+
+    return replace(stage, experts=experts_of(stage, outline, parts, modality, kept))
+
+
+def units(stages: Iterable[CascadeStage]) -> list[CascadeStage]:
+    """Everything that has a folder of its own: each stage, and after it its experts."""
+    return [unit for stage in stages for unit in (stage, *stage.experts)]
 
 
 def _trained(outline: Outline, parts: Registry) -> CascadeStage:

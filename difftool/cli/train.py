@@ -334,6 +334,13 @@ def told(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         out_json(result)
     else:
-        words = ["--from", "FILES"] if refines(Path(result["model"])) else []
-        say(f"Done. Sample from it with: {command('sample', result['run'], *words)}")
+        from .experts import known_levels
+
+        model = Path(result["model"])
+        low, high = known_levels(model)
+        words = ["--from", "FILES"] if refines(model) else []
+        words = [result["run"], "--expert", f"RUN2@{low:g}", *words] if low else [result["run"], *words]
+        if high:
+            words = ["RUN", "--expert", f"{result['run']}@{high:g}", *words[1:]]
+        say(f"Done. Sample from it with: {command('sample', *words)}")
         out(result["model"])

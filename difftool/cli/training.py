@@ -92,6 +92,8 @@ def train_to_end(stage: Stage, dataset: Dataset, folder: RunFolder, *, resume: b
     note = (lambda text: None) if quiet else folder.log
     for text in _opening(stage, dataset, resume):
         note(text)
+    if stage.config["train"]["preview"] and stage.unlearnt and not quiet:
+        say(f"No preview is made: {stage.unlearnt}")
     with Stop(quiet) as stop, _logged(folder), show as display:
         from ..engine.fit import fit  # takes a second, in which a Ctrl-C is one to this run already
 

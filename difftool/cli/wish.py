@@ -46,6 +46,7 @@ class Wish:
         under, over: of a stage of a cascade, settings that flags and sets lie over, and such as lie over them.
         low: what a later stage refines, one raw example of the earlier stage for each sample.
         level: noise added to what is shown of it.
+        experts: models that take over where there is less noise than a level, with that level.
     """
 
     n: int = 16
@@ -62,6 +63,7 @@ class Wish:
     over: Sequence[Layer] = ()
     low: Sequence[np.ndarray] = ()
     level: float = 0.0
+    experts: Sequence[tuple[float, Path]] = ()
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,13 @@ _OPTIONS = (
         type=click.FloatRange(0, 0.28, min_open=True, max_open=True),
         help="Relative width of the average, made from snapshots.",
     ),
+    click.option(
+        "--expert",
+        "experts",
+        multiple=True,
+        metavar="RUN@LEVEL",
+        help="Another model, which takes over below this noise level; may be repeated.",
+    ),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, …"),
     click.option(
         "--precision", default="auto", show_default=True, type=click.Choice(["auto", "fp32", "bf16", "fp16"]), help="What is computed in."
@@ -138,11 +147,15 @@ def wish_of(
     start: int,
     sets: tuple[str, ...],
     ema: float | None,
+    experts: tuple[str, ...],
     device: str,
     precision: str,
 ) -> Wish:
     """The wish that a command line makes."""
-    return Wish(n, seed, start, device, precision, ema, parse_conditions(conds), given(ctx), sets)
+    from .experts import parsed_experts
+
+    cond, others = parse_conditions(conds), parsed_experts(experts)
+    return Wish(n, seed, start, device, precision, ema, cond, given(ctx), sets, experts=others)
 
 
 def wish_flags(ctx: click.Context, name: str, taken: set[str]) -> list[Flag]:
@@ -259,11 +272,15 @@ def granted(path: Path, parts: Registry, wish: Wish) -> Granted:
     before = plain_config(path)
     config, shape = settled(before, path, parts, wish) if before else (None, None)
     from ..assemble import load_stage
+    from .experts import loaded_experts, require_experts
 
+    if config:
+        require_experts(path, config, wish.experts, parts)
     overrides = {name: config.to_dict()[name] for name in BUILT if config.to_dict()[name] != before[name]} if config else {}
     stage = load_stage(path, parts, device=wish.device, precision=wish.precision, ema=wish.ema, overrides=overrides)
     if config is None or shape is None:
         raise UsageError(f"{path} does not say what it was made with, and cannot be sampled from.")
+    stage = replace(stage, experts=tuple(loaded_experts(wish, parts)))
     info = {**_provenance(path, config, wish), **shape.model_dump(mode="json", exclude_defaults=True)}
     return Granted(stage, _request(stage, config, shape, wish), config, info)
 
@@ -326,4 +343,5 @@ def _provenance(path: Path, config: Config, wish: Wish) -> dict[str, Any]:
         **({"rounds": config.sample.rounds} if config.sample.rounds > 1 else {}),
         "guidance": config.guidance.scale,
         **({"level": wish.level} if len(wish.low) else {}),
+        **({"experts": ", ".join(f"{other}@{below:g}" for below, other in wish.experts)} if wish.experts else {}),
     }

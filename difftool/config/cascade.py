@@ -13,34 +13,42 @@
     level = 0.1                   # of the noise on what the stage is shown, when sampling
     [stage.bridge]
     use = "resample"
+    [[stage.expert]]              # takes over from the stage where there is less noise than ``below``; all else is as the stage's
+    name = "detail"
+    below = 0.5
+    [stage.expert.train]
+    steps = 500
 
-A stage with ``run = "path"`` is trained already; it takes what sampling may change, and nothing else. Relative paths count from the file.
+A stage with ``run = "path"`` is trained already; it takes what sampling may change, and nothing else. So is an expert, which takes nothing.
+Relative paths count from the file.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path as File
 from typing import Any
 
-from .layers import Layer, Path, file_text, flag_layer, key_lines, text_layer
+from .layers import Layer, Path, file_text, flag_layer, text_layer
+from .places import EXPERT, STAGE, expert_names, is_tables, places, stage_heads
 
-STAGE = "stage"
 SAMPLES = "samples"
-OWN = ("name", "run", "level")
+OWN = ("name", "run", "level", EXPERT)
 """A stage's keys that are no settings of its run."""
 
-_HEAD = re.compile(r"^\s*\[\[\s*stage\s*\]\]")
+EXPERT_OWN = ("name", "run", "below")
+"""An expert's."""
+
 _NAME = re.compile(r"[A-Za-z0-9][\w-]*", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Outline:
-    """A stage as files and the command line write it.
+    """A stage, or an expert of one, as files and the command line write it.
 
     Attributes:
         name: also of the stage's folder.
@@ -48,6 +56,8 @@ class Outline:
         own: those of them that speak to this stage alone.
         run: a run or model that is this stage, trained already; "" for a stage to train.
         level: noise level, in model units, of what the stage is shown when sampling; None where nothing is said.
+        below: the noise level under which an expert takes over; 0 for a stage.
+        experts: of a stage.
     """
 
     name: str
@@ -55,6 +65,8 @@ class Outline:
     own: tuple[Layer, ...]
     run: str = ""
     level: float | None = None
+    below: float = 0.0
+    experts: tuple[Outline, ...] = ()
 
 
 @dataclass
@@ -88,7 +100,24 @@ def read_cascade(
     faults = [fault for source in sources for fault in (*source.shared.faults, *source.faults)]
     if not names and not faults:
         faults.append(f"{path}: has no stage; write [[stage]], and below it name = and the settings of the stage's run")
-    return [_outline(name, sources, faults) for name in names], faults
+    outlines = [_outline(name, sources, faults) for name in names]
+    faults += _taken_names(outlines)
+    return outlines, faults
+
+
+def unit_name(stage: str, expert: str) -> str:
+    """What an expert is called among the stages: its folder, and the word for --stage."""
+    return f"{stage}-{expert}"
+
+
+def _taken_names(outlines: Sequence[Outline]) -> Iterator[str]:
+    """Stages and experts whose folders would be one."""
+    seen = {outline.name for outline in outlines}
+    for outline in outlines:
+        for expert in outline.experts:
+            if (name := unit_name(outline.name, expert.name)) in seen:
+                yield f"stage {outline.name}: the folder of its expert {expert.name} would be {name}, which is another's; rename one of them"
+            seen.add(name)
 
 
 def stage_sets(sets: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -115,10 +144,10 @@ def _read(path: File) -> tuple[_Source, str]:
     if fault:
         return _Source(Layer(str(path), faults=(fault,))), ""
     whole, lines = text_layer(text, str(path)), text.splitlines()
-    heads = [number for number, line in enumerate(lines) if _HEAD.match(line)]
+    heads = stage_heads(lines)
     tables, base = whole.data.get(STAGE, []), whole.data.get("extends", "")
     data = {name: value for name, value in whole.data.items() if name not in (STAGE, "extends")}
-    source = _Source(replace(whole, data=_long(data, path), places=_places(lines, 0, (heads or [len(lines)])[0], str(path))))
+    source = _Source(replace(whole, data=_long(data, path), places=places(lines, 0, (heads or [len(lines)])[0], str(path))))
     if not isinstance(base, str):
         source.faults.append(f"{source.shared.where(('extends',))}: extends = {base!r} is not text; it names another cascade file")
         base = ""
@@ -127,34 +156,49 @@ def _read(path: File) -> tuple[_Source, str]:
         return source, base
     spans = list(pairwise([*heads, len(lines)]))
     for n, table in enumerate(tables):
-        places = _places(lines, *spans[n], str(path)) if len(spans) == len(tables) else {}
-        _take(source, Layer(str(path), _long(table, path), places))
+        found = places(lines, *spans[n], str(path), expert_names(table)) if len(spans) == len(tables) else {}
+        _take(source, Layer(str(path), _long(table, path), found), path)
     return source, base
 
 
-def _places(lines: Sequence[str], start: int, stop: int, origin: str) -> dict[Path, str]:
-    """Where the keys between two lines stand; below a ``[[stage]]`` they are the stage's."""
-    found: dict[Path, str] = {("name",): f"{origin}:{start + 1}"} if stop > start and _HEAD.match(lines[start]) else {}
-    for path, number in key_lines("\n".join(lines[start:stop])):
-        found[path[1:] if path[0] == STAGE else path] = f"{origin}:{start + number}"
-    return found
-
-
-def _take(source: _Source, layer: Layer) -> None:
+def _take(source: _Source, layer: Layer, path: File) -> None:
     """Take in one stage, by its name."""
-    name, place = layer.data.get("name"), layer.where(("name",))
-    if name is None:
-        source.faults.append(f"{place}: a stage has no name; write name = as the first thing below [[stage]]")
-    elif not isinstance(name, str) or not _NAME.fullmatch(name):
-        source.faults.append(
-            f"{place}: the name {name!r} is not of letters, digits, - and _ alone, as the name of the stage's folder must be"
-        )
+    name: Any = layer.data.get("name")
+    place = layer.where(("name",))
+    if fault := _misnamed(name, place, STAGE, source.stages):
+        source.faults.append(fault)
     elif name == SAMPLES:
         source.faults.append(f"{place}: a stage cannot be called {name}: that is the folder of the cascade's samples")
-    elif name in source.stages:
-        source.faults.append(f"{place}: there are two stages {name!r} in this file; give each a name of its own")
     else:
-        source.stages[name] = layer
+        source.stages[name] = _with_experts(source, layer, path)
+
+
+def _misnamed(name: Any, place: str, kind: str, taken: Iterable[str]) -> str:
+    """What is wrong with the name of a stage or of an expert; "" where nothing is."""
+    if name is None:
+        head = f"[[{STAGE}.{kind}]]" if kind == EXPERT else f"[[{STAGE}]]"
+        return f"{place}: {'an' if kind == EXPERT else 'a'} {kind} has no name; write name = as the first thing below {head}"
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        return f"{place}: the name {name!r} is not of letters, digits, - and _ alone, as the name of the {kind}'s folder must be"
+    if name in taken:
+        return f"{place}: there are two {kind}s {name!r} in this {'stage' if kind == EXPERT else 'file'}; give each a name of its own"
+    return ""
+
+
+def _with_experts(source: _Source, layer: Layer, path: File) -> Layer:
+    """The stage with its experts by their names, as the command line writes them."""
+    tables = layer.data.get(EXPERT, [])
+    if not is_tables(tables):
+        source.faults.append(f"{layer.where((EXPERT,))}: expert is no list of tables; write [[{STAGE}.{EXPERT}]], in double brackets")
+        tables = []
+    experts = dict[str, Any]()
+    for table in tables:
+        name = table.get("name")
+        if fault := _misnamed(name, layer.where((EXPERT, str(name or ""), "name")), EXPERT, experts):
+            source.faults.append(fault)
+        else:
+            experts[name] = _long(table, path)
+    return replace(layer, data={**layer.data, EXPERT: experts} if experts else {k: v for k, v in layer.data.items() if k != EXPERT})
 
 
 def _long(table: Mapping[str, Any], path: File) -> dict[str, Any]:
@@ -223,9 +267,70 @@ def _outline(name: str, sources: Sequence[_Source], faults: list[str]) -> Outlin
         layers.append(source.shared)
         if (said := source.stages.get(name)) is not None:
             run, level = own_value(said, "run", run, faults), own_value(said, "level", level, faults)
-            own.append(replace(said, data={key: value for key, value in said.data.items() if key not in OWN}, faults=()))
+            own.append(_settings(said))
             layers.append(own[-1])
-    return Outline(name, tuple(layers), tuple(own), run, level)
+    *files, line = ([source.stages[name]] if name in source.stages else [] for source in sources)
+    names = list(dict.fromkeys(expert for said in files for one in said for expert in one.data.get(EXPERT, {})))
+    for said in line:
+        faults += _unknown_experts(said, name, names)
+    experts = tuple(_expert(expert, name, sources, faults) for expert in names)
+    return Outline(name, tuple(layers), tuple(own), run, level, experts=experts)
+
+
+def _expert(name: str, stage: str, sources: Sequence[_Source], faults: list[str]) -> Outline:
+    """An expert, as all sources together say it: to everyone, to its stage, and to it. What is said to its stage never lies over its own."""
+    run, below = "", 0.0
+    layers, own = list[Layer](), list[Layer]()
+    for source in sources:
+        layers.append(source.shared)
+        if (whole := source.stages.get(stage)) is None:
+            continue
+        stage_s = _settings(whole)
+        for before in own:
+            stage_s = replace(stage_s, data=_besides(stage_s.data, before.data))
+        layers.append(stage_s)
+        if (said := _part(whole, (EXPERT, name))) is not None:
+            run, below = own_value(said, "run", run, faults), own_value(said, "below", below, faults)
+            own.append(_settings(said, EXPERT_OWN))
+            layers.append(own[-1])
+    if not below:
+        faults.append(f"stage {stage}: its expert {name} has no below; write below = the noise level under which it takes over")
+    return Outline(name, tuple(layers), tuple(own), run, below=below)
+
+
+def _besides(data: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """What of tables is not said in others."""
+    found = {key: value for key, value in data.items() if key not in said}
+    both = [key for key, value in data.items() if isinstance(value, Mapping) and isinstance(said.get(key), Mapping)]
+    return found | {key: _besides(data[key], said[key]) for key in both}
+
+
+def _settings(layer: Layer, besides: Sequence[str] = OWN) -> Layer:
+    """What a stage's or an expert's layer says to its run."""
+    return replace(layer, data={key: value for key, value in layer.data.items() if key not in besides}, faults=())
+
+
+def _part(layer: Layer, path: Path) -> Layer | None:
+    """What a layer says below a path, as a layer; None where it says nothing."""
+    data: Any = layer.data
+    for key in path:
+        data = data.get(key) if isinstance(data, Mapping) else None
+    if not isinstance(data, Mapping):
+        return None
+    n = len(path)
+    places, texts = ({at[n:]: value for at, value in found.items() if at[:n] == path} for found in (layer.places, layer.texts))
+    return Layer(layer.where(path), data, places, texts)
+
+
+def _unknown_experts(layer: Layer, stage: str, names: Sequence[str]) -> Iterator[str]:
+    """What the command line says to experts that the stage does not have."""
+    said = layer.data.get(EXPERT, {})
+    if not isinstance(said, Mapping):
+        yield f"{layer.where((EXPERT,))}: names no expert; write stage.{stage}.expert.NAME.table.key=value"
+        said = {}
+    for name in said:
+        if name not in names:
+            yield f"{layer.where((EXPERT, name))}: stage {stage} has no expert {name!r}. It has: {', '.join(names) or 'none'}"
 
 
 def own_value(layer: Layer, key: str, before: Any, faults: list[str]) -> Any:
@@ -237,6 +342,9 @@ def own_value(layer: Layer, key: str, before: Any, faults: list[str]) -> Any:
         faults.append(
             f"{layer.where(('level',))}: level = {value!r} is no number from 0 on: noise, in model units, on what the stage is shown"
         )
+    if key == "below" and (not _is_level(value) or (key in layer.data and not value)):
+        faults.append(f"{layer.where((key,))}: below = {value!r} is no number above 0: the noise level under which the expert takes over")
+        return before or 1.0
     return value
 
 

@@ -63,6 +63,8 @@ def fit(
     """
     world = world or World()
     train = TrainOptions.model_validate(stage.config["train"])
+    if stage.unlearnt:  # what is trained on a part of the levels makes no examples by itself
+        train = train.model_copy(update={"preview": 0})
     if train.preview:  # a number of steps that the schedule does not have is said now, not when the training is done
         stage.process.schedule.sigmas(SampleOptions.model_validate(stage.config["sample"]).steps)
     with folder.held() if world.leads else nullcontext():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,9 +11,10 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
+from ..denoiser import Denoiser
 from ..description import Condition
 from ..errors import UsageError
-from ..guidance import guide, keeping
+from ..guidance import below, guide, keeping
 from ..options import NoOptions, Options
 from ..rng import Streams, generator
 from ..stage import Stage
@@ -75,18 +77,23 @@ def generate(stage: Stage, request: SampleRequest) -> Iterator[Generated]:
     """Samples in the order of their indices.
 
     Raises:
-        UsageError: a condition or value that the model does not know, or examples to refine that are missing or not wanted.
+        UsageError: a condition or value that the model does not know, examples to refine that are missing or not wanted, or noise levels
+            that no denoiser was trained on.
     """
     require_low(stage.bridge, request.low, request.level, request.n)
     require_tile(stage, request.tile)
+    if told := stage.unlearnt:
+        raise UsageError(f"It cannot be sampled: {told} Put it beside models that know the other levels, with --expert or in a cascade.")
     chosen = {name: _values(stage, name, texts) for name, texts in request.cond.items()}
-    stage.denoiser.eval()
+    for denoiser in _denoisers(stage):
+        denoiser.eval()
     return _batches(stage, request, chosen)
 
 
 def _batches(stage: Stage, request: SampleRequest, chosen: Mapping[str, list[float]]) -> Iterator[Generated]:
     stop = request.start + request.n
-    with captured(stage.denoiser) as denoiser:
+    with ExitStack() as stack:
+        denoisers = [stack.enter_context(captured(denoiser)) for denoiser in _denoisers(stage)]
         for at in range(request.start, stop, request.batch):
             indices = range(at, min(at + request.batch, stop))
             shapes = stage.modality.template(stage.description, len(indices), Streams(request.seed, "template", indices), request.shape)
@@ -97,7 +104,7 @@ def _batches(stage: Stage, request: SampleRequest, chosen: Mapping[str, list[flo
                 for name, c in _conditions(stage).items()
             }
             with torch.inference_mode():
-                examples = _sample(stage, denoiser, request, indices, shapes.with_cond(**cond))
+                examples = _sample(stage, denoisers, request, indices, shapes.with_cond(**cond))
             for place, (index, example) in enumerate(zip(indices, examples, strict=True)):
                 shown = {
                     name: stage.description.conditions[name].show(_plain(values[place]))
@@ -107,16 +114,21 @@ def _batches(stage: Stage, request: SampleRequest, chosen: Mapping[str, list[flo
                 yield Generated(index, example, shown)
 
 
+def _denoisers(stage: Stage) -> list[Denoiser]:
+    """The stage's own and its experts', in their order."""
+    return [stage.denoiser, *(expert.denoiser for expert in stage.experts)]
+
+
 def _plain(value: Tensor) -> float:
     """A number in the fewest digits that say it: 0.1, not what float32 makes of it, 0.10000000149011612."""
     return float(str(np.float32(value.item()))) if value.is_floating_point() else value.item()
 
 
-def _sample(stage: Stage, denoiser, request: SampleRequest, indices: Sequence[int], shapes: Batch) -> list[np.ndarray]:
+def _sample(stage: Stage, denoisers: Sequence, request: SampleRequest, indices: Sequence[int], shapes: Batch) -> list[np.ndarray]:
     """One example for each index."""
     examples = dict[int, np.ndarray]()
     for some, template, like in _encoded(stage, request, indices, shapes):
-        examples |= zip(some, _solved(stage, denoiser, request, some, template, like), strict=True)
+        examples |= zip(some, _solved(stage, denoisers, request, some, template, like), strict=True)
     return [examples[index] for index in indices]
 
 
@@ -132,7 +144,9 @@ def _encoded(stage: Stage, request: SampleRequest, indices: Sequence[int], shape
         yield some, pair[1], stage.bridge.show(low, template, level, Streams(request.seed, "bridge", some, device=device))
 
 
-def _solved(stage: Stage, denoiser, request: SampleRequest, indices: Sequence[int], shapes: Batch, like: Batch) -> list[np.ndarray]:
+def _solved(
+    stage: Stage, denoisers: Sequence, request: SampleRequest, indices: Sequence[int], shapes: Batch, like: Batch
+) -> list[np.ndarray]:
     """From noise to raw examples, for a template in raw units, ``shapes``, and as it is encoded, ``like``."""
     purpose = "sample" if stage.bridge is None else "refine"  # the noise of an earlier stage of the same shape is in what is refined
     space, rng = stage.representation.space, Streams(request.seed, purpose, indices, device=like.x.device)
@@ -140,8 +154,10 @@ def _solved(stage: Stage, denoiser, request: SampleRequest, indices: Sequence[in
     def noise() -> Tensor:
         return space.noise(like.x.shape, rng, like.mask)
 
-    denoiser = in_tiles(stage, denoiser, like.x.shape[2:], request.tile, request.overlap, request.batch)
-    denoise = guide(denoiser, like.cond, like.mask, kept=_bridged(stage), **request.guidance.model_dump())
+    guidance, kept, sizes = request.guidance.model_dump(), _bridged(stage), like.x.shape[2:]
+    tiled = [in_tiles(stage, denoiser, sizes, request.tile, request.overlap, request.batch) for denoiser in denoisers]
+    first, *others = (guide(denoiser, like.cond, like.mask, kept=kept, **guidance) for denoiser in tiled)
+    denoise = below(first, [(expert.below, other) for expert, other in zip(stage.experts, others, strict=True)])
     if like.known is not None:
         denoise = keeping(denoise, space, like.x, like.known, like.mask)
     sigmas = stage.process.schedule.sigmas(request.steps)

@@ -26,10 +26,22 @@ class PathOptions(Options):
 # --- densities of training noise levels ---
 
 
-class UniformOptions(Options):
-    """Uniform in the schedule's time."""
+class DensityOptions(Options):
+    """What every density with a formula has: how a batch is spread, and a range to keep to."""
 
     stratified: bool = Field(False, description="spread the levels of one batch evenly (Kingma et al. 2021): a less noisy gradient")
+    low: NonNegativeFloat = Field(0.0, description="train on sigma above this only, for a model that serves beside others")
+    high: PositiveFloat | None = Field(None, description="train on sigma below this only, for a model that serves beside others")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.high is not None and self.low >= self.high:
+            raise ValueError(f"low {self.low:g} must be below high {self.high:g}")
+        return self
+
+
+class UniformOptions(DensityOptions):
+    """Uniform in the schedule's time."""
 
 
 class StratifiedOptions(UniformOptions):
@@ -38,12 +50,11 @@ class StratifiedOptions(UniformOptions):
     stratified: bool = Field(True, description="spread the levels of one batch evenly (Kingma et al. 2021): a less noisy gradient")
 
 
-class LogNormalOptions(Options):
+class LogNormalOptions(DensityOptions):
     """ln sigma is normal."""
 
     p_mean: float = Field(-1.2, description="mean of ln sigma")
     p_std: PositiveFloat = Field(1.2, description="standard deviation of ln sigma")
-    stratified: bool = Field(False, description="spread the levels of one batch evenly (Kingma et al. 2021): a less noisy gradient")
 
 
 class LogitNormalOptions(LogNormalOptions):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -50,7 +51,14 @@ class Preconditioning(ABC):
 
 
 class Density(ABC):
-    """Which noise levels are trained on."""
+    """Which noise levels are trained on.
+
+    Attributes:
+        low, high: no level outside of these is ever drawn, but for the schedule's own ends; the whole range unless a subclass says otherwise.
+    """
+
+    low: float = 0.0
+    high: float = math.inf
 
     @abstractmethod
     def draw(self, n: int, rng: Rng) -> Tensor:

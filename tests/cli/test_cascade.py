@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
-from small import SETS, call, pictures
+from small import SETS, alike, call, examples, pictures, same
 
 from difftool import Batch, Denoiser, Item, assemble
 from difftool.cli.given import read_low
@@ -44,20 +43,6 @@ LEARNING = ["optimizer.lr=0.02", "ema.halflife=[1]"]
 
 WORDS = [word for setting in [*SETS, *LEARNING] if "size" not in setting for word in ("--set", setting)]
 TRAIN = ("train", "two.toml", str(pictures()), *WORDS, "--steps", "6")
-
-
-def examples(folder: str) -> dict[str, np.ndarray]:
-    return {path.name: np.asarray(Image.open(path)) for path in sorted(Path(folder).glob("*.png"))}
-
-
-def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
-    return bool(one) and one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
-
-
-def alike(one: str, other: str) -> bool:
-    """Whether two runs ended with the very same weights."""
-    there, here = (load_file(f"runs/{run}/model.safetensors") for run in (one, other))
-    return there.keys() == here.keys() and all(torch.equal(there[name], here[name]) for name in there)
 
 
 @pytest.fixture(scope="module")

@@ -114,3 +114,89 @@ def test_faults_of_the_command_line_bear_the_words_that_were_written(tmp_path):
     assert faults[0] == "--set stage.fnie.train.steps: there is no stage 'fnie'. Did you mean 'fine'?"
     assert faults[1].startswith("--set stage.fine.train: is not of the form table.key=value")
     assert faults[2].startswith("--set stage.fine.level: level = 'much' is no number")
+
+
+EXPERTS = """
+modality = "ecg"
+[train]
+steps = 5
+
+[[stage]]
+name = "base"
+[stage.modality]
+leads = [1]
+[[stage.expert]]
+name = "fine"
+below = 0.5
+data = "close"
+[stage.expert.train]
+steps = 7
+[[stage.expert]]
+name = "finest"
+below = 0.1
+run = "old"
+
+[[stage]]
+name = "next"
+[stage.train]
+batch = 2
+"""
+
+
+def test_a_stage_has_experts_that_are_as_it_is_where_they_say_nothing(tmp_path):
+    path = written(tmp_path, "a.toml", EXPERTS)
+    (base, other), faults = read_cascade(path)
+    assert faults == []
+    assert other.experts == ()
+    assert [(expert.name, expert.below, expert.run) for expert in base.experts] == [("fine", 0.5, ""), ("finest", 0.1, "old")]
+    fine, finest = base.experts
+    assert value(base, "train", "steps") == (5, f"{path}:4")
+    assert value(fine, "train", "steps") == (7, f"{path}:15")
+    assert value(fine, "modality", "leads") == ([1], f"{path}:9")
+    assert value(fine, "data", "path") == (str(tmp_path / "close"), f"{path}:13")
+    assert value(finest, "train", "steps") == (5, f"{path}:4")
+    assert value(other, "train", "batch") == (2, f"{path}:24")
+
+
+def test_experts_are_spoken_to_by_files_above_and_by_the_command_line(tmp_path):
+    written(tmp_path, "a.toml", EXPERTS)
+    text = (
+        'extends = "a.toml"\n[[stage]]\nname = "base"\n[stage.train]\nsteps = 8\nbatch = 3\n[[stage.expert]]\nname = "fine"\nbelow = 0.4\n'
+    )
+    path = written(tmp_path, "b.toml", text + '[[stage.expert]]\nname = "more"\nbelow = 2\n')
+    sets = ["stage.base.train.steps=9", "stage.base.expert.finest.below=0.2", "stage.base.expert.more.train.batch=4"]
+    (base, _), faults = read_cascade(path, (), sets)
+    assert faults == []
+    fine, finest, more = base.experts
+    assert [(expert.name, expert.below) for expert in base.experts] == [("fine", 0.4), ("finest", 0.2), ("more", 2)]
+    assert [value(one, "train", "steps")[0] for one in (base, fine, finest, more)] == [9, 7, 9, 9]  # its own word is an expert's last
+    assert [value(one, "train", "batch")[0] for one in (base, fine, finest)] == [3, 3, 3]
+    assert value(more, "train", "batch") == (4, "--set stage.base.expert.more.train.batch")
+    (base, _), _ = read_cascade(path, [("--steps", "train.steps", 1)])
+    assert {value(one, "train", "steps")[0] for one in (base, *base.experts)} == {1}  # as it is every stage's
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[[stage.expert]]\nname = "a"', "stage x: its expert a has no below"),
+        ('[[stage.expert]]\nname = "a"\nbelow = 0', "a.toml:5: below = 0 is no number above 0"),
+        ('[[stage.expert]]\nname = "a"\nbelow = "much"', "a.toml:5: below = 'much' is no number above 0"),
+        ("[[stage.expert]]\nbelow = 1", "a.toml:3: an expert has no name; write name = as the first thing below [[stage.expert]]"),
+        ('[[stage.expert]]\nname = "a b"\nbelow = 1', "a.toml:4: the name 'a b' is not of letters"),
+        ('[[stage.expert]]\nname = "a"\nbelow = 1\n[[stage.expert]]\nname = "a"\nbelow = 2', "there are two experts 'a' in this stage"),
+        ('[stage.expert]\nname = "a"', "expert is no list of tables; write [[stage.expert]]"),
+        ('[[stage.expert]]\nname = "a"\nbelow = 1\n[[stage]]\nname = "x-a"', "the folder of its expert a would be x-a, which is another's"),
+    ],
+)
+def test_faults_in_the_form_of_experts_have_their_place(tmp_path, text, said):
+    _, faults = read_cascade(written(tmp_path, "a.toml", f'[[stage]]\nname = "x"\n{text}'))
+    assert len(faults) == 1
+    assert said in faults[0]
+
+
+def test_the_command_line_names_experts_that_there_are(tmp_path):
+    path = written(tmp_path, "a.toml", EXPERTS)
+    _, faults = read_cascade(path, (), ["stage.base.expert.fnie.train.steps=1", "stage.next.expert=3"])
+    assert faults[0].endswith("stage base has no expert 'fnie'. It has: fine, finest")
+    assert "names no expert; write stage.next.expert.NAME.table.key=value" in faults[1]
