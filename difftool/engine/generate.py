@@ -140,7 +140,7 @@ def _encoded(stage: Stage, request: SampleRequest, indices: Sequence[int], shape
         return
     for some, *pair in alike(stage.bridge, request.low, request.start, indices, shapes):
         low, template = (batch.map(lambda t: t.to(device)) for batch in pair)
-        level = torch.full((len(some),), request.level, device=device)
+        level = torch.full((len(some),), float(request.level), device=device)
         yield some, pair[1], stage.bridge.show(low, template, level, Streams(request.seed, "bridge", some, device=device))
 
 

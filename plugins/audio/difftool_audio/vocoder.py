@@ -14,67 +14,86 @@ from difftool import Batch, Bridge, Condition, Description, Representation, Rng,
 from .bands import LogMel
 from .frames import rate_of
 from .options import VocoderOptions
+from .spectrogram import TINY, spread
 from .waveform import RMS, Waveform
 
 LOW, LEVEL = "low", "low_level"
+
+
+KEPT = 4
+"""Rounds in which a sample is brought to the bands that were shown: they are met to about a tenth of a neper."""
 
 
 class Vocoder(Bridge):
     """An earlier stage's sounds are shown by their mel bands alone, as channels beside the samples (Kong et al. 2021, Sec. 3.2).
 
     So in training a sound stands for itself, and in sampling for it stands whatever has its bands: what Griffin-Lim made of a
-    spectrogram's. How loud the sound is at each moment is known from the bands too, and the stage works on samples divided by that:
-    what is quiet is then made as carefully as what is loud, where noise of one size for both is heard as hiss in all pauses
-    (Lee et al. 2022, arXiv:2106.06406, have the noise follow the loudness instead, which is the same).
+    spectrogram's. The stage works on sounds whose spectrum the bands have been divided out of, at every moment and frequency: quiet
+    pauses and high frequencies, 40 dB below the rest, are then hidden by as much noise as the rest is, and made as carefully
+    (Koizumi et al. 2022, arXiv:2203.16749, have the noise follow the spectrum instead, which is the same).
     """
 
     def __init__(self, options: VocoderOptions, description: Description, representation: Representation) -> None:
         if not isinstance(representation, Waveform):
             raise UsageError(
-                "The bridge vocoder is for a stage that makes samples, as it divides them by their loudness. "
+                "The bridge vocoder is for a stage that makes samples, as it divides them by their spectrum. "
                 "Set representation.use = waveform, or use another bridge."
             )
         self.bands = LogMel(options, rate_of(description))
         self.description, self.representation, self.highest = description, representation, options.augment
-        self.channels = int(description.shape[0] or 0)
-        self.width = self.channels * (options.mels + 1)
+        self.channels, self.mels = int(description.shape[0] or 0), options.mels
         self.middle = math.log(self.bands.floor) / 2
-        self.bins = (2 / 3) / self.bands.bank(torch.device("cpu")).square().sum(0)[:, None]  # that a triangle covers, about
+        self.between = _between_bands(self.bands.bank(torch.device("cpu")))
 
     # --- what the stage is told ---------------------------------------------------------------------------------------
 
     def conditions(self) -> tuple[Condition, ...]:
-        low = Condition(LOW, "channels", width=self.width)
+        low = Condition(LOW, "channels", width=self.channels * self.mels)
         if not self.highest:
             return (low,)
         return low, Condition(LEVEL, "number", mean=self.highest / 2, std=self.highest / 12**0.5, low=0.0, high=self.highest)
 
     def show(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
-        """With the condition ``low``: each channel's bands from -2 at the floor to 2 at full scale, and the logarithm of its loudness."""
+        """With the condition ``low``: each channel's bands, from -2 at the floor to 2 at full scale, between frames on straight lines."""
         batch = self.representation.encode(raw)
-        bands = self.bands(low) / -self.middle * 2 + 2
-        told = {}
+        bands, told = self.bands(low) / -self.middle * 2 + 2, {}
         if self.highest:
             bands, told = bands + expand_as(level, bands) * rng.normal(bands.shape), {LEVEL: level}
-        shown = torch.cat((bands, self._loudness(bands)), 2).flatten(1, 2)
-        batch = batch.with_cond(**{LOW: _between(shown, self.bands.frames.hop)[..., : batch.x.shape[2]]}, **told)
-        return batch.with_x(batch.x / self._gain(batch))
+        shown = _between_frames(bands.flatten(1, 2), self.bands.frames.hop)[..., : batch.x.shape[2]]
+        batch = batch.with_cond(**{LOW: shown}, **told)
+        frames = self.bands.frames
+        white = frames.inverse(frames.transform(batch.x) / self._spectrum(batch)) * self._unit
+        return batch.with_x(self.representation.space.project(white[..., : batch.x.shape[2]], batch.mask))
 
     def restore(self, batch: Batch) -> Batch:
-        return batch.with_x(batch.x * self._gain(batch))
+        """With its spectrum again, and then with the very bands: what is given is not made."""
+        frames, n = self.bands.frames, batch.x.shape[2]
+        sound = frames.inverse(frames.transform(batch.x) * self._spectrum(batch)) / self._unit
+        bank, scale = self.bands.bank(sound.device), self.representation.scale
+        given = (self._bands(batch).exp() - self.bands.floor).clamp_min(0) * scale
+        for _ in range(KEPT):
+            spectrum = frames.transform(sound)
+            size = spectrum.abs().clamp_min(TINY)
+            sound = frames.inverse(spectrum / size * spread(given, bank, size))
+        return batch.with_x(self.representation.space.project(sound[..., :n], batch.mask))
 
-    def _loudness(self, bands: Tensor) -> Tensor:
-        """``[b, c, mels, frames] -> [b, c, 1, frames]``: ln of the root mean square, full scale being 1.
+    def _bands(self, batch: Batch) -> Tensor:
+        """``[b, c, mels, frames]``: the shown logarithms again. The frame beyond the last sample is taken to be as the one before."""
+        hop, n = self.bands.frames.hop, batch.x.shape[2]
+        at = torch.arange(self.bands.frames.count(n), device=batch.x.device).mul(hop).clamp(max=(n - 1) // hop * hop)
+        return (batch.cond[LOW].unflatten(1, (self.channels, self.mels))[..., at] - 2) * -self.middle / 2
 
-        A frame of samples of variance v has amplitudes whose squares add up to 3 v: a Hann window's, scaled so that a sine peaks at 1.
+    def _spectrum(self, batch: Batch) -> Tensor:
+        """``[b, c, bins, frames]``: amplitudes, full scale being 1, on straight lines between the middles of the bands."""
+        return self.between.to(batch.x.device) @ self._bands(batch).exp()
+
+    @property
+    def _unit(self) -> float:
+        """What brings sounds without their spectrum to the spread that processes expect.
+
+        Noise of variance v has frames whose squared amplitudes are 6 v / window in the mean, and 4 / pi of the square of their mean.
         """
-        logarithm = (bands - 2) * -self.middle / 2
-        return torch.logsumexp(2 * logarithm + (self.bins.to(bands.device) / 3).log(), 2, keepdim=True) / 2
-
-    def _gain(self, batch: Batch) -> Tensor:
-        """``[b, c, n]``: what encoded samples of this loudness are divided by, to be of the spread that processes expect."""
-        loudness = batch.cond[LOW].unflatten(1, (self.channels, -1))[:, :, -1]
-        return loudness.exp() * (self.representation.scale / RMS)
+        return RMS / (self.representation.scale * math.sqrt(self.bands.frames.window / 6 * 4 / math.pi))
 
     # --- from the stage's examples to the earlier one's ----------------------------------------------------------------
 
@@ -120,6 +139,15 @@ class Vocoder(Bridge):
         return Batch(x, mask=mask), like
 
 
-def _between(frames: Tensor, hop: int) -> Tensor:
+def _between_frames(frames: Tensor, hop: int) -> Tensor:
     """``[b, c, frames] -> [b, c, (frames - 1) hop + 1]``: straight lines from each frame's place to the next one's."""
     return F.interpolate(frames, (frames.shape[2] - 1) * hop + 1, mode="linear", align_corners=True)
+
+
+def _between_bands(bank: Tensor) -> Tensor:
+    """``[bins, mels]``: the share that each band has in the amplitude of a frequency; of one that is in no band, the nearest has all."""
+    middles = (bank * torch.arange(len(bank))[:, None]).sum(0)
+    nearest = F.one_hot((torch.arange(len(bank))[:, None] - middles).abs().argmin(1), bank.shape[1]).to(bank)
+    heights = bank / bank.amax(0)
+    total = heights.sum(1, keepdim=True)
+    return torch.where(total > 0, heights / total.clamp_min(TINY), nearest)

@@ -27,24 +27,52 @@ def shown(bridge: Vocoder, low: Batch, raw: Batch) -> Batch:
 
 
 @pytest.mark.parametrize("n", [1, 200, 4096, 5001])
-def test_what_is_shown_lies_at_the_samples_and_restoring_gives_them_back(n):
+def test_what_is_shown_lies_at_the_samples(n):
     raw = Batch(SOUND[..., :n])
-    bridge = built(raw.x)
+    bridge = built(raw.x, mels=40)
     batch = shown(bridge, bridge.degrade(raw), raw)
-    assert batch.cond["low"].shape == (3, bridge.width, n)
-    encoded = bridge.representation.encode(raw).x
-    torch.testing.assert_close(bridge.restore(batch).x, encoded, rtol=1e-4, atol=1e-7)
-    assert torch.equal(bridge.representation.decode(bridge.restore(batch)).x, raw.x)
+    assert batch.cond["low"].shape == (3, 2 * 40, n)
+    assert batch.x.shape == bridge.restore(batch).x.shape == (3, 2, n)
+    assert bridge.restore(batch).x.isfinite().all()
 
 
-@pytest.mark.parametrize("size", [1e-3, 1e-2, 0.1])
-def test_loud_and_quiet_sounds_come_to_one_spread(size):
-    """Noise of any size has the spread that processes expect, to a fifth."""
-    noise = torch.randn(4, 1, 32_000, generator=torch.Generator().manual_seed(1))
-    raw = Batch((noise * size * 32768).short())
+def tilted(size: float, n: int = 32_000) -> torch.Tensor:
+    """Noise whose high frequencies are 40 dB below its low ones, loud in its first half and quiet in its second."""
+    noise = torch.randn(4, 1, n, generator=torch.Generator().manual_seed(1))
+    low = torch.fft.irfft(torch.fft.rfft(noise) * torch.logspace(0, -2, n // 2 + 1))
+    loud = torch.where(torch.arange(n) < n // 2, 1.0, 0.1)
+    return (low * loud * size * 32768).short()
+
+
+@pytest.mark.parametrize("size", [0.1, 0.3])
+def test_loud_and_quiet_and_low_and_high_come_to_one_spread(size):
+    raw = Batch(tilted(size))
     bridge = built(raw.x)
-    spread = shown(bridge, bridge.degrade(raw), raw).x[..., 512:-512].std()
-    assert 0.9 * RMS <= spread <= 1.25 * RMS
+    white = shown(bridge, bridge.degrade(raw), raw).x
+    for part in (white[..., 1024:15_000], white[..., 17_000:-1024]):
+        assert part.std() == pytest.approx(RMS, rel=0.2)
+    power = bridge.bands.frames.transform(white)[..., 8:-8].abs().square().mean((0, 1, 3))
+    assert (power[8:-8] / power[8:-8].mean()).log().abs().max() < math.log(2)
+
+
+def test_restoring_gives_the_sound_again():
+    """To a twentieth of its power at worst: dividing by a spectrum that changes from frame to frame is undone nearly, not wholly."""
+    raw = Batch(tilted(0.1))
+    bridge = built(raw.x)
+    encoded, batch = bridge.representation.encode(raw).x, shown(bridge, bridge.degrade(raw), raw)
+    error = bridge.restore(batch).x - encoded
+    assert error.square().mean() < 0.05 * encoded.square().mean()
+
+
+def test_whatever_is_made_has_the_bands_that_were_shown():
+    raw = Batch(tilted(0.1))
+    bridge = built(raw.x)
+    batch = shown(bridge, raw, raw)
+    made = bridge.restore(batch.with_x(RMS * torch.randn(raw.x.shape, generator=torch.Generator().manual_seed(2))))
+    wanted, found = bridge.bands(raw), bridge.bands(bridge.representation.decode(made))
+    assert (wanted - found)[..., 2:-2].abs().mean() < 0.2
+    noise = bridge.bands(bridge.representation.decode(made.with_x(made.x.std() * torch.randn(raw.x.shape))))
+    assert (wanted - noise).abs().mean() > 1
 
 
 def test_only_the_bands_are_shown():
@@ -64,13 +92,12 @@ def test_padding_counts_as_silence():
     torch.testing.assert_close(whole.cond["low"][..., :n], part.cond["low"])
 
 
-def test_a_tone_is_shown_in_its_band_and_as_loud_as_it_is():
+def test_a_tone_is_shown_in_its_band():
     tone = (16384 * torch.sin(2 * math.pi * 1000 * torch.arange(8192) / RATE)).short()[None, None]
     bridge = built(tone, mels=40)
     low = shown(bridge, Batch(tone), Batch(tone)).cond["low"][0, :, 4096]
     bank = bridge.bands.bank(torch.device("cpu"))
-    assert low[:-1].argmax() == bank[round(1000 / RATE * 2 * (len(bank) - 1))].argmax()
-    assert low[-1].item() == pytest.approx(math.log(0.5 / math.sqrt(2)), abs=0.7)  # means of amplitudes are below those of squares
+    assert low.argmax() == bank[round(1000 / RATE * 2 * (len(bank) - 1))].argmax()
 
 
 def test_spectra_and_other_rates_are_refused():
