@@ -137,7 +137,7 @@ def _solved(stage: Stage, denoiser, request: SampleRequest, indices: Sequence[in
 
     denoise = guide(denoiser, like.cond, like.mask, kept=_bridged(stage), **request.guidance.model_dump())
     if like.known is not None:
-        denoise = keeping(denoise, space, like.x, like.known, like.mask)
+        denoise = keeping(denoise, space, like.x, like.known, like.mask, clean=like.clean)
     sigmas = stage.process.schedule.sigmas(request.steps)
     x = solve(stage, denoise, noise().mul_(sigmas[0]), sigmas, noise, request.rounds)
     raw = stage.representation.decode(like.with_x(space.project(x, like.mask)))
