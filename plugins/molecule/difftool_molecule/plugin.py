@@ -53,6 +53,18 @@ def difftool_backbones() -> list[Spec]:
 
 
 @hookimpl
+def difftool_bridges() -> list[Spec]:
+    return [
+        Spec(
+            "hydrogens",
+            "an earlier stage that makes the heavy atoms, whose hydrogens the stage adds",
+            "difftool_molecule.hydrogens:Hydrogens",
+            "difftool_molecule.options:HydrogensOptions",
+        )
+    ]
+
+
+@hookimpl
 def difftool_metrics() -> list[Spec]:
     return [
         Spec("stability", "atoms and molecules whose bonds add up, by bond-length tables", "difftool_molecule.stability:Stability"),
