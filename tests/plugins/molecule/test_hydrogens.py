@@ -14,7 +14,7 @@ from difftool_molecule.hydrogens import Hydrogens
 from difftool_molecule.options import HydrogensOptions, PointCloudOptions
 from difftool_molecule.pointcloud import PointCloud
 
-from .geometries import ACETYLENE, BENZENE, CARBON_DIOXIDE, ETHENE, FORMALDEHYDE, METHANE, WATER, line, raw, turned
+from .geometries import ACETYLENE, BENZENE, CARBON_DIOXIDE, ETHENE, METHANE, WATER, line, raw, turned
 
 ACROLEIN = raw(
     ("C", -0.99, 0.64, -0.33), ("C", -0.05, 0.16, 0.49), ("C", 1.01, -0.73, -0.02), ("O", 1.88, -1.18, 0.72),
@@ -162,7 +162,7 @@ def test_a_stage_of_heavy_atoms_fits():
 
 def test_molecules_without_hydrogens_are_nothing_to_learn_from():
     about = described(elements=[6, 8])
-    with pytest.raises(UsageError, match="have none. Keep them"):
+    with pytest.raises(UsageError, match=r"have none\. Keep them"):
         Hydrogens(HydrogensOptions(), about, PointCloud(PointCloudOptions(), about))
 
 
