@@ -18,12 +18,14 @@ class Batch:
         cond: condition name -> ``[b, ...]``; an entry may be *null* ("not given"), see ``Conditioner.null``.
         mask: broadcasts to ``x``; True marks a real entry, False padding. None when everything is real.
         known: broadcasts to ``x``; True marks an entry that is given and not to be made: it is not learnt, and samples keep it.
+        clean: the network meets what is known as it is, and not under the noise of the rest, in training and in sampling.
     """
 
     x: Tensor
     cond: Mapping[str, Tensor] = field(default_factory=dict)
     mask: Tensor | None = None
     known: Tensor | None = None
+    clean: bool = False
 
     def __len__(self) -> int:
         return self.x.shape[0]
@@ -31,7 +33,7 @@ class Batch:
     def map(self, f: Callable[[Tensor], Tensor]) -> Batch:
         """The same batch with ``f`` applied to every tensor in it (a move to a device, a slice)."""
         mask, known = (None if t is None else f(t) for t in (self.mask, self.known))
-        return Batch(f(self.x), {k: f(v) for k, v in self.cond.items()}, mask, known)
+        return Batch(f(self.x), {k: f(v) for k, v in self.cond.items()}, mask, known, self.clean)
 
     def part(self, start: int, size: int) -> Batch:
         """``size`` examples from ``start`` on; a tensor that all examples share goes whole to each part."""
@@ -55,4 +57,5 @@ def together(batches: Sequence[Batch]) -> Batch:
 
     first = batches[0]
     cond = {name: torch.cat([batch.cond[name] for batch in batches]) for name in first.cond}
-    return Batch(torch.cat([batch.x for batch in batches]), cond, joined([b.mask for b in batches]), joined([b.known for b in batches]))
+    mask, known = joined([batch.mask for batch in batches]), joined([batch.known for batch in batches])
+    return Batch(torch.cat([batch.x for batch in batches]), cond, mask, known, first.clean)

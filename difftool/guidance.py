@@ -102,9 +102,17 @@ def clipped(denoise: Denoise, bound: float) -> Denoise:
     return lambda x, sigma: denoise(x, sigma).clamp(-bound, bound)
 
 
-def keeping(denoise: Denoise, space: Space, x0: Tensor, known: Tensor, mask: Tensor | None = None) -> Denoise:
-    """Estimates that are ``x0`` where that is known   (Song et al. 2021, arXiv:2011.13456, App. I.2)."""
-    return lambda x, sigma: space.keep(denoise(x, sigma), x0, known, mask)
+def keeping(denoise: Denoise, space: Space, x0: Tensor, known: Tensor, mask: Tensor | None = None, *, clean: bool = False) -> Denoise:
+    """Estimates that are ``x0`` where that is known   (Song et al. 2021, arXiv:2011.13456, App. I.2).
+
+    Args:
+        clean: the network meets it without noise, as in its training.
+    """
+
+    def kept(x: Tensor) -> Tensor:
+        return space.keep(x, x0, known, mask)
+
+    return (lambda x, sigma: kept(denoise(kept(x), sigma))) if clean else (lambda x, sigma: kept(denoise(x, sigma)))
 
 
 def _twice(mask: Tensor | None) -> Tensor | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from .batch import Batch
@@ -26,7 +27,7 @@ class Objective(ABC):
 class Denoising(Objective):
     """Denoising score matching: E lambda(sigma) |D(x0 + sigma eps; sigma) - x0|^2   (Karras et al. 2022, Eq. 2).
 
-    What is known of an example counts as met. Computed on the network's native target (x0 - skip x) / out with weight lambda out^2: the same loss, better conditioned (Eq. 8).
+    What is known of an example counts as met, as samples keep it. Computed on the network's native target (x0 - skip x) / out with weight lambda out^2: the same loss, better conditioned (Eq. 8).
     """
 
     def __init__(self, options: object = None) -> None:
@@ -36,11 +37,13 @@ class Denoising(Objective):
         x0, mask = batch.x, batch.mask
         sigma = process.density.draw(len(batch), rng)
         x = x0 + expand_as(sigma, x0) * space.noise(x0.shape, rng, mask)
+        if batch.known is not None and batch.clean:
+            x = space.keep(x, x0, batch.known, mask)
         output, c = denoiser.network(x, sigma, drop_conditions(denoiser, batch.cond, rng), mask)
         target = (x0 - expand_as(c.skip, x) * x) / expand_as(c.out, x)
         error = output - target
         if batch.known is not None:
-            error = error.masked_fill(batch.known, 0.0)
+            error = space.keep(error, torch.zeros_like(error), batch.known, mask)
         return process.weighting.weight(sigma) * c.out.square() * space.mean_square(error, mask)
 
 

@@ -159,7 +159,7 @@ def _solved(
     first, *others = (guide(denoiser, like.cond, like.mask, kept=kept, **guidance) for denoiser in tiled)
     denoise = below(first, [(expert.below, other) for expert, other in zip(stage.experts, others, strict=True)])
     if like.known is not None:
-        denoise = keeping(denoise, space, like.x, like.known, like.mask)
+        denoise = keeping(denoise, space, like.x, like.known, like.mask, clean=like.clean)
     sigmas = stage.process.schedule.sigmas(request.steps)
     x = solve(stage, denoise, noise().mul_(sigmas[0]), sigmas, noise, request.rounds)
     made = like.with_x(space.project(x, like.mask))

@@ -13,6 +13,7 @@ from ..batch import Batch
 from ..bridge import Bridge
 from ..description import Description
 from ..errors import UsageError
+from ..representation import Representation
 from ..rng import Stream
 from .parts import load, named, needs_no_torch
 
@@ -37,11 +38,15 @@ def bridge_contract(
     """
     data = Description(tuple(raw.shape[1:]), str(raw.dtype).removeprefix("torch."), len(raw), extra=extra or {})
 
-    def built() -> Bridge:
+    def encoder() -> tuple[Description, Representation]:
+        """What is known of the data once it is measured, and the representation built on it."""
         target, settings = load("representation", representation)
         description = replace(data, measured=target(settings, data).measure([Batch(raw)]))
+        return description, target(settings, description)
+
+    def built() -> Bridge:
         bridge, own = load("bridge", name, **(options or {}))
-        return bridge(own, description, target(settings, description))
+        return bridge(own, *encoder())
 
     def made(low: Tensor) -> Description:
         """An earlier stage's data."""
@@ -51,12 +56,18 @@ def bridge_contract(
         return built().show(low, of, torch.full((len(of),), level), Stream(seed, "contract"))
 
     def tensors(batch: Batch) -> dict[str, Tensor]:
-        known = {} if batch.known is None else {"known": batch.known, "x": torch.where(batch.known, batch.x, 0.0)}
-        return {**batch.cond, **known}
+        """What is shown; of ``x`` what is known of it, which a space may say up to a symmetry only."""
+        if batch.known is None:
+            return dict(batch.cond)
+        x = encoder()[1].space.keep(torch.zeros_like(batch.x), batch.x, batch.known, batch.mask)
+        return {**batch.cond, "known": batch.known, "x": x}
 
     def same(one: Batch, other: Batch) -> bool:
+        """To the bit, but for ``x``, which may have been moved to where it does not matter and back."""
         a, b = tensors(one), tensors(other)
-        return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+        if a.keys() != b.keys() or any(a[key].shape != b[key].shape for key in a):
+            return False
+        return all(torch.allclose(a[key], b[key], rtol=1e-5, atol=1e-5) if key == "x" else torch.equal(a[key], b[key]) for key in a)
 
     class BridgeContract:
         def test_its_options_need_no_torch(self):

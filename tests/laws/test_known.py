@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from difftool.batch import Batch
+from difftool.batch import Batch, together
 from difftool.guidance import keeping
 from difftool.objective import Denoising
 from difftool.options import NoOptions
@@ -27,10 +27,16 @@ PROCESS = Process(ROW, LogNormal(LogNormalOptions(), SCHEDULE), Uniform(NoOption
 KNOWN = torch.tensor([[True, False, False], [False, True, False]])
 
 
-def losses(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-    """The loss ``[b]`` and the gradient of what the network gave."""
+def losses(batch: Batch, met: list[torch.Tensor] | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    """The loss ``[b]`` and the gradient of what the network gave; ``met`` gets what the network was given."""
     output = torch.zeros_like(batch.x, requires_grad=True)
-    denoiser = SimpleNamespace(network=lambda x, sigma, cond, mask: (output, ROW.coefficients(sigma)), conditioners={})
+
+    def network(x, sigma, cond, mask):
+        if met is not None:
+            met.append(x)
+        return output, ROW.coefficients(sigma)
+
+    denoiser = SimpleNamespace(network=network, conditioners={})
     loss = Denoising().loss(denoiser, PROCESS, Euclidean(), batch, Stream(0, "loss"))  # type: ignore[arg-type]
     loss.sum().backward()
     assert output.grad is not None
@@ -46,10 +52,40 @@ def test_nothing_is_learnt_of_what_is_known():
     assert (loss < plain).all()
 
 
+def test_the_network_meets_what_is_known_as_it_is_where_a_batch_says_so_and_else_under_noise():
+    x, met = torch.randn(2, 3), list[torch.Tensor]()
+    plain, _ = losses(Batch(x, known=KNOWN), met)
+    clean, _ = losses(Batch(x, known=KNOWN, clean=True), met)
+    assert not torch.isclose(met[0], x)[KNOWN].any()
+    assert torch.equal(met[1][KNOWN], x[KNOWN])
+    assert torch.equal(met[1][~KNOWN], met[0][~KNOWN])
+    torch.testing.assert_close(clean, plain)  # what was given does not depend on it here
+
+
+def test_samples_are_made_by_a_network_that_meets_it_in_the_same_way():
+    x0, met = torch.randn(2, 3), list[torch.Tensor]()
+
+    def denoise(x, sigma):
+        met.append(x)
+        return 0.3 * x
+
+    for clean in (False, True):
+        keeping(denoise, Euclidean(), x0, KNOWN, clean=clean)(x0 + 5, 5.0)
+    assert torch.equal(met[0], x0 + 5)
+    assert torch.equal(met[1], torch.where(KNOWN, x0, x0 + 5))
+
+
 def test_it_comes_along_wherever_a_batch_goes():
     batch = Batch(torch.zeros(2, 3), {"a": torch.zeros(2)}, known=KNOWN)
     assert torch.equal(batch.map(lambda t: t[1:]).known, KNOWN[1:])
     assert batch.with_x(torch.ones(2, 3)).with_cond(a=torch.ones(2)).known is KNOWN
+
+
+@pytest.mark.parametrize("clean", [False, True])
+def test_how_the_network_meets_it_comes_along_too(clean):
+    batch = Batch(torch.zeros(2, 3), known=KNOWN, clean=clean)
+    assert batch.map(lambda t: t[1:]).part(0, 1).with_x(torch.ones(1, 3)).clean is clean
+    assert together([batch, batch]).clean is clean
 
 
 @pytest.mark.parametrize("sampler", ["ddpm", "ddim", "euler", "euler_ancestral", "heun", "dpmpp_2m", "dpmpp_2m_sde", "pndm"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveFloat
+from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 from difftool import Options
 
@@ -83,3 +83,13 @@ class PointCloudOptions(Options):
     positions: PositiveFloat = Field(1.0, description="positions are divided by this")
     elements: PositiveFloat = Field(4.0, description="the one-hot vector of the element is divided by this, formal charges too")
     numbers: Annotated[float, Field(ge=0)] = Field(10.0, description="the atomic number is divided by this; 0 leaves it out")
+
+
+class HydrogensOptions(Options):
+    """An earlier stage that makes heavy atoms alone: this one adds the hydrogens."""
+
+    augment: NonNegativeFloat = Field(
+        0.0,
+        description="noise that training adds to the positions of the heavy atoms, as sigma in model units, at most: the stage learns to add "
+        "hydrogens to what an earlier one made less well; 0.1 angstrom is much",
+    )

@@ -11,6 +11,8 @@ RECIPES = {
     "qm9-edm": "QM9 as in Hoogeboom et al. 2022 (arXiv:2203.17003): EGNN 9x256, polynomial schedule, 1000 levels",
 }
 
+CASCADES = {"hydrogens": "heavy atoms first, then their hydrogens"}
+
 
 @hookimpl
 def difftool_modalities() -> list[ModalitySpec]:
@@ -53,6 +55,18 @@ def difftool_backbones() -> list[Spec]:
 
 
 @hookimpl
+def difftool_bridges() -> list[Spec]:
+    return [
+        Spec(
+            "hydrogens",
+            "an earlier stage that makes the heavy atoms, whose hydrogens the stage adds",
+            "difftool_molecule.hydrogens:Hydrogens",
+            "difftool_molecule.options:HydrogensOptions",
+        )
+    ]
+
+
+@hookimpl
 def difftool_metrics() -> list[Spec]:
     return [
         Spec("stability", "atoms and molecules whose bonds add up, by bond-length tables", "difftool_molecule.stability:Stability"),
@@ -64,3 +78,8 @@ def difftool_metrics() -> list[Spec]:
 @hookimpl
 def difftool_recipes() -> list[RecipeSpec]:
     return [RecipeSpec(name, text, f"difftool_molecule:recipes/{name}.toml", modality="molecule") for name, text in RECIPES.items()]
+
+
+@hookimpl
+def difftool_cascades() -> list[RecipeSpec]:
+    return [RecipeSpec(name, text, f"difftool_molecule:cascades/{name}.toml", modality="molecule") for name, text in CASCADES.items()]

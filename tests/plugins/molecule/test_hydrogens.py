@@ -1,0 +1,187 @@
+"""The bridge hydrogens: heavy atoms are given, the hydrogens on them made; and what the network meets of them."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from difftool import Batch, Description, Stream, UsageError
+from difftool.testing import bridge_contract
+from difftool_molecule.hydrogens import Hydrogens
+from difftool_molecule.options import HydrogensOptions, PointCloudOptions
+from difftool_molecule.pointcloud import PointCloud
+
+from .geometries import ACETYLENE, BENZENE, CARBON_DIOXIDE, ETHENE, METHANE, WATER, line, raw, turned
+
+ACROLEIN = raw(
+    ("C", -0.99, 0.64, -0.33), ("C", -0.05, 0.16, 0.49), ("C", 1.01, -0.73, -0.02), ("O", 1.88, -1.18, 0.72),
+    ("H", -1.03, 0.40, -1.38), ("H", -1.77, 1.29, 0.06), ("H", -0.02, 0.39, 1.55), ("H", 0.97, -0.97, -1.09),
+)  # fmt: skip
+CYCLOBUTADIENE = raw(
+    ("C", 0.97, 0.14, 0.01), ("C", 0.19, -0.96, 0.06), ("C", -0.97, -0.14, -0.01), ("C", -0.19, 0.96, -0.06),
+    ("H", 2.04, 0.33, 0.01), ("H", 0.36, -2.03, 0.13), ("H", -2.04, -0.33, -0.01), ("H", -0.36, 2.03, -0.13),
+)  # fmt: skip
+HYDROGEN = line(("H", 0), ("H", 0.741))
+ELEMENTS = {"elements": [1, 6, 8], "sizes": [[8, 2]], "charged": False}
+
+TestHydrogens = bridge_contract(
+    "hydrogens",
+    torch.from_numpy(np.stack((ACROLEIN, CYCLOBUTADIENE))),
+    "pointcloud",
+    options={"augment": 0.2},
+    extra=ELEMENTS,
+    earlier={**ELEMENTS, "elements": [6, 8]},
+)
+
+
+def described(**extra) -> Description:
+    return Description((None, 5), "float32", 2, extra={"elements": [1, 6, 7, 8], "sizes": [[12, 2]], "charged": True, **extra})
+
+
+@cache
+def bridge(augment: float = 0.0) -> Hydrogens:
+    return Hydrogens(HydrogensOptions(augment=augment), described(), PointCloud(PointCloudOptions(), described()))
+
+
+def batch(*molecules: np.ndarray, shuffled: bool = False) -> Batch:
+    """Padded to the largest, as they are collated."""
+    rng, n = np.random.default_rng(0), max(len(one) for one in molecules)
+    some = [rng.permutation(one) if shuffled else one for one in molecules]
+    x = torch.from_numpy(np.stack([np.pad(one, ((0, n - len(one)), (0, 0))) for one in some]))
+    return Batch(x, mask=x[..., 3:4] > 0)
+
+
+def shown(some: Batch, level: float = 0.0, seed: int = 0) -> Batch:
+    one = bridge(0.5)
+    return one.show(one.degrade(some), some, torch.full((len(some),), level), Stream(seed, "shown"))
+
+
+def given(one: Batch) -> torch.Tensor:
+    """``[b, n]``: the atoms whose places are known."""
+    return one.known[..., 0]
+
+
+def heavy(one: np.ndarray) -> np.ndarray:
+    return one[one[:, 3] != 1]
+
+
+ALL = (METHANE, WATER, BENZENE, CARBON_DIOXIDE, HYDROGEN, ETHENE)
+
+
+# --- degrade and show ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_degrading_leaves_the_heavy_atoms_of_each_first_and_in_their_order(shuffled):
+    some = batch(*ALL, shuffled=shuffled)
+    low = bridge().degrade(some)
+    for before, after, mask in zip(some.x.numpy(), low.x.numpy(), low.mask[..., 0].numpy(), strict=True):
+        left = before[before[:, 3] > 1]
+        left = before[before[:, 3] > 0][:1] if not len(left) else left  # of hydrogen alone, its first atom
+        assert mask.tolist() == [True] * len(left) + [False] * (len(mask) - len(left))
+        np.testing.assert_array_equal(after[: len(left)], left)
+        assert not after[len(left) :].any()
+
+
+@pytest.mark.parametrize("molecules", [ALL, (CARBON_DIOXIDE,), (HYDROGEN,), (METHANE, METHANE)])
+def test_what_is_shown_has_the_stage_s_shape_and_everything_of_the_molecule(molecules):
+    some = batch(*molecules, shuffled=True)
+    encoded, plain = shown(some), bridge().representation.encode(some)
+    assert encoded.x.shape == plain.x.shape
+    assert torch.equal(encoded.mask, some.mask)
+    for one, other, mask in zip(encoded.x, plain.x, some.mask[..., 0], strict=True):
+        own, true = (torch.cdist(x[mask, :3], x[mask, :3]).flatten().sort().values for x in (one, other))
+        torch.testing.assert_close(own, true, atol=1e-4, rtol=1e-4)  # the same molecule, its atoms in another order
+        assert one[mask, 3:].sum(0).allclose(other[mask, 3:].sum(0))
+
+
+def test_all_of_the_heavy_atoms_is_known_and_of_hydrogens_that_they_are_such():
+    encoded = shown(batch(*ALL))
+    assert encoded.clean
+    assert given(encoded).sum(1).tolist() == [1, 1, 6, 3, 1, 2]
+    assert encoded.known[..., 3:].all(-1).sum(1).tolist() == [len(one) for one in ALL]
+    made = encoded.mask[..., 0] & ~given(encoded)
+    assert (encoded.x[made][:, 3] == 0.25).all()  # of the one-hot vector, hydrogen
+
+
+def test_what_training_shows_is_what_sampling_shows():
+    """From a template with nothing in it, which is padded otherwise."""
+    one = bridge()
+    space = one.representation.space
+    for example in (ACROLEIN, BENZENE, CARBON_DIOXIDE, HYDROGEN, ACETYLENE):
+        trained = shown(batch(example))
+        low, template = one.template(one.degrade(batch(example)).x[0].numpy(), Batch(torch.zeros(1, 3, 5)))
+        sampled = one.show(low, template, torch.zeros(1), Stream(1, "shown"))
+        n = len(example)
+        assert sampled.mask.sum() == n
+        assert torch.equal(sampled.known[:, :n], trained.known)
+        kept = [space.keep(torch.zeros_like(b.x), b.x, b.known, b.mask)[:, :n] for b in (trained, sampled)]
+        torch.testing.assert_close(*kept, atol=1e-5, rtol=1e-5)
+
+
+def test_noise_moves_heavy_atoms_by_its_level_and_hydrogens_with_those_that_they_are_on():
+    some = batch(*[turned(ETHENE, k) for k in range(200)])
+    plain, noisy = shown(some), shown(some, 0.1)
+    moved = (noisy.x - plain.x)[..., :3]
+    between = moved[:, 0] - moved[:, 1]
+    assert between.std().item() == pytest.approx(0.1 * 2**0.5, rel=0.15)
+    assert torch.equal(noisy.x[..., 3:], plain.x[..., 3:])
+    np.testing.assert_allclose(moved[:, [2, 3]], moved[:, [0, 0]], atol=1e-5)
+    np.testing.assert_allclose(moved[:, [4, 5]], moved[:, [1, 1]], atol=1e-5)
+    torch.testing.assert_close(bridge().representation.space.project(noisy.x, noisy.mask), noisy.x)
+    assert (noisy.cond["heavy_level"] == 0.1).all()
+
+
+def test_the_level_is_told_only_where_training_draws_some():
+    assert bridge().conditions() == ()
+    assert [c.name for c in bridge(0.5).conditions()] == ["heavy_level"]
+
+
+# --- the other stage, and files ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        ({}, "makes hydrogen atoms, and so does this one"),
+        ({"elements": [6, 9, 17]}, "makes F, Cl, which this one has never seen"),
+        ({"elements": [6, 7, 8], "charged": False}, "This one learns formal charges and the earlier stage does not"),
+    ],
+)
+def test_a_stage_that_does_not_fit_is_told_why(extra, said):
+    with pytest.raises(UsageError, match=said):
+        bridge().fit(described(**extra))
+
+
+def test_a_stage_of_heavy_atoms_fits():
+    assert bridge().fit(described(elements=[6, 8], sizes=[[5, 1]])) is None
+
+
+def test_molecules_without_hydrogens_are_nothing_to_learn_from():
+    about = described(elements=[6, 8])
+    with pytest.raises(UsageError, match=r"have none\. Keep them"):
+        Hydrogens(HydrogensOptions(), about, PointCloud(PointCloudOptions(), about))
+
+
+@pytest.mark.parametrize(
+    ("low", "said"),
+    [
+        (METHANE, "has some. Give the heavy atoms alone"),
+        (HYDROGEN, "has some. Give the heavy atoms alone"),
+        (heavy(raw(("Cl", 0, 0, 0))), "holds Cl, which the model has never seen"),
+        (np.zeros((0, 5), np.float32), "at least one"),
+        (np.zeros((3, 4), np.float32), "no molecule"),
+    ],
+)
+def test_what_is_no_molecule_of_heavy_atoms_is_refused(low, said):
+    with pytest.raises(UsageError, match=said):
+        bridge().template(low, Batch(torch.zeros(1, 3, 5)))
+
+
+def test_a_fragment_is_not_kept_by_this_stage():
+    wish = Batch(torch.zeros(1, 3, 5), known=torch.ones(1, 3, 1, dtype=torch.bool))
+    with pytest.raises(UsageError, match="--fragment"):
+        bridge().template(heavy(METHANE), wish)
