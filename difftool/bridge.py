@@ -62,6 +62,10 @@ class Bridge(ABC):
         """A batch whose ``x`` was made in the units of ``show``, in those of the representation: where ``show`` divided by something."""
         return batch
 
+    def agree(self, raw: Batch, low: Batch) -> Batch:
+        """Raw samples that were made of ``low`` without noise, changed as little as it takes for ``degrade`` to make ``low`` of them again."""
+        return raw
+
     @abstractmethod
     def crop(self, batch: Batch, rng: Rng) -> Batch:
         """Random parts of an encoded training batch, all its tensors cut alike. Returns the batch itself when nothing is asked for."""

@@ -83,6 +83,16 @@ class Resample(Bridge):
             x, mask = axis.more(x, mask, raw.x.shape[axis.at])
         return x
 
+    def agree(self, raw: Batch, low: Batch) -> Batch:
+        """x0 + A^+ (low - A x0), A being what degrades   (Wang et al. 2022, arXiv:2212.00490, Eq. 13)."""
+        x, mask = raw.x.float(), raw.mask
+        for axis in self.axes:
+            x, mask = axis.fewer(x, mask)
+        missing, mask = low.x.float() - x, low.mask
+        for axis in self.axes:
+            missing, mask = axis.back(missing, mask, raw.x.shape[axis.at])
+        return raw.with_x(_as(raw.x.float() + missing, raw.mask, raw.x.dtype))
+
     # --- from the stage's examples to the earlier one's ----------------------------------------------------------------
 
     def degrade(self, raw: Batch) -> Batch:

@@ -58,8 +58,16 @@ def smooth(t: Tensor, factor: int, offset: float) -> Tensor:
     return _convolved(edged(t, CROSSINGS, CROSSINGS), (kernel / kernel.sum(1, keepdim=True))[:, None]).mT.flatten(-2)
 
 
+def alone(t: Tensor, factor: int, offset: float) -> Tensor:
+    """``[..., n] -> [..., n factor]``: each entry for the first that it stands for, and nothing for the others."""
+    del offset
+    return F.pad(t.unsqueeze(-1), (0, factor - 1)).flatten(-2)
+
+
 DOWN: dict[str, Callable[[Tensor, int], Tensor]] = {"area": area, "every": every, "sinc": band}
 UP: dict[str, Callable[[Tensor, int, float], Tensor]] = {"linear": linear, "nearest": nearest, "sinc": smooth}
+BACK = {"area": nearest, "every": alone, "sinc": smooth}
+"""Of each way down the least that it takes to be undone: its pseudo-inverse, that of a band nearly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,12 @@ class Axis:
         way, offset = UP[self.up], (self.factor - 1) / 2 if self.down == "area" else 0.0
         x = self._through(x, mask, lambda t: way(t, self.factor, offset)[..., :n])
         return x, self._masked(mask, lambda t: nearest(t, self.factor, offset)[..., :n])
+
+    def back(self, x: Tensor, mask: Tensor | None, n: int) -> tuple[Tensor, Tensor | None]:
+        """``n`` entries of ``x`` float, of which ``fewer`` makes ``x`` again, and its mask."""
+        way = BACK[self.down]
+        x = self._through(x, mask, lambda t: way(t, self.factor, 0.0)[..., :n])
+        return x, self._masked(mask, lambda t: nearest(t, self.factor, 0.0)[..., :n])
 
     def blurred(self, x: Tensor, mask: Tensor | None, width: Tensor, widest: float) -> Tensor:
         """``x`` float with a Gaussian of ``width [b]`` entries, at most ``widest``."""

@@ -127,27 +127,29 @@ def _plain(value: Tensor) -> float:
 def _sample(stage: Stage, denoisers: Sequence, request: SampleRequest, indices: Sequence[int], shapes: Batch) -> list[np.ndarray]:
     """One example for each index."""
     examples = dict[int, np.ndarray]()
-    for some, template, like in _encoded(stage, request, indices, shapes):
-        examples |= zip(some, _solved(stage, denoisers, request, some, template, like), strict=True)
+    for some, template, like, low in _encoded(stage, request, indices, shapes):
+        examples |= zip(some, _solved(stage, denoisers, request, some, template, like, low), strict=True)
     return [examples[index] for index in indices]
 
 
-def _encoded(stage: Stage, request: SampleRequest, indices: Sequence[int], shapes: Batch) -> Iterator[tuple[Sequence[int], Batch, Batch]]:
-    """Indices whose samples are made together, their template in raw units, and as it is encoded on the device."""
+def _encoded(
+    stage: Stage, request: SampleRequest, indices: Sequence[int], shapes: Batch
+) -> Iterator[tuple[Sequence[int], Batch, Batch, Batch | None]]:
+    """Indices whose samples are made together, their template in raw units, as it is encoded on the device, and what they refine."""
     device = next(stage.denoiser.parameters()).device
     if stage.bridge is None:
-        yield indices, shapes, stage.representation.encode(shapes.map(lambda t: t.to(device)))
+        yield indices, shapes, stage.representation.encode(shapes.map(lambda t: t.to(device))), None
         return
     for some, *pair in alike(stage.bridge, request.low, request.start, indices, shapes):
         low, template = (batch.map(lambda t: t.to(device)) for batch in pair)
         level = torch.full((len(some),), float(request.level), device=device)
-        yield some, pair[1], stage.bridge.show(low, template, level, Streams(request.seed, "bridge", some, device=device))
+        yield some, pair[1], stage.bridge.show(low, template, level, Streams(request.seed, "bridge", some, device=device)), low
 
 
 def _solved(
-    stage: Stage, denoisers: Sequence, request: SampleRequest, indices: Sequence[int], shapes: Batch, like: Batch
+    stage: Stage, denoisers: Sequence, request: SampleRequest, indices: Sequence[int], shapes: Batch, like: Batch, low: Batch | None
 ) -> list[np.ndarray]:
-    """From noise to raw examples, for a template in raw units, ``shapes``, and as it is encoded, ``like``."""
+    """From noise to raw examples, for a template in raw units, ``shapes``, as it is encoded, ``like``, and for what they refine, ``low``."""
     purpose = "sample" if stage.bridge is None else "refine"  # the noise of an earlier stage of the same shape is in what is refined
     space, rng = stage.representation.space, Streams(request.seed, purpose, indices, device=like.x.device)
 
@@ -163,8 +165,11 @@ def _solved(
     sigmas = stage.process.schedule.sigmas(request.steps)
     x = solve(stage, denoise, noise().mul_(sigmas[0]), sigmas, noise, request.rounds)
     made = like.with_x(space.project(x, like.mask))
-    raw = stage.representation.decode(made if stage.bridge is None else stage.bridge.restore(made))
-    return unpadded(raw.x.cpu(), shapes)
+    if stage.bridge is None or low is None:
+        return unpadded(stage.representation.decode(made).x.cpu(), shapes)
+    x = stage.representation.decode(stage.bridge.restore(made)).x[tuple(slice(n) for n in shapes.x.shape)]
+    raw = Batch(x, mask=None if shapes.mask is None else shapes.mask.to(x.device))
+    return unpadded((raw if request.level else stage.bridge.agree(raw, low)).x.cpu(), shapes)
 
 
 def unpadded(x: Tensor, shapes: Batch) -> list[np.ndarray]:

@@ -213,3 +213,28 @@ def test_a_crop_cuts_everything_at_the_same_place_and_from_real_entries():
 def test_what_is_no_larger_than_a_crop_stays_whole():
     batch = Batch(torch.randn(2, 1, 5), mask=torch.ones(1, 1, 5, dtype=torch.bool))
     assert sounds(crop=(8,)).crop(batch, Stream(0, "crop")) is batch
+
+
+# --- samples that agree with what they refine ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("down", ["area", "every"])
+def test_a_sample_agrees_with_what_it_refines(down):
+    """To the rounding of bytes, whatever was made; one that agrees already stays as it is."""
+    bridge, made = pictures(down=down), noise()
+    grey = made.x.float().mul(0.4).add(75).byte()  # far enough from black and white that nothing is cut off
+    low, other = bridge.degrade(Batch(grey)), Batch(grey.flip(0))
+    again = bridge.degrade(bridge.agree(other, low)).x.float()
+    assert (again - low.x.float()).abs().max() <= 1
+    assert (bridge.degrade(other).x.float() - low.x.float()).abs().max() > 20
+    assert (bridge.agree(Batch(grey), low).x.float() - grey.float()).abs().max() <= 1
+
+
+def test_padding_stays_out_of_what_agrees():
+    bridge = sounds(down="sinc", up="sinc")
+    mask = (torch.arange(32) < 21)[None, None].expand(2, 1, -1)
+    raw = Batch(torch.randint(-3000, 3000, (2, 1, 32), dtype=torch.int16, generator=torch.Generator().manual_seed(0)) * mask, mask=mask)
+    low = bridge.degrade(raw)
+    short = bridge.agree(Batch(raw.x[..., :21]), Batch(low.x[..., :6]))
+    assert torch.equal(bridge.agree(raw, low).x[..., 21:], torch.zeros(2, 1, 11, dtype=torch.int16))
+    assert (bridge.agree(raw, low).x[..., :21].float() - short.x.float()).abs().max() <= 1

@@ -73,7 +73,7 @@ def test_training_and_sampling_show_by_the_same_function():
     step = make_step(stage, TrainOptions.model_validate(stage.config["train"]))
     trained = step._prepare(raw, Stream(0, "train"))
     request = SampleRequest(n=3, steps=1, low=list(stage.bridge.degrade(raw).x.numpy()))
-    [(_, _, sampled)] = generating._encoded(stage, request, range(3), raw.with_x(torch.zeros_like(raw.x)))
+    [(_, _, sampled, _)] = generating._encoded(stage, request, range(3), raw.with_x(torch.zeros_like(raw.x)))
     assert torch.equal(trained.cond["low"], sampled.cond["low"])
 
 
@@ -323,6 +323,9 @@ class Corner:
 
     def restore(self, batch: Batch) -> Batch:
         return batch
+
+    def agree(self, raw: Batch, low: Batch) -> Batch:
+        return raw
 
     def show(self, low: Batch, raw: Batch, level, rng) -> Batch:
         x, known = raw.x.clone(), torch.zeros(1, 1, 8, 8, dtype=torch.bool)

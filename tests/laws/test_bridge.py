@@ -63,3 +63,18 @@ def test_what_fewer_entries_cannot_say_is_gone_and_not_folded_back(factor):
     low, _ = Axis(1, factor, "sinc", "sinc").fewer(x, None)
     assert low[:, 80:-80].abs().max() < 0.005
     assert x[:, ::factor].abs().max() > 0.9
+
+
+@pytest.mark.parametrize("down", ["area", "every"])
+@given(n=st.integers(1, 40), factor=st.integers(2, 6))
+@settings(max_examples=25, deadline=None)
+def test_what_is_laid_back_is_made_again_by_going_down(down, n, factor):
+    """A A^+ is the identity, and A^+ the least that does it: it has nothing of what going down does not see."""
+    axis = Axis(1, factor, down, "linear")
+    low = torch.randn(2, math.ceil(n / factor))
+    back, _ = axis.back(low, None, n)
+    torch.testing.assert_close(axis.fewer(back, None)[0], low)
+    unseen = torch.randn(2, n)
+    unseen = unseen - axis.back(axis.fewer(unseen, None)[0], None, n)[0]
+    if n % factor == 0:  # of a last entry that stands for fewer, the edge counts more than once
+        torch.testing.assert_close((unseen * back).sum(1), torch.zeros(2), atol=1e-4, rtol=0)

@@ -85,3 +85,14 @@ def difftool_recipes() -> list[RecipeSpec]:
 def _recipe(known: str, summary: str) -> RecipeSpec:
     representation, slash, name = known.rpartition("/")
     return RecipeSpec(name, summary, f"difftool_audio:recipes/{known.replace('/', '-')}.toml", modality=f"audio{slash}{representation}")
+
+
+CASCADES = {
+    "4k-16k": "samples at 4 kHz, then at 16, in half an hour of a CPU",
+    "vocoder": "a spectrogram, then its sound, in three quarters of an hour of a CPU",
+}
+
+
+@hookimpl
+def difftool_cascades() -> list[RecipeSpec]:
+    return [RecipeSpec(name, text, f"difftool_audio:cascades/{name}.toml", modality="audio") for name, text in CASCADES.items()]

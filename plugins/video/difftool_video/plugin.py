@@ -48,3 +48,15 @@ def difftool_backbones() -> list[Spec]:
 @hookimpl
 def difftool_recipes() -> list[RecipeSpec]:
     return [RecipeSpec(name, text, f"difftool_video:recipes/{name}.toml", modality="video") for name, text in RECIPES.items()]
+
+
+CASCADES = {
+    "frames-x4": "every fourth frame, then all: 16 of 32 pixels in half an hour on two cores",
+    "frames-x4-pixels-x2": "every fourth frame, then all, then twice the pixels",
+    "pixels-x2": "clips of 32 pixels, then of 64",
+}
+
+
+@hookimpl
+def difftool_cascades() -> list[RecipeSpec]:
+    return [RecipeSpec(name, text, f"difftool_video:cascades/{name}.toml", modality="video") for name, text in CASCADES.items()]

@@ -1,0 +1,113 @@
+"""Sound from mel bands: the vocoder of the cascade audio/vocoder against DiffWave's published network, at equal bands.
+
+    python benchmarks/vocoder.py [--steps 5] [--seconds 1] [--rounds 3]
+
+Both make clips at 22,050 samples a second from 80 bands (window 1024, hop 256), one at a time, on one thread. DiffWave (Kong et al. 2021,
+arXiv:2009.09761: 30 layers of 64 channels, spectrogram upsampled by two transposed convolutions) is written anew from the paper, the
+network being this package's own `diffwave`, and takes its 6 steps of the fast schedule and its 50 of the full one. Our side is the whole
+of sampling: bands of the given sound, noise, solver, division by the spectrum and its undoing.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+import torch
+from common import Side, Work, emit, in_turn
+from torch import nn
+
+RATE, MELS, HOP, WINDOW = 22_050, 80, 256, 1024
+BRIDGE = {"mels": MELS, "hop": HOP, "window": WINDOW, "augment": 0.1}
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+def ours(precision: str, seconds: float, steps: int) -> tuple[Work, dict[str, Any]]:
+    from difftool.assemble import build_stage
+    from difftool.cli.stages import cascade_path, stages_of
+    from difftool.config import config_from_dict
+    from difftool.description import Condition, Description
+    from difftool.engine.generate import SampleRequest, generate
+    from difftool.registry import Registry
+
+    parts = Registry.load_all()
+    tables = next(s for s in stages_of(cascade_path("audio/vocoder", parts), parts) if s.name == "sound").config.to_dict()
+    tables["modality"] |= {"rate": RATE, "seconds": seconds}
+    tables["bridge"] |= BRIDGE
+    tables["train"]["precision"] = precision
+    own = {"low": Condition("low", "channels", width=MELS), "low_level": Condition("low_level", "number", mean=0.05, std=0.03, high=0.1)}
+    n = round(RATE * seconds)
+    description = Description((1, n), "int16", 2, own, {"rate": RATE, "totals": [n] * 101}, measured={"scale": 5.0})
+    stage = build_stage(config_from_dict(tables, "the benchmark", parts), parts, description, torch.device("cpu"))
+    low = [np.random.default_rng(0).integers(-3000, 3000, (1, n)).astype(np.int16)]
+    work = lambda: list(generate(stage, SampleRequest(n=1, steps=steps, low=low, tile=(65536,))))  # noqa: E731
+    return work, {"parameters": parameters(stage.denoiser), "steps": steps}
+
+
+class Published(nn.Module):
+    """DiffWave's small vocoder: the network, and what brings a spectrogram to its samples (Sec. 3.3 and App. B)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from difftool import Interface
+        from difftool_audio.diffwave import DiffWave
+        from difftool_audio.network_options import DiffWaveOptions
+
+        self.network = DiffWave(DiffWaveOptions(), Interface((1, None), channels=MELS))
+        self.upsamplers = nn.ModuleList(nn.ConvTranspose2d(1, 1, (3, 32), (1, 16), (1, 8)) for _ in range(2))
+
+    def beside(self, spectrogram: torch.Tensor) -> torch.Tensor:
+        x = spectrogram.unsqueeze(1)
+        for upsampler in self.upsamplers:
+            x = nn.functional.leaky_relu(upsampler(x), 0.4)
+        return x.squeeze(1)
+
+
+def published(precision: str, seconds: float, steps: int) -> tuple[Work, dict[str, Any]]:
+    from difftool import Signals
+
+    model = Published().eval()
+    frames = -(-round(RATE * seconds) // HOP)
+    spectrogram = torch.randn(1, MELS, frames)
+
+    @torch.inference_mode()
+    def work() -> torch.Tensor:
+        with torch.autocast("cpu", PRECISIONS[precision], enabled=precision != "fp32"):
+            beside = model.beside(spectrogram)
+            x = torch.randn(1, 1, beside.shape[2])
+            for step in range(steps):
+                eps = model.network(x, torch.full((1,), 1 - step / steps), Signals(channels=beside))
+                x = 0.99 * x - 0.1 * eps + 0.01 * torch.randn_like(x)  # the arithmetic of a step, with some coefficients
+        return x
+
+    return work, {"parameters": parameters(model), "steps": steps}
+
+
+def parameters(model: nn.Module) -> int:
+    return sum(p.numel() for p in model.parameters())
+
+
+def compare(precision: str, seconds: float, steps: int, rounds: int) -> dict[str, Any]:
+    sides = [Side("difftool", ours, (precision, seconds, steps))]
+    sides += [Side(f"DiffWave, {n} steps", published, (precision, seconds, n)) for n in (6, 50)]
+    results = in_turn(sides, rounds, warm=1)
+    mine = results["difftool"].median
+    rows = {
+        name: {"clips_per_s": round(1 / result.median, 3), "times_slower": round(result.median / mine, 2), **result.facts}
+        for name, result in results.items()
+    }
+    return {"precision": precision, "seconds": seconds, "threads": 1, "clock": "cpu", "sides": rows}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    emit({"runs": [compare(precision, options.seconds, options.steps, options.rounds) for precision in PRECISIONS]})
+
+
+if __name__ == "__main__":
+    main()
