@@ -36,7 +36,10 @@ class Bridge(ABC):
 
     @abstractmethod
     def degrade(self, raw: Batch) -> Batch:
-        """This stage's raw examples as the earlier stage makes them: of the same dtype, with their mask. Deterministic."""
+        """This stage's raw examples as the earlier stage makes them: of the same dtype, with their mask. Deterministic.
+
+        What ``show`` needs to know beside them lies in ``cond``, as in what ``template`` makes.
+        """
 
     @abstractmethod
     def augment(self, low: Batch, rng: Rng) -> Batch:

@@ -16,7 +16,7 @@ class Signals:
     Attributes:
         vector: ``[b, interface.vector]``, one global vector.
         tokens: ``[b, n, interface.tokens]``, a sequence to attend to.
-        channels: ``[b, interface.channels, ...]``, laid beside x.
+        channels: ``[b, interface.channels, ...]``, laid beside x; beside points with features, ``[b, n, f]``, they are ``[b, channels, n]``.
     """
 
     vector: Tensor | None = None

@@ -79,10 +79,12 @@ def bridge_contract(
             announced = {c.name: c for c in built().conditions()}
             assert announced or batch.known is not None
             assert announced.keys() <= batch.cond.keys()
+            varies = encoder()[1].shape[0] is None  # the axis of positions, where entries are points with features
+            places = batch.x.shape[1:2] if varies else batch.x.shape[2:]
             for key, c in announced.items():
                 value = batch.cond[key]
                 assert value.float().isfinite().all()
-                assert value.shape == ((len(raw), c.width, *batch.x.shape[2:]) if c.kind == "channels" else (len(raw),))
+                assert value.shape == ((len(raw), c.width, *places) if c.kind == "channels" else (len(raw),))
 
         def test_degrading_is_deterministic_keeps_the_type_and_leaves_raw_alone(self):
             before = raw.clone()

@@ -20,7 +20,7 @@ class Egnn(Backbone):
 
     What is said of the atoms does not change when a molecule is moved, turned or mirrored; how they are moved turns with it. The answer
     for positions is how far they were moved in all, without what they were moved together. The global vector and the noise level enter
-    the atoms' features, and scale and shift these in every block; channels beside x, ``[b, n, c]``, lie beside the atoms' features.
+    the atoms' features, and scale and shift these in every block; channels beside x, ``[b, c, n]``, lie beside the atoms' features.
 
     Raises:
         UsageError: examples are no points with features, or a condition is a sequence of tokens.
@@ -43,7 +43,7 @@ class Egnn(Backbone):
         there = company(real, self.options.aggregation == "mean", self.options.divisor)
         start, features = x[..., :AXES], x[..., AXES:]
         steer = self.embedding(c_noise, signals.vector)
-        beside = features if signals.channels is None else torch.cat((features, signals.channels.to(x.dtype)), -1)
+        beside = features if signals.channels is None else torch.cat((features, signals.channels.mT.to(x.dtype)), -1)
         h, positions = (self.stem(beside) + self.noise(steer).unsqueeze(1)).to(x.dtype), start
         first = pairs(start, there, self.options.norm_constant, reflections=True).squared
         for block in self.blocks:

@@ -14,9 +14,12 @@ from .centred import AXES
 from .elements import HYDROGEN, SYMBOLS
 from .molecule import CHARGE, NUMBER
 from .options import HydrogensOptions
-from .valence import hydrogens
+from .valence import lacking
 
-LEVEL = "heavy_level"
+LEVEL, LACKS = "heavy_level", "heavy_lacks"
+
+MOST = 4
+"""Hydrogens on an atom that are told apart from more."""
 
 STRIDE = 8
 """Molecules are padded to a multiple of so many atoms, so that those of like size are sampled together."""
@@ -26,8 +29,10 @@ class Hydrogens(Bridge):
     """The heavy atoms are known, as the network meets them without noise; the others are known to be hydrogens, and their positions are made.
 
     The heavy atoms come first, in their order. Of a molecule of hydrogens alone the first atom is given in their place, so that there is
-    always one; where nothing but heavy atoms is, nothing is made. What is known stays in the sample, with the noise of its level: in
-    training hydrogens go along with the atom that they are nearest to, so that what is shown and what is to be made are one molecule.
+    always one; where nothing but heavy atoms is, nothing is made. Of each the network is told how many hydrogens it lacks: in training
+    those of the example that are nearest to it, in sampling what fills up its valency. What is known stays in the sample, with the noise
+    of its level: in training hydrogens go along with the atom that they are nearest to, so that what is shown and what is to be made are
+    one molecule.
 
     Raises:
         UsageError: the stage's molecules have no hydrogens, or are no points with features.
@@ -51,18 +56,24 @@ class Hydrogens(Bridge):
     # --- what the stage is told ---------------------------------------------------------------------------------------
 
     def conditions(self) -> tuple[Condition, ...]:
+        lacks = Condition(LACKS, "channels", width=MOST)
         if not self.highest:
-            return ()
-        return (Condition(LEVEL, "number", mean=self.highest / 2, std=self.highest / 12**0.5, low=0.0, high=self.highest),)
+            return (lacks,)
+        return lacks, Condition(LEVEL, "number", mean=self.highest / 2, std=self.highest / 12**0.5, low=0.0, high=self.highest)
 
     def show(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
-        """With the heavy atoms first, known and at the places that ``low`` has them at; of the hydrogens all is known but their places."""
+        """With the heavy atoms first, known and at the places that ``low`` has them at; of the hydrogens all is known but their places.
+
+        What each atom lacks, ``low.cond[LACKS]``, is told as ``[b, 4, n]``: whether it lacks one, two, three, four.
+        """
         heavy, real = _reaching(low, raw.x.shape[1]), _real(raw)
         whole = _sorted(raw.x)
         others = torch.zeros_like(whole)
         others[..., :AXES], others[..., NUMBER] = whole[..., :AXES], HYDROGEN
         x = torch.where(_real(heavy), heavy.x, others) * real
         batch = self.representation.encode(replace(raw, x=x, mask=None if raw.mask is None else real, known=None))
+        steps = torch.arange(MOST, device=x.device)[:, None]
+        batch = batch.with_cond(**{LACKS: (heavy.cond[LACKS][:, None] > steps).to(batch.x.dtype)})
         if self.highest:
             batch = self._noised(batch, _real(heavy), level, rng).with_cond(**{LEVEL: level})
         features = torch.arange(self.width, device=x.device) >= AXES
@@ -72,19 +83,23 @@ class Hydrogens(Bridge):
         """With noise on the positions of the heavy atoms, ``[b, n, 1]``, which each hydrogen shares with its nearest."""
         space, positions = self.representation.space, batch.x[..., :AXES]
         noise = level[:, None, None] * space.noise(batch.x.shape, rng, batch.mask)[..., :AXES]
-        apart = (positions[:, :, None] - positions[:, None]).square().sum(-1)
-        nearest = apart.masked_fill(~heavy.transpose(1, 2), torch.inf).argmin(2)
-        shared = noise.gather(1, nearest[..., None].expand(-1, -1, AXES))
+        shared = noise.gather(1, _nearest(positions, heavy)[..., None].expand(-1, -1, AXES))
         moved = positions + torch.where(heavy, noise, shared)
         return batch.with_x(space.project(torch.cat((moved, batch.x[..., AXES:]), -1), batch.mask))
 
     # --- from the stage's examples to the earlier one's ----------------------------------------------------------------
 
     def degrade(self, raw: Batch) -> Batch:
-        """The heavy atoms first, the rest of the places padding: how many there are at most would have to be waited for."""
+        """The heavy atoms first, the rest of the places padding: how many there are at most would have to be waited for.
+
+        With what each lacks, int64 ``[b, n]``: the hydrogens that are nearer to it than to any other.
+        """
         x = _sorted(raw.x)
-        mask = _first(x) & (x[..., NUMBER, None] > 0)
-        return Batch(x * mask, mask=mask)
+        real = x[..., NUMBER, None] > 0
+        mask = _first(x) & real
+        taken = (real & ~mask)[..., 0].long()
+        lacks = torch.zeros_like(taken).scatter_add_(1, _nearest(x[..., :AXES], mask), taken)
+        return Batch(x * mask, {LACKS: lacks}, mask)
 
     def augment(self, low: Batch, rng: Rng) -> Batch:
         """Nothing: noise is the one fault, and its level is told."""
@@ -129,14 +144,15 @@ class Hydrogens(Bridge):
         """As many atoms as there are heavy ones, and as many hydrogens as fill up their valencies; what ``raw`` says of sizes is for others."""
         self._refuse(low, raw)
         heavy = low[np.rint(low[:, NUMBER]) > 0].astype(np.float32)
-        given, total = len(heavy), len(heavy) + hydrogens(heavy)
+        lacks = lacking(heavy)
+        given, total = len(heavy), len(heavy) + int(lacks.sum())
         n = -(-total // STRIDE) * STRIDE
         x = np.zeros((1, n, low.shape[1]), np.float32)
         x[0, :given] = heavy
         known, real = (torch.arange(n)[None, :, None] < count for count in (given, total))
         device = raw.x.device
         template = replace(raw, x=raw.x.new_zeros(1, n, raw.x.shape[2]), mask=real.to(device), known=None)
-        return Batch(torch.from_numpy(x), mask=known), template
+        return Batch(torch.from_numpy(x), {LACKS: torch.from_numpy(np.pad(lacks, (0, n - given)))[None]}, known), template
 
     def _refuse(self, low: np.ndarray, raw: Batch) -> None:
         """What is no molecule of heavy atoms, or has more in it than can be kept."""
@@ -172,7 +188,7 @@ def _reaching(low: Batch, n: int) -> Batch:
     if extra == 0:
         return low
     x, mask = (torch.nn.functional.pad(t.float(), (0, 0, 0, extra)) for t in (low.x, _real(low)))
-    return Batch(x, mask=mask.bool())
+    return Batch(x, {LACKS: torch.nn.functional.pad(low.cond[LACKS], (0, extra))}, mask.bool())
 
 
 def _sorted(x: Tensor) -> Tensor:
@@ -187,6 +203,12 @@ def _first(x: Tensor) -> Tensor:
     heavy = x[..., NUMBER, None] != HYDROGEN
     first = torch.arange(x.shape[1], device=x.device)[:, None] == 0
     return heavy | first
+
+
+def _nearest(positions: Tensor, heavy: Tensor) -> Tensor:
+    """``[b, n, 3]``, ``[b, n, 1]`` -> ``[b, n]``: the place of the heavy atom that each atom is nearest to; a heavy one's own."""
+    apart = (positions[:, :, None] - positions[:, None]).square().sum(-1)
+    return apart.masked_fill(~heavy.mT, torch.inf).argmin(2)
 
 
 def _symbols(numbers: list[int]) -> str:

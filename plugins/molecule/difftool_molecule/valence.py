@@ -1,9 +1,10 @@
-"""How many hydrogens fill up the valencies of heavy atoms, by the lengths of the bonds between them."""
+"""How many hydrogens fill up the valency of each heavy atom, by the lengths of the bonds between them."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from functools import cache
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -42,6 +43,12 @@ WAYS = 4096
 """Ways to lay the bonds that are followed at a time; rings of molecules need some tens."""
 
 
+Way = tuple[float, int, tuple | None]
+"""What speaks for the bonds that are laid, their orders beyond single ones in all, and the last of them, ``(i, j, orders, the one before)``."""
+
+_merit = itemgetter(0, 1)
+
+
 class Bond(NamedTuple):
     """One that may be more than single.
 
@@ -55,11 +62,17 @@ class Bond(NamedTuple):
 
 
 def hydrogens(raw: np.ndarray) -> int:
-    """How many hydrogens the atoms ``[n, 5]`` lack, none of which is one; a single hydrogen lacks another.
+    """How many hydrogens the atoms ``[n, 5]`` lack in all."""
+    return int(lacking(raw).sum())
+
+
+def lacking(raw: np.ndarray) -> np.ndarray:
+    """How many hydrogens each of the atoms ``[n, 5]`` lacks, int64 ``[n]``, none of which is one; a single hydrogen lacks another.
 
     Atoms are bonded up to 1.2 times the sum of their covalent radii. Where valencies are open between two atoms that are near enough,
     bonds are made double and triple, those that are shorter first of all ways that agree; hydrogens take what is left. Of an ion the
-    valency is that of the neutral element with as many electrons: four for N+ as for carbon. Atoms with too many bonds lack none.
+    valency is that of the neutral element with as many electrons: four for N+ as for carbon. Atoms with too many bonds lack none. Of two
+    ways that are as good, such as where the double bonds of a ring lie, one is taken.
     """
     numbers, positions, charges, _ = Molecule.from_raw(raw)
     first, second, length = near(positions, np.array([REACH * RADII[z] for z in numbers.tolist()]))
@@ -70,7 +83,7 @@ def hydrogens(raw: np.ndarray) -> int:
     valence = [_valence(z, n, forced[k]) for k, (z, n) in enumerate(zip(alike.tolist(), count.tolist(), strict=True))]
     free = np.array([max(0, v - n - forced[k]) for k, (v, n) in enumerate(zip(valence, count.tolist(), strict=True))], int)
     open_ = np.minimum(free, _room(positions, first, second, count))
-    return int(free.sum()) - 2 * _unsaturated(open_.tolist(), _bonds(numbers, open_, pairs))
+    return free - _unsaturated(open_.tolist(), _bonds(numbers, open_, pairs))
 
 
 def _valence(z: int, bonds: int, forced: int) -> int:
@@ -119,8 +132,8 @@ def _bonds(numbers: np.ndarray, room: np.ndarray, pairs: list[tuple[int, int, fl
     return found
 
 
-def _unsaturated(room: list[int], bonds: list[Bond]) -> int:
-    """How many orders more than single all bonds have, laid so that most speaks for them: a matching of the atoms that have room.
+def _unsaturated(room: list[int], bonds: list[Bond]) -> np.ndarray:
+    """How many orders more than single each atom's bonds have, laid so that most speaks for them: a matching of the atoms that have room.
 
     Atom by atom, with all the ways to leave those that are yet to come; these are few where few rings run side by side.
     """
@@ -128,7 +141,7 @@ def _unsaturated(room: list[int], bonds: list[Bond]) -> int:
     for bond in bonds:
         touching[bond.i].append(bond)
         touching[bond.j].append(bond)
-    ways: dict[tuple[tuple[int, int], ...], tuple[float, int]] = {(): (0.0, 0)}  # used by atoms to come -> what speaks for it, orders
+    ways: dict[tuple[tuple[int, int], ...], Way] = {(): (0.0, 0, None)}  # by what atoms that are yet to come have used
     done: set[int] = set()
     for atom in _walk(touching):
         later = [bond for bond in touching[atom] if not {bond.i, bond.j} & done]
@@ -136,7 +149,11 @@ def _unsaturated(room: list[int], bonds: list[Bond]) -> int:
             ways = _with(ways, bond, room)
         done.add(atom)
         ways = _best((tuple(item for item in used if item[0] != atom), best) for used, best in ways.items())
-    return max(ways.values())[1]
+    taken, laid = np.zeros(len(room), int), max(ways.values(), key=_merit)[2]
+    while laid is not None:
+        i, j, more, laid = laid
+        taken[[i, j]] += more
+    return taken
 
 
 def _walk(touching: dict[int, list[Bond]]) -> list[int]:
@@ -156,13 +173,13 @@ def _with(ways: dict, bond: Bond, room: list[int]) -> dict:
     """The ways, with the bond of each order that there is room for."""
 
     def grown():
-        for used, (gain, orders) in ways.items():
-            yield used, (gain, orders)
+        for used, (gain, orders, laid) in ways.items():
+            yield used, (gain, orders, laid)
             taken = dict(used)
             for more, gains in enumerate(bond.gains, 1):
                 if all(taken.get(end, 0) + more <= room[end] for end in bond[:2]):
                     now = taken | {end: taken.get(end, 0) + more for end in bond[:2]}
-                    yield tuple(sorted(now.items())), (gain + gains, orders + more)
+                    yield tuple(sorted(now.items())), (gain + gains, orders + more, (bond.i, bond.j, more, laid))
 
     return _best(grown())
 
@@ -171,8 +188,8 @@ def _best(found) -> dict:
     """Of the ways that leave the same, the best; and of all, the best ``WAYS``."""
     best: dict = {}
     for used, value in found:
-        best[used] = max(value, best.get(used, value))
-    return dict(sorted(best.items(), key=lambda item: item[1], reverse=True)[:WAYS]) if len(best) > WAYS else best
+        best[used] = max(best.get(used, value), value, key=_merit)
+    return dict(sorted(best.items(), key=lambda item: _merit(item[1]), reverse=True)[:WAYS]) if len(best) > WAYS else best
 
 
 def limit(table: dict[str, float], one: int, other: int) -> float:

@@ -152,11 +152,23 @@ def test_every_parameter_learns_from_the_second_step_on():
 
 def test_every_signal_reaches_the_output():
     made, (x, c_noise) = network(vector=4, channels=2), inputs()
-    vector, beside = torch.randn(4, 4), torch.randn(4, 7, 2)
+    vector, beside = torch.randn(4, 4), torch.randn(4, 2, 7)
     with torch.no_grad():
         usual = made(x, c_noise, Signals(vector, None, beside))
-        for other in ((c_noise + 1, vector, beside), (c_noise, vector.flip(0), beside), (c_noise, vector, beside.flip(1))):
+        for other in ((c_noise + 1, vector, beside), (c_noise, vector.flip(0), beside), (c_noise, vector, beside.flip(2))):
             assert not torch.allclose(usual, made(x, other[0], Signals(other[1], None, other[2])), atol=1e-4)
+
+
+def test_channels_belong_to_their_atoms_and_those_of_padding_to_none():
+    """In another order of the atoms and their channels the answer is in that order too."""
+    made, (x, c_noise) = network(channels=2), inputs()
+    beside, order = torch.randn(4, 2, 7), torch.randperm(7)
+    with torch.no_grad():
+        usual = made(x, c_noise, Signals(channels=beside), MASK)
+        mixed = made(x[:, order], c_noise, Signals(channels=beside[..., order]), MASK[:, order])
+        padded = made(x, c_noise, Signals(channels=torch.where(MASK.mT, beside, 9.0)), MASK)
+    torch.testing.assert_close(mixed, usual[:, order], atol=1e-5, rtol=1e-5)
+    assert torch.equal(padded, usual)
 
 
 def test_no_atom_moves_further_than_the_bound():

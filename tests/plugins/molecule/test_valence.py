@@ -7,6 +7,7 @@ import pytest
 
 from difftool_molecule.demo import molecules
 from difftool_molecule.valence import hydrogens
+from difftool_molecule.valence import lacking as lacks
 
 from .geometries import ALL, BENZENE, line, raw, ring, tetrahedron, together, turned
 
@@ -30,6 +31,24 @@ def test_most_molecules_of_the_demo_set_are_counted_to_the_atom():
         found.append(lacking(np.concatenate((positions, numbers[:, None], 0 * numbers[:, None]), 1).astype(np.float32)))
     assert np.mean([a == b for a, b in found]) > 0.98
     assert max(abs(a - b) for a, b in found) <= 4
+
+
+def test_each_atom_lacks_its_own():
+    """A chain of C-C=C=O; and of N-C=N, whose double bond is the shorter one."""
+    chain = raw(("C", -1.2, 0.9, 0), ("C", 0, 0, 0), ("C", 1.31, 0, 0), ("O", 2.47, 0, 0))
+    assert lacks(chain).tolist() == [3, 1, 0, 0]
+    amidine = raw(("N", 0, -1.36, 0), ("C", 0, 0, 0), ("N", 1.1, 0.65, 0))
+    assert lacks(amidine).tolist() == [2, 1, 1]
+    assert lacks(amidine * np.float32([1, -1, 1, 1, 1])).tolist() == [2, 1, 1]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_whole_is_the_sum_of_its_atoms_in_any_order(name):
+    heavy = ALL[name][ALL[name][:, 3] != 1]
+    found = lacks(heavy)
+    assert found.shape == (len(heavy),)
+    assert (found >= 0).all()
+    assert found.sum() == hydrogens(heavy) == hydrogens(heavy[::-1])
 
 
 def test_double_bonds_of_a_ring_take_turns():
