@@ -119,7 +119,7 @@ def test_a_run_is_named_after_its_data(tmp_path, data, name):
     (tmp_path / "one.png").touch()
     path = data_path(data)
     assert ".." not in path.parts
-    assert _new_path(SimpleNamespace(data=SimpleNamespace(path=str(path)))) == Path("runs", name)
+    assert _new_path(SimpleNamespace(data=SimpleNamespace(path=str(path)), modality=SimpleNamespace(use="image"))) == Path("runs", name)
 
 
 def test_a_traceback_only_when_asked_for(call):

@@ -30,7 +30,8 @@ def specs(name: str) -> list:
     return [spec for plural in KINDS.values() for spec in getattr(plugin, f"difftool_{plural}", list)()]
 
 
-RECIPES = [spec for name in NAMES for spec in specs(name) if spec.target.endswith(".toml")]
+FILES = [spec for name in NAMES for spec in specs(name) if spec.target.endswith(".toml")]
+RECIPES = [spec for spec in FILES if "/cascades/" not in spec.target.replace(":", "/")]
 PARTS = [spec for name in NAMES for spec in specs(name) if not spec.target.endswith(".toml")]
 
 
@@ -81,6 +82,6 @@ def test_recipes_resolve_without_a_fault(spec):
     assert registry.load(registry.get("backbone", config.backbone.use))
 
 
-def test_every_recipe_file_is_offered():
-    on_disk = {path.relative_to(PLUGINS / name).as_posix() for name in NAMES for path in (PLUGINS / name).glob("*/recipes/*.toml")}
-    assert on_disk == {spec.target.replace(":", "/") for spec in RECIPES}
+def test_every_recipe_and_cascade_file_is_offered():
+    on_disk = {path.relative_to(PLUGINS / name).as_posix() for name in NAMES for path in (PLUGINS / name).glob("*/*/*.toml")}
+    assert on_disk == {spec.target.replace(":", "/") for spec in FILES}
