@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,10 +137,15 @@ def _sampled(
     """One stage's samples, and what was written of them; the last stage's are not kept."""
     made, last = chain.grant(number, parts, low, told), number == len(chain.links) - 1
     if folder is None:
-        return list(_unwritten(made, chain.links[number].name)), {}
+        return [_told(one, told, made) for one in _unwritten(made, chain.links[number].name)], {}
     kept: list[Generated] = []
-    written = _written(made, folder, on_sample, None if last else kept)
+    written = _written(made, folder, on_sample, told, None if last else kept)
     return kept, written
+
+
+def _told(one: Generated, told: Sequence[Told], made: Granted) -> Generated:
+    """The sample with what was said of what it refines: a stage that does not ask for the class makes a sample of that class all the same."""
+    return replace(one, cond={**told[one.index - made.request.start], **one.cond}) if told else one
 
 
 def _unwritten(made: Granted, name: str) -> Iterator[Generated]:
@@ -161,10 +167,17 @@ def _numbered(root: Path) -> Path:
     return root / str(number)
 
 
-def _written(made: Granted, folder: Path, on_sample: Callable[[str], None] | None, kept: list[Generated] | None = None) -> dict[str, Any]:
+def _written(
+    made: Granted,
+    folder: Path,
+    on_sample: Callable[[str], None] | None,
+    told: Sequence[Told] = (),
+    kept: list[Generated] | None = None,
+) -> dict[str, Any]:
     """Draw the samples and write each as it is done: files, a table of their conditions, and a sheet of the first ones.
 
     Args:
+        told: conditions of what each of them refines; empty where they refine nothing.
         kept: takes in the samples, for whoever needs them as they are.
     """
     from ..engine.generate import generate
@@ -174,7 +187,7 @@ def _written(made: Granted, folder: Path, on_sample: Callable[[str], None] | Non
     shown: list[Generated] = []
     drawn = generate(made.stage, request)
     try:
-        for one in counted(drawn, request.n, "sampling"):
+        for one in (_told(one, told, made) for one in counted(drawn, request.n, "sampling")):
             folder.mkdir(parents=True, exist_ok=True)  # not before: a request may be refused when it is first looked at
             stem = folder / f"{one.index:06d}{_label(one.cond)}"
             file = modality.write(one.example, stem, {**made.info, "index": one.index, **_known(one.cond)}, request.shape)

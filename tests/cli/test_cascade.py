@@ -363,3 +363,13 @@ def test_processes_that_are_started_together_train_one_stage(capsys, monkeypatch
     assert call(*TRAIN, "--run", "runs/together") == 2
     assert "add --stage NAME" in capsys.readouterr().err
     assert not Path("runs/together").exists()
+
+
+def test_a_sample_is_of_the_class_of_what_it_refines(tmp_path, monkeypatch):
+    """Whether its own stage asks for the class or not: the name and the table say it."""
+    monkeypatch.chdir(tmp_path)
+    Path("blind.toml").write_text(TWO + '[stage.conditions.class]\nuse = "none"\n')
+    assert call("train", "blind.toml", str(pictures()), *WORDS, "--steps", "2") == 0
+    assert call("sample", "-n", "2", "--cond", "class=left,above", "-o", "made") == 0
+    assert sorted(examples("made")) == ["000000-left.png", "000001-above.png"]
+    assert Path("made/metadata.csv").read_text().splitlines()[1:] == ["000000-left.png,left", "000001-above.png,above"]
