@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from .batch import Batch
@@ -30,6 +31,12 @@ class Bridge(ABC):
     def conditions(self) -> tuple[Condition, ...]:
         """What the stage is conditional on because of the bridge, such as channels and their noise level. A user cannot give them."""
 
+    def level(self, name: str) -> tuple[Condition, ...]:
+        """The condition that tells the noise on what is shown, for ``conditions``; none where there is never any."""
+        if not self.highest:
+            return ()
+        return (Condition(name, "number", mean=self.highest / 2, std=self.highest / 12**0.5, low=0.0, high=self.highest),)
+
     @abstractmethod
     def fit(self, earlier: Description) -> None:
         """Raises UsageError where the raw data of an earlier stage is not what ``degrade`` makes: its shape, its type, its rate."""
@@ -41,13 +48,13 @@ class Bridge(ABC):
         What ``show`` needs to know beside them lies in ``cond``, as in what ``template`` makes.
         """
 
-    @abstractmethod
     def augment(self, low: Batch, rng: Rng) -> Batch:
         """Random faults of degraded training examples, such as blur, in raw units. Returns the batch itself when nothing is asked for."""
+        return low
 
-    @abstractmethod
     def levels(self, n: int, rng: Rng) -> Tensor:
-        """``[n]``: the noise levels of a training batch, as sigma in model units."""
+        """``[n]``: the noise levels of a training batch, as sigma in model units: uniform up to ``highest``."""
+        return self.highest * rng.uniform((n,)) if self.highest else torch.zeros(n, device=rng.device)
 
     @abstractmethod
     def show(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
@@ -69,9 +76,9 @@ class Bridge(ABC):
         """Raw samples that were made of ``low`` without noise, changed as little as it takes for ``degrade`` to make ``low`` of them again."""
         return raw
 
-    @abstractmethod
     def crop(self, batch: Batch, rng: Rng) -> Batch:
         """Random parts of an encoded training batch, all its tensors cut alike. Returns the batch itself when nothing is asked for."""
+        return batch
 
     @abstractmethod
     def template(self, low: np.ndarray, raw: Batch) -> tuple[Batch, Batch]:

@@ -40,6 +40,27 @@ SETS = [
 ]
 
 
+TWO = """
+modality = "image"
+
+[[stage]]
+name = "base"
+[stage.modality]
+size = 4
+
+[[stage]]
+name = "x2"
+level = 0.1
+[stage.modality]
+size = 8
+[stage.bridge]
+use = "resample"
+factors = [1, 2, 2]
+augment = 0.5
+"""
+"""A cascade of two stages on these pictures."""
+
+
 @lru_cache(maxsize=1)
 def registry() -> Registry:
     return Registry.load_all()

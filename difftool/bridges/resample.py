@@ -61,10 +61,7 @@ class Resample(Bridge):
     # --- what the stage is told ---------------------------------------------------------------------------------------
 
     def conditions(self) -> tuple[Condition, ...]:
-        low = Condition(LOW, "channels", width=self.width)
-        if not self.highest:
-            return (low,)
-        return low, Condition(LEVEL, "number", mean=self.highest / 2, std=self.highest / 12**0.5, low=0.0, high=self.highest)
+        return Condition(LOW, "channels", width=self.width), *self.level(LEVEL)
 
     def show(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
         """With the condition ``low``, channels of unit variance at the positions of the encoded example, and its level."""
@@ -114,9 +111,6 @@ class Resample(Bridge):
         if strongest:
             x = compressed(x, low.mask, [axis.at for axis in self.axes], strongest * rng.uniform((len(low),)))
         return low.with_x(_as(x, low.mask, low.x.dtype))
-
-    def levels(self, n: int, rng: Rng) -> Tensor:
-        return self.highest * rng.uniform((n,)) if self.highest else torch.zeros(n, device=rng.device)
 
     def crop(self, batch: Batch, rng: Rng) -> Batch:
         return cropped(batch, self.parts, rng) if self.parts else batch

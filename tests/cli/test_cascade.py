@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small import SETS, alike, call, examples, pictures, same
+from small import SETS, TWO, alike, call, examples, pictures, same
 
 from difftool import Batch, Denoiser, Item, assemble
 from difftool.cli.given import read_low
@@ -20,24 +20,6 @@ from difftool.cli.wish import Wish
 from difftool.engine import fit
 from difftool.files import alone
 
-TWO = """
-modality = "image"
-
-[[stage]]
-name = "base"
-[stage.modality]
-size = 4
-
-[[stage]]
-name = "x2"
-level = 0.1
-[stage.modality]
-size = 8
-[stage.bridge]
-use = "resample"
-factors = [1, 2, 2]
-augment = 0.5
-"""
 LEARNING = ["optimizer.lr=0.02", "ema.halflife=[1]"]
 """So fast that what a stage is shown makes a difference after a few steps."""
 

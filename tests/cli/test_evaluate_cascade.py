@@ -8,29 +8,11 @@ from pathlib import Path
 
 import pytest
 from measures import BRIGHTNESS, give_metrics
-from small import SETS, call, pictures
+from small import SETS, TWO, call, pictures
 
 import difftool_image.plugin
 from difftool.engine import generate as module
 
-TWO = """
-modality = "image"
-
-[[stage]]
-name = "base"
-[stage.modality]
-size = 4
-
-[[stage]]
-name = "x2"
-level = 0.3
-[stage.modality]
-size = 8
-[stage.bridge]
-use = "resample"
-factors = [1, 2, 2]
-augment = 0.5
-"""
 WORDS = [word for setting in SETS if "size" not in setting for word in ("--set", setting)]
 
 
@@ -40,7 +22,7 @@ def place(tmp_path_factory):
     shutil.copytree(pictures(), folder / "data")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        Path("two.toml").write_text(TWO)
+        Path("two.toml").write_text(TWO.replace("level = 0.1", "level = 0.3"))
         assert call("train", "two.toml", "data", *WORDS, "--steps", "4") == 0
     return folder
 

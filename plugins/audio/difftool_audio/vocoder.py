@@ -49,10 +49,7 @@ class Vocoder(Bridge):
     # --- what the stage is told ---------------------------------------------------------------------------------------
 
     def conditions(self) -> tuple[Condition, ...]:
-        low = Condition(LOW, "channels", width=self.channels * self.mels)
-        if not self.highest:
-            return (low,)
-        return low, Condition(LEVEL, "number", mean=self.highest / 2, std=self.highest / 12**0.5, low=0.0, high=self.highest)
+        return Condition(LOW, "channels", width=self.channels * self.mels), *self.level(LEVEL)
 
     def show(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
         """With the condition ``low``: each channel's bands, from -2 at the floor to 2 at full scale, between frames on straight lines."""
@@ -102,18 +99,6 @@ class Vocoder(Bridge):
     def degrade(self, raw: Batch) -> Batch:
         """The sounds themselves: nothing but their bands is shown."""
         return Batch(raw.x, mask=raw.mask)
-
-    def augment(self, low: Batch, rng: Rng) -> Batch:
-        del rng
-        return low
-
-    def levels(self, n: int, rng: Rng) -> Tensor:
-        return self.highest * rng.uniform((n,)) if self.highest else torch.zeros(n, device=rng.device)
-
-    def crop(self, batch: Batch, rng: Rng) -> Batch:
-        """Nothing: the modality cuts parts of ``modality.seconds``, and sounds of any length are made."""
-        del rng
-        return batch
 
     # --- sizes ---------------------------------------------------------------------------------------------------------
 

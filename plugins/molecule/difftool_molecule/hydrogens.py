@@ -56,10 +56,7 @@ class Hydrogens(Bridge):
     # --- what the stage is told ---------------------------------------------------------------------------------------
 
     def conditions(self) -> tuple[Condition, ...]:
-        lacks = Condition(LACKS, "channels", width=MOST)
-        if not self.highest:
-            return (lacks,)
-        return lacks, Condition(LEVEL, "number", mean=self.highest / 2, std=self.highest / 12**0.5, low=0.0, high=self.highest)
+        return Condition(LACKS, "channels", width=MOST), *self.level(LEVEL)
 
     def show(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
         """With the heavy atoms first, known and at the places that ``low`` has them at; of the hydrogens all is known but their places.
@@ -100,19 +97,6 @@ class Hydrogens(Bridge):
         taken = (real & ~mask)[..., 0].long()
         lacks = torch.zeros_like(taken).scatter_add_(1, _nearest(x[..., :AXES], mask), taken)
         return Batch(x * mask, {LACKS: lacks}, mask)
-
-    def augment(self, low: Batch, rng: Rng) -> Batch:
-        """Nothing: noise is the one fault, and its level is told."""
-        del rng
-        return low
-
-    def levels(self, n: int, rng: Rng) -> Tensor:
-        return self.highest * rng.uniform((n,)) if self.highest else torch.zeros(n, device=rng.device)
-
-    def crop(self, batch: Batch, rng: Rng) -> Batch:
-        """Nothing: molecules are learnt whole."""
-        del rng
-        return batch
 
     # --- sizes ---------------------------------------------------------------------------------------------------------
 
