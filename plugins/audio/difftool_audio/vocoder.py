@@ -64,16 +64,19 @@ class Vocoder(Bridge):
         return batch.with_x(self.representation.space.project(white[..., : batch.x.shape[2]], batch.mask))
 
     def restore(self, batch: Batch) -> Batch:
-        """With its spectrum again, and then with the very bands: what is given is not made. A frequency in no band stays as it was made."""
+        """With its spectrum again, and then, unless noise was added to them, with the very bands: what is given is not made.
+
+        A frequency in no band stays as it was made.
+        """
         frames, n = self.bands.frames, batch.x.shape[2]
         sound = frames.inverse(frames.transform(batch.x) * self._spectrum(batch)) / self._unit
         bank, scale = self.bands.bank(sound.device), self.representation.scale
+        kept = self.heard.to(sound.device) & expand_as(batch.cond.get(LEVEL, sound.new_zeros(len(sound))) == 0, sound.unsqueeze(3))
         given = (self._bands(batch).exp() - self.bands.floor).clamp_min(0) * scale
         for _ in range(KEPT):
             spectrum = frames.transform(sound)
             size = spectrum.abs().clamp_min(TINY)
-            heard = torch.where(self.heard.to(size.device), spread(given, bank, size), size)
-            sound = frames.inverse(spectrum / size * heard)
+            sound = frames.inverse(spectrum / size * torch.where(kept, spread(given, bank, size), size))
         return batch.with_x(self.representation.space.project(sound[..., :n], batch.mask))
 
     def _bands(self, batch: Batch) -> Tensor:

@@ -75,6 +75,17 @@ def test_whatever_is_made_has_the_bands_that_were_shown():
     assert (wanted - noise).abs().mean() > 1
 
 
+def test_bands_that_noise_was_added_to_are_not_kept():
+    raw = Batch(tilted(0.1))
+    bridge = built(raw.x, augment=0.5)
+    noisy = bridge.show(raw, raw, torch.tensor([0.0, 0.5, 0.0, 0.5]), Stream(0, "show"))
+    made = noisy.with_x(RMS * torch.randn(raw.x.shape, generator=torch.Generator().manual_seed(2)))
+    found = bridge.bands(bridge.representation.decode(bridge.restore(made)))
+    error = (bridge._bands(noisy) - found)[..., 2:-2].abs().mean((1, 2, 3))
+    assert (error[::2] < 0.2).all()
+    assert (error[1::2] > 0.3).all()
+
+
 def test_only_the_bands_are_shown():
     """A sound turned upside down has the bands of the sound."""
     raw = Batch(SOUND)
