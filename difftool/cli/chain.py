@@ -109,9 +109,13 @@ class Chain:
         before = ", ".join(str(earlier.path) for earlier in self.links[:number])
         return replace(made, info={**made.info, **({"refines": before} if before else {})})
 
-    def given(self, low: Sequence[np.ndarray], told: Sequence[Told]) -> Chain:
-        """The same stages, of which the first refines these, one for each sample."""
-        links = [replace(link, wish=replace(link.wish, n=len(low))) for link in self.links]
+    def given(self, low: Sequence[np.ndarray], told: Sequence[Told], agree: bool = False) -> Chain:
+        """The same stages, of which the first refines these, one for each sample.
+
+        Args:
+            agree: they are no model's, and samples shall agree with them.
+        """
+        links = [replace(link, wish=replace(link.wish, n=len(low), agree=agree)) for link in self.links]
         return Chain(links, self.root, low, told)
 
 
@@ -161,7 +165,7 @@ def chain_of(ask: Ask, wish: Wish, parts: Registry) -> Chain:
     at = [(wish.start + i) % len(items) for i in range(n)]
     low = {i: read_low(items[i], modality, links[0], earlier is None, ask.as_trained) for i in dict.fromkeys(at)}
     tell_larger(low.values(), usual_low(links[0], earlier))
-    links = [replace(link, wish=replace(link.wish, n=n)) for link in links]
+    links = [replace(link, wish=replace(link.wish, n=n, agree=True)) for link in links]
     return Chain(links, root, [low[i] for i in at], [told_of(items[i], links[0]) for i in at])
 
 

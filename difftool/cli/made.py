@@ -63,4 +63,4 @@ def refining(chain: Chain, data: Drawn) -> Chain:
         assert link.bridge is not None  # each refines the one before it, or what is given
         low = degraded(link.bridge, low)
     told = data.told(chain.links[0], n)
-    return chain.given(low, told)
+    return chain.given(low, told, agree=True)

@@ -46,6 +46,7 @@ class Wish:
         under, over: of a stage of a cascade, settings that flags and sets lie over, and such as lie over them.
         low: what a later stage refines, one raw example of the earlier stage for each sample.
         level: noise added to what is shown of it.
+        agree: samples shall agree with it, as it is no model's.
         experts: models that take over where there is less noise than a level, with that level.
     """
 
@@ -63,6 +64,7 @@ class Wish:
     over: Sequence[Layer] = ()
     low: Sequence[np.ndarray] = ()
     level: float = 0.0
+    agree: bool = False
     experts: Sequence[tuple[float, Path]] = ()
 
 
@@ -330,7 +332,7 @@ def _request(stage: Stage, config: Config, shape: Options, wish: Wish) -> Sample
         labels = [name for name in stage.denoiser.conditioners if stage.description.conditions[name].kind == "label"]
         cond |= {name: ["all"] for name in labels if name not in cond}
     settings = {"guidance": config.guidance, "shape": shape, **config.sample.model_dump()}
-    return SampleRequest(wish.n, seed=wish.seed, start=wish.start, cond=cond, low=wish.low, level=wish.level, **settings)
+    return SampleRequest(wish.n, seed=wish.seed, start=wish.start, cond=cond, low=wish.low, level=wish.level, agree=wish.agree, **settings)
 
 
 def _provenance(path: Path, config: Config, wish: Wish) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class SampleRequest:
         shape: the modality's own wishes (a size, a length).
         low: what a later stage of a cascade refines: for each sample, one raw example of the earlier stage.
         level: noise added to what is shown of ``low``, as sigma in model units.
+        agree: ``low`` is right, and samples shall agree with it where no noise is added; else its faults may be mended.
         rounds: how often each step is taken.
         tile, overlap: as in the config table ``sample``.
     """
@@ -53,6 +54,7 @@ class SampleRequest:
     shape: Options = field(default_factory=NoOptions)
     low: Sequence[np.ndarray] = ()
     level: float = 0.0
+    agree: bool = False
     rounds: int = 1
     tile: Tile = "auto"
     overlap: float = 0.25
@@ -169,7 +171,7 @@ def _solved(
         return unpadded(stage.representation.decode(made).x.cpu(), shapes)
     x = stage.representation.decode(stage.bridge.restore(made)).x[tuple(slice(n) for n in shapes.x.shape)]
     raw = Batch(x, mask=None if shapes.mask is None else shapes.mask.to(x.device))
-    return unpadded((raw if request.level else stage.bridge.agree(raw, low)).x.cpu(), shapes)
+    return unpadded((stage.bridge.agree(raw, low) if request.agree and not request.level else raw).x.cpu(), shapes)
 
 
 def unpadded(x: Tensor, shapes: Batch) -> list[np.ndarray]:

@@ -340,3 +340,12 @@ def test_what_a_bridge_says_is_known_is_kept():
     given = low(3)
     for one, corner in zip(made(stage, given), given, strict=True):
         assert np.array_equal(one[:, :4, :4], corner)
+
+
+@pytest.mark.parametrize(("agree", "level"), [(True, 0.0), (True, 0.3), (False, 0.0)])
+def test_samples_agree_with_what_is_right(stage, agree, level):
+    """Whatever the network makes; where noise was added, or a model made it, it is not trusted to the digit."""
+    given = [np.full((3, 4, 4), 100 + 10 * i, np.uint8) for i in range(4)]
+    again = stage.bridge.degrade(Batch(torch.from_numpy(np.stack(made(stage, given, level=level, agree=agree))))).x.numpy()
+    error = np.abs(again.astype(float) - np.stack(given)).mean()  # what would be beyond black or white is cut off
+    assert (error < 2) == (agree and not level)
