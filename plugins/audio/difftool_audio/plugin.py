@@ -89,7 +89,7 @@ def _recipe(known: str, summary: str) -> RecipeSpec:
 
 CASCADES = {
     "4k-16k": "samples at 4 kHz, then at 16, in half an hour of a CPU",
-    "vocoder": "a spectrogram, then its sound, in three quarters of an hour of a CPU",
+    "vocoder": "a spectrogram, then its sound, in half an hour of a CPU",
 }
 
 
