@@ -19,10 +19,10 @@ from ..options import NoOptions, Options
 from ..rng import Streams, generator
 from ..stage import Stage
 from .capture import captured
-from .options import GuidanceOptions
+from .options import GuidanceOptions, Tile
 from .refine import alike, require_low
 from .rounds import solve
-from .tiling import Tile, in_tiles, require_tile
+from .tiling import in_tiles, require_tile
 
 ALL = "all"
 

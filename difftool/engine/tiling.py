@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import Literal
 
 from ..errors import UsageError
 from ..stage import Stage
 from ..tiles import Tiled
-
-Tile = Literal["auto", "off"] | tuple[int, ...]
+from .options import Tile
 
 
 def in_tiles(stage: Stage, denoiser, sizes: Sequence[int], tile: Tile, overlap: float, most: int):
