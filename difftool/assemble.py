@@ -69,7 +69,7 @@ def make_bridge(
 
 
 MEASURED = 512
-"""Examples that a representation is shown to measure what it needs; many are parts of longer ones, drawn as in training."""
+"""Examples that a representation or a bridge is shown to measure what it needs; many are parts of longer ones, drawn as in training."""
 
 ENTRIES = 1 << 27
 """Numbers in them, at most: 47 minutes of mono at 48 kHz, which take seconds to measure."""
@@ -81,7 +81,7 @@ def open_dataset(
     """The data that a config names, decoded into the cache, and the config with everything settled that the data decides.
 
     Args:
-        measured: what the representation measured when the run began; None to measure it now.
+        measured: what the representation and the bridge measured when the run began; None to measure it now.
 
     Raises:
         DataError: nothing usable, or too much of it unreadable.
@@ -127,13 +127,11 @@ def source_of(config: Config) -> str:
 
 
 def _measured(config: Config, registry: Registry, dataset: Dataset) -> Mapping[str, Any]:
-    """What the representation needs to know of the data; it is kept, so that every process of a run has the very same numbers."""
-    part, description = config.representation, dataset.description
+    """What the representation and the bridge need to know of the data; it is kept, so that every process of a run has the very same numbers."""
+    description, parts = dataset.description, {"representation": config.representation, "bridge": config.bridge}
     about = [
         __version__,
-        registry.provider(registry.get("representation", part.use)).package,
-        part.use,
-        part.options.model_dump(mode="json"),
+        *(_provenance(registry, kind, part) for kind, part in parts.items() if part.use != NONE),
         config.modality.options.model_dump(mode="json"),
         description.to_json(),
     ]
@@ -141,9 +139,16 @@ def _measured(config: Config, registry: Registry, dataset: Dataset) -> Mapping[s
     with suppress(FileNotFoundError, ValueError):
         return json.loads(note.read_text(encoding="utf-8"))
     found = make_representation(config, registry, description).measure(_some_batches(dataset))
+    if bridge := make_bridge(config, registry, replace(description, measured=found)):
+        found = {**found, **bridge.measure(_some_batches(dataset))}
     if found:
         write_text(note, json.dumps(found))
     return found
+
+
+def _provenance(registry: Registry, kind: str, part: Part) -> list[Any]:
+    """Where a part comes from, and its settings."""
+    return [registry.provider(registry.get(kind, part.use)).package, part.use, part.options.model_dump(mode="json")]
 
 
 def _some_batches(dataset: Dataset) -> Iterator[Batch]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +38,10 @@ class Bridge(ABC):
         if not self.highest:
             return ()
         return (Condition(name, "number", mean=self.highest / 2, std=self.highest / 12**0.5, low=0.0, high=self.highest),)
+
+    def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
+        """What the bridge needs to know of the data, as JSON, as of ``Representation.measure`` and kept beside that; empty for nothing."""
+        return {}
 
     @abstractmethod
     def fit(self, earlier: Description) -> None:

@@ -93,7 +93,7 @@ class Description:
         count: number of examples.
         conditions: by name.
         extra: what the modality knows of the data and needs again when sampling (JSON values only).
-        measured: what the representation measured on the data, such as its mean (JSON values only).
+        measured: what the representation and the bridge measured on the data, such as its mean (JSON values only).
         fingerprint: hash of the decoded examples and their columns; a resumed run says so where it is another.
     """
 

@@ -23,6 +23,11 @@ class ResampleOptions(Options):
         "area", description="area means, every n-th entry, or sinc, which keeps a band of frequencies; one for all axes, or one each"
     )
     up: Up | tuple[Up, ...] = Field("linear", description="how what lies between is filled in; one for all axes, or one each")
+    residual: bool = Field(
+        False,
+        description="make what the filled-in example lacks, at the scale that is measured of it, instead of the whole example: a stage "
+        "learns faster what is faint, and keeps to what it is shown",
+    )
     augment: NonNegativeFloat = Field(
         0.0,
         description="noise that training adds to what is shown, as sigma, at most: samples may then add some, which hides the faults of the "

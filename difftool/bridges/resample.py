@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,10 +23,13 @@ from .crop import cropped
 from .options import ResampleOptions
 from .resampling import Axis
 
-LOW, LEVEL = "low", "low_level"
+LOW, LEVEL, MISSING = "low", "low_level", "missing"
 
 SPREAD = 0.5
 """The spread that representations bring data to. What lies beside a noisy example is brought to unit variance, as that is itself."""
+
+FAINTEST = 1e-3
+"""Spread below which what is missing is not made larger: less than a byte's rounding."""
 
 
 class Resample(Bridge):
@@ -33,6 +38,9 @@ class Resample(Bridge):
     What is filled in is a raw example of the stage's own size, and encoded as such. So every representation serves, latents and spectra
     among them. Then noise is added, and its level is told: the stage learns how far to trust what it is shown, and in sampling the level
     is free   (Ho et al. 2022, arXiv:2106.15282, Sec. 4; Saharia et al. 2022, arXiv:2205.11487).
+
+    With ``residual``, ``x`` is what the example has beyond what is shown, brought to unit scale   (Li et al. 2021, arXiv:2104.14951,
+    Sec. 3.3): what is coarse is given exactly, and the noise levels that matter are those of the detail, however faint that is.
     """
 
     def __init__(self, options: ResampleOptions, description: Description, representation: Representation) -> None:
@@ -55,6 +63,7 @@ class Resample(Bridge):
         self.width = channels
         self.options, self.description, self.representation = options, description, representation
         self.highest, self.parts = options.augment, options.crop
+        self.missing = float(description.measured.get(MISSING, SPREAD))
         self.factors = [max(factor, 1) for factor in options.factors]
         self.axes = [Axis(i + 1, options.factors[i], options.way("down", i), options.way("up", i)) for i in options.axes()]
 
@@ -63,15 +72,41 @@ class Resample(Bridge):
     def conditions(self) -> tuple[Condition, ...]:
         return Condition(LOW, "channels", width=self.width), *self.level(LEVEL)
 
+    def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
+        """With ``residual``, the spread of what the filled-in example lacks, in model units."""
+        if not self.options.residual:
+            return {}
+        squares = [square for batch in raw for square in self._lacking(batch).tolist()]
+        return {MISSING: max(math.sqrt(math.fsum(squares) / max(len(squares), 1)), FAINTEST)}
+
+    def _lacking(self, raw: Batch) -> Tensor:
+        """``[b]``: the mean square, in model units, of what each example has beyond the filled-in one."""
+        whole, filled = (self.representation.encode(raw.with_x(x)) for x in (raw.x, self.lift(self.degrade(raw), raw)))
+        return self.representation.space.mean_square(whole.x - filled.x, whole.mask)
+
     def show(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
         """With the condition ``low``, channels of unit variance at the positions of the encoded example, and its level."""
         batch = self.representation.encode(raw)
-        x = self.representation.encode(raw.with_x(self.lift(low, raw))).x
-        scale = (SPREAD**2 + level.square()).rsqrt()  # Karras et al. 2022, Table 1, c_in
-        if not self.highest:
-            return batch.with_cond(**{LOW: expand_as(scale, x) * x})
-        noise = self.representation.space.noise(x.shape, rng, batch.mask)
-        return batch.with_cond(**{LOW: expand_as(scale, x) * (x + expand_as(level, x) * noise), LEVEL: level})
+        x, told = self.representation.encode(raw.with_x(self.lift(low, raw))).x, {}
+        if self.highest:
+            x, told = x + expand_as(level, x) * self.representation.space.noise(x.shape, rng, batch.mask), {LEVEL: level}
+        batch = batch.with_cond(**{LOW: expand_as(self._unit(level), x) * x}, **told)
+        return batch.with_x((batch.x - x) * expand_as(self._gain(level), x)) if self.options.residual else batch
+
+    def restore(self, batch: Batch) -> Batch:
+        """With ``residual``, on top of what was shown."""
+        if not self.options.residual:
+            return batch
+        x, level = batch.x, batch.cond.get(LEVEL, batch.x.new_zeros(len(batch)))
+        return batch.with_x(x / expand_as(self._gain(level), x) + batch.cond[LOW] / expand_as(self._unit(level), x))
+
+    def _unit(self, level: Tensor) -> Tensor:
+        """``[b]``: what brings the shown example to unit variance   (Karras et al. 2022, Table 1, c_in)."""
+        return (SPREAD**2 + level.square()).rsqrt()
+
+    def _gain(self, level: Tensor) -> Tensor:
+        """``[b]``: what brings the residual, in which the noise on what is shown is missing as well, to the spread of data."""
+        return SPREAD * (self.missing**2 + level.square()).rsqrt()
 
     def lift(self, low: Batch, raw: Batch) -> Tensor:
         """``low.x`` with as many entries as ``raw.x``, float32 in raw units: what a stage that learnt nothing would make of it."""

@@ -12,6 +12,7 @@ SOUNDS = (torch.randn(2, 1, 4001, generator=torch.Generator().manual_seed(0)) * 
 RATES = {"extra": {"rate": 16000}, "earlier": {"rate": 4000}}
 
 TestPicture = bridge_contract("resample", PICTURES, "pixels", options={"factors": (1, 2, 3), "augment": 0.5, "blur": 1.0, "crop": (4, 5)})
+TestResidual = bridge_contract("resample", PICTURES, "pixels", options={"factors": (1, 2, 3), "augment": 0.5, "residual": True})
 TestPlain = bridge_contract("resample", PICTURES, "pixels", options={"factors": (0, 4, 4), "up": "nearest"})
 TestClip = bridge_contract(
     "resample", CLIPS, "frames", options={"factors": (4, 1, 2, 2), "down": ("every", "area", "area", "area"), "augment": 1.0, "crop": (3,)}

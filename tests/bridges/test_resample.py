@@ -99,6 +99,41 @@ def test_an_even_example_is_shown_as_it_is_encoded():
     torch.testing.assert_close(shown, 2 * Pixels(None, PICTURE).encode(raw).x)
 
 
+def residual(bridge: Resample) -> Resample:
+    """One that makes what is missing, with what it measures of the noise."""
+    measured = {**bridge.description.measured, **bridge.measure([noise()])}
+    return Resample(bridge.options, replace(bridge.description, measured=measured), bridge.representation)
+
+
+def test_what_is_missing_is_brought_to_unit_scale_whatever_noise_is_shown():
+    bridge, raw = residual(pictures(residual=True, augment=1.0)), noise()
+    low = bridge.degrade(raw)
+    for level in (0.0, 0.3, 1.0):
+        x = bridge.show(low, raw, torch.full((4,), level), Stream(0, "t")).x
+        assert x.square().mean().sqrt().item() == pytest.approx(0.5, rel=0.05)
+
+
+def test_what_is_missing_and_what_is_shown_make_the_whole_again():
+    """At each example's own level, noise and all."""
+    bridge, raw = residual(pictures(residual=True, augment=1.0)), noise()
+    batch = bridge.show(bridge.degrade(raw), raw, torch.tensor([0.0, 0.2, 0.6, 1.0]), Stream(0, "t"))
+    torch.testing.assert_close(bridge.restore(batch).x, Pixels(None, PICTURE).encode(raw).x, atol=1e-5, rtol=0)
+
+
+def test_nothing_made_is_the_filled_in_example():
+    bridge, raw = residual(pictures(residual=True)), noise()
+    low = bridge.degrade(raw)
+    batch = bridge.show(low, raw, torch.zeros(4), Stream(0, "t"))
+    filled = Pixels(None, PICTURE).encode(raw.with_x(bridge.lift(low, raw)))
+    torch.testing.assert_close(bridge.restore(batch.with_x(torch.zeros_like(batch.x))).x, filled.x)
+
+
+def test_of_even_examples_next_to_nothing_is_missing():
+    even = Batch(torch.full((2, 3, 9, 12), 200, dtype=torch.uint8))
+    assert pictures(residual=True).measure([even]) == {"missing": 1e-3}
+    assert pictures().measure([even]) == {}
+
+
 def test_blur_lowers_contrast_by_each_example_s_own_width_and_keeps_the_mean():
     bridge = pictures(blur=2.0)
     low = bridge.degrade(noise(1)).map(lambda t: t.expand(16, *t.shape[1:]))
