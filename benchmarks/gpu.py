@@ -15,11 +15,13 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -27,7 +29,7 @@ from common import Work, emit
 from torch import Tensor, nn
 from train_step import DENOISING_DIFFUSION_PYTORCH, DIFFUSERS
 
-from difftool.assemble import build_stage, make_modality
+from difftool.assemble import build_stage, make_bridge, make_modality
 from difftool.batch import Batch
 from difftool.config import gather, resolve
 from difftool.description import Condition, Description
@@ -39,6 +41,7 @@ from difftool.engine.generate import SampleRequest, generate
 from difftool.engine.options import GuidanceOptions, TrainOptions
 from difftool.engine.preview import preview
 from difftool.engine.step import Loss, TrainStep
+from difftool.expert import Expert
 from difftool.registry import Registry
 from difftool.rng import Stream
 from difftool.stage import Stage
@@ -77,7 +80,10 @@ def make_stage(registry: Registry, recipe: str, sets: list[str], conditional: bo
     modality = make_modality(config, registry)
     shape, extra, own = modality.describe(np.array([[3, 32, 32]]))
     conditions = {**(CONDITIONS if conditional else {}), **{c.name: c for c in own}}
-    return build_stage(config, registry, Description(shape, "uint8", 1000, conditions, extra), DEVICE, modality)
+    description = Description(shape, "uint8", 1000, conditions, extra)
+    bridge = make_bridge(config, registry, description)
+    shown = {c.name: c for c in bridge.conditions()} if bridge else {}
+    return build_stage(config, registry, replace(description, conditions={**conditions, **shown}), DEVICE, modality)
 
 
 def training(stage: Stage, mode: str | None = None) -> TrainStep:
@@ -190,7 +196,7 @@ def check_compile(registry: Registry) -> Facts:
     require(graphs >= 1, "nothing was compiled: torch.compile fell back to the plain network (is triton installed?)")
     require(not breaks, f"the graph breaks: {breaks}")
     with TemporaryDirectory() as folder:
-        preview(step, RunFolder(Path(folder)), 4)
+        preview(step, cast(Any, None), RunFolder(Path(folder)), 4)  # from noise alone: the data is not looked at
     losses(step, raw, 4, 6)
     again = counters["stats"]["unique_graphs"]
     require(again == graphs, f"{again - graphs} more graphs were compiled by a preview or after it")
@@ -341,6 +347,29 @@ def check_sampling(registry: Registry) -> Facts:
     return {"largest_mean_difference_in_levels": max(gaps)}
 
 
+def check_cascade(registry: Registry) -> Facts:
+    """A stage that refines, in tiles and with an expert, on recorded graphs: the samples that the plain networks make."""
+    stage, expert = refining_stage(registry), refining_stage(registry)
+    for one in (stage, expert):
+        shake(one.denoiser)
+    stage = replace(stage, experts=(Expert(0.5, expert.denoiser, expert.process.density),))
+    low = list(np.random.default_rng(0).integers(0, 256, (5, 3, 16, 16), np.uint8))
+    request = SampleRequest(n=5, steps=8, batch=3, low=low, level=0.1, tile=(24, 24))
+    recorded = [one.example for one in generate(stage, request)]
+    with patch("difftool.engine.generate.captured", nullcontext):
+        plain = [one.example for one in generate(stage, request)]
+    gaps = [float(abs(a.astype(int) - b.astype(int)).mean()) for a, b in zip(recorded, plain, strict=True)]
+    require(max(gaps) < 2, f"samples differ by {gaps} levels on average with and without recorded graphs")
+    require_no_waiting("a later stage", training(stage), raw_batch(stage, 16))
+    return {"largest_mean_difference_in_levels": max(gaps)}
+
+
+def refining_stage(registry: Registry) -> Stage:
+    """A small later stage of a cascade: 32 px from 16, with noise on what it is shown."""
+    sets = ['bridge.use="resample"', "bridge.factors=[1,2,2]", "bridge.augment=0.3", "bridge.residual=true", 'train.compile="off"']
+    return make_stage(registry, "tiny", [*TINY, *sets, "train.batch=16", "modality.augment=0"])
+
+
 def check_resume(registry: Registry) -> Facts:
     """Six steps, and three steps saved and resumed for three: the same weights, averages and moments up to the order of sums."""
     sets = ('train.precision="fp32"', "train.batch=16")
@@ -398,6 +427,7 @@ CHECKS = (
     check_clips,
     check_capture,
     check_sampling,
+    check_cascade,
     check_resume,
     check_data_parallel,
 )

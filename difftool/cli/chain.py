@@ -230,13 +230,13 @@ def _links(found: Sequence[_Found], ask: Ask, wish: Wish, parts: Registry) -> li
     everyone, _ = stage_sets(wish.sets)
     single, faults = stage_layers(wish.sets, [stage.name for stage in found])
     links, told = list[Link](), dict[str, None]()
-    for stage in found:
+    for place, stage in enumerate(found):
         level = stage.level if ask.level is None else ask.level
         own = [single[stage.name]] if stage.name in single else []
         for layer in own:
             level = own_value(layer, "level", level, faults)
         over = [replace(layer, data={name: table for name, table in layer.data.items() if name != "level"}) for layer in own]
-        asked = replace(wish, sets=tuple(everyone), under=stage.under, over=over)
+        asked = replace(wish, sets=tuple(everyone), under=stage.under, over=over, place=max(place, 1))
         try:
             links.append(_link(stage, asked, level, parts))
         except ConfigError as error:

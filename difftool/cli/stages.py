@@ -218,7 +218,7 @@ def refuse_strangers(stages: Sequence[Met], parts: Registry) -> None:
     """Refuse stages that do not make what the next one takes; all faults at once, before any weights are made or loaded."""
     faults = list[str]()
     for earlier, stage in pairwise(stages):
-        faults += _unknown_labels(earlier, stage)
+        faults += (f"  {stage.name} after {earlier.name}: {told}" for told in _strange_conditions(earlier, stage))
         try:
             if (bridge := bridge_of(stage, parts)) is None:
                 raise UsageError("it was trained without a bridge, and can only come first.")
@@ -247,13 +247,14 @@ def beyond(level: float, bridge: Bridge) -> str:
     return f"level {level:g} is more noise than it is trained with. Ask for 0 to {bridge.highest:g}, which its bridge draws in training."
 
 
-def _unknown_labels(earlier: Met, stage: Met) -> Iterator[str]:
-    """Labels that the earlier stage makes examples of, and this one would not know."""
+def _strange_conditions(earlier: Met, stage: Met) -> Iterator[str]:
+    """Conditions of the earlier stage's examples that this one, which has them by name, would not know or take for another thing."""
     for name, condition in earlier.description.conditions.items():
         other = stage.description.conditions.get(name)
-        if other is None or condition.kind != "label" or other.kind != "label":
+        if other is None or not {condition.kind, other.kind} <= {"label", "number"}:
             continue
-        if missing := [label for label in condition.names if label not in other.names]:
+        if condition.kind != other.kind:
+            yield f"it knows {name} as a {other.kind}, and the earlier one as a {condition.kind}. Train both with one conditions.{name}.use."
+        elif missing := [label for label in condition.names if label not in other.names]:
             more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-            told = f"it does not know the {name} {', '.join(missing[:5])}{more}. Train both on the same labels."
-            yield f"  {stage.name} after {earlier.name}: {told}"
+            yield f"it does not know the {name} {', '.join(missing[:5])}{more}. Train both on the same labels."

@@ -47,6 +47,7 @@ class Wish:
         low: what a later stage refines, one raw example of the earlier stage for each sample.
         level: noise added to what is shown of it.
         agree: samples shall agree with it, as it is no model's.
+        place: of a stage that refines, its place among those of its cascade, from 1.
         experts: models that take over where there is less noise than a level, with that level.
     """
 
@@ -65,6 +66,7 @@ class Wish:
     low: Sequence[np.ndarray] = ()
     level: float = 0.0
     agree: bool = False
+    place: int = 1
     experts: Sequence[tuple[float, Path]] = ()
 
 
@@ -332,7 +334,8 @@ def _request(stage: Stage, config: Config, shape: Options, wish: Wish) -> Sample
         labels = [name for name in stage.denoiser.conditioners if stage.description.conditions[name].kind == "label"]
         cond |= {name: ["all"] for name in labels if name not in cond}
     settings = {"guidance": config.guidance, "shape": shape, **config.sample.model_dump()}
-    return SampleRequest(wish.n, seed=wish.seed, start=wish.start, cond=cond, low=wish.low, level=wish.level, agree=wish.agree, **settings)
+    low = {"low": wish.low, "level": wish.level, "agree": wish.agree, "place": wish.place}
+    return SampleRequest(wish.n, seed=wish.seed, start=wish.start, cond=cond, **low, **settings)
 
 
 def _provenance(path: Path, config: Config, wish: Wish) -> dict[str, Any]:

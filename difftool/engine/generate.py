@@ -40,6 +40,7 @@ class SampleRequest:
         low: what a later stage of a cascade refines: for each sample, one raw example of the earlier stage.
         level: noise added to what is shown of ``low``, as sigma in model units.
         agree: ``low`` is right, and samples shall agree with it where no noise is added; else its faults may be mended.
+        place: which of the stages that refine it is, from 1: what a stage refines holds the noise of those before it.
         rounds: how often each step is taken.
         tile, overlap: as in the config table ``sample``.
     """
@@ -55,6 +56,7 @@ class SampleRequest:
     low: Sequence[np.ndarray] = ()
     level: float = 0.0
     agree: bool = False
+    place: int = 1
     rounds: int = 1
     tile: Tile = "auto"
     overlap: float = 0.25
@@ -145,14 +147,19 @@ def _encoded(
     for some, *pair in alike(stage.bridge, request.low, request.start, indices, shapes):
         low, template = (batch.map(lambda t: t.to(device)) for batch in pair)
         level = torch.full((len(some),), float(request.level), device=device)
-        yield some, pair[1], stage.bridge.show(low, template, level, Streams(request.seed, "bridge", some, device=device)), low
+        yield some, pair[1], stage.bridge.show(low, template, level, Streams(request.seed, _own("bridge", request), some, device=device)), low
+
+
+def _own(purpose: str, request: SampleRequest) -> str:
+    """The stream of a stage that refines."""
+    return purpose if request.place == 1 else f"{purpose} {request.place}"
 
 
 def _solved(
     stage: Stage, denoisers: Sequence, request: SampleRequest, indices: Sequence[int], shapes: Batch, like: Batch, low: Batch | None
 ) -> list[np.ndarray]:
     """From noise to raw examples, for a template in raw units, ``shapes``, as it is encoded, ``like``, and for what they refine, ``low``."""
-    purpose = "sample" if stage.bridge is None else "refine"  # the noise of an earlier stage of the same shape is in what is refined
+    purpose = "sample" if stage.bridge is None else _own("refine", request)
     space, rng = stage.representation.space, Streams(request.seed, purpose, indices, device=like.x.device)
 
     def noise() -> Tensor:

@@ -32,7 +32,8 @@ def patchify(x: Tensor, side: int) -> Tensor:
     """``[b, c, n...] -> [b, c side^d, n/side...]``; sizes that ``side`` does not divide are first padded with zeros."""
     if side == 1:
         return x
-    x = F.pad(x, [amount for n in reversed(x.shape[2:]) for amount in (0, -n % side)])
+    lacking = [(n + side - 1) // side * side - n for n in reversed(x.shape[2:])]  # -n % side, which compiles for no more than one size
+    x = F.pad(x, [amount for n in lacking for amount in (0, n)])
     b, c, *sizes = x.shape
     d = len(sizes)
     x = x.reshape(b, c, *(part for n in sizes for part in (n // side, side)))

@@ -220,6 +220,14 @@ def test_a_later_stage_draws_other_noise_than_an_earlier_one_of_its_shape(stage)
     assert (later - earlier).abs().mean() > 0.5
 
 
+def test_each_stage_that_refines_draws_noise_of_its_own(stage):
+    """Two of one shape in a cascade: what the second refines was made of the first one's noise. Noise on what is shown is its own as well."""
+    given = low(1)
+    first, second = (made(stage, given, level=0.5, place=place)[0] for place in (1, 2))
+    assert np.abs(first.astype(int) - second).mean() > 5
+    assert np.array_equal(second, made(stage, given, level=0.5, place=2)[0])
+
+
 def test_the_level_matters(stage):
     given = low(1)
     assert not np.array_equal(made(stage, given, level=0.0)[0], made(stage, given, level=0.5)[0])

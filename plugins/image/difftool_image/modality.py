@@ -74,7 +74,7 @@ class ImageModality(Modality):
                 f"{item.path} is {image.height}x{image.width}, smaller than {height}x{width}. "
                 "Ask for a smaller size, or set small = enlarge."
             )
-        return to_array(resize(image, height, width, o.resize, o.background), self.channels, o.background)
+        return to_array(resize(image, height, width, o.resize, o.background, o.reduce), self.channels, o.background)
 
     def read_given(self, item: Item) -> np.ndarray:
         """At its own size."""

@@ -12,6 +12,12 @@ from difftool import Options
 
 LARGEST = 8192
 
+Reduce = Literal["lanczos", "area"]
+REDUCE = Field(
+    "lanczos",
+    description="how larger pictures are made smaller: lanczos keeps edges sharp; area takes means, which is what a later stage of a cascade "
+    "shows itself in training",
+)
 Channels = Literal["auto", "grey", "grey+alpha", "rgb", "rgba"]
 Side = Annotated[int, Field(ge=4, le=LARGEST)]
 
@@ -51,6 +57,7 @@ class ImageOptions(Options):
     resize: Literal["crop", "pad", "stretch"] = Field(
         "crop", description="crop: fill the size and cut off both ends equally; pad: fit inside, background around; stretch: distort"
     )
+    reduce: Reduce = REDUCE
     small: Literal["enlarge", "skip"] = Field(
         "enlarge", description="pictures smaller than the size: enlarge them, or skip them as if they could not be read"
     )

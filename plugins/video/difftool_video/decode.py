@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,7 +66,9 @@ def glance(path: Path) -> Iterator[Image.Image]:
             yield picture(video.first(), video.aspect)
 
 
-def clip(path: Path, fps: float, height: int, width: int, channels: str, resize: str, background: str) -> Iterator[np.ndarray]:
+def clip(
+    path: Path, fps: float, height: int, width: int, channels: str, resize: str, background: str, reduce: str = "lanczos"
+) -> Iterator[np.ndarray]:
     """The clip as blocks of a few frames, uint8 ``[n, c, height, width]``, ``fps`` of them to a second.
 
     Args:
@@ -73,20 +76,21 @@ def clip(path: Path, fps: float, height: int, width: int, channels: str, resize:
         channels: grey or rgb.
         resize: crop, pad or stretch.
         background: black or white, around padding and behind transparency.
+        reduce: lanczos or area, by which larger pictures are made smaller.
 
     Raises:
         DataError: nothing of it can be decoded. Where it is damaged or cut short later on, what comes before is used, and that is
             remarked on.
     """
-
-    yield from _blocks(_arrays(path, fps, _Fit(height, width, channels, resize, background)))
+    yield from _blocks(_arrays(path, fps, _Fit(height, width, channels, resize, background, reduce)))
 
 
 class _Fit:
     """What brings a clip's pictures to the size and channels that are trained on: uint8 ``[c, height, width]``."""
 
-    def __init__(self, height: int, width: int, channels: str, resize: str, background: str) -> None:
-        self.height, self.width, self.channels, self.resize, self.background = height, width, channels, resize, background
+    def __init__(self, height: int, width: int, channels: str, resize: str, background: str, reduce: str) -> None:
+        self.height, self.width, self.channels, self.background = height, width, channels, background
+        self._resized = partial(resized, height=height, width=width, how=resize, background=background, reduce=reduce)
         self._told = False
 
     @property
@@ -95,7 +99,7 @@ class _Fit:
 
     def __call__(self, image: Image.Image) -> np.ndarray:
         self._tell_transparent(image)
-        return to_array(resized(image, self.height, self.width, self.resize, self.background), self.channels, self.background)
+        return to_array(self._resized(image), self.channels, self.background)
 
     def _tell_transparent(self, image: Image.Image) -> None:
         if not self._told and "A" in image.mode and np.asarray(image.getchannel("A")).min() < 255:

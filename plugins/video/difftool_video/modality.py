@@ -89,7 +89,8 @@ class VideoModality(Modality):
         Args:
             size: height and width; None for those that are trained on.
         """
-        return clip(path, self.fps, *(size or self.size), self._settled("channels"), self.options.resize, self.options.background)
+        o = self.options
+        return clip(path, self.fps, *(size or self.size), self._settled("channels"), o.resize, o.background, o.reduce)
 
     def reader(self, size: tuple[int, int]) -> VideoModality:
         """What reads the videos that samples go on from: at this size, and single pictures too."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 
 from difftool import Options
-from difftool_image.options import RequestedSize, Size
+from difftool_image.options import REDUCE, Reduce, RequestedSize, Size
 
 FRAMES_AUTO = 16
 """Frames that ``frames = "auto"`` takes at most."""
@@ -51,6 +51,7 @@ class VideoOptions(Options):
     resize: Literal["crop", "pad", "stretch"] = Field(
         "crop", description="crop: fill the size and cut off both ends equally; pad: fit inside, background around; stretch: distort"
     )
+    reduce: Reduce = REDUCE
     background: Literal["black", "white"] = Field("black", description="what shows through transparency, and around padding")
     shortest: PositiveInt = Field(2, description="videos of fewer frames are left out")
     flip: bool = Field(False, description="mirror half of the training clips; the model will make mirrored clips too")

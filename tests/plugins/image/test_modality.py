@@ -52,6 +52,20 @@ def test_unknown_options(field):
         ImageOptions(**{field: 1})
 
 
+# --- how larger pictures are made smaller -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("resize", ["crop", "pad", "stretch"])
+def test_by_area_each_pixel_is_the_mean_of_those_it_stands_for(tmp_path, resize):
+    """So the small pictures of a cascade's first stage are what its later stages show themselves in training."""
+    Image.fromarray(pattern(16, 24)).save(tmp_path / "a.png")
+    one = modality(size="8x12", channels="rgb", resize=resize, reduce="area")
+    means = pattern(16, 24).reshape(8, 2, 12, 2, 3).mean((1, 3)).transpose(2, 0, 1)
+    assert np.abs(one.read(Item(tmp_path / "a.png")) - means).max() <= 1  # rounded along one axis, and then the other
+    sharp = modality(size="8x12", channels="rgb", resize=resize)
+    assert np.abs(sharp.read(Item(tmp_path / "a.png")) - means).max() > 2
+
+
 # --- auto ------------------------------------------------------------------------------------------------------------
 
 

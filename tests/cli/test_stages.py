@@ -1,0 +1,39 @@
+"""What is said of stages that do not follow one another, before anything is trained or loaded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from small import SETS, registry
+
+from difftool import Condition, Description, UsageError
+from difftool.cli.stages import Met, refuse_strangers
+from difftool.config import gather, resolve
+
+DIGITS = Condition("digit", "label", names=("0", "1", "2"), counts=(1, 1, 1))
+SIZES = Condition("digit", "number", low=0.0, high=2.0, mean=1.0)
+BRIDGE = ['bridge.use="resample"', "bridge.factors=[1,2,2]"]
+
+
+def met(name: str, side: int, condition: Condition, sets: list[str] | None = None) -> Met:
+    config = resolve("image", gather(registry(), "image", sets=[*SETS, *(sets or [])], project=None), registry())
+    return Met(name, config, Description((1, side, side), "uint8", 10, {condition.name: condition}))
+
+
+def test_stages_that_know_the_same_conditions_fit():
+    refuse_strangers([met("base", 4, DIGITS), met("x2", 8, DIGITS, BRIDGE)], registry())
+    refuse_strangers([met("base", 4, DIGITS), met("x2", 8, replace(SIZES, name="size"), BRIDGE)], registry())
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "said"),
+    [
+        (DIGITS, replace(DIGITS, names=("0", "2"), counts=(1, 1)), "does not know the digit 1. Train both on the same labels"),
+        (DIGITS, SIZES, "knows digit as a number, and the earlier one as a label"),
+        (SIZES, DIGITS, "knows digit as a label, and the earlier one as a number"),
+    ],
+)
+def test_a_condition_of_one_name_is_one_thing(earlier, later, said):
+    with pytest.raises(UsageError, match=rf"x2 after base: it {said}"):
+        refuse_strangers([met("base", 4, earlier), met("x2", 8, later, BRIDGE)], registry())
