@@ -23,6 +23,11 @@ class ResampleOptions(Options):
         "area", description="area means, every n-th entry, or sinc, which keeps a band of frequencies; one for all axes, or one each"
     )
     up: Up | tuple[Up, ...] = Field("linear", description="how what lies between is filled in; one for all axes, or one each")
+    known: bool = Field(
+        False,
+        description="keep what is shown as it is and make what lies between alone, for down = every: shown entries then stand in the "
+        "example itself, where networks make the most of them, and no noise can be added to them",
+    )
     residual: bool = Field(
         False,
         description="make what the filled-in example lacks, at the scale that is measured of it, instead of the whole example: a stage "
@@ -56,6 +61,8 @@ class ResampleOptions(Options):
                 raise ValueError(f"{name} names {len(given)} ways for {len(self.factors)} axes: give one for all, or one for each")
         if unlike := [axis for axis in self.axes() if self.way("up", axis) == "sinc" and self.way("down", axis) == "area"]:
             raise ValueError(f"up = sinc on axis {unlike[0]} puts entries where down = area has none: take down = sinc or every there")
+        if self.known and (self.augment or self.residual or any(self.way("down", axis) != "every" for axis in self.axes())):
+            raise ValueError("known = true keeps entries that the earlier stage made: it takes down = every, augment = 0 and residual = false")
         if beyond := [name for name, axis in self.rates.items() if axis >= len(self.factors)]:
             raise ValueError(f"rates.{beyond[0]} names axis {self.rates[beyond[0]]}, and there are {len(self.factors)}, counted from 0")
         return self

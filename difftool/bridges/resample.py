@@ -16,7 +16,7 @@ from ..bridge import Bridge
 from ..description import Condition, Description
 from ..errors import UsageError
 from ..representation import Representation
-from ..rng import Rng
+from ..rng import Rng, Stream
 from ..shapes import expand_as
 from .compress import compressed
 from .crop import cropped
@@ -27,6 +27,9 @@ LOW, LEVEL, MISSING = "low", "low_level", "missing"
 
 SPREAD = 0.5
 """The spread that representations bring data to. What lies beside a noisy example is brought to unit variance, as that is itself."""
+
+DIFFERENT = 64.0
+"""Spread, in raw units, of the noise by which examples differ, to find what does not hang on it."""
 
 FAINTEST = 1e-3
 """Spread below which what is missing is not made larger: less than a byte's rounding."""
@@ -41,6 +44,8 @@ class Resample(Bridge):
 
     With ``residual``, ``x`` is what the example has beyond what is shown, brought to unit scale   (Li et al. 2021, arXiv:2104.14951,
     Sec. 3.3): what is coarse is given exactly, and the noise levels that matter are those of the detail, however faint that is.
+
+    With ``known``, what is shown are entries of the example itself. They are marked as such, and samples keep them.
     """
 
     def __init__(self, options: ResampleOptions, description: Description, representation: Representation) -> None:
@@ -70,7 +75,7 @@ class Resample(Bridge):
     # --- what the stage is told ---------------------------------------------------------------------------------------
 
     def conditions(self) -> tuple[Condition, ...]:
-        return Condition(LOW, "channels", width=self.width), *self.level(LEVEL)
+        return Condition(LOW, "channels", width=self.width + self.options.known), *self.level(LEVEL)
 
     def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
         """With ``residual``, the spread of what the filled-in example lacks, in model units."""
@@ -87,11 +92,30 @@ class Resample(Bridge):
     def show(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
         """With the condition ``low``, channels of unit variance at the positions of the encoded example, and its level."""
         batch = self.representation.encode(raw)
+        if self.options.known:
+            return self._show_known(batch, low, raw)
         x, told = self.representation.encode(raw.with_x(self.lift(low, raw))).x, {}
         if self.highest:
             x, told = x + expand_as(level, x) * self.representation.space.noise(x.shape, rng, batch.mask), {LEVEL: level}
         batch = batch.with_cond(**{LOW: expand_as(self._unit(level), x) * x}, **told)
         return batch.with_x((batch.x - x) * expand_as(self._gain(level), x)) if self.options.residual else batch
+
+    def _show_known(self, batch: Batch, low: Batch, raw: Batch) -> Batch:
+        """With known entries. The condition holds these, nothing in between, and in one more channel where they are.
+
+        Known is what two examples have in common, in model units, that are the same where something is shown and differ elsewhere.
+        """
+        shown, there = low.x.float(), torch.ones_like(low.x, dtype=torch.float32)
+        for axis in self.axes:
+            shown, there = (axis.back(t, None, raw.x.shape[axis.at])[0] for t in (shown, there))
+        noise = DIFFERENT * Stream(0, "different", device=shown.device).normal(shown.shape)
+        one, other = (self.representation.encode(raw.with_x(x)).x for x in (shown, shown + noise * (1 - there)))
+        known = (one == other) & (torch.ones_like(one, dtype=torch.bool) if batch.mask is None else batch.mask)
+        where = known.all(1, keepdim=True)
+        told = torch.cat((one * where * self._unit(one.new_zeros(())), where.to(one.dtype)), 1)
+        return replace(
+            batch.with_cond(**{LOW: told}), x=torch.where(where, one, batch.x), known=where if batch.known is None else where | batch.known
+        )
 
     def restore(self, batch: Batch) -> Batch:
         """With ``residual``, on top of what was shown."""

@@ -17,6 +17,7 @@ TestPlain = bridge_contract("resample", PICTURES, "pixels", options={"factors": 
 TestClip = bridge_contract(
     "resample", CLIPS, "frames", options={"factors": (4, 1, 2, 2), "down": ("every", "area", "area", "area"), "augment": 1.0, "crop": (3,)}
 )
+TestKnown = bridge_contract("resample", CLIPS, "frames", options={"factors": (3, 1, 1, 1), "down": "every", "known": True, "crop": (4,)})
 TestSound = bridge_contract(
     "resample",
     SOUNDS,

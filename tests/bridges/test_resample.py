@@ -12,6 +12,8 @@ from pydantic import ValidationError
 from difftool import Batch, Condition, Description, Stream, UsageError
 from difftool.bridges.options import ResampleOptions
 from difftool.bridges.resample import Resample
+from difftool_audio.options import SpectrogramOptions
+from difftool_audio.spectrogram import Spectrogram
 from difftool_audio.waveform import Waveform
 from difftool_image.pixels import Pixels
 from difftool_molecule.options import PointCloudOptions
@@ -29,6 +31,12 @@ def pictures(**options) -> Resample:
 def sounds(**options) -> Resample:
     about = replace(SOUND, measured={"scale": 4.0})
     return Resample(ResampleOptions(factors=(1, 4), rates={"rate": 1}, **options), about, Waveform(None, about))
+
+
+def make_spectrogram(about: Description) -> Spectrogram:
+    options = SpectrogramOptions()
+    measured = Spectrogram(options, about).measure([Batch(torch.ones(1, 1, 4096, dtype=torch.int16))])
+    return Spectrogram(options, replace(about, measured=measured))
 
 
 def noise(n: int = 4) -> Batch:
@@ -152,6 +160,48 @@ def test_a_bright_example_stays_within_bytes():
     low = Resample(ResampleOptions(factors=(1, 4), down="sinc", up="sinc"), about, Waveform(None, about)).degrade(Batch(step)).x
     assert low.min() < -500
     assert low.max() == 32767
+
+
+# --- what is shown is known ----------------------------------------------------------------------------------------------
+
+CLIP = Description((7, 3, 4, 5), "uint8", 10)
+
+
+def clips(**options) -> tuple[Resample, Batch]:
+    """A bridge that keeps every third frame, and two clips."""
+    raw = torch.randint(0, 256, (2, 7, 3, 4, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
+    return Resample(ResampleOptions(factors=(3, 1, 1, 1), down="every", known=True, **options), CLIP, Frames(None, CLIP)), Batch(raw)
+
+
+def test_shown_entries_stand_in_the_example_and_are_marked():
+    bridge, raw = clips()
+    template = raw.with_x(torch.zeros_like(raw.x))
+    batch = bridge.show(bridge.degrade(raw), template, torch.zeros(2), Stream(0, "t"))
+    whole = Frames(None, CLIP).encode(raw).x
+    assert batch.known is not None
+    assert batch.known.expand(2, 1, 7, 4, 5).any((1, 3, 4)).tolist() == [[True, False, False] * 2 + [True]] * 2
+    assert torch.equal(batch.x[:, :, ::3], whole[:, :, ::3])
+    frames, where = batch.cond["low"][:, :-1], batch.cond["low"][:, -1:]
+    assert torch.equal(frames, 2 * whole * where)
+    assert torch.equal(where, batch.known.to(where.dtype).expand_as(where))
+    assert [c.width for c in bridge.conditions()] == [4]
+
+
+def test_a_representation_in_which_entries_are_mixed_knows_none():
+    """Every number of a spectrogram hangs on samples in between."""
+    about = Description((1, 4096), "int16", 10, extra={"rate": 16000})
+    spectrogram = make_spectrogram(about)
+    raw = Batch(torch.randint(-9000, 9000, (1, 1, 4096), dtype=torch.int16, generator=torch.Generator().manual_seed(0)))
+    bridge = Resample(ResampleOptions(factors=(1, 4), down="every", known=True), about, spectrogram)
+    batch = bridge.show(bridge.degrade(raw), raw, torch.zeros(1), Stream(0, "t"))
+    assert not batch.known.any()  # type: ignore[union-attr]
+    assert not batch.cond["low"].any()
+
+
+@pytest.mark.parametrize("options", [{"augment": 0.1}, {"residual": True}, {"down": "area"}])
+def test_what_is_known_is_exact(options):
+    with pytest.raises(ValidationError, match="known = true keeps entries"):
+        ResampleOptions(**{"factors": (3, 1), "down": "every", "known": True, **options})
 
 
 # --- padding -----------------------------------------------------------------------------------------------------------
