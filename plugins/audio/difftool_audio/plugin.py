@@ -88,7 +88,7 @@ def _recipe(known: str, summary: str) -> RecipeSpec:
 
 
 CASCADES = {
-    "4k-16k": "samples at 4 kHz, then at 16, in half an hour of a CPU",
+    "4k-16k": "sounds at 4 kHz, then at 16, in half an hour of a CPU",
     "vocoder": "a spectrogram, then its sound, in half an hour of a CPU",
 }
 

@@ -51,7 +51,7 @@ def difftool_recipes() -> list[RecipeSpec]:
 
 
 CASCADES = {
-    "frames-x4": "every fourth frame, then all: 16 of 32 pixels in an hour of a CPU",
+    "frames-x4": "every fourth frame, then all: 16 of 32 pixels, in half an hour with a core for each stage",
     "frames-x4-pixels-x2": "every fourth frame, then all, then twice the pixels",
     "pixels-x2": "clips of 32 pixels, then of 64",
 }
