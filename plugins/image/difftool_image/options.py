@@ -13,7 +13,7 @@ from difftool import Options
 LARGEST = 8192
 
 Reduce = Literal["lanczos", "area"]
-REDUCE = Field(
+REDUCE: Any = Field(
     "lanczos",
     description="how larger pictures are made smaller: lanczos keeps edges sharp; area takes means, which is what a later stage of a cascade "
     "shows itself in training",
