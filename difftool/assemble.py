@@ -131,7 +131,7 @@ def _measured(config: Config, registry: Registry, dataset: Dataset) -> Mapping[s
     description, parts = dataset.description, {"representation": config.representation, "bridge": config.bridge}
     about = [
         __version__,
-        *(_provenance(registry, kind, part) for kind, part in parts.items() if part.use != NONE),
+        *(_identity(registry, kind, part) for kind, part in parts.items() if part.use != NONE),
         config.modality.options.model_dump(mode="json"),
         description.to_json(),
     ]
@@ -146,8 +146,8 @@ def _measured(config: Config, registry: Registry, dataset: Dataset) -> Mapping[s
     return found
 
 
-def _provenance(registry: Registry, kind: str, part: Part) -> list[Any]:
-    """Where a part comes from, and its settings."""
+def _identity(registry: Registry, kind: str, part: Part) -> list[Any]:
+    """What tells a part from others: its package, its name, its settings."""
     return [registry.provider(registry.get(kind, part.use)).package, part.use, part.options.model_dump(mode="json")]
 
 
