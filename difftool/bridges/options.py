@@ -62,7 +62,9 @@ class ResampleOptions(Options):
         if unlike := [axis for axis in self.axes() if self.way("up", axis) == "sinc" and self.way("down", axis) == "area"]:
             raise ValueError(f"up = sinc on axis {unlike[0]} puts entries where down = area has none: take down = sinc or every there")
         if self.known and (self.augment or self.residual or any(self.way("down", axis) != "every" for axis in self.axes())):
-            raise ValueError("known = true keeps entries that the earlier stage made: it takes down = every, augment = 0 and residual = false")
+            raise ValueError(
+                "known = true keeps entries that the earlier stage made: it takes down = every, augment = 0 and residual = false"
+            )
         if beyond := [name for name, axis in self.rates.items() if axis >= len(self.factors)]:
             raise ValueError(f"rates.{beyond[0]} names axis {self.rates[beyond[0]]}, and there are {len(self.factors)}, counted from 0")
         return self

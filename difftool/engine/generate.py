@@ -147,7 +147,12 @@ def _encoded(
     for some, *pair in alike(stage.bridge, request.low, request.start, indices, shapes):
         low, template = (batch.map(lambda t: t.to(device)) for batch in pair)
         level = torch.full((len(some),), float(request.level), device=device)
-        yield some, pair[1], stage.bridge.show(low, template, level, Streams(request.seed, _own("bridge", request), some, device=device)), low
+        yield (
+            some,
+            pair[1],
+            stage.bridge.show(low, template, level, Streams(request.seed, _own("bridge", request), some, device=device)),
+            low,
+        )
 
 
 def _own(purpose: str, request: SampleRequest) -> str:

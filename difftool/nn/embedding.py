@@ -30,6 +30,16 @@ class Fourier(nn.Module):
         return torch.cat((phase.cos(), phase.sin()), -1).mul(math.sqrt(2))
 
 
+def octaves(x: Tensor, count: int) -> Tensor:
+    """``[b, c, ...] -> [b, 2 c count, ...]``: ``sin(2^n pi x)`` and ``cos(2^n pi x)`` for n = 0 to ``count`` - 1.
+
+    To a network that normalises, a flat part that is slightly too light looks like one that is right; in these it does not
+    (Kingma et al. 2021, arXiv:2107.00630, on Fourier features for what is fine).
+    """
+    phases = torch.cat([2**n * math.pi * x.float() for n in range(count)], 1)  # in half precision the higher ones would be noise
+    return torch.cat((phases.sin(), phases.cos()), 1).to(x.dtype)
+
+
 class NoiseEmbedding(nn.Module):
     """``(c_noise [b], vector [b, vector] or None) -> [b, width]``: what every block's FiLM is a linear function of.
 

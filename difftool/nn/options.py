@@ -29,6 +29,10 @@ class UNetOptions(Options):
     embedding: NonNegativeInt = Field(0, description="width of the noise embedding; 0 for four times channels")
     skip_scale: PositiveFloat = Field(1.0, le=1, description="factor on the sum that ends every block; 0.7071 keeps the variance at one")
     patch: PositiveInt = Field(1, description="side of the patches that the first level sees as one position; raise it for large examples")
+    octaves: NonNegativeInt = Field(
+        0,
+        description="sines and cosines laid beside the noisy example, at so many octaves: for flat parts that are to be exactly so; 5 for bytes",
+    )
 
     @model_validator(mode="after")
     def _a_factor_between_levels(self) -> Self:

@@ -15,7 +15,7 @@ from ..errors import UsageError
 from .attention import Attention, CrossAttention, SelfAttention
 from .backbone import Backbone, Interface, Signals
 from .blocks import Block, Down, Up
-from .embedding import NoiseEmbedding
+from .embedding import NoiseEmbedding, octaves
 from .layers import conv, every, masked, patchify, unpatchify
 from .norm import NormActivation
 from .options import UNetOptions
@@ -52,9 +52,10 @@ class UNet(Backbone):
             attentions = list(_attentions(options, interface, self.levels[level], middle))
             return Block(d, inputs, widths[level], embedding, options.dropout, options.skip_scale, attentions)
 
-        self.patch, self.factors = options.patch, options.steps
+        self.patch, self.factors, self.octaves = options.patch, options.steps, options.octaves
         self.embedding = NoiseEmbedding(embedding, interface.vector)
-        self.stem = conv(d, (channels + interface.channels) * options.patch**d, widths[0])
+        inputs = channels * (1 + 2 * options.octaves) + interface.channels
+        self.stem = conv(d, inputs * options.patch**d, widths[0])
         self.encoder = _modules((block(i, w) for _ in range(options.blocks)) for i, w in enumerate(widths))
         self.downs = nn.ModuleList(Down(d, *pair, factor) for pair, factor in zip(pairwise(widths), options.steps, strict=True))
         self.middle = nn.ModuleList(block(len(widths) - 1, widths[-1], middle) for middle in (True, False))
@@ -74,7 +75,8 @@ class UNet(Backbone):
 
     def enter(self, x: Tensor, channels: Tensor | None, mask: Tensor | None) -> Tensor:
         """The example, and what is laid beside it, in the first level's width: ``[b, c, ...] -> [b, widths[0], .../patch]``."""
-        return self.stem(patchify(_input(x, channels, mask), self.patch))
+        beside = (octaves(x, self.octaves) if self.octaves else None, channels)
+        return self.stem(patchify(_input(x, [part for part in beside if part is not None], mask), self.patch))
 
     def walk(self, h: Tensor, masks: Sequence[Tensor | None], run: Run) -> Tensor:
         """From ``enter`` to ``leave``: the changes of resolution and the skips, while ``run`` applies every block.
@@ -145,11 +147,12 @@ def _attentions(options: UNetOptions, interface: Interface, level: Level, middle
         yield CrossAttention(channels, options.head_width, interface.tokens)
 
 
-def _input(x: Tensor, channels: Tensor | None, mask: Tensor | None) -> Tensor:
+def _input(x: Tensor, beside: Sequence[Tensor], mask: Tensor | None) -> Tensor:
     """``x`` and the channels beside it, with zeros on padding."""
-    if channels is None:
+    if not beside:
         return masked(x, mask)
-    return torch.cat((masked(x, mask), masked(channels, None if mask is None else _positions(x, mask))), 1)
+    positions = None if mask is None else _positions(x, mask)
+    return torch.cat((masked(x, mask), *(masked(part, positions) for part in beside)), 1)
 
 
 def _positions(x: Tensor, mask: Tensor) -> Tensor:

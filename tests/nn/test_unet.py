@@ -9,6 +9,7 @@ from difftool.errors import UsageError
 from difftool.nn.attention import attend
 from difftool.nn.backbone import Interface, Signals
 from difftool.nn.blocks import Down, Up
+from difftool.nn.embedding import octaves
 from difftool.nn.options import UNetOptions
 from difftool.nn.unet import UNet
 
@@ -31,9 +32,9 @@ def build(shape=(3, 8, 8), stirred=True, vector=0, tokens=0, channels=0, **optio
 
 
 @pytest.mark.parametrize("shape", [(2, 16), (2, 7), (3, 8, 8), (1, 9, 14), (4, 1, 5), (2, 4, 6, 5)], ids=str)
-@pytest.mark.parametrize("patch", [1, 2, 3])
-def test_any_number_of_dimensions_and_any_size(shape, patch):
-    network = build(shape, patch=patch, multipliers=(1, 2, 2))
+@pytest.mark.parametrize(("patch", "octaves"), [(1, 0), (2, 0), (3, 0), (2, 3)])
+def test_any_number_of_dimensions_and_any_size(shape, patch, octaves):
+    network = build(shape, patch=patch, multipliers=(1, 2, 2), octaves=octaves)
     assert network(torch.randn(2, *shape), torch.zeros(2), Signals()).shape == (2, *shape)
 
 
@@ -106,9 +107,12 @@ def test_attention_is_placed_by_the_number_of_positions():
 
 
 @pytest.mark.parametrize(("real", "padded"), [((5,), (8,)), ((5, 6), (8, 11)), ((3, 2, 5), (4, 4, 6))], ids=str)
-@pytest.mark.parametrize(("patch", "factors"), [(1, ()), (2, ()), (1, (4, 3)), (2, (3, 1))], ids=str)
-def test_padding_changes_nothing(real, padded, patch, factors):
-    network = build((2, *padded), patch=patch, attention=1000, vector=4, channels=1, multipliers=(1, 2, 2), factors=factors)
+@pytest.mark.parametrize(
+    ("patch", "factors", "octaves"), [(1, (), 0), (2, (), 0), (1, (4, 3), 0), (2, (3, 1), 0), (1, (), 2), (2, (), 2)], ids=str
+)
+def test_padding_changes_nothing(real, padded, patch, factors, octaves):
+    more = {"attention": 1000, "multipliers": (1, 2, 2), "octaves": octaves}
+    network = build((2, *padded), patch=patch, vector=4, channels=1, factors=factors, **more)
     x, beside, c_noise, vector = torch.randn(2, 2, *padded), torch.randn(2, 1, *padded), torch.tensor([-0.5, 0.5]), torch.randn(2, 4)
     inside = tuple(slice(n) for n in real)
     mask = torch.zeros(2, 1, *padded, dtype=torch.bool)
@@ -201,6 +205,36 @@ def test_half_precision_attention_is_attention(mask):
     added = mask is not None and mask.is_floating_point()
     half = attend(query.bfloat16(), key.bfloat16(), value.bfloat16(), mask.bfloat16() if added else mask)
     assert (half.float() - exact).norm() / exact.norm() < 0.01
+
+
+def test_octaves_are_sines_and_cosines():
+    x = torch.randn(2, 3, 4, 5)
+    waves = octaves(x, 3)
+    assert waves.shape == (2, 18, 4, 5)
+    for n in range(3):
+        turn = torch.polar(torch.ones_like(x), 2**n * torch.pi * x)
+        torch.testing.assert_close(waves[:, 3 * n : 3 * n + 3], turn.imag, atol=1e-5, rtol=0)
+        torch.testing.assert_close(waves[:, 9 + 3 * n : 12 + 3 * n], turn.real, atol=1e-5, rtol=0)
+    assert octaves(x.bfloat16(), 3).dtype == torch.bfloat16
+
+
+def test_octaves_show_how_far_a_flat_part_is_from_where_it_should_be():
+    assert _lost(octaves=4) < 0.3 * _lost(octaves=0)
+
+
+def _lost(**options) -> float:
+    """The share of the variance of small offsets of flat examples that a network has not learnt to tell."""
+    network = build((1, 8, 8), stirred=False, **options).train()
+    optimizer, rng = torch.optim.Adam(network.parameters(), 3e-3), torch.Generator().manual_seed(0)
+    losses = []
+    for _ in range(100):
+        offset = 0.02 * torch.randn(32, 1, 1, 1, generator=rng).expand(-1, 1, 8, 8)
+        loss = (network(offset - 2, torch.zeros(32), Signals()) - offset / 0.02).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return sum(losses[-20:]) / 20
 
 
 def test_it_learns():

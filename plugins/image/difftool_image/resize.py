@@ -34,9 +34,7 @@ def _centre(image: Image.Image, height: int, width: int) -> tuple[float, float, 
     return left, top, image.width - left, image.height - top
 
 
-def _sample(
-    image: Image.Image, height: int, width: int, reduce: str, box: tuple[float, float, float, float] | None = None
-) -> Image.Image:
+def _sample(image: Image.Image, height: int, width: int, reduce: str, box: tuple[float, float, float, float] | None = None) -> Image.Image:
     source = box or (0, 0, image.width, image.height)
     enlarge = source[2] - source[0] < width and source[3] - source[1] < height
     return image.resize((width, height), Image.Resampling.BICUBIC if enlarge else FILTERS[reduce], box=source)

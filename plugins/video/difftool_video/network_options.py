@@ -27,6 +27,11 @@ class UNet3dOptions(UNetOptions):
     time_attention: NonNegativeInt = Field(
         64, description="levels of at most this many positions attend over time, each position along its own frames; 0 for none"
     )
+    joint_attention: NonNegativeInt = Field(
+        0,
+        description="levels of at most this many positions attend over space and time together instead, every position to those of all "
+        "frames: dearer, and finds again what moved; 0 for none",
+    )
     freeze_spatial: bool = Field(
         False, description="the network of single frames stays as it is, as an image run made it (--init), and only what is new learns"
     )

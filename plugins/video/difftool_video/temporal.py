@@ -25,10 +25,10 @@ class TemporalLayer(nn.Module):
     Args:
         kernel: frames that the convolution sees, odd.
         embedding: width of what modulates it.
-        attention: None for none.
+        attention: called with what this layer is, but for the embedding; None for none.
     """
 
-    def __init__(self, channels: int, kernel: int, embedding: int, attention: TemporalAttention | None) -> None:
+    def __init__(self, channels: int, kernel: int, embedding: int, attention: nn.Module | None) -> None:
         super().__init__()
         self.norm = NormActivation(channels)
         self.film = nn.Linear(embedding, 2 * channels)

@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from difftool import Backbone, Interface, Signals, UNet, UsageError, conv
 
 from .network_options import UNet3dOptions
+from .space_time import SpaceTimeAttention
 from .temporal import TemporalAttention, TemporalLayer, Timeline
 
 REACH = 32
@@ -106,5 +107,10 @@ def _beside(options: UNet3dOptions, channels: int) -> nn.Module:
 def _layers(options: UNet3dOptions, spatial: UNet, reach: int) -> Iterator[TemporalLayer]:
     embedding = options.embedding or 4 * options.channels
     for channels, positions in spatial.order():
-        attention = TemporalAttention(channels, options.head_width, reach) if positions <= options.time_attention else None
-        yield TemporalLayer(channels, options.time_kernel, embedding, attention)
+        yield TemporalLayer(channels, options.time_kernel, embedding, _attention(options, channels, positions, reach))
+
+
+def _attention(options: UNet3dOptions, channels: int, positions: float, reach: int) -> SpaceTimeAttention | TemporalAttention | None:
+    if positions <= options.joint_attention:
+        return SpaceTimeAttention(channels, options.head_width)
+    return TemporalAttention(channels, options.head_width, reach) if positions <= options.time_attention else None

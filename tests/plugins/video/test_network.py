@@ -8,6 +8,8 @@ import torch
 from difftool import Interface, Signals, UNet, UNetOptions, UsageError
 from difftool.testing import backbone_contract
 from difftool_video.network_options import UNet3dOptions
+from difftool_video.space_time import SpaceTimeAttention
+from difftool_video.temporal import TemporalAttention
 from difftool_video.unet3d import UNet3d
 
 SPATIAL = {"channels": 8, "multipliers": (1, 2), "blocks": 1, "attention": 16, "head_width": 8, "patch": 2}
@@ -15,6 +17,7 @@ SMALL = {**SPATIAL, "time_attention": 4}
 SHAPE = (3, 5, 8, 8)
 
 TestUNet3d = backbone_contract("unet3d", (3, 4, 8, 8), SMALL, [(7, 9, 6), (1, 8, 8)])
+TestUNet3dJoint = backbone_contract("unet3d", (3, 4, 8, 8), {**SMALL, "joint_attention": 16}, [(7, 9, 6), (1, 8, 8)])
 TestUNet3dOfPixels = backbone_contract("unet3d", (1, 3, 8, 8), {**SMALL, "patch": 1, "time_attention": 16, "time_kernel": 1}, [(4, 5, 7)])
 
 
@@ -98,10 +101,10 @@ def test_every_signal_reaches_the_output():
 
 
 @pytest.mark.parametrize(("frames", "height", "width"), [(5, 8, 8), (3, 8, 8), (4, 5, 7)])
-@pytest.mark.parametrize("patch", [1, 2])
-def test_a_padded_clip_gives_the_answer_of_the_clip_alone(frames, height, width, patch):
+@pytest.mark.parametrize(("patch", "joint"), [(1, 0), (2, 0), (2, 16)])
+def test_a_padded_clip_gives_the_answer_of_the_clip_alone(frames, height, width, patch, joint):
     """In time alone with a mask of frames, ``[b, 1, t, 1, 1]``, and in space as well with one of pixels."""
-    network = build(vector=4, channels=1, patch=patch)
+    network = build(vector=4, channels=1, patch=patch, joint_attention=joint)
     x, beside, vector, c_noise = torch.randn(2, 3, 6, 8, 8), torch.randn(2, 1, 6, 8, 8), torch.randn(2, 4), torch.tensor([-0.5, 0.5])
     inside = (slice(None), slice(None), slice(frames), slice(height), slice(width))
     mask = torch.zeros(2, 1, 6, 8, 8, dtype=torch.bool)
@@ -115,8 +118,9 @@ def test_a_padded_clip_gives_the_answer_of_the_clip_alone(frames, height, width,
     assert torch.equal(padded[inside], other[inside])
 
 
-def test_clips_of_several_lengths_share_a_batch():
-    network = build()
+@pytest.mark.parametrize("joint", [0, 16])
+def test_clips_of_several_lengths_share_a_batch(joint):
+    network = build(joint_attention=joint)
     x, c_noise, lengths = torch.randn(3, *SHAPE), torch.rand(3), [5, 1, 3]
     mask = (torch.arange(5) < torch.tensor(lengths)[:, None])[:, None, :, None, None]
     with torch.no_grad():
@@ -126,8 +130,9 @@ def test_clips_of_several_lengths_share_a_batch():
             torch.testing.assert_close(padded[i : i + 1, :, :n], alone, atol=1e-5, rtol=1e-5)
 
 
-def test_gradients_are_finite_where_frames_and_pixels_are_padding():
-    network = build(attention=1000, time_attention=1000).train()
+@pytest.mark.parametrize("joint", [0, 1000])
+def test_gradients_are_finite_where_frames_and_pixels_are_padding(joint):
+    network = build(attention=1000, time_attention=1000, joint_attention=joint).train()
     mask = torch.ones(2, 1, *SHAPE[1:], dtype=torch.bool)
     mask[0, :, 2:], mask[1, ..., 3:] = False, False
     (network(torch.randn(2, *SHAPE), torch.zeros(2), Signals(), mask) * mask).square().sum().backward()
@@ -156,6 +161,12 @@ def test_attention_over_time_is_where_positions_of_a_frame_are_few():
     network = build((3, 4, 16, 16), **levels)
     assert [layer.attention is not None for layer in network.temporal] == [level.positions <= 64 for level in network.spatial.order()]
     assert not any(layer.attention for layer in build((3, 4, 16, 16), **{**levels, "time_attention": 0}).temporal)
+
+
+def test_joint_attention_is_in_the_place_of_that_over_time():
+    network = build((3, 4, 16, 16), multipliers=(1, 1, 1), patch=1, time_attention=64, joint_attention=16)
+    kinds = {256: type(None), 64: TemporalAttention, 16: SpaceTimeAttention}
+    assert [type(layer.attention) for layer in network.temporal] == [kinds[level.positions] for level in network.spatial.order()]
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 8), (3, 4, 8, 8, 8)], ids=str)
