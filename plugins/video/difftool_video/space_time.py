@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from difftool import GroupNorm, attend, linear
 
-from .temporal import Timeline
+from .temporal import Timeline, head_count
 
 
 class SpaceTimeAttention(nn.Module):
@@ -25,7 +25,7 @@ class SpaceTimeAttention(nn.Module):
 
     def __init__(self, channels: int, head_width: int) -> None:
         super().__init__()
-        self.heads = max(n for n in range(1, max(1, channels // head_width) + 1) if channels % n == 0)
+        self.heads = head_count(channels, head_width)
         self.norm = GroupNorm(channels)
         self.query_key_value = linear(channels, 3 * channels)
         self.rotation = Rotation(channels // self.heads)

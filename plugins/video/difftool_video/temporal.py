@@ -67,7 +67,7 @@ class TemporalAttention(nn.Module):
 
     def __init__(self, channels: int, head_width: int, reach: int) -> None:
         super().__init__()
-        self.heads = max(n for n in range(1, max(1, channels // head_width) + 1) if channels % n == 0)
+        self.heads = head_count(channels, head_width)
         self.norm = GroupNorm(channels)
         self.query_key_value = linear(channels, 3 * channels)
         self.distance = RelativePosition(self.heads, reach)
@@ -82,6 +82,11 @@ class TemporalAttention(nn.Module):
             bias = bias.masked_fill(~_seen(time.real if mask is None else time.real & mask, time.length), -math.inf)
         h = attend(query, key, value, bias).transpose(2, 3).flatten(3)
         return x + self.out(h).permute(0, 2, 3, 1).reshape(x.shape)
+
+
+def head_count(channels: int, head_width: int) -> int:
+    """As many heads of that width as there is room for, or the next fewer that divide the channels."""
+    return max(n for n in range(1, max(1, channels // head_width) + 1) if channels % n == 0)
 
 
 def _seen(mask: Tensor, frames: int) -> Tensor:
