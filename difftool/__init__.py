@@ -67,6 +67,7 @@ _HOME = {
     "find_duplicates": "data.findings",
     "find_size": "data.findings",
     "find_unreadable": "data.findings",
+    "head_count": "nn.attention",
     "hookimpl": "hookspecs",
     "linear": "nn.layers",
     "order": "samplers.order",
@@ -129,6 +130,7 @@ if TYPE_CHECKING:
     from .modality import Item as Item
     from .modality import Modality as Modality
     from .nn.attention import attend as attend
+    from .nn.attention import head_count as head_count
     from .nn.backbone import Backbone as Backbone
     from .nn.backbone import Interface as Interface
     from .nn.backbone import Signals as Signals

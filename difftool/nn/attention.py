@@ -21,7 +21,7 @@ class Attention(nn.Module, ABC):
 
     def __init__(self, channels: int, head_width: int) -> None:
         super().__init__()
-        self.heads = max(n for n in range(1, max(1, channels // head_width) + 1) if channels % n == 0)
+        self.heads = head_count(channels, head_width)
         self.norm = GroupNorm(channels)
         self.out = linear(channels, channels, gain=0)
 
@@ -74,6 +74,11 @@ class CrossAttention(Attention):
 
     def seen(self, mask: Tensor | None) -> Tensor | None:
         return None
+
+
+def head_count(channels: int, head_width: int) -> int:
+    """As many heads of that width as there is room for, or the next fewer that divide the channels; at least one."""
+    return max(n for n in range(1, max(1, channels // head_width) + 1) if channels % n == 0)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from difftool import GroupNorm, attend, linear
+from difftool import GroupNorm, attend, head_count, linear
 
-from .temporal import Timeline, head_count
+from .temporal import Timeline
 
 
 class SpaceTimeAttention(nn.Module):

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from difftool import GroupNorm, NormActivation, attend, conv, linear
+from difftool import GroupNorm, NormActivation, attend, conv, head_count, linear
 
 
 class Timeline(NamedTuple):
@@ -82,11 +82,6 @@ class TemporalAttention(nn.Module):
             bias = bias.masked_fill(~_seen(time.real if mask is None else time.real & mask, time.length), -math.inf)
         h = attend(query, key, value, bias).transpose(2, 3).flatten(3)
         return x + self.out(h).permute(0, 2, 3, 1).reshape(x.shape)
-
-
-def head_count(channels: int, head_width: int) -> int:
-    """As many heads of that width as there is room for, or the next fewer that divide the channels."""
-    return max(n for n in range(1, max(1, channels // head_width) + 1) if channels % n == 0)
 
 
 def _seen(mask: Tensor, frames: int) -> Tensor:
