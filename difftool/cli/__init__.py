@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -60,10 +62,22 @@ def cli() -> None:
     """Train diffusion models on your own files, whatever they are, and sample from them."""
 
 
+_show_warning = warnings.showwarning
+
+
+def _tell(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    """What will change is said to the person as any other line; other warnings are for developers."""
+    if issubclass(category, FutureWarning):
+        click.echo(f"Note: {message}", err=True)
+    else:
+        _show_warning(message, category, *where, **more)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command line and leave with its exit code."""
     args = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in args
+    warnings.showwarning = _tell
     try:
         code = cli.main([arg for arg in args if arg != "--debug"], prog_name="difftool", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

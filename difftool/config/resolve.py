@@ -7,6 +7,7 @@ weighting or schedule belongs in the same way to its process, and a representati
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -54,6 +55,8 @@ def trace(modality: str | None, layers: Sequence[Layer], registry: Registry) -> 
     work.strangers()
     if work.faults:
         raise ConfigError(list(dict.fromkeys(work.faults)))
+    for note in dict.fromkeys(work.notes):
+        warnings.warn(note, FutureWarning, stacklevel=2)
     parts = {name: work.parts[name] for name in PARTS}
     return Resolved(Config(**parts, conditions=conditions, **engine), work.origins)  # type: ignore[arg-type]
 
@@ -95,6 +98,7 @@ class _Resolution:
     parts: dict[str, Part | None] = field(default_factory=dict)
     tags: dict[str, list[Tag]] = field(default_factory=dict)
     origins: dict[Path, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.faults += [fault for layer in self.layers for fault in layer.faults]
@@ -189,6 +193,7 @@ class _Resolution:
 
     def table(self, table: Path, model: type[Options], entries: dict[str, _Entry]) -> Options | None:
         """Validate one table."""
+        entries = self._by_new_names(table, model, entries)
         texts = {key: entry.layer.texts[entry.path] for key, entry in entries.items() if entry.path in entry.layer.texts}
 
         def where(key: str) -> str:
@@ -199,6 +204,21 @@ class _Resolution:
         self.faults += faults
         self.origins |= {entry.path: entry.layer.where(entry.path) for entry in entries.values()}
         return options
+
+    def _by_new_names(self, table: Path, model: type[Options], entries: dict[str, _Entry]) -> dict[str, _Entry]:
+        """The entries with keys of earlier versions under the names that they have now (``Options.renamed``)."""
+        found = {key: entry for key, entry in entries.items() if key not in model.renamed}
+        for old, new in model.renamed.items():
+            if old not in entries:
+                continue
+            place, dotted = entries[old].layer.where(entries[old].path), ".".join((*table, new))
+            if new in entries:
+                self.faults.append(f"{place}: {'.'.join((*table, old))} is the old name of {dotted}, and both are given; keep {dotted}")
+                continue
+            found[new] = entries[old]
+            if entries[old].layer.places:  # a person wrote it; what stands in a model file cannot be changed
+                self.notes.append(f"{place}: {'.'.join((*table, old))} is now called {dotted}. The old name works in this version only.")
+        return found
 
     def strangers(self) -> None:
         """Tables that no one knows, and plain values where a table belongs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
@@ -157,7 +157,9 @@ class LinearOptions(Options):
 
     beta_min: PositiveFloat = Field(1e-4, lt=1, description="variance added by the first step of the table")
     beta_max: PositiveFloat = Field(0.02, lt=1, description="variance added by the last step of the table")
-    steps: PositiveInt = Field(1000, ge=2, description="levels in the table")
+    renamed: ClassVar = {"steps": "levels"}
+
+    levels: PositiveInt = Field(1000, ge=2, description="noise levels in the table")
     spacing: Spacing = Field("trailing", description="levels that a sampler visits: noisiest first, cleanest last, or both ends")
     terminal: PositiveFloat | None = Field(None, description="rescale the table to end at this sigma; a large one is zero terminal SNR")
 

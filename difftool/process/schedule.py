@@ -170,7 +170,7 @@ class Linear(Schedule):
     """
 
     def __init__(self, options: LinearOptions) -> None:
-        betas = torch.linspace(options.beta_min, options.beta_max, options.steps, dtype=torch.float64)
+        betas = torch.linspace(options.beta_min, options.beta_max, options.levels, dtype=torch.float64)
         root = (1 - betas).cumprod(0).sqrt()
         if options.terminal is not None:
             end = 1 / math.hypot(1, options.terminal)

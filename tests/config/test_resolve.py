@@ -161,3 +161,31 @@ def test_origins(registry):
 def test_a_path_in_a_file_counts_from_the_file(tmp_path):
     (tmp_path / "a.toml").write_text('[data]\npath = "files"')
     assert file_layer(tmp_path / "a.toml").data["data"]["path"] == str(tmp_path / "files")
+
+
+# --- keys of an earlier version ---------------------------------------------------------------------------------------
+
+
+def test_an_old_key_is_taken_and_the_new_name_is_said(registry):
+    with pytest.warns(FutureWarning, match=r"layer0:3: schedule\.steps is now called schedule\.levels"):
+        config = made(registry, '[schedule]\nuse = "linear"\nsteps = 20')
+    assert config.schedule.to_dict()["levels"] == 20
+    with pytest.warns(FutureWarning, match=r"--set schedule\.steps: .* schedule\.levels"):
+        assert made(registry, sets=["schedule.use=linear", "schedule.steps=30"]).schedule.options.levels == 30
+
+
+def test_an_old_key_in_a_model_file_is_taken_in_silence(registry, recwarn):
+    data = made(registry, sets=["schedule.use=linear"]).to_dict()
+    data["schedule"]["steps"] = data["schedule"].pop("levels")
+    assert config_from_dict(data, "model.safetensors", registry).schedule.options.levels == 1000
+    assert not recwarn.list
+
+
+def test_an_old_key_beside_its_new_one_is_a_fault(registry):
+    with pytest.raises(ConfigError, match=r"schedule\.steps is the old name of schedule\.levels, and both are given"):
+        made(registry, '[schedule]\nuse = "linear"\nsteps = 20\nlevels = 20')
+
+
+def test_a_fault_of_an_old_key_is_laid_at_its_place(registry):
+    with pytest.raises(ConfigError, match=r"layer0:3: schedule\.levels = 0"):
+        made(registry, '[schedule]\nuse = "linear"\nsteps = 0')

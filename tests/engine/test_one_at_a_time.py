@@ -117,7 +117,7 @@ def test_checkpoints_are_ordered_by_number(tmp_path):
 
 
 def test_preview_steps_that_the_schedule_does_not_have_are_said_before_training(tmp_path):
-    sets = ['process.use="eps"', "schedule.steps=50", "sample.steps=60", "train.preview=4"]
+    sets = ['process.use="eps"', "schedule.levels=50", "sample.steps=60", "train.preview=4"]
     with pytest.raises(UsageError, match="at most 50 steps"):
         train(tmp_path / "run", *small_run(steps=4, sets=sets))
     assert RunFolder.open(tmp_path / "run").latest_checkpoint() is None

@@ -127,7 +127,7 @@ def test_zero_terminal_snr_moves_the_noisy_end_alone():
 
 def test_more_steps_than_levels_are_refused():
     with pytest.raises(UsageError, match="at most 10 steps"):
-        Linear(o.LinearOptions(steps=10)).sigmas(11)
+        Linear(o.LinearOptions(levels=10)).sigmas(11)
 
 
 @pytest.mark.parametrize("model", [o.KarrasOptions, o.ExponentialOptions, o.FlowOptions, o.CosineOptions, o.SigmoidOptions])
