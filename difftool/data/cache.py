@@ -1,11 +1,13 @@
 """The cache: every example decoded once, into one memory-mapped file outside the user's folder.
 
 A cache is named by a fingerprint of what went into it (each file's name, size and time, the columns, and how it was
-decoded), so a changed folder gets a new cache and an unchanged one is opened in milliseconds.
+decoded), so a changed folder gets a new cache and an unchanged one is opened in milliseconds. What a new cache needs and
+an earlier one of the same settings holds is copied from there, so one file more does not decode all the others again.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -28,7 +30,10 @@ from ..files import building, is_full_disk, sync
 from ..modality import Item, Modality
 from .remark import remarks
 
-FORMAT = 4
+FORMAT = 5
+
+EARLIER = 4
+"""Earlier caches of the same settings, the newest first, in which examples are looked for before they are decoded."""
 
 NAMED = 10
 """Examples that are left out and named; more of them are only counted."""
@@ -100,6 +105,7 @@ class Cache:
         self.remarks = [(Path(path), text) for path, text in about["remarks"]]
         self.columns: list[dict[str, str | float]] = about["columns"]
         self.content: str = about["content"]
+        self.digests: np.ndarray = np.load(folder / "digests.npy")
         flat = np.asarray(np.memmap(folder / "examples.bin", self.dtype, "r"))  # a slice of a memmap takes ten times as long to make
         self._index = None if None not in self.shape else np.load(folder / "index.npy")
         self._examples = flat if self._index is not None else flat.reshape(len(self.columns), *self.shape)
@@ -142,11 +148,12 @@ def open_cache(
         max_bad: the largest share of unreadable examples that is skipped; more is a DataError.
         listed: ``listing(items, root)``, where it is known already.
     """
-    folder = place(f"{label.replace('/', '-')}-{fingerprint(modality, label, listed or listing(items, root))[:20]}")
+    family = f"{label.replace('/', '-')}-{_hash(_settings(modality, label))[:8]}"
+    folder = place(f"{family}-{fingerprint(modality, label, listed or listing(items, root))[:20]}")
     if not folder.exists():
         _forget_abandoned(folder.parent)
         with building(folder) as partial:
-            _fill(partial, modality, items, max_bad, progress)
+            _fill(partial, modality, items, max_bad, progress, _Earlier(family, items))
     cache = Cache(folder)
     _refuse_many([(str(path), reason) for path, reason in cache.skipped], len(items), max_bad)  # it may have been made with another share
     return cache
@@ -162,8 +169,52 @@ def _forget_abandoned(root: Path) -> None:
 
 def fingerprint(modality: Modality, label: str, listed: str) -> str:
     """A hash of everything that decides what the cache holds; ``listed`` is the items' ``listing``."""
-    row = [FORMAT, label, modality.settings().model_dump(mode="json"), listed]
+    return _hash([*_settings(modality, label), listed])
+
+
+def _settings(modality: Modality, label: str) -> list[Any]:
+    """How examples are decoded."""
+    return [FORMAT, label, modality.settings().model_dump(mode="json")]
+
+
+def _hash(row: Any) -> str:
     return hashlib.blake2b(json.dumps(row, sort_keys=True).encode()).hexdigest()
+
+
+def _digest(item: Item) -> int:
+    """What an example's file was when it was decoded, as a 64-bit number."""
+    row = json.dumps([str(item.path.absolute()), item.part, *_stamp(item.path)]).encode()
+    return int.from_bytes(hashlib.blake2b(row, digest_size=8).digest(), "little")
+
+
+class _Earlier:
+    """Examples of earlier caches of the same settings, by what their files were.
+
+    Args:
+        family: the part of a cache's name that says how it was decoded.
+        items: what is to be decoded; where no earlier cache is found, they are not looked at.
+    """
+
+    def __init__(self, family: str, items: Sequence[Item]) -> None:
+        self.caches = [Cache(folder) for folder in _newest(family)]
+        self.places = {int(digest): (cache, i) for cache in reversed(self.caches) for i, digest in enumerate(cache.digests)}
+        self.digests = {(item.path, item.part): _digest(item) for item in items} if self.places else {}
+
+    def digest(self, item: Item) -> int:
+        return self.digests.get((item.path, item.part)) or _digest(item)
+
+    def get(self, item: Item) -> Decoded | None:
+        """The example and what was remarked on it; None where it is to be decoded."""
+        if (found := self.places.get(self.digests.get((item.path, item.part), -1))) is None:
+            return None
+        cache, i = found
+        (example,) = cache.gather(np.array([i]))
+        return example, [text for path, text in cache.remarks if path == item.path]
+
+
+def _newest(family: str) -> list[Path]:
+    folders = [folder for folder in cache_root().glob(f"{family}-*") if (folder / "digests.npy").is_file()]
+    return sorted(folders, key=lambda folder: folder.stat().st_mtime, reverse=True)[:EARLIER]
 
 
 def listing(items: Sequence[Item], root: Path) -> str:
@@ -177,23 +228,29 @@ def listing(items: Sequence[Item], root: Path) -> str:
 
 
 def _stamp(path: Path) -> list[Any]:
-    """Size and time of a file; of a folder that is one example, those of every file in it. Links that lead nowhere are no files."""
+    """Size and time of a file, and whether it may not be read; of a folder that is one example, those of every file in it.
+
+    A file that may not be read today may be read tomorrow, and its cache is another one then. Links that lead nowhere are no files.
+    """
     stat = path.stat()
     if not path.is_dir():
-        return [stat.st_size, stat.st_mtime_ns]
+        return [stat.st_size, stat.st_mtime_ns, *([] if os.access(path, os.R_OK) else ["unreadable"])]
     with os.scandir(path) as entries:
         files = [(entry.name, entry.stat()) for entry in entries if entry.is_file() and not entry.name.startswith(".")]
     return sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in files)
 
 
-def _fill(folder: Path, modality: Modality, items: Sequence[Item], max_bad: float, progress: Progress | None) -> None:
+def _fill(
+    folder: Path, modality: Modality, items: Sequence[Item], max_bad: float, progress: Progress | None, earlier: _Earlier
+) -> None:
     skipped: list[tuple[str, str]] = []
     remarks: list[tuple[str, str]] = []
     columns: list[dict[str, Any]] = []
     index: list[tuple[int, ...]] = []
+    digests: list[int] = []
     dtype, start, content = None, 0, hashlib.blake2b(digest_size=16)
     with open(folder / "examples.bin", "wb") as file:
-        for done, (item, result, said) in enumerate(_decoded(modality, items), 1):
+        for done, (item, result, said) in enumerate(_decoded(modality, items, earlier), 1):
             if isinstance(result, DataError):
                 skipped.append((str(item.path), str(result)))
                 _refuse_many(skipped, len(items), max_bad)
@@ -206,6 +263,7 @@ def _fill(folder: Path, modality: Modality, items: Sequence[Item], max_bad: floa
                 file.write(flat.data)
                 content.update(flat.data)
                 index.append((start, *result.shape))
+                digests.append(earlier.digest(item))
                 columns.append(dict(item.columns))
                 remarks += [(str(item.path), text) for text in said]
                 start += result.size
@@ -217,6 +275,7 @@ def _fill(folder: Path, modality: Modality, items: Sequence[Item], max_bad: floa
     places = np.asarray(index, np.int64)
     same = (places[:, 1:] == places[0, 1:]).all(0)
     np.save(folder / "index.npy", places)
+    np.save(folder / "digests.npy", np.asarray(digests, np.uint64))
     about = {
         "format": FORMAT,
         "shape": [int(n) if alike else None for n, alike in zip(places[0, 1:], same, strict=True)],
@@ -228,6 +287,7 @@ def _fill(folder: Path, modality: Modality, items: Sequence[Item], max_bad: floa
     }
     sync(folder / "examples.bin")
     sync(folder / "index.npy")
+    sync(folder / "digests.npy")
     (folder / "cache.json").write_text(json.dumps(about), encoding="utf-8")
     sync(folder / "cache.json")
 
@@ -255,13 +315,15 @@ def _named(skipped: list[tuple[str, str]]) -> str:
     return listed + (f"\n  … and {len(skipped) - NAMED:,} more" if len(skipped) > NAMED else "")
 
 
-def _decoded(modality: Modality, items: Sequence[Item]) -> Iterator[tuple[Item, np.ndarray | DataError, list[str]]]:
+def _decoded(
+    modality: Modality, items: Sequence[Item], earlier: _Earlier
+) -> Iterator[tuple[Item, np.ndarray | DataError, list[str]]]:
     """Decode in order on a few threads, never more than a window ahead, so that memory stays bounded."""
     pending: deque[tuple[Item, Future[Decoded]]] = deque()
     rest = iter(items)
 
     def start(item: Item) -> tuple[Item, Future[Decoded]]:
-        return item, pool.submit(copy_context().run, _read, modality, item)  # a thread knows nothing of the trial it works for
+        return item, pool.submit(copy_context().run, _read, modality, item, earlier)  # a thread knows nothing of the trial it works for
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         pending.extend(map(start, islice(rest, 64)))
@@ -271,13 +333,31 @@ def _decoded(modality: Modality, items: Sequence[Item]) -> Iterator[tuple[Item, 
             pending.extend(map(start, islice(rest, 1)))
 
 
-def _read(modality: Modality, item: Item) -> Decoded:
+def _read(modality: Modality, item: Item, earlier: _Earlier) -> Decoded:
+    if found := earlier.get(item):
+        return found
     with remarks() as said:
         try:
             return modality.read(item), said
         except DataError as error:
+            if isinstance(error.__context__, OSError):
+                _refuse_passing(error.__context__, item)
             return error, said
         except OSError as error:
             if is_full_disk(error):  # where large examples are spooled to; the file is not to blame
                 raise
+            _refuse_passing(error, item)
             return DataError(f"{item.path}: {error.strerror or error}"), said
+
+
+PASSING = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT, errno.EINTR, errno.EAGAIN}
+"""Errors that say something of the machine and nothing of the file."""
+
+
+def _refuse_passing(error: OSError, item: Item) -> None:
+    """Stop at a failure that may be gone the next time: in the cache it would stand for good."""
+    if error.errno in PASSING:
+        raise DataError(
+            f"{item.path} could not be read: {error.strerror}. Try again, or remove the file; nothing was cached, as the fault may "
+            "be the machine's and not the file's."
+        ) from error

@@ -17,8 +17,13 @@ from typing import Any, NamedTuple
 
 from ..errors import DataError
 from ..modality import Item
+from .layout import is_own_folder, sheets_of, split_of
+from .remark import remark
+from .text import read_text
 
 METADATA = ("metadata.csv", "metadata.jsonl")
+"""Tables that are read, in any spelling of capitals."""
+TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".xlsx")
 FILE_NAME = "file_name"
 CLASS = "class"
 LABEL = "label"
@@ -31,8 +36,9 @@ Row = Mapping[str, str | float]
 def scan_folder(path: Path | str, suffixes: Sequence[str], whole: Callable[[Sequence[str]], bool] | None = None) -> list[Item]:
     """Every file below ``path`` with one of these suffixes and what the folder says of it, in a fixed natural order.
 
-    Hidden files and folders are left out, and so are links that lead nowhere or back up. Columns of an item, the later
-    ones winning:
+    Hidden files and folders are left out, and so are links that lead nowhere or back up, and the runs and samples of this
+    program. Where folders at the top are called train, val and test, the examples are those of train, and their classes are
+    the folders in it. What is left out is remarked on (``remarks``). Columns of an item, the later ones winning:
 
     - ``class``: the folder it is in, relative to ``path``; none for files at the top, nor where metadata gives a ``label``, since
       folders then say something else, such as train and test.
@@ -51,16 +57,49 @@ def scan_folder(path: Path | str, suffixes: Sequence[str], whole: Callable[[Sequ
     """
     path, suffixes = Path(path), tuple(suffix.lower() for suffix in suffixes)
     tree = _walk(path, whole) if path.is_dir() else _beside(path)
-    files = (name for name in tree.wanted if _suffix(name) in suffixes and name.rpartition("/")[2] not in METADATA)
-    names = sorted((*files, *tree.whole), key=natural)
-    if not names:
+    files = (name for name in tree.wanted if _suffix(name) in suffixes and not _is_metadata(name))
+    everything = sorted((*files, *tree.whole), key=natural)
+    if not everything:
         raise DataError(_nothing(path, tree, suffixes))
     captions = {_stem(name): name for name in tree.files if _suffix(name) == CAPTION_SUFFIX and CAPTION_SUFFIX not in suffixes}
-    rows = _metadata(tree, names)
-    stems = {name: name if name in tree.whole else _stem(name) for name in names}
+    rows = _metadata(tree, everything)
+    stems = {name: name if name in tree.whole else _stem(name) for name in everything}
+    _remark_on_unread(tree, {*everything, *(captions[stem] for stem in stems.values() if stem in captions)}, suffixes)
+    split, names = _training_split(everything)
     return [
-        Item(tree.root / name, _joined(_folder_columns(tree.root, name, captions.get(stems[name])), rows.get(name, {}))) for name in names
+        Item(tree.root / name, _joined(_folder_columns(tree.root, name, captions.get(stems[name]), split), rows.get(name, {})))
+        for name in names
     ]
+
+
+def _training_split(names: list[str]) -> tuple[str, list[str]]:
+    """The folder that holds the training examples, with its ``/``, and these; "" and all names where there are no splits."""
+    tops = Counter(name.partition("/")[0] if "/" in name else "" for name in names)
+    splits = {top: split_of(top) for top in tops}
+    train = [top for top, split in splits.items() if split == "train"]
+    if len(train) != 1 or len(tops) < 2 or None in splits.values():
+        return "", names
+    kept = [name for name in names if name.startswith(f"{train[0]}/")]
+    held_out = ", ".join(f"{top} ({count:,})" for top, count in tops.items() if top != train[0])
+    remark(f"the folders are splits, not classes: {train[0]} ({len(kept):,}) is trained on; held out: {held_out}")
+    return f"{train[0]}/", kept
+
+
+def _remark_on_unread(tree: _Tree, read: set[str], suffixes: Iterable[str]) -> None:
+    """Say what lies in the folder and was not read, by suffix, and what to do about it."""
+    if tree.own:
+        shown = ", ".join(tree.own[:3]) + (", …" if len(tree.own) > 3 else "")
+        remark(f"{len(tree.own):,} folders of this program's own runs and samples were not read as data: {shown}")
+    rest = [name for name in tree.files if name in tree.wanted and name not in read and not _is_metadata(name)]
+    if tables := [name for name in rest if _suffix(name) in TABLES]:
+        remark(f"{tables[0]} is not read as a table: call it {METADATA[0]} or {METADATA[1]}, with a column {FILE_NAME}, to use what it says")
+    if counts := Counter(_suffix(name) or "without a suffix" for name in rest if name not in tables):
+        found = ", ".join(f"{count:,} {suffix}" for suffix, count in counts.most_common(8))
+        remark(f"not read: {found}. Convert them to use them; read are: {' '.join(suffixes)}")
+
+
+def _is_metadata(name: str) -> bool:
+    return name.rpartition("/")[2].lower() in METADATA
 
 
 def _joined(folder: Row, row: Row) -> dict[str, str | float]:
@@ -82,6 +121,7 @@ class _Tree(NamedTuple):
         wanted: those asked for.
         whole: folders that are one example each.
         broken: links that lead nowhere.
+        own: folders that this program made.
     """
 
     root: Path
@@ -89,16 +129,21 @@ class _Tree(NamedTuple):
     wanted: list[str]
     whole: list[str]
     broken: int = 0
+    own: Sequence[str] = ()
 
 
 def _walk(root: Path, is_whole: Callable[[Sequence[str]], bool] | None) -> _Tree:
     files: list[str] = []
     whole: list[str] = []
+    own: list[str] = []
     broken = 0
     pending = [("", frozenset({os.path.realpath(root)}))]
     while pending:
         prefix, above = pending.pop()
         entries = list(_entries(root, prefix))
+        if prefix and is_own_folder({entry.name for entry in entries}, root / prefix):
+            own.append(prefix.removesuffix("/"))
+            continue
         if is_whole and is_whole(sorted(entry.name for entry in entries if entry.is_file())):
             _refuse_folders(root / prefix, entries)
             whole.append(prefix.removesuffix("/"))
@@ -113,7 +158,9 @@ def _walk(root: Path, is_whole: Callable[[Sequence[str]], bool] | None) -> _Tree
                 files.append(name)
             else:
                 broken += entry.is_symlink()
-    return _Tree(root, files, files, whole, broken)
+    sheets = {sheet for name in own for sheet in sheets_of(name, files)}
+    files = [name for name in files if name not in sheets]
+    return _Tree(root, files, files, whole, broken, own)
 
 
 def _refuse_folders(folder: Path, entries: Iterable[os.DirEntry[str]]) -> None:
@@ -165,22 +212,13 @@ def _nothing(path: Path, tree: _Tree, suffixes: Iterable[str]) -> str:
     return f"The folder {path} is empty. Put the examples there, or name another folder. Read are: {read}.{links}"
 
 
-def _folder_columns(root: Path, name: str, caption: str | None) -> dict[str, str | float]:
+def _folder_columns(root: Path, name: str, caption: str | None, split: str) -> dict[str, str | float]:
     columns: dict[str, str | float] = {}
-    if folder := name.rpartition("/")[0]:
+    if folder := name.removeprefix(split).rpartition("/")[0]:
         columns[CLASS] = folder
-    if caption and (text := _read_text(root / caption).strip()):
+    if caption and (text := read_text(root / caption).strip()):
         columns[CAPTION] = text
     return columns
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text. Save it as UTF-8. (Byte {error.start} is {error.object[error.start]:#04x}.)") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read. Check its permissions. ({error.strerror})") from None
 
 
 # --- metadata.csv and metadata.jsonl ---------------------------------------------------------------------------------
@@ -190,13 +228,13 @@ def _metadata(tree: _Tree, names: Sequence[str]) -> dict[str, Row]:
     """File name -> its row, from the metadata of every folder, the top one first."""
     found: dict[str, Row] = {}
     known = set(names)
-    tables = sorted((name.rpartition("/")[0], name) for name in tree.files if name.rpartition("/")[2] in METADATA)
+    tables = sorted((name.rpartition("/")[0], name) for name in tree.files if _is_metadata(name))
     for folder, group in groupby(tables, key=itemgetter(0)):
         present = [tree.root / name for _, name in group]
         if len(present) > 1:
             both = " and ".join(path.name for path in present)
             raise DataError(f"{tree.root / folder} holds both {both}. Keep one of them: which should win is not evident.")
-        rows = _from_csv(present[0]) if present[0].suffix == ".csv" else _from_jsonl(present[0])
+        rows = _from_csv(present[0]) if present[0].suffix.lower() == ".csv" else _from_jsonl(present[0])
         prefix = f"{folder}/" if folder else ""
         for name, row in _by_name(present[0], rows, prefix, known).items():
             found[prefix + name] = {**found.get(prefix + name, {}), **row}
@@ -229,7 +267,7 @@ def _normal(name: Any, path: Path, line: int) -> str:
 
 
 def _from_csv(path: Path) -> list[tuple[int, dict[str, Any]]]:
-    reader = csv.reader(io.StringIO(_read_text(path)), strict=True)
+    reader = csv.reader(io.StringIO(read_text(path)), strict=True)
     try:
         lines = [(reader.line_num, cells) for cells in reader if cells]
     except csv.Error as error:
@@ -265,7 +303,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _from_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for line, text in enumerate(_read_text(path).split("\n"), 1):
+    for line, text in enumerate(read_text(path).split("\n"), 1):
         if not text.strip():
             continue
         try:

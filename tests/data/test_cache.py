@@ -92,6 +92,83 @@ def test_what_changes_makes_another_cache(folder):
     assert changed.gather(np.array([2]))[0].tolist() == [3, 4]
 
 
+def test_one_file_more_does_not_decode_the_others_again(folder):
+    items = folder(f"{i} {i + 1}" for i in range(20))
+    first, modality = opened(Numbers(), items), Numbers()
+    extra = items[0].path.with_name("000b.txt")
+    extra.write_text("50 60")
+    cache = opened(modality, [items[0], Item(extra, {"class": "x"}), *items[1:]])
+    assert modality.reads == 1
+    assert cache.folder != first.folder
+    assert cache.gather(np.array([0, 1, 2, 20])).tolist() == [[0, 1], [50, 60], [1, 2], [19, 20]]
+    assert cache.columns[1] == {"class": "x"}
+    shutil.rmtree(first.folder)
+    assert opened(Numbers(), [items[0], Item(extra, {"class": "x"}), *items[1:]]).content == cache.content
+
+
+def test_a_file_that_changed_is_decoded_again_and_a_remark_is_kept(folder):
+    class Remarking(Numbers):
+        def read(self, item: Item) -> np.ndarray:
+            remark(f"seen {item.path.name}")
+            return super().read(item)
+
+    items = folder("1 2" for _ in range(4))
+    opened(Remarking(), items)
+    items[2].path.write_text("3 4 ")
+    modality = Remarking()
+    cache = opened(modality, items)
+    assert modality.reads == 1
+    assert cache.gather(np.array([2]))[0].tolist() == [3, 4]
+    assert sorted(text for _, text in cache.remarks) == [f"seen 00{i}.txt" for i in range(4)]
+
+
+def test_other_settings_take_nothing_from_an_earlier_cache(folder):
+    items, modality = folder("1 2" for _ in range(4)), Numbers(scale=3)
+    opened(Numbers(), items)
+    assert opened(modality, items).gather(np.array([0])).tolist() == [[3, 6]]
+    assert modality.reads == 4
+
+
+def test_a_file_that_could_not_be_read_is_tried_again_when_it_can(folder, monkeypatch):
+    items, shut = folder("1 2" for _ in range(4)), True
+
+    class Guarded(Numbers):
+        def read(self, item: Item) -> np.ndarray:
+            if shut and item.path.name == "001.txt":
+                raise DataError(f"{item.path.name} cannot be read.") from PermissionError(errno.EACCES, "Permission denied")
+            return super().read(item)
+
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: not (shut and str(path).endswith("001.txt")) and real(path, mode))
+    assert len(opened(Guarded(), items)) == 3
+    shut = False
+    modality = Guarded()
+    assert len(opened(modality, items)) == 4
+    assert modality.reads == 1
+
+
+@pytest.mark.parametrize("raised", ["itself", "in words"])
+def test_a_fault_of_the_machine_is_not_cached(folder, raised):
+    broken = True
+
+    class Flaky(Numbers):
+        def read(self, item: Item) -> np.ndarray:
+            if broken and item.path.name == "001.txt":
+                try:
+                    raise OSError(errno.EIO, "Input/output error")
+                except OSError:
+                    if raised == "itself":
+                        raise
+                    raise DataError("It is damaged.") from None
+            return super().read(item)
+
+    items = folder("1 2" for _ in range(4))
+    with pytest.raises(DataError, match=r"001\.txt could not be read.*nothing was cached"):
+        opened(Flaky(), items)
+    broken = False
+    assert len(opened(Flaky(), items)) == 4
+
+
 def test_bad_files_are_skipped_and_named(folder):
     cache = opened(Numbers(), folder("bad" if i == 5 else "1" for i in range(30)))
     assert len(cache) == 29

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from difftool import DataError, scan_folder
+from difftool import DataError, remarks, scan_folder
 from difftool.data import folder as folder_module
 from difftool.data.folder import natural
 
@@ -252,11 +252,95 @@ def test_faulty_jsonl(make, text, words):
     refused(make("a.dat", metadata__jsonl=text), "metadata.jsonl", *words)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "said"), [("latin-1", "Windows-1252"), ("utf-16", ""), ("utf-8-sig", ""), ("utf-32", "")]
+)
 @pytest.mark.parametrize("name", ["metadata.csv", "a.txt"])
-def test_not_utf8(make, name):
+def test_text_in_any_encoding(make, name, encoding, said):
     root = make("a.dat")
-    (root / name).write_bytes("file_name,x\na.dat,é\n".encode("latin-1"))
-    refused(root, name, "UTF-8", "0xe9")
+    (root / name).write_bytes(("file_name,x\na.dat,é\n" if name == "metadata.csv" else "é").encode(encoding))
+    with remarks() as heard:
+        (item,) = scan_folder(root, (".dat",))
+    assert dict(item.columns) == ({"x": "é"} if name == "metadata.csv" else {"caption": "é"})
+    assert [said in text and name in text for text in heard] == [True] * bool(said)
+
+
+def test_text_that_contradicts_its_mark(make):
+    root = make("a.dat")
+    (root / "a.txt").write_bytes(b"\xff\xfea")
+    refused(root, "a.txt", "utf-16", "UTF-8")
+
+
+# --- what is not read ---
+
+
+def scanned(root) -> tuple[list[str], str]:
+    """The names that are read, relative to the root, and all that is remarked on."""
+    with remarks() as said:
+        items = scan_folder(root, (".dat",))
+    return [item.path.relative_to(root).as_posix() for item in items], "\n".join(said)
+
+
+def test_files_of_other_kinds_are_counted(make):
+    names, said = scanned(make("a.dat", "a.txt", "b.HEIC", "c.heic", "README", metadata__csv="file_name,y\na.dat,1"))
+    assert names == ["a.dat"]
+    assert "2 .heic" in said
+    assert "1 without a suffix" in said
+    assert ".txt" not in said
+    assert ".dat" in said.partition("read are")[2]
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "metadata.json", "metadata.parquet"])
+def test_a_table_of_another_name_is_named(make, name):
+    _, said = scanned(make("a.dat", **{name.replace(".", "__"): "file_name,x"}))
+    assert name in said
+    assert "metadata.csv" in said
+
+
+def test_metadata_in_capitals(make):
+    (item,) = scan_folder(make("a.dat", Metadata__CSV="file_name,x\na.dat,7\n"), (".dat",))
+    assert dict(item.columns) == {"x": 7.0}
+
+
+def test_nothing_is_said_where_all_is_read(make):
+    assert scanned(make("a.dat", "b/c.dat", "a.txt")) == (["a.dat", "b/c.dat"], "")
+
+
+# --- layouts ---
+
+
+def test_splits_are_not_classes(make):
+    root = make("train/cat/a.dat", "train/dog/b.dat", "val/cat/c.dat", "Test/dog/d.dat")
+    with remarks() as said:
+        items = scan_folder(root, (".dat",))
+    assert [(item.path.name, dict(item.columns)) for item in items] == [("a.dat", {"class": "cat"}), ("b.dat", {"class": "dog"})]
+    assert "val (1)" in said[0]
+    assert "Test (1)" in said[0]
+
+
+def test_splits_without_classes(make):
+    names, said = scanned(make("train/a.dat", "test/b.dat"))
+    assert names == ["train/a.dat"]
+    assert "held out" in said
+
+
+@pytest.mark.parametrize("files", [("train/a.dat", "car/b.dat"), ("train/a.dat", "c.dat"), ("val/a.dat", "test/b.dat"), ("train/a.dat",)])
+def test_folders_that_only_look_like_splits(make, files):
+    names, said = scanned(make(*files))
+    assert names == sorted(files, key=lambda name: ("/" not in name, name)) or set(names) == set(files)
+    assert "split" not in said
+
+
+@pytest.mark.parametrize("inside", [("config.toml", "description.json"), ("cascade.toml",), (".difftool",)])
+def test_what_difftool_made_is_not_data(make, inside):
+    root = make("a.dat", "runs/x/b.dat", "runs/x/samples/1/c.dat", "runs/x-sheet.dat", *(f"runs/x/{name}" for name in inside))
+    names, said = scanned(root)
+    assert names == ["a.dat"]
+    assert "runs/x" in said
+
+
+def test_a_folder_of_samples_can_be_read_itself(make):
+    assert scanned(make("a.dat", ".difftool")) == (["a.dat"], "")
 
 
 def test_two_metadata_files(make):
@@ -264,10 +348,10 @@ def test_two_metadata_files(make):
 
 
 def test_folders_are_no_classes_where_metadata_has_labels(tmp_path):
-    for split in ("train", "test"):
-        (tmp_path / split).mkdir()
-        (tmp_path / split / "a.dat").touch()
-    (tmp_path / "metadata.csv").write_text("file_name,label\ntrain/a.dat,cat\ntest/a.dat,dog\n")
+    for folder in ("new", "old"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.dat").touch()
+    (tmp_path / "metadata.csv").write_text("file_name,label\nold/a.dat,cat\nnew/a.dat,dog\n")
     assert [dict(item.columns) for item in scan_folder(tmp_path, (".dat",))] == [{"label": "dog"}, {"label": "cat"}]
 
 

@@ -1,0 +1,42 @@
+"""read_text: the text of a file that people wrote, in whatever encoding their program saved it."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+from ..errors import DataError
+from .remark import remark
+
+MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""Byte order marks and what they stand for; UTF-32's before UTF-16's, which begin alike."""
+
+WESTERN = "cp1252"
+"""Windows' encoding of Western languages: the usual one of text that is not UTF-8."""
+
+
+def read_text(path: Path) -> str:
+    """The text of a file: by its byte order mark, else UTF-8, else Windows-1252, which is remarked on.
+
+    Raises:
+        DataError: the file cannot be read, or is not text by the mark that it begins with.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read. Check its permissions. ({error.strerror})") from None
+    encoding = next((name for mark, name in MARKS.items() if data.startswith(mark)), "utf-8")
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        if encoding != "utf-8":
+            raise DataError(f"{path} begins with the mark of {encoding} and is not such text. Save it as UTF-8.") from None
+        byte = f"byte {error.start} is {data[error.start]:#04x}"
+    remark(f"{path} is not UTF-8 text ({byte}); it was read as Windows-1252. Save it as UTF-8 if letters look wrong")
+    return data.decode(WESTERN, errors="replace")
