@@ -40,7 +40,7 @@ def write_recordings(folder: Path, count: int) -> None:
 def dataset_of(folder: Path) -> Any:
     from difftool.assemble import open_dataset
     from difftool.config import gather, resolve
-    from difftool.registry import Registry
+    from difftool.plugin.registry import Registry
 
     registry = Registry.load_all()
     layers = gather(registry, "audio/waveform", sets=[f'data.path="{folder}"', "modality.seconds=1.0"], project=None)

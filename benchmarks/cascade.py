@@ -37,7 +37,7 @@ def described(config: Any, parts: Any) -> Any:
 def stages(tables: list[dict[str, Any]]) -> list[Any]:
     from difftool.assemble import build_stage
     from difftool.config import config_from_dict
-    from difftool.registry import Registry
+    from difftool.plugin.registry import Registry
 
     parts = Registry.load_all()
     for table in tables:
@@ -49,7 +49,7 @@ def stages(tables: list[dict[str, Any]]) -> list[Any]:
 
 def cascade_tables() -> list[dict[str, Any]]:
     from difftool.cli.stages import cascade_path, stages_of
-    from difftool.registry import Registry
+    from difftool.plugin.registry import Registry
 
     parts = Registry.load_all()
     return [stage.config.to_dict() for stage in stages_of(cascade_path("image/16-32-64", parts), parts)]

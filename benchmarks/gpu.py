@@ -42,7 +42,7 @@ from difftool.engine.options import GuidanceOptions, TrainOptions
 from difftool.engine.preview import preview
 from difftool.engine.step import Loss, TrainStep
 from difftool.expert import Expert
-from difftool.registry import Registry
+from difftool.plugin.registry import Registry
 from difftool.rng import Stream
 from difftool.stage import Stage
 

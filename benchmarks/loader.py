@@ -50,7 +50,7 @@ def compare(folder: Path, size: int, batch: int, count: int, rounds: int) -> dic
     from difftool.assemble import open_dataset
     from difftool.config import gather, resolve
     from difftool.data.dataset import batches
-    from difftool.registry import Registry
+    from difftool.plugin.registry import Registry
 
     folder.mkdir()
     write_pictures(folder, count, size)

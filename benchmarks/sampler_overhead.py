@@ -25,7 +25,7 @@ from difftool.description import Condition, Description
 from difftool.engine.device import keep_big_blocks
 from difftool.engine.generate import SampleRequest, generate
 from difftool.nn.backbone import Backbone
-from difftool.registry import Registry
+from difftool.plugin.registry import Registry
 from difftool.stage import Stage
 
 LEVEL_RATIO, LEVEL_MS = 1.03, 0.25

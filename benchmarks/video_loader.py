@@ -57,7 +57,7 @@ def encode(path: Path, clip: np.ndarray, codec: str, pixels: str) -> None:
 def dataset_of(folder: Path) -> Any:
     from difftool.assemble import open_dataset
     from difftool.config import gather, resolve
-    from difftool.registry import Registry
+    from difftool.plugin.registry import Registry
 
     registry = Registry.load_all()
     settings = {"size": SIZE, "frames": FRAMES, "fps": RATE, "channels": '"rgb"'}

@@ -29,7 +29,7 @@ def ours(precision: str, seconds: float, steps: int) -> tuple[Work, dict[str, An
     from difftool.config import config_from_dict
     from difftool.description import Condition, Description
     from difftool.engine.generate import SampleRequest, generate
-    from difftool.registry import Registry
+    from difftool.plugin.registry import Registry
 
     parts = Registry.load_all()
     tables = next(s for s in stages_of(cascade_path("audio/vocoder", parts), parts) if s.name == "sound").config.to_dict()

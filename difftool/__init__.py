@@ -31,7 +31,7 @@ _HOME = {
     "Interface": "nn.backbone",
     "Item": "modality",
     "Metric": "metric",
-    "ModalitySpec": "spec",
+    "ModalitySpec": "plugin.spec",
     "Modality": "modality",
     "ModelFileError": "errors",
     "NoiseEmbedding": "nn.embedding",
@@ -41,14 +41,14 @@ _HOME = {
     "Options": "options",
     "PluginError": "errors",
     "Preconditioning": "process.process",
-    "ProcessSpec": "spec",
-    "RecipeSpec": "spec",
+    "ProcessSpec": "plugin.spec",
+    "RecipeSpec": "plugin.spec",
     "Representation": "representation",
     "Rng": "rng",
     "Schedule": "process.process",
     "Signals": "nn.backbone",
     "Space": "space",
-    "Spec": "spec",
+    "Spec": "plugin.spec",
     "Step": "samplers.step",
     "Stream": "rng",
     "Streams": "rng",
@@ -68,7 +68,7 @@ _HOME = {
     "find_size": "data.findings",
     "find_unreadable": "data.findings",
     "head_count": "nn.attention",
-    "hookimpl": "hookspecs",
+    "hookimpl": "plugin.hookspecs",
     "linear": "nn.layers",
     "order": "samplers.order",
     "parallel": "data.findings",
@@ -124,7 +124,6 @@ if TYPE_CHECKING:
     from .errors import UsageError as UsageError
     from .files import creating as creating
     from .files import replacing as replacing
-    from .hookspecs import hookimpl as hookimpl
     from .metric import Metric as Metric
     from .modality import Finding as Finding
     from .modality import Item as Item
@@ -144,6 +143,11 @@ if TYPE_CHECKING:
     from .objective import Objective as Objective
     from .options import NoOptions as NoOptions
     from .options import Options as Options
+    from .plugin.hookspecs import hookimpl as hookimpl
+    from .plugin.spec import ModalitySpec as ModalitySpec
+    from .plugin.spec import ProcessSpec as ProcessSpec
+    from .plugin.spec import RecipeSpec as RecipeSpec
+    from .plugin.spec import Spec as Spec
     from .process.process import Coefficients as Coefficients
     from .process.process import Density as Density
     from .process.process import Preconditioning as Preconditioning
@@ -158,7 +162,3 @@ if TYPE_CHECKING:
     from .shapes import expand_as as expand_as
     from .space import Euclidean as Euclidean
     from .space import Space as Space
-    from .spec import ModalitySpec as ModalitySpec
-    from .spec import ProcessSpec as ProcessSpec
-    from .spec import RecipeSpec as RecipeSpec
-    from .spec import Spec as Spec

@@ -35,8 +35,8 @@ from .metric import Metric
 from .modality import Item, Modality
 from .nn.backbone import Backbone, Interface
 from .objective import Objective
+from .plugin.registry import Registry
 from .process.process import Process, Schedule
-from .registry import Registry
 from .representation import Representation
 from .rng import Stream, key
 from .samplers.step import Sampler

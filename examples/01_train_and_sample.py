@@ -13,7 +13,7 @@ from difftool.engine.fit import fit
 from difftool.engine.folder import RunFolder, new_run_path
 from difftool.engine.generate import SampleRequest, generate
 from difftool.options import NoOptions
-from difftool.registry import Registry
+from difftool.plugin.registry import Registry
 
 steps = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
 parts = Registry.load_all()

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 from pydantic import Field
 
-from difftool import Options, builtin, hookimpl
-from difftool.registry import Plugin, Registry
-from difftool.spec import ModalitySpec, RecipeSpec, Spec
+from difftool import Options, hookimpl
+from difftool.plugin import builtin
+from difftool.plugin.registry import Plugin, Registry
+from difftool.plugin.spec import ModalitySpec, RecipeSpec, Spec
 
 
 class EcgOptions(Options):
@@ -54,7 +55,7 @@ def plugin(name: str = "ecg", distribution: str = "difftool-ecg", version: str =
 
 def fake_registry(recipes: list[RecipeSpec] | None = None, report=lambda line: None) -> Registry:
     registry = Registry(report)
-    registry.add(Plugin("core", "difftool.builtin", "difftool", "0.1.0"), lambda: builtin)
+    registry.add(Plugin("core", "difftool.plugin.builtin", "difftool", "0.1.0"), lambda: builtin)
     parts = hooks(
         modalities=[ECG, TIDE],
         representations=[Spec("raw", "as it is", "math:pi"), Spec("wave", "scaled", "math:pi", f"{__name__}:WaveOptions")],

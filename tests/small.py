@@ -19,7 +19,7 @@ from difftool.data.dataset import Dataset
 from difftool.engine.device import choose_device
 from difftool.engine.fit import fit
 from difftool.engine.folder import RunFolder
-from difftool.registry import Registry
+from difftool.plugin.registry import Registry
 from difftool.stage import Stage
 
 SETS = [

@@ -13,15 +13,15 @@ CORE = ROOT / "difftool"
 
 FLOORS = {
     "batch": 0, "shapes": 0, "rng": 0, "options": 0, "errors": 0, "files": 0, "__init__": 0,
-    "process": 1, "samplers": 1, "space": 1, "nn": 1, "spec": 1, "hookspecs": 1, "registry": 1,
+    "process": 1, "samplers": 1, "space": 1, "nn": 1, "plugin": 1,
     "denoiser": 2, "conditioner": 2, "conditioners": 2, "guidance": 2, "representation": 2, "modality": 2, "metric": 2, "metrics": 2,
     "description": 2, "bridge": 2, "bridges": 2, "tiles": 2, "expert": 2,
     "stage": 3, "objective": 3,
     "engine": 4, "data": 4,
-    "assemble": 5, "config": 5, "inherit": 5, "builtin": 5, "report": 5, "scaffold": 5,
+    "assemble": 5, "config": 5, "inherit": 5, "report": 5, "scaffold": 5,
     "cli": 6, "testing": 6, "__main__": 6,
 }  # fmt: skip
-STRANGERS = [{"process"}, {"samplers"}, {"space"}, {"nn"}, {"spec", "hookspecs", "registry"}]
+STRANGERS = [{"process"}, {"samplers"}, {"space"}, {"nn"}, {"plugin"}]
 MODALITY_WORDS = re.compile(r"\b(image|picture|photo|audio|sound|video|molecule|spectrogram|waveform|pixel)s?\b", re.I)
 
 

@@ -7,8 +7,8 @@ from fakes import ECG, fake_registry, hooks, plugin
 
 from difftool import hookimpl
 from difftool.errors import PluginError, UsageError
-from difftool.registry import Plugin, Registry, unmet
-from difftool.spec import KINDS, ModalitySpec, RecipeSpec, Spec
+from difftool.plugin.registry import Plugin, Registry, unmet
+from difftool.plugin.spec import KINDS, ModalitySpec, RecipeSpec, Spec
 
 SDE = Spec("sde", "a solver", "math:pi")
 

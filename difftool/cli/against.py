@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..config import Config
-    from ..registry import Registry
+    from ..plugin.registry import Registry
     from .chain import Link
 
 CHUNK = 64

@@ -21,7 +21,7 @@ from .wish import CHANGEABLE
 
 if TYPE_CHECKING:
     from ..config import Config
-    from ..registry import Registry
+    from ..plugin.registry import Registry
 
 
 @dataclass(frozen=True)

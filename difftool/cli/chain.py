@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..bridge import Bridge
     from ..config import Layer
-    from ..registry import Registry
+    from ..plugin.registry import Registry
 
 ALL = "all"
 """What a user writes for every label in turn."""

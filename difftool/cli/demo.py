@@ -13,7 +13,7 @@ from .flags import registry
 from .train import refuse_used, run_training
 
 if TYPE_CHECKING:
-    from ..registry import Registry
+    from ..plugin.registry import Registry
 
 RECIPE = "demo"
 

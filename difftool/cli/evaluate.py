@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..engine.evaluate import Measured
     from ..metric import Metric
     from ..modality import Modality
-    from ..registry import Registry
+    from ..plugin.registry import Registry
 
 SAMPLES = 256
 """Samples that are made and measured, where nothing is said: shares come to within about three hundredths."""

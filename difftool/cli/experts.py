@@ -20,8 +20,8 @@ from .wish import CHANGEABLE, model_path, plain_config
 if TYPE_CHECKING:
     from ..config import Config, Layer
     from ..expert import Expert
+    from ..plugin.registry import Registry
     from ..process.process import Density, Schedule
-    from ..registry import Registry
     from .wish import Wish
 
 SHARED = ("modality", "representation", "bridge")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from ..options import Options
-    from ..registry import Registry
+    from ..plugin.registry import Registry
 
 _FLAGS = "difftool.flags"
 _GIVEN = "difftool.given"
@@ -24,7 +24,7 @@ _NAMES = {bool: "true|false", int: "N", float: "X", str: "TEXT"}
 def registry(ctx: click.Context) -> Registry:
     """The parts that are installed, found once per command line."""
     if _REGISTRY not in ctx.meta:
-        from ..registry import Registry
+        from ..plugin.registry import Registry
 
         ctx.meta[_REGISTRY] = Registry.load_all()
     return ctx.meta[_REGISTRY]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..engine.generate import Generated
-    from ..registry import Registry
+    from ..plugin.registry import Registry
     from .chain import Chain
 
 

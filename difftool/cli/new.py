@@ -14,7 +14,7 @@ from .console import out, say
 from .flags import registry
 
 if TYPE_CHECKING:
-    from ..registry import Registry
+    from ..plugin.registry import Registry
 
 TRY = {
     "modality": "difftool train -m {name} --steps 100",

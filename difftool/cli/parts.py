@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError
-from ..spec import KINDS, RecipeSpec, Spec
+from ..plugin.spec import KINDS, RecipeSpec, Spec
 from .console import out, out_json, table
 from .flags import _metavar, registry
 from .new import new
 
 if TYPE_CHECKING:
-    from ..registry import Registry
+    from ..plugin.registry import Registry
 
 
 @click.command("list")

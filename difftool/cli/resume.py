@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..data.dataset import Dataset
     from ..engine.distributed import World
     from ..engine.folder import RunFolder
-    from ..registry import Registry
+    from ..plugin.registry import Registry
 
 
 @click.command()

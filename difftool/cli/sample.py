@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..engine.generate import Generated
-    from ..registry import Registry
+    from ..plugin.registry import Registry
 
 SHEET = 64
 """Samples on a preview sheet."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..config import Config, Layer
     from ..config.cascade import Outline
     from ..description import Description
-    from ..registry import Registry
+    from ..plugin.registry import Registry
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from .wish import refines
 if TYPE_CHECKING:
     from ..config import Config, Layer
     from ..engine.distributed import World
-    from ..registry import Registry
+    from ..plugin.registry import Registry
 
 # The parts that have a flag of their own, and what is said of it; everything else is reached with --set.
 CHOICES = {

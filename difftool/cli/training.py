@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import Config
 from ..errors import Interrupted, Terminated
-from ..registry import Registry
+from ..plugin.registry import Registry
 from .console import command, duration, number, say, size
 from .progress import Counter, line, training_display
 from .signals import Stop, terminate_at_once

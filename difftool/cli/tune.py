@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ..engine.generate import Generated
     from ..engine.tune import Tried
-    from ..registry import Registry
+    from ..plugin.registry import Registry
 
 METRIC, NUMBER = "patches", "distance"
 """By which levels are compared."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..config import Config, Layer
     from ..engine.generate import SampleRequest
     from ..options import Options
-    from ..registry import Registry
+    from ..plugin.registry import Registry
     from ..stage import Stage
 
 CHANGEABLE = ("sampler", "schedule", "guidance", "sample")

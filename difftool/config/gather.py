@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from ..registry import Registry
+from ..plugin.registry import Registry
 from .config import NONE
 from .layers import Layer, file_layer, flag_layer, recipe_layer
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path as File
 from typing import Any
 
-from ..spec import RecipeSpec
+from ..plugin.spec import RecipeSpec
 
 Path = tuple[str, ...]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import ConfigError, UsageError
 from ..options import NoOptions, Options
-from ..registry import Registry
+from ..plugin.registry import Registry
 from .config import AUTO, DEFAULTS, ENGINE, NONE, PARENTS, PARTS, TABLES, AutoConditionOptions, Config, Part
 from .faults import validate
 from .layers import Layer, Path

@@ -6,8 +6,8 @@ from typing import Any
 
 from ..errors import PluginError
 from ..options import NoOptions, Options
-from ..registry import Registry
-from ..spec import Spec
+from ..plugin.registry import Registry
+from ..plugin.spec import Spec
 from .config import AUTO, DEFAULTS, ENGINE, NONE, PARTS, AutoConditionOptions
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -21,8 +21,8 @@ from ..engine.generate import SampleRequest, generate
 from ..errors import DataError
 from ..modality import Item, Modality
 from ..options import NoOptions
+from ..plugin.spec import load_object
 from ..rng import Stream, Streams
-from ..spec import load_object
 from .parts import load, named, needs_no_torch, registry
 
 BRIEF = (

@@ -8,7 +8,7 @@ import sys
 from functools import lru_cache
 from typing import Any
 
-from ..registry import Registry
+from ..plugin.registry import Registry
 
 
 @lru_cache(maxsize=1)

@@ -19,7 +19,7 @@ from difftool.cli.console import duration, number, size, table
 from difftool.cli.flags import values_of
 from difftool.cli.train import _new_path, data_path
 from difftool.errors import ConfigError, DataError, DeviceError, Interrupted, PluginError, Terminated
-from difftool.registry import Registry
+from difftool.plugin.registry import Registry
 
 
 @pytest.fixture(autouse=True)
@@ -260,7 +260,7 @@ def test_words_for_numbers():
 def test_the_demo_is_the_shortest_there_is():
     from difftool.cli.demo import shortest
     from difftool.config import gather, resolve
-    from difftool.registry import Registry
+    from difftool.plugin.registry import Registry
 
     parts = Registry.load_all()
     steps = {

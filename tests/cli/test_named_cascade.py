@@ -8,7 +8,7 @@ import pytest
 from small import call, pictures
 
 from difftool.cli.stages import cascade_path, stages_of
-from difftool.registry import Registry
+from difftool.plugin.registry import Registry
 
 PARTS = Registry.load_all()
 LITTLE = [

@@ -118,7 +118,7 @@ def test_faults_are_told_before_torch_is_imported():
 import sys
 from difftool.config import resolve, text_layer
 from difftool.errors import ConfigError
-from difftool.registry import Registry
+from difftool.plugin.registry import Registry
 try:
     resolve(None, [text_layer({BAD!r}, "my.toml")], Registry.load_all())
 except ConfigError as error:

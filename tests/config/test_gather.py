@@ -10,7 +10,7 @@ from fakes import fake_registry
 from difftool.config import gather, resolve
 from difftool.config.schema import schema
 from difftool.errors import ConfigError, UsageError
-from difftool.spec import RecipeSpec
+from difftool.plugin.spec import RecipeSpec
 
 
 @pytest.fixture

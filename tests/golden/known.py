@@ -11,7 +11,7 @@ from PIL import Image
 
 from difftool.assemble import load_stage
 from difftool.engine.generate import SampleRequest, generate
-from difftool.registry import Registry
+from difftool.plugin.registry import Registry
 
 HERE = Path(__file__).parent
 MODELS = ("image", "waveform", "spectrogram", "video", "molecule")

@@ -10,10 +10,10 @@ import torch
 
 from difftool.expert import Turn, unlearnt
 from difftool.guidance import below
+from difftool.plugin.registry import Registry
 from difftool.process import options as o
 from difftool.process.density import Uniform
 from difftool.process.schedule import Karras
-from difftool.registry import Registry
 from difftool.testing.sampler import gaussian_denoise, levels, nonlinear_denoise, run, seeded
 
 SAMPLERS = [spec.name for spec in Registry.load_all().specs("sampler")]

@@ -16,8 +16,8 @@ from packaging.requirements import Requirement
 import difftool
 from difftool.config.gather import gather
 from difftool.config.resolve import resolve
-from difftool.registry import Registry
-from difftool.spec import KINDS, load_object
+from difftool.plugin.registry import Registry
+from difftool.plugin.spec import KINDS, load_object
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 NAMES = sorted(path.parent.name for path in PLUGINS.glob("*/pyproject.toml"))

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from difftool.errors import UsageError
+from difftool.plugin.registry import Registry
 from difftool.process import options as o
 from difftool.process.density import LogNormal, Uniform
 from difftool.process.schedule import Flow, Karras, Linear
-from difftool.registry import Registry
 from difftool.rng import Stream, Streams
 
 REGISTRY = Registry.load_all()

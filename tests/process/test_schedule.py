@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from difftool.errors import UsageError
+from difftool.plugin.registry import Registry
 from difftool.process import options as o
 from difftool.process.schedule import Cosine, Exponential, Flow, Karras, Linear, Polynomial, Sigmoid
-from difftool.registry import Registry
 
 REGISTRY = Registry.load_all()
 SCHEDULES = {spec.name: REGISTRY.load(spec)(REGISTRY.options(spec)()) for spec in REGISTRY.specs("schedule")}

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from difftool.options import NoOptions
+from difftool.plugin.registry import Registry
 from difftool.process import options as o
 from difftool.process.preconditioning import X0, Edm, Eps, Flow, V
 from difftool.process.schedule import Karras
 from difftool.process.weighting import Edm as EdmWeighting
 from difftool.process.weighting import MinSnr, SoftMinSnr, Uniform
-from difftool.registry import Registry
 
 REGISTRY = Registry.load_all()
 KARRAS = Karras(o.KarrasOptions())

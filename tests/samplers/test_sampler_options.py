@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from difftool.registry import Registry
+from difftool.plugin.registry import Registry
 
 REGISTRY = Registry.load_all()
 

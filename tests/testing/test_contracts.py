@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from difftool.registry import Registry
+from difftool.plugin.registry import Registry
 from difftool.testing import (
     backbone_contract,
     conditioner_contract,

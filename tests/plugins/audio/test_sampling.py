@@ -16,7 +16,7 @@ from difftool.engine.device import choose_device
 from difftool.engine.fit import fit
 from difftool.engine.folder import RunFolder
 from difftool.engine.generate import SampleRequest, generate
-from difftool.registry import Registry
+from difftool.plugin.registry import Registry
 from difftool.testing.parts import load
 from difftool.testing.sampler import SIGMA_DATA, gaussian_denoise
 from difftool_audio.options import AudioRequest

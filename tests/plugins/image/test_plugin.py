@@ -6,7 +6,7 @@ import pytest
 
 from difftool.config.gather import gather
 from difftool.config.resolve import resolve
-from difftool.registry import Registry
+from difftool.plugin.registry import Registry
 
 
 @pytest.mark.parametrize(("text", "size"), [("48x64", (48, 64)), ("32", 32), ("auto", "auto")])

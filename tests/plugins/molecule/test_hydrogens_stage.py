@@ -14,7 +14,7 @@ from difftool import Streams
 from difftool.assemble import load_stage
 from difftool.engine.generate import SampleRequest, generate
 from difftool.guidance import guide, keeping
-from difftool.registry import Registry
+from difftool.plugin.registry import Registry
 from difftool_molecule.files import molecule
 
 from .conftest import methane, save, sdf, water

@@ -16,7 +16,7 @@ from difftool.engine.fit import fit
 from difftool.engine.folder import RunFolder
 from difftool.engine.generate import SampleRequest, generate
 from difftool.engine.options import GuidanceOptions
-from difftool.registry import Registry
+from difftool.plugin.registry import Registry
 from difftool_molecule.options import MoleculeRequest
 
 from .conftest import made, methane, save, sdf, water, xyz

@@ -17,7 +17,7 @@ from difftool.engine.fit import fit
 from difftool.engine.folder import RunFolder
 from difftool.engine.generate import SampleRequest, generate
 from difftool.inherit import inherit
-from difftool.registry import Registry
+from difftool.plugin.registry import Registry
 from difftool.testing.parts import load
 from difftool.testing.sampler import SIGMA_DATA, gaussian_denoise
 from difftool_video.options import VideoRequest

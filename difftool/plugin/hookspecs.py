@@ -1,7 +1,7 @@
 """The plugin door: one hook per kind of part. Each returns specs; nothing heavy is imported to answer.
 
 A plugin is a module named by an entry point in the group ``difftool``, holding functions of these names marked with
-``@difftool.hookimpl``. difftool's own parts come through the same door (``difftool.builtin``).
+``@difftool.hookimpl``. difftool's own parts come through the same door (``difftool.plugin.builtin``).
 """
 
 from __future__ import annotations

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from .errors import PluginError, UsageError
+from ..errors import PluginError, UsageError
 from .spec import KINDS, ModalitySpec, ProcessSpec, RecipeSpec, Spec, load_object
 
 if TYPE_CHECKING:
     import pluggy
 
-    from .options import Options
+    from ..options import Options
 
 GROUP = "difftool"
-BUILTIN = "difftool.builtin"
+BUILTIN = "difftool.plugin.builtin"
 
 _TYPES: dict[str, type[Spec]] = {"modality": ModalitySpec, "process": ProcessSpec, "recipe": RecipeSpec, "cascade": RecipeSpec}
 
@@ -73,7 +73,7 @@ class Registry:
         from importlib import import_module
         from importlib.metadata import entry_points
 
-        from . import __version__
+        from .. import __version__
 
         registry = cls(report)
         registry.add(Plugin("core", BUILTIN, "difftool", __version__), lambda: import_module(BUILTIN))
@@ -176,7 +176,7 @@ class Registry:
 
     def options(self, spec: Spec) -> type[Options]:
         """The options model of a part, without importing the part."""
-        from .options import NoOptions, Options
+        from ..options import NoOptions, Options
 
         if not spec.options:
             return NoOptions
