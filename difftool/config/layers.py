@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as File
 from typing import Any
 
+from ..plain import parse_toml
 from ..plugin.spec import RecipeSpec
 
 Path = tuple[str, ...]
@@ -49,8 +49,8 @@ def dict_layer(data: Mapping[str, Any], origin: str) -> Layer:
 def text_layer(text: str, origin: str) -> Layer:
     """TOML text. A syntax error becomes a fault of the layer, to be reported with all others."""
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        data = parse_toml(text)
+    except ValueError as error:
         return Layer(origin, faults=(_syntax_fault(str(error), origin),))
     places = {path: f"{origin}:{line}" for path, line in key_lines(text)}
     return Layer(origin, data, places)
@@ -71,9 +71,9 @@ def file_layer(path: File) -> Layer:
 def file_text(path: File) -> tuple[str, str]:
     """The text of a TOML file, and what is wrong when it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8"), ""
+        return path.read_text(encoding="utf-8-sig"), ""  # some editors begin a file with a mark
     except UnicodeDecodeError as error:
-        return "", f"{path}: is not UTF-8 text (byte {error.start}), so it is no TOML file"
+        return "", f"{path}: is not UTF-8 text (byte {error.start}), so it is not a TOML file"
     except OSError as error:
         return "", f"{path}: cannot be read: {error.strerror}"
 
@@ -135,8 +135,8 @@ def parse_value(text: str) -> Any:
     if "\n" in text:
         return text
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return parse_toml(f"value = {text}")["value"]
+    except ValueError:
         return text
 
 
@@ -165,8 +165,8 @@ def key_lines(text: str) -> Iterator[tuple[Path, int]]:
 def _dotted(key: str) -> Path:
     """``a."b.c"`` -> ("a", "b.c"), by TOML's own rules."""
     try:
-        node = tomllib.loads(f"{key} = 0")
-    except tomllib.TOMLDecodeError:
+        node: Any = parse_toml(f"{key} = 0")
+    except ValueError:
         return (key,)
     path = []
     while isinstance(node, dict):

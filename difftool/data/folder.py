@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from ..errors import DataError
 from ..modality import Item
+from ..plain import parse_json
 from .layout import is_own_folder, sheets_of, split_of
 from .remark import remark
 from .text import read_text
@@ -307,9 +308,9 @@ def _from_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         if not text.strip():
             continue
         try:
-            row = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{path}, line {line}: not JSON ({error.msg}). Write one object on each line.") from None
+            row = parse_json(text)
+        except ValueError as error:
+            raise DataError(f"{path}, line {line}: {error}. Write one object on each line.") from None
         if not isinstance(row, dict):
             raise DataError(f'{path}, line {line}: not an object. Write lines such as {{"{FILE_NAME}": "a", "{CLASS}": "b"}}.')
         yield line, {name: value if name == FILE_NAME else _plain(value) for name, value in row.items()}

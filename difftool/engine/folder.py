@@ -14,8 +14,9 @@ from typing import Any
 
 from .. import __version__
 from ..description import Description
-from ..errors import RunBusyError, RunExistsError, UsageError
+from ..errors import ModelFileError, RunBusyError, RunExistsError, UsageError
 from ..files import alone, unused, write_text
+from ..plain import parse_json
 
 RUNS = Path("runs")
 CONFIG = "config.toml"
@@ -98,7 +99,15 @@ class RunFolder:
                 self._held = False
 
     def description(self) -> Description:
-        return Description.from_json(json.loads((self.path / "description.json").read_text(encoding="utf-8")))
+        """What the run's data turned out to be. Raises ModelFileError where that is not readable."""
+        path = self.path / "description.json"
+        try:
+            return Description.from_json(parse_json(path.read_bytes()))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ModelFileError(
+                f"{path} cannot be used: {error}. The same description is in the run's model.safetensors and in its checkpoints; take "
+                "the file from a copy of the run, or train anew."
+            ) from None
 
     def latest_checkpoint(self) -> Path | None:
         """The newest checkpoint, all of which are whole."""
@@ -114,10 +123,10 @@ class RunFolder:
             file.write(json.dumps(row) + "\n")
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Every whole line of metrics; a line that a kill cut short is left out."""
+        """Every line of metrics that is one; what a kill cut short, or another program wrote, is left out."""
         path = self.path / "metrics.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        return [row for line in lines if (row := _parsed(line)) is not None]
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        return [row for line in lines if (row := _row(line)) is not None]
 
     def forget_metrics_after(self, step: int) -> None:
         """Drop what a killed run measured after its last checkpoint: the resumed run measures it again."""
@@ -143,11 +152,13 @@ def _exists(path: Path) -> str:
     )
 
 
-def _parsed(line: str) -> dict[str, Any] | None:
+def _row(line: bytes) -> dict[str, Any] | None:
+    """A line of metrics; None for what is not one."""
     try:
-        return json.loads(line)
-    except json.JSONDecodeError:
+        row = parse_json(line)
+    except ValueError:
         return None
+    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
 def checkpoints(folder: Path) -> list[Path]:

@@ -13,8 +13,11 @@ from torch import Tensor
 
 from ..errors import ModelFileError
 from ..files import replacing
+from ..plain import parse_json
 
 VERSION = 1
+
+DAMAGED = "Its header is damaged or was changed by another program: take another copy, or an earlier checkpoint."
 MODEL, CHECKPOINT, SNAPSHOT = "difftool-model", "difftool-checkpoint", "difftool-snapshot"
 
 
@@ -47,9 +50,24 @@ def read_about(path: Path, kind: str) -> dict[str, Any]:
     found = header.get("format", "a safetensors file that difftool did not write")
     if found != kind:
         raise ModelFileError(f"{path} is {found}, not a {kind}: give the run's folder or its model.safetensors.")
-    if int(header["version"]) > VERSION:
-        raise ModelFileError(f"{path} has format version {header['version']}, and this difftool reads up to {VERSION}: upgrade difftool.")
-    return json.loads(header["about"])
+    return about_of(path, header)
+
+
+def about_of(path: Path, header: Mapping[str, str]) -> dict[str, Any]:
+    """What the header of a weight file says of it: at least ``config`` and ``description``, each a table. Raises ModelFileError."""
+    version = header.get("version", "")
+    if not version.isdecimal() or len(version) > 9:
+        raise ModelFileError(f"{path} does not say its format version ({version!r}). {DAMAGED}")
+    if int(version) > VERSION:
+        raise ModelFileError(f"{path} has format version {version}, and this difftool reads up to {VERSION}: upgrade difftool.")
+    try:
+        about = parse_json(header.get("about", ""))
+    except ValueError as error:
+        raise ModelFileError(f"{path} does not say what it was made with: of its entry 'about', {error}. {DAMAGED}") from None
+    for entry in ("config", "description"):
+        if not isinstance(about, dict) or not isinstance(about.get(entry), dict):
+            raise ModelFileError(f"{path} does not say what it was made with: its header has no table {entry!r}. {DAMAGED}")
+    return about
 
 
 def _refuse_pickle(path: Path) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 from fakes import fake_registry
 
-from difftool.config import gather, resolve
+from difftool.config import file_layer, gather, resolve, text_layer
 from difftool.config.schema import schema
 from difftool.errors import ConfigError, UsageError
 from difftool.plugin.spec import RecipeSpec
@@ -103,3 +103,17 @@ def test_a_key_with_dots_or_spaces_is_quoted_as_in_toml(registry):
         "heart. rate, rest": "number",
         "other one": "label",
     }
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "a.toml"
+    path.write_text("[train]\nsteps = 3\n", encoding="utf-8-sig")
+    layer = file_layer(path)
+    assert layer.faults == ()
+    assert layer.data == {"train": {"steps": 3}}
+
+
+@pytest.mark.parametrize("text", [f"[train]\nsteps = {'9' * 5000}", "x = " + "[" * 5000])
+def test_numbers_of_many_digits_and_deep_values_are_faults(text):
+    (fault,) = text_layer(text, "a.toml").faults
+    assert fault.startswith("a.toml: is not valid TOML: it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 
 import pytest
@@ -15,13 +16,14 @@ from difftool.errors import DifftoolError, ModelFileError
 from difftool.files import replacing
 
 TENSORS = {"w": torch.arange(6.0).reshape(2, 3), "n": torch.tensor(3)}
+ABOUT = {"config": {}, "description": {}}
 
 
 def test_round_trip(tmp_path):
     path = tmp_path / "model.safetensors"
-    save_weights(path, MODEL, TENSORS, {"step": 7, "names": ["a", "b"]})
+    save_weights(path, MODEL, TENSORS, {**ABOUT, "step": 7, "names": ["a", "b"]})
     tensors, about = load_weights(path, MODEL)
-    assert about == {"step": 7, "names": ["a", "b"]}
+    assert about == {**ABOUT, "step": 7, "names": ["a", "b"]}
     assert all(torch.equal(tensors[k], TENSORS[k]) for k in TENSORS)
     assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
 
@@ -29,7 +31,7 @@ def test_round_trip(tmp_path):
 @pytest.mark.parametrize("size", [0, 1, 7, 40, -1])
 def test_truncated(tmp_path, size):
     path = tmp_path / "model.safetensors"
-    save_weights(path, MODEL, TENSORS, {})
+    save_weights(path, MODEL, TENSORS, ABOUT)
     data = path.read_bytes()
     path.write_bytes(data[:size])
     with pytest.raises(ModelFileError, match="damaged or truncated"):
@@ -46,7 +48,7 @@ def test_a_pickle_is_refused_unopened(tmp_path):
 def test_foreign_kind_and_newer_version(tmp_path):
     foreign, checkpoint, newer = (tmp_path / f"{name}.safetensors" for name in ("foreign", "checkpoint", "newer"))
     save_file(TENSORS, foreign)
-    save_weights(checkpoint, CHECKPOINT, TENSORS, {})
+    save_weights(checkpoint, CHECKPOINT, TENSORS, ABOUT)
     save_file(TENSORS, newer, metadata={"format": MODEL, "version": "99", "about": "{}"})
     with pytest.raises(ModelFileError, match="did not write"):
         read_about(foreign, MODEL)
@@ -54,6 +56,29 @@ def test_foreign_kind_and_newer_version(tmp_path):
         read_about(checkpoint, MODEL)
     with pytest.raises(ModelFileError, match="upgrade difftool"):
         read_about(newer, MODEL)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"version": None}, "format version"),
+        ({"version": "x"}, "format version"),
+        ({"version": "9" * 5000}, "format version"),
+        ({"about": None}, "'about', it is not JSON"),
+        ({"about": "{"}, "'about', it is not JSON"),
+        ({"about": "[" * 100_000}, "nested too deeply"),
+        ({"about": '{"step": ' + "9" * 5000 + "}"}, "too many digits"),
+        ({"about": "[]"}, "no table 'config'"),
+        ({"about": '{"config": {}, "description": 3}'}, "no table 'description'"),
+    ],
+)
+def test_a_damaged_header_is_named_with_the_entry(tmp_path, change, words):
+    path, header = tmp_path / "model.safetensors", {"format": MODEL, "version": "1", "about": json.dumps(ABOUT)}
+    save_file(TENSORS, path, metadata={name: text for name, text in (header | change).items() if text is not None})
+    with pytest.raises(ModelFileError, match=words) as caught:
+        read_about(path, MODEL)
+    assert str(path) in str(caught.value)
+    assert "another copy" in str(caught.value)
 
 
 def test_a_failure_while_writing_leaves_the_old_file(tmp_path):

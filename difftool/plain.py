@@ -1,0 +1,37 @@
+"""JSON and TOML as they are found: whatever is wrong with a text is one kind of error, with its reason in words.
+
+The standard parsers answer a text that is nested a thousand times, or a number of five thousand digits, with errors of the
+interpreter. Here every fault is a ``ValueError`` whose text can be shown.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import Any
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text. Raises ValueError."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is not JSON: {error.msg.lower()} at line {error.lineno}") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8 text (byte {error.start})") from None
+    except RecursionError:
+        raise ValueError("its values are nested too deeply") from None
+    except ValueError:
+        raise ValueError("it holds a number of too many digits") from None
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """The tables of a TOML text. Raises ValueError: ``tomllib.TOMLDecodeError`` where it is not TOML."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except RecursionError:
+        raise ValueError("its values are nested too deeply") from None
+    except ValueError:
+        raise ValueError("it holds a number of too many digits") from None
