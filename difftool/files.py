@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from uuid import uuid4
@@ -92,6 +93,77 @@ def building(folder: Path) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+ABANDONED = 24 * 3600
+"""Seconds after which no one is still working on a folder that was begun and never put in its place."""
+
+
+def found(folder: Path, fill: Callable[[Path], None], *, or_next: bool = False) -> Path:
+    """Make a folder whole or not at all: ``fill`` writes into one beside it, which then takes its place in one step.
+
+    Of two processes that found the same folder at once, one gets it. A kill leaves no half-made folder behind, only a hidden
+    one that the next call for the same name removes when it is a day old.
+
+    Args:
+        or_next: where the name is taken, take ``folder-2``, ``folder-3`` …; an empty folder is not taken.
+
+    Returns:
+        The folder that was made.
+
+    Raises:
+        FileExistsError: something is there, and ``or_next`` is False.
+    """
+    if folder.is_symlink() or os.path.ismount(folder):  # the user put it elsewhere: it is filled where it is
+        return _filled_there(folder, fill)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    forget_abandoned(folder.parent, f".{folder.name}.*.partial")
+    partial = _partial(folder)
+    partial.mkdir()
+    try:
+        with naming_full_disk(folder):
+            fill(partial)
+        sync(partial)
+        place = folder
+        while not _moved(partial, place):
+            if not or_next:
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder))
+            place = unused(folder)
+        sync(folder.parent)
+        return place
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _filled_there(folder: Path, fill: Callable[[Path], None]) -> Path:
+    """An empty folder that cannot be replaced, since a link or a mount leads to it, filled."""
+    if not folder.is_dir() or any(entry.name != "lost+found" for entry in folder.iterdir()):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder))
+    with naming_full_disk(folder):
+        fill(folder)
+    return folder
+
+
+def _moved(partial: Path, folder: Path) -> bool:
+    """Whether a folder could be moved to a place where nothing, or an empty folder, is."""
+    try:
+        with suppress(FileNotFoundError):
+            folder.rmdir()  # of an empty folder nothing is lost; one that holds anything stays
+        os.rename(partial, folder)
+    except OSError:
+        if not os.path.lexists(folder):
+            raise
+        return False
+    return True
+
+
+def forget_abandoned(root: Path, pattern: str = ".*.partial") -> None:
+    """Remove what killed processes left half-made below ``root``: whatever was not written to for a day."""
+    for partial in root.glob(pattern):
+        with suppress(OSError):
+            touched = max(path.stat().st_mtime for path in (partial, *partial.glob("*")))
+            if time.time() - touched > ABANDONED:
+                shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

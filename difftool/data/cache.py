@@ -11,8 +11,6 @@ import errno
 import hashlib
 import json
 import os
-import shutil
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, PluginError
-from ..files import building, is_full_disk, sync
+from ..files import building, forget_abandoned, is_full_disk, sync
 from ..modality import Item, Modality
 from .remark import remarks
 
@@ -37,9 +35,6 @@ EARLIER = 4
 
 NAMED = 10
 """Examples that are left out and named; more of them are only counted."""
-
-ABANDONED = 24 * 3600
-"""Seconds after which no one is still working on a half-made cache."""
 
 LARGE = 1 << 16
 """Bytes of an example above which batches are made of views."""
@@ -151,20 +146,12 @@ def open_cache(
     family = f"{label.replace('/', '-')}-{_hash(_settings(modality, label))[:8]}"
     folder = place(f"{family}-{fingerprint(modality, label, listed or listing(items, root))[:20]}")
     if not folder.exists():
-        _forget_abandoned(folder.parent)
+        forget_abandoned(folder.parent)
         with building(folder) as partial:
             _fill(partial, modality, items, max_bad, progress, _Earlier(family, items))
     cache = Cache(folder)
     _refuse_many([(str(path), reason) for path, reason in cache.skipped], len(items), max_bad)  # it may have been made with another share
     return cache
-
-
-def _forget_abandoned(root: Path) -> None:
-    """Remove what killed processes left half-decoded: whatever was not written to for a day."""
-    for partial in root.glob(".*.partial"):
-        touched = [path.stat().st_mtime for path in (partial, partial / "examples.bin") if path.exists()]
-        if touched and time.time() - max(touched) > ABANDONED:
-            shutil.rmtree(partial, ignore_errors=True)
 
 
 def fingerprint(modality: Modality, label: str, listed: str) -> str:

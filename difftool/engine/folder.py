@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from typing import Any
 from .. import __version__
 from ..description import Description
 from ..errors import ModelFileError, RunBusyError, RunExistsError, UsageError
-from ..files import alone, unused, write_text
+from ..files import alone, found, unused, write_text
 from ..plain import parse_json
 
 RUNS = Path("runs")
@@ -54,20 +55,26 @@ class RunFolder:
         return self.path / "report.html"
 
     @classmethod
-    def create(cls, path: Path, config_toml: str, description: Description, source: str) -> RunFolder:
-        """A new run's folder. Raises RunExistsError when there is something in it."""
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise RunExistsError(_exists(path))
-        path.mkdir(parents=True, exist_ok=True)
+    def create(cls, path: Path, config_toml: str, description: Description, source: str, *, or_next: bool = False) -> RunFolder:
+        """A new run's folder, whole or not at all.
+
+        Args:
+            or_next: where the name is taken, take the next one that is free: nobody asked for this very name.
+
+        Raises:
+            RunExistsError: there is something in it.
+        """
+
+        def fill(partial: Path) -> None:
+            write_text(partial / "description.json", json.dumps(description.to_json(), indent=1))
+            write_text(partial / "environment.json", json.dumps(environment(source), indent=1))
+            write_text(partial / CONFIG, config_toml)
+
+        _remove_remainder(path)
         try:
-            (path / LOCK).touch(exist_ok=False)  # of two that begin at once, one gets the folder
+            return cls(found(path, fill, or_next=or_next))
         except FileExistsError:
             raise RunExistsError(_exists(path)) from None
-        folder = cls(path)
-        write_text(path / "description.json", json.dumps(description.to_json(), indent=1))
-        write_text(path / "environment.json", json.dumps(environment(source), indent=1))
-        write_text(folder.config_path, config_toml)
-        return folder
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -143,6 +150,20 @@ class RunFolder:
         """Append to the run's log, with the time."""
         with open(self.log_path, "a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text.rstrip()}\n")
+
+
+REMAINDER = {LOCK, "description.json", "environment.json"}
+"""What version 0.1 could leave of a run that was killed before it had a configuration."""
+
+
+def _remove_remainder(path: Path) -> None:
+    """Remove a folder that holds nothing but a beginning of this program's own, which no one works on."""
+    names = {entry.name for entry in path.iterdir()} if path.is_dir() and not path.is_symlink() else set()
+    if not names or any(name not in REMAINDER and not name.endswith(".partial") for name in names) or LOCK not in names:
+        return
+    with alone(path / LOCK) as free:
+        if free:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _exists(path: Path) -> str:
