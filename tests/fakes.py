@@ -8,7 +8,8 @@ from pydantic import Field
 
 from difftool import Options, hookimpl
 from difftool.plugin import builtin
-from difftool.plugin.registry import Plugin, Registry
+from difftool.plugin.discovery import Plugin
+from difftool.plugin.registry import Registry
 from difftool.plugin.spec import ModalitySpec, RecipeSpec, Spec
 
 

@@ -7,8 +7,10 @@ from fakes import ECG, fake_registry, hooks, plugin
 
 from difftool import hookimpl
 from difftool.errors import PluginError, UsageError
-from difftool.plugin.registry import Plugin, Registry, unmet
-from difftool.plugin.spec import KINDS, ModalitySpec, RecipeSpec, Spec
+from difftool.plugin.discovery import Plugin, unmet
+from difftool.plugin.kinds import KINDS
+from difftool.plugin.registry import Registry
+from difftool.plugin.spec import ModalitySpec, RecipeSpec, Spec
 
 SDE = Spec("sde", "a solver", "math:pi")
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config import CHANGEABLE
 from ..errors import ConfigError, DifftoolError, Interrupted, RunExistsError, Terminated, UsageError
 from ..files import write_text
 from .console import command, complain, out, out_json, say, table
@@ -17,7 +18,6 @@ from .resume import resume_run, run_config
 from .runs import flat
 from .stages import CascadeStage, Met, kept_stages, refuse_strangers, to_toml, units
 from .train import run_training
-from .wish import CHANGEABLE
 
 if TYPE_CHECKING:
     from ..config import Config

@@ -8,13 +8,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..config import CHANGEABLE
 from ..config.cascade import SAMPLES, own_value, stage_layers, stage_sets, unknown_stage
 from ..errors import ConfigError, UsageError
 from .console import command, say
 from .experts import require_experts
 from .given import Told, read_low, tell_larger, told_of, usual_low
 from .stages import Met, beyond, bridge_of, kept_stages, refuse_strangers, units
-from .wish import CHANGEABLE, Granted, Wish, granted, model_path, plain_about, settled
+from .wish import Granted, Wish, granted, model_path, plain_about, settled
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,14 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config import CHANGEABLE, NONE, SHARED
 from ..config.cascade import Outline, unit_name
-from ..config.config import ENGINE, NONE
+from ..config.config import ENGINE
 from ..config.gather import PROJECT_FILE
 from ..errors import ConfigError, DifftoolError, UsageError
 from .init import started
 from .runs import flat
 from .stages import CascadeStage, Met
-from .wish import CHANGEABLE, model_path, plain_config
+from .wish import model_path, plain_config
 
 if TYPE_CHECKING:
     from ..config import Config, Layer
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from ..plugin.registry import Registry
     from ..process.process import Density, Schedule
     from .wish import Wish
-
-SHARED = ("modality", "representation", "bridge")
-"""The tables in which an expert is as its stage, or it would be given what it does not understand."""
 
 
 # --- in a cascade's file ---

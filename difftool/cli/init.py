@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..config import dict_layer
+from ..config import MEANING, dict_layer
 from .wish import model_path, plain_config
 
 if TYPE_CHECKING:
     from ..config import Config, Layer
-
-SPOKEN = ("process", "schedule")
-"""The tables that say how a network is spoken to: other ones would make its weights meaningless."""
 
 
 def started(config: Config, resolved: Callable[[Layer], Config]) -> Config:
@@ -35,5 +32,5 @@ def _tables(there: dict[str, Any], config: Config) -> dict[str, Any]:
     """What both networks have settings for, and how the one that is there is spoken to."""
     backbone = config.backbone
     shared = {name: value for name, value in there.get("backbone", {}).items() if name in type(backbone.options).model_fields}
-    tables = {name: there[name] for name in SPOKEN if name in there}
+    tables = {name: there[name] for name in MEANING if name in there}
     return {"backbone": {"use": backbone.use, **shared}, **tables}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError
-from ..plugin.spec import KINDS, RecipeSpec, Spec
+from ..plugin.kinds import KINDS, find_kind
+from ..plugin.spec import RecipeSpec, Spec
 from .console import out, out_json, table
 from .flags import _metavar, registry
 from .new import new
@@ -25,7 +26,7 @@ def list_parts(ctx: click.Context, kinds: str | None, as_json: bool) -> None:
     parts = registry(ctx)
     chosen = [kind_of(kinds)] if kinds else list(KINDS)
     if as_json:
-        out_json({KINDS[kind]: [_row(parts, spec) for spec in parts.specs(kind)] for kind in chosen})
+        out_json({KINDS[kind].plural: [_row(parts, spec) for spec in parts.specs(kind)] for kind in chosen})
         return
     out("\n\n".join(_listing(parts, kind, headed=not kinds) for kind in chosen))
 
@@ -34,12 +35,11 @@ def kind_of(text: str) -> str:
     """A kind by its name or its plural."""
     from difflib import get_close_matches
 
-    names = {**{kind: kind for kind in KINDS}, **{plural: kind for kind, plural in KINDS.items()}}
-    if text in names:
-        return names[text]
-    close = get_close_matches(text, names, n=1)
+    if (kind := find_kind(text)) is not None:
+        return kind.name
+    close = get_close_matches(text, [word for kind in KINDS.values() for word in (kind.name, kind.plural)], n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise UsageError(f"There is no kind of part {text!r}.{hint} The kinds are: {', '.join(KINDS.values())}.")
+    raise UsageError(f"There is no kind of part {text!r}.{hint} The kinds are: {', '.join(kind.plural for kind in KINDS.values())}.")
 
 
 def full_name(spec: Spec) -> str:
@@ -56,7 +56,7 @@ def _listing(parts: Registry, kind: str, headed: bool) -> str:
     if not any(row[1] for row in rows):
         rows = [(row[0], row[2]) for row in rows]
     body = table([(f"  {row[0]}", *row[1:]) for row in rows] if headed else rows)
-    return f"{KINDS[kind]}\n{body or '  none'}" if headed else body
+    return f"{KINDS[kind].plural}\n{body or '  none'}" if headed else body
 
 
 def _origin(parts: Registry, spec: Spec) -> str:
@@ -156,4 +156,4 @@ def plugins_list(ctx: click.Context, as_json: bool) -> None:
 
 
 def _counts(provides: dict[str, list[str]]) -> str:
-    return ", ".join(f"{len(names)} {KINDS[kind] if len(names) > 1 else kind}" for kind, names in provides.items()) or "nothing"
+    return ", ".join(f"{len(names)} {KINDS[kind].plural if len(names) > 1 else kind}" for kind, names in provides.items()) or "nothing"

@@ -8,11 +8,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config import CHANGEABLE
 from ..config.cascade import unit_name
 from ..config.gather import PROJECT_FILE
 from ..errors import ConfigError, DifftoolError, UsageError
 from .init import started
-from .wish import CHANGEABLE, model_path, plain_config
+from .wish import model_path, plain_config
 
 if TYPE_CHECKING:
     from ..bridge import Bridge

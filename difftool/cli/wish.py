@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import __version__
+from ..config import BUILT, CHANGEABLE
 from ..errors import ConfigError, DifftoolError, UsageError
 from .console import command
 from .flags import Flag, flags_of, given, registry
@@ -25,12 +26,6 @@ if TYPE_CHECKING:
     from ..options import Options
     from ..plugin.registry import Registry
     from ..stage import Stage
-
-CHANGEABLE = ("sampler", "schedule", "guidance", "sample")
-"""The tables that a trained model may be sampled with differently."""
-
-BUILT = ("sampler", "schedule")
-"""Those of them that are parts, and built with the model."""
 
 REQUEST = "request"
 """The table, on the command line only, of the modality's own wishes."""

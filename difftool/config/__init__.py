@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from .config import AUTO, NONE, AutoConditionOptions, Config, Part
+from ..plugin.kinds import AUTO, NONE
+from .config import BUILT, CHANGEABLE, MEANING, SHARED, AutoConditionOptions, Config, Part
 from .gather import gather
 from .layers import Layer, dict_layer, file_layer, flag_layer, recipe_layer, text_layer
 from .resolve import Resolved, config_from_dict, resolve, trace
 
 __all__ = [
     "AUTO",
+    "BUILT",
+    "CHANGEABLE",
+    "MEANING",
     "NONE",
+    "SHARED",
     "AutoConditionOptions",
     "Config",
     "Layer",

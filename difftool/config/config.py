@@ -10,19 +10,13 @@ from pydantic import Field
 
 from ..engine.options import DataOptions, EmaOptions, GuidanceOptions, OptimizerOptions, SampleOptions, TrainOptions
 from ..options import NoOptions, Options
+from ..plugin.kinds import KINDS, NONE, Kind
 
-AUTO = "auto"
-"""The ``use`` of a condition whose conditioner follows from the data's column."""
+PARTS: dict[str, Kind] = {kind.table: kind for kind in KINDS.values() if kind.table}
+"""The tables that name one part. One whose default depends on another's choice stands after it."""
 
-NONE = "none"
-"""The ``use`` of a condition that is switched off and of a bridge that is not there, and the ``recipe`` of a file that builds on none."""
-
-# The tables that name a part. One whose default depends on another's choice stands after it.
-PARTS = ("modality", "representation", "backbone", "process", "density", "weighting", "schedule", "objective", "sampler", "bridge")
-
-PARENTS: dict[str, str] = {"representation": "modality", "density": "process", "weighting": "process", "schedule": "process"}
-
-DEFAULTS: dict[str, str] = {"backbone": "unet", "process": "edm", "objective": "denoising", "sampler": "heun", "bridge": NONE}
+SEVERAL: dict[str, Kind] = {kind.tables: kind for kind in KINDS.values() if kind.tables}
+"""The tables that hold several parts, each under a name of its own."""
 
 ENGINE: dict[str, type[Options]] = {
     "data": DataOptions,
@@ -32,8 +26,21 @@ ENGINE: dict[str, type[Options]] = {
     "guidance": GuidanceOptions,
     "sample": SampleOptions,
 }
+"""The tables that hold settings and name no part."""
 
-TABLES = (*PARTS, "conditions", *ENGINE)
+TABLES = (*PARTS, *SEVERAL, *ENGINE)
+
+BUILT = tuple(table for table, kind in (PARTS | SEVERAL).items() if kind.sampling)
+"""The tables of parts that may be changed after training."""
+
+CHANGEABLE = (*BUILT, "guidance", "sample")
+"""The tables that sampling can change."""
+
+SHARED = tuple(table for table, kind in PARTS.items() if kind.shared)
+"""The tables in which an expert and the stage that it serves must agree."""
+
+MEANING = tuple(table for table, kind in PARTS.items() if kind.meaning)
+"""The tables that give a network's weights their meaning."""
 
 
 class AutoConditionOptions(Options):
@@ -84,8 +91,9 @@ class Config:
     def to_dict(self) -> dict[str, Any]:
         """Plain tables that TOML and JSON can hold: no None, lists for tuples."""
         tables = {name: getattr(self, name).to_dict() for name in PARTS}
-        if self.conditions:
-            tables["conditions"] = {name: part.to_dict() for name, part in self.conditions.items()}
+        for table in SEVERAL:
+            if parts := getattr(self, table):
+                tables[table] = {name: part.to_dict() for name, part in parts.items()}
         return tables | {name: _plain(getattr(self, name)) for name in ENGINE}
 
     def to_toml(self) -> str:

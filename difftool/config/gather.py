@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from ..plugin.kinds import NONE
 from ..plugin.registry import Registry
-from .config import NONE
 from .layers import Layer, file_layer, flag_layer, recipe_layer
 
 PROJECT_FILE = Path("difftool.toml")

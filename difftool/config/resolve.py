@@ -15,8 +15,9 @@ from typing import Any
 
 from ..errors import ConfigError, UsageError
 from ..options import NoOptions, Options
+from ..plugin.kinds import AUTO, NONE, Kind
 from ..plugin.registry import Registry
-from .config import AUTO, DEFAULTS, ENGINE, NONE, PARENTS, PARTS, TABLES, AutoConditionOptions, Config, Part
+from .config import ENGINE, PARTS, SEVERAL, TABLES, AutoConditionOptions, Config, Part
 from .faults import validate
 from .layers import Layer, Path
 
@@ -50,7 +51,7 @@ def trace(modality: str | None, layers: Sequence[Layer], registry: Registry) -> 
     work = _Resolution(_with_modality(modality, layers), registry)
     for name in PARTS:
         work.part(name)
-    conditions = {name: work.condition(name) for name in work.condition_names()}
+    several = {table: {name: work.named_part(table, name) for name in work.names_in(table)} for table in SEVERAL}
     engine = {name: work.table((name,), model, work.entries((name,))) for name, model in ENGINE.items()}
     work.strangers()
     if work.faults:
@@ -58,7 +59,7 @@ def trace(modality: str | None, layers: Sequence[Layer], registry: Registry) -> 
     for note in dict.fromkeys(work.notes):
         warnings.warn(note, FutureWarning, stacklevel=2)
     parts = {name: work.parts[name] for name in PARTS}
-    return Resolved(Config(**parts, conditions=conditions, **engine), work.origins)  # type: ignore[arg-type]
+    return Resolved(Config(**parts, **several, **engine), work.origins)  # type: ignore[arg-type]
 
 
 def config_from_dict(data: Mapping[str, Any], origin: str, registry: Registry) -> Config:
@@ -115,7 +116,7 @@ class _Resolution:
                 self.faults.append(f"the kind of data is not given: write -m NAME, or use = NAME in [modality]. Installed: {known}")
             return
         kept = [tag == final for tag in self.tags[name]]
-        model = self._model(name, use, self._place_of_use((name,), kept))
+        model = self._model(PARTS[name], use, self._place_of_use((name,), kept))
         if model is not None:
             entries = self.entries((name,), kept)
             options = self.table((name,), model, entries)
@@ -123,25 +124,25 @@ class _Resolution:
 
     def _tags(self, name: str) -> Iterator[Tag]:
         """After each layer: the part in use, with its parents. A choice holds for the parent under which it was made."""
-        parents = self.tags[PARENTS[name]] if name in PARENTS else [() for _ in self.layers]
+        parent = PARTS[name].parent
+        parents = self.tags[parent] if parent else [() for _ in self.layers]
         chosen: dict[Tag, str] = {}
-        for layer, parent in zip(self.layers, parents, strict=True):
+        for layer, above in zip(self.layers, parents, strict=True):
             use = self._table(layer, (name,)).get("use")
             if isinstance(use, str):
-                chosen[parent] = use
+                chosen[above] = use
             elif use is not None:
                 self.faults.append(f"{layer.where((name, 'use'))}: {name}.use = {use!r} is not text; it names a {name}")
-            yield (*parent, chosen.get(parent) or self._default(name, parent[-1] if parent else None))
+            yield (*above, chosen.get(above) or self._default(PARTS[name], above[-1] if above else None))
 
-    def _default(self, name: str, parent: str | None) -> str | None:
-        if name not in PARENTS:
-            return DEFAULTS.get(name)
-        kind = PARENTS[name]
-        if parent is None or parent not in self.registry.names(kind):
+    def _default(self, kind: Kind, parent: str | None) -> str | None:
+        if not kind.parent:
+            return kind.default or None
+        if parent is None or parent not in self.registry.names(kind.parent):
             return None
-        if kind == "modality":
+        if kind.parent == "modality":
             return next(iter(self.registry.modality(parent).representations), None)
-        return getattr(self.registry.process(parent), name)
+        return getattr(self.registry.process(parent), kind.name)
 
     def _place_of_use(self, table: Path, kept: Sequence[bool]) -> str:
         """Where the part in use was chosen; noted as the origin of ``use``."""
@@ -151,36 +152,39 @@ class _Resolution:
                 return place
         return "default"
 
-    def _model(self, kind: str, use: str, place: str) -> type[Options] | None:
-        if use == NONE == DEFAULTS.get(kind):
+    def _model(self, kind: Kind, use: str, place: str) -> type[Options] | None:
+        if use == kind.default == AUTO:
+            return AutoConditionOptions
+        if use == NONE and (kind.tables or kind.default == NONE):
             return NoOptions
         try:
-            return self.registry.options(self.registry.get(kind, use))
+            return self.registry.options(self.registry.get(kind.name, use))
         except UsageError as error:
             self.faults.append(f"{place}: {error}")
             return None
 
-    def condition_names(self) -> list[str]:
-        return list(dict.fromkeys(name for layer in self.layers for name in self._table(layer, ("conditions",))))
+    def names_in(self, table: str) -> list[str]:
+        """The names under which a table holds parts, in the order in which they were written first."""
+        return list(dict.fromkeys(name for layer in self.layers for name in self._table(layer, (table,))))
 
-    def condition(self, name: str) -> Part | None:
-        """One entry of ``[conditions]``; without ``use`` the data decides."""
-        table: Path = ("conditions", name)
+    def named_part(self, group: str, name: str) -> Part | None:
+        """One of several parts in a table; where none is said, the kind's default."""
+        table, kind = (group, name), SEVERAL[group]
         uses: list[str] = []
         for layer in self.layers:
-            use = self._table(layer, table).get("use", uses[-1] if uses else AUTO)
-            uses.append(str(use))
+            uses.append(str(self._table(layer, table).get("use", uses[-1] if uses else kind.default)))
+        if not uses[-1]:
+            self.faults.append(f"{self._first_place(table)}: [{group}.{name}] does not say which {kind.name} it is; write use = NAME in it")
+            return None
         kept = [use == uses[-1] for use in uses]
-        model = self._condition_model(uses[-1], self._place_of_use(table, kept))
+        model = self._model(kind, uses[-1], self._place_of_use(table, kept))
         if model is None:
             return None
         options = self.table(table, model, self.entries(table, kept))
         return Part(uses[-1], options) if options is not None else None
 
-    def _condition_model(self, use: str, place: str) -> type[Options] | None:
-        if use == AUTO:
-            return AutoConditionOptions
-        return NoOptions if use == NONE else self._model("conditioner", use, place)
+    def _first_place(self, table: Path) -> str:
+        return next(layer.where(table) for layer in self.layers if self._table(layer, table[:1]).get(table[1]) is not None)
 
     def entries(self, table: Path, kept: Sequence[bool] | None = None) -> dict[str, _Entry]:
         """The last value of each key, from the layers that count."""

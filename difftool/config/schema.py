@@ -6,9 +6,10 @@ from typing import Any
 
 from ..errors import PluginError
 from ..options import NoOptions, Options
+from ..plugin.kinds import AUTO, KINDS, NONE
 from ..plugin.registry import Registry
 from ..plugin.spec import Spec
-from .config import AUTO, DEFAULTS, ENGINE, NONE, PARTS, AutoConditionOptions
+from .config import ENGINE, PARTS, SEVERAL, AutoConditionOptions
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -16,8 +17,8 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def schema(registry: Registry, modality: str | None = None) -> dict[str, Any]:
     """The schema of every table; with a modality, of its own representations alone. Parts that cannot be imported are left out."""
     build = _Schema(registry)
-    tables = {name: build.part_table(name, build.specs(name, modality)) for name in PARTS}
-    tables["conditions"] = {"type": "object", "additionalProperties": build.conditions()}
+    tables = {name: build.part_table(kind.name, build.specs(kind.name, modality)) for name, kind in PARTS.items()}
+    tables |= {name: {"type": "object", "additionalProperties": build.named_parts(kind.name)} for name, kind in SEVERAL.items()}
     tables |= {name: build.model(model, name) for name, model in ENGINE.items()}
     tables["recipe"] = {"type": "string", "description": "the recipe this file builds on; none for no recipe"}
     return {
@@ -48,15 +49,16 @@ class _Schema:
                 arms.append(self._named(self.registry.options(spec), kind, spec.name, spec.summary))
             except PluginError:
                 continue
-        if DEFAULTS.get(kind) == NONE:
+        if KINDS[kind].default == NONE:
             arms.append(self._named(NoOptions, kind, NONE, "there is none"))
         return {"anyOf": arms} if arms else {"type": "object"}
 
-    def conditions(self) -> dict[str, Any]:
-        table = self.part_table("conditioner", self.registry.specs("conditioner"))
-        none = self._named(NoOptions, "conditioner", NONE, "switched off")
-        auto = self._named(AutoConditionOptions, "conditioner", AUTO, "chosen when the data is seen")
-        return {"anyOf": [*table.get("anyOf", []), none, auto]}
+    def named_parts(self, kind: str) -> dict[str, Any]:
+        """Of one entry in a table that holds several parts."""
+        arms = [*self.part_table(kind, self.registry.specs(kind)).get("anyOf", []), self._named(NoOptions, kind, NONE, "switched off")]
+        if KINDS[kind].default == AUTO:
+            arms.append(self._named(AutoConditionOptions, kind, AUTO, "chosen when the data is seen"))
+        return {"anyOf": arms}
 
     def _named(self, model: type[Options], kind: str, name: str, summary: str) -> dict[str, Any]:
         found = self.model(model, f"{kind}.{name}")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from ..errors import PluginError, UsageError
-from .spec import KINDS, ModalitySpec, ProcessSpec, RecipeSpec, Spec, load_object
+from .discovery import Plugin, entry_points, one_line, unmet
+from .kinds import KINDS, Kind
+from .spec import ModalitySpec, ProcessSpec, RecipeSpec, Spec, load_object
 
 if TYPE_CHECKING:
     import pluggy
@@ -19,37 +21,10 @@ if TYPE_CHECKING:
 GROUP = "difftool"
 BUILTIN = "difftool.plugin.builtin"
 
-_TYPES: dict[str, type[Spec]] = {"modality": ModalitySpec, "process": ProcessSpec, "recipe": RecipeSpec, "cascade": RecipeSpec}
-
-
-@dataclass(frozen=True, slots=True)
-class Plugin:
-    """One installed plugin.
-
-    Attributes:
-        name: of its entry point.
-        module: that the entry point names.
-        distribution, version: of the package that it came with.
-        error: why it could not be loaded; empty when it was.
-    """
-
-    name: str
-    module: str
-    distribution: str
-    version: str
-    error: str = ""
-
-    @property
-    def package(self) -> str:
-        return f"{self.distribution} {self.version}"
-
-    def complaint(self) -> str:
-        """One line about a plugin that could not be loaded."""
-        return f"The plugin {self.name!r} of {self.package} could not be loaded: {self.error}"
-
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
+    kind: Kind
     spec: Spec
     plugin: Plugin
 
@@ -64,6 +39,7 @@ class Registry:
     def __init__(self, report: Callable[[str], None] = _to_stderr) -> None:
         self._report = report
         self._entries: dict[str, dict[str, list[_Entry]]] = {kind: {} for kind in KINDS}
+        self._owners: dict[int, _Entry] = {}
         self._plugins: list[Plugin] = []
         self._manager: pluggy.PluginManager | None = None
 
@@ -71,44 +47,43 @@ class Registry:
     def load_all(cls, report: Callable[[str], None] = _to_stderr) -> Registry:
         """The core's own parts and those of every installed plugin; ``report`` is told of plugins that fail."""
         from importlib import import_module
-        from importlib.metadata import entry_points
 
         from .. import __version__
 
         registry = cls(report)
         registry.add(Plugin("core", BUILTIN, "difftool", __version__), lambda: import_module(BUILTIN))
-        for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-            distribution = (point.dist.name, point.dist.version) if point.dist else ("an unknown package", "of unknown version")
-            registry.add(Plugin(point.name, point.value, *distribution), point.load)
+        for point in entry_points(GROUP):
+            registry.add(Plugin(point.name, point.target, *point.package()), point.load)
         return registry
 
     def add(self, plugin: Plugin, load: Callable[[], object]) -> None:
         """Import one plugin and take in its specs. One that fails is reported and set aside, and leaves nothing behind."""
         try:
             entries = self._collect(plugin, load())
-        except Exception as error:
-            plugin = replace(plugin, error=_one_line(error, plugin.distribution))
+        except (Exception, SystemExit) as error:
+            plugin = plugin.failed(error)
             self._plugins.append(plugin)
             self._report(plugin.complaint())
             return
         self._plugins.append(plugin)
-        for kind, entry in entries:
-            self._take(kind, entry)
+        for entry in entries:
+            self._take(entry)
 
-    def _take(self, kind: str, entry: _Entry) -> None:
-        same = self._entries[kind].setdefault(_key(entry.spec), [])
+    def _take(self, entry: _Entry) -> None:
+        self._owners[id(entry.spec)] = entry
+        same = self._entries[entry.kind.name].setdefault(_key(entry.spec), [])
         same.append(entry)
         if len(same) > 1:
-            self._report(self._clash(kind, same))
+            self._report(self._clash(same))
 
-    def _collect(self, plugin: Plugin, module: object) -> list[tuple[str, _Entry]]:
+    def _collect(self, plugin: Plugin, module: object) -> list[_Entry]:
         """All specs of one plugin, through pluggy. ``register`` is not atomic: a plugin that fails half-way is taken out again."""
         manager = self._pluggy()
         try:
             manager.register(module, name=f"{plugin.distribution}:{plugin.name}")
             manager.check_pending()
-            return [(kind, _Entry(spec, plugin)) for kind, plural in KINDS.items() for spec in _specs_of(manager, module, kind, plural)]
-        except Exception:
+            return [_Entry(kind, spec, plugin) for kind in KINDS.values() for spec in _specs_of(manager, module, kind)]
+        except (Exception, SystemExit):
             if manager.is_registered(module):
                 manager.unregister(module)
             raise
@@ -145,7 +120,7 @@ class Registry:
         if not entries:
             raise self._unknown(kind, name)
         if len(entries) > 1:
-            raise PluginError(self._clash(kind, entries))
+            raise PluginError(self._clash(entries))
         return entries[0].spec
 
     def modality(self, name: str) -> ModalitySpec:
@@ -179,11 +154,18 @@ class Registry:
         from ..options import NoOptions, Options
 
         if not spec.options:
-            return NoOptions
+            return base[0] if (base := self._base(spec)) else NoOptions
         model = self._import(spec, spec.options)
-        if not (isinstance(model, type) and issubclass(model, Options)):
-            raise PluginError(f"{spec.options} of {self.provider(spec).package} is not a subclass of difftool.Options.")
+        model_of, name = self._base(spec) or (Options, "difftool.Options")
+        if not (isinstance(model, type) and issubclass(model, model_of)):
+            raise PluginError(f"{spec.options} of {self.provider(spec).package} is not a subclass of {name}.")
         return model
+
+    def _base(self, spec: Spec) -> tuple[type[Options], str] | None:
+        """What the options of every part of the spec's kind are a subclass of, and its public name."""
+        entry = self._owners.get(id(spec))
+        reference = entry.kind.options if entry is not None else ""
+        return (load_object(reference), f"difftool.{reference.partition(':')[2]}") if reference else None
 
     def load(self, spec: Spec) -> Any:
         """Import the part itself, after its requirements were checked."""
@@ -192,10 +174,8 @@ class Registry:
 
     def provider(self, spec: Spec) -> Plugin:
         """The plugin that a spec came from."""
-        for entries in (found for kind in self._entries.values() for found in kind.values()):
-            for entry in entries:
-                if entry.spec is spec:
-                    return entry.plugin
+        if (entry := self._owners.get(id(spec))) is not None and entry.spec is spec:
+            return entry.plugin
         return Plugin("?", spec.target, "an unregistered package", "")
 
     def provides(self, plugin: Plugin) -> dict[str, list[str]]:
@@ -211,7 +191,7 @@ class Registry:
             return load_object(reference)
         except Exception as error:
             plugin = self.provider(spec)
-            reason = _one_line(error, plugin.distribution)
+            reason = one_line(error, plugin.distribution)
             raise PluginError(f"{spec.name!r} of the plugin {plugin.name!r} ({plugin.package}) could not be imported: {reason}") from error
 
     def _check_requirements(self, spec: Spec) -> None:
@@ -227,77 +207,36 @@ class Registry:
             raise UsageError(f"There is no kind of part {kind!r}.{_hint(kind, list(KINDS))} {_listing('kinds', list(KINDS))}")
         return self._entries[kind]
 
-    def _clash(self, kind: str, entries: list[_Entry]) -> str:
+    def _clash(self, entries: list[_Entry]) -> str:
         packages = " and ".join(entry.plugin.package for entry in entries)
-        name = entries[0].spec.name
+        kind, name = entries[0].kind.name, entries[0].spec.name
         return f"The {kind} {name!r} is provided by {packages}. Uninstall one of them: difftool will not guess which is meant."
 
     def _unknown(self, kind: str, name: str) -> UsageError | PluginError:
         known = self.names(kind)
         broken = [plugin for plugin in self._plugins if plugin.error]
         hint = _hint(name, known)
-        fact = f"There is no {kind} {name!r}.{hint} {_listing(KINDS[kind], known)}"
+        fact = f"There is no {kind} {name!r}.{hint} {_listing(KINDS[kind].plural, known)}"
         if broken and (not hint or any(plugin.name == name for plugin in broken)):
             named = [plugin for plugin in broken if plugin.name == name] or broken
             return PluginError("\n".join([fact, *(f"{plugin.complaint()}. It may be what provides {name!r}." for plugin in named)]))
         return UsageError(fact)
 
 
-def unmet(requirements: Iterable[str]) -> list[tuple[str, str]]:
-    """PEP 508 requirements that the environment does not meet, each with what was found instead."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    from packaging.requirements import Requirement
-
-    missing = []
-    for requirement in map(Requirement, requirements):
-        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
-            continue
-        try:
-            found = version(requirement.name)
-        except PackageNotFoundError:
-            missing.append((_bare(requirement), "not installed"))
-            continue
-        if not requirement.specifier.contains(found, prereleases=True):
-            missing.append((_bare(requirement), f"{found} is installed"))
-    return missing
-
-
-def _bare(requirement: Any) -> str:
-    requirement.marker = None
-    return str(requirement)
-
-
-def _specs_of(manager: pluggy.PluginManager, module: object, kind: str, plural: str) -> list[Spec]:
+def _specs_of(manager: pluggy.PluginManager, module: object, kind: Kind) -> list[Spec]:
     """What one plugin's hook for a kind yields, with a wrong type named."""
-    caller = getattr(manager.hook, f"difftool_{plural}")
+    caller = getattr(manager.hook, kind.hook)
     functions = [impl.function for impl in caller.get_hookimpls() if impl.plugin is module]
     specs = [spec for function in functions for spec in function() or ()]
-    wanted = _TYPES.get(kind, Spec)
     for spec in specs:
-        if not isinstance(spec, wanted):
-            raise TypeError(f"difftool_{plural} yields {spec!r}, and {wanted.__name__} is wanted")
+        if not isinstance(spec, kind.spec):
+            raise TypeError(f"{kind.hook} yields {spec!r}, and {kind.spec.__name__} is wanted")
     return specs
 
 
 def _key(spec: Spec) -> str:
     """Recipes and cascades are named within their modality; everything else within its kind."""
     return f"{spec.modality}/{spec.name}" if isinstance(spec, RecipeSpec) else spec.name
-
-
-def _one_line(error: Exception, distribution: str) -> str:
-    text = f"{type(error).__name__}: {error}".splitlines()[0]
-    missing = _unmet_of(distribution)
-    return f"{text} (it needs {', '.join(f'{r}: {found}' for r, found in missing)})" if missing else text
-
-
-def _unmet_of(distribution: str) -> list[tuple[str, str]]:
-    from importlib.metadata import PackageNotFoundError, requires
-
-    try:
-        return unmet(requires(distribution) or ())
-    except (PackageNotFoundError, ValueError):
-        return []
 
 
 def _hint(name: str, known: Iterable[str]) -> str:

@@ -6,24 +6,6 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
-# Every kind of part -> its plural, in the order in which they are listed to a user. The hook of a kind is difftool_<plural>.
-KINDS: dict[str, str] = {
-    "modality": "modalities",
-    "representation": "representations",
-    "backbone": "backbones",
-    "process": "processes",
-    "density": "densities",
-    "weighting": "weightings",
-    "schedule": "schedules",
-    "sampler": "samplers",
-    "objective": "objectives",
-    "conditioner": "conditioners",
-    "bridge": "bridges",
-    "metric": "metrics",
-    "recipe": "recipes",
-    "cascade": "cascades",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Spec:

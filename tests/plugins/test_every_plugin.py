@@ -16,8 +16,9 @@ from packaging.requirements import Requirement
 import difftool
 from difftool.config.gather import gather
 from difftool.config.resolve import resolve
+from difftool.plugin.kinds import KINDS
 from difftool.plugin.registry import Registry
-from difftool.plugin.spec import KINDS, load_object
+from difftool.plugin.spec import load_object
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 NAMES = sorted(path.parent.name for path in PLUGINS.glob("*/pyproject.toml"))
@@ -27,7 +28,7 @@ HEAVY = {"torch", "torchaudio", "numpy", "PIL", "soundfile", "matplotlib", "av"}
 
 def specs(name: str) -> list:
     plugin = import_module(f"difftool_{name}.plugin")
-    return [spec for plural in KINDS.values() for spec in getattr(plugin, f"difftool_{plural}", list)()]
+    return [spec for kind in KINDS.values() for spec in getattr(plugin, kind.hook, list)()]
 
 
 FILES = [spec for name in NAMES for spec in specs(name) if spec.target.endswith(".toml")]

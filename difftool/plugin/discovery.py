@@ -1,0 +1,165 @@
+"""Which plugins are installed, and what their packages need.
+
+Entry points are read straight from the metadata folders on ``sys.path``: ``importlib.metadata`` takes longer to import and to
+ask than all the rest of ``difftool --help``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Any
+
+METADATA = (".dist-info", ".egg-info")
+UNKNOWN = ("an unknown package", "of unknown version")
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPoint:
+    """One entry point of an installed package.
+
+    Attributes:
+        name, target: as the package declares them; the target is ``module`` or ``module:attribute``.
+        folder: of the package's metadata.
+    """
+
+    name: str
+    target: str
+    folder: str
+
+    def load(self) -> Any:
+        """Import the target. Raises whatever that raises."""
+        module, _, attribute = self.target.partition(":")
+        found = import_module(module)
+        for part in filter(None, attribute.split(".")):
+            found = getattr(found, part)
+        return found
+
+    def package(self) -> tuple[str, str]:
+        """Name and version of the package."""
+        for name in ("METADATA", "PKG-INFO"):
+            if text := _read(os.path.join(self.folder, name)):
+                head = dict(line.split(": ", 1) for line in text.split("\n\n", 1)[0].splitlines() if ": " in line)
+                return head.get("Name", UNKNOWN[0]), head.get("Version", UNKNOWN[1])
+        return UNKNOWN
+
+
+def entry_points(group: str, path: Iterable[str] | None = None) -> list[EntryPoint]:
+    """The entry points of a group, by name. Of two copies of a package the first on the path counts.
+
+    Args:
+        path: folders to look in; ``sys.path`` unless given.
+    """
+    found = []
+    for folder in _metadata_folders(sys.path if path is None else path):
+        text = _read(os.path.join(folder, "entry_points.txt"))
+        if group in text:
+            found += [EntryPoint(name, target, folder) for name, target in _section(text, group)]
+    return sorted(found, key=lambda point: point.name)
+
+
+def _metadata_folders(path: Iterable[str]) -> Iterator[str]:
+    seen = set()
+    for place in path:
+        try:
+            names = os.listdir(place or ".")
+        except OSError:  # a zip file, or a folder that does not exist
+            continue
+        for name in sorted(names):
+            stem, suffix = os.path.splitext(name)
+            if suffix in METADATA and (project := stem.partition("-")[0].lower().replace(".", "_")) not in seen:
+                seen.add(project)
+                yield os.path.join(place, name)
+
+
+def _section(text: str, group: str) -> Iterator[tuple[str, str]]:
+    """The lines ``name = target`` below ``[group]``, without extras."""
+    here = False
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("["):
+            here = line == f"[{group}]"
+        elif here and "=" in line and not line.startswith(("#", ";")):
+            name, _, target = line.partition("=")
+            yield name.strip(), target.partition("[")[0].strip()
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """One installed plugin.
+
+    Attributes:
+        name: of its entry point.
+        module: that the entry point names.
+        distribution, version: of the package that it came with.
+        error: why it could not be loaded; empty when it was.
+    """
+
+    name: str
+    module: str
+    distribution: str
+    version: str
+    error: str = ""
+
+    @property
+    def package(self) -> str:
+        return f"{self.distribution} {self.version}"
+
+    def complaint(self) -> str:
+        """One line about a plugin that could not be loaded."""
+        return f"The plugin {self.name!r} of {self.package} could not be loaded: {self.error}"
+
+    def failed(self, error: BaseException) -> Plugin:
+        """The plugin, with the reason why it could not be loaded."""
+        return replace(self, error=one_line(error, self.distribution))
+
+
+def one_line(error: BaseException, distribution: str) -> str:
+    """What went wrong with a package, and what it needs that is missing."""
+    text = f"{type(error).__name__}: {error}".splitlines()[0]
+    missing = _unmet_of(distribution)
+    return f"{text} (it needs {', '.join(f'{r}: {found}' for r, found in missing)})" if missing else text
+
+
+def unmet(requirements: Iterable[str]) -> list[tuple[str, str]]:
+    """PEP 508 requirements that the environment does not meet, each with what was found instead."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from packaging.requirements import Requirement
+
+    missing = []
+    for requirement in map(Requirement, requirements):
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            found = version(requirement.name)
+        except PackageNotFoundError:
+            missing.append((_bare(requirement), "not installed"))
+            continue
+        if not requirement.specifier.contains(found, prereleases=True):
+            missing.append((_bare(requirement), f"{found} is installed"))
+    return missing
+
+
+def _bare(requirement: Any) -> str:
+    requirement.marker = None
+    return str(requirement)
+
+
+def _unmet_of(distribution: str) -> list[tuple[str, str]]:
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        return unmet(requires(distribution) or ())
+    except (PackageNotFoundError, ValueError):
+        return []
