@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ FLOORS = {
     "batch": 0, "shapes": 0, "rng": 0, "options": 0, "errors": 0, "files": 0, "plain": 0, "__init__": 0,
     "process": 1, "samplers": 1, "space": 1, "nn": 1, "plugin": 1,
     "denoiser": 2, "conditioner": 2, "conditioners": 2, "guidance": 2, "representation": 2, "modality": 2, "metric": 2, "metrics": 2,
-    "description": 2, "bridge": 2, "bridges": 2, "tiles": 2, "expert": 2,
+    "description": 2, "bridge": 2, "bridges": 2, "tiles": 2, "expert": 2, "context": 2,
     "stage": 3, "objective": 3,
     "engine": 4, "data": 4,
     "assemble": 5, "config": 5, "inherit": 5, "report": 5, "scaffold": 5,
@@ -34,11 +35,19 @@ def part_of(path: Path) -> str:
     return relative.parts[0].removesuffix(".py")
 
 
+def at_run_time(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every node of the tree, except those that only a type checker reads."""
+    yield tree
+    for child in ast.iter_child_nodes(tree):
+        if not (isinstance(child, ast.If) and getattr(child.test, "id", "") == "TYPE_CHECKING"):
+            yield from at_run_time(child)
+
+
 def imported_parts(path: Path) -> set[str]:
     """The parts of the core that a module imports, wherever in the file, except for type checking only."""
     package = ["difftool", *path.relative_to(CORE).parts[:-1]]
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in at_run_time(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = package[: len(package) - node.level + 1] + (node.module.split(".") if node.module else [])
             found |= {base[1]} if len(base) > 1 else {alias.name for alias in node.names}
