@@ -57,7 +57,6 @@ def cascade_tables() -> list[dict[str, Any]]:
 
 def chain(n: int, single: bool) -> tuple[Work, dict[str, Any]]:
     from difftool.engine.generate import SampleRequest, generate
-    from difftool.engine.options import GuidanceOptions
 
     tables = cascade_tables()
     if single:
@@ -69,12 +68,11 @@ def chain(n: int, single: bool) -> tuple[Work, dict[str, Any]]:
     def work() -> list[np.ndarray]:
         low: list[np.ndarray] = []
         for stage in made:
-            sample = stage.config["sample"]
             request = SampleRequest(
                 n=n,
-                steps=sample["steps"],
+                steps=stage.settings.sample.steps,
                 low=low,
-                guidance=GuidanceOptions.model_validate(stage.config["guidance"]),
+                guidance=stage.settings.guidance,
                 cond={"class": ["all"]},
             )
             low = [one.example for one in generate(stage, request)]

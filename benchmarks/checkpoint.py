@@ -25,10 +25,10 @@ from difftool.engine.checkpoint import Saver, require_finite, training_state
 from difftool.engine.device import keep_big_blocks
 from difftool.engine.ema import Ema
 from difftool.engine.optimizer import make_optimizer
-from difftool.engine.options import EmaOptions, OptimizerOptions
 from difftool.nn.backbone import Interface
 from difftool.nn.options import UNetOptions
 from difftool.nn.unet import UNet
+from difftool.settings import EmaOptions, OptimizerOptions
 
 LEVEL = 0.15
 

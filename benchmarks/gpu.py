@@ -38,12 +38,12 @@ from difftool.engine.checkpoint import Saver, load_checkpoint, restore_state, tr
 from difftool.engine.fit import make_step
 from difftool.engine.folder import RunFolder
 from difftool.engine.generate import SampleRequest, generate
-from difftool.engine.options import GuidanceOptions, TrainOptions
 from difftool.engine.preview import preview
 from difftool.engine.step import Loss, TrainStep
 from difftool.expert import Expert
 from difftool.plugin.registry import Registry
 from difftool.rng import Stream
+from difftool.settings import GuidanceOptions
 from difftool.stage import Stage
 
 DEVICE = torch.device("cuda", 0)
@@ -89,7 +89,7 @@ def make_stage(registry: Registry, recipe: str, sets: list[str], conditional: bo
 def training(stage: Stage, mode: str | None = None) -> TrainStep:
     """The engine's own step. ``mode``: compile the network in this mode of torch.compile rather than as the engine does."""
     torch._dynamo.reset()
-    step = make_step(stage, TrainOptions.model_validate(stage.config["train"]))
+    step = make_step(stage, stage.settings.train)
     if mode:
         stage.denoiser.backbone.compile(mode=mode)
     return step

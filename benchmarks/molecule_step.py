@@ -46,9 +46,9 @@ def ours(precision: str, batch: int, mixed: bool) -> tuple[Work, dict[str, Any]]
     """The engine's own step on a stage whose modality and representation do nothing."""
     from difftool import Batch, Denoiser, Interface
     from difftool.engine.device import keep_big_blocks
-    from difftool.engine.options import EmaOptions, OptimizerOptions, TrainOptions
     from difftool.engine.step import TrainStep
     from difftool.objective import Denoising
+    from difftool.settings import EmaOptions, OptimizerOptions, TrainOptions
     from difftool_molecule.centred import Centred
     from difftool_molecule.egnn import Egnn
     from difftool_molecule.network_options import EgnnOptions

@@ -26,7 +26,6 @@ def engine_step(network, shape: tuple[int, ...], precision: str, batch: int) -> 
     from difftool.batch import Batch
     from difftool.denoiser import Denoiser
     from difftool.engine.device import keep_big_blocks
-    from difftool.engine.options import EmaOptions, OptimizerOptions, TrainOptions
     from difftool.engine.step import TrainStep
     from difftool.nn.backbone import Interface
     from difftool.objective import Denoising
@@ -37,6 +36,7 @@ def engine_step(network, shape: tuple[int, ...], precision: str, batch: int) -> 
     from difftool.process.process import Process
     from difftool.process.schedule import Karras
     from difftool.process.weighting import Edm as EdmWeighting
+    from difftool.settings import EmaOptions, OptimizerOptions, TrainOptions
     from difftool.space import Euclidean
 
     keep_big_blocks()

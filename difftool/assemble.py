@@ -40,6 +40,7 @@ from .process.process import Process, Schedule
 from .representation import Representation
 from .rng import Stream, key
 from .samplers.step import Sampler
+from .settings import Settings
 from .stage import Stage
 
 
@@ -245,7 +246,8 @@ def build_stage(
     sampler: Sampler = registry.load(registry.get("sampler", config.sampler.use))
     objective: Objective = _build(registry, "objective", config.objective)
     knobs = config.sampler.options.model_dump()
-    return Stage(modality, representation, process, denoiser, objective, sampler, knobs, description, config.to_dict(), bridge)
+    settings = Settings(config.train, config.optimizer, config.ema, config.guidance, config.sample)
+    return Stage(modality, representation, process, denoiser, objective, sampler, knobs, description, config.to_dict(), settings, bridge)
 
 
 def build_process(config: Config, registry: Registry) -> Process:

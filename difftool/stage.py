@@ -16,6 +16,7 @@ from .objective import Objective
 from .process.process import Process
 from .representation import Representation
 from .samplers.step import Sampler
+from .settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Stage:
     Attributes:
         knobs: the sampler's own settings.
         config: the resolved configuration, as plain data, saved in the model file.
+        settings: the tables of the configuration that name no part, validated.
         bridge: to an earlier stage of a cascade; None for a model that stands alone.
         experts: denoisers that serve in place of ``denoiser`` at lower levels, in any order; they are given what it is given.
     """
@@ -38,6 +40,7 @@ class Stage:
     knobs: Mapping[str, Any]
     description: Description
     config: Mapping[str, Any]
+    settings: Settings
     bridge: Bridge | None = None
     experts: tuple[Expert, ...] = ()
 

@@ -14,8 +14,8 @@ from difftool.assemble import build_stage, load_stage, open_dataset
 from difftool.cli.wish import parse_conditions
 from difftool.config import gather, resolve
 from difftool.engine.generate import SampleRequest, generate
-from difftool.engine.options import GuidanceOptions
 from difftool.errors import DataError, UsageError
+from difftool.settings import GuidanceOptions
 
 ODD = "kind of, thing"
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from difftool.engine.options import GuidanceOptions
 from difftool.guidance import below, bind, classifier_free, guide
+from difftool.settings import GuidanceOptions
 
 LABEL = torch.tensor([1.0, 2.0, -1.0])
 X = torch.randn(3, 4, 2, generator=torch.Generator().manual_seed(0))

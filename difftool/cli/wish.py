@@ -163,7 +163,7 @@ def wish_flags(ctx: click.Context, name: str, taken: set[str]) -> list[Flag]:
     Args:
         taken: flags that exist already; grows.
     """
-    from ..engine.options import GuidanceOptions, SampleOptions
+    from ..settings import GuidanceOptions, SampleOptions
 
     made = flags_of(SampleOptions, "sample", "Sampling", values={}, taken=taken)
     made.append(Flag(["sampler__use", "--sampler"], "sampler.use", "Sampling", metavar="NAME", help="the solver; difftool list samplers"))

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import Field
 
-from ..engine.options import DataOptions, EmaOptions, GuidanceOptions, OptimizerOptions, SampleOptions, TrainOptions
 from ..options import NoOptions, Options
 from ..plugin.kinds import KINDS, NONE, Kind
+from ..settings import DataOptions, EmaOptions, GuidanceOptions, OptimizerOptions, SampleOptions, TrainOptions
 
 PARTS: dict[str, Kind] = {kind.table: kind for kind in KINDS.values() if kind.table}
 """The tables that name one part. One whose default depends on another's choice stands after it."""

@@ -13,7 +13,7 @@ import psutil
 import torch
 
 from ..errors import DeviceError
-from .options import TrainOptions
+from ..settings import TrainOptions
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 

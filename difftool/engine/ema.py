@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .options import EmaOptions
+from ..settings import EmaOptions
 
 
 @dataclass(frozen=True, slots=True)

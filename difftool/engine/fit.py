@@ -14,12 +14,12 @@ from torch import Tensor
 
 from ..data.dataset import Dataset, batches
 from ..errors import ModelFileError, NonFiniteLossError
+from ..settings import TrainOptions
 from ..stage import Stage
 from .checkpoint import Saver, load_checkpoint, require_finite, restore_state, training_state
 from .device import is_on, lay_channels_last, memory_in_use, naming_memory_knobs, prepare_process
 from .distributed import World
 from .folder import RunFolder
-from .options import EmaOptions, OptimizerOptions, SampleOptions, TrainOptions
 from .preview import preview
 from .step import TrainStep
 
@@ -62,11 +62,11 @@ def fit(
         RunBusyError: another process is training the run.
     """
     world = world or World()
-    train = TrainOptions.model_validate(stage.config["train"])
+    train = stage.settings.train
     if stage.unlearnt:  # what is trained on a part of the levels makes no examples by itself
         train = train.model_copy(update={"preview": 0})
     if train.preview:  # a number of steps that the schedule does not have is said now, not when the training is done
-        stage.process.schedule.sigmas(SampleOptions.model_validate(stage.config["sample"]).steps)
+        stage.process.schedule.sigmas(stage.settings.sample.steps)
     with folder.held() if world.leads else nullcontext():
         step = make_step(stage, train, world)
         first = _restore(step, folder) if resume else 0
@@ -86,8 +86,7 @@ def make_step(stage: Stage, train: TrainOptions, world: World | None = None) -> 
     if is_on(train.compile, device):
         compile_network(stage)
     stage.denoiser.train()
-    optimizer = OptimizerOptions.model_validate(stage.config["optimizer"])
-    return TrainStep(stage, train, optimizer, EmaOptions.model_validate(stage.config["ema"]), world)
+    return TrainStep(stage, train, stage.settings.optimizer, stage.settings.ema, world)
 
 
 def compile_network(stage: Stage) -> None:

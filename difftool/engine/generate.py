@@ -17,9 +17,9 @@ from ..errors import UsageError
 from ..guidance import below, guide, keeping
 from ..options import NoOptions, Options
 from ..rng import Streams, generator
+from ..settings import GuidanceOptions, Tile
 from ..stage import Stage
 from .capture import captured
-from .options import GuidanceOptions, Tile
 from .refine import alike, require_low
 from .rounds import solve
 from .tiling import in_tiles, require_tile

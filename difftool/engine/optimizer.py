@@ -7,8 +7,8 @@ import math
 import torch
 from torch import nn
 
+from ..settings import OptimizerOptions
 from .muon import Muon, matrices_of
-from .options import OptimizerOptions
 
 
 def make_optimizer(model: nn.Module, options: OptimizerOptions, precision: torch.dtype = torch.float32) -> torch.optim.Optimizer:

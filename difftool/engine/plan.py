@@ -14,14 +14,13 @@ from ..stage import Stage
 from .checkpoint import training_state
 from .device import memory_in_use, memory_total, naming_memory_knobs
 from .fit import make_step
-from .options import TrainOptions
 
 WARM_STEPS = 3
 
 
 def dry_run(stage: Stage, dataset: Dataset, folder: Path) -> dict[str, Any]:
     """Sizes and speeds of a run that is not begun; ``folder`` is where it would be written."""
-    train = TrainOptions.model_validate(stage.config["train"])
+    train = stage.settings.train
     step = make_step(stage, train)
     with naming_memory_knobs(train):
         seconds = [
@@ -55,7 +54,7 @@ def parts_that_fit(stage: Stage, dataset: Dataset, share: float = 0.8) -> int:
 
     Memory is a + b n for n examples at once; two small steps tell a and b. The stage is trained a little, so build it anew.
     """
-    train = TrainOptions.model_validate(stage.config["train"])
+    train = stage.settings.train
     used = [_memory_of(stage, dataset, min(n, train.batch)) for n in (1, 2, 4)]
     per_example = max(used[2] - used[1], 1) / 2
     room = share * memory_total(next(stage.denoiser.parameters()).device) - used[1]
@@ -66,7 +65,7 @@ def parts_that_fit(stage: Stage, dataset: Dataset, share: float = 0.8) -> int:
 
 
 def _memory_of(stage: Stage, dataset: Dataset, batch: int) -> int:
-    train = TrainOptions.model_validate({**stage.config["train"], "batch": batch, "accumulate": 1, "compile": "off"})
+    train = stage.settings.train.model_copy(update={"batch": batch, "accumulate": 1, "compile": "off"})
     step = make_step(stage, train)
     if step.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(step.device)

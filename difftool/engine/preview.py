@@ -17,7 +17,6 @@ from ..stage import Stage
 from .device import is_on
 from .folder import RunFolder
 from .generate import SampleRequest, generate, unpadded
-from .options import GuidanceOptions, SampleOptions
 from .step import TrainStep
 
 
@@ -32,9 +31,7 @@ def preview(step: TrainStep, dataset: Dataset, folder: RunFolder, done: int) -> 
 
 def preview_sheet(stage: Stage, dataset: Dataset, stem: Path, n: int) -> Path:
     """``n`` samples with the run's own settings in one file to look at: every label in turn, or examples of all over the data made anew."""
-    options = SampleOptions.model_validate(stage.config["sample"])
-    guidance = GuidanceOptions.model_validate(stage.config["guidance"])
-    request = SampleRequest(n=n, guidance=guidance, **options.model_dump())
+    request = SampleRequest(n=n, guidance=stage.settings.guidance, **stage.settings.sample.model_dump())
     request = _labelled(stage, request) if stage.bridge is None else _refining(stage, dataset, request)
     made = list(generate(stage, request))
     stem.parent.mkdir(parents=True, exist_ok=True)

@@ -7,11 +7,11 @@ from torch import Tensor, nn
 
 from ..batch import Batch
 from ..rng import Stream, key
+from ..settings import EmaOptions, OptimizerOptions, TrainOptions
 from ..stage import Stage
 from .distributed import World, without_sync
 from .ema import Ema
 from .optimizer import learning_rate, make_optimizer
-from .options import EmaOptions, OptimizerOptions, TrainOptions
 
 
 class Loss(nn.Module):

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from itertools import zip_longest
 
 from ..errors import UsageError
+from ..settings import Tile
 from ..stage import Stage
 from ..tiles import Tiled
-from .options import Tile
 
 
 def in_tiles(stage: Stage, denoiser, sizes: Sequence[int], tile: Tile, overlap: float, most: int):

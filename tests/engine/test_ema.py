@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from difftool.engine.ema import Ema, Exponential, Power, gamma_of_width, posthoc_weights
-from difftool.engine.options import EmaOptions
+from difftool.settings import EmaOptions
 
 
 @pytest.mark.parametrize("width", [0.02, 0.05, 0.1, 0.2, 0.25])

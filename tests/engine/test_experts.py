@@ -12,8 +12,8 @@ from small import prepared, small_run, train
 from difftool import UsageError
 from difftool.engine import generate as generating
 from difftool.engine.generate import SampleRequest, generate
-from difftool.engine.options import GuidanceOptions
 from difftool.expert import Expert
+from difftool.settings import GuidanceOptions
 from difftool.stage import Stage
 
 WISHES = {"n": 3, "steps": 5, "cond": {"class": ["left", "above"]}, "guidance": GuidanceOptions(scale=2.0, low=0.1)}

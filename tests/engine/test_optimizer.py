@@ -10,7 +10,7 @@ from torch import nn
 
 from difftool.engine.muon import orthogonal
 from difftool.engine.optimizer import learning_rate, make_optimizer
-from difftool.engine.options import OptimizerOptions
+from difftool.settings import OptimizerOptions
 
 
 def test_warm_up_then_cosine_to_zero():

@@ -17,10 +17,10 @@ from difftool.engine.checkpoint import load_checkpoint
 from difftool.engine.fit import make_step
 from difftool.engine.folder import RunFolder
 from difftool.engine.generate import SampleRequest, generate
-from difftool.engine.options import GuidanceOptions, TrainOptions
 from difftool.engine.preview import preview_sheet
 from difftool.engine.weights import MODEL, load_weights
 from difftool.guidance import classifier_free
+from difftool.settings import GuidanceOptions
 from difftool_image.options import ImageRequest
 
 REFINING = ['bridge.use="resample"', "bridge.factors=[1,2,2]", "bridge.augment=0.5", "bridge.blur=0.5", "bridge.compress=2"]
@@ -70,7 +70,7 @@ def test_training_and_sampling_show_by_the_same_function():
     """With nothing random asked for, the batch that training sees is, to the bit, what sampling makes of the degraded example."""
     stage, dataset, _ = prepared(*small_run(sets=[*REFINING[:2], "modality.augment=0"]))
     raw = dataset.batch(np.arange(3), Stream(0, "t"))
-    step = make_step(stage, TrainOptions.model_validate(stage.config["train"]))
+    step = make_step(stage, stage.settings.train)
     trained = step._prepare(raw, Stream(0, "train"))
     request = SampleRequest(n=3, steps=1, low=list(stage.bridge.degrade(raw).x.numpy()))
     [(_, _, sampled, _)] = generating._encoded(stage, request, range(3), raw.with_x(torch.zeros_like(raw.x)))
@@ -79,7 +79,7 @@ def test_training_and_sampling_show_by_the_same_function():
 
 def test_training_is_on_crops_where_they_are_asked_for():
     stage, dataset, _ = prepared(*small_run(sets=[*REFINING, "bridge.crop=[4,4]"]))
-    step = make_step(stage, TrainOptions.model_validate(stage.config["train"]))
+    step = make_step(stage, stage.settings.train)
     batch = step._prepare(dataset.batch(np.arange(8), Stream(0, "t")), Stream(0, "train"))
     assert (batch.x.shape, batch.cond["low"].shape) == ((8, 3, 4, 4), (8, 3, 4, 4))
     assert step(0, dataset.batch(np.arange(8), Stream(0, "t"))).isfinite()

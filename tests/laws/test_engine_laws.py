@@ -26,10 +26,10 @@ from difftool.engine.checkpoint import checkpoints, load_checkpoint
 from difftool.engine.fit import fit
 from difftool.engine.folder import RunFolder
 from difftool.engine.generate import SampleRequest, generate
-from difftool.engine.options import GuidanceOptions
 from difftool.errors import DeviceError, DifftoolError, NonFiniteLossError, UsageError
 from difftool.objective import Denoising
 from difftool.representation import Representation
+from difftool.settings import GuidanceOptions
 from difftool.stage import Stage
 from difftool_image.options import ImageRequest
 

@@ -15,8 +15,8 @@ from difftool.engine.device import choose_device
 from difftool.engine.fit import fit
 from difftool.engine.folder import RunFolder
 from difftool.engine.generate import SampleRequest, generate
-from difftool.engine.options import GuidanceOptions
 from difftool.plugin.registry import Registry
+from difftool.settings import GuidanceOptions
 from difftool_molecule.options import MoleculeRequest
 
 from .conftest import made, methane, save, sdf, water, xyz

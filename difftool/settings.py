@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from ..options import Options
+from .options import Options
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
@@ -155,3 +156,14 @@ class SampleOptions(Options):
         json_schema_extra={"metavar": "auto|off|N,…"},
     )
     overlap: float = Field(0.25, ge=0, le=0.9, description="share of a tile that the next one covers too, at least")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a stage is trained and sampled with, validated: the tables of its configuration that name no part."""
+
+    train: TrainOptions
+    optimizer: OptimizerOptions
+    ema: EmaOptions
+    guidance: GuidanceOptions
+    sample: SampleOptions
