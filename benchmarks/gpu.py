@@ -41,6 +41,7 @@ from difftool.engine.generate import SampleRequest, generate
 from difftool.engine.preview import preview
 from difftool.engine.step import Loss, TrainStep
 from difftool.expert import Expert
+from difftool.nn.backbone import Signals
 from difftool.plugin.registry import Registry
 from difftool.rng import Stream
 from difftool.settings import GuidanceOptions
@@ -328,7 +329,7 @@ def check_capture(registry: Registry) -> Facts:
                 x = torch.randn(size, *SHAPE, device=DEVICE) * sigma
                 cond = {name: _values(name, size) for name in denoiser.conditioners}
                 level = x.new_full((size,), sigma)
-                worst = max(worst, relative(graphs(x, level, cond), denoiser(x, level, cond)))
+                worst = max(worst, relative(graphs(x, level, denoiser.signals(cond)), denoiser(x, level, cond)))
     recorded = sum(one is not None for one in graphs._recordings.values())
     require(recorded == 2, f"{recorded} graphs were recorded for 2 shapes: the network fell back to running as it is")
     require(worst < 1e-3, f"replayed and plain evaluations differ by {worst:.1e}")
@@ -628,7 +629,7 @@ def measure_sampling(registry: Registry) -> Facts:
     with torch.inference_mode():
         level = x.new_ones(SAMPLES)
         plain = timed(lambda: stage.denoiser(x, level, {}), 1.0)
-        replayed = timed(lambda: graphs(x, level, {}), 1.0)
+        replayed = timed(lambda: graphs(x, level, Signals()), 1.0)
         many = SampleRequest(n=8 * SAMPLES, steps=STEPS, batch=SAMPLES)
     lasting = timed(lambda: list(generate(stage, many)), warm=1) / 8
     return {

@@ -72,12 +72,14 @@ _HOME = {
     "linear": "nn.layers",
     "order": "samplers.order",
     "parallel": "data.findings",
+    "patchify": "nn.layers",
     "remark": "data.remark",
     "remarks": "data.remark",
     "replacing": "files",
     "scan_folder": "data.folder",
     "short_name": "data.findings",
     "spooled": "data.spool",
+    "unpatchify": "nn.layers",
 }
 
 __all__ = ["__version__", *_HOME]
@@ -136,6 +138,8 @@ if TYPE_CHECKING:
     from .nn.embedding import NoiseEmbedding as NoiseEmbedding
     from .nn.layers import conv as conv
     from .nn.layers import linear as linear
+    from .nn.layers import patchify as patchify
+    from .nn.layers import unpatchify as unpatchify
     from .nn.norm import GroupNorm as GroupNorm
     from .nn.norm import NormActivation as NormActivation
     from .nn.options import UNetOptions as UNetOptions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,29 @@ from .conditioner import Conditioner
 from .nn.backbone import Backbone, Signals
 from .process.process import Coefficients, Preconditioning
 from .shapes import expand_as
+
+Cond = Mapping[str, Tensor]
+"""Condition name -> ``[b, ...]``, as in ``Batch.cond``."""
+
+
+class D(Protocol):
+    """What guidance and the sampling loop ask of a denoiser, and what wraps one answers: tiles, CUDA graphs.
+
+    Conditions are encoded by ``signals`` once for a batch of samples, and then handed to every evaluation: an encoder may cost more
+    than the network.
+    """
+
+    def null(self, cond: Cond) -> dict[str, Tensor]:
+        """The same conditions, none of them given."""
+        ...
+
+    def signals(self, cond: Cond) -> Signals:
+        """All conditions together, encoded."""
+        ...
+
+    def __call__(self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None, /) -> Tensor:
+        """``x [b, ...]``, ``sigma [b]`` -> x0 ``[b, ...]``, float32."""
+        ...
 
 
 class Denoiser(nn.Module):
@@ -42,25 +66,38 @@ class Denoiser(nn.Module):
         """By condition name."""
         return dict(zip(self._names, self._conditioners, strict=True))  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor, sigma: Tensor, cond: Mapping[str, Tensor], mask: Tensor | None = None) -> Tensor:
-        """``x [b, ...]``, ``sigma [b]`` -> x0 ``[b, ...]``, float32."""
+    def forward(self, x: Tensor, sigma: Tensor, cond: Cond | Signals, mask: Tensor | None = None) -> Tensor:
+        """``x [b, ...]``, ``sigma [b]`` -> x0 ``[b, ...]``, float32.
+
+        Args:
+            cond: the conditions, or what ``signals`` made of them before, which many evaluations then share.
+        """
         output, c = self.network(x, sigma, cond, mask)
         return expand_as(c.skip, x) * x + expand_as(c.out, x) * output
 
-    def network(self, x: Tensor, sigma: Tensor, cond: Mapping[str, Tensor], mask: Tensor | None = None) -> tuple[Tensor, Coefficients]:
+    def network(self, x: Tensor, sigma: Tensor, cond: Cond | Signals, mask: Tensor | None = None) -> tuple[Tensor, Coefficients]:
         """F's own output, which training compares with its native target, and the coefficients."""
         c = self.preconditioning.coefficients(sigma)
-        with torch.autocast(x.device.type, self.precision, enabled=self.precision != torch.float32):
-            output = self.backbone(expand_as(c.in_, x) * x, c.noise, self.signals(cond), mask)
+        with self._precise(x.device):
+            signals = cond if isinstance(cond, Signals) else self._encoded(cond)
+            output = self.backbone(expand_as(c.in_, x) * x, c.noise, signals, mask)
         return output.float(), c
 
-    def signals(self, cond: Mapping[str, Tensor]) -> Signals:
+    def signals(self, cond: Cond) -> Signals:
         """All conditions together. A condition that the model knows and the caller leaves out is a KeyError: pass null."""
+        device = next((value.device for value in cond.values()), torch.device("cpu"))
+        with self._precise(device):
+            return self._encoded(cond)
+
+    def null(self, cond: Cond) -> dict[str, Tensor]:
+        """The same conditions, none of them given."""
+        return {name: conditioner.null(cond[name]) for name, conditioner in self.conditioners.items()}
+
+    def _precise(self, device: torch.device) -> torch.autocast:
+        return torch.autocast(device.type, self.precision, enabled=self.precision != torch.float32)
+
+    def _encoded(self, cond: Cond) -> Signals:
         total = Signals()
         for name, conditioner in self.conditioners.items():
             total = total + conditioner(cond[name])
         return total
-
-    def null(self, cond: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The same conditions, none of them given."""
-        return {name: conditioner.null(cond[name]) for name, conditioner in self.conditioners.items()}

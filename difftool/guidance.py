@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
 
-from .denoiser import Denoiser
+from .denoiser import Cond, D
 from .samplers.step import Denoise
 from .shapes import expand_as
 from .space import Space
 
-Cond = Mapping[str, Tensor]
-
 
 def guide(
-    denoiser: Denoiser,
+    denoiser: D,
     cond: Cond,
     mask: Tensor | None = None,
     *,
@@ -38,17 +36,18 @@ def guide(
     return clipped(denoise, clip) if clip > 0 else denoise
 
 
-def bind(denoiser: Denoiser, cond: Cond, mask: Tensor | None = None) -> Denoise:
-    """The conditional model as it is."""
+def bind(denoiser: D, cond: Cond, mask: Tensor | None = None) -> Denoise:
+    """The conditional model as it is; its conditions are encoded now, once for all evaluations."""
+    signals = denoiser.signals(cond)
 
     def denoise(x: Tensor, sigma: float) -> Tensor:
-        return denoiser(x, x.new_full((len(x),), sigma), cond, mask)
+        return denoiser(x, x.new_full((len(x),), sigma), signals, mask)
 
     return denoise
 
 
 def classifier_free(
-    denoiser: Denoiser, cond: Cond, mask: Tensor | None = None, scale: float = 1.0, rescale: float = 0.0, kept: Collection[str] = ()
+    denoiser: D, cond: Cond, mask: Tensor | None = None, scale: float = 1.0, rescale: float = 0.0, kept: Collection[str] = ()
 ) -> Denoise:
     """x0(null) + scale * (x0(cond) - x0(null))   (Ho & Salimans 2022, arXiv:2207.12598, Eq. 6), both in one batch.
 

@@ -49,8 +49,12 @@ def inherit(stage: Stage, path: Path) -> Inherited:
 
 
 def require_learnt(denoiser: Denoiser, taken: Collection[str] = ()) -> None:
-    """Refuse weights that neither were taken from a model nor learn: they would stay what chance made them."""
-    if frozen := [name for name, p in denoiser.named_parameters() if not p.requires_grad and name not in taken]:
+    """Refuse weights of the network that neither were taken from a model nor learn: they would stay what chance made them.
+
+    A conditioner may hold frozen weights, because it brings them with it: those of a text encoder, for example.
+    """
+    network = denoiser.backbone.named_parameters(BACKBONE[:-1])
+    if frozen := [name for name, p in network if not p.requires_grad and name not in taken]:
         raise UsageError(
             f"{len(frozen)} tensors of the network are to stay as they are ({frozen[0]} is one), and no model gives them. Start from one that "
             "has them, by --init, or let them learn, by the backbone's own options."

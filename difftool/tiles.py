@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from .batch import Batch, together
-from .denoiser import Denoiser
+from .denoiser import Cond, D
+from .nn.backbone import Signals
 
 
 class Window(NamedTuple):
@@ -40,18 +41,20 @@ class Tiled:
         tile: sizes, one for each axis of ``x`` after its channels; along an axis that is no larger, a tile is as long as that.
         overlap: share of a tile, at least, that it has in common with the next.
         most: tiles that the network is given at once.
-        beside: conditions that lie at the positions of ``x`` and are cut as that is; all others are the same for every tile.
     """
 
-    def __init__(self, denoiser: Denoiser, tile: Sequence[int], overlap: float, most: int, beside: Collection[str] = ()) -> None:
-        self._denoiser, self._tile, self._overlap, self._most, self._beside = denoiser, tuple(tile), overlap, most, frozenset(beside)
+    def __init__(self, denoiser: D, tile: Sequence[int], overlap: float, most: int) -> None:
+        self._denoiser, self._tile, self._overlap, self._most = denoiser, tuple(tile), overlap, most
         self._known: dict[tuple[torch.Size, torch.device], list[Window]] = {}
 
-    def null(self, cond: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def null(self, cond: Cond) -> dict[str, Tensor]:
         return self._denoiser.null(cond)
 
-    def __call__(self, x: Tensor, sigma: Tensor, cond: Mapping[str, Tensor], mask: Tensor | None = None) -> Tensor:
-        windows, batch, total = self._windows(x), Batch(x, cond, mask), torch.zeros_like(x)
+    def signals(self, cond: Cond) -> Signals:
+        return self._denoiser.signals(cond)
+
+    def __call__(self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None) -> Tensor:
+        windows, batch, total = self._windows(x), Batch(x, signals.tensors(), mask), torch.zeros_like(x)
         for at in range(0, len(x), self._most):
             few, level, sums = batch.part(at, self._most), sigma[at : at + self._most], total[at : at + self._most]
             each = max(1, self._most // len(few))
@@ -63,7 +66,7 @@ class Tiled:
         """Add the weighted estimates of these tiles of each example."""
         tiles = [self._cut(batch, window) for window in windows]
         cut = together(tiles)
-        estimates = self._denoiser(cut.x, sigma.repeat(len(tiles)), cut.cond, cut.mask).split(len(batch))
+        estimates = self._denoiser(cut.x, sigma.repeat(len(tiles)), Signals(**cut.cond), cut.mask).split(len(batch))
         for window, tile, x0 in zip(windows, tiles, estimates, strict=True):
             if tile.mask is not None:
                 x0 = torch.where(tile.mask, x0, 0.0)  # of a tile that is all padding a network may make anything, NaN included
@@ -74,8 +77,8 @@ class Tiled:
     def _cut(self, batch: Batch, window: Window) -> Batch:
         b, shape = len(batch), batch.x.shape
         mask = None if batch.mask is None else _at(batch.mask, shape, window).expand(b, *(-1,) * (len(shape) - 1))
-        cond = {name: _at(value, shape, window) if name in self._beside else value for name, value in batch.cond.items()}
-        return Batch(_at(batch.x, shape, window), cond, mask)
+        signals = {name: _at(t, shape, window) if name == "channels" else t for name, t in batch.cond.items()}  # they lie beside x
+        return Batch(_at(batch.x, shape, window), signals, mask)
 
     def _windows(self, x: Tensor) -> list[Window]:
         """Every tile of examples of this size."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from difftool.guidance import below, bind, classifier_free, guide
+from difftool.nn.backbone import Signals
 from difftool.settings import GuidanceOptions
 
 LABEL = torch.tensor([1.0, 2.0, -1.0])
@@ -21,11 +22,14 @@ class Toy:
         self.conditional = conditional
         self.batches: list[int] = []
 
-    def __call__(self, x: Tensor, sigma: Tensor, cond: dict[str, Tensor], mask: Tensor | None = None) -> Tensor:
+    def signals(self, cond: dict[str, Tensor]) -> Signals:
+        return Signals(*cond.values())
+
+    def __call__(self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None) -> Tensor:
         assert sigma.shape == (len(x),)
         assert sigma.dtype == x.dtype
         self.batches.append(len(x))
-        label = cond["label"].nan_to_num(0.0) if self.conditional else x.new_zeros(len(x))
+        label = signals.vector.nan_to_num(0.0) if self.conditional else x.new_zeros(len(x))
         x0 = x / (1 + sigma[:, None, None] ** 2) * (1 + 0.3 * label[:, None, None]) + 0.1 * label[:, None, None]
         return x0 if mask is None else x0 * mask
 
@@ -133,7 +137,7 @@ def test_a_number_that_is_not_given_is_not_asked_for_twice():
         def null(self, cond):
             return {name: torch.full_like(value, torch.nan) for name, value in cond.items()}
 
-        def __call__(self, x, sigma, cond, mask=None):
+        def __call__(self, x, sigma, signals, mask=None):
             batches.append(len(x))
             return x
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from difftool.guidance import classifier_free
+from difftool.nn.backbone import Signals
 from difftool.tiles import Tiled, blend, starts
 
 SIGMA = torch.tensor([0.7, 1.3])
@@ -22,12 +23,15 @@ class Toy:
     def __init__(self, f) -> None:
         self.f, self.shapes = f, list[tuple[int, ...]]()
 
-    def __call__(self, x: Tensor, sigma: Tensor, cond: dict[str, Tensor], mask: Tensor | None = None) -> Tensor:
-        assert sigma.shape == cond["label"].shape == x.shape[:1]
+    def signals(self, cond: dict[str, Tensor]) -> Signals:
+        return Signals(vector=cond["label"], channels=cond["low"])
+
+    def __call__(self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None) -> Tensor:
+        assert sigma.shape == signals.vector.shape == x.shape[:1]
         assert mask is None or len(mask) == len(x)
         self.shapes.append(tuple(x.shape))
         spread = (-1, *(1,) * (x.ndim - 1))
-        x0 = self.f(x) / (1 + sigma.view(spread) ** 2) + 0.1 * cond["label"].view(spread) + cond["low"]
+        x0 = self.f(x) / (1 + sigma.view(spread) ** 2) + 0.1 * signals.vector.view(spread) + signals.channels
         return x0 if mask is None else x0 * mask + torch.where(mask, 0.0, torch.nan)
 
     def null(self, cond: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -40,6 +44,10 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 def told(x: Tensor) -> dict[str, Tensor]:
     return {"label": torch.arange(1.0, len(x) + 1), "low": noise(*x.shape, seed=1)}
+
+
+def shown(x: Tensor) -> Signals:
+    return Toy(torch.tanh).signals(told(x))
 
 
 def smooth(x: Tensor) -> Tensor:
@@ -75,8 +83,8 @@ def test_windows_cover_every_entry_and_weights_sum_to_one(n, size, overlap):
 @pytest.mark.parametrize(("shape", "tile"), CUTS)
 def test_of_a_pointwise_denoiser_tiles_change_nothing(shape, tile, overlap):
     x, toy = noise(*shape), Toy(torch.tanh)
-    whole = toy(x, SIGMA, told(x))
-    torch.testing.assert_close(Tiled(toy, tile, overlap, 64, ["low"])(x, SIGMA, told(x)), whole)
+    whole = toy(x, SIGMA, shown(x))
+    torch.testing.assert_close(Tiled(toy, tile, overlap, 64)(x, SIGMA, shown(x)), whole)
 
 
 @pytest.mark.parametrize(("shape", "tile"), CUTS)
@@ -84,15 +92,15 @@ def test_the_network_sees_no_more_at_once_than_it_may(shape, tile):
     x = noise(*shape)
     for most in (1, 3, 64):
         toy = Toy(torch.tanh)
-        made = Tiled(toy, tile, 0.25, most, ["low"])(x, SIGMA, told(x))
+        made = Tiled(toy, tile, 0.25, most)(x, SIGMA, shown(x))
         assert max(shape[0] for shape in toy.shapes) <= most
         assert {shape[2:] for shape in toy.shapes} == {tile}
-        torch.testing.assert_close(made, toy(x, SIGMA, told(x)))
+        torch.testing.assert_close(made, toy(x, SIGMA, shown(x)))
 
 
 def test_an_axis_that_is_no_larger_than_a_tile_is_not_cut():
     x, toy = noise(2, 3, 6, 40), Toy(torch.tanh)
-    Tiled(toy, (8, 16), 0.25, 2, ["low"])(x, SIGMA, told(x))
+    Tiled(toy, (8, 16), 0.25, 2)(x, SIGMA, shown(x))
     assert set(toy.shapes) == {(2, 3, 6, 16)}
 
 
@@ -100,7 +108,7 @@ def test_an_axis_that_is_no_larger_than_a_tile_is_not_cut():
 def test_of_a_small_receptive_field_only_blends_change_and_little(shape, tile):
     """A tile's edge is the edge of the world to the network; what it makes of that counts next to nothing where tiles overlap."""
     x, toy = noise(*shape), Toy(smooth)
-    whole, made = toy(x, SIGMA, told(x)), Tiled(toy, tile, 0.5, 64, ["low"])(x, SIGMA, told(x))
+    whole, made = toy(x, SIGMA, shown(x)), Tiled(toy, tile, 0.5, 64)(x, SIGMA, shown(x))
     places = torch.ones(shape[2:], dtype=torch.bool)
     for axis, (n, size) in enumerate(zip(shape[2:], tile, strict=True)):
         at = starts(n, size, 0.5)
@@ -110,7 +118,7 @@ def test_of_a_small_receptive_field_only_blends_change_and_little(shape, tile):
     error = (made - whole).abs()
     assert error[..., places].max() < 1e-6
     assert error.max() > 0
-    cut = Tiled(toy, tile, 0.0, 64, ["low"])(x, SIGMA, told(x))
+    cut = Tiled(toy, tile, 0.0, 64)(x, SIGMA, shown(x))
     assert error.square().mean() < 0.2 * (cut - whole).square().mean()
 
 
@@ -121,32 +129,32 @@ def test_padding_is_cut_with_x_and_leaks_nothing(shared):
     mask = torch.arange(50) < torch.tensor([[[20]], [[20 if shared else 33]]])
     mask = mask[:1] if shared else mask
     toy = Toy(torch.tanh)
-    made = Tiled(toy, (8,), 0.25, 5, ["low"])(x, SIGMA, told(x), mask)
-    torch.testing.assert_close(made, torch.where(mask, Toy(torch.tanh)(x, SIGMA, told(x)), 0.0))
+    made = Tiled(toy, (8,), 0.25, 5)(x, SIGMA, shown(x), mask)
+    torch.testing.assert_close(made, torch.where(mask, Toy(torch.tanh)(x, SIGMA, shown(x)), 0.0))
 
 
 def test_guidance_goes_around_tiles_and_sees_the_whole():
     x = noise(2, 3, 50)
     whole = classifier_free(Toy(torch.tanh), told(x), scale=3.0, rescale=0.7)(x, 0.9)
     toy = Toy(torch.tanh)
-    made = classifier_free(Tiled(toy, (16,), 0.25, 4, ["low"]), told(x), scale=3.0, rescale=0.7)(x, 0.9)
+    made = classifier_free(Tiled(toy, (16,), 0.25, 4), told(x), scale=3.0, rescale=0.7)(x, 0.9)
     torch.testing.assert_close(made, whole)
     assert max(shape[0] for shape in toy.shapes) == 4
 
 
 def test_a_tile_s_neighbour_in_the_batch_changes_nothing():
     x, toy = noise(2, 3, 50), Toy(smooth)
-    tiled = Tiled(toy, (16,), 0.25, 4, ["low"])
-    together, cond = tiled(x, SIGMA, told(x)), told(x)
-    alone = tiled(x[1:], SIGMA[1:], {name: value[1:] for name, value in cond.items()})
+    tiled = Tiled(toy, (16,), 0.25, 4)
+    together = tiled(x, SIGMA, shown(x))
+    alone = tiled(x[1:], SIGMA[1:], Signals(**{name: value[1:] for name, value in shown(x).tensors().items()}))
     torch.testing.assert_close(together[1:], alone)
 
 
 def test_tiles_that_disagree_leave_no_seam():
     """The worst case: each tile is told nothing of the others, and makes a level of its own."""
     x, toy = noise(1, 1, 4, 592), Toy(lambda x: x.mean((2, 3), keepdim=True).expand_as(x) * 10)
-    nothing = {"label": torch.zeros(1), "low": torch.zeros_like(x)}
-    made = Tiled(toy, (4, 64), 0.25, 64, ["low"])(x, torch.zeros(1), nothing)
+    nothing = Signals(torch.zeros(1), channels=torch.zeros_like(x))
+    made = Tiled(toy, (4, 64), 0.25, 64)(x, torch.zeros(1), nothing)
     steps, at = made.diff(dim=-1).abs()[0, 0, 0], starts(592, 64, 0.25)
     seams = [i for start in at[1:] for i in (start - 1, start, start + 15, start + 16)]
     assert steps.max() > 0.05

@@ -5,14 +5,15 @@ bound by the time it takes to launch its kernels. A network that cannot be recor
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..denoiser import Denoiser
+from ..denoiser import Cond, D, Denoiser
+from ..nn.backbone import Signals
 from .device import is_out_of_memory
 
 
@@ -32,18 +33,21 @@ class Captured:
         self._recordings: dict[tuple, Recording | None] = {}  # None: it cannot be recorded
         self._pool = torch.cuda.graph_pool_handle()  # one for all: graphs run one at a time, and what they give is copied at once
 
-    def null(self, cond: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def null(self, cond: Cond) -> dict[str, Tensor]:
         return self._denoiser.null(cond)
 
-    def __call__(self, x: Tensor, sigma: Tensor, cond: Mapping[str, Tensor], mask: Tensor | None = None) -> Tensor:
-        names = sorted(cond)
-        inputs = [x, sigma, *(cond[name] for name in names), *([] if mask is None else [mask])]
-        shapes = tuple((t.shape, t.dtype) for t in inputs)
+    def signals(self, cond: Cond) -> Signals:
+        return self._denoiser.signals(cond)
+
+    def __call__(self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None) -> Tensor:
+        names, tensors = list(signals.tensors()), list(signals.tensors().values())
+        inputs = [x, sigma, *tensors, *([] if mask is None else [mask])]
+        shapes = (*names, *((t.shape, t.dtype) for t in inputs))
         if shapes not in self._recordings:
             self._recordings[shapes] = self._record(inputs, names, mask is not None)
         recording = self._recordings[shapes]
         if recording is None:
-            return self._denoiser(x, sigma, cond, mask)
+            return self._denoiser(x, sigma, signals, mask)
         torch._foreach_copy_(recording.inputs, inputs)
         recording.graph.replay()
         return recording.output.clone()
@@ -54,7 +58,7 @@ class Captured:
         def evaluate() -> Tensor:
             x, sigma, *rest = kept
             mask = rest.pop() if masked else None
-            return self._denoiser(x, sigma, dict(zip(names, rest, strict=True)), mask)
+            return self._denoiser(x, sigma, Signals(**dict(zip(names, rest, strict=True))), mask)
 
         with torch.cuda.device(kept[0].device):
             try:
@@ -104,7 +108,7 @@ def record(evaluate: Callable[[], Tensor], inputs: list[Tensor], pool) -> Record
 
 
 @contextmanager
-def captured(denoiser: Denoiser) -> Iterator[Denoiser | Captured]:
+def captured(denoiser: Denoiser) -> Iterator[D]:
     """The denoiser, captured on a CUDA device; on others as it is."""
     if next(denoiser.parameters()).device.type != "cuda":
         yield denoiser

@@ -62,15 +62,16 @@ class Ema:
     """Float32 averages of a model's parameters, in place, by foreach.
 
     Args:
-        model: whose parameters are averaged; their order is fixed from here on.
+        model: whose parameters are averaged, except those that do not learn; their order is fixed from here on.
     """
 
     def __init__(self, model: nn.Module, options: EmaOptions) -> None:
         self.profiles: list[Exponential | Power] = [Exponential(h, options.rampup) for h in options.halflife]
         self.profiles += [Power(width) for width in options.power]
         self._snapshot_every = options.snapshot_every
-        self.names = [name for name, _ in model.named_parameters()]
-        self._live: list[Tensor] = list(model.parameters())
+        learnt = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.names = list(learnt)
+        self._live: list[Tensor] = list(learnt.values())
         self.averages = {profile.name: [p.detach().clone() for p in self._live] for profile in self.profiles}
 
     @torch.no_grad()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
-from ..denoiser import Denoiser
+from ..denoiser import D, Denoiser
 from ..description import Condition
 from ..errors import UsageError
 from ..guidance import below, guide, keeping
@@ -128,7 +128,7 @@ def _plain(value: Tensor) -> float:
     return float(str(np.float32(value.item()))) if value.is_floating_point() else value.item()
 
 
-def _sample(stage: Stage, denoisers: Sequence, request: SampleRequest, indices: Sequence[int], shapes: Batch) -> list[np.ndarray]:
+def _sample(stage: Stage, denoisers: Sequence[D], request: SampleRequest, indices: Sequence[int], shapes: Batch) -> list[np.ndarray]:
     """One example for each index."""
     examples = dict[int, np.ndarray]()
     for some, template, like, low in _encoded(stage, request, indices, shapes):
@@ -161,7 +161,7 @@ def _own(purpose: str, request: SampleRequest) -> str:
 
 
 def _solved(
-    stage: Stage, denoisers: Sequence, request: SampleRequest, indices: Sequence[int], shapes: Batch, like: Batch, low: Batch | None
+    stage: Stage, denoisers: Sequence[D], request: SampleRequest, indices: Sequence[int], shapes: Batch, like: Batch, low: Batch | None
 ) -> list[np.ndarray]:
     """From noise to raw examples, for a template in raw units, ``shapes``, as it is encoded, ``like``, and for what they refine, ``low``."""
     purpose = "sample" if stage.bridge is None else _own("refine", request)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 
+from ..denoiser import D
 from ..errors import UsageError
 from ..settings import Tile
 from ..stage import Stage
 from ..tiles import Tiled
 
 
-def in_tiles(stage: Stage, denoiser, sizes: Sequence[int], tile: Tile, overlap: float, most: int):
+def in_tiles(stage: Stage, denoiser: D, sizes: Sequence[int], tile: Tile, overlap: float, most: int) -> D:
     """The denoiser for samples of these sizes: as it is where they are made whole.
 
     Args:
@@ -25,8 +26,7 @@ def in_tiles(stage: Stage, denoiser, sizes: Sequence[int], tile: Tile, overlap: 
     within = [n if size is None else min(n, size) for n, size in zip_longest(sizes, usual)]
     if within == list(sizes):
         return denoiser
-    beside = [name for name, conditioner in stage.denoiser.conditioners.items() if conditioner.channels]
-    return Tiled(denoiser, within, overlap, most, beside)
+    return Tiled(denoiser, within, overlap, most)
 
 
 def require_tile(stage: Stage, tile: Tile) -> None:

@@ -25,11 +25,11 @@ class Attention(nn.Module, ABC):
         self.norm = GroupNorm(channels)
         self.out = linear(channels, channels, gain=0)
 
-    def forward(self, x: Tensor, tokens: Tensor | None, mask: Tensor | None) -> Tensor:
-        """``x [b, c, ...]``, ``tokens [b, n, tokens]``, ``mask [b, 1, ...]`` -> like ``x``, anything on padding."""
+    def forward(self, x: Tensor, tokens: Tensor | None, mask: Tensor | None, token_mask: Tensor | None = None) -> Tensor:
+        """``x [b, c, ...]``, ``tokens [b, n, tokens]``, ``mask [b, 1, ...]``, ``token_mask [b, n]`` -> like ``x``, anything on padding."""
         h = self.norm(x, mask=mask).to(x.dtype).flatten(2).transpose(1, 2)
         query, key, value = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in self.project(h, tokens))
-        h = attend(query, key, value, self.seen(mask)).transpose(1, 2).flatten(2)
+        h = attend(query, key, value, self.seen(mask, token_mask)).transpose(1, 2).flatten(2)
         return x + self.out(h).transpose(1, 2).reshape(x.shape)
 
     @abstractmethod
@@ -37,7 +37,7 @@ class Attention(nn.Module, ABC):
         """``h [b, n, c]`` -> query, key and value, ``[b, n or m, c]``."""
 
     @abstractmethod
-    def seen(self, mask: Tensor | None) -> Tensor | None:
+    def seen(self, mask: Tensor | None, token_mask: Tensor | None) -> Tensor | None:
         """Which keys may be attended to, ``[b, 1, 1, m]``; None for all of them."""
 
 
@@ -52,7 +52,7 @@ class SelfAttention(Attention):
         query, key, value = self.query_key_value(h).chunk(3, -1)
         return query, key, value
 
-    def seen(self, mask: Tensor | None) -> Tensor | None:
+    def seen(self, mask: Tensor | None, token_mask: Tensor | None) -> Tensor | None:
         return None if mask is None else mask.flatten(2).bool().unsqueeze(1)
 
 
@@ -72,8 +72,8 @@ class CrossAttention(Attention):
         key, value = self.key_value(tokens).chunk(2, -1)
         return self.query(h), key, value
 
-    def seen(self, mask: Tensor | None) -> Tensor | None:
-        return None
+    def seen(self, mask: Tensor | None, token_mask: Tensor | None) -> Tensor | None:
+        return None if token_mask is None else token_mask[:, None, None]
 
 
 def head_count(channels: int, head_width: int) -> int:

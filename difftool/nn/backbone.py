@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
@@ -17,19 +17,40 @@ class Signals:
         vector: ``[b, interface.vector]``, one global vector.
         tokens: ``[b, n, interface.tokens]``, a sequence to attend to.
         channels: ``[b, interface.channels, ...]``, laid beside x; beside points with features, ``[b, n, f]``, they are ``[b, channels, n]``.
+        token_mask: ``[b, n]``, True for a real token, False for padding; None when all tokens are real.
     """
 
     vector: Tensor | None = None
     tokens: Tensor | None = None
     channels: Tensor | None = None
+    token_mask: Tensor | None = None
 
     def __add__(self, other: Signals) -> Signals:
-        """Vectors add; tokens and channels are laid one after another."""
+        """Vectors add; tokens, their masks and channels are laid one after another."""
+        masks = (self.token_mask, other.token_mask)
+        if masks != (None, None):  # of two sequences one may come without a mask: all of its tokens are real
+            masks = (_token_mask(self), _token_mask(other))
         return Signals(
             _merge(self.vector, other.vector, torch.add),
-            _merge(self.tokens, other.tokens, lambda a, b: torch.cat((a, b), 1)),
-            _merge(self.channels, other.channels, lambda a, b: torch.cat((a, b), 1)),
+            _merge(self.tokens, other.tokens, _beside),
+            _merge(self.channels, other.channels, _beside),
+            _merge(*masks, _beside),
         )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Those that are present, by name: ``Signals(**signals.tensors())`` is the same again."""
+        named = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {name: tensor for name, tensor in named if tensor is not None}
+
+
+def _token_mask(signals: Signals) -> Tensor | None:
+    if signals.tokens is None or signals.token_mask is not None:
+        return signals.token_mask
+    return torch.ones(signals.tokens.shape[:2], dtype=torch.bool, device=signals.tokens.device)
+
+
+def _beside(a: Tensor, b: Tensor) -> Tensor:
+    return torch.cat((a, b), 1)
 
 
 def _merge(a, b, f):

@@ -33,7 +33,9 @@ class Block(nn.Module):
         self.attentions = nn.ModuleList(attentions)
         self.dropout, self.skip_scale = dropout, skip_scale
 
-    def forward(self, x: Tensor, embedding: Tensor, tokens: Tensor | None, mask: Tensor | None) -> Tensor:
+    def forward(
+        self, x: Tensor, embedding: Tensor, tokens: Tensor | None, mask: Tensor | None, token_mask: Tensor | None = None
+    ) -> Tensor:
         h = self.conv1(self.norm1(x, mask=mask))
         h = self.norm2(h, self.film(embedding), mask)
         if self.dropout:
@@ -42,7 +44,7 @@ class Block(nn.Module):
         if self.skip_scale != 1:
             h = h.mul_(self.skip_scale)
         for attention in self.attentions:
-            h = attention(h, tokens, mask)
+            h = attention(h, tokens, mask, token_mask)
         return h
 
 

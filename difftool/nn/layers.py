@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 CONVOLUTIONS: dict[int, type[nn.Conv1d] | type[nn.Conv2d] | type[nn.Conv3d]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -33,23 +34,24 @@ def patchify(x: Tensor, side: int) -> Tensor:
     if side == 1:
         return x
     lacking = [(n + side - 1) // side * side - n for n in reversed(x.shape[2:])]  # -n % side, which compiles for no more than one size
+    within, parts, patches, inside = _axes(x.ndim - 2)
     x = F.pad(x, [amount for n in lacking for amount in (0, n)])
-    b, c, *sizes = x.shape
-    d = len(sizes)
-    x = x.reshape(b, c, *(part for n in sizes for part in (n // side, side)))
-    x = x.permute(0, 1, *(3 + 2 * i for i in range(d)), *(2 + 2 * i for i in range(d)))
-    return x.reshape(b, c * side**d, *(n // side for n in sizes))
+    return rearrange(x, f"b c {parts} -> b (c {inside}) {patches}", **dict.fromkeys(within, side))
 
 
 def unpatchify(x: Tensor, side: int, sizes: torch.Size) -> Tensor:
     """The inverse of ``patchify``; ``sizes`` are those of the example before it."""
     if side == 1:
         return x
-    b, c, *coarse = x.shape
-    d = len(coarse)
-    x = x.reshape(b, c // side**d, *(side,) * d, *coarse)
-    x = x.permute(0, 1, *(axis for i in range(d) for axis in (2 + d + i, 2 + i)))
-    return crop(x.reshape(b, c // side**d, *(n * side for n in coarse)), sizes)
+    within, parts, patches, inside = _axes(x.ndim - 2)
+    return crop(rearrange(x, f"b (c {inside}) {patches} -> b c {parts}", **dict.fromkeys(within, side)), sizes)
+
+
+def _axes(d: int) -> tuple[list[str], str, str, str]:
+    """For einops, of ``d`` axes: the names of those within a patch; each axis as patches of entries; the patches; what is within one."""
+    within, patches = [f"s{i}" for i in range(d)], [f"n{i}" for i in range(d)]
+    parts = " ".join(f"({n} {s})" for n, s in zip(patches, within, strict=True))
+    return within, parts, " ".join(patches), " ".join(within)
 
 
 def upsample(x: Tensor, factor: int, sizes: torch.Size) -> Tensor:

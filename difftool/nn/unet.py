@@ -67,10 +67,10 @@ class UNet(Backbone):
         self.head = conv(d, widths[0], channels * options.patch**d, gain=0)
 
     def forward(self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None) -> Tensor:
-        steer = (self.embedding(c_noise, signals.vector), signals.tokens)
+        embedding, tokens, seen = self.embedding(c_noise, signals.vector), signals.tokens, signals.token_mask
         masks = self.masks(x, mask)
         h = self.enter(x, signals.channels, mask)
-        h = self.walk(h, masks, lambda block, h, mask: self._run(block, h, *steer, mask))
+        h = self.walk(h, masks, lambda block, h, mask: self._run(block, h, embedding, tokens, mask, seen))
         return self.leave(h, x.shape[2:], masks[0])
 
     def enter(self, x: Tensor, channels: Tensor | None, mask: Tensor | None) -> Tensor:

@@ -9,12 +9,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ..errors import UsageError
 from ..nn.backbone import Backbone, Interface, Signals
 from .parts import load, named
 
+KINDS = ("vector", "tokens", "channels")
+
 
 def backbone_contract(
-    name: str, shape: tuple[int, ...] = (3, 16, 16), options: dict[str, Any] | None = None, sizes: Sequence[tuple[int, ...]] = ()
+    name: str,
+    shape: tuple[int, ...] = (3, 16, 16),
+    options: dict[str, Any] | None = None,
+    sizes: Sequence[tuple[int, ...]] = (),
+    beside: tuple[int, ...] | None = None,
 ) -> type:
     """Tests that a backbone of this name keeps what every backbone promises.
 
@@ -22,13 +29,27 @@ def backbone_contract(
         shape: of one example it is tried on.
         options: settings that make it small.
         sizes: other sizes of the axes after the first that it must take, such as odd ones.
+        beside: sizes of the axes of channels laid beside an example, where they are not those of ``shape`` after the first.
     """
+    places = shape[1:] if beside is None else beside
 
     def built(**widths: int) -> Backbone:
         torch.manual_seed(0)
         target, settings = load("backbone", name, **(options or {}))
         network = target(settings, Interface(shape, **widths)).eval()
         return _stirred(network)
+
+    def steered(kind: str) -> Backbone:
+        """A network that takes signals of this kind; one may refuse a kind, and says so when it is built."""
+        try:
+            return built(**{kind: 4})
+        except UsageError as refusal:
+            pytest.skip(f"it refuses {kind}: {refusal}")
+
+    def random(kind: str, n: int) -> Signals:
+        """Signals for ``steered``."""
+        sizes = {"vector": (n, 4), "tokens": (n, 3, 4), "channels": (n, 4, *places)}[kind]
+        return Signals(**{kind: torch.randn(sizes)})
 
     def inputs(n: int, of: tuple[int, ...] = shape) -> tuple[Tensor, Tensor]:
         return torch.randn(n, *of), torch.linspace(-1, 1, n)
@@ -56,15 +77,29 @@ def backbone_contract(
                 assert not torch.allclose(plain, network(x, c_noise + 0.5, Signals(vector=vector)))
                 assert not torch.allclose(plain, network(x, c_noise, Signals(vector=vector + 1)))
 
-        def test_every_example_has_its_own_signals(self):
-            network = built(vector=8)
+        @pytest.mark.parametrize("kind", KINDS)
+        def test_signals_of_each_kind_reach_their_own_example(self, kind):
+            network = steered(kind)
             x, c_noise = inputs(3)
-            vector = torch.randn(3, 8)
-            other = torch.cat([vector[:1], -vector[1:]])
+            given = random(kind, 3)
+            other = {name: torch.cat([t[:1], -t[1:]]) for name, t in given.tensors().items()}
             with torch.no_grad():
-                one, another = (network(x, c_noise, Signals(vector=v)) for v in (vector, other))
+                one, another = network(x, c_noise, given), network(x, c_noise, Signals(**other))
             torch.testing.assert_close(one[:1], another[:1], atol=1e-4, rtol=1e-4)
-            assert not torch.allclose(one[1:], another[1:])
+            assert all(not torch.allclose(one[i], another[i]) for i in (1, 2))
+
+        @pytest.mark.parametrize("padding", [2, 5])
+        def test_padding_among_tokens_changes_nothing(self, padding):
+            """At two amounts of it, whatever stands there; and tokens without a mask are all real."""
+            network = steered("tokens")
+            x, c_noise = inputs(2)
+            tokens = random("tokens", 2).tokens
+            assert tokens is not None
+            padded = torch.cat([tokens, 9 * torch.randn(2, padding, 4)], 1)
+            mask = (torch.arange(padded.shape[1]) < tokens.shape[1]).expand(2, -1)
+            with torch.no_grad():
+                plain = network(x, c_noise, Signals(tokens=tokens))
+                torch.testing.assert_close(network(x, c_noise, Signals(tokens=padded, token_mask=mask)), plain, atol=1e-4, rtol=1e-4)
 
         def test_evaluating_is_deterministic_and_changes_nothing(self):
             network = built()

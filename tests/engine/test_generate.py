@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from small import prepared, small_run
 
 from difftool import Batch, Condition
 from difftool.engine.generate import Generated, SampleRequest, generate, unpadded
+from difftool.settings import GuidanceOptions
 
 
 def test_examples_are_cut_to_the_template_s_size_and_mask():
@@ -47,6 +49,19 @@ def test_the_template_s_conditions_hold_unless_others_are_asked_for():
     assert [one.cond["start"] for one in generate(stage, SampleRequest(n=2, steps=2))] == [0, 0]
     assert [one.cond["start"] for one in generate(stage, SampleRequest(n=2, steps=2, cond={"start": ["3"]}))] == [3, 3]
     assert [one.cond["start"] for one in generate(stage, SampleRequest(n=2, steps=2, cond={"start": ["0.1", "2e-05"]}))] == [0.1, 2e-05]
+
+
+@pytest.mark.parametrize(("guidance", "times"), [({}, 1), ({"scale": 2.0}, 1), ({"scale": 2.0, "low": 0.1}, 2)], ids=str)
+@pytest.mark.parametrize("steps", [2, 7])
+def test_conditions_are_encoded_once_for_a_batch_at_any_number_of_steps(guidance, times, steps):
+    """Where guidance has an interval, once more, for the levels outside it."""
+    stage, _, _ = prepared(*small_run())
+    calls = []
+    conditioner = stage.denoiser.conditioners["class"]
+    conditioner.register_forward_hook(lambda *args: calls.append(1))
+    request = SampleRequest(n=4, steps=steps, batch=2, cond={"class": ["left"]}, guidance=GuidanceOptions(**guidance))
+    assert len(list(generate(stage, request))) == 4
+    assert len(calls) == 2 * times
 
 
 def test_a_title_is_what_was_asked_for_in_few_words():

@@ -132,6 +132,25 @@ def test_signals_are_combined_in_the_order_of_the_conditions():
     assert signals.channels[0, :, 0].tolist() == [1.0, 2.0]
 
 
+def test_masks_of_tokens_are_joined_as_the_tokens_are():
+    """One sequence without a mask, all of whose tokens are real, beside one that has one; and beside a vector alone."""
+    short, long = torch.randn(2, 1, 4), torch.randn(2, 3, 4)
+    mask = torch.tensor([[True, False, False], [True, True, False]])
+    vector = Signals(vector=torch.zeros(2, 5))
+    both = vector + Signals(tokens=short) + Signals(tokens=long, token_mask=mask) + vector
+    assert torch.equal(both.tokens, torch.cat((short, long), 1))
+    assert both.token_mask.tolist() == [[True, True, False, False], [True, True, True, False]]
+    assert (vector + Signals(tokens=short)).token_mask is None
+    assert (Signals(tokens=long, token_mask=mask) + vector).token_mask is mask
+
+
+@torch.no_grad()
+def test_prepared_signals_give_the_very_same_as_conditions():
+    for precision in (torch.float32, torch.bfloat16):
+        denoiser = unet(precision)
+        assert torch.equal(denoiser(X, SIGMA, denoiser.signals(COND)), denoiser(X, SIGMA, COND))
+
+
 def test_columns_may_be_called_anything():
     names = ["a.b", "forward", "", "µ m"]
     label = Condition("c", "label", ("x",), (1,))

@@ -161,6 +161,30 @@ def test_every_signal_reaches_the_output():
             assert not torch.allclose(usual, network(x, c_noise, Signals(**{**given, name: value.flip(0)})), atol=1e-4), name
 
 
+def test_padding_three_tokens_to_eight_changes_nothing():
+    """At three sizes of padding, whatever stands there; and no mask is a mask of real tokens only."""
+    network, x, c_noise = build(tokens=6), torch.randn(2, 3, 8, 8), torch.zeros(2)
+    tokens = torch.randn(2, 3, 6)
+    with torch.no_grad():
+        plain = network(x, c_noise, Signals(tokens=tokens))
+        for n, filled in ((3, 0.0), (5, 9.0), (8, -50.0)):
+            longer = torch.full((2, n, 6), filled)
+            longer[:, :3] = tokens
+            mask = (torch.arange(n) < 3).expand(2, n)
+            padded = network(x, c_noise, Signals(tokens=longer, token_mask=mask))
+            torch.testing.assert_close(padded, plain, atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(plain, network(x, c_noise, Signals(tokens=tokens.flip(0))), atol=1e-3)
+
+
+def test_an_example_without_any_token_is_not_spoilt():
+    network, x = build(tokens=6), torch.randn(2, 3, 8, 8)
+    mask = torch.tensor([[True, True], [False, False]])
+    made = network(x, torch.zeros(2), Signals(tokens=torch.randn(2, 2, 6), token_mask=mask))
+    made.square().sum().backward()
+    assert made.isfinite().all()
+    assert all(p.grad.isfinite().all() for p in network.parameters() if p.grad is not None)
+
+
 def test_a_new_network_says_nothing():
     network = build(stirred=False)
     assert torch.equal(network(torch.randn(2, 3, 8, 8), torch.zeros(2), Signals()), torch.zeros(2, 3, 8, 8))

@@ -53,13 +53,13 @@ class UNet3d(Backbone):
         """``x [b, c, t, h, w]``, ``mask [b, 1, t, 1, 1]`` or ``[b, 1, t, h, w]`` -> like ``x``, anything on padding."""
         b, t = len(x), x.shape[2]
         embedding = self.spatial.embedding(c_noise, signals.vector).repeat_interleave(t, 0)
-        tokens = None if signals.tokens is None else signals.tokens.repeat_interleave(t, 0)
+        tokens, seen = (None if s is None else s.repeat_interleave(t, 0) for s in (signals.tokens, signals.token_mask))
         real, mask = _masks(mask, b, t)
         time, layers = Timeline(t, real), iter(self.temporal)
 
         def run(block: nn.Module, h: Tensor, mask: Tensor | None) -> Tensor:
             layer = next(layers)
-            return self._run(lambda h: layer(block(h, embedding, tokens, mask), embedding, mask, time), h)
+            return self._run(lambda h: layer(block(h, embedding, tokens, mask, seen), embedding, mask, time), h)
 
         x = _by_frame(x)
         masks = self.spatial.masks(x, mask)

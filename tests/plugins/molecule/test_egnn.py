@@ -24,8 +24,8 @@ VARIANTS = {
 SIZES = torch.tensor([7, 3, 5, 2])
 MASK = (torch.arange(7) < SIZES[:, None]).unsqueeze(-1)
 
-TestEgnn = backbone_contract("egnn", (7, 9), SMALL)
-TestEgnnHanded = backbone_contract("egnn", (5, 4), {**SMALL, "reflections": False, "attention": False, "aggregation": "mean"})
+TestEgnn = backbone_contract("egnn", (7, 9), SMALL, beside=(7,))
+TestEgnnHanded = backbone_contract("egnn", (5, 4), {**SMALL, "reflections": False, "attention": False, "aggregation": "mean"}, beside=(5,))
 
 every_variant = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS.keys())
 
