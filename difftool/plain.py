@@ -1,4 +1,4 @@
-"""JSON and TOML as they are found: whatever is wrong with a text is one kind of error, with its reason in words.
+"""Text as it is found: whatever is wrong with a text is one kind of error, with its reason in words.
 
 The standard parsers answer a text that is nested a thousand times, or a number of five thousand digits, with errors of the
 interpreter. Here every fault is a ``ValueError`` whose text can be shown.
@@ -35,3 +35,14 @@ def parse_toml(text: str) -> dict[str, Any]:
         raise ValueError("its values are nested too deeply") from None
     except ValueError:
         raise ValueError("it holds a number of too many digits") from None
+
+
+def escaped(text: str) -> str:
+    """The text with control characters, and what is not valid Unicode, as escapes: a terminal shows it and does not obey it."""
+    return "".join(char if char.isprintable() or char in "\t\u00a0" else _escape(char) for char in text)
+
+
+def _escape(char: str) -> str:
+    if "\udc80" <= char <= "\udcff":  # a byte of a file's name that is not UTF-8
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode("ascii")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from difftool.plain import parse_json, parse_toml
+from difftool.plain import escaped, parse_json, parse_toml
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,17 @@ def test_faults_of_toml(text, words):
 def test_what_is_right_is_as_by_the_standard_parsers():
     assert parse_json('{"a": [1, null]}') == {"a": [1, None]}
     assert parse_toml("a = [1, 2]") == {"a": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("cat é 猫 🐈", "cat é 猫 🐈"),
+        ("a\x1b]0;TITLE\x07", r"a\x1b]0;TITLE\x07"),
+        ("line\nline", r"line\nline"),
+        (b"caf\xe9".decode("utf-8", "surrogateescape"), r"caf\xe9"),
+        ("abc\u202edcb", r"abc\u202edcb"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_escaped(text, shown):
+    assert escaped(text) == shown

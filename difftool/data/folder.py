@@ -138,9 +138,17 @@ def _walk(root: Path, is_whole: Callable[[Sequence[str]], bool] | None) -> _Tree
     whole: list[str] = []
     own: list[str] = []
     broken = 0
-    pending = [("", frozenset({os.path.realpath(root)}))]
-    while pending:
-        prefix, above = pending.pop()
+    pending, links = [""], list[tuple[str, str]]()
+    seen = {os.path.realpath(root)}
+    while pending or links:
+        if not pending:  # a link is followed when all folders have been seen under their own names, and only to what was not seen
+            prefix, real = min(links, key=lambda link: natural(link[0]))
+            links.remove((prefix, real))
+            if real in seen:
+                continue
+            seen.add(real)
+        else:
+            prefix = pending.pop()
         entries = list(_entries(root, prefix))
         if prefix and is_own_folder({entry.name for entry in entries}, root / prefix):
             own.append(prefix.removesuffix("/"))
@@ -151,17 +159,27 @@ def _walk(root: Path, is_whole: Callable[[Sequence[str]], bool] | None) -> _Tree
             continue
         for entry in entries:
             name = prefix + entry.name
-            if entry.is_dir():
-                real = os.path.realpath(entry.path)
-                if real not in above:  # else a link back up, which would never end
-                    pending.append((name + "/", above | {real}))
-            elif entry.is_file():
+            kind = _kind(entry)
+            if kind == "folder" and entry.is_symlink():
+                links.append((name + "/", os.path.realpath(entry.path)))
+            elif kind == "folder":
+                seen.add(os.path.realpath(entry.path))
+                pending.append(name + "/")
+            elif kind == "file":
                 files.append(name)
             else:
                 broken += entry.is_symlink()
     sheets = {sheet for name in own for sheet in sheets_of(name, files)}
     files = [name for name in files if name not in sheets]
     return _Tree(root, files, files, whole, broken, own)
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    """``folder``, ``file``, or "" for what is neither, such as a link that leads nowhere or to itself."""
+    try:
+        return "folder" if entry.is_dir() else "file" if entry.is_file() else ""
+    except OSError:
+        return ""
 
 
 def _refuse_folders(folder: Path, entries: Iterable[os.DirEntry[str]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -17,7 +18,7 @@ from .. import __version__
 from ..description import Description
 from ..errors import ModelFileError, RunBusyError, RunExistsError, UsageError
 from ..files import alone, found, unused, write_text
-from ..plain import parse_json
+from ..plain import escaped, parse_json
 
 RUNS = Path("runs")
 CONFIG = "config.toml"
@@ -93,6 +94,7 @@ class RunFolder:
         if self._held:
             yield
             return
+        self._refuse_links()
         with alone(self.path / LOCK) as free:
             if not free:
                 raise RunBusyError(
@@ -104,6 +106,15 @@ class RunFolder:
                 yield
             finally:
                 self._held = False
+
+    def _refuse_links(self) -> None:
+        """Training appends to files and removes old ones: all of that stays in the run's own folder."""
+        for name in (LOCK, "log.txt", "metrics.jsonl", "checkpoints", "snapshots", "samples"):
+            if (self.path / name).is_symlink():
+                raise UsageError(
+                    f"{self.path / name} is a link. Training would change or remove files where it leads; put what it leads to in its "
+                    "place. The whole folder of a run may be a link."
+                )
 
     def description(self) -> Description:
         """What the run's data turned out to be. Raises ModelFileError where that is not readable."""
@@ -126,8 +137,7 @@ class RunFolder:
 
     def add_metrics(self, row: Mapping[str, Any]) -> None:
         """Append one line of metrics."""
-        with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        _append(self.path / "metrics.jsonl", json.dumps(row))
 
     def metrics(self) -> list[dict[str, Any]]:
         """Every line of metrics that is one; what a kill cut short, or another program wrote, is left out."""
@@ -148,8 +158,8 @@ class RunFolder:
 
     def log(self, text: str) -> None:
         """Append to the run's log, with the time."""
-        with open(self.log_path, "a", encoding="utf-8") as file:
-            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text.rstrip()}\n")
+        lines = "\n".join(escaped(line) for line in text.rstrip().split("\n"))
+        _append(self.log_path, f"{time.strftime('%Y-%m-%d %H:%M:%S')} {lines}")
 
 
 REMAINDER = {LOCK, "description.json", "environment.json"}
@@ -171,6 +181,19 @@ def _exists(path: Path) -> str:
         f"{path} already exists and is not empty; nothing in it was changed. Choose another --run, or continue that run with: "
         f"difftool resume {path}"
     )
+
+
+def _append(path: Path, line: str) -> None:
+    """Add a line to a file of the run; never to one that a link leads to."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        descriptor = os.open(path, flags, 0o666)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise UsageError(f"{path} is a link, and nothing is written where it leads. Remove it, or put the file in its place.") from None
+    with open(descriptor, "a", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(line + "\n")
 
 
 def _row(line: bytes) -> dict[str, Any] | None:

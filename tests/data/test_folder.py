@@ -77,13 +77,27 @@ def test_one_file(make):
     assert item.columns == {"caption": "about x"}
 
 
-def test_links_are_followed_but_never_in_a_circle(make):
-    root = make("a/x.dat")
+def test_links_are_followed_once_and_never_in_a_circle(make, tmp_path_factory):
+    """What lies in the folder is found under its own name; what lies outside of it, under the first link that leads there."""
+    root, other = make("a/x.dat"), tmp_path_factory.mktemp("other")
+    (other / "y.dat").touch()
     (root / "a/up").symlink_to(root)
     (root / "a/self").symlink_to(root / "a")
+    (root / "loop").symlink_to(root / "loop")
     (root / "gone.dat").symlink_to(root / "nowhere")
     (root / "b").symlink_to(root / "a")
-    assert names(root) == ["a/x.dat", "b/x.dat"]
+    (root / "c").symlink_to(other)
+    (root / "d").symlink_to(other)
+    assert names(root) == ["a/x.dat", "c/y.dat"]
+
+
+def test_folders_that_all_link_to_one_another_are_looked_into_once(make):
+    folders = [f"f{i:02d}" for i in range(12)]
+    root = make(*(f"{name}/x.dat" for name in folders))
+    for one in folders:
+        for other in folders:
+            (root / one / f"to-{other}").symlink_to(root / other)
+    assert names(root) == [f"{name}/x.dat" for name in folders]
 
 
 def test_nothing_is_written(make):

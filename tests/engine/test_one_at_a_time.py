@@ -157,3 +157,22 @@ def test_content_that_changed_is_said(tmp_path, capsys):
     os.utime(other, (time.time() + 5, time.time() + 5))
     assert call("resume", str(tmp_path / "run"), "--steps", "8") == 0
     assert "content is not what it was" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["log.txt", "metrics.jsonl", "checkpoints"])
+def test_nothing_is_written_where_a_link_in_a_run_leads(run, tmp_path, name):
+    victim = tmp_path / "victim"
+    if name == "checkpoints":
+        shutil.copytree(run / name, victim)
+    else:
+        victim.write_text("mine\n")
+    before = sorted(path.name for path in victim.iterdir()) if victim.is_dir() else victim.read_text()
+    shutil.rmtree(run / name) if name == "checkpoints" else (run / name).unlink(missing_ok=True)
+    (run / name).symlink_to(victim)
+    assert call("resume", str(run), "--steps", "20") == 2
+    assert before == (sorted(path.name for path in victim.iterdir()) if victim.is_dir() else victim.read_text())
+
+
+def test_a_log_holds_no_control_characters(run):
+    RunFolder.open(run).log("a\x1b[31mb\nsecond")
+    assert RunFolder.open(run).log_path.read_text().endswith("a\\x1b[31mb\nsecond\n")
