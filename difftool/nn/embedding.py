@@ -30,7 +30,7 @@ class Fourier(nn.Module):
         return torch.cat((phase.cos(), phase.sin()), -1).mul(math.sqrt(2))
 
 
-def octaves(x: Tensor, count: int) -> Tensor:
+def fourier_features(x: Tensor, count: int) -> Tensor:
     """``[b, c, ...] -> [b, 2 c count, ...]``: ``sin(2^n pi x)`` and ``cos(2^n pi x)`` for n = 0 to ``count`` - 1.
 
     To a network that normalises, a flat part that is slightly too light looks like one that is right; in these it does not

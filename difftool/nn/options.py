@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
@@ -11,6 +11,8 @@ from ..options import Options
 
 class UNetOptions(Options):
     """The U-Net. Its defaults put the channels deep, where a parameter costs the least arithmetic."""
+
+    renamed: ClassVar = {"octaves": "fourier_features"}
 
     channels: PositiveInt = Field(64, description="width of the first level")
     multipliers: tuple[PositiveInt, ...] = Field(
@@ -29,9 +31,10 @@ class UNetOptions(Options):
     embedding: NonNegativeInt = Field(0, description="width of the noise embedding; 0 for four times channels")
     skip_scale: PositiveFloat = Field(1.0, le=1, description="factor on the sum that ends every block; 0.7071 keeps the variance at one")
     patch: PositiveInt = Field(1, description="side of the patches that the first level sees as one position; raise it for large examples")
-    octaves: NonNegativeInt = Field(
+    fourier_features: NonNegativeInt = Field(
         0,
-        description="sines and cosines laid beside the noisy example, at so many octaves: for flat parts that are to be exactly so; 5 for bytes",
+        description="octaves of sines and cosines of the noisy example that the network gets as further channels; with 5, flat parts of "
+        "8-bit data come out exactly flat",
     )
 
     @model_validator(mode="after")
@@ -44,6 +47,6 @@ class UNetOptions(Options):
         return self
 
     @property
-    def steps(self) -> tuple[int, ...]:
+    def strides(self) -> tuple[int, ...]:
         """The factor between each level and the next."""
         return self.factors or (2,) * (len(self.multipliers) - 1)

@@ -15,7 +15,7 @@ from ..errors import UsageError
 from .attention import Attention, CrossAttention, SelfAttention
 from .backbone import Backbone, Interface, Signals
 from .blocks import Block, Down, Up
-from .embedding import NoiseEmbedding, octaves
+from .embedding import NoiseEmbedding, fourier_features
 from .layers import conv, every, masked, patchify, unpatchify
 from .norm import NormActivation
 from .options import UNetOptions
@@ -52,15 +52,15 @@ class UNet(Backbone):
             attentions = list(_attentions(options, interface, self.levels[level], middle))
             return Block(d, inputs, widths[level], embedding, options.dropout, options.skip_scale, attentions)
 
-        self.patch, self.factors, self.octaves = options.patch, options.steps, options.octaves
+        self.patch, self.factors, self.fourier_features = options.patch, options.strides, options.fourier_features
         self.embedding = NoiseEmbedding(embedding, interface.vector)
-        inputs = channels * (1 + 2 * options.octaves) + interface.channels
+        inputs = channels * (1 + 2 * options.fourier_features) + interface.channels
         self.stem = conv(d, inputs * options.patch**d, widths[0])
         self.encoder = _modules((block(i, w) for _ in range(options.blocks)) for i, w in enumerate(widths))
-        self.downs = nn.ModuleList(Down(d, *pair, factor) for pair, factor in zip(pairwise(widths), options.steps, strict=True))
+        self.downs = nn.ModuleList(Down(d, *pair, factor) for pair, factor in zip(pairwise(widths), options.strides, strict=True))
         self.middle = nn.ModuleList(block(len(widths) - 1, widths[-1], middle) for middle in (True, False))
         self.ups = nn.ModuleList(
-            Up(d, below, above, factor) for (above, below), factor in zip(pairwise(widths), options.steps, strict=True)
+            Up(d, below, above, factor) for (above, below), factor in zip(pairwise(widths), options.strides, strict=True)
         )
         self.decoder = _modules((block(i, 2 * w) for _ in range(options.blocks + 1)) for i, w in enumerate(widths))
         self.norm = NormActivation(widths[0])
@@ -75,7 +75,7 @@ class UNet(Backbone):
 
     def enter(self, x: Tensor, channels: Tensor | None, mask: Tensor | None) -> Tensor:
         """The example, and what is laid beside it, in the first level's width: ``[b, c, ...] -> [b, widths[0], .../patch]``."""
-        beside = (octaves(x, self.octaves) if self.octaves else None, channels)
+        beside = (fourier_features(x, self.fourier_features) if self.fourier_features else None, channels)
         return self.stem(patchify(_input(x, [part for part in beside if part is not None], mask), self.patch))
 
     def walk(self, h: Tensor, masks: Sequence[Tensor | None], run: Run) -> Tensor:
@@ -104,7 +104,7 @@ class UNet(Backbone):
         """The inverse of ``enter``; ``sizes`` are the example's, ``mask`` is that of the first level."""
         return unpatchify(self.head(self.norm(h, mask=mask)), self.patch, sizes)
 
-    def order(self) -> list[Level]:
+    def block_levels(self) -> list[Level]:
         """The level of every block, in the order in which ``walk`` comes to them."""
         down, up = (
             [level for level, blocks in zip(self.levels, side, strict=True) for _ in cast(nn.ModuleList, blocks)]
@@ -129,7 +129,7 @@ class UNet(Backbone):
 
 def _levels(options: UNetOptions, sizes: Sequence[int | None]) -> Iterator[Level]:
     for i, multiplier in enumerate(options.multipliers):
-        stride = options.patch * math.prod(options.steps[:i])
+        stride = options.patch * math.prod(options.strides[:i])
         yield Level(options.channels * multiplier, math.prod(math.inf if size is None else -(-size // stride) for size in sizes))
 
 

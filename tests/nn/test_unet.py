@@ -9,7 +9,7 @@ from difftool.errors import UsageError
 from difftool.nn.attention import attend
 from difftool.nn.backbone import Interface, Signals
 from difftool.nn.blocks import Down, Up
-from difftool.nn.embedding import octaves
+from difftool.nn.embedding import fourier_features
 from difftool.nn.options import UNetOptions
 from difftool.nn.unet import UNet
 
@@ -32,9 +32,9 @@ def build(shape=(3, 8, 8), stirred=True, vector=0, tokens=0, channels=0, **optio
 
 
 @pytest.mark.parametrize("shape", [(2, 16), (2, 7), (3, 8, 8), (1, 9, 14), (4, 1, 5), (2, 4, 6, 5)], ids=str)
-@pytest.mark.parametrize(("patch", "octaves"), [(1, 0), (2, 0), (3, 0), (2, 3)])
-def test_any_number_of_dimensions_and_any_size(shape, patch, octaves):
-    network = build(shape, patch=patch, multipliers=(1, 2, 2), octaves=octaves)
+@pytest.mark.parametrize(("patch", "fourier_features"), [(1, 0), (2, 0), (3, 0), (2, 3)])
+def test_any_number_of_dimensions_and_any_size(shape, patch, fourier_features):
+    network = build(shape, patch=patch, multipliers=(1, 2, 2), fourier_features=fourier_features)
     assert network(torch.randn(2, *shape), torch.zeros(2), Signals()).shape == (2, *shape)
 
 
@@ -108,10 +108,10 @@ def test_attention_is_placed_by_the_number_of_positions():
 
 @pytest.mark.parametrize(("real", "padded"), [((5,), (8,)), ((5, 6), (8, 11)), ((3, 2, 5), (4, 4, 6))], ids=str)
 @pytest.mark.parametrize(
-    ("patch", "factors", "octaves"), [(1, (), 0), (2, (), 0), (1, (4, 3), 0), (2, (3, 1), 0), (1, (), 2), (2, (), 2)], ids=str
+    ("patch", "factors", "fourier_features"), [(1, (), 0), (2, (), 0), (1, (4, 3), 0), (2, (3, 1), 0), (1, (), 2), (2, (), 2)], ids=str
 )
-def test_padding_changes_nothing(real, padded, patch, factors, octaves):
-    more = {"attention": 1000, "multipliers": (1, 2, 2), "octaves": octaves}
+def test_padding_changes_nothing(real, padded, patch, factors, fourier_features):
+    more = {"attention": 1000, "multipliers": (1, 2, 2), "fourier_features": fourier_features}
     network = build((2, *padded), patch=patch, vector=4, channels=1, factors=factors, **more)
     x, beside, c_noise, vector = torch.randn(2, 2, *padded), torch.randn(2, 1, *padded), torch.tensor([-0.5, 0.5]), torch.randn(2, 4)
     inside = tuple(slice(n) for n in real)
@@ -233,17 +233,17 @@ def test_half_precision_attention_is_attention(mask):
 
 def test_octaves_are_sines_and_cosines():
     x = torch.randn(2, 3, 4, 5)
-    waves = octaves(x, 3)
+    waves = fourier_features(x, 3)
     assert waves.shape == (2, 18, 4, 5)
     for n in range(3):
         turn = torch.polar(torch.ones_like(x), 2**n * torch.pi * x)
         torch.testing.assert_close(waves[:, 3 * n : 3 * n + 3], turn.imag, atol=1e-5, rtol=0)
         torch.testing.assert_close(waves[:, 9 + 3 * n : 12 + 3 * n], turn.real, atol=1e-5, rtol=0)
-    assert octaves(x.bfloat16(), 3).dtype == torch.bfloat16
+    assert fourier_features(x.bfloat16(), 3).dtype == torch.bfloat16
 
 
 def test_octaves_show_how_far_a_flat_part_is_from_where_it_should_be():
-    assert _lost(octaves=4) < 0.3 * _lost(octaves=0)
+    assert _lost(fourier_features=4) < 0.3 * _lost(fourier_features=0)
 
 
 def _lost(**options) -> float:
@@ -289,4 +289,4 @@ def test_layers_may_stand_between_the_blocks():
 
     y = network.leave(network.walk(network.enter(x, None, None), masks, run), x.shape[2:], masks[0])
     assert torch.equal(y, network(x, c_noise, signals))
-    assert met == network.order() == [(8, 256)] * 2 + [(16, 64)] * 2 + [(24, 16)] * 7 + [(16, 64)] * 3 + [(8, 256)] * 3
+    assert met == network.block_levels() == [(8, 256)] * 2 + [(16, 64)] * 2 + [(24, 16)] * 7 + [(16, 64)] * 3 + [(8, 256)] * 3

@@ -106,7 +106,7 @@ def _beside(options: UNet3dOptions, channels: int) -> nn.Module:
 
 def _layers(options: UNet3dOptions, spatial: UNet, reach: int) -> Iterator[TemporalLayer]:
     embedding = options.embedding or 4 * options.channels
-    for channels, positions in spatial.order():
+    for channels, positions in spatial.block_levels():
         yield TemporalLayer(channels, options.time_kernel, embedding, _attention(options, channels, positions, reach))
 
 

@@ -159,14 +159,14 @@ def test_axes_may_vary():
 def test_attention_over_time_is_where_positions_of_a_frame_are_few():
     levels = {"multipliers": (1, 1, 1), "patch": 1, "time_attention": 64}
     network = build((3, 4, 16, 16), **levels)
-    assert [layer.attention is not None for layer in network.temporal] == [level.positions <= 64 for level in network.spatial.order()]
+    assert [layer.attention is not None for layer in network.temporal] == [level.positions <= 64 for level in network.spatial.block_levels()]
     assert not any(layer.attention for layer in build((3, 4, 16, 16), **{**levels, "time_attention": 0}).temporal)
 
 
 def test_joint_attention_is_in_the_place_of_that_over_time():
     network = build((3, 4, 16, 16), multipliers=(1, 1, 1), patch=1, time_attention=64, joint_attention=16)
     kinds = {256: type(None), 64: TemporalAttention, 16: SpaceTimeAttention}
-    assert [type(layer.attention) for layer in network.temporal] == [kinds[level.positions] for level in network.spatial.order()]
+    assert [type(layer.attention) for layer in network.temporal] == [kinds[level.positions] for level in network.spatial.block_levels()]
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 8), (3, 4, 8, 8, 8)], ids=str)
