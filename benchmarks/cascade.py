@@ -48,8 +48,8 @@ def stages(tables: list[dict[str, Any]]) -> list[Any]:
 
 
 def cascade_tables() -> list[dict[str, Any]]:
-    from difftool.cli.stages import cascade_path, stages_of
     from difftool.plugin.registry import Registry
+    from difftool.workflows.cascade import cascade_path, stages_of
 
     parts = Registry.load_all()
     return [stage.config.to_dict() for stage in stages_of(cascade_path("image/16-32-64", parts), parts)]

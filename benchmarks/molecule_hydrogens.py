@@ -18,9 +18,9 @@ from rdkit import Chem
 
 from difftool import Description, Item, NoOptions
 from difftool.assemble import load_stage
-from difftool.cli.wish import model_path
 from difftool.engine.generate import SampleRequest, generate
 from difftool.plugin.registry import Registry
+from difftool.workflows.model import model_path
 from difftool_molecule.perceive import perceived, smiles, tabulated
 from difftool_molecule.stability import Stability
 from difftool_molecule.valence import hydrogens

@@ -25,11 +25,11 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 def ours(precision: str, seconds: float, steps: int) -> tuple[Work, dict[str, Any]]:
     from difftool.assemble import build_stage
-    from difftool.cli.stages import cascade_path, stages_of
     from difftool.config import config_from_dict
     from difftool.description import Condition, Description
     from difftool.engine.generate import SampleRequest, generate
     from difftool.plugin.registry import Registry
+    from difftool.workflows.cascade import cascade_path, stages_of
 
     parts = Registry.load_all()
     tables = next(s for s in stages_of(cascade_path("audio/vocoder", parts), parts) if s.name == "sound").config.to_dict()

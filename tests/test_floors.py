@@ -20,7 +20,8 @@ FLOORS = {
     "stage": 3, "objective": 3,
     "engine": 4, "data": 4,
     "assemble": 5, "config": 5, "inherit": 5, "report": 5, "scaffold": 5,
-    "cli": 6, "testing": 6, "__main__": 6,
+    "workflows": 6, "testing": 6,
+    "cli": 7, "__main__": 7,
 }  # fmt: skip
 STRANGERS = [{"process"}, {"samplers"}, {"space"}, {"nn"}, {"plugin"}]
 MODALITY_WORDS = re.compile(r"\b(image|picture|photo|audio|sound|video|molecule|spectrogram|waveform|pixel)s?\b", re.I)
@@ -83,6 +84,15 @@ def test_strangers_on_the_first_floor(path):
 def test_the_engine_meets_processes_and_samplers_only_inside_a_stage(part):
     for path in (CORE / part).rglob("*.py"):
         assert not imported_parts(path) & {"process", "samplers"}, path
+
+
+@pytest.mark.parametrize("path", sorted((CORE / "workflows").glob("*.py")), ids=lambda p: p.stem)
+def test_workflows_print_nothing_and_know_no_command_line(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        assert not {"click", "rich"} & {name.split(".")[0] for name in names}, f"{path}:{node.lineno}"
+        assert not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"), f"{path}:{node.lineno}"
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(CORE)))

@@ -18,7 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("resume:resume", "Go on with a run that was stopped."),
     "sample": ("sample:sample", "Make new examples with a trained model."),
     "evaluate": ("evaluate:evaluate", "Measure samples of a trained model, beside the data."),
-    "cascade": ("tune:cascade", "Find how a trained cascade samples best."),
+    "cascade": ("cascade:cascade", "Find how a trained cascade samples best."),
     "demo": ("demo:demo", "Train and sample on the built-in demo set, in a few minutes."),
     "list": ("parts:list_parts", "List what is installed: modalities, samplers, recipes, …"),
     "show": ("parts:show", "Show one part's options and defaults."),

@@ -1,348 +1,93 @@
-"""``difftool train CASCADE.toml`` and ``difftool resume`` of a cascade: each stage in turn, as an ordinary run."""
+"""``difftool cascade``: work with a cascade that was trained."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..config import CHANGEABLE
-from ..errors import ConfigError, DifftoolError, Interrupted, RunExistsError, Terminated, UsageError
-from ..files import write_text
-from .console import command, complain, out, out_json, say, table
-from .devices import launched
-from .resume import resume_run, run_config
-from .runs import flat
-from .stages import CascadeStage, Met, kept_stages, refuse_strangers, to_toml, units
-from .train import run_training
+import click
 
-if TYPE_CHECKING:
-    from ..config import Config
-    from ..plugin.registry import Registry
+from ..errors import UsageError
+from ..workflows.reference import Against
+from ..workflows.request import Wish
+from ..workflows.text import command
+from ..workflows.tune import LEVELS, tune_cascade
+from .console import out, out_json, say, table
+from .flags import registry
+from .signals import terminate_at_once
+from .terminal import Terminal
+
+LEGEND = """psnr_db: how well samples, degraded again, agree with what they refine
+distance: of the chain's samples from the data; +- is of its difference from the least
+degraded: distance of samples that refine degraded data; what that is below the chain's, the earlier stages cost"""
 
 
-@dataclass(frozen=True)
-class Work:
-    """What is to be done with a cascade.
+@click.group()
+def cascade() -> None:
+    """Work with a cascade that was trained."""
 
-    Attributes:
-        root: its folder, which holds a run for each stage.
-        stages: all of them.
-        only: the one to train; None for each in turn.
-        fitting: split batches so that they fit the memory.
-        dry_run: measure, and write nothing.
-        steps: another last step of the stage ``only``.
-        device: another device than the configurations say.
-        processes: the options of ``launched``.
+
+@cascade.command(short_help="Find the level of noise at which each stage refines best, and keep it.")
+@click.argument("word", metavar="CASCADE")
+@click.argument("data", metavar="[DATA]", required=False, type=click.Path(path_type=Path))
+@click.option("--stage", "only", metavar="NAME", help="Only this stage. [default: each that refines, in turn]")
+@click.option("--levels", metavar="X,…", help=f"Levels to try. [default: {LEVELS}, from 0 to the highest it was trained with]")
+@click.option("-n", default=64, metavar="N", show_default=True, type=click.IntRange(2), help="Samples at each level.")
+@click.option("--seed", default=0, metavar="N", show_default=True, type=click.IntRange(0), help="Names the samples, as in difftool sample.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, …")
+@click.option(
+    "--precision", default="auto", show_default=True, type=click.Choice(["auto", "fp32", "bf16", "fp16"]), help="What is computed in."
+)
+@click.option("--dry-run", is_flag=True, help="Change nothing in the cascade.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
+@click.pass_context
+def tune(
+    ctx: click.Context,
+    word: str,
+    data: Path | None,
+    only: str | None,
+    levels: str | None,
+    n: int,
+    seed: int,
+    device: str,
+    precision: str,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Try levels of noise on what each stage of CASCADE is shown, and keep the one whose samples are nearest the data.
+
+    Each stage refines what the stages before it make, at the levels that were found for them. DATA is best such as none of them was trained
+    on; without it, each stage's own training data is compared with. difftool sample CASCADE then uses what was found.
     """
-
-    root: Path
-    stages: Sequence[CascadeStage]
-    only: str | None = None
-    fitting: bool = False
-    dry_run: bool = False
-    steps: int | None = None
-    device: str | None = None
-    processes: Mapping[str, Any] = field(default_factory=lambda: {"devices": 1, "nodes": 1, "node_rank": 0, "rendezvous": ""})
-
-    @property
-    def units(self) -> list[CascadeStage]:
-        """The stages, and after each its experts."""
-        return units(self.stages)
-
-    @property
-    def chosen(self) -> list[CascadeStage]:
-        """The stages and experts to train."""
-        return [unit for unit in self.units if self.only in (None, unit.name)]
-
-
-def train_cascade(work: Work, parts: Registry, as_json: bool) -> None:
-    """Train what is not trained yet, and go on where something was begun."""
-    from ..engine.distributed import is_worker
-    from .signals import terminate_at_once
-
-    _require_stage(work)
-    work = replace(work, stages=_with_levels(work, parts))
-    if work.dry_run:
-        _plan(work, parts, as_json)
-        return
-    changed = _is_other(work.root, work.stages, parts)
+    asked = _levels(levels)
     terminate_at_once()
-    if not is_worker():  # a process among several: the one that started it has looked
-        _refuse_strangers(work, parts)
-    if changed:
-        write_text(work.root / "cascade.toml", to_toml(work.stages))
-    results = _in_turn(work, parts)
-    if not _is_helper(work) and any("run" in result for result in results):  # of several processes, the first one speaks
-        _tell(work, results, as_json)
-
-
-def _with_levels(work: Work, parts: Registry) -> list[CascadeStage]:
-    """The stages, where nothing is said of a level at the one that is kept in the folder: it may have been found by tuning."""
-    from ..engine.folder import is_cascade
-
-    kept = {stage.name: stage.level for stage in kept_stages(work.root, parts)} if is_cascade(work.root) else {}
-    for stage in work.stages:
-        before = kept.get(stage.name)
-        if stage.level != before and None not in (stage.level, before):
-            say(f"{stage.name}: level {stage.level:g}, as is said now; {work.root} had {before:g}.")
-    return [replace(stage, level=kept.get(stage.name)) if stage.level is None else stage for stage in work.stages]
-
-
-def _require_stage(work: Work) -> None:
-    from ..config.cascade import unknown_stage
-
-    if work.only is not None and not work.chosen:
-        raise UsageError(f"--stage {work.only}: {unknown_stage(work.only, [unit.name for unit in work.units])}")
-    if work.steps is not None and work.only is None:
-        raise UsageError("--steps is the last step of one run, and this is a cascade of several: say which, with --stage NAME.")
-    if len(work.chosen) > 1 and _is_one_of_several():
-        raise UsageError(
-            "Processes that another program starts together, such as torchrun or srun, train one stage: add --stage NAME, a line for each. "
-            "They meet once only. --devices N, on one machine, trains the stages in turn."
-        )
-
-
-def _is_one_of_several() -> bool:
-    """Whether this process was started together with others, to train with them."""
-    variables = ("SLURM_NTASKS",) if "SLURM_PROCID" in os.environ else ()
-    return any(int(os.environ.get(name, "1")) > 1 for name in ("WORLD_SIZE", *variables))
-
-
-def _is_other(root: Path, stages: Sequence[CascadeStage], parts: Registry) -> bool:
-    """Whether the folder's file says something else, or is not there.
-
-    Raises:
-        RunExistsError: a stage was begun with other settings, or the folder holds something else.
-    """
-    from ..engine.folder import CONFIG, is_cascade
-
-    if not is_cascade(root):
-        if root.exists() and (not root.is_dir() or any(root.iterdir())):
-            raise RunExistsError(f"{root} already exists and is no cascade; nothing in it was changed. Choose another --run.")
-        return True
-    before = kept_stages(root, parts)
-    if before == list(stages):
-        return False
-    asked = {unit.name: unit for unit in units(stages)}
-    for stage in units(before):
-        if (root / stage.name / CONFIG).is_file() and (changes := _changes(stage, asked.get(stage.name))):
-            raise RunExistsError(
-                f"{root} holds the stage {stage.name}, which was begun otherwise ({changes}); nothing was changed. Give this cascade a "
-                f"folder of its own with --run, or go on with the one that is there: {command('resume', root)}"
-            )
-    return True
-
-
-def _changes(before: CascadeStage, now: CascadeStage | None, most: int = 3) -> str:
-    """In what the training of a stage differs; "" where it does not. How it is sampled may change."""
-    if now is None:
-        return "it is not in this cascade"
-    tables = [_settled(stage) for stage in (before, now)]
-    there, here = map(flat, tables)
-    keys = [key for key in dict.fromkeys([*there, *here]) if there.get(key) != here.get(key)]
-    more = f" and {len(keys) - most} more" if len(keys) > most else ""
-    return ", ".join(f"{key} is {there.get(key)} there and {here.get(key)} here" for key in keys[:most]) + more
-
-
-def _settled(stage: CascadeStage) -> dict[str, Any]:
-    """What the training of a stage hangs on."""
-    tables = {name: table for name, table in stage.config.to_dict().items() if name not in CHANGEABLE}
-    return {**tables, "train": {**tables["train"], "init": f"the model of {stage.of}"}} if stage.branches else tables
-
-
-def _refuse_strangers(work: Work, parts: Registry) -> None:
-    """Refuse what does not fit together before anything is trained. Experts are seen with all of their stage: one may serve for another."""
-    from ..assemble import make_schedule
-    from .experts import refuse_unlike
-
-    stages = {stage.name: stage for stage in _met(work, parts)}
-    refuse_strangers(list(stages.values()), parts)
-    for stage in work.stages:
-        if stage.experts and any(unit in work.chosen for unit in units([stage])):
-            experts = [(expert.below, _described(work, expert, parts)) for expert in stage.experts]
-            refuse_unlike(stages[stage.name], experts, make_schedule(stage.config, parts), parts)
-
-
-def _met(work: Work, parts: Registry) -> list[Met]:
-    """Each stage that is to be trained, with its neighbour before it, and their data."""
-    wanted = {unit.of or unit.name for unit in work.chosen}
-    wanted |= {earlier.name for earlier, stage in pairwise(work.stages) if stage.name in wanted}
-    return [_described(work, stage, parts) for stage in work.stages if stage.name in wanted]
-
-
-def _described(work: Work, stage: CascadeStage, parts: Registry) -> Met:
-    from ..assemble import open_dataset
-    from ..description import Description
-    from ..engine.folder import CONFIG, RunFolder
-    from ..engine.weights import MODEL, read_about
-    from .progress import Counter
-
-    level = stage.level or 0.0
-    if stage.model is not None:
-        return Met(stage.name, stage.config, Description.from_json(read_about(stage.model, MODEL)["description"]), level)
-    if (work.root / stage.name / CONFIG).is_file():
-        folder = RunFolder(work.root / stage.name)
-        return Met(stage.name, run_config(folder, parts), folder.description(), level)
-    config, dataset = open_dataset(stage.config, parts, progress=Counter())
-    return Met(stage.name, config, dataset.description, level)
-
-
-def _in_turn(work: Work, parts: Registry) -> list[dict[str, Any]]:
-    """Train the stages one after another. One that fails keeps no other from being trained, but for experts that start from its weights."""
-    results, failed = [], dict[str, DifftoolError]()
-    for stage in work.chosen:
-        kind = f"Expert {stage.name}, for noise below {stage.below:g}" if stage.of else f"Stage {stage.name}"
-        title = f"{kind} ({1 + work.units.index(stage)} of {len(work.units)})"
-        try:
-            results.append({"stage": stage.name, **_stage_result(work, stage, parts, title)})
-        except (Interrupted, Terminated) as stopped:
-            raise type(stopped)(f"{stopped}\nOr with all of the cascade: {command('resume', work.root)}") from None
-        except DifftoolError as error:
-            if len(work.chosen) == 1:
-                raise
-            complain(f"Stage {stage.name}: {error}")
-            failed[stage.name] = error
-    if failed:
-        raise _failure(failed, work)
-    return results
-
-
-def _failure(failed: Mapping[str, DifftoolError], work: Work) -> DifftoolError:
-    """What to end with when the others are done, with the exit code of the first that failed."""
-    told = DifftoolError(
-        f"{len(failed)} of {len(work.chosen)} stages failed: {', '.join(failed)}. Nothing of the others is lost. When what was wrong is "
-        f"put right, go on with: {command('resume', work.root)}"
-    )
-    told.exit_code = next(iter(failed.values())).exit_code
-    return told
-
-
-def _stage_result(work: Work, stage: CascadeStage, parts: Registry, title: str) -> dict[str, Any]:
-    from ..engine.folder import CONFIG, RunFolder
-
-    if stage.model is not None:
-        say(f"{title}: trained already, {stage.model}")
-        return {"run": str(stage.model.parent), "model": str(stage.model), "finished_before": True}
-    path = work.root / stage.name
-    begun = (path / CONFIG).is_file()
-    if begun and work.steps is None and _is_finished(RunFolder(path), run_config(RunFolder(path), parts)):
-        say(f"{title}: trained already, {path}")
-        return {"run": str(path), "model": str(RunFolder(path).model_path), "finished_before": True}
-    if not begun:
-        _require_trunk(work, stage, parts)
-    if not _is_helper(work):
-        say(title)
-    if launched(**work.processes, words=["--stage", stage.name]):
-        return {"run": str(path), "model": str(RunFolder(path).model_path), "finished_before": False}
-    if begun:
-        return resume_run(RunFolder.open(path), parts, work.steps, work.device)
-    _clear_unborn(path)
-    return run_training(_asked(stage, work), parts, path, work.fitting)
-
-
-def _is_finished(folder: Any, config: Config) -> bool:
-    checkpoint = folder.latest_checkpoint()
-    return checkpoint is not None and int(checkpoint.stem) >= config.train.steps and folder.model_path.is_file()
-
-
-def _asked(stage: CascadeStage, work: Work) -> Config:
-    """With the device and the last step that are asked for, and the weights that an expert starts from, as far as there are any."""
-    changes: dict[str, Any] = {name: value for name, value in (("device", work.device), ("steps", work.steps)) if value is not None}
-    if stage.branches and (model := _trunk(work, stage)[1]).is_file():
-        changes["init"] = str(model.absolute())
-    return stage.config.replace(train=stage.config.train.model_copy(update=changes))
-
-
-def _trunk(work: Work, expert: CascadeStage) -> tuple[CascadeStage, Path]:
-    """The stage that an expert belongs to, and its model file."""
-    from ..engine.folder import RunFolder
-
-    stage = next(stage for stage in work.stages if stage.name == expert.of)
-    return stage, stage.model or RunFolder(work.root / stage.name).model_path
-
-
-def _require_trunk(work: Work, expert: CascadeStage, parts: Registry) -> None:
-    """An expert starts from what its stage came to, so that what it becomes does not hang on when it was begun. Raises UsageError."""
-    from ..engine.folder import CONFIG, RunFolder
-
-    if not expert.branches:
-        return
-    stage, _ = _trunk(work, expert)
-    folder = RunFolder(work.root / stage.name)
-    if stage.model is None and not ((folder.path / CONFIG).is_file() and _is_finished(folder, run_config(folder, parts))):
-        raise UsageError(
-            f"It starts from the weights of the stage {stage.name}, which is not trained to its end. Go on with that first: "
-            f"{command('resume', work.root, '--stage', stage.name)}"
-        )
-
-
-def _clear_unborn(path: Path) -> None:
-    """Remove what a kill left of a run whose folder was being made; a run's settings are written last, so nothing was trained."""
-    from ..engine.folder import LOCK
-
-    left = list(path.iterdir()) if path.is_dir() else []
-    if all(file.name in (LOCK, "description.json", "environment.json") or file.name.endswith(".partial") for file in left):
-        for file in left:
-            file.unlink(missing_ok=True)
-
-
-def _is_helper(work: Work) -> bool:
-    """Whether this process trains a stage together with others, for one that waits for them and speaks."""
-    from ..engine.distributed import is_worker
-
-    return is_worker() and work.only is not None
-
-
-def _tell(work: Work, results: Sequence[Mapping[str, Any]], as_json: bool) -> None:
-    """The result on stdout: the cascade's folder, or everything as JSON."""
+    wish = Wish(n=n, seed=seed, device=device, precision=precision)
+    found = tune_cascade(word, only, asked, wish, Against(data), registry(ctx), Terminal(), keep=not dry_run)
     if as_json:
-        out_json({"cascade": str(work.root), "stages": results})
+        out_json(found)
         return
-    missing = [stage.name for stage in work.units if stage.model is None and not (work.root / stage.name / "model.safetensors").is_file()]
-    say(
-        f"Not trained yet: {', '.join(missing)}. Go on with: {command('resume', work.root)}"
-        if missing
-        else f"Done. Sample from it with: {command('sample', work.root)}"
-    )
-    out(str(work.root))
+    say(LEGEND)
+    out(table([row for one in found["stages"] for row in _rows(one)], ("stage", "level", "psnr_db", "distance", "+-", "degraded", "")))
+    if not dry_run:
+        say(f"Kept in {found['cascade']}. Sample from it with: {command('sample', found['cascade'])}")
 
 
-def _plan(work: Work, parts: Registry, as_json: bool) -> None:
-    """``--dry-run``: each stage's plan; nothing is written."""
-    from ..data.cache import trial_cache
-    from .train import planned
-    from .training import plan_lines
-
-    with trial_cache():
-        _refuse_strangers(work, parts)
-        plans = {s.name: planned(_asked(s, work), parts, work.root, work.fitting) for s in work.chosen if s.model is None}
-    if as_json:
-        out_json(plans)
-        return
-    for name, plan in plans.items():
-        out(f"[{name}]\n{table(plan_lines(plan))}\n")
+def _levels(text: str | None) -> list[float]:
+    """The levels that are asked for, in order; none where it is left open."""
+    try:
+        found = sorted({float(part) for part in text.split(",")}) if text else []
+    except ValueError:
+        raise UsageError(f"--levels {text}: is no list of numbers with commas between them, such as 0,0.1,0.2") from None
+    if any(not 0 <= level < float("inf") for level in found):
+        raise UsageError(f"--levels {text}: a level is noise, as sigma in model units, from 0 on.")
+    return found
 
 
-def refuse_own_file(file: Path, root: Path, stages: Sequence[CascadeStage]) -> None:
-    """Refuse to write what a file resolves to over the file itself. Raises UsageError."""
-    from ..engine.folder import CASCADE
-
-    own = root / CASCADE
-    if own.is_file() and own.samefile(file) and own.read_text(encoding="utf-8") != to_toml(stages):
-        raise UsageError(
-            f"{file} would be replaced by what it resolves to, as the folder of a cascade holds that by this name. Choose another --run, "
-            f"or go on with a cascade that is there as it is: {command('resume', root)}"
-        )
-
-
-def refuse_files(**given: Any) -> None:
-    """Refuse what a cascade's file says for each of its stages. Raises ConfigError."""
-    faults = [
-        f"--{name}: a cascade says it in its file, for each stage or, above the first [[stage]], for all" for name, v in given.items() if v
-    ]
-    if faults:
-        raise ConfigError(faults)
+def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """The lines of a stage: its levels, of which one is the best, and how far the data is from itself."""
+    for one in found["levels"]:
+        numbers = (one["consistency"], one["distance"], one["error"], one["distance_of_degraded"])
+        told = "best" if one["level"] == found["level"] else ""
+        yield (found["stage"], f"{one['level']:g}", *("-" if value is None else f"{value:.4g}" for value in numbers), told)
+    yield (found["stage"], "data", "-", f"{found['distance_of_data']:.4g}", "-", "-", "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import shutil
 import sys
 import textwrap
@@ -42,11 +41,6 @@ def _write(text: str, stream: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def command(*words: object) -> str:
-    """A command line of ours that can be pasted into a shell."""
-    return shlex.join(["difftool", *map(str, words)])
-
-
 def colourful(stream: Any) -> bool:
     """Whether colours may be sent to a stream."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
@@ -74,24 +68,3 @@ def _row(row: Sequence[str], widths: Sequence[int], lead: int, room: int | None)
     return "\n".join([(start + lines[0]).rstrip(), *(" " * lead + line for line in lines[1:])])
 
 
-def duration(seconds: float) -> str:
-    """``45s``, ``3m20s``, ``2h05m``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    minutes, rest = divmod(whole, 60)
-    return f"{minutes}m{rest:02d}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02d}m"
-
-
-def size(count: float) -> str:
-    """Bytes for people."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"
-
-
-def number(value: float) -> str:
-    """A rate to three digits, without an exponent where one can do without."""
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import PluginError
+from ..workflows.request import Wish
+from ..workflows.sample import sample_model
+from ..workflows.train import refuse_used, run_training
 from .console import out, out_json, say
 from .flags import registry
-from .train import refuse_used, run_training
+from .signals import terminate_at_once
+from .terminal import Terminal
 
 if TYPE_CHECKING:
     from ..plugin.registry import Registry
@@ -29,16 +33,15 @@ def demo(ctx: click.Context, modality: str | None, steps: int | None, run: Path 
     """Train on the built-in demo set, sample from the model, and say where to look."""
     from ..config import gather, resolve
     from ..engine.folder import new_run_path
-    from .sample import sample_model
-    from .wish import Wish
 
     parts = registry(ctx)
     name = modality or shortest(parts)
     recipe = RECIPE if f"{name}/{RECIPE}" in parts.names("recipe") else None
     config = resolve(name, gather(parts, name, recipe, (), [("--steps", "train.steps", steps)] if steps else (), project=None), parts)
     refuse_used(run)
-    result = run_training(config, parts, run or new_run_path("demo"))
-    made = sample_model(Path(result["model"]), parts, Wish(n=n, every_label=True))
+    terminate_at_once()
+    result = run_training(config, parts, run or new_run_path("demo"), Terminal())
+    made = sample_model(Path(result["model"]), parts, Wish(n=n, every_label=True), Terminal())
     if as_json:
         out_json({**result, **made})
         return

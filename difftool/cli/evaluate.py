@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from ..errors import ConfigError, DataError, PluginError, UsageError
-from .against import Against, Drawn, drawn_from, source_against
-from .chain import Ask, Chain, chain_of
+from ..errors import UsageError
+from ..workflows.chain import Ask, chain_of
+from ..workflows.evaluate import chosen_metrics, evaluate_chain, metric_table
+from ..workflows.reference import Against
+from ..workflows.request import Wish
 from .console import out, out_json, say, table
 from .flags import Flag, Sectioned, flags_of, registry
-from .made import Made, made_by, refining
-from .progress import counted
+from .sampling_flags import peeked_modality, wish_flags, wish_of, wishing
 from .signals import terminate_at_once
-from .wish import Wish, own_table, peeked_modality, wish_flags, wish_of, wishing
-
-if TYPE_CHECKING:
-    from ..config import Part
-    from ..description import Description
-    from ..engine.evaluate import Measured
-    from ..metric import Metric
-    from ..modality import Modality
-    from ..plugin.registry import Registry
+from .terminal import Terminal
 
 SAMPLES = 256
 """Samples that are made and measured, where nothing is said: shares come to within about three hundredths."""
@@ -45,13 +36,8 @@ class Evaluate(Sectioned):
         made = wish_flags(ctx, name, taken)
         for metric in parts.modality(name).metrics if name in parts.names("modality") else ():
             model = parts.options(parts.get("metric", metric))
-            made += flags_of(model, _table(metric), f"{metric.capitalize()} (a metric)", taken=taken, prefix=metric)
+            made += flags_of(model, metric_table(metric), f"{metric.capitalize()} (a metric)", taken=taken, prefix=metric)
         return made
-
-
-def _table(metric: str) -> str:
-    """The table of a metric's options, which is on the command line only."""
-    return f"metric.{metric}"
 
 
 @click.command(cls=Evaluate, epilog=EPILOG)
@@ -89,10 +75,10 @@ def evaluate(
     wish, parts = wish_of(ctx, **wishes), registry(ctx)
     if samples:
         _refuse_sampling(wish)
-    chain = chain_of(Ask(models, until, handing=True), wish, parts)
+    chain = chain_of(Ask(models, until, handing=True), wish, parts, Terminal())
     chosen = chosen_metrics(parts, chain.links[-1].met.config.modality.use, metrics, wish)
     terminate_at_once()
-    found = evaluate_chain(chain, parts, wish.seed, chosen, samples, Against(against, most))
+    found = evaluate_chain(chain, parts, Terminal(), wish.seed, chosen, samples, Against(against, most))
     if as_json:
         out_json(found)
     else:
@@ -109,133 +95,6 @@ def _refuse_sampling(wish: Wish) -> None:
         raise UsageError(
             f"--samples measures files that exist, and {', '.join(idle)} would change nothing in them: leave one or the other out."
         )
-
-
-def chosen_metrics(parts: Registry, modality: str, only: str | None, wish: Wish) -> dict[str, Part]:
-    """The metrics of a modality to measure by, with their options; all faults in those at once.
-
-    Args:
-        only: names, with commas between them; None for all that the modality has.
-    """
-    from ..config import Part
-
-    able = parts.modality(modality).metrics
-    if not able:
-        raise UsageError(
-            f"There are no metrics for {modality}, so its samples cannot be measured; look at them with difftool sample. "
-            "A plugin can bring some: difftool list metrics shows what is installed."
-        )
-    names = [name.strip() for name in only.split(",")] if only else able
-    if strange := [name for name in names if name not in able]:
-        raise UsageError(f"{modality} has no metric {strange[0]!r}. It has: {', '.join(able)}.")
-    made = {name: own_table(wish.flags, _table(name), parts.options(parts.get("metric", name)), name) for name in names}
-    if faults := [fault for _, some in made.values() for fault in some]:
-        raise ConfigError(faults)
-    return {name: Part(name, options) for name, (options, _) in made.items() if options is not None}
-
-
-def evaluate_chain(
-    chain: Chain, parts: Registry, seed: int, metrics: Mapping[str, Part], folder: Path | None, against: Against
-) -> dict[str, Any]:
-    """Samples of the last of some stages, or the files in ``folder``, and the data of that stage, measured.
-
-    Returns:
-        what was measured, and ``rows``, each with ``metric``, ``name``, ``samples`` and ``data``: numbers, or None.
-    """
-    from ..assemble import make_modality
-    from ..engine.evaluate import compared, held_out
-
-    last = chain.links[-1]
-    built, missing = _built(metrics, parts, last.met.description)
-    apart = folder is None and chain.links[0].bridge is not None
-    read = _read(make_modality(last.met.config, parts), folder, seed) if folder else None
-    data = _data(chain, parts, against, seed, needed=apart)  # before a sample is drawn, which takes longer than to find no data
-    made = read or made_by(refining(chain, data) if apart else chain, parts)
-    found = list(counted(compared(built, made.examples, data.examples, apart), len(built), "measuring"))
-    missing |= {one.metric: one.missing for one in found if one.missing}
-    if rows := [*(row for one in found for row in _rows(one)), *_consistency(made, chain)]:
-        samples = {"count": len(made.examples), **made.info, **({"degraded": data.source} if apart else {})}
-        measured = held_out(made.examples, data.examples)
-        return {
-            "samples": samples,
-            "data": {"count": len(data.examples), "source": data.source, "measured": measured},
-            "rows": rows,
-            "missing": missing,
-        }
-    raise UsageError("\n".join(["Nothing could be measured:", *missing.values()]))
-
-
-def _consistency(made: Made, chain: Chain) -> list[dict[str, Any]]:
-    """How well samples that refine something keep to it."""
-    from ..engine.consistency import consistency
-
-    bridge = chain.links[-1].bridge
-    if bridge is None or not len(made.low):
-        return []
-    return [{"metric": "consistency", "name": "psnr_db", "samples": _finite(consistency(bridge, made.examples, made.low)), "data": None}]
-
-
-def _built(metrics: Mapping[str, Part], parts: Registry, description: Description) -> tuple[dict[str, Metric], dict[str, str]]:
-    """The metrics, and why those are missing that cannot be had. Raises PluginError where it is all of them."""
-    from ..assemble import make_metric
-
-    made, missing = dict[str, Any](), dict[str, str]()
-    for name, part in metrics.items():
-        try:
-            made[name] = make_metric(part, parts, description)
-        except PluginError as error:
-            missing[name] = str(error)
-    if not made:
-        raise PluginError("\n".join(missing.values()))
-    return made, missing
-
-
-def _rows(one: Measured) -> list[dict[str, Any]]:
-    return [
-        {"metric": one.metric, "name": name, "samples": _finite(one.samples.get(name)), "data": _finite(one.data.get(name))}
-        for name in dict.fromkeys([*one.samples, *one.data])
-    ]
-
-
-def _finite(value: float | None) -> float | None:
-    """JSON knows no NaN."""
-    return None if value is None or not math.isfinite(value) else float(value)
-
-
-def _read(modality: Modality, folder: Path, seed: int) -> Made:
-    """The examples in a folder; what cannot be read is said, as no metric counts it."""
-    from ..engine.evaluate import as_trained
-
-    read, bad = list[Any](), list[str]()
-    for item in modality.scan(folder):
-        try:
-            read.append([modality.read_sample(item)])
-        except DataError as error:
-            bad.append(str(error))
-    if not read:
-        raise DataError("\n".join([f"None of the {len(bad)} files in {folder} can be used, so there is nothing to measure.", *bad[:10]]))
-    for text in bad[:10]:
-        say(f"Not measured: {text}")
-    return Made(list(as_trained(modality, read, seed)), {"folder": str(folder), "skipped": len(bad)})
-
-
-def _data(chain: Chain, parts: Registry, against: Against, seed: int, needed: bool) -> Drawn:
-    """Data of the last stage. Training data that is gone is said, and none are taken, unless they are what is refined."""
-    config = chain.links[-1].met.config
-    nothing = Drawn(source_against(config, against)[1])
-    try:
-        data = drawn_from(config, parts, against, seed) if against.most else nothing
-    except DataError as error:
-        if against.path or needed:
-            raise
-        say(f"Nothing to compare with, so what compares is left out: {error} Other data is named with --against.")
-        return nothing
-    if needed and len(data.examples) < 2:
-        raise UsageError(
-            f"{chain.links[0].name} refines what an earlier stage makes; alone it refines one half of some data, to be measured against the "
-            f"other, and there are {len(data.examples)} examples. Give it more, with --data or --against, or name the earlier stage before it."
-        )
-    return data
 
 
 def _tell(found: dict[str, Any]) -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
-from .console import duration, number, say, size
+from ..workflows.text import line
+from .console import say
 
 if TYPE_CHECKING:
     from ..engine.fit import Progress
-
-T = TypeVar("T")
 
 HEARTBEAT = 30.0
 """Seconds between plain lines."""
@@ -68,16 +67,6 @@ class Heartbeat:
 
     def say(self, text: str) -> None:
         say(text)
-
-
-def line(progress: Progress, loss: float | None) -> str:
-    """One line that says where training stands."""
-    parts = [f"step {progress.step}/{progress.steps}"]
-    parts += [f"loss {loss:.4f}"] if loss is not None else []
-    parts += [f"{number(progress.examples_per_second)} examples/s", f"{duration(progress.eta_s)} left", size(progress.memory_bytes)]
-    parts += [f"saving {progress.saved.name}"] if progress.saved else []
-    parts += [f"preview {progress.preview}"] if progress.preview else []
-    return "  ".join(parts)
 
 
 @contextmanager
@@ -139,11 +128,3 @@ class Counter:
             sys.stderr.flush()
         elif done < total:
             say(f"{what} {done}/{total}")
-
-
-def counted(things: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """The same things, counted on stderr as they come."""
-    count = Counter()
-    for done, thing in enumerate(things, 1):
-        yield thing
-        count(done, total, what)

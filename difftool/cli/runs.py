@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..workflows.text import flat
 from .console import out, out_json, say, table
 
 if TYPE_CHECKING:
@@ -169,9 +170,3 @@ def compare(names: tuple[str, ...], as_json: bool) -> None:
     out(table(rows, ("", *(str(folder.path) for folder in folders))))
 
 
-def flat(node: dict[str, Any], path: str = "") -> dict[str, Any]:
-    """Nested tables as one, with dotted keys."""
-    found: dict[str, Any] = {}
-    for name, value in node.items():
-        found |= flat(value, f"{path}{name}.") if isinstance(value, dict) else {f"{path}{name}": value}
-    return found

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import DifftoolError, RunExistsError, UsageError
-from .console import command, out, out_json, say, table
+from ..errors import DifftoolError, UsageError
+from ..workflows.cascade import cascade_path, stages_of
+from ..workflows.model import known_levels, refines
+from ..workflows.text import command, duration, number, size
+from ..workflows.train import data_name, data_path, fill_cache, new_path, planned, refuse_used, run_training
+from ..workflows.train_cascade import Work, plan_cascade, refuse_files, refuse_own_file, train_cascade, untrained
+from ..workflows.warm_start import started
+from .console import out, out_json, say, table
 from .devices import launched, over_devices
 from .flags import Flag, Sectioned, choice_flag, flags_of, given, registry, values_of
-from .init import started
-from .wish import refines
+from .signals import terminate_at_once
+from .terminal import Terminal
 
 if TYPE_CHECKING:
     from ..config import Config, Layer
-    from ..engine.distributed import World
     from ..plugin.registry import Registry
 
 # The parts that have a flag of their own, and what is said of it; everything else is reached with --set.
@@ -165,13 +169,14 @@ def train(
     fitting = len(flags) < len(given(ctx))
     flags += [("DATA", "data.path", str(data_path(data)))] if data else []
     if found := _listed(file, cascade, modality, data, parts):
-        from .cascade import Work, refuse_files, refuse_own_file, train_cascade
-        from .stages import stages_of
-
         refuse_files(recipe=recipe, config=configs)
         stages, root = stages_of(found[0], parts, modality, flags, sets), run or found[1]
         refuse_own_file(found[0], root, stages)
-        train_cascade(Work(root, stages, stage, fitting, dry_run=dry_run, processes=processes), parts, as_json)
+        work = Work(root, stages, stage, fitting, launch=lambda words: launched(**processes, words=words))
+        if dry_run:
+            _tell_plans(plan_cascade(work, parts, Terminal()), as_json)
+        else:
+            train_stages(work, parts, as_json)
         return
     if stage is not None:
         raise UsageError("--stage names a stage of a cascade, and none is named: difftool train CASCADE.toml --stage NAME")
@@ -182,13 +187,14 @@ def train(
     config = started(resolved(), resolved)
     refuse_used(run)
     if dry_run:
-        _plan(config, parts, run or Path("runs"), fitting, as_json)
+        _tell_plan(_plan(config, parts, run or Path("runs"), fitting), as_json)
         return
     given_run = run is not None
-    run = run or _new_path(config)
-    if launched(**processes, words=[] if given_run else ["--run", str(run)], before=lambda: _cached(config, parts)):
+    run = run or new_path(config)
+    if launched(**processes, words=[] if given_run else ["--run", str(run)], before=lambda: fill_cache(config, parts, Terminal())):
         return
-    told(run_training(config, parts, run, fitting), as_json)
+    terminate_at_once()
+    tell(run_training(config, parts, run, Terminal(), fitting), as_json)
 
 
 def _file_and_data(words: tuple[str, ...], ctx: click.Context) -> tuple[Path | None, str | None]:
@@ -210,132 +216,64 @@ def _listed(file: Path | None, cascade: str | None, modality: str | None, data: 
         raise UsageError(
             f"--cascade {cascade} and {file} both list stages. Give one; a file can build on the other by extends = {cascade!r}."
         )
-    from .stages import cascade_path
-
     use, _, name = cascade.rpartition("/")
     if not (use := use or (modality or "").partition("/")[0]):
         known = ", ".join(parts.names("cascade")) or "none"
         raise UsageError(f"--cascade {name}: of which modality? Say it with -m, or as a part of the name. Installed are: {known}.")
-    return cascade_path(f"{use}/{name}", parts), RUNS / f"{_data_name(data, use)}-{name}"
+    return cascade_path(f"{use}/{name}", parts), RUNS / f"{data_name(data, use)}-{name}"
 
 
-def _cached(config: Config, parts: Registry) -> None:
-    """Decode the data, so that the processes to come find it done."""
-    from ..assemble import open_dataset
-    from .progress import Counter
-
-    open_dataset(config, parts, progress=Counter())
-
-
-def refuse_used(run: Path | None) -> None:
-    """Before any work: the folder of a new run must be empty."""
-    if run is not None and run.exists() and (not run.is_dir() or any(run.iterdir())):
-        raise RunExistsError(
-            f"{run} already exists and is not empty; nothing in it was changed. Choose another --run"
-            + (f", or go on with that run: {command('resume', run)}" if (run / "config.toml").is_file() else ".")
-        )
-
-
-def announce(config: Config) -> None:
-    """The first line of a run on the demo set says so; of several processes, the first one speaks."""
-    rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or "0"
-    if not config.data.path and rank == "0":
-        say(f"No DATA was given: this is the {config.modality.use} modality's built-in demo set.")
-
-
-def data_path(text: str) -> Path:
-    """DATA as an absolute path. Links keep their names, except where ``..`` makes them matter."""
-    path = Path(text).expanduser().absolute()
-    return path.resolve() if ".." in path.parts else path
-
-
-def _new_path(config: Config) -> Path:
-    from ..engine.folder import new_run_path
-
-    return new_run_path(_data_name(config.data.path, config.modality.use))
-
-
-def _data_name(data: str | None, modality: str) -> str:
-    """What to call what is made of data."""
-    if not data:
-        return f"{modality}-demo"
-    path = data_path(data)
-    return (path.stem if path.is_file() else path.name) or modality
-
-
-def _plan(config: Config, parts: Registry, place: Path, fitting: bool, as_json: bool) -> None:
+def _plan(config: Config, parts: Registry, place: Path, fitting: bool) -> dict[str, Any]:
+    """What ``--dry-run`` finds; the cache that it fills is a trial's."""
     from ..data.cache import trial_cache
-    from .training import plan_lines
 
+    terminate_at_once()
     with trial_cache():
-        plan = planned(config, parts, place, fitting)
+        return planned(config, parts, place, fitting, Terminal())
+
+
+def _tell_plan(plan: dict[str, Any], as_json: bool) -> None:
     if as_json:
         out_json(plan)
     else:
         out(table(plan_lines(plan)))
 
 
-def planned(config: Config, parts: Registry, place: Path, fitting: bool) -> dict[str, Any]:
-    """What training would take, for a run below ``place``; a little of it is done, and nothing written there."""
-    announce(config)
-    from ..engine.plan import dry_run
-    from .training import built, opened, split_to_fit
-
-    config, dataset = opened(config, parts)
-    stage = built(config, parts, dataset)
-    if fitting:
-        config, stage = split_to_fit(stage, config, parts, dataset)
-    return dry_run(stage, dataset, place)
+def _tell_plans(plans: dict[str, dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        out_json(plans)
+        return
+    for name, plan in plans.items():
+        out(f"[{name}]\n{table(plan_lines(plan))}\n")
 
 
-def run_training(config: Config, parts: Registry, run: Path, fitting: bool = False) -> dict[str, Any]:
-    """A new run in ``run``, to its end; ``fitting`` splits the batch so that it fits the memory."""
-    announce(config)
-    from ..engine.distributed import join, leave
-    from ..engine.folder import RunFolder
-    from .training import built, opened, split_to_fit, train_to_end
-
-    world = join()
-    if fitting and world.size > 1:
-        raise UsageError("--batch auto measures one device's memory. With several devices, give the batch and --accumulate as numbers.")
-    try:
-        world.share(config.train.batch, config.train.accumulate)
-        config, dataset = opened(config, parts, quiet=not world.leads)
-        stage = built(config, parts, dataset, world.local_rank)
-        if fitting:
-            config, stage = split_to_fit(stage, config, parts, dataset)
-        folder = _folder(world, run, config, dataset) if world.size > 1 else None
-        folder = folder or RunFolder.create(run, config.to_toml(), dataset.description, dataset.source)
-        if world.leads:
-            say(f"Training in {folder.path}; stop with Ctrl-C and go on later with: {command('resume', folder.path)}")
-        result = train_to_end(stage, dataset, folder, resume=False, world=world)
-    finally:
-        leave()
-    return result if world.leads else {}
+def plan_lines(plan: dict[str, Any]) -> list[tuple[str, str]]:
+    """What ``--dry-run`` found, in words."""
+    kept, each = plan["checkpoints_kept"], plan["checkpoint_bytes"]
+    conditions = ", ".join(f"{name} ({kind})" for name, kind in plan["conditions"].items()) or "none"
+    return [
+        ("data", f"{plan['data']}: {plan['examples']} examples" + (f", {plan['skipped']} skipped" if plan["skipped"] else "")),
+        ("one example", f"{_shape(plan['raw_shape'])} as read, {_shape(plan['model_shape'])} to the network"),
+        ("conditions", conditions),
+        ("parameters", f"{plan['parameters']:,}"),
+        ("device", f"{plan['device']}, {plan['precision']}"),
+        ("memory", f"{size(plan['memory_bytes'])} in use after the warm steps, of {size(plan['memory_total_bytes'])}"),
+        ("checkpoint", f"{size(each)} each, {kept} kept: {size(each * kept)}; free disk: {size(plan['free_disk_bytes'])}"),
+        ("speed", f"{number(plan['seconds_per_step'])} s a step; {plan['steps']} steps in {duration(plan['seconds_in_all'])}"),
+    ]
 
 
-def _folder(world: World, run: Path, config: Config, dataset: Any) -> Any:
-    """The run's folder, made by the process that leads; all processes go by its path."""
-    import torch.distributed as dist
-
-    from ..engine.folder import RunFolder
-
-    agreed = [str(run)]
-    if world.leads:
-        RunFolder.create(run, config.to_toml(), dataset.description, dataset.source)
-    dist.broadcast_object_list(agreed, src=0)
-    return RunFolder(Path(agreed[0]))
+def _shape(shape: list[int | None]) -> str:
+    return " x ".join("any" if n is None else str(n) for n in shape)
 
 
-def told(result: dict[str, Any], as_json: bool) -> None:
+def tell(result: dict[str, Any], as_json: bool) -> None:
     """The result on stdout: the model's path, or everything as JSON."""
     if not result:
         return
     if as_json:
         out_json(result)
     else:
-        from .experts import known_levels
-
         model = Path(result["model"])
         low, high = known_levels(model)
         words = ["--from", "FILES"] if refines(model) else []
@@ -344,3 +282,21 @@ def told(result: dict[str, Any], as_json: bool) -> None:
             words = ["RUN", "--expert", f"{result['run']}@{high:g}", *words[1:]]
         say(f"Done. Sample from it with: {command('sample', *words)}")
         out(result["model"])
+
+
+def train_stages(work: Work, parts: Registry, as_json: bool) -> None:
+    """Train a cascade, and say on stdout where it is: its folder, or everything as JSON."""
+    terminate_at_once()
+    results = train_cascade(work, parts, Terminal())
+    if not results:
+        return
+    if as_json:
+        out_json({"cascade": str(work.root), "stages": results})
+        return
+    missing = untrained(work)
+    say(
+        f"Not trained yet: {', '.join(missing)}. Go on with: {command('resume', work.root)}"
+        if missing
+        else f"Done. Sample from it with: {command('sample', work.root)}"
+    )
+    out(str(work.root))

@@ -15,10 +15,11 @@ from PIL import Image
 from small import SETS, TWO, alike, call, examples, pictures, same
 
 from difftool import Batch, Denoiser, Item, assemble
-from difftool.cli.given import read_low
-from difftool.cli.wish import Wish
+from difftool.cli.terminal import Terminal
 from difftool.engine import fit
 from difftool.files import alone
+from difftool.workflows.inputs import read_low
+from difftool.workflows.request import Wish
 
 LEARNING = ["optimizer.lr=0.02", "ema.halflife=[1]"]
 """So fast that what a stage is shown makes a difference after a few steps."""
@@ -152,9 +153,9 @@ def test_of_a_file_that_is_cut_it_is_said(capsys):
     )
     for name, size, said in (("short", 5, False), ("longer", 5, True)):
         link = SimpleNamespace(wish=Wish())
-        assert read_low(Item(Path(name)), modality, link, degraded=False, as_trained=True).shape == (1, size)
+        assert read_low(Item(Path(name)), modality, link, degraded=False, reporter=Terminal(), as_trained=True).shape == (1, size)
         assert ("a part of it, taken at random" in capsys.readouterr().err) == said
-        assert read_low(Item(Path(name)), modality, link, degraded=False).shape == (1, 3 * len(name))
+        assert read_low(Item(Path(name)), modality, link, degraded=False, reporter=Terminal()).shape == (1, 3 * len(name))
 
 
 def test_a_stage_that_has_not_begun_ends_where_it_is_told_to(capsys):

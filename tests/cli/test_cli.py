@@ -15,11 +15,12 @@ from fakes import hooks, plugin
 from PIL import Image
 
 from difftool.cli import failure, main
-from difftool.cli.console import duration, number, size, table
+from difftool.cli.console import table
 from difftool.cli.flags import values_of
-from difftool.cli.train import _new_path, data_path
 from difftool.errors import ConfigError, DataError, DeviceError, Interrupted, PluginError, Terminated
 from difftool.plugin.registry import Registry
+from difftool.workflows.text import duration, number, size
+from difftool.workflows.train import data_path, new_path
 
 
 @pytest.fixture(autouse=True)
@@ -119,7 +120,7 @@ def test_a_run_is_named_after_its_data(tmp_path, data, name):
     (tmp_path / "one.png").touch()
     path = data_path(data)
     assert ".." not in path.parts
-    assert _new_path(SimpleNamespace(data=SimpleNamespace(path=str(path)), modality=SimpleNamespace(use="image"))) == Path("runs", name)
+    assert new_path(SimpleNamespace(data=SimpleNamespace(path=str(path)), modality=SimpleNamespace(use="image"))) == Path("runs", name)
 
 
 def test_a_traceback_only_when_asked_for(call):

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from small import call, pictures
 
-from difftool.cli.stages import cascade_path, stages_of
 from difftool.plugin.registry import Registry
+from difftool.workflows.cascade import cascade_path, stages_of
 
 PARTS = Registry.load_all()
 LITTLE = [

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from small import SETS, call, pictures
 
-from difftool.cli import sample, wish
+from difftool.cli import sampling_flags
+from difftool.workflows import sample
 
 WORDS = [word for setting in SETS for word in ("--set", setting)]
 
@@ -171,5 +172,5 @@ def test_a_file_that_a_flag_names_is_not_taken_for_the_model(capsys):
     """The flags of the latest run's modality are known all the same."""
     Path("notes.txt").write_text("no model")
     assert call("sample", "--size", "8x16", "-n", "1", "--set", "sample.steps=2", "-o", "sized") == 0
-    assert wish.peeked_modality(["--some-flag", "notes.txt"]) == "image"
-    assert wish.peeked_modality(["--some-flag", "notes.txt", "first"]) == "image"
+    assert sampling_flags.peeked_modality(["--some-flag", "notes.txt"]) == "image"
+    assert sampling_flags.peeked_modality(["--some-flag", "notes.txt", "first"]) == "image"

@@ -7,10 +7,11 @@ import signal
 
 import pytest
 
-from difftool.cli.progress import Heartbeat, line
+from difftool.cli.progress import Heartbeat
 from difftool.cli.signals import Stop
 from difftool.engine.fit import Progress
 from difftool.errors import Interrupted, Terminated
+from difftool.workflows.text import line
 
 
 def test_first_and_second_interrupt(capfd):

@@ -8,8 +8,8 @@ import pytest
 from small import SETS, registry
 
 from difftool import Condition, Description, UsageError
-from difftool.cli.stages import Met, refuse_strangers
 from difftool.config import gather, resolve
+from difftool.workflows.compatible import Met, refuse_strangers
 
 DIGITS = Condition("digit", "label", names=("0", "1", "2"), counts=(1, 1, 1))
 SIZES = Condition("digit", "number", low=0.0, high=2.0, mean=1.0)

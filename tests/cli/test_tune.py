@@ -15,7 +15,8 @@ from small import SETS, call, pictures
 
 import difftool_image.plugin
 from difftool import assemble
-from difftool.cli import tune
+from difftool.cli.terminal import Terminal
+from difftool.workflows import tune
 
 THREE = """
 modality = "image"
@@ -132,8 +133,8 @@ def test_the_table_and_other_data(capsys):
 def test_what_is_refined_is_what_the_tuned_stage_before_made(capsys, monkeypatch):
     """And it is made once for all levels."""
     drawn = []
-    real = tune.counted
-    monkeypatch.setattr(tune, "counted", lambda things, total, what: drawn.append(what) or real(things, total, what))
+    real = Terminal.counted
+    monkeypatch.setattr(Terminal, "counted", lambda self, things, total, what: drawn.append(what) or real(self, things, total, what))
     whole, _ = found(capsys, "three", "-n", "4", "--levels", "0,0.4")
     assert drawn == ["sampling", *(f"sampling at level {level}" for level in ("0", "0", "0.4", "0.4", "0", "0"))]
     alone, _ = found(capsys, "three", "-n", "4", "--stage", "x4")

@@ -1,25 +1,22 @@
-"""Files that are given to a stage of a cascade to refine, in place of what an earlier stage makes."""
+"""Files of the user's that a stage refines, in place of what an earlier stage makes."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from .console import say
+from .link import Link, Told
+from .reporter import Reporter
 
 if TYPE_CHECKING:
     import numpy as np
 
     from ..batch import Batch
     from ..modality import Item, Modality
-    from .chain import Link
-
-Told = Mapping[str, str | float | None]
-"""The conditions of one example, as a user would write them; None for one that is not given."""
 
 
-def read_low(item: Item, modality: Modality, link: Link, degraded: bool, as_trained: bool = False) -> np.ndarray:
+def read_low(item: Item, modality: Modality, link: Link, degraded: bool, reporter: Reporter, as_trained: bool = False) -> np.ndarray:
     """A file as an earlier stage would have made it, in raw units: whole and at its own size.
 
     Args:
@@ -39,13 +36,13 @@ def read_low(item: Item, modality: Modality, link: Link, degraded: bool, as_trai
             return whole
         raw = Batch(torch.from_numpy(np.array(whole)[None]))  # a copy: what is read may be a map that cannot be written to
     else:
-        raw = _cut(item, modality, link.wish.seed)
+        raw = _cut(item, modality, link.wish.seed, reporter)
     if degraded and link.bridge is not None:
         raw = link.bridge.degrade(raw)
     return unpadded(raw.x, raw)[0]
 
 
-def _cut(item: Item, modality: Modality, seed: int) -> Batch:
+def _cut(item: Item, modality: Modality, seed: int, reporter: Reporter) -> Batch:
     """A file as training would read it."""
     from ..engine.generate import unpadded
     from ..rng import Stream
@@ -53,16 +50,16 @@ def _cut(item: Item, modality: Modality, seed: int) -> Batch:
     whole = modality.read(item)
     raw = modality.collate([whole], Stream(seed, "given"))
     if unpadded(raw.x, raw)[0].size < whole.size:
-        say(f"{item.path} is longer than what the model was trained on: a part of it, taken at random, is refined.")
+        reporter.say(f"{item.path} is longer than what the model was trained on: a part of it, taken at random, is refined.")
     return raw
 
 
-def tell_larger(low: Collection[np.ndarray], usual: Sequence[int | None]) -> None:
+def tell_larger(low: Collection[np.ndarray], usual: Sequence[int | None], reporter: Reporter) -> None:
     """Say of examples that are larger than those of the earlier stage, of shape ``usual``, what that means: it may take long."""
     larger = sum(any(most is not None and n > most for n, most in zip(one.shape, usual, strict=False)) for one in low)
     if larger:
         many = f"{larger} of {len(low)} examples are" if len(low) > 1 else "It is"
-        say(f"{many} larger than what was trained on, and refined whole. --as-trained brings what is given to that size.")
+        reporter.say(f"{many} larger than what was trained on, and refined whole. --as-trained brings what is given to that size.")
 
 
 def usual_low(link: Link, earlier: Link | None) -> Sequence[int | None]:

@@ -1,4 +1,4 @@
-"""``train --init``: the settings of a run that starts from the weights of another."""
+"""Settings of a run that starts from the weights of another."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..config import MEANING, dict_layer
-from .wish import model_path, plain_config
+from .model import model_path, plain_config
 
 if TYPE_CHECKING:
     from ..config import Config, Layer

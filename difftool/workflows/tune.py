@@ -1,4 +1,4 @@
-"""``difftool cascade tune``: the level of noise at which each stage of a cascade refines best, found and kept."""
+"""The level of noise at which each stage of a cascade refines best, found and kept."""
 
 from __future__ import annotations
 
@@ -8,19 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from ..errors import DataError, Interrupted, Terminated, UsageError
 from ..files import write_text
-from .against import Against, Drawn, drawn_from
-from .chain import Ask, Chain, Link, chain_of, handed
-from .console import command, out, out_json, say, table
-from .flags import registry
-from .given import Told
-from .progress import counted
-from .signals import terminate_at_once
-from .stages import beyond, kept_stages, to_toml
-from .wish import Wish
+from .cascade import kept_stages
+from .chain import Ask, Chain, chain_of
+from .compatible import beyond
+from .link import Link, Told, handed
+from .plan import to_toml
+from .reference import Against, Drawn, drawn_from
+from .reporter import Reporter
+from .request import Wish
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +25,7 @@ if TYPE_CHECKING:
     from ..engine.generate import Generated
     from ..engine.tune import Tried
     from ..plugin.registry import Registry
+
 
 METRIC, NUMBER = "patches", "distance"
 """By which levels are compared."""
@@ -37,10 +35,6 @@ LEVELS = 6
 
 MOST = 1000
 """Examples of the data that samples are compared with."""
-
-LEGEND = """psnr_db: how well samples, degraded again, agree with what they refine
-distance: of the chain's samples from the data; +- is of its difference from the least
-degraded: distance of samples that refine degraded data; what that is below the chain's, the earlier stages cost"""
 
 
 @dataclass(frozen=True)
@@ -72,60 +66,6 @@ class Tuned:
     floor: float
 
 
-@click.group()
-def cascade() -> None:
-    """Work with a cascade that was trained."""
-
-
-@cascade.command(short_help="Find the level of noise at which each stage refines best, and keep it.")
-@click.argument("word", metavar="CASCADE")
-@click.argument("data", metavar="[DATA]", required=False, type=click.Path(path_type=Path))
-@click.option("--stage", "only", metavar="NAME", help="Only this stage. [default: each that refines, in turn]")
-@click.option("--levels", metavar="X,…", help=f"Levels to try. [default: {LEVELS}, from 0 to the highest it was trained with]")
-@click.option("-n", default=64, metavar="N", show_default=True, type=click.IntRange(2), help="Samples at each level.")
-@click.option("--seed", default=0, metavar="N", show_default=True, type=click.IntRange(0), help="Names the samples, as in difftool sample.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, …")
-@click.option(
-    "--precision", default="auto", show_default=True, type=click.Choice(["auto", "fp32", "bf16", "fp16"]), help="What is computed in."
-)
-@click.option("--dry-run", is_flag=True, help="Change nothing in the cascade.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
-@click.pass_context
-def tune(
-    ctx: click.Context,
-    word: str,
-    data: Path | None,
-    only: str | None,
-    levels: str | None,
-    n: int,
-    seed: int,
-    device: str,
-    precision: str,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
-    """Try levels of noise on what each stage of CASCADE is shown, and keep the one whose samples are nearest the data.
-
-    Each stage refines what the stages before it make, at the levels that were found for them. DATA is best such as none of them was trained
-    on; without it, each stage's own training data is compared with. difftool sample CASCADE then uses what was found.
-    """
-    parts, root = registry(ctx), _cascade(word)
-    asked = _levels(levels)
-    until = _until(root, only, parts)
-    chain = chain_of(Ask([str(root)], until), Wish(n=n, seed=seed, device=device, precision=precision), parts)
-    _refuse_unmeasured(chain, parts)
-    terminate_at_once()
-    chain, trials = _trials(chain, only, asked, Against(data, n + MOST), parts)
-    found = _found(tuned(chain, trials, parts, None if dry_run else root), root, dry_run)
-    if as_json:
-        out_json({"cascade": str(root), "stages": found})
-        return
-    say(LEGEND)
-    out(table([row for one in found for row in _rows(one)], ("stage", "level", "psnr_db", "distance", "+-", "degraded", "")))
-    if not dry_run:
-        say(f"Kept in {root}. Sample from it with: {command('sample', root)}")
-
-
 def _found(stages: Iterator[Tuned], root: Path, dry_run: bool) -> list[dict[str, Any]]:
     """What is found, stage by stage; whoever stops it is told what is kept."""
     found = list[dict[str, Any]]()
@@ -139,6 +79,25 @@ def _found(stages: Iterator[Tuned], root: Path, dry_run: bool) -> list[dict[str,
     return found
 
 
+def tune_cascade(
+    word: str, only: str | None, levels: Sequence[float], wish: Wish, against: Against, parts: Registry, reporter: Reporter, keep: bool = True
+) -> dict[str, Any]:
+    """The level at which each stage of a cascade refines best, kept in its folder; returns what was found.
+
+    Args:
+        word: the cascade's folder or its name.
+        only: one stage of it; None for each that refines.
+        levels: to try; none for ``LEVELS`` of them, from 0 to the highest that a stage was trained with.
+        against: the data to compare with, ``MOST`` examples of it more than are refined.
+    """
+    root = _cascade(word)
+    chain = chain_of(Ask([str(root)], _until(root, only, parts)), wish, parts, reporter)
+    _refuse_unmeasured(chain, parts)
+    chain, trials = _trials(chain, only, levels, replace(against, most=wish.n + MOST), parts, reporter)
+    found = _found(tuned(chain, trials, parts, reporter, root if keep else None), root, not keep)
+    return {"cascade": str(root), "stages": found}
+
+
 def _cascade(word: str) -> Path:
     from ..engine.folder import find_run, is_cascade
 
@@ -148,17 +107,6 @@ def _cascade(word: str) -> Path:
             "runs that are in none, try levels with difftool evaluate and --set stage.NAME.level=X."
         )
     return folder
-
-
-def _levels(text: str | None) -> list[float]:
-    """The levels that are asked for, in order; none where it is left open."""
-    try:
-        found = sorted({float(part) for part in text.split(",")}) if text else []
-    except ValueError:
-        raise UsageError(f"--levels {text}: is no list of numbers with commas between them, such as 0,0.1,0.2") from None
-    if any(not 0 <= level < float("inf") for level in found):
-        raise UsageError(f"--levels {text}: a level is noise, as sigma in model units, from 0 on.")
-    return found
 
 
 def _until(root: Path, only: str | None, parts: Registry) -> str:
@@ -182,12 +130,14 @@ def _refuse_unmeasured(chain: Chain, parts: Registry) -> None:
         )
 
 
-def _trials(chain: Chain, only: str | None, asked: Sequence[float], against: Against, parts: Registry) -> tuple[Chain, dict[str, Trial]]:
+def _trials(
+    chain: Chain, only: str | None, asked: Sequence[float], against: Against, parts: Registry, reporter: Reporter
+) -> tuple[Chain, dict[str, Trial]]:
     """What to do at each stage, by its name, and the chain with no more samples than can be compared. Raises before any is made."""
     wanted = [link for link in chain.links if link.bridge is not None and only in (None, link.name)]
     levels = [_levels_of(link, asked) for link in wanted]
     trials = {
-        link.name: Trial(link, some, drawn_from(link.met.config, parts, against, link.wish.seed))
+        link.name: Trial(link, some, drawn_from(link.met.config, parts, against, link.wish.seed, reporter))
         for link, some in zip(wanted, levels, strict=True)
     }
     fewest = min((trial.data for trial in trials.values()), key=lambda data: len(data.examples))
@@ -196,7 +146,7 @@ def _trials(chain: Chain, only: str | None, asked: Sequence[float], against: Aga
     n = min(chain.n, len(fewest.examples) // 2)
     for name, trial in trials.items():
         trained = "" if against.path else ", on which it was trained: name others as DATA to hold them out"
-        say(f"{name}: {n} samples at each level, against {len(trial.data.examples) - n:,} of {trial.data.source}{trained}")
+        reporter.say(f"{name}: {n} samples at each level, against {len(trial.data.examples) - n:,} of {trial.data.source}{trained}")
     return replace(chain, links=[replace(link, wish=replace(link.wish, n=n)) for link in chain.links]), trials
 
 
@@ -213,7 +163,7 @@ def _levels_of(link: Link, asked: Sequence[float]) -> list[float]:
     return list(asked) or evenly(link.bridge.highest, LEVELS)
 
 
-def tuned(chain: Chain, trials: Mapping[str, Trial], parts: Registry, root: Path | None) -> Iterator[Tuned]:
+def tuned(chain: Chain, trials: Mapping[str, Trial], parts: Registry, reporter: Reporter, root: Path | None) -> Iterator[Tuned]:
     """Each stage in turn: what it makes at the level that was found is what the next one refines.
 
     Args:
@@ -221,27 +171,31 @@ def tuned(chain: Chain, trials: Mapping[str, Trial], parts: Registry, root: Path
     """
     made: Sequence[Generated] = []
     for number, link in enumerate(chain.links):
-        say(f"{link.name}:")
+        reporter.say(f"{link.name}:")
         low, told = [one.example for one in made], [one.cond for one in made]
         if link.name not in trials:
-            made = _made(chain, number, parts, low, told)
+            made = _made(chain, number, parts, reporter, low, told)
             continue
-        found = _tuned(chain, number, trials[link.name], parts, low, told)  # a function of its own: it leaves the device empty
+        found = _tuned(chain, number, trials[link.name], parts, reporter, low, told)  # a function of its own: it leaves the device empty
         if root is not None and link.bridge is not None and link.bridge.highest:
             _keep(root, link.name, found.best.level, parts)
         made = found.best.made
         yield found
 
 
-def _made(chain: Chain, number: int, parts: Registry, low: Sequence[np.ndarray], told: Sequence[Told]) -> list[Generated]:
+def _made(
+    chain: Chain, number: int, parts: Registry, reporter: Reporter, low: Sequence[np.ndarray], told: Sequence[Told]
+) -> list[Generated]:
     """A stage's samples at the level that its cascade says."""
     from ..engine.generate import generate
 
     made = chain.grant(number, parts, low, told)
-    return list(counted(generate(made.stage, made.request), made.request.n, "sampling"))
+    return list(reporter.counted(generate(made.stage, made.request), made.request.n, "sampling"))
 
 
-def _tuned(chain: Chain, number: int, trial: Trial, parts: Registry, low: Sequence[np.ndarray], told: Sequence[Told]) -> Tuned:
+def _tuned(
+    chain: Chain, number: int, trial: Trial, parts: Registry, reporter: Reporter, low: Sequence[np.ndarray], told: Sequence[Told]
+) -> Tuned:
     from ..assemble import make_metric
     from ..config import Part
     from ..engine.consistency import degraded
@@ -256,13 +210,12 @@ def _tuned(chain: Chain, number: int, trial: Trial, parts: Registry, low: Sequen
     def distance(examples: Sequence[np.ndarray]) -> float:
         return metric.measure(examples, others)[NUMBER]
 
+    def counted(drawn: Iterable[Generated], count: int, level: float) -> Iterable[Generated]:
+        return reporter.counted(drawn, count, f"sampling at level {level:g}")
+
     request = replace(made.request, low=degraded(link.bridge, held), cond=handed(link, trial.data.told(link, n)))
-    tried = list(sweep(made.stage, made.request, request, trial.levels, distance, _counted))
+    tried = list(sweep(made.stage, made.request, request, trial.levels, distance, counted))
     return Tuned(trial, tried, best(tried), distance(held))
-
-
-def _counted(drawn: Iterable[Generated], count: int, level: float) -> Iterable[Generated]:
-    return counted(drawn, count, f"sampling at level {level:g}")
 
 
 def _keep(root: Path, name: str, level: float, parts: Registry) -> None:
@@ -271,9 +224,6 @@ def _keep(root: Path, name: str, level: float, parts: Registry) -> None:
 
     stages = kept_stages(root, parts)
     write_text(root / CASCADE, to_toml(replace(stage, level=level) if stage.name == name else stage for stage in stages))
-
-
-# --- what was found --------------------------------------------------------------------------------------------------
 
 
 def _shown(found: Tuned) -> dict[str, Any]:
@@ -299,12 +249,3 @@ def _shown(found: Tuned) -> dict[str, Any]:
             for one in found.tried
         ],
     }
-
-
-def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """The lines of a stage: its levels, of which one is the best, and how far the data is from itself."""
-    for one in found["levels"]:
-        numbers = (one["consistency"], one["distance"], one["error"], one["distance_of_degraded"])
-        told = "best" if one["level"] == found["level"] else ""
-        yield (found["stage"], f"{one['level']:g}", *("-" if value is None else f"{value:.4g}" for value in numbers), told)
-    yield (found["stage"], "data", "-", f"{found['distance_of_data']:.4g}", "-", "-", "")

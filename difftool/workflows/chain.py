@@ -11,50 +11,25 @@ from typing import TYPE_CHECKING
 from ..config import CHANGEABLE
 from ..config.cascade import SAMPLES, own_value, stage_layers, stage_sets, unknown_stage
 from ..errors import ConfigError, UsageError
-from .console import command, say
-from .experts import require_experts
-from .given import Told, read_low, tell_larger, told_of, usual_low
-from .stages import Met, beyond, bridge_of, kept_stages, refuse_strangers, units
-from .wish import Granted, Wish, granted, model_path, plain_about, settled
+from .cascade import kept_stages
+from .compatible import Met, beyond, bridge_of, refuse_strangers, require_experts
+from .inputs import read_low, tell_larger, told_of, usual_low
+from .link import Link, Told, handed, own_conditions
+from .model import model_path, plain_about
+from .plan import units
+from .reporter import Reporter
+from .request import Granted, Wish, granted, settled
+from .text import command
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..bridge import Bridge
     from ..config import Layer
     from ..plugin.registry import Registry
 
+
 ALL = "all"
 """What a user writes for every label in turn."""
-
-
-@dataclass(frozen=True)
-class Link:
-    """A trained stage in its place.
-
-    Attributes:
-        path: of its model file.
-        met: its configuration, with all that is asked of it laid over it, and its data.
-        bridge: to what it refines; None for a stage that refines nothing.
-        wish: what is asked of it, but for what it is to refine.
-    """
-
-    name: str
-    path: Path
-    met: Met
-    bridge: Bridge | None
-    wish: Wish
-
-    @property
-    def able(self) -> list[str]:
-        """The conditions that a user can give, and that an earlier stage can hand on."""
-        own = own_conditions(self.bridge)
-        return [name for name, c in self.met.description.conditions.items() if name not in own and c.kind in ("label", "number")]
-
-
-def own_conditions(bridge: Bridge | None) -> set[str]:
-    """The names of the conditions that a bridge sets."""
-    return {condition.name for condition in bridge.conditions()} if bridge else set()
 
 
 @dataclass(frozen=True)
@@ -136,7 +111,7 @@ class _Found:
     experts: tuple[tuple[float, Path], ...] = ()
 
 
-def chain_of(ask: Ask, wish: Wish, parts: Registry) -> Chain:
+def chain_of(ask: Ask, wish: Wish, parts: Registry, reporter: Reporter) -> Chain:
     """What is asked for, checked as far as it can be before weights are loaded.
 
     Raises:
@@ -159,13 +134,13 @@ def chain_of(ask: Ask, wish: Wish, parts: Registry) -> Chain:
     if not ask.files:
         return Chain(links, root)
     if earlier is None:
-        say(f"No earlier stage is named: what is given is read as {links[0].name}'s own data and brought down as in its training.")
+        reporter.say(f"No earlier stage is named: what is given is read as {links[0].name}'s own data and brought down as in its training.")
     modality = make_modality((earlier or links[0]).met.config, parts)
     items = [item for path in ask.files for item in modality.scan(path)]
     n = wish.n if ask.counted else len(items)
     at = [(wish.start + i) % len(items) for i in range(n)]
-    low = {i: read_low(items[i], modality, links[0], earlier is None, ask.as_trained) for i in dict.fromkeys(at)}
-    tell_larger(low.values(), usual_low(links[0], earlier))
+    low = {i: read_low(items[i], modality, links[0], earlier is None, reporter, ask.as_trained) for i in dict.fromkeys(at)}
+    tell_larger(low.values(), usual_low(links[0], earlier), reporter)
     links = [replace(link, wish=replace(link.wish, n=n, agree=True)) for link in links]
     return Chain(links, root, [low[i] for i in at], [told_of(items[i], links[0]) for i in at])
 
@@ -314,14 +289,3 @@ def _refuse_unmet(links: Sequence[Link], ask: Ask, wish: Wish) -> None:
         known = ", ".join(dict.fromkeys(name for link in links for name in link.able)) or "none"
         have, they = ("The model has", "It has") if len(links) == 1 else ("The stages have", "They have")
         raise UsageError(f"{have} no condition {strange[0]!r}. {they}: {known}.")
-
-
-def handed(link: Link, told: Sequence[Told]) -> dict[str, list[str]]:
-    """The conditions of the examples that a stage refines, as those of its own samples, which take values in turn by their index."""
-    wish, found = link.wish, dict[str, list[str]]()
-    for name in link.able:
-        if all(name in one for one in told):
-            texts = ["none" if (value := one[name]) is None else str(value) for one in told]
-            turn = wish.start % len(texts)
-            found[name] = texts[len(texts) - turn :] + texts[: len(texts) - turn]
-    return found

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .given import Told, told_of
-from .progress import Counter
+from .inputs import told_of
+from .link import Link, Told
+from .reporter import Reporter
 
 if TYPE_CHECKING:
     import numpy as np
 
     from ..config import Config
     from ..plugin.registry import Registry
-    from .chain import Link
+
 
 CHUNK = 64
 """Examples of the data that are cut at once."""
@@ -63,14 +64,14 @@ def source_against(config: Config, against: Against) -> tuple[Config, str]:
     return config, source_of(config)
 
 
-def drawn_from(config: Config, parts: Registry, against: Against, seed: int) -> Drawn:
+def drawn_from(config: Config, parts: Registry, against: Against, seed: int, reporter: Reporter) -> Drawn:
     """At most so many examples as training meets them, drawn at random. Raises DataError."""
     from ..assemble import open_examples
     from ..data.order import Order
     from ..engine.evaluate import as_trained
 
     config, source = source_against(config, against)
-    _, modality, cache = open_examples(config, parts, progress=Counter())
+    _, modality, cache = open_examples(config, parts, progress=reporter.counter())
     count = min(against.most, len(cache))
     indices = Order(len(cache), seed).indices(0, count)
     chunks = (cache.gather(indices[at : at + CHUNK]) for at in range(0, count, CHUNK))

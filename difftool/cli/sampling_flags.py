@@ -1,0 +1,168 @@
+"""The options of commands that sample from trained models."""
+
+from __future__ import annotations
+
+import csv
+import math
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..config import CHANGEABLE
+from ..errors import DifftoolError, UsageError
+from ..workflows.model import modality_of, model_path, plain_config
+from ..workflows.request import REQUEST, Wish, request_model
+from .flags import Flag, flags_of, given, registry
+
+_OPTIONS = (
+    click.option(
+        "--cond",
+        "conds",
+        multiple=True,
+        metavar="NAME=VALUE[,VALUE…]",
+        help='A condition; several values are taken in turn; all, or none. A value with a comma: NAME="A,B".',
+    ),
+    click.option(
+        "--seed",
+        default=0,
+        metavar="N",
+        show_default=True,
+        type=click.IntRange(0),
+        help="Names the samples: number i of a seed is always the same.",
+    ),
+    click.option("--start", default=0, metavar="N", show_default=True, type=click.IntRange(0), help="Number of the first sample."),
+    click.option("--set", "sets", multiple=True, metavar="TABLE.KEY=VALUE", help=f"A setting of {', '.join(CHANGEABLE)}; may be repeated."),
+    click.option(
+        "--ema",
+        metavar="X",
+        type=click.FloatRange(0, 0.28, min_open=True, max_open=True),
+        help="Relative width of the average, made from snapshots.",
+    ),
+    click.option(
+        "--expert",
+        "experts",
+        multiple=True,
+        metavar="RUN@LEVEL",
+        help="Another model, which takes over below this noise level; may be repeated.",
+    ),
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, …"),
+    click.option(
+        "--precision", default="auto", show_default=True, type=click.Choice(["auto", "fp32", "bf16", "fp16"]), help="What is computed in."
+    ),
+)
+
+
+def wishing(n: int, several: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the argument ``model`` and the options that ``wish_of`` takes.
+
+    Args:
+        n: how many samples, unless more or fewer are asked for.
+        several: the argument is ``models``, any number of them.
+    """
+    model = click.argument("model", default="latest", metavar="[RUN|MODEL|latest]")
+    if several:
+        model = click.argument("models", nargs=-1, metavar="[RUN|MODEL|CASCADE|latest]…")
+    many = click.option("-n", default=n, metavar="N", show_default=True, type=click.IntRange(1), help="How many.")
+
+    def given_options(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed((model, many, *_OPTIONS)):
+            function = option(function)
+        return function
+
+    return given_options
+
+
+def wish_of(
+    ctx: click.Context,
+    n: int,
+    conds: tuple[str, ...],
+    seed: int,
+    start: int,
+    sets: tuple[str, ...],
+    ema: float | None,
+    experts: tuple[str, ...],
+    device: str,
+    precision: str,
+) -> Wish:
+    """The wish that a command line makes."""
+    cond, others = parse_conditions(conds), parsed_experts(experts)
+    return Wish(n, seed, start, device, precision, ema, cond, given(ctx), sets, experts=others)
+
+
+def wish_flags(ctx: click.Context, name: str, taken: set[str]) -> list[Flag]:
+    """The generated flags of a command that samples from a model: how, and the own ones of the modality of that name.
+
+    Args:
+        taken: flags that exist already; grows.
+    """
+    from ..settings import GuidanceOptions, SampleOptions
+
+    made = flags_of(SampleOptions, "sample", "Sampling", values={}, taken=taken)
+    made.append(Flag(["sampler__use", "--sampler"], "sampler.use", "Sampling", metavar="NAME", help="the solver; difftool list samplers"))
+    text = GuidanceOptions.model_fields["scale"].description
+    made.append(Flag(["guidance__scale", "--guidance"], "guidance.scale", "Sampling", metavar="X", help=text))
+    taken |= {"sampler", "guidance"}
+    parts = registry(ctx)
+    if name in parts.names("modality"):
+        made += flags_of(request_model(parts, name), REQUEST, f"{name.capitalize()}", taken=taken, prefix=name)
+    return made
+
+
+def peeked_modality(args: list[str]) -> str:
+    """The modality of the first word that is a model or a run; else of the latest run. A word may also be a flag's value, and any file."""
+    words = [arg for arg in args if not arg.startswith("-")]
+    for word in [*words, "latest"]:
+        try:
+            if found := modality_of(_peeked_config(word)):
+                return found
+        except DifftoolError:
+            continue
+    return ""
+
+
+def _peeked_config(word: str) -> dict[str, Any]:
+    """The configuration of a model or run, or of a cascade's first stage, as it is written."""
+    from ..engine.folder import CASCADE, find_run, is_cascade
+
+    if Path(word).is_file() or not is_cascade(folder := find_run(word)):
+        return plain_config(model_path(word))
+    try:
+        first = tomllib.loads((folder / CASCADE).read_text(encoding="utf-8"))["stage"][0]
+    except (OSError, ValueError, KeyError, IndexError):
+        return {}  # it is read again, and its faults told, when it is sampled from
+    return plain_config(Path(first["run"])) if "run" in first else first
+
+
+def parse_conditions(items: tuple[str, ...]) -> dict[str, list[str]]:
+    """``class=A,B`` -> {"class": ["A", "B"]}; a value that holds a comma stands in double quotes, as in a CSV file."""
+    found: dict[str, list[str]] = {}
+    for item in items:
+        name, equals, values = item.partition("=")
+        if not equals or not name.strip() or not values.strip():
+            raise UsageError(f"--cond {item}: is not of the form name=value, such as class=none")
+        if name in found:
+            raise UsageError(f"--cond {name} is given twice. Several values go in one: --cond {name}=A,B")
+        found[name.strip()] = [value.strip() for value in next(csv.reader([values], skipinitialspace=True), [""])]
+    return found
+
+
+def parsed_experts(words: Sequence[str]) -> tuple[tuple[float, Path], ...]:
+    """``RUN@LEVEL`` words -> the level below which each takes over, and its model file. Raises UsageError."""
+    found = dict[float, Path]()
+    for word in words:
+        run, at, text = word.rpartition("@")
+        try:
+            level = float(text)
+        except ValueError:
+            level = math.nan
+        if not at or not run or not 0 < level < math.inf:
+            raise UsageError(
+                f"--expert {word}: is not of the form RUN@LEVEL, such as runs/fine@0.5: the run takes over below that noise level."
+            )
+        if level in found:
+            raise UsageError(f"--expert {word}: another one takes over below {level:g} as well, and one of them would never serve.")
+        found[level] = model_path(run)
+    return tuple(found.items())

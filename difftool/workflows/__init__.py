@@ -1,0 +1,1 @@
+"""What is done with runs and models: trained, resumed, sampled, measured. Nothing here prints; it tells a ``Reporter``."""

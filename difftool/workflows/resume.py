@@ -1,0 +1,88 @@
+"""A run that was stopped, trained on to its end."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DataError, UsageError
+from ..files import write_text
+from .reporter import Reporter
+from .text import command
+from .train import built, opened, train_to_end
+
+if TYPE_CHECKING:
+    from ..config import Config
+    from ..data.dataset import Dataset
+    from ..engine.distributed import World
+    from ..engine.folder import RunFolder
+    from ..plugin.registry import Registry
+
+
+def run_config(folder: RunFolder, parts: Registry) -> Config:
+    """The configuration that a run was made with."""
+    from ..config import resolve
+    from ..config.layers import file_layer
+
+    return resolve(None, [file_layer(folder.config_path)], parts)
+
+
+def resume_run(folder: RunFolder, parts: Registry, reporter: Reporter, steps: int | None = None, device: str | None = None) -> dict[str, Any]:
+    from ..engine.distributed import join, leave
+
+    world = join()
+    try:
+        with folder.held() if world.leads else nullcontext():  # before anything of the run is read or changed
+            return _resumed(folder, parts, reporter if world.leads else reporter.muted(), steps, device, world)
+    finally:
+        leave()
+
+
+def _resumed(
+    folder: RunFolder, parts: Registry, reporter: Reporter, steps: int | None, device: str | None, world: World
+) -> dict[str, Any]:
+    _refuse_fewer(folder, steps)
+    config = run_config(folder, parts)
+    changes = {"steps": steps, "device": device}
+    changed = config.train.model_copy(update={key: value for key, value in changes.items() if value is not None})
+    measured = folder.description().measured
+    config, dataset = opened(config.replace(train=changed), parts, reporter, measured)
+    _refuse_changed(folder, dataset, reporter, noting=world.leads)
+    if steps is not None and world.leads:
+        write_text(folder.config_path, config.to_toml())  # else a later resume would fall back to the old end
+    checkpoint = folder.latest_checkpoint()
+    reporter.say(f"Going on with {folder.path} from {checkpoint.name if checkpoint else 'the start'}")
+    stage = built(config, parts, dataset, reporter, world.local_rank, fresh=checkpoint is None)
+    result = train_to_end(stage, dataset, folder, reporter, resume=True, world=world)
+    if result["finished_before"]:
+        reporter.say(f"{folder.path} had already reached its last step, {result['steps']}. To train on: {command('resume', folder.path)} --steps N")
+    return result if world.leads else {}
+
+
+def _refuse_fewer(folder: RunFolder, steps: int | None) -> None:
+    """A run does not go back: an end before its checkpoint would only make its settings untrue."""
+    checkpoint = folder.latest_checkpoint()
+    reached = int(checkpoint.stem) if checkpoint else 0
+    if steps is not None and steps < reached:
+        raise UsageError(f"{folder.path} is at step {reached} already, and cannot go back to {steps}. Give --steps above {reached}.")
+
+
+def _refuse_changed(folder: RunFolder, dataset: Dataset, reporter: Reporter, noting: bool) -> None:
+    """A run goes on only with the data it began with: other data would be another run. Other content of the same examples is
+    said and let pass, since another version of a decoder may round otherwise.
+    """
+    before, now = folder.description(), dataset.description
+    facts = {"number of examples": "count", "shape": "shape", "type": "dtype", "conditions or labels": "conditions"}
+    changed = [name for name, attribute in facts.items() if getattr(before, attribute) != getattr(now, attribute)]
+    if not changed:
+        if before.fingerprint != now.fingerprint and before.fingerprint and noting:
+            note = "The examples' content is not what it was when the run began (a file was edited, or a decoder is another version)."
+            reporter.say(f"{note} The run goes on with what is there now, and will not be bit for bit what it would have been.")
+            folder.log(note)
+        return
+    what = ", ".join(changed)
+    raise DataError(
+        f"The data of {folder.path} has changed since the run began (the {what}), so the run cannot go on as it was. "
+        f"Restore the data, or train anew: difftool train --config {Path(folder.config_path)}"
+    )

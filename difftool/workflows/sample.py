@@ -1,0 +1,229 @@
+"""Samples of a chain of stages: into memory, to be measured or refined, or into a folder."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import Interrupted, RunExistsError, Terminated
+from ..files import unused
+from .chain import Ask, Chain, chain_of
+from .link import Told
+from .reference import Drawn
+from .reporter import Reporter
+from .request import Granted, Wish
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..engine.generate import Generated
+    from ..plugin.registry import Registry
+
+
+SHEET = 64
+"""Samples on a preview sheet."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was made.
+
+    Attributes:
+        info: provenance.
+        low: what each of them refines; empty where they refine nothing.
+    """
+
+    examples: Sequence[np.ndarray]
+    info: Mapping[str, Any] = field(default_factory=dict)
+    low: Sequence[np.ndarray] = ()
+
+
+def made_by(chain: Chain, parts: Registry, reporter: Reporter) -> Made:
+    """The samples of the last stage, each stage loaded when its turn has come."""
+    low, told, info = chain.low, chain.told, dict[str, Any]()
+    shown = low
+    for number, link in enumerate(chain.links):
+        if len(chain.links) > 1:
+            reporter.say(f"{link.name}:")
+        shown = low
+        made, info = _stage_samples(chain, number, parts, reporter, low, told)  # a function of its own: it leaves the device empty
+        low, told = [one.example for one in made], [one.cond for one in made]
+    return Made(low, info, shown)
+
+
+def _stage_samples(
+    chain: Chain, number: int, parts: Registry, reporter: Reporter, low: Any, told: Any
+) -> tuple[list[Generated], dict[str, Any]]:
+    from ..engine.generate import generate
+
+    made = chain.grant(number, parts, low, told)
+    drawn = generate(made.stage, made.request)
+    return list(reporter.counted(drawn, made.request.n, "sampling")), dict(made.info)
+
+
+def refining(chain: Chain, data: Drawn) -> Chain:
+    """A chain whose first stage refines data of its last one, brought down as in training: the first examples, or half of them."""
+    from ..engine.consistency import degraded
+
+    n = min(chain.n, len(data.examples) // 2)
+    low: Sequence[np.ndarray] = data.examples[:n]
+    for link in reversed(chain.links):
+        assert link.bridge is not None  # each refines the one before it, or what is given
+        low = degraded(link.bridge, low)
+    told = data.told(chain.links[0], n)
+    return chain.given(low, told, agree=True)
+
+
+def sample_model(path: Path, parts: Registry, wish: Wish, reporter: Reporter) -> dict[str, Any]:
+    """Sample from one model into a new folder beside it; returns what was written."""
+    return sample_chain(chain_of(Ask([str(path)]), wish, parts, reporter), parts, reporter)
+
+
+def sample_chain(
+    chain: Chain,
+    parts: Registry,
+    reporter: Reporter,
+    folder: Path | None = None,
+    on_sample: Callable[[str], None] | None = None,
+    save_all: bool = False,
+) -> dict[str, Any]:
+    """Sample stage after stage into a folder that is new or empty; returns what was written of the last.
+
+    Args:
+        on_sample: told of each file as it is done.
+        save_all: write every stage's samples, into folders below that one.
+    """
+    folder = folder or _numbered(chain.root)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunExistsError(f"{folder} already holds something; nothing in it was changed. Choose another -o.")
+    low, told, written = chain.low, chain.told, list[dict[str, Any]]()
+    for number, link in enumerate(chain.links):
+        if len(chain.links) > 1:
+            reporter.say(f"{link.name}:")
+        last = number == len(chain.links) - 1
+        place = (folder / link.name if save_all else folder) if last or save_all else None
+        drawn, one = _sampled(chain, number, parts, reporter, low, told, place, on_sample)  # a function of its own: it leaves the device empty
+        low, told = [each.example for each in drawn], [each.cond for each in drawn]
+        written += [{"stage": link.name, **one}] if one else []
+    result = {key: value for key, value in written[-1].items() if key != "stage"}
+    return {**result, "stages": written} if save_all else result
+
+
+def _sampled(
+    chain: Chain,
+    number: int,
+    parts: Registry,
+    reporter: Reporter,
+    low: Sequence[np.ndarray],
+    told: Sequence[Told],
+    folder: Path | None,
+    on_sample: Callable[[str], None] | None,
+) -> tuple[list[Generated], dict[str, Any]]:
+    """One stage's samples, and what was written of them; the last stage's are not kept."""
+    made, last = chain.grant(number, parts, low, told), number == len(chain.links) - 1
+    if folder is None:
+        return [_told(one, told, made) for one in _unwritten(made, chain.links[number].name, reporter)], {}
+    kept: list[Generated] = []
+    written = _written(made, folder, reporter, on_sample, told, None if last else kept)
+    return kept, written
+
+
+def _told(one: Generated, told: Sequence[Told], made: Granted) -> Generated:
+    """The sample with what was said of what it refines: a stage that does not ask for the class makes a sample of that class all the same."""
+    return replace(one, cond={**told[one.index - made.request.start], **one.cond}) if told else one
+
+
+def _unwritten(made: Granted, name: str, reporter: Reporter) -> Iterator[Generated]:
+    """The samples of a stage that are only refined by the next."""
+    from ..engine.generate import generate
+
+    try:
+        yield from reporter.counted(generate(made.stage, made.request), made.request.n, "sampling")
+    except (KeyboardInterrupt, Terminated) as stopped:
+        kind = Terminated if isinstance(stopped, Terminated) else Interrupted
+        raise kind(f"Stopped in the stage {name}, before the last one; its samples are not kept.") from None
+
+
+def _numbered(root: Path) -> Path:
+    """The first of root/1, root/2, … that is free."""
+    number = 1
+    while (root / str(number)).exists():
+        number += 1
+    return root / str(number)
+
+
+def _written(
+    made: Granted,
+    folder: Path,
+    reporter: Reporter,
+    on_sample: Callable[[str], None] | None,
+    told: Sequence[Told] = (),
+    kept: list[Generated] | None = None,
+) -> dict[str, Any]:
+    """Draw the samples and write each as it is done: files, a table of their conditions, and a sheet of the first ones.
+
+    Args:
+        told: conditions of what each of them refines; empty where they refine nothing.
+        kept: takes in the samples, for whoever needs them as they are.
+    """
+    from ..engine.generate import generate
+
+    modality, request = made.stage.modality, made.request
+    rows: list[dict[str, Any]] = []
+    shown: list[Generated] = []
+    drawn = generate(made.stage, request)
+    try:
+        for one in (_told(one, told, made) for one in reporter.counted(drawn, request.n, "sampling")):
+            folder.mkdir(parents=True, exist_ok=True)  # not before: a request may be refused when it is first looked at
+            stem = folder / f"{one.index:06d}{_label(one.cond)}"
+            file = modality.write(one.example, stem, {**made.info, "index": one.index, **_known(one.cond)}, request.shape)
+            rows.append({"path": str(file), "index": one.index, "cond": dict(one.cond)})
+            shown += [one] if len(shown) < SHEET else []
+            if kept is not None:
+                kept.append(one)
+            if on_sample:
+                on_sample(str(file))
+    except (KeyboardInterrupt, Terminated) as stopped:
+        kind = Terminated if isinstance(stopped, Terminated) else Interrupted
+        rest = f"The others: --start {request.start + len(rows)} -n {request.n - len(rows)}, into another folder."
+        rest = rest if kept is None else "They are an earlier stage's; no later one has begun."
+        raise kind(f"Stopped: {len(rows)} of {request.n} samples are in {folder}. {rest}") from None
+    finally:
+        _write_table(folder, rows)
+    stem = unused(folder.with_name(f"{folder.name}-sheet"), _taken)
+    sheet = modality.preview([one.example for one in shown], stem, [one.title for one in shown])
+    return {"folder": str(folder), "sheet": str(sheet), "samples": rows}
+
+
+def _taken(stem: Path) -> bool:
+    return any(stem.parent.glob(f"{stem.name}.*"))
+
+
+def _known(cond: Mapping[str, str | float | None]) -> dict[str, str | float]:
+    return {name: value for name, value in cond.items() if value is not None}
+
+
+def _label(cond: Mapping[str, str | float | None]) -> str:
+    """What goes into a file's name: ``-A`` for the label A, with nothing that a file system minds or that looks like a suffix."""
+    words = [f"{value:g}" if isinstance(value, float) else value for value in cond.values() if value is not None]
+    return "".join(f"-{re.sub(r'[^0-9A-Za-z_+-]+', '_', word)[:40]}" for word in words)
+
+
+def _write_table(folder: Path, rows: list[dict[str, Any]]) -> None:
+    """``metadata.csv``, from which the samples can be read again with their conditions."""
+    names = list(rows[0]["cond"]) if rows else []
+    if not names:
+        return
+    with open(folder / "metadata.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file_name", *names])
+        writer.writerows(_line(row, names) for row in rows)
+
+
+def _line(row: dict[str, Any], names: list[str]) -> Iterator[str]:
+    yield Path(row["path"]).name
+    yield from ("" if row["cond"][name] is None else str(row["cond"][name]) for name in names)

@@ -1,0 +1,261 @@
+"""A training run from a resolved configuration to its end, and the plan of one."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..config import Config
+from ..errors import Interrupted, RunExistsError, Terminated, UsageError
+from ..plugin.registry import Registry
+from .reporter import Reporter
+from .text import command, line
+
+if TYPE_CHECKING:
+    from ..data.dataset import Dataset
+    from ..engine.distributed import World
+    from ..engine.folder import RunFolder
+    from ..stage import Stage
+
+
+def fill_cache(config: Config, parts: Registry, reporter: Reporter) -> None:
+    """Decode the data, so that the processes to come find it done."""
+    from ..assemble import open_dataset
+
+    open_dataset(config, parts, progress=reporter.counter())
+
+
+def refuse_used(run: Path | None) -> None:
+    """Before any work: the folder of a new run must be empty."""
+    if run is not None and run.exists() and (not run.is_dir() or any(run.iterdir())):
+        raise RunExistsError(
+            f"{run} already exists and is not empty; nothing in it was changed. Choose another --run"
+            + (f", or go on with that run: {command('resume', run)}" if (run / "config.toml").is_file() else ".")
+        )
+
+
+def announce(config: Config, reporter: Reporter) -> None:
+    """The first line of a run on the demo set says so; of several processes, the first one speaks."""
+    rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or "0"
+    if not config.data.path and rank == "0":
+        reporter.say(f"No DATA was given: this is the {config.modality.use} modality's built-in demo set.")
+
+
+def data_path(text: str) -> Path:
+    """DATA as an absolute path. Links keep their names, except where ``..`` makes them matter."""
+    path = Path(text).expanduser().absolute()
+    return path.resolve() if ".." in path.parts else path
+
+
+def new_path(config: Config) -> Path:
+    from ..engine.folder import new_run_path
+
+    return new_run_path(data_name(config.data.path, config.modality.use))
+
+
+def data_name(data: str | None, modality: str) -> str:
+    """What to call what is made of data."""
+    if not data:
+        return f"{modality}-demo"
+    path = data_path(data)
+    return (path.stem if path.is_file() else path.name) or modality
+
+
+def planned(config: Config, parts: Registry, place: Path, fitting: bool, reporter: Reporter) -> dict[str, Any]:
+    """What training would take, for a run below ``place``; a little of it is done, and nothing written there."""
+    announce(config, reporter)
+    from ..engine.plan import dry_run
+
+    config, dataset = opened(config, parts, reporter)
+    stage = built(config, parts, dataset, reporter)
+    if fitting:
+        config, stage = split_to_fit(stage, config, parts, dataset, reporter)
+    return dry_run(stage, dataset, place)
+
+
+def run_training(config: Config, parts: Registry, run: Path, reporter: Reporter, fitting: bool = False) -> dict[str, Any]:
+    """A new run in ``run``, to its end; ``fitting`` splits the batch so that it fits the memory."""
+    announce(config, reporter)
+    from ..engine.distributed import join, leave
+    from ..engine.folder import RunFolder
+
+    world = join()
+    if not world.leads:
+        reporter = reporter.muted()
+    if fitting and world.size > 1:
+        raise UsageError("--batch auto measures one device's memory. With several devices, give the batch and --accumulate as numbers.")
+    try:
+        world.share(config.train.batch, config.train.accumulate)
+        config, dataset = opened(config, parts, reporter)
+        stage = built(config, parts, dataset, reporter, world.local_rank)
+        if fitting:
+            config, stage = split_to_fit(stage, config, parts, dataset, reporter)
+        folder = _folder(world, run, config, dataset) if world.size > 1 else None
+        folder = folder or RunFolder.create(run, config.to_toml(), dataset.description, dataset.source)
+        reporter.say(f"Training in {folder.path}; stop with Ctrl-C and go on later with: {command('resume', folder.path)}")
+        result = train_to_end(stage, dataset, folder, reporter, resume=False, world=world)
+    finally:
+        leave()
+    return result if world.leads else {}
+
+
+def _folder(world: World, run: Path, config: Config, dataset: Any) -> Any:
+    """The run's folder, made by the process that leads; all processes go by its path."""
+    import torch.distributed as dist
+
+    from ..engine.folder import RunFolder
+
+    agreed = [str(run)]
+    if world.leads:
+        RunFolder.create(run, config.to_toml(), dataset.description, dataset.source)
+    dist.broadcast_object_list(agreed, src=0)
+    return RunFolder(Path(agreed[0]))
+
+
+def opened(
+    config: Config, registry: Registry, reporter: Reporter, measured: Mapping[str, Any] | None = None
+) -> tuple[Config, Dataset]:
+    """The config's data, with a word to the user on what it is and what had to be left out."""
+    from ..assemble import open_dataset, require_examples
+
+    config, dataset = open_dataset(config, registry, progress=reporter.counter(), measured=measured)
+    require_examples(dataset)
+    reporter.say(f"{len(dataset)} example{'s' * (len(dataset) != 1)} from {dataset.source}{_conditions(dataset)}")
+    _tell_skipped(dataset.skipped, reporter)
+    _tell_remarks(dataset.remarks, reporter)
+    return config, dataset
+
+
+def _conditions(dataset: Dataset) -> str:
+    found = [f"{c.name} ({len(c.names)} labels)" if c.kind == "label" else c.name for c in dataset.description.conditions.values()]
+    return f", conditions: {', '.join(found)}" if found else ", no conditions"
+
+
+def _tell_skipped(skipped: list[tuple[Path, str]], reporter: Reporter, most: int = 10) -> None:
+    if skipped:
+        reporter.say(f"{len(skipped)} skipped because they cannot be used:")
+        for path, reason in skipped[:most]:
+            reporter.say(f"  {reason if str(path) in reason else f'{path}: {reason}'}")
+        if len(skipped) > most:
+            reporter.say(f"  … and {len(skipped) - most} more; difftool data check names them all")
+
+
+def _tell_remarks(remarks: list[tuple[Path, str]], reporter: Reporter, most: int = 3, lines: int = 10) -> None:
+    """Each thing that was said, once, with the files it was said of."""
+    said: dict[str, list[Path]] = {}
+    for path, text in remarks:
+        said.setdefault(text, []).append(path)
+    for text, paths in list(said.items())[:lines]:
+        more = f" and {len(paths) - most} more, all in the run's log" if len(paths) > most else ""
+        reporter.say(f"Used, but to know: {text} ({', '.join(map(str, paths[:most]))}{more})")
+    if len(said) > lines:
+        reporter.say(f"… and {len(said) - lines:,} more remarks, all in the run's log")
+
+
+def built(config: Config, registry: Registry, dataset: Dataset, reporter: Reporter, local_rank: int = 0, *, fresh: bool = True) -> Stage:
+    """The model on its device; a fresh one with the weights that it is to start from."""
+    from ..assemble import build_stage
+    from ..engine.device import choose_device
+
+    stage = build_stage(config, registry, dataset.description, choose_device(config.train.device, local_rank), dataset.modality)
+    from ..inherit import inherit, require_learnt
+
+    if fresh and not config.train.init:
+        require_learnt(stage.denoiser)
+    elif fresh:
+        taken, total, new = inherit(stage, Path(config.train.init))
+        reporter.say(f"Starts with {taken:,} of its {total:,} numbers from {config.train.init}{'; new: ' * bool(new)}{', '.join(new)}")
+    return stage
+
+
+def train_to_end(
+    stage: Stage, dataset: Dataset, folder: RunFolder, reporter: Reporter, *, resume: bool, world: World | None = None
+) -> dict[str, Any]:
+    """Run the loop while the reporter watches; returns what the run came to.
+
+    Raises:
+        Interrupted, Terminated: whoever watches asked it to stop, and it is saved.
+    """
+    quiet = world is not None and not world.leads
+    last, loss = None, None
+    note = (lambda text: None) if quiet else folder.log
+    for text in _opening(stage, dataset, resume):
+        note(text)
+    if stage.config["train"]["preview"] and stage.unlearnt and not quiet:
+        reporter.say(f"No preview is made: {stage.unlearnt}")
+    with reporter.watch() as watch, _logged(folder):
+        from ..engine.fit import fit  # takes a second, in which a Ctrl-C is one to this run already
+
+        for last in fit(stage, dataset, folder, resume=resume, stop=watch.stopping, world=world):
+            loss = last.loss if last.loss is not None else loss
+            watch.show(last)
+            if last.saved or last.preview:
+                note(line(last, loss))
+    note("stopped as asked" if last is not None and last.step < last.steps else "done")
+    report = _report(folder, reporter) if last is not None and not quiet else None
+    if last is not None and last.step < last.steps:
+        raise watch.error(f"Stopped at step {last.step} of {last.steps}, and saved. Go on with: {command('resume', folder.path)}")
+    steps = last.steps if last else stage.config["train"]["steps"]
+    return {
+        "run": str(folder.path),
+        "model": str(folder.model_path),
+        "report": report,
+        "steps": steps,
+        "loss": loss,
+        "finished_before": last is None,
+    }
+
+
+def _opening(stage: Stage, dataset: Dataset, resume: bool) -> Iterator[str]:
+    """What the run's log says first."""
+    denoiser = stage.denoiser
+    count, device = sum(p.numel() for p in denoiser.parameters()), next(denoiser.parameters()).device
+    yield f"{'resumed' if resume else 'began'}: {shlex.join(sys.argv)}"
+    yield f"{len(dataset)} examples from {dataset.source}; {count:,} parameters on {device} in {str(denoiser.precision).removeprefix('torch.')}"
+    yield from (f"skipped: {reason}" for _, reason in dataset.skipped)
+    yield from (f"note: {path}: {text}" for path, text in dataset.remarks)
+
+
+def _report(folder: RunFolder, reporter: Reporter) -> str | None:
+    """The run's report; the training stands even where the report cannot be made."""
+    from ..report import write_report
+
+    try:
+        return str(write_report(folder))
+    except Exception as error:
+        folder.log(traceback.format_exc())
+        reporter.say(f"The report could not be written ({type(error).__name__}: {error}); the model is not affected.")
+        return None
+
+
+def split_to_fit(stage: Stage, config: Config, registry: Registry, dataset: Dataset, reporter: Reporter) -> tuple[Config, Stage]:
+    """``--batch auto``: the batch stays, in as many parts as the memory asks for. Measuring trains a little, so the model is built anew."""
+    from ..engine.plan import parts_that_fit
+
+    parts = parts_that_fit(stage, dataset)
+    batch = config.train.batch
+    reporter.say(f"batch {batch} in {parts} part{'s' * (parts > 1)} of {batch // parts}, to fit the memory")
+    config = config.replace(train=config.train.model_copy(update={"accumulate": parts}))
+    return config, built(config, registry, dataset, reporter)
+
+
+@contextmanager
+def _logged(folder: RunFolder) -> Iterator[None]:
+    """The run's log keeps the traceback of whatever ends it."""
+    try:
+        yield
+    except (Interrupted, Terminated):
+        raise
+    except KeyboardInterrupt:
+        folder.log("stopped at once by a second Ctrl-C")
+        kept = "The last checkpoint stands" if folder.latest_checkpoint() else "There is no checkpoint yet"
+        raise Interrupted(f"Stopped at once, without saving this step. {kept}; go on with: {command('resume', folder.path)}") from None
+    except Exception:
+        folder.log(traceback.format_exc())
+        raise
