@@ -24,11 +24,12 @@ from train_step import OURS, SHAPE
 from difftool.engine.checkpoint import Saver, require_finite, training_state
 from difftool.engine.device import keep_big_blocks
 from difftool.engine.ema import Ema
-from difftool.engine.optimizer import make_optimizer
 from difftool.nn.backbone import Interface
 from difftool.nn.options import UNetOptions
 from difftool.nn.unet import UNet
-from difftool.settings import EmaOptions, OptimizerOptions
+from difftool.optimizers.adamw import adamw
+from difftool.optimizers.options import AdamwOptions
+from difftool.settings import EmaOptions
 
 LEVEL = 0.15
 
@@ -42,7 +43,7 @@ def seconds(work: Callable[[], object]) -> tuple[float, float]:
 
 def measure(folder: Path, size: str, rounds: int) -> dict[str, Any]:
     model = UNet(UNetOptions(**OURS[size]), Interface(SHAPE))
-    optimizer, ema = make_optimizer(model, OptimizerOptions()), Ema(model, EmaOptions())
+    optimizer, ema = adamw(model, AdamwOptions()), Ema(model, EmaOptions())
     for parameter in model.parameters():
         parameter.grad = torch.randn_like(parameter)
     optimizer.step()

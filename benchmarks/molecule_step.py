@@ -48,7 +48,7 @@ def ours(precision: str, batch: int, mixed: bool) -> tuple[Work, dict[str, Any]]
     from difftool.engine.device import keep_big_blocks
     from difftool.engine.step import TrainStep
     from difftool.objective import Denoising
-    from difftool.settings import EmaOptions, OptimizerOptions, TrainOptions
+    from difftool.settings import EmaOptions, TrainOptions
     from difftool_molecule.centred import Centred
     from difftool_molecule.egnn import Egnn
     from difftool_molecule.network_options import EgnnOptions
@@ -64,7 +64,7 @@ def ours(precision: str, batch: int, mixed: bool) -> tuple[Work, dict[str, Any]]
         modality=SimpleNamespace(augment=lambda raw, rng: raw),
         representation=SimpleNamespace(encode=lambda raw: raw, space=space),
     )
-    step = TrainStep(stage, TrainOptions(batch=batch), OptimizerOptions(), EmaOptions())
+    step = TrainStep(stage, TrainOptions(batch=batch), stage.optimizer, EmaOptions())
     given = [Batch(space.project(x, mask), mask=mask) for x, mask in batches(batch, mixed)]
     turns, count = cycle(given), iter(range(10**9))
     with pytorch_products():

@@ -36,7 +36,7 @@ def engine_step(network, shape: tuple[int, ...], precision: str, batch: int) -> 
     from difftool.process.process import Process
     from difftool.process.schedule import Karras
     from difftool.process.weighting import Edm as EdmWeighting
-    from difftool.settings import EmaOptions, OptimizerOptions, TrainOptions
+    from difftool.settings import EmaOptions, TrainOptions
     from difftool.space import Euclidean
 
     keep_big_blocks()
@@ -51,7 +51,7 @@ def engine_step(network, shape: tuple[int, ...], precision: str, batch: int) -> 
         modality=SimpleNamespace(augment=lambda raw, rng: raw),
         representation=SimpleNamespace(encode=lambda raw: raw, space=Euclidean()),
     )
-    step = TrainStep(stage, TrainOptions(batch=batch), OptimizerOptions(), EmaOptions())
+    step = TrainStep(stage, TrainOptions(batch=batch), stage.optimizer, EmaOptions())
     x0, count = Batch(torch.rand(batch, *shape) * 2 - 1), iter(range(10**9))
     return lambda: step(next(count), x0), facts(denoiser, lambda: step._gradients(0, x0))
 
