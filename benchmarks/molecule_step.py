@@ -48,6 +48,9 @@ def ours(precision: str, batch: int, mixed: bool) -> tuple[Work, dict[str, Any]]
     from difftool.engine.device import keep_big_blocks
     from difftool.engine.step import TrainStep
     from difftool.objective import Denoising
+    from difftool.optimizers.adamw import adamw
+    from difftool.optimizers.optimizer import OptimizerFactory
+    from difftool.optimizers.options import AdamwOptions
     from difftool.settings import EmaOptions, TrainOptions
     from difftool_molecule.centred import Centred
     from difftool_molecule.egnn import Egnn
@@ -64,7 +67,7 @@ def ours(precision: str, batch: int, mixed: bool) -> tuple[Work, dict[str, Any]]
         modality=SimpleNamespace(augment=lambda raw, rng: raw),
         representation=SimpleNamespace(encode=lambda raw: raw, space=space),
     )
-    step = TrainStep(stage, TrainOptions(batch=batch), stage.optimizer, EmaOptions())
+    step = TrainStep(stage, TrainOptions(batch=batch), OptimizerFactory(adamw, AdamwOptions()), EmaOptions())
     given = [Batch(space.project(x, mask), mask=mask) for x, mask in batches(batch, mixed)]
     turns, count = cycle(given), iter(range(10**9))
     with pytorch_products():

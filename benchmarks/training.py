@@ -29,6 +29,9 @@ def engine_step(network, shape: tuple[int, ...], precision: str, batch: int) -> 
     from difftool.engine.step import TrainStep
     from difftool.nn.backbone import Interface
     from difftool.objective import Denoising
+    from difftool.optimizers.adamw import adamw
+    from difftool.optimizers.optimizer import OptimizerFactory
+    from difftool.optimizers.options import AdamwOptions
     from difftool.options import NoOptions
     from difftool.process.density import LogNormal
     from difftool.process.options import EdmOptions, KarrasOptions, LogNormalOptions
@@ -51,7 +54,7 @@ def engine_step(network, shape: tuple[int, ...], precision: str, batch: int) -> 
         modality=SimpleNamespace(augment=lambda raw, rng: raw),
         representation=SimpleNamespace(encode=lambda raw: raw, space=Euclidean()),
     )
-    step = TrainStep(stage, TrainOptions(batch=batch), stage.optimizer, EmaOptions())
+    step = TrainStep(stage, TrainOptions(batch=batch), OptimizerFactory(adamw, AdamwOptions()), EmaOptions())
     x0, count = Batch(torch.rand(batch, *shape) * 2 - 1), iter(range(10**9))
     return lambda: step(next(count), x0), facts(denoiser, lambda: step._gradients(0, x0))
 

@@ -31,6 +31,7 @@ _HOME = {
     "Interface": "nn.backbone",
     "Item": "modality",
     "Metric": "metric",
+    "MetricSpec": "plugin.spec",
     "ModalitySpec": "plugin.spec",
     "Modality": "modality",
     "ModelFileError": "errors",
@@ -152,6 +153,7 @@ if TYPE_CHECKING:
     from .options import NoOptions as NoOptions
     from .options import Options as Options
     from .plugin.hookspecs import hookimpl as hookimpl
+    from .plugin.spec import MetricSpec as MetricSpec
     from .plugin.spec import ModalitySpec as ModalitySpec
     from .plugin.spec import ProcessSpec as ProcessSpec
     from .plugin.spec import RecipeSpec as RecipeSpec
