@@ -1,50 +1,28 @@
 """Segments per second from the cache, against soundfile reading random segments of the same WAV and FLAC files.
 
-    python benchmarks/audio_loader.py [--files N] [--rounds N]
+    python benchmarks/audio_loader.py [--files N] [--rounds N] [--smoke]
 
-The loader is the one that training uses, its thread included, and every batch is what the step is given: parts of one second, silent
-ones drawn again. soundfile opens a file, seeks and reads as many samples as int16, its cheapest way, and looks for no silence.
-CPU seconds, one thread of torch; the wall clock beside it. The files are made here: noise and tones of ten seconds at 16 kHz, mono.
+The loader is the one that training uses, its thread included, and every batch is what the step is given: parts of one
+second; silent ones are drawn again. soundfile opens a file, seeks and reads as many samples as int16, its cheapest way, and
+looks for no silence. CPU seconds, one thread of torch; the wall clock next to it. The files are made here: noise and tones
+of ten seconds at 16 kHz, mono.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import soundfile
-from common import emit
-from loader import seconds
+import torch
+from common import arguments, emit, open_data, seconds, workplace
+from synthetic import write_recordings
 
 RATE, LENGTH, BATCH = 16_000, 10, 32
 LEVEL = 5
-
-
-def write_recordings(folder: Path, count: int) -> None:
-    """Each twice: as WAV and, in a folder of its own, as FLAC."""
-    rng = np.random.default_rng(0)
-    t = np.arange(LENGTH * RATE) / RATE
-    for kind in ("wav", "flac"):
-        (folder / kind).mkdir(parents=True)
-    for i in range(count):
-        x = 0.3 * np.sin(2 * np.pi * rng.uniform(80, 2000) * t) + 0.05 * rng.standard_normal(len(t))
-        for kind in ("wav", "flac"):
-            soundfile.write(folder / kind / f"{i:04d}.{kind}", x, RATE, subtype="PCM_16")
-
-
-def dataset_of(folder: Path) -> Any:
-    from difftool.assemble import open_dataset
-    from difftool.config import gather, resolve
-    from difftool.plugin.registry import Registry
-
-    registry = Registry.load_all()
-    layers = gather(registry, "audio/waveform", sets=[f'data.path="{folder}"', "modality.seconds=1.0"], project=None)
-    return open_dataset(resolve("audio/waveform", layers, registry), registry)[1]
 
 
 def segments_from_cache(dataset: Any, steps: int) -> None:
@@ -62,12 +40,11 @@ def segments_from_files(paths: list[Path], count: int) -> None:
             assert len(file.read(RATE, dtype="int16")) == RATE
 
 
-def compare(folder: Path, files: int, rounds: int) -> dict[str, Any]:
-    write_recordings(folder, files)
+def compare(folder: Path, files: int, steps: int, rounds: int) -> dict[str, Any]:
+    write_recordings(folder, files, RATE, LENGTH * RATE, ("wav", "flac"))
     start = time.perf_counter()
-    dataset = dataset_of(folder / "wav")
+    dataset = open_data("audio/waveform", folder / "wav", {"modality.seconds": 1.0})
     building = time.perf_counter() - start
-    steps = 100
     segments_from_cache(dataset, steps)
     cached, wall = seconds(lambda: segments_from_cache(dataset, steps), steps * BATCH, rounds)
     report: dict[str, Any] = {
@@ -80,24 +57,22 @@ def compare(folder: Path, files: int, rounds: int) -> dict[str, Any]:
     }
     for kind in ("wav", "flac"):
         paths = sorted((folder / kind).iterdir())
-        read, _ = seconds(lambda paths=paths: segments_from_files(paths, 500), 500, rounds)
+        read, _ = seconds(lambda paths=paths: segments_from_files(paths, 5 * steps), 5 * steps, rounds)
         report[f"soundfile_{kind}_segments_per_second"] = round(1 / read)
         report[f"ratio_to_soundfile_{kind}"] = round(read / cached, 1)
     return report | {"level": LEVEL, "held": report["ratio_to_soundfile_wav"] >= LEVEL}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=100, help="batches from the cache in each round")
     parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
-    with TemporaryDirectory(prefix="difftool-benchmark-") as name:
-        os.environ["DIFFTOOL_CACHE"] = str(Path(name) / "cache")
-        import torch
-
-        torch.set_num_threads(1)
-        found = compare(Path(name) / "recordings", options.files, options.rounds)
-    emit({"clock": "cpu", "threads": 1, **found, "ratio": found["ratio_to_soundfile_wav"]})
+    options = arguments(parser, {"files": 3, "steps": 3, "rounds": 1})
+    torch.set_num_threads(1)
+    with workplace() as folder:
+        found = compare(folder / "recordings", options.files, options.steps, options.rounds)
+    emit({"clock": "cpu", "threads": 1, **found, "ratio": found["ratio_to_soundfile_wav"]}, options.smoke)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,70 @@
-"""What the benchmarks share: sides measured in turn, each in a process of its own, on one thread and by the CPU clock."""
+"""What the benchmarks share: command-line arguments, sides that are measured in turn, difftool as a user drives it, and the report."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import platform
 import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
+from importlib.util import find_spec
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 Work = Callable[[], object]
+
+EXTRA = 'pip install ".[benchmark]"'
+
+
+# --- the command line ---------------------------------------------------------------------------------
+
+
+def arguments(parser: argparse.ArgumentParser, smoke: Mapping[str, Any]) -> argparse.Namespace:
+    """The parsed command line. Every benchmark has ``--smoke``: tiny sizes that show that it runs.
+
+    Args:
+        smoke: the defaults that ``--smoke`` sets; what is on the command line still wins.
+    """
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "--smoke", action="store_true", help="run everything in seconds, at sizes whose figures say nothing"
+    )
+    if parser.parse_args().smoke:
+        parser.set_defaults(**smoke)
+    return parser.parse_args()
+
+
+def emit(report: Mapping[str, Any], smoke: bool) -> None:
+    """Print the report as JSON on standard output, and nothing else there.
+
+    Args:
+        smoke: the figures come from ``--smoke`` and must not be quoted.
+    """
+    about = {"date": date.today().isoformat(), "machine": processor(), "python": platform.python_version()}
+    json.dump({"smoke": smoke, **about, **report}, sys.stdout, indent=2)
+    print()
+
+
+def processor() -> str:
+    """The processor's name where Linux gives one, else the architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+# --- sides measured in turn ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,20 +72,26 @@ class Side:
     """One of the things compared.
 
     Attributes:
-        make: ``(*args) -> (work, facts)``: builds the side inside its own process, so an importable function; ``work`` is what is timed,
-            ``facts`` go into the report.
-        before: called first, for imports whose memory is not the side's.
+        make: ``(*args) -> (work, facts)``: builds the side inside its own process, so it must be an importable
+            function. ``work`` is what is timed, ``facts`` go into the report.
+        before: called first, for imports whose memory does not belong to the side.
+        needs: the module of a peer. The side is left out, and the report says so, where it is not installed.
     """
 
     name: str
     make: Callable[..., tuple[Work, dict[str, Any]]]
     args: Sequence[Any] = ()
     before: Callable[[], object] | None = None
+    needs: str = ""
+
+    @property
+    def absent(self) -> bool:
+        return bool(self.needs) and find_spec(self.needs) is None
 
 
 @dataclass(slots=True)
 class Result:
-    """Seconds of CPU time per piece of work, one entry per round, and what the side said of itself."""
+    """Seconds of CPU time per piece of work, one entry for each round, and the facts of the side."""
 
     seconds: list[float] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
@@ -47,18 +103,29 @@ class Result:
         return statistics.median(self.seconds)
 
 
+def skipped(sides: Iterable[Side]) -> dict[str, str]:
+    """The sides that cannot be measured here, and why."""
+    return {side.name: f"{side.needs} is not installed: {EXTRA}" for side in sides if side.absent}
+
+
 def in_turn(sides: Iterable[Side], rounds: int, repeats: int = 1, warm: int = 2) -> dict[str, Result]:
-    """Every side does ``repeats`` pieces of work, then the next side, for ``rounds`` rounds: a slow minute hits all of them alike."""
+    """Measure the sides that are installed, each in a process of its own.
+
+    Every side does ``repeats`` pieces of work, then the next side, for ``rounds`` rounds: a slow minute of the
+    machine affects all of them alike.
+    """
     os.environ["OMP_NUM_THREADS"] = "1"
     context = get_context("spawn")
     workers: dict[str, tuple[Any, Connection]] = {}
     results: dict[str, Result] = {}
     try:
         for side in sides:
+            if side.absent:
+                continue
             ours, theirs = context.Pipe()
             worker = context.Process(target=_serve, args=(theirs, side, warm), daemon=True)
             worker.start()
-            theirs.close()  # so that a side that fails ends this process too, rather than letting it wait
+            theirs.close()  # so that a side that fails ends this process too, and does not let it wait
             workers[side.name] = worker, ours
             results[side.name] = Result(facts=ours.recv())
         for _ in range(rounds):
@@ -100,7 +167,139 @@ def resident_mb() -> float:
     return psutil.Process().memory_info().rss / 2**20
 
 
-def emit(report: dict[str, Any]) -> None:
-    """The report on stdout, and nothing else there."""
-    json.dump(report, sys.stdout, indent=2)
-    print()
+def seconds(work: Work, count: int, rounds: int) -> tuple[float, float]:
+    """Median CPU and wall seconds of one of the ``count`` pieces that ``work`` does."""
+    cpu, wall = [], []
+    for _ in range(rounds):
+        start = time.process_time(), time.perf_counter()
+        work()
+        cpu.append((time.process_time() - start[0]) / count)
+        wall.append((time.perf_counter() - start[1]) / count)
+    return statistics.median(cpu), statistics.median(wall)
+
+
+# --- difftool, as a user drives it --------------------------------------------------------------------
+
+
+@contextmanager
+def workplace() -> Iterator[Path]:
+    """A folder for data and runs. The cache of decoded data lies in it too, for this process and those it starts."""
+    before = os.environ.get("DIFFTOOL_CACHE")
+    with TemporaryDirectory(prefix="difftool-benchmark-") as name:
+        os.environ["DIFFTOOL_CACHE"] = str(Path(name) / "cache")
+        try:
+            yield Path(name)
+        finally:
+            os.environ.pop("DIFFTOOL_CACHE")
+            if before is not None:
+                os.environ["DIFFTOOL_CACHE"] = before
+
+
+def resolved(modality: str, settings: Mapping[str, Any], recipe: str | None = "none") -> tuple[Any, Any]:
+    """The configuration that ``difftool train -m MODALITY --set KEY=VALUE ...`` would use, and the installed parts."""
+    from difftool.config import gather, resolve
+    from difftool.plugin.registry import Registry
+
+    parts = Registry.load_all()
+    sets = [f"{key}={json.dumps(value)}" for key, value in settings.items()]
+    return resolve(modality, gather(parts, modality, recipe, sets=sets, project=None), parts), parts
+
+
+def open_data(modality: str, data: Path, settings: Mapping[str, Any]) -> Any:
+    """The data set that training reads: decoded, in the cache."""
+    from difftool.assemble import open_dataset
+
+    return open_dataset(*resolved(modality, {"data.path": str(data), **settings}))[1]
+
+
+def train(modality: str, data: Path, run: Path, settings: Mapping[str, Any]) -> tuple[Iterator[Any], int]:
+    """A training that takes one step each time the iterator is asked; and how many parameters it trains."""
+    from difftool.assemble import build_stage, open_dataset
+    from difftool.engine.device import choose_device
+    from difftool.engine.fit import fit
+    from difftool.engine.folder import RunFolder
+
+    config, parts = resolved(modality, {"data.path": str(data), **settings})
+    config, dataset = open_dataset(config, parts)
+    stage = build_stage(config, parts, dataset.description, choose_device("cpu"), dataset.modality)
+    folder = RunFolder.create(run, config.to_toml(), dataset.description, dataset.source)
+    return iter(fit(stage, dataset, folder)), sum(p.numel() for p in stage.denoiser.parameters())
+
+
+def fresh(modality: str, settings: Mapping[str, Any], description: Any, recipe: str | None = "none") -> Any:
+    """The stage that a training would begin with, its network freshly initialised.
+
+    Args:
+        description: of the data that there would be; the conditions of the stage's own bridge are added to it.
+    """
+    return built(*resolved(modality, settings, recipe), description)
+
+
+def fresh_cascade(name: str, change: Callable[[str, dict[str, Any]], Any]) -> list[Any]:
+    """The stages that a training of an installed cascade would begin with.
+
+    Args:
+        change: ``(stage's name, its tables)``: changes the tables in place and returns the description of the stage's
+            data, or None to leave the stage out.
+    """
+    from difftool.config import config_from_dict
+    from difftool.plugin.registry import Registry
+    from difftool.workflows.cascade import cascade_path, stages_of
+
+    parts, made = Registry.load_all(), []
+    for stage in stages_of(cascade_path(name, parts), parts):
+        tables = stage.config.to_dict()
+        if (description := change(stage.name, tables)) is not None:
+            made.append(built(config_from_dict(tables, "the benchmark", parts), parts, description))
+    return made
+
+
+def built(config: Any, parts: Any, description: Any) -> Any:
+    """A stage on the CPU; its description gets the conditions that its bridge sets."""
+    from dataclasses import replace
+
+    import torch
+
+    from difftool.assemble import build_stage, make_bridge
+    from difftool.engine.device import prepare_process
+
+    device = torch.device("cpu")
+    prepare_process(device)
+    bridge = make_bridge(config, parts, description)
+    own = {c.name: c for c in bridge.conditions()} if bridge else {}
+    description = replace(description, conditions={**description.conditions, **own})
+    return build_stage(config, parts, description, device)
+
+
+def load(run: Path, sampler: str = "", device: str = "cpu") -> Any:
+    """The stage of a run or a model file.
+
+    Args:
+        sampler: another one than the model's own, with its default settings.
+    """
+    from difftool.assemble import load_stage
+    from difftool.plugin.registry import Registry
+    from difftool.workflows.model import model_path
+
+    overrides = {"sampler": {"use": sampler}} if sampler else None
+    return load_stage(model_path(str(run)), Registry.load_all(), device=device, overrides=overrides)
+
+
+def draw(stage: Any, **request: Any) -> list[Any]:
+    """The whole of sampling, from conditions and noise to raw examples.
+
+    Args:
+        request: what ``SampleRequest`` takes.
+    """
+    from difftool.engine.generate import SampleRequest, generate
+
+    return [one.example for one in generate(stage, SampleRequest(**request))]
+
+
+def sample_options(stage: Any) -> dict[str, Any]:
+    """The steps and the guidance that the stage's own configuration asks for, as ``draw`` takes them."""
+    return {"steps": stage.settings.sample.steps, "guidance": stage.settings.guidance}
+
+
+def parameters(stage: Any) -> int:
+    return sum(p.numel() for p in stage.denoiser.parameters())

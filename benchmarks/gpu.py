@@ -1,10 +1,10 @@
 """Everything that only a CUDA GPU can show: checks of its code paths, then training and sampling speed against peers and the roofline.
 
-    python benchmarks/gpu.py [--checks] [--quick]
+    python benchmarks/gpu.py [--checks] [--quick] [--smoke]
 
-Needs a CUDA GPU (exit code 2 without one) and no network. --checks makes the checks alone; --quick measures at one batch size. JSON on
-stdout; exit code 1 when a check fails. denoising-diffusion-pytorch and diffusers are measured where they are installed
-(``pip install ".[benchmark]"``).
+Needs a CUDA GPU (exit code 2 without one) and no network. --checks makes the checks alone; --quick measures at one batch
+size. JSON on stdout; exit code 1 when a check fails. denoising-diffusion-pytorch and diffusers are measured where they are
+installed (``pip install ".[benchmark]"``). --smoke runs on a CPU what can run there, at tiny sizes, and names the rest.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +25,7 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from common import Work, emit
+from common import Work, arguments, emit
 from torch import Tensor, nn
 from train_step import DENOISING_DIFFUSION_PYTORCH, DIFFUSERS
 
@@ -47,10 +47,9 @@ from difftool.rng import Stream
 from difftool.settings import GuidanceOptions
 from difftool.stage import Stage
 
-DEVICE = torch.device("cuda", 0)
+CUDA = torch.cuda.is_available()
+DEVICE = torch.device("cuda", 0) if CUDA else torch.device("cpu")
 SHAPE = (3, 32, 32)
-BATCHES = (16, 128, 512)
-SAMPLES, STEPS = 64, 25
 KNOWN_PEAKS = {"H200": 790e12}
 """Attainable bf16 FLOP/s by a part of the card's name; on other cards a matrix product is timed."""
 
@@ -68,6 +67,29 @@ CONDITIONS = {
 }
 
 Facts = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is measured.
+
+    Attributes:
+        batches: of training; recipes: that are trained; seconds: that a measurement takes, about.
+        rounds: of which the median is taken; samples: drawn at once; steps: of sampling, with one evaluation each.
+    """
+
+    recipes: tuple[str, ...] = ("small", "cifar-edm")
+    batches: tuple[int, ...] = (16, 128, 512)
+    samples: int = 64
+    steps: int = 25
+    seconds: float = 3.0
+    rounds: int = 5
+    compiled: bool = True
+    peers: bool = True
+
+
+SCALE = Scale()
+SMOKE = Scale(("tiny",), (2,), samples=2, steps=2, seconds=0.0, rounds=1, compiled=False, peers=False)
 
 
 # --- building ----------------------------------------------------------------------------------------------------------------------------
@@ -96,12 +118,22 @@ def training(stage: Stage, mode: str | None = None) -> TrainStep:
     return step
 
 
+def pinned(tensor: Tensor) -> Tensor:
+    """In pinned memory, where there is a device to copy it to."""
+    return tensor.pin_memory() if CUDA else tensor
+
+
+def synchronize() -> None:
+    if CUDA:
+        torch.cuda.synchronize()
+
+
 def raw_batch(stage: Stage, size: int) -> Batch:
     """Random bytes in pinned memory, as the loader makes them, with values of the conditions that come from data."""
     g = torch.Generator().manual_seed(0)
     values = {"class": torch.randint(2, (size,), generator=g), "age": torch.rand(size, generator=g)}
-    cond = {name: value.pin_memory() for name, value in values.items() if name in stage.denoiser.conditioners}
-    return Batch(torch.randint(256, (size, *SHAPE), dtype=torch.uint8, generator=g).pin_memory(), cond)
+    cond = {name: pinned(value) for name, value in values.items() if name in stage.denoiser.conditioners}
+    return Batch(pinned(torch.randint(256, (size, *SHAPE), dtype=torch.uint8, generator=g)), cond)
 
 
 def tiny(registry: Registry, *sets: str, conditional: bool = True) -> tuple[TrainStep, Batch]:
@@ -131,12 +163,14 @@ def relative(a: Tensor, b: Tensor) -> float:
 @contextmanager
 def no_waiting() -> Iterator[None]:
     """Whatever waits for the device inside the block is a RuntimeError."""
-    torch.cuda.synchronize()
-    torch.cuda.set_sync_debug_mode("error")
+    synchronize()
+    if CUDA:
+        torch.cuda.set_sync_debug_mode("error")
     try:
         yield
     finally:
-        torch.cuda.set_sync_debug_mode("default")
+        if CUDA:
+            torch.cuda.set_sync_debug_mode("default")
 
 
 def check_precisions(registry: Registry) -> Facts:
@@ -255,7 +289,7 @@ def check_sound(registry: Registry) -> Facts:
             back = on.decode(on.encode(there)).x.cpu().int()[..., : raw.x.shape[-1]]
             worst = int((back - raw.x.int()).abs().max())
             require(worst <= tolerance, f"{name}: a round trip on the device is off by {worst} of 32768")
-        require_no_waiting(name, training(stage), raw.map(Tensor.pin_memory))
+        require_no_waiting(name, training(stage), raw.map(pinned))
         made = list(generate(stage, SampleRequest(n=3, steps=4, shape=AudioRequest(seconds=0.3))))
         require({one.example.shape for one in made} == {(1, 2400)}, f"{name}: samples are {made[0].example.shape}, not of 2400 samples")
     return {"encoding differs by": found}
@@ -296,7 +330,7 @@ def check_clips(registry: Registry) -> Facts:
     stage.denoiser.to(DEVICE)
     gap = relative(on_device * batch.mask, plain * batch.mask)
     require(gap < 1e-2, f"on the device the network differs by {gap:.1e}")
-    require_no_waiting("clips", training(stage), raw.map(Tensor.pin_memory))
+    require_no_waiting("clips", training(stage), raw.map(pinned))
     made = list(generate(stage, SampleRequest(n=3, steps=4, shape=VideoRequest(frames=11))))
     require({one.example.shape for one in made} == {(11, 3, 16, 16)}, f"samples are {made[0].example.shape}, not of 11 frames")
     return {"network differs by": gap}
@@ -378,9 +412,10 @@ def check_resume(registry: Registry) -> Facts:
     losses(whole, raw, 0, 6)
     first, _ = tiny(registry, *sets)
     losses(first, raw, 0, 3)
+    about = {"config": dict(first.stage.config), "description": first.stage.description.to_json()}
     with TemporaryDirectory() as folder:
         saver = Saver(Path(folder), keep=1)
-        path = saver.save(3, training_state(first.model, first.optimizer, first.ema, first.scaler), first.ema, {})
+        path = saver.save(3, training_state(first.model, first.optimizer, first.ema, first.scaler), first.ema, about)
         saver.wait()
         state, _about = load_checkpoint(path)
     second, _ = tiny(registry, *sets)
@@ -432,6 +467,8 @@ CHECKS = (
     check_resume,
     check_data_parallel,
 )
+ON_A_CPU = (check_sampling, check_resume)
+"""Those that --smoke runs where there is no GPU."""
 
 
 def shake(model: nn.Module) -> None:
@@ -449,9 +486,12 @@ def _values(name: str, size: int) -> Tensor:
 
 
 def run_checks(registry: Registry) -> dict[str, Facts]:
-    results = {}
+    results: dict[str, Facts] = {}
     for check in CHECKS:
         name, start = check.__name__.removeprefix("check_"), time.perf_counter()
+        if not CUDA and check not in ON_A_CPU:
+            results[name] = {"skipped": "it needs a CUDA GPU, or more time than --smoke takes"}
+            continue
         try:
             results[name] = {"passed": True, **check(registry)}
         except Exception as error:  # a check that breaks is a check that fails, and the others still tell something
@@ -465,33 +505,33 @@ def run_checks(registry: Registry) -> dict[str, Facts]:
 # --- speed -------------------------------------------------------------------------------------------------------------------------------
 
 
-def timed(work: Work, seconds: float = 3.0, warm: int = 5) -> float:
-    """Median seconds of a piece of work, over some that together take about so long."""
-    for _ in range(warm):
+def timed(work: Work, share: float = 1.0, warm: int = 5) -> float:
+    """Median seconds of a piece of work, over some that together take about this share of the scale's seconds."""
+    for _ in range(min(warm, SCALE.rounds)):
         work()
-    torch.cuda.synchronize()
+    synchronize()
     start = time.perf_counter()
     work()
-    torch.cuda.synchronize()
-    each = max(1, int(seconds / 5 / max(time.perf_counter() - start, 1e-6)))
+    synchronize()
+    each = max(1, int(share * SCALE.seconds / SCALE.rounds / max(time.perf_counter() - start, 1e-6)))
     rounds = []
-    for _ in range(5):
+    for _ in range(SCALE.rounds):
         start = time.perf_counter()
         for _ in range(each):
             work()
-        torch.cuda.synchronize()  # once a round: the host runs ahead, as it does in training
+        synchronize()  # once a round: the host runs ahead, as it does in training
         rounds.append((time.perf_counter() - start) / each)
     return statistics.median(rounds)
 
 
 def peak_flops() -> float:
     """bf16 FLOP/s that this card attains."""
-    name = torch.cuda.get_device_name()
+    name = torch.cuda.get_device_name() if CUDA else ""
     if known := next((value for part, value in KNOWN_PEAKS.items() if part in name), None):
         return known
-    n = 8192
+    n = 8192 if CUDA else 256
     a, b = (torch.randn(n, n, device=DEVICE, dtype=torch.bfloat16) for _ in range(2))
-    return 2 * n**3 / timed(lambda: a @ b, 1.0)
+    return 2 * n**3 / timed(lambda: a @ b, 1 / 3)
 
 
 def flops_of_forward(stage: Stage) -> float:
@@ -512,10 +552,11 @@ def measure_training(registry: Registry, recipe: str, batch: int, how: str, peak
     flops = 3 * flops_of_forward(stage)
     step = training(stage, mode=how if how == "reduce-overhead" else None)
     raw, count = raw_batch(stage, batch), iter(range(10**9))
-    torch.cuda.reset_peak_memory_stats()
+    if CUDA:
+        torch.cuda.reset_peak_memory_stats()
     start = time.perf_counter()
     step(next(count), raw)
-    torch.cuda.synchronize()
+    synchronize()
     first = time.perf_counter() - start
     seconds = timed(lambda: step(next(count), raw))
     return {
@@ -528,7 +569,7 @@ def measure_training(registry: Registry, recipe: str, batch: int, how: str, peak
         "gflop_per_image": round(flops / 1e9, 2),
         "roofline_images_per_second": round(peak / flops),
         "ratio_to_roofline": round(flops * batch / seconds / peak, 3),
-        "peak_memory_mb": round(torch.cuda.max_memory_allocated() / 1e6),
+        "peak_memory_mb": round(torch.cuda.max_memory_allocated() / 1e6) if CUDA else None,
         "first_step_s": round(first, 1),
     }
 
@@ -540,7 +581,7 @@ def peer_step(model: nn.Module, loss: Callable[[], Tensor]) -> Work:
     optimizer = torch.optim.AdamW(parameters, lr=2e-4, weight_decay=0.0, fused=True)
 
     def step() -> None:
-        with torch.autocast("cuda", torch.bfloat16):
+        with torch.autocast(DEVICE.type, torch.bfloat16):
             value = loss()
         value.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0, foreach=True)
@@ -553,18 +594,18 @@ def peer_step(model: nn.Module, loss: Callable[[], Tensor]) -> Work:
 
 
 def denoising_diffusion_pytorch(batch: int, compiled: bool) -> tuple[nn.Module, Work, Work]:
-    """Its network, a training step, and a sampling of ``SAMPLES`` pictures by DDIM."""
+    """Its network, a training step, and a sampling by DDIM."""
     from denoising_diffusion_pytorch import GaussianDiffusion, Unet
 
     unet = Unet(dim_mults=(1, 2, 4, 8), flash_attn=True, **DENOISING_DIFFUSION_PYTORCH["35M"])
-    model = GaussianDiffusion(unet, image_size=SHAPE[-1], sampling_timesteps=STEPS).to(DEVICE, memory_format=torch.channels_last)
+    model = GaussianDiffusion(unet, image_size=SHAPE[-1], sampling_timesteps=SCALE.steps).to(DEVICE, memory_format=torch.channels_last)
     if compiled:
         unet.compile()
     x0 = torch.rand(batch, *SHAPE, device=DEVICE)
 
     def sample() -> None:
-        with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16):
-            model.sample(batch_size=SAMPLES)
+        with torch.inference_mode(), torch.autocast(DEVICE.type, torch.bfloat16):
+            model.sample(batch_size=SCALE.samples)
 
     return unet, peer_step(model, lambda: model(x0)), sample
 
@@ -587,9 +628,9 @@ def diffusers(batch: int, compiled: bool) -> tuple[nn.Module, Work, Work]:
         return nn.functional.mse_loss(unet(schedule.add_noise(x0, noise, t), t).sample.float(), noise)
 
     def sample() -> None:
-        sampler.set_timesteps(STEPS)
-        x = torch.randn(SAMPLES, *SHAPE, device=DEVICE)
-        with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16):
+        sampler.set_timesteps(SCALE.steps)
+        x = torch.randn(SCALE.samples, *SHAPE, device=DEVICE)
+        with torch.inference_mode(), torch.autocast(DEVICE.type, torch.bfloat16):
             for t in sampler.timesteps:
                 x = sampler.step(unet(x, t).sample, t, x).prev_sample
 
@@ -614,45 +655,46 @@ def measure_peer(name: str, batch: int) -> list[Facts]:
         row = {"peer": name, "batch": batch, "how": how, "parameters": sum(p.numel() for p in unet.parameters())}
         row |= {"images_per_second": round(batch / seconds, 1), "ms_per_step": round(1000 * seconds, 3)}
         if sampling:
-            row |= {"sampled_images_per_second": round(SAMPLES / sampling, 1), "ms_per_evaluation": round(1000 * sampling / STEPS, 3)}
+            row |= {"sampled_images_per_second": round(SCALE.samples / sampling, 1), "ms_per_evaluation": round(1000 * sampling / SCALE.steps, 3)}
         rows.append(row)
     return rows
 
 
 def measure_sampling(registry: Registry) -> Facts:
-    """The whole of ``generate`` with the recipe ``small``, one evaluation a step; and the same network's evaluations, replayed and plain."""
-    stage = make_stage(registry, "small", ['train.compile="off"'])
-    request = SampleRequest(n=SAMPLES, steps=STEPS, batch=SAMPLES)
+    """The whole of ``generate`` with the first recipe, one evaluation a step; and the same network's evaluations, replayed and plain."""
+    stage = make_stage(registry, SCALE.recipes[0], ['train.compile="off"'])
+    request = SampleRequest(n=SCALE.samples, steps=SCALE.steps, batch=SCALE.samples)
     seconds = timed(lambda: list(generate(stage, request)), warm=2)
-    x = torch.randn(SAMPLES, *SHAPE, device=DEVICE)
-    graphs = Captured(stage.denoiser)
+    x = torch.randn(SCALE.samples, *SHAPE, device=DEVICE)
+    graphs = Captured(stage.denoiser) if CUDA else stage.denoiser
     with torch.inference_mode():
-        level = x.new_ones(SAMPLES)
-        plain = timed(lambda: stage.denoiser(x, level, {}), 1.0)
-        replayed = timed(lambda: graphs(x, level, Signals()), 1.0)
-        many = SampleRequest(n=8 * SAMPLES, steps=STEPS, batch=SAMPLES)
+        level = x.new_ones(SCALE.samples)
+        plain = timed(lambda: stage.denoiser(x, level, {}), 1 / 3)
+        replayed = timed(lambda: graphs(x, level, Signals()), 1 / 3)
+        many = SampleRequest(n=8 * SCALE.samples, steps=SCALE.steps, batch=SCALE.samples)
     lasting = timed(lambda: list(generate(stage, many)), warm=1) / 8
     return {
-        "batch": SAMPLES,
-        "evaluations": STEPS,
-        "images_per_second": round(SAMPLES / seconds, 1),
-        "images_per_second_of_many_batches": round(SAMPLES / lasting, 1),
-        "ms_per_evaluation": round(1000 * lasting / STEPS, 3),
+        "batch": SCALE.samples,
+        "evaluations": SCALE.steps,
+        "images_per_second": round(SCALE.samples / seconds, 1),
+        "images_per_second_of_many_batches": round(SCALE.samples / lasting, 1),
+        "ms_per_evaluation": round(1000 * lasting / SCALE.steps, 3),
         "bare_ms_plain": round(1000 * plain, 3),
         "bare_ms_replayed": round(1000 * replayed, 3),
-        "ratio_to_bare_replayed": round(lasting / STEPS / replayed, 3),
+        "ratio_to_bare_replayed": round(lasting / SCALE.steps / replayed, 3),
     }
 
 
-def measure(registry: Registry, quick: bool) -> Facts:
+def measure(registry: Registry) -> Facts:
     peak, rows = peak_flops(), []
-    sizes = (128,) if quick else BATCHES
-    for recipe in ("small", "cifar-edm"):
-        for batch in sizes:
-            for how in ("eager", "compiled", *(("reduce-overhead",) if batch == min(sizes) else ())):
+    for recipe in SCALE.recipes:
+        for batch in SCALE.batches:
+            compiled = ("compiled", *(("reduce-overhead",) if batch == min(SCALE.batches) else ())) if SCALE.compiled else ()
+            for how in ("eager", *compiled):
                 rows.append(told(f"training {recipe} {batch} {how}", partial(measure_training, registry, recipe, batch, how, peak)))
     sampling = told("sampling", lambda: measure_sampling(registry))
-    peers = [row for name in PEERS for batch in sizes if batch < 512 for row in measure_peer(name, batch)]
+    batches = [batch for batch in SCALE.batches if batch < 512] if SCALE.peers else []
+    peers = [row for name in PEERS for batch in batches for row in measure_peer(name, batch)]
     return {"peak_tflops": round(peak / 1e12), "training": rows, "sampling": sampling, "peers": peers, **ratios(rows, sampling, peers)}
 
 
@@ -664,7 +706,8 @@ def told(name: str, work: Callable[[], Facts]) -> Facts:
         traceback.print_exc()
         result = {"failed": f"{name}: {type(error).__name__}: {str(error).splitlines()[0]}"}
     print(f"{name}: {result.get('images_per_second', result.get('failed'))}", file=sys.stderr)
-    torch.cuda.empty_cache()
+    if CUDA:
+        torch.cuda.empty_cache()
     return result
 
 
@@ -685,22 +728,37 @@ def ratios(rows: list[Facts], sampling: Facts, peers: list[Facts]) -> Facts:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    global SCALE
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checks", action="store_true", help="the checks alone")
     parser.add_argument("--quick", action="store_true", help="measure at batch 128 only")
-    options = parser.parse_args()
-    if not torch.cuda.is_available():
+    options = arguments(parser, {})
+    if not CUDA and not options.smoke:
         print("benchmarks/gpu.py needs a CUDA GPU, and torch sees none here.", file=sys.stderr)
         return 2
-    torch.cuda.set_device(DEVICE)
+    if options.smoke:
+        SCALE = SMOKE
+    elif options.quick:
+        SCALE = Scale(batches=(128,))
     registry = Registry.load_all()
-    properties = torch.cuda.get_device_properties(DEVICE)
-    report: Facts = {"device": properties.name, "memory_gb": round(properties.total_memory / 1e9), "torch": torch.__version__}
-    report["checks"] = run_checks(registry)
+    report: Facts = {**device(), "torch": torch.__version__, "checks": run_checks(registry)}
     if not options.checks:
-        report |= measure(registry, options.quick)
-    emit(report)
-    return 0 if all(check["passed"] for check in report["checks"].values()) else 1
+        report |= measure(registry)
+    emit(report, options.smoke)
+    return int(failed(report))
+
+
+def device() -> Facts:
+    if not CUDA:
+        return {"device": "cpu"}
+    torch.cuda.set_device(DEVICE)
+    properties = torch.cuda.get_device_properties(DEVICE)
+    return {"device": properties.name, "memory_gb": round(properties.total_memory / 1e9)}
+
+
+def failed(report: Facts) -> bool:
+    measured = [*report.get("training", []), report.get("sampling", {})]
+    return not all(check.get("passed", True) for check in report["checks"].values()) or any("failed" in one for one in measured)
 
 
 if __name__ == "__main__":

@@ -1,63 +1,37 @@
 """Images per second from the cache, against decoding the same PNG files with Pillow and against what a training step takes.
 
-    python benchmarks/loader.py [--images N] [--rounds N]
+    python benchmarks/loader.py [--images N] [--rounds N] [--smoke]
 
-The loader is the one that training uses, its thread included, and every batch is what the step is given. CPU seconds, one thread of
-torch; the wall clock beside it. The files are made here: smooth fields with a little noise, which compress as photographs do.
+The loader is the one that training uses, its thread included, and every batch is what the step is given. CPU seconds, one
+thread of torch; the wall clock next to it. The files are made here: smooth fields with a little noise, which compress as
+photographs do.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import statistics
 import time
-from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from common import emit
+import torch
+from common import arguments, emit, open_data, seconds, workplace
 from PIL import Image
+from synthetic import write_pictures
 
 H200_IMAGES_PER_SECOND = 10_600
-"""What a fused step of a 35 M network takes at 32 px and batch 128 on an H200, by arithmetic (docs/benchmarks.md)."""
+"""What a fused step of a 35 M network takes at 32 px and batch 128 on an H200, by arithmetic (loader.md)."""
 LEVEL = 20_000
 CASES = {"64 px": (64, 128), "cifar-edm": (32, 512)}
 
 
-def write_pictures(folder: Path, count: int, size: int) -> None:
-    rng = np.random.default_rng(0)
-    for i in range(count):
-        field = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).resize((size, size), Image.Resampling.BICUBIC)
-        picture = np.asarray(field, np.int16) + rng.integers(-6, 7, (size, size, 3))
-        Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(folder / f"{i:05d}.png")
-
-
-def seconds(work: Callable[[], object], images: int, rounds: int) -> tuple[float, float]:
-    """Median CPU and wall seconds per image."""
-    cpu, wall = [], []
-    for _ in range(rounds):
-        start = time.process_time(), time.perf_counter()
-        work()
-        cpu.append((time.process_time() - start[0]) / images)
-        wall.append((time.perf_counter() - start[1]) / images)
-    return statistics.median(cpu), statistics.median(wall)
-
-
 def compare(folder: Path, size: int, batch: int, count: int, rounds: int) -> dict[str, Any]:
-    from difftool.assemble import open_dataset
-    from difftool.config import gather, resolve
     from difftool.data.dataset import batches
-    from difftool.plugin.registry import Registry
 
-    folder.mkdir()
     write_pictures(folder, count, size)
-    registry = Registry.load_all()
-    layers = gather(registry, "image", sets=[f'data.path="{folder}"', f"modality.size={size}"], project=None)
     start = time.perf_counter()
-    _, dataset = open_dataset(resolve("image", layers, registry), registry)
+    dataset = open_data("image", folder, {"modality.size": size})
     building = time.perf_counter() - start
     steps = max(20, 4 * count // batch)
 
@@ -90,19 +64,15 @@ def compare(folder: Path, size: int, batch: int, count: int, rounds: int) -> dic
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
-    with TemporaryDirectory(prefix="difftool-benchmark-") as name:
-        os.environ["DIFFTOOL_CACHE"] = str(Path(name) / "cache")
-        import torch
-
-        torch.set_num_threads(1)
-        cases = {
-            case: compare(Path(name) / str(size), size, batch, options.images, options.rounds) for case, (size, batch) in CASES.items()
-        }
-    emit({"clock": "cpu", "threads": 1, "cases": cases, "ratio": min(case["ratio_to_h200"] for case in cases.values())})
+    options = arguments(parser, {"images": 16, "rounds": 1})
+    torch.set_num_threads(1)
+    with workplace() as folder:
+        cases = {name: compare(folder / str(size), size, batch, options.images, options.rounds) for name, (size, batch) in CASES.items()}
+    ratio = min(case["ratio_to_h200"] for case in cases.values())
+    emit({"clock": "cpu", "threads": 1, "cases": cases, "ratio": ratio}, options.smoke)
 
 
 if __name__ == "__main__":

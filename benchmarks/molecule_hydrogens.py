@@ -1,87 +1,110 @@
-"""Hydrogens put on the true heavy atoms of molecules that a model was not trained on, beside the truth, chance and RDKit.
+"""Hydrogens added to the true heavy atoms of molecules that a model was not trained on, compared with the truth, chance and RDKit.
 
-    python benchmarks/molecule_hydrogens.py RUN FILES [--n 256] [--steps 20] [--sampler NAME] [--level 0]
+    python benchmarks/molecule_hydrogens.py RUN FILES [--n 256] [--steps 20] [--sampler NAME] [--level 0] [--smoke]
 
-RUN is a run or a model file of a stage with the bridge hydrogens; FILES are SDF files with hydrogens and bonds.
+RUN is a run or a model file of a stage with the bridge hydrogens; FILES are SDF files with hydrogens and bonds. --smoke
+needs neither: it trains a small network for two steps.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from common import arguments, draw, emit, load, train, workplace
 from rdkit import Chem
+from synthetic import write_sdf
+from training import UNDISTURBED
 
 from difftool import Description, Item, NoOptions
-from difftool.assemble import load_stage
-from difftool.engine.generate import SampleRequest, generate
-from difftool.plugin.registry import Registry
-from difftool.workflows.model import model_path
 from difftool_molecule.perceive import perceived, smiles, tabulated
 from difftool_molecule.stability import Stability
 from difftool_molecule.valence import hydrogens
 from difftool_molecule.validity import Validity
 
 BOND = 1.09  # angstrom, carbon to hydrogen
+SMOKE = ("CCO", "CC(=O)N", "c1ccccc1", "CCF")
 BLANK = Description((None, 5), "float32", 0)
 
 
 def main() -> None:
-    asked = arguments()
-    parts = Registry.load_all()
-    stage = load_stage(model_path(asked.run), parts, device=asked.device)
-    if asked.sampler:
-        stage = replace(stage, **sampler(asked.sampler, parts))
-    items = stage.modality.scan(asked.files)[: asked.n]
+    options = parsed()
+    with inputs(options) as (run, files):
+        report = measure(run, files, options)
+    emit(report, options.smoke)
+
+
+def measure(run: Path, files: Path, options: argparse.Namespace) -> dict[str, Any]:
+    stage = load(run, options.sampler, options.device)
+    items = stage.modality.scan(files)[: options.n]
     truth = [stage.modality.read(item) for item in items]
     low = [heavy(one) for one in truth]
-    exact = np.mean([len(one) + hydrogens(one) == len(whole) for one, whole in zip(low, truth, strict=True)])
-    print(f"{len(truth)} molecules; hydrogens counted to the atom in {exact:.3f} of them")
-    row("true molecules", truth, truth)
-    row(
-        "at random, on a heavy atom each",
-        [scattered(one, len(whole), k) for k, (one, whole) in enumerate(zip(low, truth, strict=True))],
-        truth,
-    )
-    row("RDKit, told the bonds", [added(told(item), one) for item, one in zip(items, low, strict=True)], truth)
-    row("RDKit, bonds by the tables", [added(tabulated(one), one) for one in low], truth)
     start = time.process_time()
-    made = generate(stage, SampleRequest(len(low), asked.steps, batch=64, low=low, level=asked.level))
-    row("model", [one.example for one in made], truth)
-    print(f"{(time.process_time() - start) / len(low):.3f} CPU seconds for each")
+    made = draw(stage, n=len(low), steps=options.steps, batch=64, low=low, level=options.level)
+    spent = time.process_time() - start
+    chance = [scattered(one, len(whole), k) for k, (one, whole) in enumerate(zip(low, truth, strict=True))]
+    examples = {
+        "true molecules": truth,
+        "at random, each on a heavy atom": chance,
+        "RDKit, with the bonds of the file": [added(of_file(item), one) for item, one in zip(items, low, strict=True)],
+        "RDKit, bonds by the tables": [added(tabulated(one), one) for one in low],
+        "model": made,
+    }
+    exact = np.mean([len(one) + hydrogens(one) == len(whole) for one, whole in zip(low, truth, strict=True)])
+    return {
+        "molecules": len(truth),
+        "hydrogens_counted_to_the_atom": round(float(exact), 3),
+        "rows": {name: row(some, truth) for name, some in examples.items()},
+        "cpu_seconds_each": round(spent / len(low), 3),
+    }
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run")
-    parser.add_argument("files", type=Path)
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", nargs="?", type=Path)
+    parser.add_argument("files", nargs="?", type=Path)
     parser.add_argument("--n", type=int, default=256)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--sampler", default="")
     parser.add_argument("--level", type=float, default=0.0)
     parser.add_argument("--device", default="cpu")
-    return parser.parse_args()
+    options = arguments(parser, {"n": 4, "steps": 2})
+    if not options.smoke and not options.files:
+        parser.error("name a run and SDF files, or take --smoke")
+    return options
 
 
-def sampler(name: str, parts: Registry) -> dict:
-    """Another sampler, with its own settings as they are by default."""
-    spec = parts.get("sampler", name)
-    return {"sampler": parts.load(spec), "knobs": parts.options(spec)().model_dump()}
+@contextmanager
+def inputs(options: argparse.Namespace) -> Iterator[tuple[Path, Path]]:
+    """The run and the files of the command line; with --smoke ones that are made here."""
+    if options.files:
+        yield options.run, options.files
+        return
+    with workplace() as folder:
+        files = folder / "data" / "molecules.sdf"
+        write_sdf(files, SMOKE)
+        small = {"bridge.use": "hydrogens", "backbone.use": "egnn", "backbone.layers": 1, "backbone.features": 16}
+        settings = {**UNDISTURBED, **small, "train.steps": 2, "train.batch": 2}
+        for _ in train("molecule", files, folder / "run", settings)[0]:
+            pass
+        yield folder / "run", files
 
 
-def row(name: str, examples: Sequence[np.ndarray], truth: Sequence[np.ndarray]) -> None:
+def row(examples: Sequence[np.ndarray], truth: Sequence[np.ndarray]) -> dict[str, float]:
+    """The shares that the metrics find, and how many have the constitution of the true molecule."""
     stability, validity = (metric(NoOptions(), BLANK).measure(examples, []) for metric in (Stability, Validity))
-    alike = np.mean([named(one) == named(other) != "" for one, other in zip(examples, truth, strict=True)])
-    shown = [*stability.values(), validity["validity"], alike]
-    print(f"| {name} | " + " | ".join(f"{value:.3f}" for value in shown) + " |", flush=True)
+    same = np.mean([named(one) == named(other) != "" for one, other in zip(examples, truth, strict=True)])
+    shares = {**stability, "validity": validity["validity"], "same_constitution": float(same)}
+    return {name: round(float(value), 3) for name, value in shares.items()}
 
 
 def named(raw: np.ndarray) -> str:
-    """The constitution; none of what is no molecule."""
+    """The constitution as SMILES; empty where the bonds make no molecule."""
     mol = perceived(raw)
     return "" if mol is None else smiles(mol)
 
@@ -91,20 +114,20 @@ def heavy(raw: np.ndarray) -> np.ndarray:
 
 
 def scattered(low: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """The hydrogens that are missing, each a bond away from any heavy atom in any direction."""
+    """Add the missing hydrogens, each a bond's length away from a random heavy atom in a random direction."""
     rng, count = np.random.default_rng(seed), n - len(low)
-    way = rng.normal(size=(count, 3))
-    places = low[rng.integers(len(low), size=count), :3] + BOND * way / np.linalg.norm(way, axis=1, keepdims=True)
+    direction = rng.normal(size=(count, 3))
+    places = low[rng.integers(len(low), size=count), :3] + BOND * direction / np.linalg.norm(direction, axis=1, keepdims=True)
     return np.concatenate((low, np.c_[places, np.ones(count), np.zeros(count)])).astype(np.float32)
 
 
-def told(item: Item) -> Chem.Mol:
-    """The molecule of a file, its bonds as the file has them."""
+def of_file(item: Item) -> Chem.Mol:
+    """The molecule of a file, with the bonds of the file."""
     return Chem.RemoveHs(Chem.SDMolSupplier(str(item.path), removeHs=False)[item.part])
 
 
 def added(mol: Chem.Mol | None, raw: np.ndarray) -> np.ndarray:
-    """The heavy atoms ``raw`` with hydrogens where RDKit puts them; as they are, where the bonds were none that can be."""
+    """The heavy atoms ``raw`` with hydrogens where RDKit puts them; unchanged where ``mol`` could not be perceived."""
     if mol is None:
         return raw
     if not mol.GetNumConformers():

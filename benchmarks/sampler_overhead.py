@@ -1,32 +1,24 @@
-"""Sampling time against (evaluations of the network x one bare forward), for every sampler; and the time spent outside the network.
+"""Sampling time against (evaluations of the network x one bare forward), for every sampler; and the time outside the network.
 
-    python benchmarks/sampler_overhead.py [--sampler NAME] [--batch N] [--steps N] [--rounds N]
+    python benchmarks/sampler_overhead.py [--sampler NAME] [--batch N] [--steps N] [--rounds N] [--smoke]
 
-What is timed is the whole of ``generate``, from drawing conditions and noise to finished examples in bytes, on the untrained network of
-the image recipe ``tiny``. CPU seconds, one thread; forwards and samplings take turns, and the least of each is used, which a neighbour's
-load moves the least. The time outside is measured in the same run with a network that does nothing, since the difference of two large
-numbers would be noise.
+What is timed is the whole of sampling, from drawing conditions and noise to finished examples in bytes, with the untrained
+network of the image recipe ``tiny``. CPU seconds, one thread; forwards and samplings take turns, and the least of each is
+used, which other work on the machine affects the least. The time outside is measured in the same run with a network that
+does nothing, since the difference of two large numbers would be noise.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
 from typing import Any
 
 import torch
-from common import emit
+from common import Work, arguments, draw, emit, fresh
 from torch import Tensor
 
-from difftool.assemble import build_stage
-from difftool.config import gather, resolve
-from difftool.description import Condition, Description
-from difftool.engine.device import keep_big_blocks
-from difftool.engine.generate import SampleRequest, generate
-from difftool.nn.backbone import Backbone
-from difftool.plugin.registry import Registry
-from difftool.stage import Stage
+from difftool import Backbone, Condition, Description
 
 LEVEL_RATIO, LEVEL_MS = 1.03, 0.25
 SHAPE = (3, 32, 32)
@@ -39,59 +31,55 @@ class Nothing(Backbone):
         return x
 
 
-def make_stage(registry: Registry, sampler: str) -> Stage:
+def make_stage(sampler: str) -> Any:
     label = Condition("class", "label", names=("a", "b"), counts=(1, 1))
-    sets = [
-        f'sampler.use="{sampler}"',
-        "modality.size=32",
-        'modality.channels="rgb"',
-        'train.precision="fp32"',
-        'conditions.class.use="label"',
-    ]
-    config = resolve("image", gather(registry, "image", "tiny", sets=sets, project=None), registry)
+    settings = {
+        "sampler.use": sampler,
+        "modality.size": SHAPE[-1],
+        "modality.channels": "rgb",
+        "train.precision": "fp32",
+        "conditions.class.use": "label",
+    }
     description = Description(SHAPE, "uint8", 2, {"class": label}, {"channels": "rgb"})
-    return build_stage(config, registry, description, torch.device("cpu"))
+    return fresh("image", settings, description, "tiny")
 
 
-def evaluations(stage: Stage, request: SampleRequest) -> int:
+def evaluations(stage: Any, request: dict[str, int]) -> int:
     count = [0]
     handle = stage.denoiser.register_forward_hook(lambda *_: count.__setitem__(0, count[0] + 1))
-    for _ in generate(stage, request):
-        pass
+    draw(stage, **request)
     handle.remove()
     return count[0]
 
 
-def seconds(work: Callable[[], object]) -> float:
+def seconds(work: Work) -> float:
     start = time.process_time()
     work()
     return time.process_time() - start
 
 
-def turns(stage: Stage, request: SampleRequest, count: int, rounds: int) -> tuple[float, float]:
+def turns(stage: Any, request: dict[str, int], count: int, rounds: int) -> tuple[float, float]:
     """CPU seconds of one sampling and of as many bare forwards: the least over rounds of each, taken in turn."""
     stage.denoiser.eval()
-    x, sigma, cond = torch.randn(request.n, *SHAPE), torch.ones(request.n), {"class": torch.zeros(request.n, dtype=torch.int64)}
+    n = request["n"]
+    x, sigma, cond = torch.randn(n, *SHAPE), torch.ones(n), {"class": torch.zeros(n, dtype=torch.int64)}
 
     def forwards() -> None:
         with torch.inference_mode():
+            signals = stage.denoiser.signals(cond)
             for _ in range(count):
-                stage.denoiser(x, sigma, cond, None)
-
-    def sampling() -> None:
-        for _ in generate(stage, request):
-            pass
+                stage.denoiser(x, sigma, signals, None)
 
     sampled, bare = [], []
     for _ in range(rounds):
         bare.append(seconds(forwards))
-        sampled.append(seconds(sampling))
+        sampled.append(seconds(lambda: draw(stage, **request)))
     return min(sampled), min(bare)
 
 
-def measure(registry: Registry, sampler: str, batch: int, steps: int, rounds: int) -> dict[str, Any]:
-    stage = make_stage(registry, sampler)
-    request = SampleRequest(n=batch, steps=steps, batch=batch)
+def measure(sampler: str, batch: int, steps: int, rounds: int) -> dict[str, Any]:
+    stage = make_stage(sampler)
+    request = {"n": batch, "steps": steps, "batch": batch}
     count = evaluations(stage, request)
     sampled, bare = turns(stage, request, count, rounds)
     stage.denoiser.backbone = Nothing()
@@ -108,18 +96,22 @@ def measure(registry: Registry, sampler: str, batch: int, steps: int, rounds: in
     }
 
 
+def sampler_names() -> list[str]:
+    from difftool.plugin.registry import Registry
+
+    return Registry.load_all().names("sampler")
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sampler", default="all")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
+    options = arguments(parser, {"batch": 1, "steps": 2, "rounds": 1})
     torch.set_num_threads(1)
-    keep_big_blocks()
-    registry = Registry.load_all()
-    names = registry.names("sampler") if options.sampler == "all" else [options.sampler]
-    samplers = {name: measure(registry, name, options.batch, options.steps, options.rounds) for name in names}
+    names = sampler_names() if options.sampler == "all" else [options.sampler]
+    samplers = {name: measure(name, options.batch, options.steps, options.rounds) for name in names}
     emit(
         {
             "clock": "cpu",
@@ -130,7 +122,8 @@ def main() -> None:
             "samplers": samplers,
             "level": {"ratio": LEVEL_RATIO, "outside_ms_per_evaluation": LEVEL_MS},
             "ratio": max(one["ratio"] for one in samplers.values()),
-        }
+        },
+        options.smoke,
     )
 
 

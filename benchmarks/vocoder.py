@@ -1,11 +1,12 @@
 """Sound from mel bands: the vocoder of the cascade audio/vocoder against DiffWave's published network, at equal bands.
 
-    python benchmarks/vocoder.py [--steps 5] [--seconds 1] [--rounds 3]
+    python benchmarks/vocoder.py [--steps 5] [--seconds 1] [--rounds 3] [--smoke]
 
-Both make clips at 22,050 samples a second from 80 bands (window 1024, hop 256), one at a time, on one thread. DiffWave (Kong et al. 2021,
-arXiv:2009.09761: 30 layers of 64 channels, spectrogram upsampled by two transposed convolutions) is written anew from the paper, the
-network being this package's own `diffwave`, and takes its 6 steps of the fast schedule and its 50 of the full one. Our side is the whole
-of sampling: bands of the given sound, noise, solver, division by the spectrum and its undoing.
+Both make clips at 22,050 samples a second from 80 bands (window 1024, hop 256), one at a time, on one thread. DiffWave
+(Kong et al. 2021, arXiv:2009.09761: 30 layers of 64 channels, spectrogram upsampled by two transposed convolutions) is
+written anew from the paper, its network being the `diffwave` of difftool-audio, and takes its 6 steps of the fast schedule
+and its 50 of the full one. Our side is the whole of sampling: bands of the given sound, noise, solver, division by the
+spectrum and its inverse.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import Side, Work, emit, in_turn
+from common import Side, Work, arguments, draw, emit, fresh_cascade, in_turn, parameters
 from torch import nn
 
 RATE, MELS, HOP, WINDOW = 22_050, 80, 256, 1024
@@ -24,25 +25,22 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def ours(precision: str, seconds: float, steps: int) -> tuple[Work, dict[str, Any]]:
-    from difftool.assemble import build_stage
-    from difftool.config import config_from_dict
-    from difftool.description import Condition, Description
-    from difftool.engine.generate import SampleRequest, generate
-    from difftool.plugin.registry import Registry
-    from difftool.workflows.cascade import cascade_path, stages_of
-
-    parts = Registry.load_all()
-    tables = next(s for s in stages_of(cascade_path("audio/vocoder", parts), parts) if s.name == "sound").config.to_dict()
-    tables["modality"] |= {"rate": RATE, "seconds": seconds}
-    tables["bridge"] |= BRIDGE
-    tables["train"]["precision"] = precision
-    own = {"low": Condition("low", "channels", width=MELS), "low_level": Condition("low_level", "number", mean=0.05, std=0.03, high=0.1)}
     n = round(RATE * seconds)
-    description = Description((1, n), "int16", 2, own, {"rate": RATE, "totals": [n] * 101}, measured={"scale": 5.0})
-    stage = build_stage(config_from_dict(tables, "the benchmark", parts), parts, description, torch.device("cpu"))
+
+    def change(name: str, tables: dict[str, Any]) -> Any:
+        from difftool import Description
+
+        if name != "sound":
+            return None
+        tables["modality"] |= {"rate": RATE, "seconds": seconds}
+        tables["bridge"] |= BRIDGE
+        tables["train"]["precision"] = precision
+        extra = {"rate": RATE, "totals": [n] * 101}
+        return Description((1, n), "int16", 2, {}, extra, measured={"scale": 5.0})
+
+    (stage,) = fresh_cascade("audio/vocoder", change)
     low = [np.random.default_rng(0).integers(-3000, 3000, (1, n)).astype(np.int16)]
-    work = lambda: list(generate(stage, SampleRequest(n=1, steps=steps, low=low, tile=(65536,))))  # noqa: E731
-    return work, {"parameters": parameters(stage.denoiser), "steps": steps}
+    return lambda: draw(stage, n=1, steps=steps, low=low, tile=(65536,)), {"parameters": parameters(stage), "steps": steps}
 
 
 class Published(nn.Module):
@@ -57,7 +55,7 @@ class Published(nn.Module):
         self.network = DiffWave(DiffWaveOptions(), Interface((1, None), channels=MELS))
         self.upsamplers = nn.ModuleList(nn.ConvTranspose2d(1, 1, (3, 32), (1, 16), (1, 8)) for _ in range(2))
 
-    def beside(self, spectrogram: torch.Tensor) -> torch.Tensor:
+    def channels(self, spectrogram: torch.Tensor) -> torch.Tensor:
         x = spectrogram.unsqueeze(1)
         for upsampler in self.upsamplers:
             x = nn.functional.leaky_relu(upsampler(x), 0.4)
@@ -74,23 +72,19 @@ def published(precision: str, seconds: float, steps: int) -> tuple[Work, dict[st
     @torch.inference_mode()
     def work() -> torch.Tensor:
         with torch.autocast("cpu", PRECISIONS[precision], enabled=precision != "fp32"):
-            beside = model.beside(spectrogram)
-            x = torch.randn(1, 1, beside.shape[2])
+            channels = model.channels(spectrogram)
+            x = torch.randn(1, 1, channels.shape[2])
             for step in range(steps):
-                eps = model.network(x, torch.full((1,), 1 - step / steps), Signals(channels=beside))
+                eps = model.network(x, torch.full((1,), 1 - step / steps), Signals(channels=channels))
                 x = 0.99 * x - 0.1 * eps + 0.01 * torch.randn_like(x)  # the arithmetic of a step, with some coefficients
         return x
 
-    return work, {"parameters": parameters(model), "steps": steps}
+    return work, {"parameters": sum(p.numel() for p in model.parameters()), "steps": steps}
 
 
-def parameters(model: nn.Module) -> int:
-    return sum(p.numel() for p in model.parameters())
-
-
-def compare(precision: str, seconds: float, steps: int, rounds: int) -> dict[str, Any]:
+def compare(precision: str, seconds: float, steps: int, theirs: list[int], rounds: int) -> dict[str, Any]:
     sides = [Side("difftool", ours, (precision, seconds, steps))]
-    sides += [Side(f"DiffWave, {n} steps", published, (precision, seconds, n)) for n in (6, 50)]
+    sides += [Side(f"DiffWave, {n} steps", published, (precision, seconds, n)) for n in theirs]
     results = in_turn(sides, rounds, warm=1)
     mine = results["difftool"].median
     rows = {
@@ -101,12 +95,17 @@ def compare(precision: str, seconds: float, steps: int, rounds: int) -> dict[str
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--peer-steps", type=int, nargs="+", default=[6, 50])
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
-    emit({"runs": [compare(precision, options.seconds, options.steps, options.rounds) for precision in PRECISIONS]})
+    parser.add_argument("--precision", choices=[*PRECISIONS, "all"], default="all")
+    smoke = {"steps": 1, "peer_steps": [1], "seconds": 0.1, "rounds": 1, "precision": "fp32"}
+    options = arguments(parser, smoke)
+    precisions = list(PRECISIONS) if options.precision == "all" else [options.precision]
+    runs = [compare(how, options.seconds, options.steps, options.peer_steps, options.rounds) for how in precisions]
+    emit({"runs": runs}, options.smoke)
 
 
 if __name__ == "__main__":

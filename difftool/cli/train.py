@@ -41,8 +41,7 @@ class Train(Sectioned):
         modality = named_modality(args)
         config = _usual(parts, modality, args)
         taken = {name.lstrip("-") for param in self.params for name in param.opts}
-        from ..optimizers.options import OptimizerOptions
-        from ..settings import TrainOptions
+        from ..settings import OptimizerOptions, TrainOptions
 
         engine = flags_of(TrainOptions, "train", "Training", values=_values(config, "train"), taken=taken)
         for flag in engine:

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from difftool.optimizers.muon import muon, orthogonal
-from difftool.optimizers.optimizer import learning_rate
-from difftool.optimizers.options import AdamwOptions, MuonOptions, OptimizerOptions
+from difftool.engine.muon import orthogonal
+from difftool.engine.optimizer import learning_rate, make_optimizer
+from difftool.settings import OptimizerOptions
 
 
 def test_warm_up_then_cosine_to_zero():
@@ -35,7 +35,7 @@ def test_an_inverse_square_root_without_its_start_is_refused():
 @pytest.mark.parametrize("betas", [(0.9, 1.0), (-0.1, 0.9)])
 def test_betas_out_of_range_are_a_fault_of_the_config(betas):
     with pytest.raises(ValueError, match="betas"):
-        AdamwOptions(betas=betas)
+        OptimizerOptions(betas=betas)
 
 
 # --- Muon ------------------------------------------------------------------------------------------------------------
@@ -60,7 +60,7 @@ def test_updates_of_matrices_are_nearly_orthogonal(shape, precision):
 
 def test_muon_takes_the_matrices_and_adamw_the_rest():
     model = small_model()
-    optimizer = muon(model, MuonOptions())
+    optimizer = make_optimizer(model, OptimizerOptions(method="muon"))
     model(torch.arange(5)).square().sum().backward()
     optimizer.step()
     kept = {name: set(optimizer.state[p]) for name, p in model.named_parameters()}
@@ -74,7 +74,7 @@ def test_a_step_of_muon_is_as_large_as_one_of_adamw_and_does_not_see_the_scale_o
         model = small_model()
         before = model[1].weight.detach().clone()
         (scale * model(torch.arange(5)).square().sum()).backward()
-        muon(model, MuonOptions(lr=1e-2)).step()
+        make_optimizer(model, OptimizerOptions(method="muon", lr=1e-2)).step()
         steps.append(model[1].weight.detach() - before)
     torch.testing.assert_close(*steps, rtol=1e-3, atol=1e-5)
     assert 0.1e-2 < steps[0].square().mean().sqrt() < 0.3e-2
@@ -82,7 +82,7 @@ def test_a_step_of_muon_is_as_large_as_one_of_adamw_and_does_not_see_the_scale_o
 
 def test_muon_follows_the_learning_rate_and_decays_matrices_only():
     model = small_model()
-    optimizer = muon(model, MuonOptions(lr=1.0, weight_decay=0.5))
+    optimizer = make_optimizer(model, OptimizerOptions(method="muon", lr=1.0, weight_decay=0.5))
     for group in optimizer.param_groups:
         group["lr"] = 0.1
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
@@ -96,7 +96,7 @@ def test_muon_follows_the_learning_rate_and_decays_matrices_only():
 def test_muon_finds_the_least_squares_solution():
     torch.manual_seed(0)
     model, x, target = nn.Linear(6, 4, bias=False), torch.randn(50, 6), torch.randn(6, 4)
-    optimizer = muon(model, MuonOptions())
+    optimizer = make_optimizer(model, OptimizerOptions(method="muon"))
     for i in range(300):
         for group in optimizer.param_groups:
             group["lr"] = 0.1 * (1 - i / 300)

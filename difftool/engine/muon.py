@@ -9,9 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .optimizer import decay_groups
-from .options import MuonOptions
-
 QUINTIC = (3.4445, -4.7750, 2.0315)
 """Jordan et al.'s coefficients: they bring singular values near 1 in few steps, rather than to it in many."""
 
@@ -93,20 +90,6 @@ def matrices_of(model: nn.Module) -> list[nn.Parameter]:
     """The weights that are matrices between features: of linear layers and convolutions."""
     found: dict[int, nn.Parameter] = {id(m.weight): m.weight for m in model.modules() if isinstance(m, MATRICES)}  # type: ignore[misc]
     return [p for p in found.values() if p.requires_grad]
-
-
-def muon(module: nn.Module, options: MuonOptions, precision: torch.dtype = torch.float32) -> torch.optim.Optimizer:
-    """Muon on the module's matrices; AdamW alone where there are none.
-
-    Args:
-        precision: what the orthogonalisation computes in.
-    """
-    matrices = matrices_of(module)
-    others = decay_groups(module, options.weight_decay, without=matrices)
-    if not matrices:
-        return torch.optim.AdamW(others, lr=options.lr, betas=options.betas, eps=options.eps, fused=True)
-    groups = [{"params": matrices, "weight_decay": options.weight_decay, "matrices": True}, *others]
-    return Muon(groups, options.lr, options.momentum, options.betas, options.eps, precision)
 
 
 def _by_shape(parameters: Iterable[nn.Parameter]) -> Iterable[list[nn.Parameter]]:

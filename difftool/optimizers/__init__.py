@@ -1,1 +1,0 @@
-"""Optimizers: how parameters follow their gradients."""

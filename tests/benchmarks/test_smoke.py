@@ -1,0 +1,39 @@
+"""Every benchmark still runs: what nobody runs breaks unseen when the code that it measures changes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+MODULES = sorted(FOLDER.glob("*.py"))
+SCRIPTS = [path for path in MODULES if 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")]
+HELPERS = [path for path in MODULES if path not in SCRIPTS]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_it_runs(script, tmp_path):
+    """In a folder of its own, in which it leaves nothing; its report is JSON that nobody takes for a measurement."""
+    work = tmp_path / "work"
+    work.mkdir()
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(script), "--smoke"]
+    done = subprocess.run(command, cwd=work, env=env, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    assert report["smoke"] is True
+    assert not list(work.iterdir())
+
+
+@pytest.mark.parametrize("helper", HELPERS, ids=lambda path: path.stem)
+def test_a_module_that_is_not_a_script_is_used_by_one(helper):
+    used = re.compile(rf"^(from|import) {helper.stem}\b", re.MULTILINE)
+    assert any(used.search(script.read_text(encoding="utf-8")) for script in SCRIPTS)
