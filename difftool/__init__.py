@@ -31,6 +31,7 @@ _HOME = {
     "Interface": "nn.backbone",
     "Item": "modality",
     "Metric": "metric",
+    "MetricSpec": "plugin.spec",
     "ModalitySpec": "plugin.spec",
     "Modality": "modality",
     "ModelFileError": "errors",
@@ -39,6 +40,7 @@ _HOME = {
     "NormActivation": "nn.norm",
     "Objective": "objective",
     "Options": "options",
+    "OptimizerOptions": "optimizers.options",
     "PluginError": "errors",
     "Preconditioning": "process.process",
     "ProcessSpec": "plugin.spec",
@@ -62,6 +64,7 @@ _HOME = {
     "creating": "files",
     "data_root": "data.findings",
     "evenly": "data.findings",
+    "decay_groups": "optimizers.optimizer",
     "expand_as": "shapes",
     "find_columns": "data.findings",
     "find_duplicates": "data.findings",
@@ -145,9 +148,12 @@ if TYPE_CHECKING:
     from .nn.options import UNetOptions as UNetOptions
     from .nn.unet import UNet as UNet
     from .objective import Objective as Objective
+    from .optimizers.optimizer import decay_groups as decay_groups
+    from .optimizers.options import OptimizerOptions as OptimizerOptions
     from .options import NoOptions as NoOptions
     from .options import Options as Options
     from .plugin.hookspecs import hookimpl as hookimpl
+    from .plugin.spec import MetricSpec as MetricSpec
     from .plugin.spec import ModalitySpec as ModalitySpec
     from .plugin.spec import ProcessSpec as ProcessSpec
     from .plugin.spec import RecipeSpec as RecipeSpec

@@ -35,6 +35,8 @@ from .metric import Metric
 from .modality import Item, Modality
 from .nn.backbone import Backbone, Interface
 from .objective import Objective
+from .optimizers.optimizer import OptimizerFactory
+from .optimizers.options import OptimizerOptions
 from .plugin.registry import Registry
 from .process.process import Process, Schedule
 from .representation import Representation
@@ -58,6 +60,12 @@ def make_representation(config: Config, registry: Registry, description: Descrip
 
 def make_schedule(config: Config, registry: Registry) -> Schedule:
     return _build(registry, "schedule", config.schedule)
+
+
+def make_optimizer(config: Config, registry: Registry) -> OptimizerFactory:
+    part = config.optimizer
+    assert isinstance(part.options, OptimizerOptions)  # the registry holds every optimizer's options to it
+    return OptimizerFactory(registry.load(registry.get("optimizer", part.use)), part.options)
 
 
 def make_bridge(
@@ -245,9 +253,11 @@ def build_stage(
     denoiser.precision = choose_precision(config.train.precision, device)
     sampler: Sampler = registry.load(registry.get("sampler", config.sampler.use))
     objective: Objective = _build(registry, "objective", config.objective)
+    optimizer = make_optimizer(config, registry)
     knobs = config.sampler.options.model_dump()
-    settings = Settings(config.train, config.optimizer, config.ema, config.guidance, config.sample)
-    return Stage(modality, representation, process, denoiser, objective, sampler, knobs, description, config.to_dict(), settings, bridge)
+    settings = Settings(config.train, config.ema, config.guidance, config.sample)
+    about = config.to_dict()
+    return Stage(modality, representation, process, denoiser, objective, optimizer, sampler, knobs, description, about, settings, bridge)
 
 
 def build_process(config: Config, registry: Registry) -> Process:

@@ -16,11 +16,14 @@ class Options(BaseModel):
     A field that was called otherwise in an earlier version says so: ``renamed = {"old": "new"}``. The old key is accepted
     for one version, wherever it was written, and a user who wrote it is given the new name.
 
+    A key that an earlier version took and that no longer means anything stands in ``obsolete``: it is left out for one version.
+
     A module that declares options must import neither torch nor numpy: it is loaded to print help and to check a config.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
     renamed: ClassVar[Mapping[str, str]] = {}
+    obsolete: ClassVar[tuple[str, ...]] = ()
 
 
 class NoOptions(Options):

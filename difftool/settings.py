@@ -1,4 +1,4 @@
-"""Settings of the engine: the config tables ``data``, ``train``, ``optimizer``, ``ema``, ``guidance`` and ``sample``."""
+"""Settings of the engine: the config tables ``data``, ``train``, ``ema``, ``guidance`` and ``sample``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from .options import Options
-
-Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 def _tile(value: Any) -> Any:
@@ -76,32 +74,6 @@ class TrainOptions(Options):
         return self
 
 
-class OptimizerOptions(Options):
-    """AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101) or Muon (Jordan et al. 2024), and the learning-rate schedule."""
-
-    method: Literal["adamw", "muon"] = Field(
-        "adamw",
-        description="adamw; or muon, which learns the same in fewer steps that cost a little more: its updates of matrices are orthogonal, "
-        "and what is no matrix is left to adamw",
-    )
-    lr: PositiveFloat = Field(2e-4, description="learning rate after warm-up")
-    betas: tuple[Decay, Decay] = Field((0.9, 0.999), description="decay of adamw's first and second moments")
-    momentum: Decay = Field(0.95, description="decay of muon's average of gradients")
-    eps: PositiveFloat = Field(1e-8, description="added to the root of the second moment")
-    weight_decay: NonNegativeFloat = Field(0.0, description="decoupled weight decay of matrices and kernels")
-    warmup: NonNegativeInt = Field(0, description="examples over which the learning rate rises linearly")
-    decay: Literal["constant", "cosine", "linear", "inverse-sqrt"] = Field("constant", description="what follows the warm-up")
-    decay_start: NonNegativeInt = Field(0, description="examples before an inverse-sqrt decay begins")
-
-    @model_validator(mode="after")
-    def _begun(self) -> OptimizerOptions:
-        if self.decay == "inverse-sqrt" and not self.decay_start:
-            raise ValueError(
-                "decay = inverse-sqrt needs decay_start, the examples after which the rate falls as 1 / sqrt(seen / decay_start)"
-            )
-        return self
-
-
 class EmaOptions(Options):
     """Averages of the weights, several at once. Samples use the first one named unless told otherwise."""
 
@@ -163,7 +135,6 @@ class Settings:
     """What a stage is trained and sampled with, validated: the tables of its configuration that name no part."""
 
     train: TrainOptions
-    optimizer: OptimizerOptions
     ema: EmaOptions
     guidance: GuidanceOptions
     sample: SampleOptions

@@ -13,6 +13,7 @@ from .description import Description
 from .expert import Expert, Turn, unlearnt
 from .modality import Modality
 from .objective import Objective
+from .optimizers.optimizer import OptimizerFactory
 from .process.process import Process
 from .representation import Representation
 from .samplers.step import Sampler
@@ -36,6 +37,7 @@ class Stage:
     process: Process
     denoiser: Denoiser
     objective: Objective
+    optimizer: OptimizerFactory
     sampler: Sampler
     knobs: Mapping[str, Any]
     description: Description

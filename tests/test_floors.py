@@ -14,7 +14,7 @@ CORE = ROOT / "difftool"
 
 FLOORS = {
     "batch": 0, "shapes": 0, "rng": 0, "options": 0, "settings": 0, "errors": 0, "files": 0, "plain": 0, "__init__": 0,
-    "process": 1, "samplers": 1, "space": 1, "nn": 1, "plugin": 1,
+    "process": 1, "samplers": 1, "space": 1, "nn": 1, "plugin": 1, "optimizers": 1,
     "denoiser": 2, "conditioner": 2, "conditioners": 2, "guidance": 2, "representation": 2, "modality": 2, "metric": 2, "metrics": 2,
     "description": 2, "bridge": 2, "bridges": 2, "tiles": 2, "expert": 2, "context": 2,
     "stage": 3, "objective": 3,
@@ -23,7 +23,7 @@ FLOORS = {
     "workflows": 6, "testing": 6,
     "cli": 7, "__main__": 7,
 }  # fmt: skip
-STRANGERS = [{"process"}, {"samplers"}, {"space"}, {"nn"}, {"plugin"}]
+STRANGERS = [{"process"}, {"samplers"}, {"space"}, {"nn"}, {"plugin"}, {"optimizers"}]
 MODALITY_WORDS = re.compile(r"\b(image|picture|photo|audio|sound|video|molecule|spectrogram|waveform|pixel)s?\b", re.I)
 
 

@@ -10,7 +10,7 @@ from difftool.errors import PluginError, UsageError
 from difftool.plugin.discovery import Plugin, unmet
 from difftool.plugin.kinds import KINDS
 from difftool.plugin.registry import Registry
-from difftool.plugin.spec import ModalitySpec, RecipeSpec, Spec
+from difftool.plugin.spec import MetricSpec, ModalitySpec, RecipeSpec, Spec
 
 SDE = Spec("sde", "a solver", "math:pi")
 
@@ -44,6 +44,13 @@ def test_get(registry):
     assert registry.get("modality", "ecg") is ECG
     assert registry.provider(ECG).package == "difftool-ecg 1.2"
     assert registry.names("modality") == ["ecg", "tide"]
+
+
+def test_a_metric_may_name_modalities_of_other_packages(registry):
+    ecg, every = MetricSpec("slope", "", "math:pi", modalities=("ecg",)), MetricSpec("size", "", "math:pi", modalities=("*",))
+    registry.add(plugin("more"), lambda: hooks(metrics=[ecg, every, Spec("alone", "", "math:pi")]))
+    assert registry.metrics("ecg") == ["size", "slope"]
+    assert registry.metrics("tide") == ["size"]
 
 
 def test_unknown(registry):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .. import __version__
+
+if TYPE_CHECKING:
+    from ..plugin.discovery import EntryPoint
 
 # Command -> the module and attribute it lives in, and the line that the list of commands shows.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -33,26 +36,38 @@ class Lazy(click.Group):
     """A group whose commands are imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*COMMANDS, *_from_plugins()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            from .plugin_commands import load_command
+
+            point = _from_plugins().get(cmd_name)
+            return load_command(point) if point else None
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         return getattr(import_module(f".{module}", __name__), attribute)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        if name not in COMMANDS and not name.startswith("-"):
+        if name not in COMMANDS and not name.startswith("-") and name not in _from_plugins():
             from difflib import get_close_matches
 
-            close = get_close_matches(name, COMMANDS, n=1)
+            close = get_close_matches(name, self.list_commands(ctx), n=1)
             raise click.UsageError(f"There is no command {name!r}." + (f" Did you mean {close[0]!r}?" if close else ""), ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+        if found := _from_plugins():
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl([(name, point.summary()) for name, point in found.items()])
+
+
+def _from_plugins() -> Mapping[str, EntryPoint]:
+    from .plugin_commands import plugin_commands
+
+    return plugin_commands(tuple(COMMANDS))
 
 
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, invoke_without_command=False)

@@ -34,7 +34,7 @@ class Evaluate(Sectioned):
         parts, name = registry(ctx), peeked_modality(args)
         taken = {flag.lstrip("-") for param in self.params for flag in param.opts}
         made = wish_flags(ctx, name, taken)
-        for metric in parts.modality(name).metrics if name in parts.names("modality") else ():
+        for metric in parts.metrics(name) if name in parts.names("modality") else ():
             model = parts.options(parts.get("metric", metric))
             made += flags_of(model, metric_table(metric), f"{metric.capitalize()} (a metric)", taken=taken, prefix=metric)
         return made

@@ -41,7 +41,8 @@ class Train(Sectioned):
         modality = named_modality(args)
         config = _usual(parts, modality, args)
         taken = {name.lstrip("-") for param in self.params for name in param.opts}
-        from ..settings import OptimizerOptions, TrainOptions
+        from ..optimizers.options import OptimizerOptions
+        from ..settings import TrainOptions
 
         engine = flags_of(TrainOptions, "train", "Training", values=_values(config, "train"), taken=taken)
         for flag in engine:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ..options import NoOptions, Options
 from ..plugin.kinds import KINDS, NONE, Kind
-from ..settings import DataOptions, EmaOptions, GuidanceOptions, OptimizerOptions, SampleOptions, TrainOptions
+from ..settings import DataOptions, EmaOptions, GuidanceOptions, SampleOptions, TrainOptions
 
 PARTS: dict[str, Kind] = {kind.table: kind for kind in KINDS.values() if kind.table}
 """The tables that name one part. One whose default depends on another's choice stands after it."""
@@ -21,7 +21,6 @@ SEVERAL: dict[str, Kind] = {kind.tables: kind for kind in KINDS.values() if kind
 ENGINE: dict[str, type[Options]] = {
     "data": DataOptions,
     "train": TrainOptions,
-    "optimizer": OptimizerOptions,
     "ema": EmaOptions,
     "guidance": GuidanceOptions,
     "sample": SampleOptions,
@@ -74,12 +73,12 @@ class Config:
     weighting: Part
     schedule: Part
     objective: Part
+    optimizer: Part
     sampler: Part
     bridge: Part = field(default_factory=lambda: Part(NONE))
     conditions: Mapping[str, Part] = field(default_factory=dict)
     data: DataOptions = field(default_factory=DataOptions)
     train: TrainOptions = field(default_factory=TrainOptions)
-    optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
     ema: EmaOptions = field(default_factory=EmaOptions)
     guidance: GuidanceOptions = field(default_factory=GuidanceOptions)
     sample: SampleOptions = field(default_factory=SampleOptions)

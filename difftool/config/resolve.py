@@ -8,8 +8,8 @@ weighting or schedule belongs in the same way to its process, and a representati
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -17,6 +17,7 @@ from ..errors import ConfigError, UsageError
 from ..options import NoOptions, Options
 from ..plugin.kinds import AUTO, NONE, Kind
 from ..plugin.registry import Registry
+from ..plugin.spec import load_object
 from .config import ENGINE, PARTS, SEVERAL, TABLES, AutoConditionOptions, Config, Part
 from .faults import validate
 from .layers import Layer, Path
@@ -49,6 +50,7 @@ def resolve(modality: str | None, layers: Sequence[Layer], registry: Registry) -
 def trace(modality: str | None, layers: Sequence[Layer], registry: Registry) -> Resolved:
     """``resolve``, with the origin of every value."""
     work = _Resolution(_with_modality(modality, layers), registry)
+    work.rename_uses()
     for name in PARTS:
         work.part(name)
     several = {table: {name: work.named_part(table, name) for name in work.names_in(table)} for table in SEVERAL}
@@ -79,9 +81,15 @@ def _with_modality(modality: str | None, layers: Sequence[Layer]) -> list[Layer]
     return [choice, *layers, choice]
 
 
+def _common(kind: Kind) -> Collection[str]:
+    """The options that every part of a kind has: they stay when another part is chosen."""
+    return load_object(kind.options).model_fields if kind.options else ()
+
+
 def _as_key(name: str) -> str:
-    """The engine's key of a name, as ``train.steps`` for ``steps``; "" where there is none."""
-    return next((f"{table}.{name}" for table, model in ENGINE.items() if name in model.model_fields), "")
+    """The key of a name that is the same whichever parts are in use, as ``train.steps`` for ``steps``; "" where there is none."""
+    keys = {table: model.model_fields for table, model in ENGINE.items()} | {table: _common(kind) for table, kind in PARTS.items()}
+    return next((f"{table}.{name}" for table, known in keys.items() if name in known), "")
 
 
 @dataclass
@@ -104,6 +112,24 @@ class _Resolution:
     def __post_init__(self) -> None:
         self.faults += [fault for layer in self.layers for fault in layer.faults]
 
+    def rename_uses(self) -> None:
+        """Put ``use`` in place of what it was called in an earlier version (``Kind.former``)."""
+        for table, kind in PARTS.items():
+            if kind.former:
+                self.layers = [self._with_use(layer, table, kind.former) for layer in self.layers]
+
+    def _with_use(self, layer: Layer, table: str, former: str) -> Layer:
+        old = self._table(layer, (table,))
+        if former not in old:
+            return layer
+        place = layer.where((table, former))
+        if layer.places:  # a person wrote it
+            self.notes.append(f"{place}: {table}.{former} is now called {table}.use. The old name works in this version only.")
+        if "use" in old:
+            self.faults.append(f"{place}: {table}.{former} is the old name of {table}.use, and both are given; keep {table}.use")
+        new = {"use": old[former], **{key: value for key, value in old.items() if key != former}}
+        return replace(layer, data={**layer.data, table: new}, places={**layer.places, (table, "use"): place} if layer.places else {})
+
     def part(self, name: str) -> None:
         """Settle one noun: which part, then its options."""
         self.tags[name] = list(self._tags(name))
@@ -118,7 +144,7 @@ class _Resolution:
         kept = [tag == final for tag in self.tags[name]]
         model = self._model(PARTS[name], use, self._place_of_use((name,), kept))
         if model is not None:
-            entries = self.entries((name,), kept)
+            entries = self.entries((name,), kept, _common(PARTS[name]))
             options = self.table((name,), model, entries)
             self.parts[name] = Part(use, options) if options is not None else None
 
@@ -186,13 +212,18 @@ class _Resolution:
     def _first_place(self, table: Path) -> str:
         return next(layer.where(table) for layer in self.layers if self._table(layer, table[:1]).get(table[1]) is not None)
 
-    def entries(self, table: Path, kept: Sequence[bool] | None = None) -> dict[str, _Entry]:
-        """The last value of each key, from the layers that count."""
+    def entries(self, table: Path, kept: Sequence[bool] | None = None, common: Collection[str] = ()) -> dict[str, _Entry]:
+        """The last value of each key, from the layers that count.
+
+        Args:
+            common: keys for which all layers count.
+        """
         found: dict[str, _Entry] = {}
         for n, layer in enumerate(self.layers):
-            if kept is None or kept[n]:
-                values = self._table(layer, table)
-                found |= {key: _Entry(value, layer, (*table, key)) for key, value in values.items() if key != "use" or table[0] in ENGINE}
+            whole = kept is None or kept[n]
+            for key, value in self._table(layer, table).items():
+                if (whole or key in common) and (key != "use" or table[0] in ENGINE):
+                    found[key] = _Entry(value, layer, (*table, key))
         return found
 
     def table(self, table: Path, model: type[Options], entries: dict[str, _Entry]) -> Options | None:
@@ -211,7 +242,11 @@ class _Resolution:
 
     def _by_new_names(self, table: Path, model: type[Options], entries: dict[str, _Entry]) -> dict[str, _Entry]:
         """The entries with keys of earlier versions under the names that they have now (``Options.renamed``)."""
-        found = {key: entry for key, entry in entries.items() if key not in model.renamed}
+        found = {key: entry for key, entry in entries.items() if key not in (*model.renamed, *model.obsolete)}
+        for old in entries.keys() & set(model.obsolete):
+            if entries[old].layer.places:
+                place = entries[old].layer.where(entries[old].path)
+                self.notes.append(f"{place}: {'.'.join((*table, old))} means nothing here, and is left out. Remove it.")
         for old, new in model.renamed.items():
             if old not in entries:
                 continue

@@ -16,21 +16,41 @@ from .ema import Ema
 from .folder import checkpoints
 from .weights import CHECKPOINT, MODEL, SNAPSHOT, load_weights, save_weights
 
-MOMENTS = ("exp_avg", "exp_avg_sq", "momentum", "step")
-
 
 def training_state(model: nn.Module, optimizer: torch.optim.Optimizer, ema: Ema, scaler: torch.amp.GradScaler) -> dict[str, Tensor]:
     """Every tensor that the next step depends on, by a flat name. Nothing random is among them: see ``difftool.rng``."""
     state = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for profile in ema.averages:
         state |= {f"ema.{profile}.{name}": tensor for name, tensor in ema.tensors(profile).items()}
-    for name, parameter in model.named_parameters():
-        moments = optimizer.state.get(parameter, {})
-        state |= {f"optimizer.{moment}.{name}": moments[moment] for moment in MOMENTS if moment in moments}
+    state |= optimizer_state(model, optimizer)
     if scaler.is_enabled():
         saved = scaler.state_dict()
         state |= {"scaler.scale": torch.tensor(saved["scale"]), "scaler.growth": torch.tensor(saved["_growth_tracker"])}
     return state
+
+
+def optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Every tensor that the optimizer remembers of a parameter: ``optimizer.<what>.<parameter>``."""
+    return {
+        f"optimizer.{what}.{name}": value
+        for name, parameter in model.named_parameters()
+        for what, value in optimizer.state.get(parameter, {}).items()
+        if isinstance(value, Tensor)
+    }
+
+
+@torch.no_grad()
+def restore_optimizer(state: Mapping[str, Tensor], model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Put back what ``optimizer_state`` gave; what has a parameter's shape is laid out in memory as the parameter is."""
+    parameters = dict(model.named_parameters())
+    for key, tensor in state.items():
+        if key.startswith("optimizer."):
+            _, what, name = key.split(".", 2)
+            if (parameter := parameters.get(name)) is None:
+                continue
+            alike = tensor.shape == parameter.shape and what != "step"
+            like = torch.empty_like(parameter, memory_format=torch.preserve_format) if alike else None
+            optimizer.state[parameter][what] = tensor.to(parameter.device, copy=True) if like is None else like.copy_(tensor)
 
 
 @torch.no_grad()
@@ -42,7 +62,7 @@ def require_finite(state: Mapping[str, Tensor], step: int) -> None:
     weights = [
         t
         for name, t in state.items()
-        if name.startswith(("model.", "ema.", "optimizer.exp_avg", "optimizer.momentum")) and t.is_floating_point()
+        if name.startswith(("model.", "ema.", "optimizer.")) and t.is_floating_point()
     ]
     if weights and not torch.stack(torch._foreach_norm(weights)).isfinite().all():
         raise NonFiniteLossError(
@@ -62,15 +82,7 @@ def restore_state(
     for profile in ema.averages:
         for name, average in ema.tensors(profile).items():
             average.copy_(_take(state, f"ema.{profile}.{name}", average))
-    for name, parameter in model.named_parameters():
-        moments = {moment: state[f"optimizer.{moment}.{name}"] for moment in MOMENTS if f"optimizer.{moment}.{name}" in state}
-        if moments:
-            optimizer.state[parameter] = {
-                moment: tensor.to(parameter.device, copy=True)
-                if moment == "step"
-                else torch.empty_like(parameter, memory_format=torch.preserve_format).copy_(tensor)
-                for moment, tensor in moments.items()
-            }
+    restore_optimizer(state, model, optimizer)
     if scaler.is_enabled() and "scaler.scale" in state:
         scaler.load_state_dict(
             scaler.state_dict() | {"scale": state["scaler.scale"].item(), "_growth_tracker": int(state["scaler.growth"])}

@@ -86,7 +86,7 @@ def make_step(stage: Stage, train: TrainOptions, world: World | None = None) -> 
     if is_on(train.compile, device):
         compile_network(stage)
     stage.denoiser.train()
-    return TrainStep(stage, train, stage.settings.optimizer, stage.settings.ema, world)
+    return TrainStep(stage, train, stage.optimizer, stage.settings.ema, world)
 
 
 def compile_network(stage: Stage) -> None:

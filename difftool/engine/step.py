@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from ..batch import Batch
+from ..optimizers.optimizer import OptimizerFactory
 from ..rng import Stream, key
-from ..settings import EmaOptions, OptimizerOptions, TrainOptions
+from ..settings import EmaOptions, TrainOptions
 from ..stage import Stage
 from .distributed import World, without_sync
 from .ema import Ema
-from .optimizer import learning_rate, make_optimizer
 
 
 class Loss(nn.Module):
@@ -34,11 +34,11 @@ class TrainStep:
         stage: what is trained, its denoiser on the device already.
     """
 
-    def __init__(self, stage: Stage, train: TrainOptions, optimizer: OptimizerOptions, ema: EmaOptions, world: World | None = None) -> None:
+    def __init__(self, stage: Stage, train: TrainOptions, optimizer: OptimizerFactory, ema: EmaOptions, world: World | None = None) -> None:
         self.stage, self.train, self.rates, self.world = stage, train, optimizer, world or World()
         self.model = stage.denoiser
         self.device = next(self.model.parameters()).device
-        self.optimizer = make_optimizer(self.model, optimizer, stage.denoiser.precision)
+        self.optimizer = optimizer(self.model, stage.denoiser.precision)
         self.ema = Ema(self.model, ema)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=stage.denoiser.precision == torch.float16)
         self.share = self.world.share(train.batch, train.accumulate)
@@ -47,7 +47,7 @@ class TrainStep:
     def __call__(self, step: int, raw: Batch) -> Tensor:
         """Take step number ``step`` (from 0) on this process's share of the batch; returns the mean loss, still on the device."""
         seen = step * self.train.batch
-        rate = learning_rate(self.rates, seen, self.train.steps * self.train.batch)
+        rate = self.rates.rate(seen, self.train.steps * self.train.batch)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         total = self._gradients(step, raw)

@@ -19,6 +19,10 @@ def _sampler(name: str, summary: str, module: str, options: str = "") -> Spec:
     return Spec(name, summary, f"difftool.samplers.{module}:{name}", f"difftool.samplers.options:{options}" if options else "")
 
 
+def _optimizer(name: str, summary: str, options: str) -> Spec:
+    return Spec(name, summary, f"difftool.optimizers.{name}:{name}", f"difftool.optimizers.options:{options}")
+
+
 def _conditioner(name: str, summary: str, code: str, options: str) -> Spec:
     return Spec(name, summary, f"difftool.conditioners.{code}", f"difftool.conditioners.options:{options}")
 
@@ -94,6 +98,14 @@ def difftool_samplers() -> list[Spec]:
 @hookimpl
 def difftool_objectives() -> list[Spec]:
     return [Spec("denoising", "denoising score matching", "difftool.objective:Denoising")]
+
+
+@hookimpl
+def difftool_optimizers() -> list[Spec]:
+    return [
+        _optimizer("adamw", "Adam with decoupled weight decay (Loshchilov & Hutter 2019)", "AdamwOptions"),
+        _optimizer("muon", "learns the same in fewer steps that cost a little more: updates of matrices are orthogonal (Jordan et al. 2024)", "MuonOptions"),
+    ]
 
 
 @hookimpl

@@ -40,11 +40,16 @@ class EntryPoint:
 
     def package(self) -> tuple[str, str]:
         """Name and version of the package."""
-        for name in ("METADATA", "PKG-INFO"):
-            if text := _read(os.path.join(self.folder, name)):
-                head = dict(line.split(": ", 1) for line in text.split("\n\n", 1)[0].splitlines() if ": " in line)
-                return head.get("Name", UNKNOWN[0]), head.get("Version", UNKNOWN[1])
-        return UNKNOWN
+        about = self._about()
+        return about.get("Name", UNKNOWN[0]), about.get("Version", UNKNOWN[1])
+
+    def summary(self) -> str:
+        """The line in which the package says what it is."""
+        return self._about().get("Summary", "")
+
+    def _about(self) -> dict[str, str]:
+        text = _read(os.path.join(self.folder, "METADATA")) or _read(os.path.join(self.folder, "PKG-INFO"))
+        return dict(line.split(": ", 1) for line in text.split("\n\n", 1)[0].splitlines() if ": " in line)
 
 
 def entry_points(group: str, path: Iterable[str] | None = None) -> list[EntryPoint]:

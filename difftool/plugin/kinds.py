@@ -91,6 +91,11 @@ _KINDS = (
         table="objective", default="denoising",
     ),
     Kind(
+        "optimizer", "optimizers", "How parameters follow their gradients.", "a function `(module, options, precision)` that makes a `torch.optim.Optimizer`",
+        "the module, its options, the precision of the network",
+        table="optimizer", default="adamw", options="difftool.optimizers.options:OptimizerOptions", former="method",
+    ),
+    Kind(
         "sampler", "samplers", "Solvers.", "a function `(denoise, x, sigmas, noise, **knobs)` that yields `Step`s", "its options are its knobs",
         table="sampler", default="heun", sampling=True,
     ),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import PluginError, UsageError
 from .discovery import Plugin, entry_points, one_line, unmet
 from .kinds import KINDS, Kind
-from .spec import ModalitySpec, ProcessSpec, RecipeSpec, Spec, load_object
+from .spec import MetricSpec, ModalitySpec, ProcessSpec, RecipeSpec, Spec, load_object
 
 if TYPE_CHECKING:
     import pluggy
@@ -128,6 +128,12 @@ class Registry:
         spec = self.get("modality", name)
         assert isinstance(spec, ModalitySpec)
         return spec
+
+    def metrics(self, modality: str) -> list[str]:
+        """The metrics of a modality: those that it names, then those that name it."""
+        own = list(self.modality(modality).metrics)
+        more = [s.name for s in self.specs("metric") if isinstance(s, MetricSpec) and {modality, "*"} & set(s.modalities)]
+        return [*own, *(name for name in more if name not in own)]
 
     def process(self, name: str) -> ProcessSpec:
         """``get`` for a process, typed."""

@@ -44,6 +44,17 @@ class ModalitySpec(Spec):
 
 
 @dataclass(frozen=True, slots=True)
+class MetricSpec(Spec):
+    """A metric that may apply to modalities of other packages.
+
+    Attributes:
+        modalities: names of modalities that it applies to besides those that name it themselves; ``("*",)`` for all.
+    """
+
+    modalities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessSpec(Spec):
     """A row of the preconditioning table, with the columns it is used with unless told otherwise.
 

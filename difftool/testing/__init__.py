@@ -11,7 +11,7 @@ built-in parts pass the same suites.
 
 import pytest
 
-SUITES = ("backbone", "bridge", "conditioner", "metric", "modality", "objective", "process", "representation", "sampler")
+SUITES = ("backbone", "bridge", "conditioner", "metric", "modality", "objective", "optimizer", "process", "representation", "sampler")
 pytest.register_assert_rewrite(*(f"{__name__}.{suite}" for suite in SUITES))  # before they are imported: a failure shows its values
 
 from .backbone import backbone_contract  # noqa: E402
@@ -20,6 +20,7 @@ from .conditioner import conditioner_contract  # noqa: E402
 from .metric import metric_contract  # noqa: E402
 from .modality import modality_contract  # noqa: E402
 from .objective import objective_contract  # noqa: E402
+from .optimizer import optimizer_contract  # noqa: E402
 from .process import process_contract  # noqa: E402
 from .representation import representation_contract  # noqa: E402
 from .sampler import sampler_contract  # noqa: E402
@@ -31,6 +32,7 @@ __all__ = [
     "metric_contract",
     "modality_contract",
     "objective_contract",
+    "optimizer_contract",
     "process_contract",
     "representation_contract",
     "sampler_contract",

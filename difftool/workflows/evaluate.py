@@ -36,7 +36,7 @@ def chosen_metrics(parts: Registry, modality: str, only: str | None, wish: Wish)
     """
     from ..config import Part
 
-    able = parts.modality(modality).metrics
+    able = parts.metrics(modality)
     if not able:
         raise UsageError(
             f"There are no metrics for {modality}, so its samples cannot be measured; look at them with difftool sample. "

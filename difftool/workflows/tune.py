@@ -123,7 +123,7 @@ def _until(root: Path, only: str | None, parts: Registry) -> str:
 
 def _refuse_unmeasured(chain: Chain, parts: Registry) -> None:
     name = chain.links[0].met.config.modality.use
-    if METRIC not in parts.modality(name).metrics:
+    if METRIC not in parts.metrics(name):
         raise UsageError(
             f"Levels are compared by the metric {METRIC}, which does not apply to {name}. Try them by its own metrics, with difftool "
             "evaluate and --set stage.NAME.level=X, and write the best into the cascade's file: level = X."

@@ -52,7 +52,7 @@ def faults(registry, *layers, modality="ecg"):
         "my.toml:5: train.precision = \"bf61\" is not one of 'auto', 'fp32', 'bf16' or 'fp16'. Did you mean 'bf16'?",
         "my.toml:7: There is no process 'emd'. Did you mean 'edm'? Known processes: edm, eps, flow, v, x0.",
         "my.toml:8: [trian] is unknown. Did you mean [train]?",
-        "my.toml:10: optimizer.betas = [0.1] holds too few values: decay of adamw's first and second moments",
+        "my.toml:10: optimizer.betas = [0.1] holds too few values: decay of the first and second moments",
         "my.toml:11: optimizer.lr = true is a truth value; it takes a number",
         "my.toml:13: modality.length = 7.5 is a number with a fraction; it takes a whole number",
         "my.toml:15: There is no conditioner 'lable'. Did you mean 'label'? Known conditioners: channels, label, number, vector.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fakes import fake_registry
 
-from difftool.config import AUTO, NONE, config_from_dict, file_layer, flag_layer, gather, resolve, text_layer, trace
+from difftool.config import AUTO, NONE, config_from_dict, dict_layer, file_layer, flag_layer, gather, resolve, text_layer, trace
 from difftool.errors import ConfigError
 
 
@@ -189,3 +189,33 @@ def test_an_old_key_beside_its_new_one_is_a_fault(registry):
 def test_a_fault_of_an_old_key_is_laid_at_its_place(registry):
     with pytest.raises(ConfigError, match=r"layer0:3: schedule\.levels = 0"):
         made(registry, '[schedule]\nuse = "linear"\nsteps = 0')
+
+
+# --- what an earlier version called otherwise --------------------------------------------------------------------------
+
+
+def test_the_old_name_of_use_is_accepted_and_whoever_wrote_it_is_given_the_new_one(registry):
+    old = text_layer('[optimizer]\nmethod = "muon"\nmomentum = 0.9', "my.toml")
+    with pytest.warns(FutureWarning, match=r"my.toml:2: optimizer.method is now called optimizer.use"):
+        config = resolve("ecg", [old], registry)
+    assert config.optimizer.to_dict()["use"] == "muon"
+    assert config.optimizer.options.momentum == 0.9
+
+
+def test_what_an_old_model_says_of_an_optimizer_that_it_did_not_use_is_left_out(registry, recwarn):
+    before = {"method": "adamw", "lr": 0.01, "momentum": 0.95, "betas": [0.9, 0.999]}
+    config = resolve("ecg", [dict_layer({"optimizer": before}, "model.safetensors")], registry)
+    assert config.optimizer.to_dict() == {**resolve("ecg", [], registry).optimizer.to_dict(), "lr": 0.01}
+    assert not recwarn.list
+
+
+def test_the_old_name_beside_the_new_one_is_a_fault(registry):
+    both = text_layer('[optimizer]\nuse = "adamw"\nmethod = "muon"', "my.toml")
+    with pytest.raises(ConfigError, match=r"my.toml:3: optimizer.method is the old name of optimizer.use, and both are given"):
+        resolve("ecg", [both], registry)
+
+
+def test_options_that_every_optimizer_has_stay_when_another_is_chosen(registry):
+    recipe = text_layer('[optimizer]\nlr = 0.5\nbetas = [0.5, 0.6]', "recipe")
+    config = resolve("ecg", [recipe, flag_layer(sets=["optimizer.use=muon"])], registry)
+    assert (config.optimizer.options.lr, config.optimizer.options.betas) == (0.5, (0.9, 0.999))

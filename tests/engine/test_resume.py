@@ -63,7 +63,7 @@ def test_parts_of_a_batch_share_its_examples(tmp_path):
 
 def test_muon_resumes_exactly(tmp_path):
     """Its average of gradients is part of the state."""
-    sets = ["optimizer.method=muon", "optimizer.weight_decay=0.1"]
+    sets = ["optimizer.use=muon", "optimizer.weight_decay=0.1"]
     whole = train(tmp_path / "a", *small_run(steps=6, sets=sets))
     train(tmp_path / "b", *small_run(steps=6, sets=sets), stop_at=3)
     train(tmp_path / "b", *small_run(steps=6, sets=sets), resume=True)

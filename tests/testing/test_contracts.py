@@ -12,6 +12,7 @@ from difftool.testing import (
     backbone_contract,
     conditioner_contract,
     objective_contract,
+    optimizer_contract,
     process_contract,
     sampler_contract,
 )
@@ -22,6 +23,7 @@ EXPECTED = {
     "process": {"edm", "eps", "v", "flow", "x0"},
     "sampler": {"ddpm", "ddim", "euler", "euler_ancestral", "heun", "dpmpp_2m", "dpmpp_2m_sde", "pndm"},
     "objective": {"denoising"},
+    "optimizer": {"adamw", "muon"},
     "conditioner": {"channels", "label", "number", "vector"},
     "bridge": {"resample"},
 }
@@ -62,6 +64,8 @@ def _suites():
         yield "", process_contract(name)
     for name in names("objective"):
         yield "", objective_contract(name)
+    for name in names("optimizer"):
+        yield "", optimizer_contract(name)
     for name in core("conditioner"):
         yield "", conditioner_contract(name)
     for name in core("backbone"):

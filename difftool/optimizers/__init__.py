@@ -1,0 +1,1 @@
+"""Optimizers: how parameters follow their gradients."""

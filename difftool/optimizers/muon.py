@@ -1,0 +1,116 @@
+"""Muon: momentum whose every step is an orthogonal matrix (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .optimizer import decay_groups
+from .options import MuonOptions
+
+QUINTIC = (3.4445, -4.7750, 2.0315)
+"""Jordan et al.'s coefficients: they bring singular values near 1 in few steps, rather than to it in many."""
+
+MATRICES = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+class Muon(torch.optim.Optimizer):
+    """Muon on the weights of linear layers and convolutions, fused AdamW on all else, at one learning rate.
+
+    The steps are scaled so that their entries are about as large as AdamW's, whose learning rates and weight decay then serve
+    (Liu et al. 2025, arXiv:2502.16982, Eq. 4).
+
+    Args:
+        groups: of parameters; those with ``matrices`` set are Muon's.
+        precision: what the orthogonalisation computes in.
+    """
+
+    def __init__(
+        self,
+        groups: Iterable[dict[str, Any]],
+        lr: float,
+        momentum: float,
+        betas: tuple[float, float],
+        eps: float,
+        precision: torch.dtype,
+    ) -> None:
+        super().__init__(groups, {"lr": lr, "weight_decay": 0.0, "matrices": False})
+        self.momentum, self.precision = momentum, precision
+        self._others = torch.optim.AdamW([g for g in self.param_groups if not g["matrices"]], lr=lr, betas=betas, eps=eps, fused=True)
+        self._others.state = self.state  # so that a checkpoint finds everything in one place
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        with torch.enable_grad():
+            loss = None if closure is None else closure()
+        for group in self.param_groups:
+            if group["matrices"]:
+                for alike in _by_shape(p for p in group["params"] if p.grad is not None):
+                    self._step(alike, group["lr"], group["weight_decay"])
+        self._others.step()
+        return loss
+
+    def _step(self, parameters: Sequence[nn.Parameter], lr: float, weight_decay: float) -> None:
+        """Parameters of one shape, ``[outputs, ...]``, whose updates are made orthogonal together."""
+        grads = [p.grad for p in parameters if p.grad is not None]
+        averages = [self._average(p) for p in parameters]
+        torch._foreach_lerp_(averages, grads, 1 - self.momentum)
+        ahead = torch._foreach_lerp(grads, averages, self.momentum)  # Nesterov's
+        updates = orthogonal(torch.stack([t.flatten(1) for t in ahead]).to(self.precision)).to(parameters[0].dtype)
+        if weight_decay:
+            torch._foreach_mul_(list(parameters), 1 - lr * weight_decay)
+        rate = 0.2 * max(updates.shape[1:]) ** 0.5 * lr
+        torch._foreach_add_(list(parameters), [u.view(p.shape) for u, p in zip(updates, parameters, strict=True)], alpha=-rate)
+
+    def _average(self, parameter: nn.Parameter) -> Tensor:
+        """Of the gradients seen."""
+        state = self.state[parameter]
+        if "momentum" not in state:
+            state["momentum"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+        return state["momentum"]
+
+
+def orthogonal(x: Tensor, steps: int = 5) -> Tensor:
+    """``[k, m, n]``: the nearest (semi-)orthogonal matrices, roughly: singular values that are not tiny come to lie between 0.7 and 1.2.
+
+    Newton and Schulz's iteration, with a quintic polynomial of the singular values.
+    """
+    if x.shape[1] > x.shape[2]:
+        return orthogonal(x.mT, steps).mT
+    a, b, c = QUINTIC
+    x = x / x.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)
+    for _ in range(steps):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x
+
+
+def matrices_of(model: nn.Module) -> list[nn.Parameter]:
+    """The weights that are matrices between features: of linear layers and convolutions."""
+    found: dict[int, nn.Parameter] = {id(m.weight): m.weight for m in model.modules() if isinstance(m, MATRICES)}  # type: ignore[misc]
+    return [p for p in found.values() if p.requires_grad]
+
+
+def muon(module: nn.Module, options: MuonOptions, precision: torch.dtype = torch.float32) -> torch.optim.Optimizer:
+    """Muon on the module's matrices; AdamW alone where there are none.
+
+    Args:
+        precision: what the orthogonalisation computes in.
+    """
+    matrices = matrices_of(module)
+    others = decay_groups(module, options.weight_decay, without=matrices)
+    if not matrices:
+        return torch.optim.AdamW(others, lr=options.lr, betas=options.betas, eps=options.eps, fused=True)
+    groups = [{"params": matrices, "weight_decay": options.weight_decay, "matrices": True}, *others]
+    return Muon(groups, options.lr, options.momentum, options.betas, options.eps, precision)
+
+
+def _by_shape(parameters: Iterable[nn.Parameter]) -> Iterable[list[nn.Parameter]]:
+    found: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
+    for p in parameters:
+        found[p.shape].append(p)
+    return found.values()

@@ -1,0 +1,76 @@
+"""An optimizer, ready to be made for whatever is trained, and the learning rate as a function of the examples seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from .options import OptimizerOptions
+
+MakeOptimizer = Callable[[nn.Module, Any, torch.dtype], torch.optim.Optimizer]
+"""``(module, options, precision)``: an optimizer of all parameters of the module that require a gradient.
+
+Its groups start at ``options.lr``, and training sets the ``lr`` of every group before every step. ``precision`` is what the
+network computes in, for optimizers that may compute in it too. All that the optimizer must remember lies in its
+``state_dict``, so that a run resumes bit for bit.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerFactory:
+    """A chosen optimizer and its settings.
+
+    Attributes:
+        make: the part.
+        options: its own.
+    """
+
+    make: MakeOptimizer
+    options: OptimizerOptions
+
+    def __call__(self, module: nn.Module, precision: torch.dtype = torch.float32) -> torch.optim.Optimizer:
+        """An optimizer of the module's parameters."""
+        return self.make(module, self.options, precision)
+
+    def rate(self, seen: int, total: int) -> float:
+        """The learning rate after ``seen`` of ``total`` examples."""
+        return learning_rate(self.options, seen, total)
+
+
+def decay_groups(module: nn.Module, weight_decay: float, without: Collection[nn.Parameter] = ()) -> list[dict[str, Any]]:
+    """Parameter groups with weight decay on matrices and kernels, and none on biases, gains and embeddings of one dimension.
+
+    Args:
+        without: parameters that belong to a group of their own.
+    """
+    elsewhere = {id(p) for p in without}
+    learnt = [p for p in module.parameters() if p.requires_grad and id(p) not in elsewhere]
+    return [
+        {"params": [p for p in learnt if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in learnt if p.ndim < 2], "weight_decay": 0.0},
+    ]
+
+
+def learning_rate(options: OptimizerOptions, seen: int, total: int) -> float:
+    """The learning rate after ``seen`` of ``total`` examples.
+
+    Linear warm-up, then: constant; cosine to 0 (Loshchilov & Hutter 2017, arXiv:1608.03983); linear to 0; or
+    1 / sqrt(max(seen / decay_start, 1)) (Karras et al. 2024, arXiv:2312.02696, Eq. 67).
+    """
+    warm = min(1.0, (seen + 1) / options.warmup) if options.warmup else 1.0
+    done = min(1.0, max(0.0, (seen - options.warmup) / max(1, total - options.warmup)))
+    match options.decay:
+        case "cosine":
+            factor = 0.5 * (1 + math.cos(math.pi * done))
+        case "linear":
+            factor = 1 - done
+        case "inverse-sqrt":
+            factor = 1 / math.sqrt(max(seen / max(1, options.decay_start), 1.0))
+        case _:
+            factor = 1.0
+    return options.lr * warm * factor

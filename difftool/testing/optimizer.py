@@ -1,0 +1,114 @@
+"""The contract of an optimizer, on problems whose solution is known."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ..engine.checkpoint import optimizer_state, restore_optimizer
+from .parts import load, named, needs_no_torch
+
+STEPS = 400
+
+
+class Quadratic(nn.Module):
+    """Least squares with a unique solution: a matrix, and a vector without weight decay."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        draws = torch.Generator().manual_seed(0)
+        self.x, self.target = torch.randn(64, 6, generator=draws), torch.randn(64, 4, generator=draws)
+        self.layer = nn.Linear(6, 4)
+        with torch.no_grad():
+            for p in self.layer.parameters():
+                p.copy_(torch.randn(p.shape, generator=draws))
+
+    def loss(self) -> Tensor:
+        return (self.layer(self.x) - self.target).square().mean()
+
+    def least(self) -> float:
+        """The smallest loss there is."""
+        with_one = torch.cat([self.x, torch.ones(len(self.x), 1)], 1)
+        solution = torch.linalg.lstsq(with_one, self.target).solution
+        return (with_one @ solution - self.target).square().mean().item()
+
+
+def optimizer_contract(name: str, *, options: dict[str, Any] | None = None, lr: float = 0.05) -> type:
+    """Tests that an optimizer of this name keeps what every optimizer promises.
+
+    Args:
+        options: other settings than the default ones.
+        lr: a learning rate with which it solves a small least-squares problem, falling linearly to 0.
+    """
+
+    def made(module: nn.Module, **more: Any) -> torch.optim.Optimizer:
+        make, settings = load("optimizer", name, **{"lr": lr, **(options or {}), **more})
+        return make(module, settings, torch.float32)
+
+    def stepped(problem: Quadratic, optimizer: torch.optim.Optimizer, steps: range, total: int = STEPS) -> None:
+        for step in steps:
+            for group in optimizer.param_groups:
+                group["lr"] = lr * (1 - step / total)
+            optimizer.zero_grad()
+            problem.loss().backward()
+            optimizer.step()
+
+    class OptimizerContract:
+        def test_its_options_need_no_torch(self):
+            """They are loaded to print help."""
+            assert needs_no_torch("optimizer", name)
+
+        def test_it_solves_a_least_squares_problem(self):
+            problem = Quadratic()
+            begun, least = problem.loss().item() - problem.least(), problem.least()
+            stepped(problem, made(problem), range(STEPS))
+            assert problem.loss().item() - least < 0.02 * begun, "the loss is not near its minimum after 400 steps; is lr right for it?"
+
+        def test_every_group_follows_the_learning_rate(self):
+            """At a rate of 0 nothing moves."""
+            problem = Quadratic()
+            before = deepcopy(problem.state_dict())
+            optimizer = made(problem, weight_decay=0.5)
+            for group in optimizer.param_groups:
+                group["lr"] = 0.0
+            problem.loss().backward()
+            optimizer.step()
+            assert all(torch.equal(value, before[key]) for key, value in problem.state_dict().items())
+
+        def test_what_requires_no_gradient_is_left_alone(self):
+            problem = Quadratic()
+            problem.layer.bias.requires_grad_(False)
+            before = problem.layer.bias.clone()
+            stepped(problem, made(problem, weight_decay=0.5), range(3))
+            assert torch.equal(problem.layer.bias, before)
+
+        def test_weight_decay_is_of_matrices_alone(self):
+            problem = Quadratic()
+            before = deepcopy(problem.layer.state_dict())
+            optimizer = made(problem, weight_decay=0.5)
+            for p in problem.parameters():
+                p.grad = torch.zeros_like(p)
+            optimizer.step()
+            assert problem.layer.weight.norm() < before["weight"].norm()
+            torch.testing.assert_close(problem.layer.bias.detach(), before["bias"])
+
+        @pytest.mark.parametrize("at", [0, 1, 5])
+        def test_a_resumed_run_goes_on_bit_for_bit(self, at):
+            """A checkpoint keeps every tensor in the optimizer's ``state`` of a parameter, and nothing else that it remembers."""
+            whole = Quadratic()
+            stepped(whole, made(whole), range(10))
+            stopped = Quadratic()
+            optimizer = made(stopped)
+            stepped(stopped, optimizer, range(at))
+            resumed = Quadratic()
+            resumed.load_state_dict(stopped.state_dict())
+            again = made(resumed)
+            restore_optimizer(optimizer_state(stopped, optimizer), resumed, again)
+            stepped(resumed, again, range(at, 10))
+            assert all(torch.equal(value, whole.state_dict()[key]) for key, value in resumed.state_dict().items())
+
+    return named(OptimizerContract, name)
