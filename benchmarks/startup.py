@@ -1,32 +1,34 @@
 """Start-up: CPU seconds of the commands that people wait for, each the least of several runs, as JSON.
 
-python benchmarks/startup.py [--smoke]
+    python benchmarks/startup.py [--runs N] [--smoke]
 
-``--help`` and ``plugins list`` are also timed beside small plugins that are generated for it: each provides a sampler, a metric
-and a command, none of which needs to be imported to be listed.
+``--help`` and ``plugins list`` are also timed with small plugins installed, which are generated for it: each provides a
+sampler, a metric and a command, none of which needs to be imported to be listed. The exit code is 1 when a command takes
+longer than its limit.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import resource
 import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-RUNS = 7
+from common import arguments, emit
+
 PLUGINS = (0, 5, 20)
 
-# Command line -> the CPU milliseconds it may take.
 LIMITS = {
     ("--help",): 100,
     ("train", "-m", "image", "--help"): 250,
     ("list", "samplers"): 250,
 }
-BESIDE_PLUGINS = {("--help",): 100, ("plugins", "list"): 150}
+"""Command line -> the CPU milliseconds that it may take."""
+WITH_PLUGINS = {("--help",): 100, ("plugins", "list"): 150}
 
 PLUGIN = """
 from difftool import Spec, hookimpl
@@ -64,27 +66,27 @@ def cpu_ms(words: tuple[str, ...], site: Path | None = None) -> float:
     return 1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
-def timed(args: tuple[str, ...], limit: float, runs: int, plugins: int = 0) -> dict[str, object]:
-    """One row: the least and the median of several runs beside so many generated plugins."""
+def timed(args: tuple[str, ...], limit: float, runs: int, plugins: int = 0) -> dict[str, Any]:
+    """One row: the least and the median of several runs with so many generated plugins."""
     with TemporaryDirectory() as folder:
         for i in range(plugins):
             install(Path(folder), f"many{i}")
         cpu_ms(("-m", "difftool", *args), Path(folder))  # writes the byte code
         times = sorted(cpu_ms(("-m", "difftool", *args), Path(folder)) for _ in range(runs))
     row = {"command": " ".join(("difftool", *args)), "plugins": plugins, "cpu_ms": round(times[0], 1)}
-    return {**row, "median_ms": round(times[runs // 2], 1), "limit_ms": limit}
+    return {**row, "median_ms": round(times[runs // 2], 1), "limit_ms": limit, "held": times[0] <= limit}
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="CPU time of start-up.")
-    parser.add_argument("--smoke", action="store_true", help="one run of each, to see that it works; nothing is held to a limit")
-    smoke = parser.parse_args().smoke
-    runs = 1 if smoke else RUNS
-    rows = [timed(args, limit, runs) for args, limit in LIMITS.items()]
-    rows += [timed(args, limit, runs, n) for args, limit in BESIDE_PLUGINS.items() for n in PLUGINS]
-    bare = min(cpu_ms(("-c", "pass")) for _ in range(runs))
-    print(json.dumps({"benchmark": "startup", "bare_python_ms": round(bare, 1), "rows": rows}, indent=2))
-    return int(not smoke and any(row["cpu_ms"] > row["limit_ms"] for row in rows))  # type: ignore[operator]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--plugins", type=int, nargs="+", default=[0, 5, 20])
+    options = arguments(parser, {"runs": 1, "plugins": [0, 2]})
+    rows = [timed(args, limit, options.runs) for args, limit in LIMITS.items()]
+    rows += [timed(args, limit, options.runs, n) for args, limit in WITH_PLUGINS.items() for n in options.plugins]
+    bare = min(cpu_ms(("-c", "pass")) for _ in range(options.runs))
+    emit({"bare_python_ms": round(bare, 1), "rows": rows}, options.smoke)
+    return int(not options.smoke and not all(row["held"] for row in rows))
 
 
 if __name__ == "__main__":
