@@ -20,6 +20,7 @@ _HOME = {
     "Coefficients": "process.process",
     "ConfigError": "errors",
     "DataError": "errors",
+    "Denoise": "sampler",
     "Denoiser": "denoiser",
     "Density": "process.process",
     "Description": "description",
@@ -35,6 +36,7 @@ _HOME = {
     "ModalitySpec": "plugin.spec",
     "Modality": "modality",
     "ModelFileError": "errors",
+    "Noise": "sampler",
     "NoiseEmbedding": "nn.embedding",
     "NoOptions": "options",
     "NormActivation": "nn.norm",
@@ -51,7 +53,7 @@ _HOME = {
     "Signals": "nn.backbone",
     "Space": "space",
     "Spec": "plugin.spec",
-    "Step": "samplers.step",
+    "Step": "sampler",
     "Stream": "rng",
     "Streams": "rng",
     "UNet": "nn.unet",
@@ -167,8 +169,10 @@ if TYPE_CHECKING:
     from .rng import Rng as Rng
     from .rng import Stream as Stream
     from .rng import Streams as Streams
+    from .sampler import Denoise as Denoise
+    from .sampler import Noise as Noise
+    from .sampler import Step as Step
     from .samplers.order import order as order
-    from .samplers.step import Step as Step
     from .shapes import expand_as as expand_as
     from .space import Euclidean as Euclidean
     from .space import Space as Space

@@ -41,7 +41,7 @@ from .plugin.registry import Registry
 from .process.process import Process, Schedule
 from .representation import Representation
 from .rng import Stream, key
-from .samplers.step import Sampler
+from .sampler import Sampler
 from .settings import Settings
 from .stage import Stage
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .denoiser import Cond, D
-from .samplers.step import Denoise
+from .sampler import Denoise
 from .shapes import expand_as
 from .space import Space
 

@@ -21,6 +21,8 @@ def _tile(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+NoiseSource = Literal["fresh", "brownian"]
+
 Tile = Annotated[Literal["auto", "off"] | tuple[PositiveInt, ...], BeforeValidator(_tile)]
 
 
@@ -117,6 +119,11 @@ class SampleOptions(Options):
     rounds: PositiveInt = Field(
         1,
         description="how often each step is taken, with fresh noise between: more make what is given and what is made agree, at as many times the cost",
+    )
+    noise: NoiseSource = Field(
+        "fresh",
+        description="what stochastic samplers draw from. fresh: new noise at every step; brownian: one path of noise for each sample, "
+        "the same at any number of steps, which takes about 17 draws a step instead of one",
     )
     batch: PositiveInt = Field(
         64, description="samples made at once, fewer where they are larger than what was trained on; the samples do not depend on it"

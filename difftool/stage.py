@@ -16,7 +16,7 @@ from .objective import Objective
 from .optimizers.optimizer import OptimizerFactory
 from .process.process import Process
 from .representation import Representation
-from .samplers.step import Sampler
+from .sampler import Sampler
 from .settings import Settings
 
 

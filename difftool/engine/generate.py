@@ -15,9 +15,10 @@ from ..denoiser import D, Denoiser
 from ..description import Condition
 from ..errors import UsageError
 from ..guidance import below, guide, keeping
+from ..noise import brownian, fresh
 from ..options import NoOptions, Options
 from ..rng import Streams, generator
-from ..settings import GuidanceOptions, Tile
+from ..settings import GuidanceOptions, NoiseSource, Tile
 from ..stage import Stage
 from .capture import captured
 from .refine import alike, require_low
@@ -42,7 +43,7 @@ class SampleRequest:
         agree: ``low`` is right, and samples shall agree with it where no noise is added; else its faults may be mended.
         place: which of the stages that refine it is, from 1: what a stage refines holds the noise of those before it.
         rounds: how often each step is taken.
-        tile, overlap: as in the config table ``sample``.
+        noise, tile, overlap: as in the config table ``sample``.
     """
 
     n: int
@@ -58,6 +59,7 @@ class SampleRequest:
     agree: bool = False
     place: int = 1
     rounds: int = 1
+    noise: NoiseSource = "fresh"
     tile: Tile = "auto"
     overlap: float = 0.25
 
@@ -165,19 +167,21 @@ def _solved(
 ) -> list[np.ndarray]:
     """From noise to raw examples, for a template in raw units, ``shapes``, as it is encoded, ``like``, and for what they refine, ``low``."""
     purpose = "sample" if stage.bridge is None else _own("refine", request)
-    space, rng = stage.representation.space, Streams(request.seed, purpose, indices, device=like.x.device)
-
-    def noise() -> Tensor:
-        return space.noise(like.x.shape, rng, like.mask)
-
-    guidance, kept, sizes = request.guidance.model_dump(), _bridged(stage), like.x.shape[2:]
+    space, device, shape = stage.representation.space, like.x.device, like.x.shape
+    rng = Streams(request.seed, purpose, indices, device=device)
+    start = space.noise(shape, rng, like.mask)
+    if request.noise == "brownian":
+        paths = brownian(space, request.seed, purpose, indices, shape, device, like.mask)
+    else:
+        paths = fresh(space, rng, shape, like.mask)
+    guidance, kept, sizes = request.guidance.model_dump(), _bridged(stage), shape[2:]
     tiled = [in_tiles(stage, denoiser, sizes, request.tile, request.overlap, request.batch) for denoiser in denoisers]
     first, *others = (guide(denoiser, like.cond, like.mask, kept=kept, **guidance) for denoiser in tiled)
     denoise = below(first, [(expert.below, other) for expert, other in zip(stage.experts, others, strict=True)])
     if like.known is not None:
         denoise = keeping(denoise, space, like.x, like.known, like.mask, clean=like.clean)
     sigmas = stage.process.schedule.sigmas(request.steps)
-    x = solve(stage, denoise, noise().mul_(sigmas[0]), sigmas, noise, request.rounds)
+    x = solve(stage, denoise, start.mul_(sigmas[0]), sigmas, paths, request.rounds)
     made = like.with_x(space.project(x, like.mask))
     if stage.bridge is None or low is None:
         return unpadded(stage.representation.decode(made).x.cpu(), shapes)

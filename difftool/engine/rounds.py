@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 from torch import Tensor
 
+from ..noise import Paths
+from ..sampler import Denoise, Noise
 from ..stage import Stage
 
-Denoise = Callable[[Tensor, float], Tensor]
 
-
-def solve(stage: Stage, denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise: Callable[[], Tensor], rounds: int = 1) -> Tensor:
+def solve(stage: Stage, denoise: Denoise, x: Tensor, sigmas: Sequence[float], paths: Paths, rounds: int = 1) -> Tensor:
     """``x`` brought from the first of the levels to the last by the stage's sampler.
 
     In a round a step goes down one level, and noise of the difference goes back up: x has the right spread throughout, and parts that were
@@ -21,19 +21,21 @@ def solve(stage: Stage, denoise: Denoise, x: Tensor, sigmas: Sequence[float], no
     from its earlier steps begins anew in each.
 
     Args:
+        paths: the noise; each crossing of the same interval, down or up, takes a path of its own.
         rounds: how often each step is taken, but for the last, which leaves no noise; 1 is the sampler as it is.
     """
     if rounds == 1:
-        return _solved(stage, denoise, x, sigmas, noise)
-    for sigma, to in pairwise(sigmas):
-        for left in reversed(range(rounds if to > 0 else 1)):
-            x = _solved(stage, denoise, x, [sigma, to], noise)
-            if left:
-                x = x.add(noise(), alpha=math.sqrt(sigma**2 - to**2))
+        return _solved(stage, denoise, x, sigmas, paths(0))
+    down, up = [paths(2 * n) for n in range(rounds)], [paths(2 * n + 1) for n in range(rounds)]
+    for sigma, sigma_next in pairwise(sigmas):
+        for n in range(rounds if sigma_next > 0 else 1):
+            if n > 0:
+                x = x.add(up[n](sigma_next, sigma), alpha=math.sqrt(sigma**2 - sigma_next**2))
+            x = _solved(stage, denoise, x, [sigma, sigma_next], down[n])
     return x
 
 
-def _solved(stage: Stage, denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise: Callable[[], Tensor]) -> Tensor:
+def _solved(stage: Stage, denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise: Noise) -> Tensor:
     for step in stage.sampler(denoise, x, sigmas, noise, **stage.knobs):
         x = step.x
     return x

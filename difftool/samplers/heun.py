@@ -9,9 +9,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .euler import line
+from ..sampler import Denoise, Noise, Step
+from .euler import euler_step
 from .order import order
-from .step import Denoise, Noise, Step
 
 
 @order(2)
@@ -25,18 +25,22 @@ def heun(
     s_max: float | None = None,
     s_noise: float = 1.0,
 ) -> Iterator[Step]:
-    """Karras et al. 2022, arXiv:2206.00364, Alg. 1 (no churn) and Alg. 2. Two evaluations a step, one for the step to 0."""
-    gamma = min(s_churn / max(len(sigmas) - 1, 1), math.sqrt(2) - 1)
-    for i, (sigma, to) in enumerate(pairwise(sigmas)):
-        if gamma > 0 and s_min <= sigma and (s_max is None or sigma <= s_max):
-            hat = sigma * (1 + gamma)
-            x = x.add(noise(), alpha=s_noise * math.sqrt(hat**2 - sigma**2))
-            sigma = hat
-        x0 = denoise(x, sigma)
-        euler = line(x, x0, sigma, to)
-        if to > 0:  # half a step along the first slope, half along the slope at its end
-            x0 = denoise(euler, to)
-            x = torch.lerp(x, euler, 0.5).add_(euler - x0, alpha=(to - sigma) / (2 * to))
-        else:
-            x = euler
-        yield Step(i, to, x, x0)
+    """Karras et al. 2022, arXiv:2206.00364, Alg. 1 (no churn) and Alg. 2. Two evaluations a step, one for the step to 0.
+
+    The noise that churn adds is that of the step's own interval: the intervals from sigma to sigma_hat overlap, and the steps do not.
+    """
+    churn = min(s_churn / max(len(sigmas) - 1, 1), math.sqrt(2) - 1)
+    for i, (sigma, sigma_next) in enumerate(pairwise(sigmas)):
+        gamma = churn if s_min <= sigma and (s_max is None or sigma <= s_max) else 0.0
+        sigma_hat, x_hat = sigma * (1 + gamma), x
+        if gamma > 0:
+            x_hat = x.add(noise(sigma, sigma_next), alpha=s_noise * math.sqrt(sigma_hat**2 - sigma**2))
+        x0 = denoise(x_hat, sigma_hat)
+        x = euler_step(x_hat, x0, sigma_hat, sigma_next)
+        if sigma_next > 0:
+            # d  = (x_hat - D(x_hat; sigma_hat)) / sigma_hat, the slope that took x to where it is
+            # d' = (x - D(x; sigma_next)) / sigma_next
+            # x  = x_hat + (sigma_next - sigma_hat) (d + d') / 2, of which the lerp is the half with d
+            x0 = denoise(x, sigma_next)
+            x = torch.lerp(x_hat, x, 0.5).add_(x - x0, alpha=(sigma_next - sigma_hat) / (2 * sigma_next))
+        yield Step(i, sigma_next, x, x0)

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from .euler import line
+from ..sampler import Denoise, Noise, Step
+from .euler import euler_step
 from .order import order
-from .step import Denoise, Noise, Step
 
 # Adams-Bashforth weights of the newest estimates of eps, newest first, for as many as there are.
 ADAMS_BASHFORTH = {
@@ -25,19 +25,25 @@ ADAMS_BASHFORTH = {
 def pndm(denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise: Noise) -> Iterator[Step]:
     """Pseudo linear multistep   (Liu et al. 2022, arXiv:2202.09778), started with one step of the improved Euler method.
 
-    The weights take steps to be equal in time and the transfer takes them as they are in sigma: second order, as in the paper.
+    eps = (x - D(x; sigma)) / sigma is dx/dsigma, and DDIM's transfer of x by eps is Euler's step. The weights take steps to be equal in
+    time and the transfer takes them as they are in sigma: second order, as in the paper.
     """
-    slopes: deque[Tensor] = deque(maxlen=4)
-    for i, (sigma, to) in enumerate(pairwise(sigmas)):
+    past: deque[Tensor] = deque(maxlen=4)
+    for i, (sigma, sigma_next) in enumerate(pairwise(sigmas)):
+        h = sigma_next - sigma
         x0 = denoise(x, sigma)
-        slopes.appendleft((x - x0).div_(sigma))
-        weights = ADAMS_BASHFORTH[len(slopes)]
-        if i == 0 and to > 0:
-            ahead = line(x, x0, sigma, to)
-            x0 = denoise(ahead, to)
-            x = x.add(slopes[0], alpha=(to - sigma) / 2).add_(ahead - x0, alpha=(to - sigma) / (2 * to))
+        eps = (x - x0).div_(sigma)
+        past.appendleft(eps)
+        weights = ADAMS_BASHFORTH[len(past)]
+        if i == 0 and sigma_next > 0:
+            # eps_2 = (x_1 - D(x_1; sigma_next)) / sigma_next
+            # x     = x + h (eps + eps_2) / 2
+            x_1 = euler_step(x, x0, sigma, sigma_next)
+            x0 = denoise(x_1, sigma_next)
+            x = x.add(eps, alpha=h / 2).add_(x_1 - x0, alpha=h / (2 * sigma_next))
         else:
-            x = x.add(slopes[0], alpha=(to - sigma) * weights[0])
-            for slope, weight in zip(list(slopes)[1:], weights[1:], strict=True):
-                x.add_(slope, alpha=(to - sigma) * weight)
-        yield Step(i, to, x, x0)
+            # x = x + h (w_0 eps_i + w_1 eps_(i-1) + w_2 eps_(i-2) + w_3 eps_(i-3))
+            x = x.add(eps, alpha=h * weights[0])
+            for earlier, weight in zip(list(past)[1:], weights[1:], strict=True):
+                x.add_(earlier, alpha=h * weight)
+        yield Step(i, sigma_next, x, x0)

@@ -16,7 +16,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from ..noise import brownian
 from ..rng import Streams
+from ..sampler import Noise
+from ..space import Euclidean
 from .parts import load, named
 
 SIGMA_DATA = 0.5
@@ -38,10 +41,16 @@ def levels(n: int, low: float = 0.05, high: float = 10.0, rho: float = 3.0) -> l
     return [(first + i / n * (last - first)) ** rho for i in range(n + 1)]
 
 
-def seeded(shape: tuple[int, ...], seed: int = 0) -> Callable[[], Tensor]:
-    """Draws of unit noise, the same ones each time this is called; each example's are its own."""
+def seeded(shape: tuple[int, ...], seed: int = 0) -> Callable[..., Tensor]:
+    """Draws of unit noise for any interval, the same ones each time this is called; each example's are its own."""
     streams = Streams(seed, "contract", range(shape[0]))
-    return lambda: streams.normal(shape).double()
+    return lambda *interval: streams.normal(shape).double()
+
+
+def one_path(shape: tuple[int, ...], seed: int = 1) -> Noise:
+    """The increments of one Brownian path for each example."""
+    path = brownian(Euclidean(), seed, "contract", range(shape[0]), shape, torch.device("cpu"))(0)
+    return lambda sigma, sigma_next: path(sigma, sigma_next).double()
 
 
 def run(name: str, knobs: dict[str, Any], x: Tensor, sigmas: Sequence[float], denoise=gaussian_denoise, noise=None) -> list:
@@ -55,7 +64,7 @@ def variance(name: str, knobs: dict[str, Any], sigmas: list[float]) -> float:
     basis = torch.eye(4 * len(sigmas), dtype=torch.float64)
     draws: Iterator[Tensor] = iter(basis[1:].split(1))
     x = basis[:1] * math.sqrt(SIGMA_DATA**2 + sigmas[0] ** 2)
-    return run(name, knobs, x, sigmas, noise=lambda: next(draws).clone())[-1].x.square().sum().item()
+    return run(name, knobs, x, sigmas, noise=lambda sigma, sigma_next: next(draws).clone())[-1].x.square().sum().item()
 
 
 def convergence(name: str, knobs: dict[str, Any]) -> tuple[list[float], float]:
@@ -121,7 +130,7 @@ def sampler_contract(name: str, options: dict[str, Any] | None = None) -> type:
                 return keep(nonlinear_denoise(x, sigma))
 
             draw, x = seeded((2, 5), 1), keep(seeded((2, 5))())
-            for step in sampler(denoise, x, [*levels(6), 0.0], lambda: keep(draw()), **settings.model_dump()):
+            for step in sampler(denoise, x, [*levels(6), 0.0], lambda *interval: keep(draw()), **settings.model_dump()):
                 keep(step.x)
                 keep(step.x0)
             assert all(torch.equal(tensor, copy) for tensor, copy in given)
@@ -133,9 +142,33 @@ def sampler_contract(name: str, options: dict[str, Any] | None = None) -> type:
                 return x - x.mean(1, keepdim=True)
 
             draw, x = seeded((2, 6, 3), 1), centred(10 * seeded((2, 6, 3))())
-            steps = run(name, knobs, x, [*levels(8), 0.0], lambda x, sigma: centred(nonlinear_denoise(x, sigma)), lambda: centred(draw()))
+            steps = run(name, knobs, x, [*levels(8), 0.0], lambda x, sigma: centred(nonlinear_denoise(x, sigma)), lambda *interval: centred(draw()))
             for step in steps:
                 torch.testing.assert_close(step.x.mean(1), torch.zeros(2, 3, dtype=torch.float64), atol=1e-12, rtol=0)
+
+        @pytest.mark.parametrize("end", [0.0, 0.05])
+        def test_noise_is_asked_for_the_interval_that_a_step_crosses(self, end):
+            """Or for a part of it: then one path of noise serves any number of steps."""
+            sampler, settings = load("sampler", name, **knobs)
+            sigmas, draw = [*levels(6)[:6], end], seeded((2, 5), 1)
+            asked: list[tuple[float, float]] = []
+
+            def noise(sigma: float, sigma_next: float) -> Tensor:
+                asked.append((sigma, sigma_next))
+                return draw()
+
+            steps = sampler(nonlinear_denoise, 10 * seeded((2, 5))(), sigmas, noise, **settings.model_dump())
+            for (high, low), _ in zip(pairwise(sigmas), steps, strict=True):
+                for sigma, sigma_next in asked:
+                    assert high >= sigma > sigma_next >= low, f"the step from {high:g} to {low:g} asks for noise({sigma:g}, {sigma_next:g})"
+                asked.clear()
+
+        def test_on_one_path_of_noise_more_steps_approach_one_result(self):
+            x = 10 * seeded((2, 5))()
+            coarse, fine, exact = (run(name, knobs, x, levels(n), nonlinear_denoise, one_path((2, 5)))[-1].x for n in (16, 64, 256))
+            errors = [(found - exact).square().mean().sqrt().item() for found in (coarse, fine)]
+            assert errors[1] < 0.6 * errors[0], "is noise(sigma, sigma_next) asked for the interval of the step?"
+            assert errors[1] < 0.06
 
         def test_examples_do_not_see_each_other(self):
             x, sigmas = seeded((5, 7))() * 10, [*levels(8), 0.0]
@@ -152,7 +185,7 @@ def sampler_contract(name: str, options: dict[str, Any] | None = None) -> type:
             sigmas, x = [*levels(12, low=0.002), 0.0], 10 * seeded((2, 5))()
             double = run(name, knobs, x, sigmas, nonlinear_denoise)[-1].x
             draw = seeded((2, 5), 1)
-            single = run(name, knobs, x.float(), sigmas, nonlinear_denoise, lambda: draw().float())[-1].x
+            single = run(name, knobs, x.float(), sigmas, nonlinear_denoise, lambda *interval: draw().float())[-1].x
             assert single.dtype == torch.float32
             torch.testing.assert_close(single.double(), double, atol=1e-5, rtol=1e-5)
 

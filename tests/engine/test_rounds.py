@@ -9,6 +9,7 @@ import torch
 
 from difftool.engine.rounds import solve
 from difftool.guidance import keeping
+from difftool.samplers.ancestral import euler_ancestral
 from difftool.samplers.euler import euler
 from difftool.space import Euclidean
 
@@ -25,11 +26,11 @@ def exact(x, sigma):
 def sampled(denoise, rounds: int, n: int = 20_000) -> torch.Tensor:
     rng = torch.Generator().manual_seed(0)
 
-    def noise():
+    def noise(*interval):
         return torch.randn(n, 2, generator=rng, dtype=torch.float64)
 
     stage = SimpleNamespace(sampler=euler, knobs={})
-    return solve(stage, denoise, SIGMAS[0] * noise(), SIGMAS, noise, rounds)  # type: ignore[arg-type]
+    return solve(stage, denoise, SIGMAS[0] * noise(), SIGMAS, lambda n: noise, rounds)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("rounds", [1, 3])
@@ -43,7 +44,7 @@ def test_the_distribution_stays_that_of_the_data(rounds):
 def test_one_round_is_the_sampler():
     rng = torch.Generator().manual_seed(0)
     start = SIGMAS[0] * torch.randn(20_000, 2, generator=rng, dtype=torch.float64)
-    *_, last = euler(exact, start, SIGMAS, lambda: torch.zeros_like(start))
+    *_, last = euler(exact, start, SIGMAS, lambda *interval: torch.zeros_like(start))
     assert torch.equal(sampled(exact, 1), last.x)
 
 
@@ -58,3 +59,19 @@ def test_more_rounds_bring_what_is_made_to_what_is_given():
         pulled.append(x[:, 1].mean().item() / 2)
     assert pulled[0] < pulled[1] < pulled[2]
     assert pulled[2] == pytest.approx(CORRELATION, abs=0.05)
+
+
+def test_every_crossing_of_an_interval_has_a_path_of_its_own():
+    asked = []
+
+    def paths(n):
+        def noise(sigma, sigma_next):
+            asked.append((n, sigma, sigma_next))
+            return torch.zeros(1, 2, dtype=torch.float64)
+
+        return noise
+
+    stage = SimpleNamespace(sampler=euler_ancestral, knobs={})
+    solve(stage, exact, torch.ones(1, 2, dtype=torch.float64), [2.0, 1.0, 0.0], paths, 3)  # type: ignore[arg-type]
+    assert [(high, low) for _, high, low in asked] == [(2.0, 1.0), (1.0, 2.0), (2.0, 1.0), (1.0, 2.0), (2.0, 1.0)]
+    assert len({n for n, *_ in asked}) == 5

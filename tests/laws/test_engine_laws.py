@@ -314,3 +314,17 @@ def test_it_learns_what_the_classes_look_like(tmp_path):
     dark = np.mean([one.example[:, 4:, 4:].mean() for one in made])
     assert bright == pytest.approx(180, abs=30)
     assert dark == pytest.approx(30, abs=30)
+
+
+@pytest.mark.parametrize("sampler", ["euler_ancestral", "dpmpp_2m_sde"])
+def test_on_a_brownian_path_a_sample_is_the_same_at_any_number_of_steps(stage, sampler):
+    def apart(noise: str) -> float:
+        return float(np.square(sampled(stage, 3, sampler, steps=16, noise=noise) - sampled(stage, 3, sampler, steps=48, noise=noise)).mean())
+
+    assert apart("brownian") < apart("fresh") / 4
+
+
+def test_a_brownian_path_does_not_depend_on_the_batch_and_is_another_in_each_round(stage):
+    together = sampled(stage, 4, "euler_ancestral", noise="brownian", rounds=2)
+    np.testing.assert_allclose(sampled(stage, 1, "euler_ancestral", noise="brownian", rounds=2, start=3), together[3:], atol=1e-4)
+    assert not np.allclose(together, sampled(stage, 4, "euler_ancestral", noise="brownian"), atol=0.1)

@@ -32,7 +32,7 @@ def denoise(x: Tensor, sigma: float) -> Tensor:
 
 def unit(seed: int):
     generator = torch.Generator().manual_seed(seed)
-    return lambda: torch.randn(SHAPE, generator=generator, dtype=torch.float64)
+    return lambda *interval: torch.randn(SHAPE, generator=generator, dtype=torch.float64)
 
 
 def theirs(scheduler, z: Tensor, speaks_sigma: bool = False, **step) -> Tensor:

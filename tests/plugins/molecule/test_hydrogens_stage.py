@@ -143,7 +143,7 @@ def _solved(stage, example: np.ndarray, turn: torch.Tensor) -> torch.Tensor:
     like, space = _like(stage, example), stage.representation.space
     rng = Streams(0, "sample", [0])
 
-    def noise():
+    def noise(*interval):
         x = space.noise(like.x.shape, rng, like.mask)
         return torch.cat((x[..., :3] @ turn.T, x[..., 3:]), -1)
 

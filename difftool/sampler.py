@@ -10,8 +10,12 @@ from torch import Tensor
 Denoise = Callable[[Tensor, float], Tensor]
 """``denoise(x [b, ...], sigma) -> x0 [b, ...]``, the estimate of the clean example."""
 
-Noise = Callable[[], Tensor]
-"""Fresh unit noise like ``x``, in the right Space, from each example's own stream."""
+Noise = Callable[[float, float], Tensor]
+"""``noise(sigma, sigma_next) -> [b, ...]``: unit noise like ``x``, in its Space, that belongs to the interval between the two levels.
+
+A new tensor, from each example's own stream. Noise of two intervals that do not overlap is independent. A sampler asks for the interval
+that its step crosses, or for parts of it: then a source that follows one Brownian path gives the same path at any number of steps.
+"""
 
 
 class Step(NamedTuple):
