@@ -401,7 +401,7 @@ def check_cascade(registry: Registry) -> Facts:
 
 def refining_stage(registry: Registry) -> Stage:
     """A small later stage of a cascade: 32 px from 16, with noise on what it is shown."""
-    sets = ['bridge.use="resample"', "bridge.factors=[1,2,2]", "bridge.augment=0.3", "bridge.residual=true", 'train.compile="off"']
+    sets = ['bridge.use="resample"', "bridge.factors=[1,2,2]", "bridge.max_aug_level=0.3", "bridge.residual=true", 'train.compile="off"']
     return make_stage(registry, "tiny", [*TINY, *sets, "train.batch=16", "modality.augment=0"])
 
 

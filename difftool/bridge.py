@@ -16,84 +16,91 @@ from .rng import Rng
 
 
 class Bridge(ABC):
-    """What a later stage is shown of an earlier one's examples. Built with (options, description of its data, its representation).
+    """How a later stage of a cascade is conditioned on an earlier stage's examples.
 
-    In training an example is degraded to what the earlier stage would have made of it; in sampling that is given. What is shown of it is
-    in both cases made by ``show``, so that the two cannot drift   (Ho et al. 2022, arXiv:2106.15282).
+    Built with (options, description of the stage's data, its representation). In training the input is the stage's own example,
+    degraded to what the earlier stage would have made; in sampling it is the earlier stage's sample. ``encode`` conditions the
+    network on it in both cases, so training and sampling cannot drift apart   (Ho et al. 2022, arXiv:2106.15282).
+
+    In this class ``low`` is the earlier stage's example (of lower resolution, or coarser in another way), in its raw units.
 
     Attributes:
-        highest: the largest noise level that ``levels`` draws; samples may ask for no more.
-        parts: sizes of what ``crop`` cuts, for axes of an encoded example after its channels; empty where it cuts none.
+        max_aug_level: the largest augmentation level that training draws, and that samples may ask for.
+        crop_sizes: sizes of the crops of ``crop``, for each axis of an encoded example after its channels; empty without crops.
     """
 
-    highest: float = 0.0
-    parts: tuple[int, ...] = ()
+    max_aug_level: float = 0.0
+    crop_sizes: tuple[int, ...] = ()
 
     @abstractmethod
     def conditions(self) -> tuple[Condition, ...]:
-        """What the stage is conditional on because of the bridge, such as channels and their noise level. A user cannot give them."""
+        """The conditions that the bridge sets, such as channels and their augmentation level. A user cannot give them."""
 
-    def level(self, name: str) -> tuple[Condition, ...]:
-        """The condition that tells the noise on what is shown, for ``conditions``; none where there is never any."""
-        if not self.highest:
+    def aug_level_condition(self, name: str) -> tuple[Condition, ...]:
+        """The condition that tells the network the augmentation level, for ``conditions``; empty where there is no augmentation."""
+        if not self.max_aug_level:
             return ()
-        return (Condition(name, "number", mean=self.highest / 2, std=self.highest / 12**0.5, low=0.0, high=self.highest),)
+        high = self.max_aug_level
+        return (Condition(name, "number", mean=high / 2, std=high / 12**0.5, low=0.0, high=high),)
 
     def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
-        """What the bridge needs to know of the data, as JSON, as of ``Representation.measure`` and kept beside that; empty for nothing."""
+        """Statistics of the data that the bridge needs, as JSON; kept next to those of ``Representation.measure``."""
         return {}
 
     @abstractmethod
-    def fit(self, earlier: Description) -> None:
-        """Raises UsageError where the raw data of an earlier stage is not what ``degrade`` makes: its shape, its type, its rate."""
+    def check_compatible(self, earlier: Description) -> None:
+        """Raises UsageError where an earlier stage's raw data is not what ``degrade`` makes: in shape, type or rate."""
 
     @abstractmethod
     def degrade(self, raw: Batch) -> Batch:
         """This stage's raw examples as the earlier stage makes them: of the same dtype, with their mask. Deterministic.
 
-        What ``show`` needs to know beside them lies in ``cond``, as in what ``template`` makes.
+        What else ``encode`` needs to know of them is put in ``cond``, as ``template`` does.
         """
 
-    def augment(self, low: Batch, rng: Rng) -> Batch:
-        """Random faults of degraded training examples, such as blur, in raw units. Returns the batch itself when nothing is asked for."""
+    def corrupt(self, low: Batch, rng: Rng) -> Batch:
+        """Random faults in degraded training examples, such as blur, in raw units. Returns the batch itself where there are none."""
         return low
 
-    def levels(self, n: int, rng: Rng) -> Tensor:
-        """``[n]``: the noise levels of a training batch, as sigma in model units: uniform up to ``highest``."""
-        return self.highest * rng.uniform((n,)) if self.highest else torch.zeros(n, device=rng.device)
+    def draw_aug_levels(self, n: int, rng: Rng) -> Tensor:
+        """``[n]``: augmentation levels of a training batch, as sigma in model units: uniform up to ``max_aug_level``."""
+        return self.max_aug_level * rng.uniform((n,)) if self.max_aug_level else torch.zeros(n, device=rng.device)
 
     @abstractmethod
-    def show(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
-        """``raw`` as its representation encodes it, with what is shown of ``low``: in ``cond``, or as entries that are ``known``.
+    def encode(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
+        """``raw`` in model units, conditioned on ``low``: by conditions in ``cond``, or by entries that are ``known``.
 
-        The same in training and in sampling, where ``raw`` is a template: what is shown hangs on its shape, mask and conditions alone.
+        The same in training and in sampling, where ``raw`` is a template: the conditioning depends only on its shape, mask and
+        conditions, not on its values.
 
         Args:
             low: ``[b, ...]`` in the earlier stage's raw units.
             raw: ``[b, ...]``, the examples that belong to them, or a template of them.
-            level: ``[b]``, noise that is added to what is shown, as sigma in model units; 0 for none.
+            level: ``[b]``, sigma in model units of the noise that is added to the conditioning; 0 for none.
         """
 
     def restore(self, batch: Batch) -> Batch:
-        """A batch whose ``x`` was made in the units of ``show``, in those of the representation: where ``show`` divided by something."""
+        """Samples in the units of ``encode``, in those of the representation: the inverse of any scaling in ``encode``."""
         return batch
 
-    def agree(self, raw: Batch, low: Batch) -> Batch:
-        """Raw samples that were made of ``low`` without noise, changed as little as it takes for ``degrade`` to make ``low`` of them again."""
+    def enforce_consistency(self, raw: Batch, low: Batch) -> Batch:
+        """Raw samples made from ``low`` without noise, changed as little as possible so that ``degrade`` gives ``low`` again."""
         return raw
 
     def crop(self, batch: Batch, rng: Rng) -> Batch:
-        """Random parts of an encoded training batch, all its tensors cut alike. Returns the batch itself when nothing is asked for."""
+        """Random crops of an encoded training batch, all its tensors cut alike. Returns the batch itself without crops."""
         return batch
 
     @abstractmethod
     def template(self, low: np.ndarray, raw: Batch) -> tuple[Batch, Batch]:
-        """One low example as a batch, and the template of the sample that is made for it; samples whose shapes agree are made together.
+        """One example of the earlier stage as a batch, and the template of the sample made from it.
+
+        Samples whose templates have the same shapes are made together.
 
         Args:
-            low: one raw example of the earlier stage, an array of its own.
-            raw: the modality's own template of one sample: its size where ``low`` leaves that open, its mask, its conditions.
+            low: one raw example of the earlier stage, as an array of its own.
+            raw: the modality's template of one sample: its size where ``low`` leaves that open, its mask, its conditions.
 
         Raises:
-            UsageError: the example is none of an earlier stage's.
+            UsageError: the example cannot come from an earlier stage.
         """

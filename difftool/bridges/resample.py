@@ -45,7 +45,7 @@ class Resample(Bridge):
     With ``residual``, ``x`` is what the example has beyond what is shown, brought to unit scale   (Li et al. 2021, arXiv:2104.14951,
     Sec. 3.3): what is coarse is given exactly, and the noise levels that matter are those of the detail, however faint that is.
 
-    With ``known``, what is shown are entries of the example itself. They are marked as such, and samples keep them.
+    With ``observed``, what is shown are entries of the example itself. They are marked as such, and samples keep them.
     """
 
     def __init__(self, options: ResampleOptions, description: Description, representation: Representation) -> None:
@@ -67,7 +67,7 @@ class Resample(Bridge):
             )
         self.width = channels
         self.options, self.description, self.representation = options, description, representation
-        self.highest, self.parts = options.augment, options.crop
+        self.max_aug_level, self.crop_sizes = options.max_aug_level, options.crop
         self.missing = float(description.measured.get(MISSING, SPREAD))
         self.factors = [max(factor, 1) for factor in options.factors]
         self.axes = [Axis(i + 1, options.factors[i], options.way("down", i), options.way("up", i)) for i in options.axes()]
@@ -75,7 +75,7 @@ class Resample(Bridge):
     # --- what the stage is told ---------------------------------------------------------------------------------------
 
     def conditions(self) -> tuple[Condition, ...]:
-        return Condition(LOW, "channels", width=self.width + self.options.known), *self.level(LEVEL)
+        return Condition(LOW, "channels", width=self.width + self.options.observed), *self.aug_level_condition(LEVEL)
 
     def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
         """With ``residual``, the spread of what the filled-in example lacks, in model units."""
@@ -89,13 +89,13 @@ class Resample(Bridge):
         whole, filled = (self.representation.encode(raw.with_x(x)) for x in (raw.x, self.lift(self.degrade(raw), raw)))
         return self.representation.space.mean_square(whole.x - filled.x, whole.mask)
 
-    def show(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
+    def encode(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
         """With the condition ``low``, channels of unit variance at the positions of the encoded example, and its level."""
         batch = self.representation.encode(raw)
-        if self.options.known:
+        if self.options.observed:
             return self._show_known(batch, low, raw)
         x, told = self.representation.encode(raw.with_x(self.lift(low, raw))).x, {}
-        if self.highest:
+        if self.max_aug_level:
             x, told = x + expand_as(level, x) * self.representation.space.noise(x.shape, rng, batch.mask), {LEVEL: level}
         batch = batch.with_cond(**{LOW: expand_as(self._unit(level), x) * x}, **told)
         return batch.with_x((batch.x - x) * expand_as(self._gain(level), x)) if self.options.residual else batch
@@ -139,7 +139,7 @@ class Resample(Bridge):
             x, mask = axis.more(x, mask, raw.x.shape[axis.at])
         return x
 
-    def agree(self, raw: Batch, low: Batch) -> Batch:
+    def enforce_consistency(self, raw: Batch, low: Batch) -> Batch:
         """x0 + A^+ (low - A x0), A being what degrades   (Wang et al. 2022, arXiv:2212.00490, Eq. 13)."""
         x, mask = raw.x.float(), raw.mask
         for axis in self.axes:
@@ -157,7 +157,7 @@ class Resample(Bridge):
             x, mask = axis.fewer(x, mask)
         return Batch(_as(x, mask, raw.x.dtype), mask=mask)
 
-    def augment(self, low: Batch, rng: Rng) -> Batch:
+    def corrupt(self, low: Batch, rng: Rng) -> Batch:
         """Blurred, and then compressed, each example by its own width and strength, uniform from none to the most."""
         widest, strongest = self.options.blur, self.options.compress
         if not widest and not strongest:
@@ -172,11 +172,11 @@ class Resample(Bridge):
         return low.with_x(_as(x, low.mask, low.x.dtype))
 
     def crop(self, batch: Batch, rng: Rng) -> Batch:
-        return cropped(batch, self.parts, rng) if self.parts else batch
+        return cropped(batch, self.crop_sizes, rng) if self.crop_sizes else batch
 
     # --- sizes ---------------------------------------------------------------------------------------------------------
 
-    def fit(self, earlier: Description) -> None:
+    def check_compatible(self, earlier: Description) -> None:
         own, rates = self.description, self.options.rates
         if earlier.dtype != own.dtype or len(earlier.shape) != len(own.shape):
             raise UsageError(

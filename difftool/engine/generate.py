@@ -152,7 +152,7 @@ def _encoded(
         yield (
             some,
             pair[1],
-            stage.bridge.show(low, template, level, Streams(request.seed, _own("bridge", request), some, device=device)),
+            stage.bridge.encode(low, template, level, Streams(request.seed, _own("bridge", request), some, device=device)),
             low,
         )
 
@@ -187,7 +187,7 @@ def _solved(
         return unpadded(stage.representation.decode(made).x.cpu(), shapes)
     x = stage.representation.decode(stage.bridge.restore(made)).x[tuple(slice(n) for n in shapes.x.shape)]
     raw = Batch(x, mask=None if shapes.mask is None else shapes.mask.to(x.device))
-    return unpadded((stage.bridge.agree(raw, low) if request.agree and not request.level else raw).x.cpu(), shapes)
+    return unpadded((stage.bridge.enforce_consistency(raw, low) if request.agree and not request.level else raw).x.cpu(), shapes)
 
 
 def unpadded(x: Tensor, shapes: Batch) -> list[np.ndarray]:

@@ -24,9 +24,9 @@ def require_low(bridge: Bridge | None, low: Sequence[np.ndarray], level: float, 
         )
     if len(low) != n:
         raise UsageError(f"{n} samples are asked for, and {len(low)} examples are given. Give one for each: a sample refines one example.")
-    if not 0 <= level <= bridge.highest:
+    if not 0 <= level <= bridge.max_aug_level:
         raise UsageError(
-            f"Level {level:g} is no noise that the model was trained with. Ask for 0 to {bridge.highest:g}: that is what its bridge drew."
+            f"Level {level:g} is no noise that the model was trained with. Ask for 0 to {bridge.max_aug_level:g}: that is what its bridge drew."
         )
 
 

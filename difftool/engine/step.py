@@ -81,5 +81,5 @@ class TrainStep:
         raw, bridge = self.stage.modality.augment(raw, rng), self.stage.bridge
         if bridge is None:
             return self.stage.representation.encode(raw)
-        low = bridge.augment(bridge.degrade(raw), rng)
-        return bridge.crop(bridge.show(low, raw, bridge.levels(len(raw), rng), rng), rng)
+        low = bridge.corrupt(bridge.degrade(raw), rng)
+        return bridge.crop(bridge.encode(low, raw, bridge.draw_aug_levels(len(raw), rng), rng), rng)

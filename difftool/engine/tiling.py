@@ -45,5 +45,5 @@ def _sizes(stage: Stage, tile: Tile) -> Sequence[int | None] | None:
     noise alone would become several, side by side.
     """
     if tile == "auto":
-        return None if stage.bridge is None else stage.bridge.parts or stage.representation.shape[1:]
+        return None if stage.bridge is None else stage.bridge.crop_sizes or stage.representation.shape[1:]
     return None if isinstance(tile, str) else tile

@@ -53,7 +53,7 @@ def bridge_contract(
         return Description(tuple(low.shape[1:]), str(low.dtype).removeprefix("torch."), len(low), extra=earlier or extra or {})
 
     def shown(low: Batch, of: Batch, level: float = 0.0, seed: int = 0) -> Batch:
-        return built().show(low, of, torch.full((len(of),), level), Stream(seed, "contract"))
+        return built().encode(low, of, torch.full((len(of),), level), Stream(seed, "contract"))
 
     def tensors(batch: Batch) -> dict[str, Tensor]:
         """What is shown; of ``x`` what is known of it, which a space may say up to a symmetry only."""
@@ -98,14 +98,14 @@ def bridge_contract(
 
         def test_an_earlier_stage_that_makes_what_it_degrades_to_fits(self):
             bridge = built()
-            assert bridge.fit(made(bridge.degrade(Batch(raw)).x)) is None
+            assert bridge.check_compatible(made(bridge.degrade(Batch(raw)).x)) is None
 
         def test_an_earlier_stage_of_another_kind_does_not(self):
             bridge = built()
             right = made(bridge.degrade(Batch(raw)).x)
             for wrong in (replace(right, dtype="complex64"), replace(right, shape=(*right.shape, 3))):
                 with pytest.raises(UsageError):
-                    bridge.fit(wrong)
+                    bridge.check_compatible(wrong)
 
         def test_what_is_shown_hangs_on_the_low_example_alone(self):
             """In sampling there is no other: the raw batch is a template."""
@@ -121,13 +121,13 @@ def bridge_contract(
 
         def test_levels_are_between_none_and_the_highest(self):
             bridge = built()
-            one, other = (bridge.levels(64, Stream(0, "contract")) for _ in range(2))
+            one, other = (bridge.draw_aug_levels(64, Stream(0, "contract")) for _ in range(2))
             assert torch.equal(one, other)
             assert one.shape == (64,)
-            assert 0 <= one.min() <= one.max() <= bridge.highest
+            assert 0 <= one.min() <= one.max() <= bridge.max_aug_level
 
         def test_noise_is_as_much_as_its_level_says(self):
-            low, highest = built().degrade(Batch(raw)), built().highest
+            low, highest = built().degrade(Batch(raw)), built().max_aug_level
             assert same(shown(low, Batch(raw), seed=1), shown(low, Batch(raw), seed=2))
             assert not highest or not same(shown(low, Batch(raw), highest, seed=1), shown(low, Batch(raw), highest, seed=2))
 
@@ -146,7 +146,7 @@ def bridge_contract(
 
         def test_what_training_draws_is_reproducible_and_changes_no_shape(self):
             bridge, low = built(), built().degrade(Batch(raw))
-            one, other = (bridge.augment(low, Stream(0, "contract")) for _ in range(2))
+            one, other = (bridge.corrupt(low, Stream(0, "contract")) for _ in range(2))
             assert torch.equal(one.x, other.x)
             assert (one.x.shape, one.x.dtype) == (low.x.shape, low.x.dtype)
 

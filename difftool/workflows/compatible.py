@@ -46,7 +46,7 @@ def refuse_strangers(stages: Sequence[Met], parts: Registry) -> None:
                 raise UsageError("it was trained without a bridge, and can only come first.")
             if stage.config.modality.use != earlier.config.modality.use:
                 raise UsageError(f"its data is of the kind {stage.config.modality.use}, and not {earlier.config.modality.use}.")
-            bridge.fit(earlier.description)
+            bridge.check_compatible(earlier.description)
             if told := beyond(stage.level, bridge):
                 raise UsageError(told)
         except DifftoolError as error:
@@ -64,9 +64,9 @@ def bridge_of(stage: Met, parts: Registry) -> Bridge | None:
 
 def beyond(level: float, bridge: Bridge) -> str:
     """What to say of a sampling level that training does not draw; "" of one that it does."""
-    if level <= bridge.highest:
+    if level <= bridge.max_aug_level:
         return ""
-    return f"level {level:g} is more noise than it is trained with. Ask for 0 to {bridge.highest:g}, which its bridge draws in training."
+    return f"level {level:g} is more noise than it is trained with. Ask for 0 to {bridge.max_aug_level:g}, which its bridge draws in training."
 
 
 def _strange_conditions(earlier: Met, stage: Met) -> Iterator[str]:

@@ -155,12 +155,12 @@ def _levels_of(link: Link, asked: Sequence[float]) -> list[float]:
     from ..engine.tune import evenly
 
     assert link.bridge is not None  # it refines
-    if not link.bridge.highest:
+    if not link.bridge.max_aug_level:
         return [0.0]
     for level in asked:
         if told := beyond(level, link.bridge):
             raise UsageError(f"--levels: {link.name}: {told} --stage NAME tunes one stage alone.")
-    return list(asked) or evenly(link.bridge.highest, LEVELS)
+    return list(asked) or evenly(link.bridge.max_aug_level, LEVELS)
 
 
 def tuned(chain: Chain, trials: Mapping[str, Trial], parts: Registry, reporter: Reporter, root: Path | None) -> Iterator[Tuned]:
@@ -177,7 +177,7 @@ def tuned(chain: Chain, trials: Mapping[str, Trial], parts: Registry, reporter: 
             made = _made(chain, number, parts, reporter, low, told)
             continue
         found = _tuned(chain, number, trials[link.name], parts, reporter, low, told)  # a function of its own: it leaves the device empty
-        if root is not None and link.bridge is not None and link.bridge.highest:
+        if root is not None and link.bridge is not None and link.bridge.max_aug_level:
             _keep(root, link.name, found.best.level, parts)
         made = found.best.made
         yield found

@@ -49,7 +49,7 @@ def noise(n: int = 4) -> Batch:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"down": ("area", "area")}, "down names 2 ways for 3 axes"),
+        ({"down": ("area", "area")}, "down names 2 methods for 3 axes"),
         ({"up": "sinc"}, "up = sinc on axis 1"),
         ({"rates": {"rate": 3}}, "rates.rate names axis 3"),
         ({"factors": (1, -2, 2)}, "greater than or equal to 0"),
@@ -82,28 +82,28 @@ def test_a_crop_is_of_axes_that_there_are():
 
 def test_the_level_is_a_condition_only_where_training_draws_it():
     assert [c.name for c in pictures().conditions()] == ["low"]
-    assert [c.name for c in pictures(augment=1.0).conditions()] == ["low", "low_level"]
-    batch = pictures(augment=1.0).show(pictures().degrade(noise()), noise(), torch.arange(4) / 4, Stream(0, "t"))
+    assert [c.name for c in pictures(max_aug_level=1.0).conditions()] == ["low", "low_level"]
+    batch = pictures(max_aug_level=1.0).encode(pictures().degrade(noise()), noise(), torch.arange(4) / 4, Stream(0, "t"))
     assert batch.cond["low_level"].tolist() == [0, 0.25, 0.5, 0.75]
 
 
 def test_levels_are_each_example_s_own_and_reach_from_none_to_the_highest():
-    drawn = pictures(augment=0.8).levels(4000, Stream(0, "levels"))
+    drawn = pictures(max_aug_level=0.8).draw_aug_levels(4000, Stream(0, "levels"))
     assert (drawn.min() < 0.01, drawn.max() > 0.79, drawn.unique().numel() > 3900) == (True, True, True)
     assert drawn.mean().item() == pytest.approx(0.4, abs=0.02)
 
 
 def test_noise_has_the_standard_deviation_that_its_level_says():
-    bridge, raw = pictures(augment=2.0), noise(64)
+    bridge, raw = pictures(max_aug_level=2.0), noise(64)
     low = bridge.degrade(raw)
-    clean, noisy = (bridge.show(low, raw, torch.full((64,), level), Stream(0, "t")).cond["low"] for level in (0.0, 1.5))
+    clean, noisy = (bridge.encode(low, raw, torch.full((64,), level), Stream(0, "t")).cond["low"] for level in (0.0, 1.5))
     added = noisy * (0.25 + 1.5**2) ** 0.5 - clean / 2  # back in model units
     assert added.std().item() == pytest.approx(1.5, rel=0.02)
 
 
 def test_an_even_example_is_shown_as_it_is_encoded():
     raw = Batch(torch.full((2, 3, 9, 12), 200, dtype=torch.uint8))
-    shown = pictures().show(pictures().degrade(raw), raw, torch.zeros(2), Stream(0, "t")).cond["low"]
+    shown = pictures().encode(pictures().degrade(raw), raw, torch.zeros(2), Stream(0, "t")).cond["low"]
     torch.testing.assert_close(shown, 2 * Pixels(None, PICTURE).encode(raw).x)
 
 
@@ -114,24 +114,24 @@ def residual(bridge: Resample) -> Resample:
 
 
 def test_what_is_missing_is_brought_to_unit_scale_whatever_noise_is_shown():
-    bridge, raw = residual(pictures(residual=True, augment=1.0)), noise()
+    bridge, raw = residual(pictures(residual=True, max_aug_level=1.0)), noise()
     low = bridge.degrade(raw)
     for level in (0.0, 0.3, 1.0):
-        x = bridge.show(low, raw, torch.full((4,), level), Stream(0, "t")).x
+        x = bridge.encode(low, raw, torch.full((4,), level), Stream(0, "t")).x
         assert x.square().mean().sqrt().item() == pytest.approx(0.5, rel=0.05)
 
 
 def test_what_is_missing_and_what_is_shown_make_the_whole_again():
     """At each example's own level, noise and all."""
-    bridge, raw = residual(pictures(residual=True, augment=1.0)), noise()
-    batch = bridge.show(bridge.degrade(raw), raw, torch.tensor([0.0, 0.2, 0.6, 1.0]), Stream(0, "t"))
+    bridge, raw = residual(pictures(residual=True, max_aug_level=1.0)), noise()
+    batch = bridge.encode(bridge.degrade(raw), raw, torch.tensor([0.0, 0.2, 0.6, 1.0]), Stream(0, "t"))
     torch.testing.assert_close(bridge.restore(batch).x, Pixels(None, PICTURE).encode(raw).x, atol=1e-5, rtol=0)
 
 
 def test_nothing_made_is_the_filled_in_example():
     bridge, raw = residual(pictures(residual=True)), noise()
     low = bridge.degrade(raw)
-    batch = bridge.show(low, raw, torch.zeros(4), Stream(0, "t"))
+    batch = bridge.encode(low, raw, torch.zeros(4), Stream(0, "t"))
     filled = Pixels(None, PICTURE).encode(raw.with_x(bridge.lift(low, raw)))
     torch.testing.assert_close(bridge.restore(batch.with_x(torch.zeros_like(batch.x))).x, filled.x)
 
@@ -145,11 +145,11 @@ def test_of_even_examples_next_to_nothing_is_missing():
 def test_blur_lowers_contrast_by_each_example_s_own_width_and_keeps_the_mean():
     bridge = pictures(blur=2.0)
     low = bridge.degrade(noise(1)).map(lambda t: t.expand(16, *t.shape[1:]))
-    spread = bridge.augment(low, Stream(0, "blur")).x.float().flatten(1).std(1)
+    spread = bridge.corrupt(low, Stream(0, "blur")).x.float().flatten(1).std(1)
     assert (spread <= low.x.float().flatten(1).std(1) + 0.5).all()
     assert spread.unique().numel() > 10
     even = low.with_x(torch.full_like(low.x, 77))
-    assert torch.equal(bridge.augment(even, Stream(0, "blur")).x, even.x)
+    assert torch.equal(bridge.corrupt(even, Stream(0, "blur")).x, even.x)
 
 
 def test_a_bright_example_stays_within_bytes():
@@ -170,13 +170,13 @@ CLIP = Description((7, 3, 4, 5), "uint8", 10)
 def clips(**options) -> tuple[Resample, Batch]:
     """A bridge that keeps every third frame, and two clips."""
     raw = torch.randint(0, 256, (2, 7, 3, 4, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
-    return Resample(ResampleOptions(factors=(3, 1, 1, 1), down="every", known=True, **options), CLIP, Frames(None, CLIP)), Batch(raw)
+    return Resample(ResampleOptions(factors=(3, 1, 1, 1), down="every", observed=True, **options), CLIP, Frames(None, CLIP)), Batch(raw)
 
 
 def test_shown_entries_stand_in_the_example_and_are_marked():
     bridge, raw = clips()
     template = raw.with_x(torch.zeros_like(raw.x))
-    batch = bridge.show(bridge.degrade(raw), template, torch.zeros(2), Stream(0, "t"))
+    batch = bridge.encode(bridge.degrade(raw), template, torch.zeros(2), Stream(0, "t"))
     whole = Frames(None, CLIP).encode(raw).x
     assert batch.known is not None
     assert batch.known.expand(2, 1, 7, 4, 5).any((1, 3, 4)).tolist() == [[True, False, False] * 2 + [True]] * 2
@@ -192,16 +192,16 @@ def test_a_representation_in_which_entries_are_mixed_knows_none():
     about = Description((1, 4096), "int16", 10, extra={"rate": 16000})
     spectrogram = make_spectrogram(about)
     raw = Batch(torch.randint(-9000, 9000, (1, 1, 4096), dtype=torch.int16, generator=torch.Generator().manual_seed(0)))
-    bridge = Resample(ResampleOptions(factors=(1, 4), down="every", known=True), about, spectrogram)
-    batch = bridge.show(bridge.degrade(raw), raw, torch.zeros(1), Stream(0, "t"))
+    bridge = Resample(ResampleOptions(factors=(1, 4), down="every", observed=True), about, spectrogram)
+    batch = bridge.encode(bridge.degrade(raw), raw, torch.zeros(1), Stream(0, "t"))
     assert not batch.known.any()  # type: ignore[union-attr]
     assert not batch.cond["low"].any()
 
 
-@pytest.mark.parametrize("options", [{"augment": 0.1}, {"residual": True}, {"down": "area"}])
+@pytest.mark.parametrize("options", [{"max_aug_level": 0.1}, {"residual": True}, {"down": "area"}])
 def test_what_is_known_is_exact(options):
-    with pytest.raises(ValidationError, match="known = true keeps entries"):
-        ResampleOptions(**{"factors": (3, 1), "down": "every", "known": True, **options})
+    with pytest.raises(ValidationError, match="observed = true keeps the earlier"):
+        ResampleOptions(**{"factors": (3, 1), "down": "every", "observed": True, **options})
 
 
 # --- padding -----------------------------------------------------------------------------------------------------------
@@ -247,7 +247,7 @@ def test_an_axis_that_is_not_resampled_may_be_of_any_size_but_for_the_channels()
     low, made = bridge.template(np.ones((3, 3, 10, 12), np.uint8), raw)
     assert made.x.shape == (1, 6, 3, 10, 12)
     assert made.cond["given_frames"].tolist() == [[True] * 4 + [False] * 2]
-    assert bridge.show(low, made, torch.zeros(1), Stream(0, "t")).cond["low"].shape == (1, 3, 6, 10, 12)
+    assert bridge.encode(low, made, torch.zeros(1), Stream(0, "t")).cond["low"].shape == (1, 3, 6, 10, 12)
     assert bridge.template(np.ones((1, 3, 8, 8), np.uint8), raw)[1].cond["given_frames"].tolist() == [[True, True]]
     with pytest.raises(UsageError, match="1 entries along axis 1, and this stage's examples have 3"):
         bridge.template(np.ones((3, 1, 10, 12), np.uint8), raw)
@@ -267,14 +267,14 @@ def test_what_is_shorter_is_padded_where_examples_are():
 
 def test_stages_of_other_sizes_and_rates_do_not_fit():
     fitting = replace(PICTURE, shape=(3, 5, 6))
-    pictures().fit(fitting)
+    pictures().check_compatible(fitting)
     with pytest.raises(UsageError, match="examples of 3 x 5 x 5, and this one refines those of 3 x 5 x 6"):
-        pictures().fit(replace(fitting, shape=(3, 5, 5)))
-    sounds().fit(replace(SOUND, shape=(1, 999), extra={"rate": 4000}))
+        pictures().check_compatible(replace(fitting, shape=(3, 5, 5)))
+    sounds().check_compatible(replace(SOUND, shape=(1, 999), extra={"rate": 4000}))
     with pytest.raises(UsageError, match="rate 8000, and this one refines 4000: its own is 16000"):
-        sounds().fit(replace(SOUND, extra={"rate": 8000}))
+        sounds().check_compatible(replace(SOUND, extra={"rate": 8000}))
     with pytest.raises(UsageError, match="no number"):
-        sounds().fit(replace(SOUND, extra={}))
+        sounds().check_compatible(replace(SOUND, extra={}))
 
 
 # --- crops -------------------------------------------------------------------------------------------------------------
@@ -309,10 +309,10 @@ def test_a_sample_agrees_with_what_it_refines(down):
     bridge, made = pictures(down=down), noise()
     grey = made.x.float().mul(0.4).add(75).byte()  # far enough from black and white that nothing is cut off
     low, other = bridge.degrade(Batch(grey)), Batch(grey.flip(0))
-    again = bridge.degrade(bridge.agree(other, low)).x.float()
+    again = bridge.degrade(bridge.enforce_consistency(other, low)).x.float()
     assert (again - low.x.float()).abs().max() <= 1
     assert (bridge.degrade(other).x.float() - low.x.float()).abs().max() > 20
-    assert (bridge.agree(Batch(grey), low).x.float() - grey.float()).abs().max() <= 1
+    assert (bridge.enforce_consistency(Batch(grey), low).x.float() - grey.float()).abs().max() <= 1
 
 
 def test_padding_stays_out_of_what_agrees():
@@ -320,6 +320,6 @@ def test_padding_stays_out_of_what_agrees():
     mask = (torch.arange(32) < 21)[None, None].expand(2, 1, -1)
     raw = Batch(torch.randint(-3000, 3000, (2, 1, 32), dtype=torch.int16, generator=torch.Generator().manual_seed(0)) * mask, mask=mask)
     low = bridge.degrade(raw)
-    short = bridge.agree(Batch(raw.x[..., :21]), Batch(low.x[..., :6]))
-    assert torch.equal(bridge.agree(raw, low).x[..., 21:], torch.zeros(2, 1, 11, dtype=torch.int16))
-    assert (bridge.agree(raw, low).x[..., :21].float() - short.x.float()).abs().max() <= 1
+    short = bridge.enforce_consistency(Batch(raw.x[..., :21]), Batch(low.x[..., :6]))
+    assert torch.equal(bridge.enforce_consistency(raw, low).x[..., 21:], torch.zeros(2, 1, 11, dtype=torch.int16))
+    assert (bridge.enforce_consistency(raw, low).x[..., :21].float() - short.x.float()).abs().max() <= 1

@@ -87,8 +87,8 @@ def test_conditions(registry):
 def test_a_model_stands_alone_unless_a_bridge_is_named(registry):
     assert made(registry).bridge.to_dict() == {"use": NONE}
     bridged = '[bridge]\nuse = "resample"\nfactors = [1, 4]\ndown = ["area", "sinc"]\nrates = {rate = 1}'
-    config = made(registry, bridged, sets=["bridge.augment=0.5"])
-    assert (config.bridge.options.factors, config.bridge.options.down, config.bridge.options.augment) == ((1, 4), ("area", "sinc"), 0.5)
+    config = made(registry, bridged, sets=["bridge.max_aug_level=0.5"])
+    assert (config.bridge.options.factors, config.bridge.options.down, config.bridge.options.max_aug_level) == ((1, 4), ("area", "sinc"), 0.5)
     assert resolve(None, [text_layer(config.to_toml(), "saved")], registry) == config
     assert made(registry, bridged, sets=["bridge.use=none"]).bridge.to_dict() == {"use": NONE}
 

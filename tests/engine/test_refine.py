@@ -23,7 +23,7 @@ from difftool.guidance import classifier_free
 from difftool.settings import GuidanceOptions
 from difftool_image.options import ImageRequest
 
-REFINING = ['bridge.use="resample"', "bridge.factors=[1,2,2]", "bridge.augment=0.5", "bridge.blur=0.5", "bridge.compress=2"]
+REFINING = ['bridge.use="resample"', "bridge.factors=[1,2,2]", "bridge.max_aug_level=0.5", "bridge.blur=0.5", "bridge.compress=2"]
 RNG = np.random.default_rng(0)
 
 
@@ -168,7 +168,7 @@ def test_what_is_larger_than_what_was_trained_on_is_made_in_tiles_of_that_size(s
 
 
 def test_a_stage_that_was_trained_on_crops_is_shown_no_more_than_those(stage, monkeypatch):
-    monkeypatch.setattr(stage.bridge, "parts", (4,))
+    monkeypatch.setattr(stage.bridge, "crop_sizes", (4,))
     seen = Seen(stage, monkeypatch)
     assert made(stage, low(1))[0].shape == (3, 8, 8)
     assert seen.sizes == {(4, 8)}
@@ -315,7 +315,7 @@ def test_sampling_tells_guidance_what_to_keep(stage, monkeypatch):
 class Corner:
     """An earlier stage that makes the upper left quarter, which the later one keeps."""
 
-    highest, parts = 0.0, ()
+    max_aug_level, crop_sizes = 0.0, ()
 
     def __init__(self, options: Options | None, description, representation) -> None:
         self.representation = representation
@@ -332,10 +332,10 @@ class Corner:
     def restore(self, batch: Batch) -> Batch:
         return batch
 
-    def agree(self, raw: Batch, low: Batch) -> Batch:
+    def enforce_consistency(self, raw: Batch, low: Batch) -> Batch:
         return raw
 
-    def show(self, low: Batch, raw: Batch, level, rng) -> Batch:
+    def encode(self, low: Batch, raw: Batch, level, rng) -> Batch:
         x, known = raw.x.clone(), torch.zeros(1, 1, 8, 8, dtype=torch.bool)
         x[:, :, :4, :4], known[..., :4, :4] = low.x, True
         batch = self.representation.encode(raw.with_x(x))

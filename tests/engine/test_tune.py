@@ -20,7 +20,7 @@ RNG = np.random.default_rng(0)
 
 
 def halving(*shape: int, dtype: str = "uint8") -> Resample:
-    options = ResampleOptions(factors=(1, *(2 for _ in shape[1:])), augment=1.0)
+    options = ResampleOptions(factors=(1, *(2 for _ in shape[1:])), max_aug_level=1.0)
     return Resample(options, Description(shape, dtype, 10), SimpleNamespace(shape=shape))
 
 

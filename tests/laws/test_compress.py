@@ -98,10 +98,10 @@ def test_the_bridge_compresses_after_blur_in_raw_units_and_draws_a_strength_for_
         return Resample(ResampleOptions(factors=(1, 2, 2), **options), about, Pixels(None, about))
 
     low = Batch(noise(1, 3, 9, 12).clamp(0, 255).to(torch.uint8).expand(32, -1, -1, -1))
-    made = bridge(compress=4.0).augment(low, Stream(0, "t")).x
+    made = bridge(compress=4.0).corrupt(low, Stream(0, "t")).x
     assert (made.dtype, made.shape) == (torch.uint8, low.x.shape)
     errors = (made.float() - low.x.float()).flatten(1).std(1)
     assert errors.unique().numel() > 20
-    blurred, both = (bridge(blur=1.0, compress=c).augment(low, Stream(0, "t")).x.float() for c in (0.0, 4.0))
+    blurred, both = (bridge(blur=1.0, compress=c).corrupt(low, Stream(0, "t")).x.float() for c in (0.0, 4.0))
     assert (blurred - both).abs().max() > 5
-    assert bridge().augment(low, Stream(0, "t")) is low
+    assert bridge().corrupt(low, Stream(0, "t")) is low

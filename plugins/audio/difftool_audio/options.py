@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
@@ -114,10 +114,12 @@ class SpectrogramOptions(BandsOptions):
 class VocoderOptions(BandsOptions):
     """An earlier stage whose sounds are right in their bands, and not in their phase. Its bands are best the same."""
 
-    augment: NonNegativeFloat = Field(
+    renamed: ClassVar = {"augment": "max_aug_level"}
+
+    max_aug_level: NonNegativeFloat = Field(
         0.0,
-        description="noise that training adds to the bands shown, as sigma where floor and full scale are 4 apart, at most: samples may then "
-        "add some, which hides the faults of the earlier stage's sounds",
+        description="noise conditioning augmentation: training adds noise of up to this sigma to the bands that the network gets, in "
+        "units where floor and full scale are 4 apart; samples may then add some too, which hides faults of the earlier stage's sounds",
     )
 
 

@@ -40,7 +40,7 @@ class Vocoder(Bridge):
                 "Set representation.use = waveform, or use another bridge."
             )
         self.bands = LogMel(options, rate_of(description))
-        self.description, self.representation, self.highest = description, representation, options.augment
+        self.description, self.representation, self.max_aug_level = description, representation, options.max_aug_level
         self.channels, self.mels = int(description.shape[0] or 0), options.mels
         self.middle = math.log(self.bands.floor) / 2
         bank = self.bands.bank(torch.device("cpu"))
@@ -49,13 +49,13 @@ class Vocoder(Bridge):
     # --- what the stage is told ---------------------------------------------------------------------------------------
 
     def conditions(self) -> tuple[Condition, ...]:
-        return Condition(LOW, "channels", width=self.channels * self.mels), *self.level(LEVEL)
+        return Condition(LOW, "channels", width=self.channels * self.mels), *self.aug_level_condition(LEVEL)
 
-    def show(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
+    def encode(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
         """With the condition ``low``: each channel's bands, from -2 at the floor to 2 at full scale, between frames on straight lines."""
         batch = self.representation.encode(raw)
         bands, told = self.bands(low) / -self.middle * 2 + 2, {}
-        if self.highest:
+        if self.max_aug_level:
             bands, told = bands + expand_as(level, bands) * rng.normal(bands.shape), {LEVEL: level}
         shown = _between_frames(bands.flatten(1, 2), self.bands.frames.hop)[..., : batch.x.shape[2]]
         batch = batch.with_cond(**{LOW: shown}, **told)
@@ -105,7 +105,7 @@ class Vocoder(Bridge):
 
     # --- sizes ---------------------------------------------------------------------------------------------------------
 
-    def fit(self, earlier: Description) -> None:
+    def check_compatible(self, earlier: Description) -> None:
         own = self.description
         theirs, ours = earlier.extra.get("rate"), own.extra.get("rate")
         if earlier.dtype != own.dtype or len(earlier.shape) != 2 or earlier.shape[0] != own.shape[0] or theirs != ours:

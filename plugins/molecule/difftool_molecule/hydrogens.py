@@ -51,14 +51,14 @@ class Hydrogens(Bridge):
             )
         self.description, self.representation = description, representation
         self.width = representation.shape[1]
-        self.highest = options.augment
+        self.max_aug_level = options.max_aug_level
 
     # --- what the stage is told ---------------------------------------------------------------------------------------
 
     def conditions(self) -> tuple[Condition, ...]:
-        return Condition(LACKS, "channels", width=MOST), *self.level(LEVEL)
+        return Condition(LACKS, "channels", width=MOST), *self.aug_level_condition(LEVEL)
 
-    def show(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
+    def encode(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
         """With the heavy atoms first, known and at the places that ``low`` has them at; of the hydrogens all is known but their places.
 
         What each atom lacks, ``low.cond[LACKS]``, is told as ``[b, 4, n]``: whether it lacks one, two, three, four.
@@ -71,7 +71,7 @@ class Hydrogens(Bridge):
         batch = self.representation.encode(replace(raw, x=x, mask=None if raw.mask is None else real, known=None))
         steps = torch.arange(MOST, device=x.device)[:, None]
         batch = batch.with_cond(**{LACKS: (heavy.cond[LACKS][:, None] > steps).to(batch.x.dtype)})
-        if self.highest:
+        if self.max_aug_level:
             batch = self._noised(batch, _real(heavy), level, rng).with_cond(**{LEVEL: level})
         features = torch.arange(self.width, device=x.device) >= AXES
         return replace(batch, known=_real(heavy) | (real & features), clean=True)
@@ -100,7 +100,7 @@ class Hydrogens(Bridge):
 
     # --- sizes ---------------------------------------------------------------------------------------------------------
 
-    def fit(self, earlier: Description) -> None:
+    def check_compatible(self, earlier: Description) -> None:
         own, theirs = self.description.extra, earlier.extra
         if earlier.dtype != self.description.dtype or len(earlier.shape) != len(self.description.shape) or "elements" not in theirs:
             raise UsageError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
 
@@ -88,8 +88,10 @@ class PointCloudOptions(Options):
 class HydrogensOptions(Options):
     """An earlier stage that makes heavy atoms alone: this one adds the hydrogens."""
 
-    augment: NonNegativeFloat = Field(
+    renamed: ClassVar = {"augment": "max_aug_level"}
+
+    max_aug_level: NonNegativeFloat = Field(
         0.0,
-        description="noise that training adds to the positions of the heavy atoms, as sigma in model units, at most: the stage learns to add "
-        "hydrogens to what an earlier one made less well; 0.1 angstrom is much",
+        description="noise conditioning augmentation: training adds noise of up to this sigma, in model units, to the positions of the "
+        "heavy atoms; the stage learns to add hydrogens to imperfect skeletons; 0.1 angstrom is much",
     )

@@ -14,7 +14,7 @@ from difftool_audio.waveform import RMS, Waveform
 
 RATE = 16_000
 SOUND = (torch.randn(3, 2, 5001, generator=torch.Generator().manual_seed(0)) * torch.tensor([300.0, 3000.0, 10.0])[:, None, None]).short()
-TestVocoder = bridge_contract("vocoder", SOUND, "waveform", options={"augment": 0.5, "mels": 40}, extra={"rate": RATE})
+TestVocoder = bridge_contract("vocoder", SOUND, "waveform", options={"max_aug_level": 0.5, "mels": 40}, extra={"rate": RATE})
 
 
 def built(raw: torch.Tensor, **options) -> Vocoder:
@@ -23,7 +23,7 @@ def built(raw: torch.Tensor, **options) -> Vocoder:
 
 
 def shown(bridge: Vocoder, low: Batch, raw: Batch) -> Batch:
-    return bridge.show(low, raw, torch.zeros(len(raw)), Stream(0, "show"))
+    return bridge.encode(low, raw, torch.zeros(len(raw)), Stream(0, "show"))
 
 
 @pytest.mark.parametrize("n", [1, 200, 4096, 5001])
@@ -77,8 +77,8 @@ def test_whatever_is_made_has_the_bands_that_were_shown():
 
 def test_bands_that_noise_was_added_to_are_not_kept():
     raw = Batch(tilted(0.1))
-    bridge = built(raw.x, augment=0.5)
-    noisy = bridge.show(raw, raw, torch.tensor([0.0, 0.5, 0.0, 0.5]), Stream(0, "show"))
+    bridge = built(raw.x, max_aug_level=0.5)
+    noisy = bridge.encode(raw, raw, torch.tensor([0.0, 0.5, 0.0, 0.5]), Stream(0, "show"))
     made = noisy.with_x(RMS * torch.randn(raw.x.shape, generator=torch.Generator().manual_seed(2)))
     found = bridge.bands(bridge.representation.decode(bridge.restore(made)))
     error = (bridge._bands(noisy) - found)[..., 2:-2].abs().mean((1, 2, 3))
@@ -120,7 +120,7 @@ def test_spectra_and_other_rates_are_refused():
     with pytest.raises(UsageError, match="waveform"):
         Vocoder(VocoderOptions(), data, Spectra())
     with pytest.raises(UsageError, match="one rate"):
-        built(SOUND).fit(Description((2, 5001), "int16", 2, extra={"rate": 8000}))
+        built(SOUND).check_compatible(Description((2, 5001), "int16", 2, extra={"rate": 8000}))
 
 
 def test_samples_are_as_long_as_what_they_are_made_of():

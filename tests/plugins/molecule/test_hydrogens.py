@@ -33,7 +33,7 @@ TestHydrogens = bridge_contract(
     "hydrogens",
     torch.from_numpy(np.stack((ACROLEIN, CYCLOBUTADIENE))),
     "pointcloud",
-    options={"augment": 0.2},
+    options={"max_aug_level": 0.2},
     extra=ELEMENTS,
     earlier={**ELEMENTS, "elements": [6, 8]},
 )
@@ -45,7 +45,7 @@ def described(**extra) -> Description:
 
 @cache
 def bridge(augment: float = 0.0) -> Hydrogens:
-    return Hydrogens(HydrogensOptions(augment=augment), described(), PointCloud(PointCloudOptions(), described()))
+    return Hydrogens(HydrogensOptions(max_aug_level=augment), described(), PointCloud(PointCloudOptions(), described()))
 
 
 def batch(*molecules: np.ndarray, shuffled: bool = False) -> Batch:
@@ -58,7 +58,7 @@ def batch(*molecules: np.ndarray, shuffled: bool = False) -> Batch:
 
 def shown(some: Batch, level: float = 0.0, seed: int = 0) -> Batch:
     one = bridge(0.5)
-    return one.show(one.degrade(some), some, torch.full((len(some),), level), Stream(seed, "shown"))
+    return one.encode(one.degrade(some), some, torch.full((len(some),), level), Stream(seed, "shown"))
 
 
 def given(one: Batch) -> torch.Tensor:
@@ -116,7 +116,7 @@ def test_what_training_shows_is_what_sampling_shows():
     for example in (ACROLEIN, BENZENE, CARBON_DIOXIDE, HYDROGEN, ACETYLENE):
         trained = shown(batch(example))
         low, template = one.template(one.degrade(batch(example)).x[0].numpy(), Batch(torch.zeros(1, 3, 5)))
-        sampled = one.show(low, template, torch.zeros(1), Stream(1, "shown"))
+        sampled = one.encode(low, template, torch.zeros(1), Stream(1, "shown"))
         n = len(example)
         assert sampled.mask.sum() == n
         assert torch.equal(sampled.known[:, :n], trained.known)
@@ -175,7 +175,7 @@ def test_what_is_told_adds_up_to_the_atoms_that_are_made_even_of_odd_geometries(
         positions = np.random.default_rng(seed).normal(size=(9, 3))
         low = np.concatenate((positions, np.tile([[6], [7], [8]], (3, 1)), np.zeros((9, 1))), 1).astype(np.float32)
         given, template = bridge().template(low, Batch(torch.zeros(1, 3, 5)))
-        encoded = bridge().show(given, template, torch.zeros(1), Stream(0, "shown"))
+        encoded = bridge().encode(given, template, torch.zeros(1), Stream(0, "shown"))
         assert encoded.cond[LACKS].sum() == encoded.mask.sum() - 9
         assert not encoded.cond[LACKS][..., 9:].any()
 
@@ -206,11 +206,11 @@ def test_noise_on_the_heavy_atoms_changes_nothing_of_what_is_told():
 )
 def test_a_stage_that_does_not_fit_is_told_why(extra, said):
     with pytest.raises(UsageError, match=said):
-        bridge().fit(described(**extra))
+        bridge().check_compatible(described(**extra))
 
 
 def test_a_stage_of_heavy_atoms_fits():
-    assert bridge().fit(described(elements=[6, 8], sizes=[[5, 1]])) is None
+    assert bridge().check_compatible(described(elements=[6, 8], sizes=[[5, 1]])) is None
 
 
 def test_molecules_without_hydrogens_are_nothing_to_learn_from():

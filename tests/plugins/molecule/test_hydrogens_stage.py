@@ -133,7 +133,7 @@ def test_the_network_meets_the_same_heavy_atoms_in_training_and_in_sampling(stag
 
 def _like(stage, example: np.ndarray):
     low, template = stage.bridge.template(example[example[:, 3] != 1], stage.modality.collate([example], Streams(0, "like", [0])))
-    return stage.bridge.show(low, template, torch.zeros(1), Streams(0, "bridge", [0]))
+    return stage.bridge.encode(low, template, torch.zeros(1), Streams(0, "bridge", [0]))
 
 
 def _solved(stage, example: np.ndarray, turn: torch.Tensor) -> torch.Tensor:
