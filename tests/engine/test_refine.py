@@ -275,13 +275,16 @@ def test_a_preview_makes_examples_of_the_data_anew_with_their_own_labels(monkeyp
 
 
 class Watched:
-    """A denoiser that notes what it is told."""
+    """A denoiser that notes the conditions it is given."""
 
     def __init__(self, seen: list) -> None:
         self.seen = seen
 
-    def __call__(self, x, sigma, cond, mask):
-        self.seen.append(cond)
+    def signals(self, cond):
+        return cond
+
+    def __call__(self, x, sigma, signals, mask):
+        self.seen.append(signals)
         return x
 
     def null(self, cond):
