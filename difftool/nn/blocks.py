@@ -63,7 +63,7 @@ class Up(nn.Module):
     """To the level above: its width, chosen where positions are few, and its ``sizes``; the block that follows smooths.
 
     Positions are repeated whatever the factor: weights of its own for each that one becomes (Shi et al. 2016, arXiv:1609.05158) were
-    tried for factors of 4 and bought nothing (docs/benchmarks.md).
+    tried for factors of 4 and bought nothing (benchmarks/audio_step.md).
     """
 
     def __init__(self, dimension: int, inputs: int, outputs: int, factor: int) -> None:

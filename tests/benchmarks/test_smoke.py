@@ -37,3 +37,10 @@ def test_it_runs(script, tmp_path):
 def test_a_module_that_is_not_a_script_is_used_by_one(helper):
     used = re.compile(rf"^(from|import) {helper.stem}\b", re.MULTILINE)
     assert any(used.search(script.read_text(encoding="utf-8")) for script in SCRIPTS)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_its_measurements_have_a_page(script):
+    """Beside the script, and linked from the overview."""
+    assert script.with_suffix(".md").is_file()
+    assert f"benchmarks/{script.stem}.md" in (FOLDER.parent / "docs" / "benchmarks.md").read_text(encoding="utf-8")
