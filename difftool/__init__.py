@@ -29,8 +29,10 @@ _HOME = {
     "Euclidean": "space",
     "Finding": "modality",
     "GroupNorm": "nn.norm",
+    "Inspection": "data.inspect",
     "Interface": "nn.backbone",
     "Item": "modality",
+    "Look": "data.inspect",
     "Metric": "metric",
     "MetricSpec": "plugin.spec",
     "ModalitySpec": "plugin.spec",
@@ -64,25 +66,23 @@ _HOME = {
     "commonest": "data.findings",
     "conv": "nn.layers",
     "creating": "files",
-    "data_root": "data.findings",
-    "evenly": "data.findings",
     "decay_groups": "optimizers.optimizer",
+    "digest": "data.inspect",
+    "evenly": "data.parallel",
     "expand_as": "shapes",
-    "find_columns": "data.findings",
-    "find_duplicates": "data.findings",
-    "find_size": "data.findings",
-    "find_unreadable": "data.findings",
     "head_count": "nn.attention",
     "hookimpl": "plugin.hookspecs",
     "linear": "nn.layers",
     "order": "samplers.order",
-    "parallel": "data.findings",
+    "parallel": "data.parallel",
     "patchify": "nn.layers",
+    "readable": "data.parallel",
     "remark": "data.remark",
     "remarks": "data.remark",
     "replacing": "files",
     "scan_folder": "data.folder",
     "short_name": "data.findings",
+    "some_names": "data.findings",
     "spooled": "data.spool",
     "unpatchify": "nn.layers",
 }
@@ -107,15 +107,15 @@ if TYPE_CHECKING:
     from .bridge import Bridge as Bridge
     from .conditioner import Conditioner as Conditioner
     from .data.findings import commonest as commonest
-    from .data.findings import data_root as data_root
-    from .data.findings import evenly as evenly
-    from .data.findings import find_columns as find_columns
-    from .data.findings import find_duplicates as find_duplicates
-    from .data.findings import find_size as find_size
-    from .data.findings import find_unreadable as find_unreadable
-    from .data.findings import parallel as parallel
     from .data.findings import short_name as short_name
+    from .data.findings import some_names as some_names
     from .data.folder import scan_folder as scan_folder
+    from .data.inspect import Inspection as Inspection
+    from .data.inspect import Look as Look
+    from .data.inspect import digest as digest
+    from .data.parallel import evenly as evenly
+    from .data.parallel import parallel as parallel
+    from .data.parallel import readable as readable
     from .data.remark import remark as remark
     from .data.remark import remarks as remarks
     from .data.spool import spooled as spooled

@@ -34,11 +34,13 @@ class Check(Sectioned):
 def check(ctx: click.Context, path: Path, modality: str | None, sets: tuple[str, ...], as_json: bool) -> None:
     """Say what a model would see in DATA, and what is wrong with it; exit code 3 when it cannot be trained on."""
     from ..config import gather, resolve
+    from ..data.inspect import ArrayInspection, inspect
 
     parts = registry(ctx)
     config = resolve(modality, gather(parts, modality, None, (), given(ctx), sets), parts)
-    built = parts.load(parts.modality(config.modality.use))(config.modality.options)
-    findings = list(built.check(built.scan(path)))
+    spec = parts.modality(config.modality.use)
+    built = parts.load(spec)(config.modality.options)
+    findings = list(inspect(spec.name, built, built.scan(path), parts.inspection(spec) or ArrayInspection))
     if as_json:
         out_json([{"level": finding.level, "text": finding.text} for finding in findings])
     else:

@@ -1,34 +1,19 @@
-"""What a person should know of any folder before training on it: the lines that the checks of all modalities share."""
+"""Lines of ``difftool data check`` that any kind of data shares. ``inspect`` puts them together."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from ..modality import Finding, Item
 from .cache import too_many
 from .columns import AUTOMATIC, text_of
 
-In = TypeVar("In")
-Out = TypeVar("Out")
-
 BAD = 0.1
-"""Share of unreadable files above which training refuses many of them, unless it is told otherwise (``data.max_bad``)."""
-
-
-def evenly(items: Sequence[Item], n: int) -> list[Item]:
-    """At most ``n`` of the items, spread over all of them."""
-    return list(items) if len(items) <= n else [items[i * len(items) // n] for i in range(n)]
-
-
-def parallel(function: Callable[[In], Out], values: Iterable[In]) -> list[Out]:
-    """The function of every value, in order, on a few threads: for reading files, where the work is done outside Python."""
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        return list(pool.map(function, values))
+"""Share of unreadable files that training accepts by default (``data.max_bad``)."""
 
 
 def commonest(values: Iterable[str], n: int = 4) -> str:
@@ -39,13 +24,22 @@ def commonest(values: Iterable[str], n: int = 4) -> str:
 
 
 def short_name(item: Item) -> str:
-    """The file's name and that of its folder."""
-    return "/".join(item.path.parts[-2:])
+    """The file's name and that of its folder, and which part of the file unless it is the first."""
+    return "/".join(item.path.parts[-2:]) + (f" (part {item.part + 1})" if item.part else "")
+
+
+def some_names(items: Iterable[Item], n: int = 5) -> str:
+    """How many items there are, and the names of the first ``n``."""
+    items = list(items)
+    more = f" and {len(items) - n:,} more" if len(items) > n else ""
+    return f"{len(items):,} ({', '.join(short_name(item) for item in items[:n])}{more})"
 
 
 def data_root(items: Iterable[Item]) -> Path:
-    """The folder that was scanned, as far as the items tell."""
-    return Path(os.path.commonpath([_above(item) for item in items]))
+    """The folder that was scanned, as far as the items show; the file where all are in one file."""
+    items = list(items)
+    paths = {item.path for item in items}
+    return paths.pop() if len(paths) == 1 else Path(os.path.commonpath([_above(item) for item in items]))
 
 
 def _above(item: Item) -> Path:
@@ -53,20 +47,22 @@ def _above(item: Item) -> Path:
     return folder.parents[below.count("/") - 1] if below != "/" and folder.as_posix().endswith(below) else folder
 
 
-def find_size(total: int, looked_at: int) -> Finding:
-    """How much there is."""
-    return Finding(
-        "ok", f"{total:,} file{'s' * (total != 1)}" + (f" (looked at {looked_at:,} of them, evenly spread)" if looked_at < total else "")
-    )
+def find_size(items: Sequence[Item], looked_at: int) -> Finding:
+    """How many examples there are, in how many files."""
+    total, files = len(items), len({item.path for item in items})
+    text = f"{files:,} file{'s' * (files != 1)}"
+    if files < total:
+        text = f"{total:,} examples in {text}"
+    return Finding("ok", text + (f" (looked at {looked_at:,} of them, evenly spread)" if looked_at < total else ""))
 
 
 def find_unreadable(reasons: Sequence[str], total: int, alone: bool = False) -> Iterator[Finding]:
-    """What would be skipped, every one named; an error where it is so much, or all, that training refuses.
+    """Which examples would be skipped, each of them named; an error where training refuses so many.
 
     Args:
         reasons: why each of the bad ones is bad, naming it.
-        total: number of files, bad and good.
-        alone: one good one is enough, since random parts of it are trained on.
+        total: number of examples, bad and good.
+        alone: one good example is enough, since training takes random parts of it.
     """
     good = total - len(reasons)
     if reasons:
@@ -81,8 +77,24 @@ def find_unreadable(reasons: Sequence[str], total: int, alone: bool = False) -> 
         yield Finding("error", "Only one can be used, and a model needs at least 2. Add some.")
 
 
+def find_remarks(remarks: Iterable[tuple[Item, Sequence[str]]], grave: str = "") -> Iterator[Finding]:
+    """What reading remarked on, each kind once: texts that differ only in their numbers are one kind.
+
+    Args:
+        grave: a pattern; a kind whose text it matches is a warning, not a note.
+    """
+    kinds: dict[str, list[tuple[Item, str]]] = defaultdict(list)
+    for item, texts in remarks:
+        for text in texts:
+            kinds[re.sub(r"\d[\d.,\s]*", "#", text)].append((item, text))
+    for kind, found in kinds.items():
+        level = "warning" if grave and re.search(grave, kind) else "note"
+        first = found[0][1] if len({text for _, text in found}) == 1 else f"such as {found[0][1]}"
+        yield Finding(level, f"{some_names(item for item, _ in found)}: {first}")
+
+
 def find_duplicates(digests: Iterable[tuple[Item, bytes]]) -> Iterator[Finding]:
-    """Which files are there more than once, by a hash of what they hold."""
+    """Which examples occur more than once, by a hash of their content."""
     groups: dict[bytes, list[Item]] = defaultdict(list)
     for item, digest in digests:
         groups[digest].append(item)

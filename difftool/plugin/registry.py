@@ -178,6 +178,10 @@ class Registry:
         self._check_requirements(spec)
         return self._import(spec, spec.target)
 
+    def inspection(self, spec: ModalitySpec) -> Any:
+        """The class that inspects data of this modality; None where it names none."""
+        return self._import(spec, spec.inspection) if spec.inspection else None
+
     def provider(self, spec: Spec) -> Plugin:
         """The plugin that a spec came from."""
         if (entry := self._owners.get(id(spec))) is not None and entry.spec is spec:

@@ -35,12 +35,14 @@ class ModalitySpec(Spec):
         recipe: the name of the recipe used when none is asked for.
         request: ``"package.module:Class"``, an ``Options`` subclass with the modality's own flags of ``sample``; empty for none.
         metrics: names of the metrics that apply to its raw examples, in the order in which they are shown.
+        inspection: ``"package.module:Class"``, an ``Inspection`` subclass for ``data check``; empty for the core's own.
     """
 
     representations: tuple[str, ...] = ()
     recipe: str = "tiny"
     request: str = ""
     metrics: tuple[str, ...] = ()
+    inspection: str = ""
 
 
 @dataclass(frozen=True, slots=True)

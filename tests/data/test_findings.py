@@ -7,17 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from difftool import (
-    Item,
-    commonest,
+from difftool import Item, commonest, evenly, parallel, short_name
+from difftool.data.findings import (
     data_root,
-    evenly,
     find_columns,
     find_duplicates,
+    find_remarks,
     find_size,
     find_unreadable,
-    parallel,
-    short_name,
 )
 
 
@@ -52,8 +49,27 @@ def test_commonest():
 
 
 def test_the_size_says_when_not_all_were_looked_at():
-    assert find_size(1200, 1200).text == "1,200 files"
-    assert find_size(1200, 100).text == "1,200 files (looked at 100 of them, evenly spread)"
+    items = [item(str(i)) for i in range(1200)]
+    assert find_size(items, 1200).text == "1,200 files"
+    assert find_size(items, 100).text == "1,200 files (looked at 100 of them, evenly spread)"
+
+
+def test_the_size_counts_the_examples_where_files_hold_many():
+    items = [Item(Path(f"/data/{file}"), {}, part) for file in "ab" for part in range(5)]
+    assert find_size(items, 10).text == "10 examples in 2 files"
+    assert find_size(items[:5], 3).text == "5 examples in 1 file (looked at 3 of them, evenly spread)"
+
+
+def test_a_part_of_a_file_is_named_unless_it_is_the_first():
+    assert [short_name(Item(Path("/data/a.sdf"), {}, part)) for part in (0, 1)] == ["data/a.sdf", "data/a.sdf (part 2)"]
+
+
+def test_remarks_of_one_kind_are_one_line():
+    said = [(item("a"), ["12 frames of 20"]), (item("b"), ["3 frames of 20", "cut short"]), (item("c"), [])]
+    assert texts(find_remarks(said, "short")) == [
+        ("note", "2 (data/a, data/b): such as 12 frames of 20"),
+        ("warning", "1 (data/b): cut short"),
+    ]
 
 
 def test_every_unusable_file_is_named():
@@ -143,6 +159,7 @@ def test_no_columns():
 def test_the_folder_that_was_scanned():
     assert data_root([item("in/a/1", **{"class": "in/a"}), item("in/b/1", **{"class": "in/b"})]) == Path("/data")
     assert data_root([item("a/1", **{"class": "a"}), item("top")]) == Path("/data")
-    assert data_root([item("a/1", **{"class": "a"})]) == Path("/data")
+    assert data_root([item("a/1", **{"class": "a"}), item("a/2", **{"class": "a"})]) == Path("/data")
+    assert data_root([Item(Path("/data/a.sdf"), {}, part) for part in range(3)]) == Path("/data/a.sdf")
     assert data_root([item("1"), item("2")]) == Path("/data")
     assert short_name(item("a/1")) == "a/1"

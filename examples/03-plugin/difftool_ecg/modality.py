@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from difftool import Batch, Condition, DataError, Description, Finding, Item, Modality, Options, Rng, scan_folder
+from difftool import Batch, DataError, Description, Item, Modality, Options, Rng, creating, evenly, readable, scan_folder
 
 from .options import EcgOptions, EcgRequest
 
@@ -18,10 +18,7 @@ from .options import EcgOptions, EcgRequest
 class Ecg(Modality):
     """Signals of one length."""
 
-    def __init__(self, options: EcgOptions) -> None:
-        self.options = options
-
-    # --- files -> raw ---
+    options: EcgOptions
 
     def scan(self, path: Path) -> list[Item]:
         return scan_folder(path, (".csv",))  # subfolders become classes; metadata.csv, captions and the errors come with it
@@ -29,67 +26,28 @@ class Ecg(Modality):
     def fit(self, items: Sequence[Item]) -> Ecg:
         if self.options.length != "auto":
             return self
-        return Ecg(EcgOptions(length=min(len(_signal(item.path)) for item in items[:: len(items) // 100 + 1])))
-
-    def settings(self) -> Options:
-        return self.options
+        return self.with_options(length=min(len(one) for one in readable(_signal, evenly(items, 100))))
 
     def read(self, item: Item) -> np.ndarray:
-        signal, length = _signal(item.path), self._length
+        signal, length = _signal(item.path), self.settled("length")
         if len(signal) < length:
             raise DataError(f"{item.path} has {len(signal)} readings, and {length} are needed. Leave it out, or set length.")
         return signal[None, :length]
 
-    @property
-    def _length(self) -> int:
-        assert isinstance(self.options.length, int), "fit comes first"
-        return self.options.length
-
-    # --- raw batches ---
-
-    def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Condition, ...]]:
-        return (1, self._length), {}, ()
-
-    def collate(self, examples: np.ndarray | Sequence[np.ndarray], rng: Rng) -> Batch:
-        return Batch(torch.from_numpy(np.asarray(examples, np.float32)))
-
-    def augment(self, raw: Batch, rng: Rng) -> Batch:
-        return raw
-
     def template(self, description: Description, n: int, rng: Rng, request: Options) -> Batch:
-        length = request.length if isinstance(request, EcgRequest) and request.length else self._length
-        return Batch(torch.zeros(n, 1, length))
-
-    # --- raw -> files ---
+        length = request.length if isinstance(request, EcgRequest) and request.length else self.settled("length")
+        return Batch(torch.zeros(n, 1, length, device=rng.device))
 
     def write(self, example: np.ndarray, stem: Path, info: Mapping[str, Any], request: Options) -> Path:
         path = stem.with_name(stem.name + ".csv")
-        with open(path, "x", encoding="utf-8") as file:  # "x": never over a file that exists
-            file.writelines(f"# {name}: {value}\n" for name, value in info.items())
-            np.savetxt(file, example[0], fmt="%.5f")
-        return path
-
-    def preview(self, examples: Sequence[np.ndarray], stem: Path, titles: Sequence[str] = ()) -> Path:
-        """One line below another, as on paper."""
-        path = stem.with_name(stem.name + ".svg")
-        lines = [
-            "<polyline fill='none' stroke='black' points='"
-            + " ".join(f"{x},{40 * row + 30 - 15 * y:.1f}" for x, y in enumerate(one[0]))
-            + "'/>"
-            for row, one in enumerate(examples)
-        ]
-        width, height = max(one.shape[1] for one in examples), 40 * len(examples)
-        path.write_text(f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {height}'>{''.join(lines)}</svg>", encoding="utf-8")
+        with creating(path) as partial:  # whole or not at all, and never over a file that exists
+            np.savetxt(partial, example[0], fmt="%.5f", header="\n".join(f"{name}: {value}" for name, value in info.items()))
         return path
 
     def demo(self, folder: Path) -> None:
         from .demo import write_demo
 
         write_demo(folder)
-
-    def check(self, items: Sequence[Item]) -> Iterable[Finding]:
-        lengths = [len(_signal(item.path)) for item in items[:100]]
-        yield Finding("ok", f"{len(items)} signals, {min(lengths)} to {max(lengths)} readings long")
 
 
 def _signal(path: Path) -> np.ndarray:

@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import shlex
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from difftool import (
-    DataError,
-    Finding,
-    Item,
-    commonest,
-    data_root,
-    evenly,
-    find_columns,
-    find_duplicates,
-    find_size,
-    find_unreadable,
-    parallel,
-    short_name,
-)
+from difftool import Finding, Inspection, Item, Look, commonest, digest, some_names
 
 from .crop import SILENT
 from .decode import DULL, LOUD, Header, header
 from .measure import SAMPLE
-
-if TYPE_CHECKING:
-    from .modality import AudioModality
+from .modality import AudioModality
 
 NEAR = 0.99  # of full scale: samples that stay at one value above it were cut off there, in 8 bits as well as in 24
 CLIPPED = 1e-4  # share of a recording's samples above which it is told of
@@ -42,9 +23,6 @@ PAUSES = 0.3  # share of all windows
 FAINT = 20.0  # dB below the others
 CANCELLED = 0.1  # power that is left of stereo when it is mixed down
 PADDED = 0.3  # share of what is trained on
-
-
-UNKNOWN = Header(1, 1, 0)
 
 
 class Ear:
@@ -79,11 +57,12 @@ class Ear:
         self.flat += int(three.sum()) + 2 * runs
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """One recording, decoded once. ``bad`` says why it cannot be; the rest is empty then.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioLook(Look):
+    """One recording.
 
     Attributes:
+        header: what the file says about itself.
         seconds: as it will be trained on.
         level: root mean square, in dB of full scale.
         peak: in full scales.
@@ -95,70 +74,58 @@ class Look:
         left: share of its power that is left when it is mixed down.
     """
 
-    item: Item
-    bad: str = ""
-    header: Header = UNKNOWN
-    digest: bytes = b""
-    seconds: float = 0.0
-    level: float = 0.0
-    peak: float = 0.0
-    clipped: float = 0.0
-    runs: int = 0
-    offset: float = 0.0
-    pauses: float = 0.0
-    alike: bool = True
-    left: float = 1.0
+    header: Header
+    seconds: float
+    level: float
+    peak: float
+    clipped: float
+    runs: int
+    offset: float
+    pauses: float
+    alike: bool
+    left: float
 
 
-def findings(modality: AudioModality, items: Sequence[Item]) -> Iterator[Finding]:
-    """The report, line by line; the last one proposes what to do."""
-    some = evenly(items, SAMPLE)
-    yield find_size(len(items), len(some))
-    try:
-        modality = modality.fit(items)
-    except DataError as error:
-        yield Finding("error", str(error))
-        return
-    looks = parallel(lambda item: _look(modality, item), some)
-    alone = any(look.seconds * modality.rate > modality.length for look in looks)
-    yield from (faults := list(find_unreadable([look.bad for look in looks if look.bad], len(looks), alone)))
-    if not (good := [look for look in looks if not look.bad]):
-        return
-    yield from _rates(modality, good)
-    yield from _lengths(modality, good)
-    yield from _channels(modality, good)
-    yield from _levels(good)
-    yield from _clipping(good)
-    yield from _offsets(good)
-    yield from _silence(modality, good)
-    yield from find_duplicates((look.item, look.digest) for look in good)
-    yield from find_columns(items)
-    if not any(fault.level == "error" for fault in faults):
-        yield _proposal(modality, items, good)
+class AudioInspection(Inspection[AudioModality, AudioLook]):
+    """Rates, lengths, channels, levels, and what is wrong with recordings."""
 
+    most = SAMPLE
 
-def _look(modality: AudioModality, item: Item) -> Look:
-    ear = Ear()
-    try:
+    def look(self, item: Item) -> AudioLook:
+        ear = Ear()
         stored = header(item.path)
-        x = modality.read_watched(item, ear)
-    except (DataError, OSError) as error:
-        return Look(item, bad=str(error))
-    power = ear.squares / ear.frames
-    return Look(
-        item,
-        header=stored,
-        digest=hashlib.blake2b(np.ascontiguousarray(x).data, digest_size=16).digest(),
-        seconds=x.shape[1] / modality.rate,
-        level=10 * math.log10(max(power, 1e-12)),
-        peak=ear.peak,
-        clipped=ear.flat / (ear.frames * stored.channels),
-        runs=ear.runs,
-        offset=float(np.abs(ear.sums).max()) / ear.frames,
-        pauses=_pauses(x, round(WINDOW * modality.rate)),
-        alike=ear.alike,
-        left=ear.mixed / ear.squares if ear.squares else 1.0,
-    )
+        x = self.modality.read_watched(item, ear)
+        return AudioLook(
+            item=item,
+            shape=x.shape,
+            digest=digest(x),
+            header=stored,
+            seconds=x.shape[1] / self.modality.rate,
+            level=10 * math.log10(max(ear.squares / ear.frames, 1e-12)),
+            peak=ear.peak,
+            clipped=ear.flat / (ear.frames * stored.channels),
+            runs=ear.runs,
+            offset=float(np.abs(ear.sums).max()) / ear.frames,
+            pauses=_pauses(x, round(WINDOW * self.modality.rate)),
+            alike=ear.alike,
+            left=ear.mixed / ear.squares if ear.squares else 1.0,
+        )
+
+    def lines(self, looks: Sequence[AudioLook]) -> Iterator[Finding]:
+        yield from _rates(self.modality, looks)
+        yield from _lengths(self.modality, looks)
+        yield from _channels(self.modality, looks)
+        yield from _levels(looks)
+        yield from _clipping(looks)
+        yield from _offsets(looks)
+        yield from _silence(self.modality, looks)
+
+    def advice(self, items: Sequence[Item], looks: Sequence[AudioLook]) -> str:
+        stereo = sum(look.header.channels == 2 for look in looks) > len(looks) / 2
+        music = stereo and self.modality.rate >= 32_000
+        larger = "--recipe music-48k-stereo (a large GPU)" if music else "--recipe small (a GPU)"
+        seconds = _time(self.modality.length / self.modality.rate)
+        return f"--recipe tiny (a CPU), or {larger}; --seconds chooses another length than {seconds}"
 
 
 def _pauses(x: np.ndarray, window: int) -> float:
@@ -170,25 +137,19 @@ def _pauses(x: np.ndarray, window: int) -> float:
     return float((swing.max(0) <= 2 * SILENT).mean())
 
 
-def _some(looks: Sequence[Look], n: int = 5) -> str:
-    """How many there are, and the names of the first."""
-    more = f" and {len(looks) - n:,} more" if len(looks) > n else ""
-    return f"{len(looks):,} ({', '.join(short_name(look.item) for look in looks[:n])}{more})"
-
-
-def _rates(modality: AudioModality, good: Sequence[Look]) -> Iterator[Finding]:
+def _rates(modality: AudioModality, good: Sequence[AudioLook]) -> Iterator[Finding]:
     shown = commonest(f"{look.header.rate:,} Hz" for look in good)
     yield Finding("ok", f"rates: {shown}; trained at {modality.rate:,} Hz")
     if dull := [look for look in good if look.header.rate < DULL * modality.rate]:
         lowest = min(look.header.rate for look in dull)
         yield Finding(
             "warning",
-            f"recorded at a far lower rate: {_some(dull)}. Leave them out, or train all at --rate {lowest}: "
+            f"recorded at a far lower rate: {some_names(look.item for look in dull)}. Leave them out, or train all at --rate {lowest}: "
             "nothing above half of its own rate is in a recording, and a model learns that dullness.",
         )
 
 
-def _lengths(modality: AudioModality, good: Sequence[Look]) -> Iterator[Finding]:
+def _lengths(modality: AudioModality, good: Sequence[AudioLook]) -> Iterator[Finding]:
     seconds, part = np.asarray([look.seconds for look in good]), modality.length / modality.rate
     low, middle, high = np.quantile(seconds, [0, 0.5, 1])
     total = _time(float(seconds.sum()))
@@ -210,77 +171,68 @@ def _time(seconds: float) -> str:
     return f"{seconds / 60:.3g} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
 
 
-def _channels(modality: AudioModality, good: Sequence[Look]) -> Iterator[Finding]:
+def _channels(modality: AudioModality, good: Sequence[AudioLook]) -> Iterator[Finding]:
     names = {1: "mono", 2: "stereo"}
     shown = commonest(names.get(look.header.channels, f"{look.header.channels} channels") for look in good)
     yield Finding("ok", f"channels: {shown}; trained as {modality.options.channels}")
     if many := [look for look in good if look.header.channels > 2]:
-        yield Finding("note", f"more than two channels, which are mixed down: {_some(many)}")
+        yield Finding("note", f"more than two channels, which are mixed down: {some_names(look.item for look in many)}")
     if modality.channels == 2 and all(look.alike for look in good):
         yield Finding("note", "Both channels are the same in all of them: --channels mono trains faster and loses nothing.")
     if modality.channels == 1 and (gone := [look for look in good if look.header.channels == 2 and look.left < CANCELLED]):
         yield Finding(
             "warning",
-            f"nearly nothing left in mono: {_some(gone)}. Turn one channel over, or keep both with --channels stereo: they are opposite.",
+            f"nearly nothing left in mono: {some_names(look.item for look in gone)}. Turn one channel over, or keep both with --channels stereo: they are opposite.",
         )
 
 
-def _levels(good: Sequence[Look]) -> Iterator[Finding]:
+def _levels(good: Sequence[AudioLook]) -> Iterator[Finding]:
     levels = np.asarray([look.level for look in good])
     low, middle, high = np.quantile(levels, [0, 0.5, 1])
     yield Finding("ok", f"loudness (RMS) from {low:.0f} to {high:.0f} dB of full scale, median {middle:.0f}")
     if faint := [look for look in good if look.level < middle - FAINT]:
         yield Finding(
             "warning",
-            f"over {FAINT:.0f} dB quieter than most: {_some(faint)}. Level them first, or samples will be as quiet.",
+            f"over {FAINT:.0f} dB quieter than most: {some_names(look.item for look in faint)}. Level them first, or samples will be as quiet.",
         )
 
 
-def _clipping(good: Sequence[Look]) -> Iterator[Finding]:
+def _clipping(good: Sequence[AudioLook]) -> Iterator[Finding]:
     clipped = sorted((look for look in good if look.clipped > CLIPPED), key=lambda look: -look.clipped)
     if clipped:
         worst, s = clipped[0], "s" * (clipped[0].runs > 1)
         yield Finding(
             "warning",
-            f"clipped: {_some(clipped)}. Leave them out, or a model learns the distortion. "
+            f"clipped: {some_names(look.item for look in clipped)}. Leave them out, or a model learns the distortion. "
             f"The worst has {worst.clipped:.2%} of its samples cut off at full scale, in {worst.runs:,} run{s} of three or more.",
         )
     if loud := [look for look in good if look.peak > LOUD]:
-        yield Finding("warning", f"far above full scale, and turned down to fit: {_some(loud)}")
+        yield Finding("warning", f"far above full scale, and turned down to fit: {some_names(look.item for look in loud)}")
     if not clipped and not loud:
         yield Finding(
             "ok", f"no clipping; the highest peak is at {20 * math.log10(max(look.peak for look in good) + 1e-9):.1f} dB of full scale"
         )
 
 
-def _offsets(good: Sequence[Look]) -> Iterator[Finding]:
+def _offsets(good: Sequence[AudioLook]) -> Iterator[Finding]:
     off = sorted((look for look in good if look.offset > OFFSET), key=lambda look: -look.offset)
     if off:
         yield Finding(
             "warning",
-            f"a constant offset (DC) of up to {off[0].offset:.1%} of full scale: {_some(off)}. "
+            f"a constant offset (DC) of up to {off[0].offset:.1%} of full scale: {some_names(look.item for look in off)}. "
             "Filter it out first, with a high-pass at 20 Hz: a model learns it.",
         )
     else:
         yield Finding("ok", "no constant offset (DC)")
 
 
-def _silence(modality: AudioModality, good: Sequence[Look]) -> Iterator[Finding]:
+def _silence(modality: AudioModality, good: Sequence[AudioLook]) -> Iterator[Finding]:
     silent = [look for look in good if look.pauses == 1]
     if silent:
-        yield Finding("warning", f"silent throughout: {_some(silent)}. To leave them out: --silence skip.")
+        yield Finding("warning", f"silent throughout: {some_names(look.item for look in silent)}. To leave them out: --silence skip.")
     share = float(np.average([look.pauses for look in good], weights=[look.seconds for look in good]))
     if share > PAUSES:
         fix = "" if modality.options.silence == "trim" else " To cut it off at both ends: --silence trim."
         yield Finding("note", f"{share:.0%} of the sound is silence.{fix}")
     elif not silent:
         yield Finding("ok", f"{share:.0%} of the sound is silence")
-
-
-def _proposal(modality: AudioModality, items: Sequence[Item], good: Sequence[Look]) -> Finding:
-    root = shlex.quote(str(data_root(items)))
-    channels = Counter(look.header.channels for look in good)
-    music = channels[2] > len(good) / 2 and modality.rate >= 32_000
-    larger = "--recipe music-48k-stereo (a large GPU)" if music else "--recipe small (a GPU)"
-    part = f"; --seconds chooses another length than {_time(modality.length / modality.rate)}"
-    return Finding("ok", f"to train: difftool train -m audio {root} --recipe tiny (a CPU), or {larger}{part}")

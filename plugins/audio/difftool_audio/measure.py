@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Any
 
-from difftool import DataError, Item, parallel
+from difftool import Item, evenly, readable
 
 from .decode import Header, header
-from .options import LONGEST_AUTO, SHORTEST
+from .options import LONGEST_AUTO, SHORTEST, AudioOptions
 
 SAMPLE = 20_000
 """Headers looked at; folders beyond it are sampled evenly."""
 
 
-def headers(items: Iterable[Item]) -> list[Header]:
-    """The headers that can be read; what cannot is found, and reported, when the recordings are decoded."""
-    return [found for found in parallel(_header, (item.path for item in items)) if found]
+def settle(options: AudioOptions, items: Sequence[Item]) -> dict[str, Any]:
+    """The options that are ``auto``, by name, as these recordings would have them.
+
+    Raises:
+        DataError: none of them can be opened.
+    """
+    found: dict[str, Any] = {}
+    if "auto" not in (options.rate, options.seconds):
+        return found
+    seen = readable(header, evenly(items, SAMPLE))
+    rate = auto_rate(seen) if options.rate == "auto" else options.rate
+    if options.rate == "auto":
+        found["rate"] = rate
+    if options.seconds == "auto":
+        found["seconds"] = auto_seconds(seen, rate)
+    return found
 
 
 def auto_rate(seen: Sequence[Header]) -> int:
@@ -33,10 +46,3 @@ def auto_seconds(seen: Sequence[Header], rate: int) -> float:
     """The longest recording's length, at most two seconds and no less than can be set: a whole number of samples at ``rate``."""
     longest = max(-(-one.frames * rate // one.rate) for one in seen)
     return max(min(longest, round(LONGEST_AUTO * rate)), math.ceil(SHORTEST * rate)) / rate
-
-
-def _header(path: Path) -> Header | None:
-    try:
-        return header(path)
-    except DataError:
-        return None

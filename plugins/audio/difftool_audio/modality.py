@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from difftool import Batch, Condition, DataError, Description, Finding, Item, Modality, Options, Rng, evenly, scan_folder
+from difftool import Batch, Condition, DataError, Description, Item, Modality, Options, Rng, scan_folder
 
 from .crop import crops, silent, trimmed
 from .decode import SUFFIXES, Watch, decode
@@ -35,25 +35,17 @@ def _ranging(name: str, mean: float, std: float, low: float, high: float) -> Con
 class AudioModality(Modality):
     """Sound. Raw units are int16 ``[c, n]`` from -32767 to 32767 at one rate, c being 1 or 2 by ``channels``."""
 
-    def __init__(self, options: AudioOptions) -> None:
-        self.options = options
-
-    def settings(self) -> AudioOptions:
-        return self.options
+    options: AudioOptions
 
     @property
     def rate(self) -> int:
         """Samples per second, once they are settled."""
-        if isinstance(self.options.rate, str):
-            raise DataError("The rate is not settled. Set rate, such as 16000, or let it be found from the data (fit).")
-        return self.options.rate
+        return self.settled("rate")
 
     @property
     def length(self) -> int:
         """Samples trained on at once, once they are settled."""
-        if isinstance(self.options.seconds, str):
-            raise DataError("The length is not settled. Set seconds, such as 2, or let it be found from the data (fit).")
-        return self.samples(self.options.seconds)
+        return self.samples(self.settled("seconds"))
 
     @property
     def channels(self) -> int:
@@ -68,16 +60,9 @@ class AudioModality(Modality):
         return scan_folder(path, SUFFIXES)
 
     def fit(self, items: Sequence[Item]) -> AudioModality:
-        if self.options.rate != "auto" and self.options.seconds != "auto":
-            return self
-        from .measure import SAMPLE, auto_rate, auto_seconds, headers
+        from .measure import settle
 
-        if not (seen := headers(evenly(items, SAMPLE))):
-            decode(items[0].path, 16_000, 1)  # says what is wrong with it
-            raise DataError(f"None of the {len(items):,} files could be opened as sound, so there is nothing to train on.")
-        rate = auto_rate(seen) if self.options.rate == "auto" else self.options.rate
-        seconds = auto_seconds(seen, rate) if self.options.seconds == "auto" else self.options.seconds
-        return AudioModality(self.options.model_copy(update={"rate": rate, "seconds": seconds}))
+        return self.with_options(**settle(self.options, items))
 
     def read(self, item: Item) -> np.ndarray:
         return self.read_watched(item, None)
@@ -131,10 +116,6 @@ class AudioModality(Modality):
     def _seconds(self, samples: np.ndarray) -> torch.Tensor:
         return torch.from_numpy((samples / self.rate).astype(np.float32))
 
-    def augment(self, raw: Batch, rng: Rng) -> Batch:
-        del rng
-        return raw
-
     def template(self, description: Description, n: int, rng: Rng, request: Options) -> Batch:
         """As long as asked for, else beginnings of recordings whose lengths are distributed as the data's."""
         asked = request.seconds if isinstance(request, AudioRequest) else 0.0
@@ -173,8 +154,3 @@ class AudioModality(Modality):
         from .demo import write_demo
 
         write_demo(folder)
-
-    def check(self, items: Sequence[Item]) -> Iterable[Finding]:
-        from .check import findings
-
-        return findings(self, items)

@@ -17,6 +17,7 @@ def difftool_modalities() -> list[ModalitySpec]:
             recipe="tiny",
             request="difftool_audio.options:AudioRequest",
             metrics=("patches",),
+            inspection="difftool_audio.check:AudioInspection",
         )
     ]
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from difftool import DataError, Item, evenly, parallel
+from difftool import DataError, Item, evenly, parallel, readable
 
 from .decode import Header, decode, header
+from .options import ImageOptions
 
 SAMPLE = 20_000
 """Headers looked at for the sizes; folders beyond it are sampled evenly."""
@@ -19,9 +21,21 @@ OPAQUE_SAMPLE = 64
 OPAQUE_FORMATS = (".jpg", ".jpeg", ".jfif")  # cannot be transparent
 
 
-def headers(items: Iterable[Item]) -> list[Header]:
-    """The headers that can be read; what cannot is found, and reported, when the pictures are decoded."""
-    return [found for found in parallel(_header, (item.path for item in items)) if found]
+def settle(options: ImageOptions, items: Sequence[Item]) -> dict[str, Any]:
+    """The options that are ``auto``, by name, as these pictures would have them.
+
+    Raises:
+        DataError: none of them can be opened.
+    """
+    found: dict[str, Any] = {}
+    if "auto" not in (options.size, options.channels):
+        return found
+    seen = readable(header, some := evenly(items, SAMPLE))
+    if options.size == "auto":
+        found["size"] = auto_size([(h.height, h.width) for h in seen])
+    if options.channels == "auto":
+        found["channels"] = auto_channels(items, seen, len(some))
+    return found
 
 
 def auto_size(sizes: Sequence[tuple[int, int]]) -> int | tuple[int, int]:
@@ -44,7 +58,7 @@ def auto_channels(items: Sequence[Item], seen: Sequence[Header], sampled: int) -
     found = {h.channels for h in seen}
     if sampled < len(items):
         rest = (item for item in items if not (_is_opaque(item.path) and found & {"rgb", "rgba"}))
-        found |= {h.channels for h in headers(rest)}
+        found |= {h.channels for h in parallel(_header, (item.path for item in rest)) if h}
     colour = bool(found & {"rgb", "rgba"})
     alpha = bool(found & {"grey+alpha", "rgba"}) and _uses_alpha(items)
     return ("rgba" if alpha else "rgb") if colour else ("grey+alpha" if alpha else "grey")

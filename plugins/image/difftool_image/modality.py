@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from difftool import Batch, Condition, DataError, Description, Finding, Item, Modality, Options, Rng, evenly, scan_folder
+from difftool import Batch, Condition, DataError, Description, Item, Modality, Options, Rng, scan_folder
 
 from .augment import AUGMENT, WIDTH, augment, flip
 from .decode import MODES, SUFFIXES, decode, to_array, to_image
@@ -20,26 +20,18 @@ from .resize import resize, smaller
 class ImageModality(Modality):
     """Pictures of one size. Raw units are bytes, ``[c, h, w]``, c being 1 to 4 by ``channels``."""
 
-    def __init__(self, options: ImageOptions) -> None:
-        self.options = options
-
-    def settings(self) -> ImageOptions:
-        return self.options
+    options: ImageOptions
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width, once they are settled."""
-        size = self.options.size
-        if isinstance(size, str):
-            raise DataError("The pictures' size is not settled. Set size, such as 64, or let it be found from the data (fit).")
+        size = self.settled("size")
         return (size, size) if isinstance(size, int) else size
 
     @property
     def channels(self) -> str:
-        """Once they are settled."""
-        if self.options.channels == "auto":
-            raise DataError("The pictures' channels are not settled. Set channels, such as rgb, or let them be found from the data (fit).")
-        return self.options.channels
+        """``grey``, ``grey+alpha``, ``rgb`` or ``rgba``, once that is settled."""
+        return self.settled("channels")
 
     # --- files -> raw ------------------------------------------------------------------------------------------------
 
@@ -47,20 +39,9 @@ class ImageModality(Modality):
         return scan_folder(path, SUFFIXES)
 
     def fit(self, items: Sequence[Item]) -> ImageModality:
-        if self.options.size != "auto" and self.options.channels != "auto":
-            return self
-        from .measure import SAMPLE, auto_channels, auto_size, headers
+        from .measure import settle
 
-        some = evenly(items, SAMPLE)
-        if not (seen := headers(some)):
-            decode(items[0].path)  # says what is wrong with it
-            raise DataError(f"None of the {len(items):,} files could be opened as a picture, so there is nothing to train on.")
-        found: dict[str, Any] = {}
-        if self.options.size == "auto":
-            found["size"] = auto_size([(h.height, h.width) for h in seen])
-        if self.options.channels == "auto":
-            found["channels"] = auto_channels(items, seen, len(some))
-        return ImageModality(self.options.model_copy(update=found))
+        return self.with_options(**settle(self.options, items))
 
     def read(self, item: Item) -> np.ndarray:
         return self.read_bytes(item, None)
@@ -84,13 +65,8 @@ class ImageModality(Modality):
 
     def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Condition, ...]]:
         del shapes
-        told = (Condition(AUGMENT, "vector", width=WIDTH),) if self.options.augment else ()
-        return (len(MODES[self.channels]), *self.size), {}, told
-
-    def collate(self, examples: np.ndarray | Sequence[np.ndarray], rng: Rng) -> Batch:
-        del rng
-        array = examples if isinstance(examples, np.ndarray) else np.stack(examples)
-        return Batch(torch.from_numpy(np.require(array, np.uint8, ["C", "W"])))
+        own = (Condition(AUGMENT, "vector", width=WIDTH),) if self.options.augment else ()
+        return (len(MODES[self.channels]), *self.size), {}, own
 
     def augment(self, raw: Batch, rng: Rng) -> Batch:
         if self.options.flip:
@@ -121,8 +97,3 @@ class ImageModality(Modality):
         from .demo import write_demo
 
         write_demo(folder)
-
-    def check(self, items: Sequence[Item]) -> Iterable[Finding]:
-        from .check import findings
-
-        return findings(self, items)

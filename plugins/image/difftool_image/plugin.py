@@ -30,6 +30,7 @@ def difftool_modalities() -> list[ModalitySpec]:
             recipe="tiny",
             request="difftool_image.options:ImageRequest",
             metrics=("patches",),
+            inspection="difftool_image.check:ImageInspection",
         )
     ]
 

@@ -2,46 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-import shlex
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 
-from difftool import (
-    DataError,
-    Finding,
-    Item,
-    UsageError,
-    data_root,
-    evenly,
-    find_columns,
-    find_duplicates,
-    find_unreadable,
-    parallel,
-    remarks,
-    short_name,
-)
+from difftool import Finding, Inspection, Item, Look, digest, evenly, some_names
 
 from .connect import parts
 from .elements import HYDROGEN, SYMBOLS
 from .files import READERS
 from .files import molecule as stored
+from .modality import MoleculeModality
 from .molecule import Molecule
 from .near import near
 
-if TYPE_CHECKING:
-    from .modality import MoleculeModality
-
-SAMPLE = 5000
-"""Molecules looked at, whole; more are sampled evenly."""
-
 SLOW_SAMPLE = 500
-"""As ``SAMPLE``, of molecules whose geometry has to be made."""
+"""Molecules looked at whose geometry has to be made."""
 
 SHORT = 0.6
 """Angstrom under which there is no bond: that of hydrogen has 0.74."""
@@ -57,109 +35,75 @@ QM9_ATOMS = 29
 QM9_MANY = 50_000
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """One molecule, read once. ``bad`` says why it cannot be; the rest is empty then.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoleculeLook(Look):
+    """One molecule.
 
     Attributes:
         numbers: atomic numbers.
+        charged: whether any atom has a formal charge.
         nearest: distance of the two nearest atoms, in angstrom; infinite where none are within ``WIDE``.
         parts: unconnected ones that are kept, by the file's bonds.
-        said: what training would remark on.
     """
 
-    item: Item
-    bad: str = ""
-    digest: bytes = b""
-    numbers: tuple[int, ...] = ()
-    charged: bool = False
-    nearest: float = np.inf
-    parts: int = 1
-    said: tuple[str, ...] = ()
+    numbers: tuple[int, ...]
+    charged: bool
+    nearest: float
+    parts: int
 
 
-def findings(modality: MoleculeModality, items: Sequence[Item]) -> Iterator[Finding]:
-    """The report, line by line; the last one proposes what to do."""
-    some = _sample(items)
-    yield _count(items, len(some))
-    try:
-        modality = modality.fit(items)
-    except (DataError, UsageError) as error:
-        yield Finding("error", str(error))
-        return
-    looks = parallel(lambda item: _look(modality, item), some)
-    yield from (faults := list(find_unreadable([look.bad for look in looks if look.bad], len(looks))))
-    if not (good := [look for look in looks if not look.bad]):
-        return
-    if made := sum(_is_smiles(look.item) for look in good):
-        yield Finding("note", f"SMILES: {made:,}. RDKit makes their geometries (ETKDGv3, then MMFF94), and models learn those.")
-    yield _sizes(modality, good)
-    yield from _elements(modality, good)
-    yield from _ions(modality, good)
-    yield from _parts(good)
-    yield from _distances(good)
-    yield from _remarks(good)
-    yield from find_duplicates((_named(look.item), look.digest) for look in good)
-    yield from find_columns(items)
-    if not any(fault.level == "error" for fault in faults):
-        yield _proposal(modality, items)
+class MoleculeInspection(Inspection[MoleculeModality, MoleculeLook]):
+    """Sizes, elements, charges, parts and distances."""
 
+    @classmethod
+    def sample(cls, items: Sequence[Item]) -> list[Item]:
+        """Fewer of those whose geometry has to be made, which takes long."""
+        kinds: dict[bool, list[Item]] = {False: [], True: []}
+        for item in items:
+            kinds[_is_smiles(item)].append(item)
+        return evenly(kinds[False], cls.most) + evenly(kinds[True], SLOW_SAMPLE)
 
-def _sample(items: Sequence[Item]) -> list[Item]:
-    kinds: dict[bool, list[Item]] = {False: [], True: []}
-    for item in items:
-        kinds[_is_smiles(item)].append(item)
-    return evenly(kinds[False], SAMPLE) + evenly(kinds[True], SLOW_SAMPLE)
+    def look(self, item: Item) -> MoleculeLook:
+        raw = self.modality.read(item)
+        molecule = Molecule.from_raw(raw)
+        gaps = near(molecule.positions, WIDE)[2]
+        kept = self.modality.options.fragments == "keep"
+        return MoleculeLook(
+            item=item,
+            shape=raw.shape,
+            digest=digest(raw),
+            numbers=tuple(molecule.numbers.tolist()),
+            charged=bool(molecule.charges.any()),
+            nearest=float(gaps.min()) if len(gaps) else np.inf,
+            parts=len(parts(stored(item.path, item.part))) if kept else 1,
+        )
+
+    def lines(self, looks: Sequence[MoleculeLook]) -> Iterator[Finding]:
+        if made := sum(_is_smiles(look.item) for look in looks):
+            yield Finding("note", f"SMILES: {made:,}. RDKit makes their geometries (ETKDGv3, then MMFF94), and models learn those.")
+        yield _sizes(self.modality, looks)
+        yield from _elements(self.modality, looks)
+        yield from _ions(self.modality, looks)
+        yield from _parts(looks)
+        yield from _distances(looks)
+
+    def advice(self, items: Sequence[Item], looks: Sequence[MoleculeLook]) -> str:
+        small = self.modality.max_atoms <= QM9_ATOMS and set(self.modality.options.elements) <= set(QM9)
+        large = "qm9-edm" if small and len(items) >= QM9_MANY else "small"
+        return f"--recipe tiny (a CPU), or --recipe {large} (a GPU)"
 
 
 def _is_smiles(item: Item) -> bool:
     return READERS[item.path.suffix.lower()].startswith("smiles")
 
 
-def _count(items: Sequence[Item], looked_at: int) -> Finding:
-    files = len({item.path for item in items})
-    text = f"{len(items):,} molecule{'s' * (len(items) != 1)} in {files:,} file{'s' * (files != 1)}"
-    return Finding("ok", text + (f" (looked at {looked_at:,} of them, evenly spread)" if looked_at < len(items) else ""))
-
-
-def _look(modality: MoleculeModality, item: Item) -> Look:
-    try:
-        with remarks() as said:
-            raw = modality.read(item)
-            apart = len(parts(stored(item.path, item.part))) if modality.options.fragments == "keep" else 1
-    except (DataError, OSError) as error:
-        return Look(item, bad=str(error))
-    molecule = Molecule.from_raw(raw)
-    gaps = near(molecule.positions, WIDE)[2]
-    return Look(
-        item,
-        digest=hashlib.blake2b(np.ascontiguousarray(raw).data, digest_size=16).digest(),
-        numbers=tuple(molecule.numbers.tolist()),
-        charged=bool(molecule.charges.any()),
-        nearest=float(gaps.min()) if len(gaps) else np.inf,
-        parts=apart,
-        said=tuple(said),
-    )
-
-
-def _named(item: Item) -> Item:
-    """An item by whose file a person can tell which molecule it is."""
-    return replace(item, path=item.path.with_name(f"{item.path.name} molecule {item.part + 1}")) if item.part else item
-
-
-def _some(looks: Sequence[Look], n: int = 5) -> str:
-    """How many there are, and the names of the first."""
-    more = f" and {len(looks) - n:,} more" if len(looks) > n else ""
-    return f"{len(looks):,} ({', '.join(short_name(_named(look.item)) for look in looks[:n])}{more})"
-
-
-def _sizes(modality: MoleculeModality, good: Sequence[Look]) -> Finding:
+def _sizes(modality: MoleculeModality, good: Sequence[MoleculeLook]) -> Finding:
     low, middle, high = np.quantile([len(look.numbers) for look in good], [0, 0.5, 1])
     dropped = " without hydrogens" * (modality.options.hydrogens == "drop")
     return Finding("ok", f"sizes from {low:.0f} to {high:.0f} atoms{dropped}, median {middle:.0f}; at most {modality.max_atoms} are taken")
 
 
-def _elements(modality: MoleculeModality, good: Sequence[Look]) -> Iterator[Finding]:
+def _elements(modality: MoleculeModality, good: Sequence[MoleculeLook]) -> Iterator[Finding]:
     atoms = Counter(SYMBOLS[z] for look in good for z in look.numbers)
     having = Counter(SYMBOLS[z] for look in good for z in set(look.numbers))
     shown = ", ".join(f"{symbol} ({count:,})" for symbol, count in atoms.most_common(12))
@@ -178,26 +122,26 @@ def _elements(modality: MoleculeModality, good: Sequence[Look]) -> Iterator[Find
     if modality.options.hydrogens == "keep" and len(bare) > BARE * len(good):
         yield Finding(
             "warning",
-            f"without hydrogens: {_some(bare)}. Add them first, as RDKit and Open Babel do, or leave all out with --hydrogens drop: "
+            f"without hydrogens: {some_names(look.item for look in bare)}. Add them first, as RDKit and Open Babel do, or leave all out with --hydrogens drop: "
             "of half of them, a model learns that they come and go.",
         )
 
 
-def _ions(modality: MoleculeModality, good: Sequence[Look]) -> Iterator[Finding]:
+def _ions(modality: MoleculeModality, good: Sequence[MoleculeLook]) -> Iterator[Finding]:
     if charged := [look for look in good if look.charged]:
-        yield Finding("ok", f"formal charges, which samples have too (--charges drop learns none): {_some(charged)}")
+        yield Finding("ok", f"formal charges, which samples have too (--charges drop learns none): {some_names(look.item for look in charged)}")
     elif modality.options.charges == "drop":
         yield Finding("ok", "no formal charges are learnt")
 
 
-def _parts(good: Sequence[Look]) -> Iterator[Finding]:
+def _parts(good: Sequence[MoleculeLook]) -> Iterator[Finding]:
     if apart := [look for look in good if look.parts > 1]:
         yield Finding(
-            "warning", f"in several unconnected parts, such as salts: {_some(apart)}. Take the largest part only: --fragments largest."
+            "warning", f"in several unconnected parts, such as salts: {some_names(look.item for look in apart)}. Take the largest part only: --fragments largest."
         )
 
 
-def _distances(good: Sequence[Look]) -> Iterator[Finding]:
+def _distances(good: Sequence[MoleculeLook]) -> Iterator[Finding]:
     nearest = np.array([look.nearest for look in good if len(look.numbers) > 1])
     if len(nearest) and np.median(nearest) == np.inf:
         yield Finding(
@@ -205,25 +149,6 @@ def _distances(good: Sequence[Look]) -> Iterator[Finding]:
             f"In most of them no two atoms are nearer than {WIDE:g} angstrom, so nothing is bonded. Positions in bohr? Multiply them by 0.529177.",
         )
     elif clashing := [look for look in good if look.nearest < SHORT]:
-        yield Finding("warning", f"atoms nearer than any bond ({SHORT:g} angstrom): {_some(clashing)}. Correct or remove them.")
+        yield Finding("warning", f"atoms nearer than any bond ({SHORT:g} angstrom): {some_names(look.item for look in clashing)}. Correct or remove them.")
     elif len(nearest):
         yield Finding("ok", f"nearest atoms are {nearest.min():.2f} angstrom apart, in most molecules {np.median(nearest):.2f}")
-
-
-def _remarks(good: Sequence[Look]) -> Iterator[Finding]:
-    """What reading remarked on, each kind once: texts that differ in their numbers only are of one kind."""
-    kinds: dict[str, list[tuple[Look, str]]] = defaultdict(list)
-    for look in good:
-        for text in look.said:
-            kinds[re.sub(r"\d[\d.,\s]*", "#", text)].append((look, text))
-    for found in kinds.values():
-        first = found[0][1] if len({text for _, text in found}) == 1 else f"such as {found[0][1]}"
-        yield Finding("note", f"{_some([look for look, _ in found])}: {first}")
-
-
-def _proposal(modality: MoleculeModality, items: Sequence[Item]) -> Finding:
-    paths = {item.path for item in items}
-    root = shlex.quote(str(paths.pop() if len(paths) == 1 else data_root(items)))
-    like_qm9 = modality.max_atoms <= QM9_ATOMS and set(modality.options.elements) <= set(QM9) and len(items) >= QM9_MANY
-    large = "qm9-edm" if like_qm9 else "small"
-    return Finding("ok", f"to train: difftool train -m molecule {root} --recipe tiny (a CPU), or --recipe {large} (a GPU)")

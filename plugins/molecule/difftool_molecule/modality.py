@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from difftool import Batch, Condition, DataError, Description, Finding, Item, Modality, Options, Rng, Streams, remark, scan_folder
+from difftool import Batch, Condition, DataError, Description, Item, Modality, Options, Rng, Streams, remark, scan_folder
 
 from .connect import parts
 from .elements import HYDROGEN, SYMBOLS, number
@@ -20,34 +20,27 @@ from .request import fragment, placed, real, template
 
 
 class MoleculeModality(Modality):
-    """Molecules. Raw units are ``[n, 5]``, a row for each atom: x, y, z in angstrom, the atomic number, and the formal charge."""
+    """Molecules. Raw units are ``[n, 5]``, a row for each atom: x, y, z in angstrom, the atomic number, and the formal charge.
 
-    def __init__(self, options: MoleculeOptions) -> None:
-        self.options = options
+    Nothing is augmented: the network is equivariant, so a turned or moved molecule is nothing new to it.
+    """
 
-    def settings(self) -> MoleculeOptions:
-        return self.options
+    options: MoleculeOptions
 
     @property
     def elements(self) -> tuple[int, ...]:
         """Atomic numbers, once they are settled."""
-        return tuple(number(symbol) for symbol in self._settled("elements"))
+        return tuple(number(symbol) for symbol in self.settled("elements"))
 
     @property
     def max_atoms(self) -> int:
         """Of the molecules that are used, once it is settled."""
-        return self._settled("max_atoms")
+        return self.settled("max_atoms")
 
     @property
     def charged(self) -> bool:
         """Whether formal charges are learnt, once that is settled."""
-        return self._settled("charges") == "keep"
-
-    def _settled(self, name: str) -> Any:
-        value = getattr(self.options, name)
-        if value == "auto":
-            raise DataError(f"The molecules' {name} is not settled. Set {name}, or let it be found from the data (fit).")
-        return value
+        return self.settled("charges") == "keep"
 
     # --- files -> raw ------------------------------------------------------------------------------------------------
 
@@ -62,8 +55,7 @@ class MoleculeModality(Modality):
     def fit(self, items: Sequence[Item]) -> MoleculeModality:
         from .measure import settle
 
-        found = settle(self.options, items)
-        return MoleculeModality(self.options.model_copy(update=found)) if found else self
+        return self.with_options(**settle(self.options, items))
 
     def read(self, item: Item) -> np.ndarray:
         """The molecule, with its centre at the origin."""
@@ -131,11 +123,6 @@ class MoleculeModality(Modality):
             row[: len(example)] = example
         return Batch(torch.from_numpy(x), mask=real(lengths))
 
-    def augment(self, raw: Batch, rng: Rng) -> Batch:
-        """Nothing: the network is equivariant, so that turned and moved molecules are nothing new to it."""
-        del rng
-        return raw
-
     def template(self, description: Description, n: int, rng: Streams, request: Options) -> Batch:
         """Sizes distributed as the data's, or as asked for; the fragment that is kept comes first in each."""
         asked = _asked(request)
@@ -163,11 +150,6 @@ class MoleculeModality(Modality):
         from .demo import write_demo
 
         write_demo(folder)
-
-    def check(self, items: Sequence[Item]) -> Iterable[Finding]:
-        from .check import findings
-
-        return findings(self, items)
 
 
 def _asked(request: Options) -> MoleculeRequest:

@@ -26,6 +26,7 @@ def difftool_modalities() -> list[ModalitySpec]:
             recipe="tiny",
             request="difftool_molecule.options:MoleculeRequest",
             metrics=("stability", "validity", "distances"),
+            inspection="difftool_molecule.check:MoleculeInspection",
         )
     ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from difftool import DataError, Item, evenly, parallel
+from difftool import DataError, Item, evenly, parallel, readable
 from difftool_image.measure import auto_size
 
 from .decode import Header, glance, header
@@ -36,9 +36,7 @@ def settle(options: VideoOptions, items: Sequence[Item]) -> dict[str, Any]:
     missing = [name for name in ("size", "channels", "fps", "frames") if getattr(options, name) == "auto"]
     if not missing:
         return {}
-    if not (seen := headers(evenly(items, SAMPLE))):
-        header(items[0].path)  # says what is wrong with it
-        raise DataError(f"None of the {len(items):,} files could be opened as a video, so there is nothing to train on.")
+    seen = readable(header, evenly(items, SAMPLE))
     fps = auto_fps(seen) if options.fps == "auto" else options.fps
     found = {
         "size": lambda: auto_size([(one.height, one.width) for one in seen]),
@@ -47,11 +45,6 @@ def settle(options: VideoOptions, items: Sequence[Item]) -> dict[str, Any]:
         "frames": lambda: auto_frames(seen, fps),
     }
     return {name: found[name]() for name in missing}
-
-
-def headers(items: Iterable[Item]) -> list[Header]:
-    """The headers that can be read; what cannot is found, and reported, when the videos are decoded."""
-    return [found for found in parallel(_header, (item.path for item in items)) if found]
 
 
 def auto_fps(seen: Sequence[Header]) -> float:
@@ -101,10 +94,3 @@ def _shows_colour(path: Path) -> bool:
 
 def _rounded(rate: float) -> float:
     return float(round(rate)) if abs(rate - round(rate)) <= SAME * rate else rate
-
-
-def _header(path: Path) -> Header | None:
-    try:
-        return header(path)
-    except DataError:
-        return None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from difftool import Batch, Condition, DataError, Description, Finding, Item, Modality, Options, Rng, Streams, scan_folder, spooled
+from difftool import Batch, Condition, DataError, Description, Item, Modality, Options, Rng, Streams, scan_folder, spooled
 
 from .clips import clips
 from .decode import clip, header
@@ -26,38 +26,28 @@ QUANTILES = 101
 class VideoModality(Modality):
     """Video. Raw units are bytes, frames first, ``[t, c, h, w]``, c being 1 or 3 by ``channels``, at one rate."""
 
-    def __init__(self, options: VideoOptions) -> None:
-        self.options = options
-
-    def settings(self) -> VideoOptions:
-        return self.options
+    options: VideoOptions
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width, once they are settled."""
-        size = self._settled("size")
+        size = self.settled("size")
         return (size, size) if isinstance(size, int) else size
 
     @property
     def channels(self) -> int:
         """1 or 3, once it is settled."""
-        return 1 if self._settled("channels") == "grey" else 3
+        return 1 if self.settled("channels") == "grey" else 3
 
     @property
     def frames(self) -> int:
         """Trained on at once, once it is settled."""
-        return self._settled("frames")
+        return self.settled("frames")
 
     @property
     def fps(self) -> float:
         """Frames per second, once they are settled."""
-        return self._settled("fps")
-
-    def _settled(self, name: str) -> Any:
-        value = getattr(self.options, name)
-        if value == "auto":
-            raise DataError(f"The videos' {name} is not settled. Set {name}, or let it be found from the data (fit).")
-        return value
+        return self.settled("fps")
 
     # --- files -> raw ------------------------------------------------------------------------------------------------
 
@@ -67,8 +57,7 @@ class VideoModality(Modality):
     def fit(self, items: Sequence[Item]) -> VideoModality:
         from .measure import settle
 
-        found = settle(self.options, items)
-        return VideoModality(self.options.model_copy(update=found)) if found else self
+        return self.with_options(**settle(self.options, items))
 
     def read(self, item: Item) -> np.ndarray:
         o, path = self.options, item.path
@@ -90,11 +79,11 @@ class VideoModality(Modality):
             size: height and width; None for those that are trained on.
         """
         o = self.options
-        return clip(path, self.fps, *(size or self.size), self._settled("channels"), o.resize, o.background, o.reduce)
+        return clip(path, self.fps, *(size or self.size), self.settled("channels"), o.resize, o.background, o.reduce)
 
     def reader(self, size: tuple[int, int]) -> VideoModality:
         """What reads the videos that samples go on from: at this size, and single pictures too."""
-        return VideoModality(self.options.model_copy(update={"size": size, "pictures": True}))
+        return self.with_options(size=size, pictures=True)
 
     # --- raw batches -------------------------------------------------------------------------------------------------
 
@@ -143,8 +132,3 @@ class VideoModality(Modality):
         from .demo import write_demo
 
         write_demo(folder)
-
-    def check(self, items: Sequence[Item]) -> Iterable[Finding]:
-        from .check import findings
-
-        return findings(self, items)

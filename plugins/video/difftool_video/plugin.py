@@ -24,6 +24,7 @@ def difftool_modalities() -> list[ModalitySpec]:
             recipe="tiny",
             request="difftool_video.options:VideoRequest",
             metrics=("patches",),
+            inspection="difftool_video.check:VideoInspection",
         )
     ]
 

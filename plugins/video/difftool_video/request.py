@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from difftool import Batch, Description, Streams, UsageError
+from difftool import Batch, Description, Item, Streams, UsageError
 
 from .given import GIVEN, most
-from .options import VideoRequest
-
-if TYPE_CHECKING:
-    from .modality import VideoModality
+from .options import VideoOptions, VideoRequest
 
 
-def template(modality: VideoModality, description: Description, n: int, rng: Streams, wish: VideoRequest) -> Batch:
+class Clips(Protocol):
+    """What a request needs of the modality: how clips are read, and how many frames were trained on at once."""
+
+    options: VideoOptions
+
+    @property
+    def frames(self) -> int: ...
+
+    @property
+    def fps(self) -> float: ...
+
+    def scan(self, path: Path) -> list[Item]: ...
+
+    def blocks(self, path: Path) -> Iterator[np.ndarray]: ...
+
+    def reader(self, size: tuple[int, int]) -> Clips: ...
+
+
+def template(modality: Clips, description: Description, n: int, rng: Streams, wish: VideoRequest) -> Batch:
     """A raw batch of ``n`` clips, black but for the frames that are given; the condition ``given_frames`` ``[n, t]`` says which those are.
 
     Where frames are given, they say what is in the clip: labels and numbers are left open unless the user asks for some.
@@ -66,7 +81,7 @@ def real(lengths: np.ndarray, frames: int) -> Tensor:
     return (torch.arange(frames) < torch.from_numpy(lengths)[:, None])[:, :, None, None, None]
 
 
-def give(x: np.ndarray, modality: VideoModality, indices: Sequence[int], wish: VideoRequest) -> np.ndarray:
+def give(x: np.ndarray, modality: Clips, indices: Sequence[int], wish: VideoRequest) -> np.ndarray:
     """Lay the frames that are given into ``x [n, t, c, h, w]``; returns where they are, bool ``[n, t]``."""
     given = np.zeros(x.shape[:2], bool)
     if not wish.first_frames:
@@ -87,7 +102,7 @@ def give(x: np.ndarray, modality: VideoModality, indices: Sequence[int], wish: V
     return given
 
 
-def _count(modality: VideoModality, wish: VideoRequest, frames: int) -> int:
+def _count(modality: Clips, wish: VideoRequest, frames: int) -> int:
     """Frames given at each end: as many as asked for; else as training showed, and as leave some to be made."""
     trained, ends = modality.options.given, 2 if wish.last_frames else 1
     if trained == "none" or (ends == 2 and trained != "ends"):
@@ -105,7 +120,7 @@ def _count(modality: VideoModality, wish: VideoRequest, frames: int) -> int:
     return wish.given or min(room, most(modality.frames, "ends" if ends == 2 else "first"))
 
 
-def _part(reader: VideoModality, path: Path, count: int, last: bool, asked: int) -> np.ndarray:
+def _part(reader: Clips, path: Path, count: int, last: bool, asked: int) -> np.ndarray:
     """The first or the last frames of a video, ``[count, c, h, w]``, or all where it has fewer and no number was asked for."""
     frames = chain.from_iterable(reader.blocks(path))
     part = np.stack(list(deque(frames, count) if last else islice(frames, count)))

@@ -7,7 +7,8 @@ import shutil
 import numpy as np
 import pytest
 
-from difftool_audio.check import Ear
+from difftool.data.inspect import inspect
+from difftool_audio.check import AudioInspection, Ear
 
 from .conftest import RATE, modality, save, tone, write_tone
 
@@ -17,7 +18,7 @@ SECOND = RATE
 def report(folder, **options) -> dict[str, str]:
     """All texts of a level, a line each."""
     one, found = modality(**options), {}
-    for finding in one.check(one.scan(folder)):
+    for finding in inspect("audio", one, one.scan(folder), AudioInspection):
         found[finding.level] = f"{found.get(finding.level, '')}{finding.text}\n"
     return found
 

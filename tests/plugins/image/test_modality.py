@@ -11,6 +11,8 @@ from PIL import Image
 from pydantic import ValidationError
 
 from difftool import Batch, DataError, Description, DifftoolError, Item, NoOptions, Streams, UsageError
+from difftool.data.inspect import inspect
+from difftool_image.check import ImageInspection
 from difftool_image.demo import SYMBOLS, write_demo
 from difftool_image.grid import sheet
 from difftool_image.options import ImageOptions, ImageRequest
@@ -295,7 +297,7 @@ def test_demo_of_the_modality_fills_an_empty_folder(tmp_path, monkeypatch):
 
 def report(folder, **options) -> dict[str, list[str]]:
     one, found = modality(**options), {}
-    for finding in one.check(one.scan(folder)):
+    for finding in inspect("image", one, one.scan(folder), ImageInspection):
         found.setdefault(finding.level, []).append(finding.text)
     return found
 

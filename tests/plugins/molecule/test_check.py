@@ -6,13 +6,16 @@ import sys
 
 import pytest
 
+from difftool.data.inspect import inspect
+from difftool_molecule.check import MoleculeInspection
+
 from .conftest import carbons, made, methane, modality, salt, save, sdf, water, xyz
 
 
 def report(folder, **options) -> dict[str, str]:
     """All texts of a level, a line each."""
     one, found = modality(**options), {}
-    for finding in one.check(one.scan(folder)):
+    for finding in inspect("molecule", one, one.scan(folder), MoleculeInspection):
         found[finding.level] = f"{found.get(finding.level, '')}{finding.text}\n"
     return found
 
@@ -25,7 +28,7 @@ def complaints(folder, **options) -> str:
 def test_a_sound_folder(folder):
     found = report(folder)
     for words in (
-        "10 molecules in 2 files",
+        "10 examples in 2 files",
         "all of them can be used",
         "sizes from 3 to 5 atoms, median 4; at most 5 are taken",
         "elements, and atoms of each: H (30), C (5), O (5); trained on H, C, O",
@@ -38,7 +41,7 @@ def test_a_sound_folder(folder):
     assert set(found) == {"ok", "warning"}, found
     assert found["warning"].startswith("4 are copies of others (")  # the waters differ in their place only, and that is not learnt
     assert "water.xyz = " in found["warning"]
-    assert "water.xyz molecule 2" in found["warning"]
+    assert "water.xyz (part 2)" in found["warning"]
 
 
 def test_a_single_file(tmp_path):
@@ -117,9 +120,9 @@ def test_a_large_set_like_qm9(tmp_path, monkeypatch):
 
 
 def test_some_of_many(tmp_path, monkeypatch):
-    monkeypatch.setattr("difftool_molecule.check.SAMPLE", 5)
+    monkeypatch.setattr(MoleculeInspection, "most", 5)
     save(tmp_path / "a.xyz", "".join(xyz(methane(1.05 + 0.001 * k)) for k in range(20)))
-    assert "20 molecules in 1 file (looked at 5 of them, evenly spread)" in report(tmp_path)["ok"]
+    assert "20 examples in 1 file (looked at 5 of them, evenly spread)" in report(tmp_path)["ok"]
 
 
 def test_some_of_the_smiles_and_all_of_the_others(tmp_path, monkeypatch):
@@ -127,7 +130,7 @@ def test_some_of_the_smiles_and_all_of_the_others(tmp_path, monkeypatch):
     monkeypatch.setattr("difftool_molecule.check.SLOW_SAMPLE", 2)
     save(tmp_path / "a.smi", "C\nCC\nCCC\nCCCC\n")
     save(tmp_path / "b.xyz", "".join(xyz(methane(1.05 + 0.01 * k)) for k in range(6)))
-    assert "10 molecules in 2 files (looked at 8 of them, evenly spread)" in report(tmp_path)["ok"]
+    assert "10 examples in 2 files (looked at 8 of them, evenly spread)" in report(tmp_path)["ok"]
 
 
 def test_smiles(tmp_path):

@@ -7,13 +7,16 @@ import shutil
 import numpy as np
 import pytest
 
+from difftool.data.inspect import inspect
+from difftool_video.check import VideoInspection
+
 from .conftest import HEIGHT, WIDTH, levels, modality, moving, save, save_gif, save_pictures, save_sound
 
 
 def report(folder, **options) -> dict[str, str]:
     """All texts of a level, a line each."""
     one, found = modality(**options), {}
-    for finding in one.check(one.scan(folder)):
+    for finding in inspect("video", one, one.scan(folder), VideoInspection):
         found[finding.level] = f"{found.get(finding.level, '')}{finding.text}\n"
     return found
 

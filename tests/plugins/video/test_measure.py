@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from difftool import DataError, Item
-from difftool_video.decode import Header
-from difftool_video.measure import auto_channels, auto_fps, auto_frames, coloured, frames_at, headers, settle
+from difftool import DataError, Item, readable
+from difftool_video.decode import Header, header
+from difftool_video.measure import auto_channels, auto_fps, auto_frames, coloured, frames_at, settle
 from difftool_video.options import VideoOptions
 
 from .conftest import levels, moving, read, save, save_pictures
@@ -61,7 +61,7 @@ def test_frames_are_those_of_the_longest_and_at_most_sixteen():
 @pytest.mark.parametrize("n", [1, 2, 5, 12, 13])
 def test_frames_at_a_rate_are_as_many_as_are_read(tmp_path, fps, n):
     path = save(tmp_path / "a.mkv", levels(n), pix_fmt="bgr0")
-    (one,) = headers([Item(path)])
+    (one,) = readable(header, [Item(path)])
     assert frames_at(one, fps) == len(read(path, fps=float(fps), shortest=1))
 
 

@@ -1,0 +1,204 @@
+"""inspect: what a person should know of a data set before training on it, for any kind of data."""
+
+from __future__ import annotations
+
+import shlex
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from ..errors import DataError, UsageError
+from ..modality import Finding, Item, Modality
+from .findings import (
+    commonest,
+    data_root,
+    find_columns,
+    find_duplicates,
+    find_remarks,
+    find_size,
+    find_unreadable,
+)
+from .parallel import evenly, parallel
+from .remark import remarks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One example, read once and kept without its content. An inspection that needs more adds attributes.
+
+    Attributes:
+        item: where it is from.
+        shape: of the array that ``Modality.read`` returns.
+        digest: a hash of that array, by which copies are found.
+        remarks: what was remarked on while it was read; ``inspect`` fills it in.
+    """
+
+    item: Item
+    shape: tuple[int, ...]
+    digest: bytes
+    remarks: tuple[str, ...] = ()
+
+
+def digest(example: np.ndarray) -> bytes:
+    """A hash of an example's content."""
+    return blake2b(np.ascontiguousarray(example).data, digest_size=16).digest()
+
+
+M = TypeVar("M", bound=Modality)
+L = TypeVar("L", bound=Look)
+
+
+class Inspection(ABC, Generic[M, L]):
+    """What ``difftool data check`` sees in one kind of data, beyond what holds for any.
+
+    ``ModalitySpec.inspection`` names it. It imports its modality, and no modality imports it.
+
+    Attributes:
+        modality: settled on the data.
+    """
+
+    most = 5000
+    """Examples looked at, decoded whole; of more, this many are evenly chosen."""
+
+    grave = ""
+    """A pattern: remarks that it matches are warnings, not notes."""
+
+    def __init__(self, modality: M) -> None:
+        self.modality = modality
+
+    @classmethod
+    def sample(cls, items: Sequence[Item]) -> list[Item]:
+        """The items to look at."""
+        return evenly(items, cls.most)
+
+    @abstractmethod
+    def look(self, item: Item) -> L:
+        """Read one example and note what there is to say of it. Raises DataError when it is bad."""
+
+    @abstractmethod
+    def lines(self, looks: Sequence[L]) -> Iterator[Finding]:
+        """What these examples, at least one and all of them good, show about the data."""
+
+    def advice(self, items: Sequence[Item], looks: Sequence[L]) -> str:
+        """What to write after ``difftool train -m NAME DATA``, such as ``--recipe tiny``."""
+        del items, looks
+        return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrayLook(Look):
+    """An example as plain numbers, of which the finite ones count.
+
+    Attributes:
+        low, high: its least and greatest number.
+        mean: of its numbers.
+        square: mean of their squares.
+    """
+
+    low: float
+    high: float
+    mean: float
+    square: float
+
+
+class ArrayInspection(Inspection[Modality, ArrayLook]):
+    """The inspection of a modality that names none: shapes and values."""
+
+    def look(self, item: Item) -> ArrayLook:
+        example = self.modality.read(item)
+        numbers = example[np.isfinite(example)].astype(np.float64)
+        if not numbers.size:
+            raise DataError(f"{item.path} holds no finite number. Remove it, or replace what is missing.")
+        return ArrayLook(
+            item=item,
+            shape=example.shape,
+            digest=digest(example),
+            low=float(numbers.min()),
+            high=float(numbers.max()),
+            mean=float(numbers.mean()),
+            square=float(np.square(numbers).mean()),
+        )
+
+    def lines(self, looks: Sequence[ArrayLook]) -> Iterator[Finding]:
+        yield Finding("ok", f"shapes: {commonest('x'.join(map(str, look.shape)) for look in looks)}")
+        low, high = min(look.low for look in looks), max(look.high for look in looks)
+        mean = float(np.mean([look.mean for look in looks]))
+        variance = float(np.mean([look.square for look in looks])) - mean**2
+        deviation = max(variance, 0.0) ** 0.5
+        yield Finding("ok", f"values from {low:.4g} to {high:.4g}, mean {mean:.4g}, standard deviation {deviation:.4g}")
+        if low == high:
+            yield Finding("warning", "Every value is the same, so there is nothing to learn.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Bad:
+    reason: str
+
+
+def inspect(
+    name: str, modality: Modality, items: Sequence[Item], inspection: type[Inspection[Any, Any]] = ArrayInspection
+) -> Iterator[Finding]:
+    """The report, line by line; the last line proposes how to train, unless something is in the way.
+
+    Args:
+        name: what a user calls the modality.
+        modality: not settled on the data yet.
+        items: what ``modality.scan`` found.
+    """
+    some = inspection.sample(items)
+    yield find_size(items, len(some))
+    try:
+        one = inspection(modality.fit(items))
+    except (DataError, UsageError) as error:
+        yield Finding("error", str(error))
+        return
+    looks = parallel(lambda item: _look(one, item), some)
+    faults = list(_faults(one.modality, looks))
+    yield from faults
+    if not (good := [look for look in looks if isinstance(look, Look)]):
+        return
+    for finding in one.lines(good):
+        faults.append(finding)
+        yield finding
+    yield from find_remarks(((look.item, look.remarks) for look in good), one.grave)
+    yield from find_duplicates((look.item, look.digest) for look in good)
+    yield from find_columns(items)
+    if not any(finding.level == "error" for finding in faults):
+        command = f"difftool train -m {name} {shlex.quote(str(data_root(items)))} {one.advice(items, good)}"
+        yield Finding("ok", f"to train: {command.rstrip()}")
+
+
+def _look(inspection: Inspection[Any, Any], item: Item) -> Look | _Bad:
+    try:
+        with remarks() as said:
+            look = inspection.look(item)
+    except (DataError, OSError) as error:
+        return _Bad(str(error))
+    return replace(look, remarks=tuple(said))
+
+
+def _faults(modality: Modality, looks: Sequence[Look | _Bad]) -> Iterator[Finding]:
+    """What cannot be read, and what keeps the rest from being trained on together."""
+    reasons = [look.reason for look in looks if isinstance(look, _Bad)]
+    shapes = [look.shape for look in looks if isinstance(look, Look)]
+    alone, unlike = False, ""
+    if shapes:
+        try:
+            alone = _in_parts(modality, shapes)
+        except DataError as error:
+            unlike = str(error)
+    yield from find_unreadable(reasons, len(looks), alone)
+    if unlike:
+        yield Finding("error", unlike)
+
+
+def _in_parts(modality: Modality, shapes: Sequence[tuple[int, ...]]) -> bool:
+    """Whether training takes parts of an example, so that one example is enough."""
+    if len({len(shape) for shape in shapes}) > 1:
+        raise DataError("The examples do not all have the same number of axes, so they cannot be trained on together.")
+    trained, _, _ = modality.describe(np.asarray(shapes))
+    return any(n is not None and have > n for shape in shapes for have, n in zip(shape, trained, strict=True))

@@ -1,0 +1,33 @@
+"""plotted: raw examples of any kind as one figure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from .files import replacing
+
+
+def plotted(examples: Sequence[np.ndarray], path: Path, titles: Sequence[str] = ()) -> Path:
+    """Draw arrays ``[c, n...]`` side by side into a PNG file; returns its path.
+
+    One axis after the channels is a curve for each channel, several are a heat map with slices and
+    channels one below another.
+    """
+    columns = math.ceil(math.sqrt(len(examples)))
+    rows = math.ceil(len(examples) / columns)
+    figure = Figure(figsize=(2 * columns, 1.5 * rows), layout="constrained")
+    for i, example in enumerate(examples):
+        axes = figure.add_subplot(rows, columns, i + 1, title=titles[i] if i < len(titles) else "")
+        if example.ndim <= 2:
+            axes.plot(example.T)
+        else:
+            axes.imshow(example.reshape(-1, example.shape[-1]), aspect="auto")
+        axes.set_axis_off()
+    with replacing(path) as partial:
+        figure.savefig(partial, format="png")
+    return path
