@@ -20,12 +20,12 @@ ONE = {"channels": 40, "multipliers": [1, 2, 4, 4], "blocks": 1, "attention": 64
 
 def pictures(tables: dict[str, Any]) -> Any:
     """Make the stage one of grey pictures of ten classes, and describe them."""
-    from difftool import Condition, Description
+    from difftool import Description, LabelColumn
 
     tables["modality"]["channels"] = "grey"
     tables["conditions"] = {"class": {"use": "label"}}
     size = tables["modality"]["size"]
-    label = Condition("class", "label", names=CLASSES, counts=(1,) * len(CLASSES))
+    label = LabelColumn("class", names=CLASSES, counts=(1,) * len(CLASSES))
     return Description((1, size, size), "uint8", len(CLASSES), {"class": label})
 
 

@@ -31,8 +31,9 @@ from train_step import DENOISING_DIFFUSION_PYTORCH, DIFFUSERS
 
 from difftool.assemble import build_stage, make_bridge, make_modality
 from difftool.batch import Batch
+from difftool.conditioners.columns import LabelColumn, NumberColumn
 from difftool.config import gather, resolve
-from difftool.description import Condition, Description
+from difftool.description import Description
 from difftool.engine.capture import Captured
 from difftool.engine.checkpoint import Saver, load_checkpoint, restore_state, training_state
 from difftool.engine.fit import make_step
@@ -62,8 +63,8 @@ TINY = [
     "optimizer.warmup=0",
 ]
 CONDITIONS = {
-    "class": Condition("class", "label", names=("a", "b"), counts=(1, 1)),
-    "age": Condition("age", "number", low=0.0, high=1.0, mean=0.5, std=0.3),
+    "class": LabelColumn("class", names=("a", "b"), counts=(1, 1)),
+    "age": NumberColumn("age", low=0.0, high=1.0, mean=0.5, std=0.3),
 }
 
 Facts = dict[str, Any]

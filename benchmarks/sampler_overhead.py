@@ -18,7 +18,7 @@ import torch
 from common import Work, arguments, draw, emit, fresh
 from torch import Tensor
 
-from difftool import Backbone, Condition, Description
+from difftool import Backbone, Description, LabelColumn
 
 LEVEL_RATIO, LEVEL_MS = 1.03, 0.25
 SHAPE = (3, 32, 32)
@@ -32,7 +32,7 @@ class Nothing(Backbone):
 
 
 def make_stage(sampler: str) -> Any:
-    label = Condition("class", "label", names=("a", "b"), counts=(1, 1))
+    label = LabelColumn("class", names=("a", "b"), counts=(1, 1))
     settings = {
         "sampler.use": sampler,
         "modality.size": SHAPE[-1],

@@ -12,6 +12,13 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "VectorColumn": "conditioners.columns",
+    "NumberColumn": "conditioners.columns",
+    "LabelsColumn": "conditioners.columns",
+    "LabelColumn": "conditioners.columns",
+    "ConditionerSpec": "plugin.spec",
+    "Column": "column",
+    "ChannelsColumn": "conditioners.columns",
     "Backbone": "nn.backbone",
     "Batch": "batch",
     "Bridge": "bridge",
@@ -105,7 +112,13 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from .batch import Batch as Batch
     from .bridge import Bridge as Bridge
+    from .column import Column as Column
     from .conditioner import Conditioner as Conditioner
+    from .conditioners.columns import ChannelsColumn as ChannelsColumn
+    from .conditioners.columns import LabelColumn as LabelColumn
+    from .conditioners.columns import LabelsColumn as LabelsColumn
+    from .conditioners.columns import NumberColumn as NumberColumn
+    from .conditioners.columns import VectorColumn as VectorColumn
     from .data.findings import commonest as commonest
     from .data.findings import short_name as short_name
     from .data.findings import some_names as some_names
@@ -155,6 +168,7 @@ if TYPE_CHECKING:
     from .options import NoOptions as NoOptions
     from .options import Options as Options
     from .plugin.hookspecs import hookimpl as hookimpl
+    from .plugin.spec import ConditionerSpec as ConditionerSpec
     from .plugin.spec import MetricSpec as MetricSpec
     from .plugin.spec import ModalitySpec as ModalitySpec
     from .plugin.spec import ProcessSpec as ProcessSpec

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from . import __version__
 from .batch import Batch
 from .bridge import Bridge
+from .column import Column
 from .conditioner import Conditioner
 from .config import AUTO, NONE, Config, Part, config_from_dict
 from .data.cache import Cache, Progress, fingerprint, listing, open_cache, place
@@ -24,7 +25,7 @@ from .data.columns import automatic, condition, names_of, numeric
 from .data.dataset import Dataset
 from .data.order import Order
 from .denoiser import Denoiser
-from .description import Condition, Description
+from .description import Description
 from .engine.device import choose_device, choose_precision
 from .engine.ema import posthoc_weights
 from .engine.folder import RunFolder
@@ -99,7 +100,7 @@ def open_dataset(
     config = _settled(config, registry, modality, cache)
     if config.data.path:
         config = config.replace(data=config.data.model_copy(update={"path": str(path)}))  # it is saved, and read again from elsewhere
-    description, values = _described(config, modality, cache)
+    description, values = _described(config, registry, modality, cache)
     dataset = Dataset(cache, modality, description, values, source_of(config), config.data.bucket)
     found = _measured(config, registry, dataset) if measured is None else measured
     description = replace(description, measured=found)
@@ -217,17 +218,17 @@ def default_part(registry: Registry, conditioner: str, **options: Any) -> Part:
     return Part(conditioner, registry.options(registry.get("conditioner", conditioner))(**options))
 
 
-def _described(config: Config, modality: Modality, cache: Cache) -> tuple[Description, dict[str, Any]]:
+def _described(config: Config, registry: Registry, modality: Modality, cache: Cache) -> tuple[Description, dict[str, Any]]:
     shape, extra, own = modality.describe(cache.shapes)
-    found, values = dict[str, Condition](), {}
+    found, values = dict[str, Column](), {}
     for name, part in config.conditions.items():
         if part.use != NONE:
-            found[name], values[name] = condition(name, part.use, cache.columns)
+            found[name], values[name] = condition(name, registry.column(part.use), cache.columns)
     conditions = _with_own(found, own, f"{config.modality.use} modality")
     return Description(shape, cache.dtype.name, len(cache), conditions, extra, cache.content), values
 
 
-def _with_own(found: Mapping[str, Condition], own: Iterable[Condition], owner: str) -> dict[str, Condition]:
+def _with_own(found: Mapping[str, Column], own: Iterable[Column], owner: str) -> dict[str, Column]:
     """The data's conditions, and those that a part of the model sets itself."""
     both = dict(found)
     for c in own:
@@ -294,19 +295,24 @@ def _common_width(signal: str, widths: Mapping[str, int]) -> int:
     return next(iter(found.values()), 0)
 
 
-def _build_conditioner(config: Config, registry: Registry, condition: Condition) -> Conditioner:
-    part = config.conditions.get(condition.name)
+def _build_conditioner(config: Config, registry: Registry, column: Column) -> Conditioner:
+    part = config.conditions.get(column.name)
     if part is None or part.use == NONE:  # of a column that is left out there is no condition: this one is the modality's own
-        part = default_part(registry, condition.kind)
-    return _build(registry, "conditioner", part, condition)
+        part = default_part(registry, column.kind)
+    if not isinstance(column, takes := registry.column(part.use)):
+        raise UsageError(
+            f"conditions.{column.name}.use = {part.use!r} takes a column of the kind {takes.kind}, and this one is of the kind {column.kind}. "
+            f"Use a conditioner for that, such as {column.kind}."
+        )
+    return _build(registry, "conditioner", part, column)
 
 
-def _always_given(registry: Registry, condition: Condition, width: int | None) -> Conditioner:
+def _always_given(registry: Registry, column: Column, width: int | None) -> Conditioner:
     """Of a condition that training never leaves open; its vector, where it has one, is as wide as the others."""
-    fields = registry.options(registry.get("conditioner", condition.kind)).model_fields
+    fields = registry.options(registry.get("conditioner", column.kind)).model_fields
     wanted = {"dropout": 0.0, "width": width}
     options = {name: value for name, value in wanted.items() if name in fields and value is not None}
-    return _build(registry, "conditioner", default_part(registry, condition.kind, **options), condition)
+    return _build(registry, "conditioner", default_part(registry, column.kind, **options), column)
 
 
 def _build(registry: Registry, kind: str, part: Part, *context: Any) -> Any:

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from .batch import Batch
-from .description import Condition, Description
+from .column import Column
+from .conditioners.columns import NumberColumn
+from .description import Description
 from .rng import Rng
 
 
@@ -33,15 +35,15 @@ class Bridge(ABC):
     crop_sizes: tuple[int, ...] = ()
 
     @abstractmethod
-    def conditions(self) -> tuple[Condition, ...]:
+    def conditions(self) -> tuple[Column, ...]:
         """The conditions that the bridge sets, such as channels and their augmentation level. A user cannot give them."""
 
-    def aug_level_condition(self, name: str) -> tuple[Condition, ...]:
+    def aug_level_condition(self, name: str) -> tuple[Column, ...]:
         """The condition that tells the network the augmentation level, for ``conditions``; empty where there is no augmentation."""
         if not self.max_aug_level:
             return ()
         high = self.max_aug_level
-        return (Condition(name, "number", mean=high / 2, std=high / 12**0.5, low=0.0, high=high),)
+        return (NumberColumn(name, mean=high / 2, std=high / 12**0.5, low=0.0, high=high),)
 
     def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
         """Statistics of the data that the bridge needs, as JSON; kept next to those of ``Representation.measure``."""

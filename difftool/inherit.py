@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .denoiser import Denoiser
-from .description import Condition, Description
+from .description import Description
 from .engine.weights import MODEL, load_weights
 from .errors import UsageError
 from .stage import Stage
@@ -68,7 +68,7 @@ def _placed(weights: Mapping[str, Tensor], stage: Stage, description: Descriptio
     places = {
         str(i): str(list(denoiser.conditioners).index(name))
         for i, (name, condition) in enumerate(description.conditions.items())
-        if name in denoiser.conditioners and _same(condition, stage.description.conditions[name])
+        if name in denoiser.conditioners and condition.same_as(stage.description.conditions[name])
     }
     for name, tensor in weights.items():
         if name.startswith(BACKBONE):
@@ -77,10 +77,6 @@ def _placed(weights: Mapping[str, Tensor], stage: Stage, description: Descriptio
             place, _, rest = name.removeprefix(CONDITIONERS).partition(".")
             if place in places:
                 yield f"{CONDITIONERS}{places[place]}.{rest}", tensor
-
-
-def _same(one: Condition, other: Condition) -> bool:
-    return (one.kind, one.names, one.width) == (other.kind, other.names, other.width)
 
 
 def _require_most(

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from .batch import Batch
-from .description import Condition, Description
+from .column import Column
+from .description import Description
 from .errors import DataError, PluginError, UsageError
 from .options import Options
 from .rng import Rng, Streams
@@ -117,7 +118,7 @@ class Modality(ABC):
 
     # --- raw examples -> raw batches ---
 
-    def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Condition, ...]]:
+    def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Column, ...]]:
         """What sampling needs to know of the data.
 
         Args:

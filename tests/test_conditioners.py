@@ -6,16 +6,16 @@ import pytest
 import torch
 
 from difftool.conditioners.channels import Channels
+from difftool.conditioners.columns import ChannelsColumn, LabelColumn, NumberColumn, VectorColumn
 from difftool.conditioners.label import Label
 from difftool.conditioners.number import Number
 from difftool.conditioners.options import ChannelsOptions, LabelOptions, NumberOptions, VectorOptions
 from difftool.conditioners.vector import Vector
-from difftool.description import Condition
 from difftool.errors import UsageError
 
-LABEL = Condition("kind", "label", names=("a", "b", "c"))
-NUMBER = Condition("size", "number", mean=100.0, std=20.0)
-VECTOR = Condition("augmentation", "vector", width=3)
+LABEL = LabelColumn("kind", names=("a", "b", "c"))
+NUMBER = NumberColumn("size", mean=100.0, std=20.0)
+VECTOR = VectorColumn("augmentation", width=3)
 
 
 def cases():
@@ -82,12 +82,12 @@ def test_a_number_is_seen_in_units_of_its_spread():
     torch.manual_seed(0)
     wide = Number(NumberOptions(), NUMBER)
     torch.manual_seed(0)
-    narrow = Number(NumberOptions(), Condition("size", "number", mean=0.0, std=1.0))
+    narrow = Number(NumberOptions(), NumberColumn("size", mean=0.0, std=1.0))
     torch.testing.assert_close(wide(torch.tensor([120.0])).vector, narrow(torch.tensor([1.0])).vector)
 
 
 def test_a_constant_number_is_no_division_by_zero():
-    conditioner = Number(NumberOptions(), Condition("size", "number", mean=3.0, std=0.0))
+    conditioner = Number(NumberOptions(), NumberColumn("size", mean=3.0, std=0.0))
     assert conditioner(torch.tensor([3.0])).vector.isfinite().all()
 
 
@@ -100,7 +100,7 @@ def test_dropping_is_on_by_default_where_a_user_may_leave_it_open():
 
 
 def test_channels_are_laid_beside_x_as_they_are_and_null_is_zero():
-    channels, value = Channels(ChannelsOptions(), Condition("seen", "channels", width=2)), torch.randn(3, 2, 5, 4)
+    channels, value = Channels(ChannelsOptions(), ChannelsColumn("seen", width=2)), torch.randn(3, 2, 5, 4)
     assert channels.channels == 2
     assert torch.equal(channels(value).channels, value)
     assert not channels.null(value).any()
@@ -108,4 +108,4 @@ def test_channels_are_laid_beside_x_as_they_are_and_null_is_zero():
 
 def test_channels_cannot_be_written_on_the_command_line():
     with pytest.raises(UsageError, match="cannot be given with --cond: the channels are made from data"):
-        Condition("seen", "channels", width=2).parse("1")
+        ChannelsColumn("seen", width=2).parse("1")

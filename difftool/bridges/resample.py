@@ -13,7 +13,9 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..bridge import Bridge
-from ..description import Condition, Description
+from ..column import Column
+from ..conditioners.columns import ChannelsColumn
+from ..description import Description
 from ..errors import UsageError
 from ..representation import Representation
 from ..rng import Rng, Stream
@@ -74,8 +76,8 @@ class Resample(Bridge):
 
     # --- what the stage is told ---------------------------------------------------------------------------------------
 
-    def conditions(self) -> tuple[Condition, ...]:
-        return Condition(LOW, "channels", width=self.width + self.options.observed), *self.aug_level_condition(LEVEL)
+    def conditions(self) -> tuple[Column, ...]:
+        return ChannelsColumn(LOW, width=self.width + self.options.observed), *self.aug_level_condition(LEVEL)
 
     def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
         """With ``residual``, the spread of what the filled-in example lacks, in model units."""
@@ -245,7 +247,7 @@ class Resample(Bridge):
 
     def _resized(self, raw: Batch, sizes: Sequence[int]) -> Batch:
         """A template of these sizes. Of a condition that speaks of its positions, nothing is given at those that are new."""
-        own = {name for name in raw.cond if name in self.description.conditions and self.description.conditions[name].kind == "channels"}
+        own = {name for name in raw.cond if name in self.description.conditions and self.description.conditions[name].positional}
         cond = {name: _longer(value, raw.x.shape, (1, *sizes)) if name in own else value for name, value in raw.cond.items()}
         return replace(raw, x=raw.x.new_zeros(1, *sizes), cond=cond)
 

@@ -6,17 +6,17 @@ import torch
 from torch import Tensor
 
 from ..conditioner import Conditioner
-from ..description import Condition
 from ..nn.backbone import Signals
+from .columns import ChannelsColumn
 from .options import ChannelsOptions
 
 
 class Channels(Conditioner):
     """``[b, width, ...]`` float, at the positions of x -> the same, laid beside x; null is zero everywhere."""
 
-    def __init__(self, options: ChannelsOptions, condition: Condition) -> None:
+    def __init__(self, options: ChannelsOptions, column: ChannelsColumn) -> None:
         super().__init__()
-        self.channels, self.dropout = condition.width, options.dropout
+        self.channels, self.dropout = column.width, options.dropout
 
     def null(self, value: Tensor) -> Tensor:
         return torch.zeros_like(value)

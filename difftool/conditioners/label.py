@@ -6,18 +6,18 @@ import torch
 from torch import Tensor, nn
 
 from ..conditioner import Conditioner
-from ..description import NULL_LABEL, Condition
 from ..nn.backbone import Signals
+from .columns import NULL_LABEL, LabelColumn
 from .options import LabelOptions
 
 
 class Label(Conditioner):
     """``[b]`` int64 -> a learned vector per label, and one more for null (Ho & Salimans 2022, arXiv:2207.12598)."""
 
-    def __init__(self, options: LabelOptions, condition: Condition) -> None:
+    def __init__(self, options: LabelOptions, column: LabelColumn) -> None:
         super().__init__()
         self.vector, self.dropout = options.width, options.dropout
-        self.rows = nn.Embedding(len(condition.names) + 1, options.width)
+        self.rows = nn.Embedding(len(column.names) + 1, options.width)
 
     def null(self, value: Tensor) -> Tensor:
         return torch.full_like(value, NULL_LABEL)

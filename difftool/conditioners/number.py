@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..conditioner import Conditioner
-from ..description import Condition
 from ..nn.backbone import Signals
 from ..nn.embedding import Fourier
 from ..nn.layers import linear
+from .columns import NumberColumn
 from .options import NumberOptions
 
 
@@ -22,11 +22,11 @@ class Number(Conditioner):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, options: NumberOptions, condition: Condition) -> None:
+    def __init__(self, options: NumberOptions, column: NumberColumn) -> None:
         super().__init__()
         self.vector, self.dropout = options.width, options.dropout
-        self.register_buffer("mean", torch.tensor(condition.mean), persistent=False)
-        self.register_buffer("std", torch.tensor(condition.std or 1.0), persistent=False)
+        self.register_buffer("mean", torch.tensor(column.mean), persistent=False)
+        self.register_buffer("std", torch.tensor(column.std or 1.0), persistent=False)
         self.features = Fourier(64, high=30.0)
         self.inner = linear(64, options.width)
         self.outer = linear(options.width, options.width)

@@ -20,6 +20,10 @@ class LabelOptions(GivenOptions):
     """One vector per label."""
 
 
+class LabelsOptions(GivenOptions):
+    """Any number of labels at once."""
+
+
 class NumberOptions(GivenOptions):
     """A smooth function of a number."""
 

@@ -6,19 +6,19 @@ import torch
 from torch import Tensor
 
 from ..conditioner import Conditioner
-from ..description import Condition
 from ..nn.backbone import Signals
 from ..nn.layers import linear
+from .columns import VectorColumn
 from .options import VectorOptions
 
 
 class Vector(Conditioner):
     """``[b, width]`` float -> a linear function without bias: null is the zero vector and adds nothing (Karras et al. 2022, App. F.2)."""
 
-    def __init__(self, options: VectorOptions, condition: Condition) -> None:
+    def __init__(self, options: VectorOptions, column: VectorColumn) -> None:
         super().__init__()
         self.vector, self.dropout = options.width, options.dropout
-        self.project = linear(condition.width, options.width, bias=False)
+        self.project = linear(column.width, options.width, bias=False)
 
     def null(self, value: Tensor) -> Tensor:
         return torch.zeros_like(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
+from ..column import Value
 from ..description import Description
 from ..modality import Modality
 from ..rng import Rng, Stream
@@ -26,7 +27,7 @@ class Dataset:
 
     Attributes:
         modality: settled on this data.
-        values: condition name -> ``[count]``.
+        values: condition name -> its value for each example, as its column reads them.
         source: what to call the data when speaking to a person.
         bucket: batches whose examples are sorted by size together, so that each is of like size; 0 for none.
     """
@@ -34,7 +35,7 @@ class Dataset:
     cache: Cache
     modality: Modality
     description: Description
-    values: Mapping[str, np.ndarray]
+    values: Mapping[str, Sequence[Value]]
     source: str
     bucket: int = 0
 
@@ -58,7 +59,9 @@ class Dataset:
     def batch(self, indices: np.ndarray, rng: Rng) -> Batch:
         """The raw examples at these places, on the CPU."""
         raw = self.modality.collate(self.cache.gather(indices), rng)
-        return raw.with_cond(**{name: torch.from_numpy(values[indices]) for name, values in self.values.items()})
+        columns = self.description.conditions
+        chosen = {name: columns[name].batch([values[i] for i in indices]) for name, values in self.values.items()}
+        return raw.with_cond(**{name: torch.from_numpy(rows) for name, rows in chosen.items()})
 
 
 def batches(

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
+from ..column import Column, Value
 from ..denoiser import D, Denoiser
-from ..description import Condition
 from ..errors import UsageError
 from ..guidance import below, guide, keeping
 from ..noise import brownian, fresh
@@ -96,7 +96,7 @@ def generate(stage: Stage, request: SampleRequest) -> Iterator[Generated]:
     return _batches(stage, request, chosen)
 
 
-def _batches(stage: Stage, request: SampleRequest, chosen: Mapping[str, list[float]]) -> Iterator[Generated]:
+def _batches(stage: Stage, request: SampleRequest, chosen: Mapping[str, Sequence[Value]]) -> Iterator[Generated]:
     stop = request.start + request.n
     with ExitStack() as stack:
         denoisers = [stack.enter_context(captured(denoiser)) for denoiser in _denoisers(stage)]
@@ -106,28 +106,20 @@ def _batches(stage: Stage, request: SampleRequest, chosen: Mapping[str, list[flo
             cond = {
                 name: shapes.cond[name]
                 if name in shapes.cond and name not in chosen
-                else _column(stage, c, chosen.get(name), indices, request.seed)
-                for name, c in _conditions(stage).items()
+                else _rows(column, chosen.get(name), indices, request.seed)
+                for name, column in _conditions(stage).items()
             }
             with torch.inference_mode():
                 examples = _sample(stage, denoisers, request, indices, shapes.with_cond(**cond))
             for place, (index, example) in enumerate(zip(indices, examples, strict=True)):
-                shown = {
-                    name: stage.description.conditions[name].show(_plain(values[place]))
-                    for name, values in cond.items()
-                    if values.ndim == 1
-                }
+                columns = {name: column for name, column in _conditions(stage).items() if column.settable}
+                shown = {name: column.show(cond[name][place].cpu().numpy()) for name, column in columns.items()}
                 yield Generated(index, example, shown)
 
 
 def _denoisers(stage: Stage) -> list[Denoiser]:
     """The stage's own and its experts', in their order."""
     return [stage.denoiser, *(expert.denoiser for expert in stage.experts)]
-
-
-def _plain(value: Tensor) -> float:
-    """A number in the fewest digits that say it: 0.1, not what float32 makes of it, 0.10000000149011612."""
-    return float(str(np.float32(value.item()))) if value.is_floating_point() else value.item()
 
 
 def _sample(stage: Stage, denoisers: Sequence[D], request: SampleRequest, indices: Sequence[int], shapes: Batch) -> list[np.ndarray]:
@@ -208,37 +200,29 @@ def _bridged(stage: Stage) -> set[str]:
     return set() if stage.bridge is None else {c.name for c in stage.bridge.conditions()}
 
 
-def _conditions(stage: Stage) -> dict[str, Condition]:
+def _conditions(stage: Stage) -> dict[str, Column]:
     own = _bridged(stage)
     return {name: stage.description.conditions[name] for name in stage.denoiser.conditioners if name not in own}
 
 
-def _values(stage: Stage, name: str, texts: Sequence[str]) -> list[float]:
+def _values(stage: Stage, name: str, texts: Sequence[str]) -> Sequence[Value]:
     known = _conditions(stage)
     if name not in known:
-        able = ", ".join(c.name for c in known.values() if c.kind in ("label", "number")) or "none: it was trained without conditions"
+        able = ", ".join(column.name for column in known.values() if column.settable) or "none: it was trained without conditions"
         raise UsageError(f"The model has no condition {name!r}. It has: {able}.")
-    condition = known[name]
-    if list(texts) == [ALL] and condition.kind == "label" and ALL not in condition.names:
-        return [float(i) for i in range(len(condition.names))]
-    return [condition.parse(text) for text in texts]
+    column = known[name]
+    if list(texts) == [ALL] and (choices := column.choices()) and ALL not in map(column.show, choices):
+        return choices
+    return [column.parse(text) for text in texts]
 
 
-def _column(stage: Stage, condition: Condition, chosen: list[float] | None, indices: Sequence[int], seed: int) -> Tensor:
-    """The condition's value for each sample: what was chosen, in turn; else drawn like the data; null for vectors."""
-    if condition.kind == "vector":
-        return stage.denoiser.conditioners[condition.name].null(torch.zeros(len(indices), condition.width))
+def _rows(column: Column, chosen: Sequence[Value] | None, indices: Sequence[int], seed: int) -> Tensor:
+    """The condition's value for each sample: what was chosen, in turn; else drawn as it occurs in the data."""
     if chosen is not None:
-        values = [chosen[index % len(chosen)] for index in indices]
-    else:
-        values = [_drawn(condition, seed, index) for index in indices]
-    return torch.tensor(values, dtype=torch.int64 if condition.kind == "label" else torch.float32)
+        return torch.from_numpy(column.batch([chosen[index % len(chosen)] for index in indices]))
+    return torch.from_numpy(column.batch([_drawn(column, seed, index) for index in indices]))
 
 
-def _drawn(condition: Condition, seed: int, index: int) -> float:
-    """A label as often as in the data; a number uniformly from the data's range."""
-    u = torch.rand((), generator=generator(seed, f"condition {condition.name}", index=index), dtype=torch.float64).item()
-    if condition.kind == "number":
-        return condition.low + u * (condition.high - condition.low)
-    edges = np.cumsum(condition.counts) / sum(condition.counts)
-    return float(np.searchsorted(edges, u, side="right"))
+def _drawn(column: Column, seed: int, index: int) -> Value:
+    u = torch.rand((), generator=generator(seed, f"condition {column.name}", index=index), dtype=torch.float64).item()
+    return column.draw(u)

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..column import NULL_WORDS
 from ..data.dataset import Dataset
-from ..description import NULL_WORDS
 from ..rng import Stream
 from ..stage import Stage
 from .device import is_on
 from .folder import RunFolder
-from .generate import SampleRequest, generate, unpadded
+from .generate import ALL, SampleRequest, generate, unpadded
 from .step import TrainStep
 
 
@@ -39,8 +39,9 @@ def preview_sheet(stage: Stage, dataset: Dataset, stem: Path, n: int) -> Path:
 
 
 def _labelled(stage: Stage, request: SampleRequest) -> SampleRequest:
-    labels = [c.name for c in stage.description.conditions.values() if c.kind == "label" and c.name in stage.denoiser.conditioners]
-    return replace(request, cond={name: ["all"] for name in labels})
+    columns = stage.description.conditions.values()
+    listed = [column.name for column in columns if column.name in stage.denoiser.conditioners and column.choices()]
+    return replace(request, cond={name: [ALL] for name in listed})
 
 
 def _refining(stage: Stage, dataset: Dataset, request: SampleRequest) -> SampleRequest:
@@ -53,8 +54,8 @@ def _refining(stage: Stage, dataset: Dataset, request: SampleRequest) -> SampleR
 
 
 def _written(stage: Stage, name: str, values: Tensor) -> list[str]:
-    """A label or number of each example as a user would write it; nothing for what cannot be written."""
-    condition = stage.description.conditions[name]
-    if condition.kind not in ("label", "number"):
+    """The value of each example as a user would write it; nothing for what cannot be written."""
+    column = stage.description.conditions[name]
+    if not column.settable:
         return []
-    return [NULL_WORDS[0] if (shown := condition.show(value)) is None else str(shown) for value in values.tolist()]
+    return [NULL_WORDS[0] if (shown := column.show(value)) is None else str(shown) for value in values.numpy()]

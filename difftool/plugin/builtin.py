@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .hookspecs import hookimpl
-from .spec import ProcessSpec, Spec
+from .spec import ConditionerSpec, ProcessSpec, Spec
 
 
 def _process(name: str, summary: str, code: str, options: str = "") -> Spec:
@@ -23,8 +23,9 @@ def _optimizer(name: str, summary: str, options: str) -> Spec:
     return Spec(name, summary, f"difftool.optimizers.{name}:{name}", f"difftool.optimizers.options:{options}")
 
 
-def _conditioner(name: str, summary: str, code: str, options: str) -> Spec:
-    return Spec(name, summary, f"difftool.conditioners.{code}", f"difftool.conditioners.options:{options}")
+def _conditioner(name: str, summary: str) -> ConditionerSpec:
+    home, code = "difftool.conditioners", name.capitalize()
+    return ConditionerSpec(name, summary, f"{home}.{name}:{code}", f"{home}.options:{code}Options", column=f"{home}.columns:{code}Column")
 
 
 @hookimpl
@@ -109,12 +110,13 @@ def difftool_optimizers() -> list[Spec]:
 
 
 @hookimpl
-def difftool_conditioners() -> list[Spec]:
+def difftool_conditioners() -> list[ConditionerSpec]:
     return [
-        _conditioner("channels", "laid beside the noisy example", "channels:Channels", "ChannelsOptions"),
-        _conditioner("label", "one learned vector per label", "label:Label", "LabelOptions"),
-        _conditioner("number", "Fourier features of a number", "number:Number", "NumberOptions"),
-        _conditioner("vector", "a linear map of a vector", "vector:Vector", "VectorOptions"),
+        _conditioner("channels", "laid beside the noisy example"),
+        _conditioner("label", "one learned vector per label"),
+        _conditioner("labels", "several labels at once, written cat;drawing: the sum of a learned vector for each"),
+        _conditioner("number", "Fourier features of a number"),
+        _conditioner("vector", "a linear map of a vector"),
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .spec import ModalitySpec, ProcessSpec, RecipeSpec, Spec
+from .spec import ConditionerSpec, ModalitySpec, ProcessSpec, RecipeSpec, Spec
 
 AUTO = "auto"
 """The ``use`` of a part that is chosen when the data is seen."""
@@ -100,8 +100,8 @@ _KINDS = (
         table="sampler", default="heun", sampling=True,
     ),
     Kind(
-        "conditioner", "conditioners", "Condition values to signals.", "`Conditioner` subclass", "options, the condition",
-        tables="conditions", default=AUTO,
+        "conditioner", "conditioners", "Condition values to signals.", "`Conditioner` subclass", "options, the column",
+        spec=ConditionerSpec, tables="conditions", default=AUTO,
     ),
     Kind(
         "bridge", "bridges", "What a later stage of a cascade is given of an earlier one.", "`Bridge` subclass",

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from ..column import Column, announce, kind_of
 from ..errors import PluginError, UsageError
 from .discovery import Plugin, entry_points, one_line, unmet
 from .kinds import KINDS, Kind
-from .spec import MetricSpec, ModalitySpec, ProcessSpec, RecipeSpec, Spec, load_object
+from .spec import ConditionerSpec, MetricSpec, ModalitySpec, ProcessSpec, RecipeSpec, Spec, load_object
 
 if TYPE_CHECKING:
     import pluggy
@@ -75,6 +76,8 @@ class Registry:
         same.append(entry)
         if len(same) > 1:
             self._report(self._clash(same))
+        if isinstance(entry.spec, ConditionerSpec) and entry.spec.column:
+            announce(entry.spec.name, entry.spec.column)
 
     def _collect(self, plugin: Plugin, module: object) -> list[_Entry]:
         """All specs of one plugin, through pluggy. ``register`` is not atomic: a plugin that fails half-way is taken out again."""
@@ -140,6 +143,16 @@ class Registry:
         spec = self.get("process", name)
         assert isinstance(spec, ProcessSpec)
         return spec
+
+    def column(self, conditioner: str) -> type[Column]:
+        """The columns that a conditioner takes. Raises PluginError where it does not say."""
+        spec = self.get("conditioner", conditioner)
+        if not getattr(spec, "column", ""):
+            raise PluginError(
+                f"The conditioner {conditioner!r} of {self.provider(spec).package} does not say which columns it takes, so it can be put on "
+                "none. Its ConditionerSpec needs column = \"package.module:Class\"."
+            )
+        return kind_of(conditioner)
 
     def recipe(self, modality: str, representation: str, name: str) -> RecipeSpec:
         """The recipe ``name`` of a modality; one for this representation alone comes first."""

@@ -70,6 +70,17 @@ class ProcessSpec(Spec):
 
 
 @dataclass(frozen=True, slots=True)
+class ConditionerSpec(Spec):
+    """A conditioner, with the columns of data that it takes.
+
+    Attributes:
+        column: ``"package.module:Class"``, a ``Column`` subclass in a module without torch.
+    """
+
+    column: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RecipeSpec(Spec):
     """A named configuration, or a named cascade. ``target`` is ``"package:folder/file.toml"``, a resource inside a package.
 

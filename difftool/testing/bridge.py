@@ -84,7 +84,7 @@ def bridge_contract(
             for key, c in announced.items():
                 value = batch.cond[key]
                 assert value.float().isfinite().all()
-                assert value.shape == ((len(raw), c.width, *places) if c.kind == "channels" else (len(raw),))
+                assert value.shape == ((len(raw), c.width, *places) if c.positional else (len(raw),))
 
         def test_degrading_is_deterministic_keeps_the_type_and_leaves_raw_alone(self):
             before = raw.clone()

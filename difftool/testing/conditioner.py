@@ -1,37 +1,50 @@
-"""The contract of a conditioner."""
+"""The contract of a conditioner and of the columns that it takes."""
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
+from ..column import Column, Value, kind_of
 from ..conditioner import Conditioner
-from ..description import Condition
+from ..conditioners.columns import ChannelsColumn, VectorColumn
+from ..errors import UsageError
 from ..nn.backbone import Signals
-from .parts import load, named
+from .parts import imports_torch, load, named, registry
 
-# A column, and three different values of it, for each kind there is.
-COLUMNS: dict[str, tuple[Condition, Tensor]] = {
-    "label": (Condition("c", "label", ("a", "b", "c"), (1, 1, 1)), torch.tensor([0, 1, 2])),
-    "number": (Condition("c", "number", mean=5.0, std=2.0, low=0.0, high=9.0), torch.tensor([0.0, 4.0, 9.0])),
-    "vector": (Condition("c", "vector", width=4), torch.eye(4)[:3]),
-    "channels": (Condition("c", "channels", width=2), torch.arange(1.0, 31.0).reshape(3, 2, 5)),
+# Three different cells of a column that each of the core's conditioners takes; and, where no cell is, a column and three values.
+CELLS: dict[str, Sequence[str | float]] = {"label": ("a", "b", "c"), "labels": ("a;b", "b", "c; a"), "number": (0.0, 4.0, 9.0)}
+MADE: dict[str, tuple[Column, Tensor]] = {
+    "vector": (VectorColumn("c", 4), torch.eye(4)[:3]),
+    "channels": (ChannelsColumn("c", 2), torch.arange(1.0, 31.0).reshape(3, 2, 5)),
 }
+SIGNALS = ("vector", "tokens", "channels")
 
 
 def conditioner_contract(
-    name: str, options: dict[str, Any] | None = None, *, condition: Condition | None = None, values: Tensor | None = None
+    name: str, options: dict[str, Any] | None = None, *, cells: Sequence[str | float] = (), column: Column | None = None, values: Tensor | None = None
 ) -> type:
-    """Tests that a conditioner of this name keeps what every conditioner promises.
+    """Tests that a conditioner of this name, and the class of its columns, keep what they promise.
 
     Args:
-        condition: the column it is built for; by default one of its own name's kind.
-        values: ``[3, ...]``, three different values of that column.
+        options: its settings, those that make it small for example.
+        cells: three different cells of a column of data that it takes.
+        column, values: instead of cells, where no user gives such a column: one, and ``[3, ...]``, three different values of it.
     """
-    column, usual = COLUMNS[condition.kind if condition else name]
-    column, given = condition or column, usual if values is None else values
+    cells = cells or CELLS.get(name, ())
+    if cells:
+        column, read = _read(name, cells)
+        given = torch.from_numpy(column.batch(read[:3]))
+    else:
+        made, usual = MADE[name] if column is None else (column, values)
+        column, given = made, usual if values is None else values
 
     def built() -> Conditioner:
         torch.manual_seed(0)
@@ -39,16 +52,26 @@ def conditioner_contract(
         return target(settings, column)
 
     def tensors(signals: Signals) -> dict[str, Tensor]:
-        return {kind: t for kind in ("vector", "tokens", "channels") if (t := getattr(signals, kind)) is not None}
+        """The signals that are there; of tokens, what padding holds does not count."""
+        found = {kind: t for kind in SIGNALS if (t := getattr(signals, kind)) is not None}
+        if signals.token_mask is not None:
+            found["tokens"] = torch.where(signals.token_mask.unsqueeze(-1), found["tokens"], 0.0)
+        return found
 
     class ConditionerContract:
         def test_signals_are_those_it_announces(self):
             conditioner = built()
             found = tensors(conditioner(given))
-            announced = {kind: width for kind in ("vector", "tokens", "channels") if (width := getattr(conditioner, kind))}
+            announced = {kind: width for kind in SIGNALS if (width := getattr(conditioner, kind))}
             assert announced
             assert {kind: t.shape[1 if kind == "channels" else -1] for kind, t in found.items()} == announced
             assert all(len(t) == len(given) and t.isfinite().all() for t in found.values())
+
+        def test_every_example_has_a_token_to_attend_to(self):
+            """Null as well: attention over nothing is not defined."""
+            conditioner = built()
+            mask = conditioner(torch.cat([given, conditioner.null(given)])).token_mask
+            assert mask is None or (mask.dtype == torch.bool and mask.any(1).all())
 
         def test_null_is_a_value_like_any_other(self):
             null = built().null(given)
@@ -69,16 +92,87 @@ def conditioner_contract(
             for together, alone in zip(tensors(conditioner(mixed)).values(), tensors(conditioner(given[:1])).values(), strict=True):
                 torch.testing.assert_close(together[:1], alone)
 
-        def test_every_parameter_learns_and_null_brings_no_nan(self):
+        def test_every_parameter_learns_or_is_frozen_and_null_brings_no_nan(self):
             conditioner = built()
             both = torch.cat([given, conditioner.null(given)])
             total = sum(t.square().sum() for t in tensors(conditioner(both)).values())
             if total.requires_grad:  # type: ignore[union-attr]
                 total.backward()  # type: ignore[union-attr]
-            gradients = {n: p.grad for n, p in conditioner.named_parameters()}
+            gradients = {n: p.grad for n, p in conditioner.named_parameters() if p.requires_grad}
             assert [n for n, g in gradients.items() if g is None or not g.isfinite().all()] == []
 
         def test_dropout_is_a_probability(self):
             assert 0 <= built().dropout <= 1
 
-    return named(ConditionerContract, name)
+    class ColumnContract:
+        def test_it_is_named_by_the_spec_and_found_by_its_kind(self):
+            """A model file names the kind alone."""
+            assert isinstance(column, registry().column(name))
+            assert kind_of(column.kind) is type(column)
+
+        def test_its_module_imports_no_torch(self):
+            assert not imports_torch(type(column).__module__)
+
+        def test_a_file_keeps_it(self):
+            kept = Column.from_json(json.loads(json.dumps(column.to_json())))
+            assert kept == column
+            assert kept.same_as(column)
+
+    class DataColumnContract(ColumnContract):
+        def test_every_row_has_a_value_and_an_empty_one_is_null(self):
+            assert len(read) == len(cells) + 3
+            assert [column.show(value) is None for value in read] == [*(False for _ in cells), False, True, True]
+
+        def test_what_is_shown_can_be_written(self):
+            for value in read[:3]:
+                assert _same(column, column.parse(str(column.show(value))), value)
+
+        def test_a_value_is_shown_as_its_row_of_a_batch_is(self):
+            assert [column.show(row) for row in column.batch(read)] == [column.show(value) for value in read]
+
+        def test_a_row_does_not_depend_on_the_others(self):
+            together = column.batch(read)
+            assert together.dtype in (np.int64, np.float32)
+            for value, row in zip(read, together, strict=True):
+                assert np.array_equal(column.batch([value])[0], row, equal_nan=True)
+
+        def test_null_is_that_of_the_conditioner(self):
+            assert _same(column, column.parse("none"), column.null)
+            null = torch.from_numpy(column.batch([column.null]))
+            torch.testing.assert_close(built().null(null), null, atol=0, rtol=0, equal_nan=True)
+
+        def test_draws_are_values_as_often_as_they_occur(self):
+            """Or, of what has no fixed set of values, values that can be written."""
+            drawn = [column.draw((i + 0.5) / 1000) for i in range(1000)]
+            shares, occur = (Counter(column.show(value) for value in values) for values in (drawn, read[:4]))
+            assert None not in shares
+            if shares.keys() <= occur.keys():
+                assert all(abs(shares[shown] / 1000 - count / 4) < 0.01 for shown, count in occur.items())
+            else:
+                assert all(_same(column, column.parse(str(column.show(value))), value) for value in drawn)
+
+        def test_every_choice_is_a_value(self):
+            shown = [column.show(value) for value in column.choices()]
+            assert len(set(shown)) == len(shown)
+            assert None not in shown
+
+    class MadeColumnContract(ColumnContract):
+        def test_no_user_gives_it(self):
+            assert not column.settable
+            with pytest.raises(UsageError):
+                type(column).read("c", [{"c": 1.0}])
+            with pytest.raises(UsageError):
+                column.parse("1")
+
+    columns = DataColumnContract if cells else MadeColumnContract
+    return named(type("ConditionerContract", (ConditionerContract, columns), {}), name)
+
+
+def _read(name: str, cells: Sequence[str | float]) -> tuple[Column, Sequence[Value]]:
+    """A column of these cells, the second one twice, an empty one and one that is missing; and its values."""
+    rows = [{"c": cell} for cell in (*cells, cells[1], "")]
+    return registry().column(name).read("c", [*rows, {"d": 1.0}])
+
+
+def _same(column: Column, one: Value, other: Value) -> bool:
+    return np.array_equal(*(column.batch([value]) for value in (one, other)), equal_nan=True)

@@ -26,9 +26,13 @@ def load(kind: str, name: str, **options: Any) -> tuple[Any, Any]:
 def needs_no_torch(kind: str, name: str) -> bool:
     """Whether the options of a part can be declared without torch."""
     spec = registry().get(kind, name)
-    modules = {reference.partition(":")[0] for reference in (spec.options, getattr(spec, "request", "")) if reference}
+    return not imports_torch(*{reference.partition(":")[0] for reference in (spec.options, getattr(spec, "request", "")) if reference})
+
+
+def imports_torch(*modules: str) -> bool:
+    """Whether importing these modules imports torch."""
     code = f"import importlib, sys; [importlib.import_module(m) for m in {sorted(modules)}]; sys.exit('torch' in sys.modules)"
-    return subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    return subprocess.run([sys.executable, "-c", code], check=False).returncode != 0
 
 
 def named(contract: type, part: str) -> type:

@@ -281,7 +281,7 @@ def _refuse_unmet(links: Sequence[Link], ask: Ask, wish: Wish) -> None:
             raise UsageError(f"{link.name}: {told}")
         for name, texts in link.wish.cond.items():
             condition = link.met.description.conditions[name]
-            for text in texts if condition.kind != "label" or list(texts) != [ALL] else ():
+            for text in texts if list(texts) != [ALL] or not condition.choices() else ():
                 condition.parse(text)
     if ask.level is not None and all(link.bridge is None for link in links):
         raise UsageError("--level is of stages that refine what an earlier one made, and none does.")

@@ -15,6 +15,7 @@ from .text import flat
 
 if TYPE_CHECKING:
     from ..bridge import Bridge
+    from ..column import Column
     from ..config import Config
     from ..description import Description
     from ..plugin.registry import Registry
@@ -69,15 +70,20 @@ def beyond(level: float, bridge: Bridge) -> str:
     return f"level {level:g} is more noise than it is trained with. Ask for 0 to {bridge.max_aug_level:g}, which its bridge draws in training."
 
 
+def _choices(column: Column) -> list[str]:
+    """What the values of a column can be, where they can be listed."""
+    return [str(column.show(value)) for value in column.choices()]
+
+
 def _strange_conditions(earlier: Met, stage: Met) -> Iterator[str]:
     """Conditions of the earlier stage's examples that this one, which has them by name, would not know or take for another thing."""
     for name, condition in earlier.description.conditions.items():
         other = stage.description.conditions.get(name)
-        if other is None or not {condition.kind, other.kind} <= {"label", "number"}:
+        if other is None or not (condition.settable and other.settable):
             continue
         if condition.kind != other.kind:
             yield f"it knows {name} as a {other.kind}, and the earlier one as a {condition.kind}. Train both with one conditions.{name}.use."
-        elif missing := [label for label in condition.names if label not in other.names]:
+        elif missing := [label for label in _choices(condition) if label not in _choices(other)]:
             more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
             yield f"it does not know the {name} {', '.join(missing[:5])}{more}. Train both on the same labels."
 
@@ -147,7 +153,7 @@ def _unlike(stage: Met, expert: Met, most: int = 3) -> Iterator[str]:
         one, other = stage.description.conditions.get(name), expert.description.conditions.get(name)
         if one is None or other is None:
             yield f"{'it alone' if one is None else 'only its stage'} has the condition {name}. Train both with the same."
-        elif (one.kind, one.names, one.width) != (other.kind, other.names, other.width):
+        elif not one.same_as(other):
             yield f"the condition {name} is another one: its kind, labels or width. Train both on the same."
     shapes = [(one.description.shape, one.description.dtype) for one in (stage, expert)]
     if shapes[0] != shapes[1]:

@@ -39,7 +39,7 @@ class Link:
     def able(self) -> list[str]:
         """The conditions that a user can give, and that an earlier stage can hand on."""
         own = own_conditions(self.bridge)
-        return [name for name, c in self.met.description.conditions.items() if name not in own and c.kind in ("label", "number")]
+        return [name for name, c in self.met.description.conditions.items() if name not in own and c.settable]
 
 
 def own_conditions(bridge: Bridge | None) -> set[str]:

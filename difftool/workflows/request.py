@@ -144,8 +144,8 @@ def _request(stage: Stage, config: Config, shape: Options, wish: Wish) -> Sample
 
     cond = dict(wish.cond)
     if wish.every_label:
-        labels = [name for name in stage.denoiser.conditioners if stage.description.conditions[name].kind == "label"]
-        cond |= {name: ["all"] for name in labels if name not in cond}
+        listed = [name for name in stage.denoiser.conditioners if stage.description.conditions[name].choices()]
+        cond |= {name: ["all"] for name in listed if name not in cond}
     settings = {"guidance": config.guidance, "shape": shape, **config.sample.model_dump()}
     low: dict[str, Any] = {"low": wish.low, "level": wish.level, "agree": wish.agree, "place": wish.place}
     return SampleRequest(wish.n, seed=wish.seed, start=wish.start, cond=cond, **low, **settings)

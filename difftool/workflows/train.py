@@ -133,7 +133,7 @@ def opened(
 
 
 def _conditions(dataset: Dataset) -> str:
-    found = [f"{c.name} ({len(c.names)} labels)" if c.kind == "label" else c.name for c in dataset.description.conditions.values()]
+    found = [f"{c.name} ({n} labels)" if (n := len(c.choices())) else c.name for c in dataset.description.conditions.values()]
     return f", conditions: {', '.join(found)}" if found else ", no conditions"
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from difftool import Batch, Condition, Description, Stream, UsageError
+from difftool import Batch, ChannelsColumn, Description, Stream, UsageError
 from difftool.bridges.options import ResampleOptions
 from difftool.bridges.resample import Resample
 from difftool_audio.options import SpectrogramOptions
@@ -240,7 +240,7 @@ def test_the_usual_size_is_made_where_it_fits_and_else_that_of_the_low_example()
 
 def test_an_axis_that_is_not_resampled_may_be_of_any_size_but_for_the_channels():
     """More frames of a clip that is larger than those trained on. Of the frames that are given, none is beyond those there were."""
-    about = Description((4, 3, 8, 8), "uint8", 10, {"given_frames": Condition("given_frames", "channels", width=4)})
+    about = Description((4, 3, 8, 8), "uint8", 10, {"given_frames": ChannelsColumn("given_frames", width=4)})
     frames = Frames(None, about)
     bridge = Resample(ResampleOptions(factors=(2, 1, 1, 1), down="every"), about, frames)
     raw = Batch(torch.zeros(1, 4, 3, 8, 8, dtype=torch.uint8), {"given_frames": torch.ones(1, 4, dtype=torch.bool)})

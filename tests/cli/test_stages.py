@@ -7,16 +7,16 @@ from dataclasses import replace
 import pytest
 from small import SETS, registry
 
-from difftool import Condition, Description, UsageError
+from difftool import Column, Description, LabelColumn, NumberColumn, UsageError
 from difftool.config import gather, resolve
 from difftool.workflows.compatible import Met, refuse_strangers
 
-DIGITS = Condition("digit", "label", names=("0", "1", "2"), counts=(1, 1, 1))
-SIZES = Condition("digit", "number", low=0.0, high=2.0, mean=1.0)
+DIGITS = LabelColumn("digit", names=("0", "1", "2"), counts=(1, 1, 1))
+SIZES = NumberColumn("digit", low=0.0, high=2.0, mean=1.0)
 BRIDGE = ['bridge.use="resample"', "bridge.factors=[1,2,2]"]
 
 
-def met(name: str, side: int, condition: Condition, sets: list[str] | None = None) -> Met:
+def met(name: str, side: int, condition: Column, sets: list[str] | None = None) -> Met:
     config = resolve("image", gather(registry(), "image", sets=[*SETS, *(sets or [])], project=None), registry())
     return Met(name, config, Description((1, side, side), "uint8", 10, {condition.name: condition}))
 

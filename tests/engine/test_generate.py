@@ -9,7 +9,7 @@ import pytest
 import torch
 from small import prepared, small_run
 
-from difftool import Batch, Condition
+from difftool import Batch, NumberColumn
 from difftool.engine.generate import Generated, SampleRequest, generate, unpadded
 from difftool.settings import GuidanceOptions
 
@@ -41,7 +41,7 @@ def test_the_template_s_conditions_hold_unless_others_are_asked_for():
     from difftool.denoiser import Denoiser
 
     stage, _, _ = prepared(*small_run())
-    start = Condition("start", "number", mean=5, std=2, low=1, high=9)
+    start = NumberColumn("start", mean=5, std=2, low=1, high=9)
     conditioners = {**stage.denoiser.conditioners, "start": Number(NumberOptions(), start)}
     denoiser = Denoiser(stage.denoiser.backbone, stage.denoiser.preconditioning, conditioners)
     description = replace(stage.description, conditions={**stage.description.conditions, "start": start})

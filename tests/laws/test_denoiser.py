@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from difftool.conditioner import Conditioner
+from difftool.conditioners.columns import LabelColumn, NumberColumn
 from difftool.conditioners.label import Label
 from difftool.conditioners.number import Number
 from difftool.conditioners.options import LabelOptions, NumberOptions
 from difftool.denoiser import Denoiser
-from difftool.description import Condition
 from difftool.nn.backbone import Backbone, Interface, Signals
 from difftool.nn.options import UNetOptions
 from difftool.nn.unet import UNet
@@ -56,8 +56,8 @@ class Width(Conditioner):
 def unet(precision: torch.dtype = torch.float32) -> Denoiser:
     torch.manual_seed(0)
     conditioners = {
-        "class": Label(LabelOptions(width=16), Condition("class", "label", ("a", "b"), (1, 1))),
-        "size": Number(NumberOptions(width=16), Condition("size", "number", mean=3.0, std=2.0)),
+        "class": Label(LabelOptions(width=16), LabelColumn("class", ("a", "b"), (1, 1))),
+        "size": Number(NumberOptions(width=16), NumberColumn("size", mean=3.0, std=2.0)),
     }
     network = UNet(UNetOptions(channels=8, multipliers=(1, 2), blocks=1, attention=16, head_width=8), Interface((2, 8, 8), vector=16))
     with torch.no_grad():
@@ -153,7 +153,7 @@ def test_prepared_signals_give_the_very_same_as_conditions():
 
 def test_columns_may_be_called_anything():
     names = ["a.b", "forward", "", "µ m"]
-    label = Condition("c", "label", ("x",), (1,))
+    label = LabelColumn("c", ("x",), (1,))
     denoiser = Denoiser(Spy(torch.zeros(3, 3)), ROW, {name: Label(LabelOptions(width=4), label) for name in names})
     assert list(denoiser.conditioners) == names
     denoiser(torch.randn(1, 3), torch.ones(1), {name: torch.zeros(1, dtype=torch.int64) for name in names})

@@ -24,7 +24,7 @@ EXPECTED = {
     "sampler": {"ddpm", "ddim", "euler", "euler_ancestral", "heun", "dpmpp_2m", "dpmpp_2m_sde", "pndm"},
     "objective": {"denoising"},
     "optimizer": {"adamw", "muon"},
-    "conditioner": {"channels", "label", "number", "vector"},
+    "conditioner": {"channels", "label", "labels", "number", "vector"},
     "bridge": {"resample"},
 }
 KNOBS = [

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from difftool import Batch, Condition, DataError, Description, Item, Modality, Options, Rng, scan_folder
+from difftool import Batch, Column, DataError, Description, Item, Modality, NumberColumn, Options, Rng, scan_folder
 
 from .crop import crops, silent, trimmed
 from .decode import SUFFIXES, Watch, decode
@@ -27,9 +27,9 @@ def _drawn(quantiles: Sequence[int], uniform: np.ndarray) -> np.ndarray:
     return np.interp(uniform, np.linspace(0, 1, len(quantiles)), quantiles).round().astype(np.int64)
 
 
-def _ranging(name: str, mean: float, std: float, low: float, high: float) -> Condition:
+def _ranging(name: str, mean: float, std: float, low: float, high: float) -> NumberColumn:
     """A number's condition; the spread of what is always the same is one, not what rounding leaves of none."""
-    return Condition(name, "number", mean=mean, std=std if std > 1e-7 * abs(mean) else 1.0, low=low, high=high)
+    return NumberColumn(name, mean=mean, std=std if std > 1e-7 * abs(mean) else 1.0, low=low, high=high)
 
 
 class AudioModality(Modality):
@@ -93,13 +93,13 @@ class AudioModality(Modality):
 
     # --- raw batches -------------------------------------------------------------------------------------------------
 
-    def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Condition, ...]]:
+    def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Column, ...]]:
         totals = np.asarray(shapes)[:, 1].astype(np.float64)
         quantiles = np.quantile(totals, np.linspace(0, 1, QUANTILES)).round().astype(int)
         extra = {"rate": self.rate, "totals": quantiles.tolist()}
         return (self.channels, self.length), extra, self._timing(totals / self.rate) if self.options.timing else ()
 
-    def _timing(self, totals: np.ndarray) -> tuple[Condition, ...]:
+    def _timing(self, totals: np.ndarray) -> tuple[Column, ...]:
         """What the conditions of ``timing`` range over, for recordings of these seconds and starts that are uniform in each."""
         last = np.maximum(totals - self.length / self.rate, 0)
         mean = float(last.mean() / 2)

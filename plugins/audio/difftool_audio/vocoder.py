@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from difftool import Batch, Bridge, Condition, Description, Representation, Rng, UsageError, expand_as
+from difftool import Batch, Bridge, ChannelsColumn, Column, Description, Representation, Rng, UsageError, expand_as
 
 from .bands import LogMel
 from .frames import rate_of
@@ -48,8 +48,8 @@ class Vocoder(Bridge):
 
     # --- what the stage is told ---------------------------------------------------------------------------------------
 
-    def conditions(self) -> tuple[Condition, ...]:
-        return Condition(LOW, "channels", width=self.channels * self.mels), *self.aug_level_condition(LEVEL)
+    def conditions(self) -> tuple[Column, ...]:
+        return ChannelsColumn(LOW, width=self.channels * self.mels), *self.aug_level_condition(LEVEL)
 
     def encode(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
         """With the condition ``low``: each channel's bands, from -2 at the floor to 2 at full scale, between frames on straight lines."""

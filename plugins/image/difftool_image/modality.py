@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from difftool import Batch, Condition, DataError, Description, Item, Modality, Options, Rng, scan_folder
+from difftool import Batch, Column, DataError, Description, Item, Modality, Options, Rng, VectorColumn, scan_folder
 
 from .augment import AUGMENT, WIDTH, augment, flip
 from .decode import MODES, SUFFIXES, decode, to_array, to_image
@@ -63,9 +63,9 @@ class ImageModality(Modality):
 
     # --- raw batches -------------------------------------------------------------------------------------------------
 
-    def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Condition, ...]]:
+    def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Column, ...]]:
         del shapes
-        own = (Condition(AUGMENT, "vector", width=WIDTH),) if self.options.augment else ()
+        own = (VectorColumn(AUGMENT, width=WIDTH),) if self.options.augment else ()
         return (len(MODES[self.channels]), *self.size), {}, own
 
     def augment(self, raw: Batch, rng: Rng) -> Batch:

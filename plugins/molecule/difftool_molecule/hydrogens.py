@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from difftool import Batch, Bridge, Condition, Description, Representation, Rng, UsageError
+from difftool import Batch, Bridge, ChannelsColumn, Column, Description, Representation, Rng, UsageError
 
 from .centred import AXES
 from .elements import HYDROGEN, SYMBOLS
@@ -55,8 +55,8 @@ class Hydrogens(Bridge):
 
     # --- what the stage is told ---------------------------------------------------------------------------------------
 
-    def conditions(self) -> tuple[Condition, ...]:
-        return Condition(LACKS, "channels", width=MOST), *self.aug_level_condition(LEVEL)
+    def conditions(self) -> tuple[Column, ...]:
+        return ChannelsColumn(LACKS, width=MOST), *self.aug_level_condition(LEVEL)
 
     def encode(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
         """With the heavy atoms first, known and at the places that ``low`` has them at; of the hydrogens all is known but their places.

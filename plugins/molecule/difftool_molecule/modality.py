@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from difftool import Batch, Condition, DataError, Description, Item, Modality, Options, Rng, Streams, remark, scan_folder
+from difftool import Batch, Column, DataError, Description, Item, Modality, Options, Rng, Streams, remark, scan_folder
 
 from .connect import parts
 from .elements import HYDROGEN, SYMBOLS, number
@@ -109,7 +109,7 @@ class MoleculeModality(Modality):
 
     # --- raw batches -------------------------------------------------------------------------------------------------
 
-    def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Condition, ...]]:
+    def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Column, ...]]:
         sizes, counts = np.unique(np.asarray(shapes)[:, 0], return_counts=True)
         extra = {"elements": list(self.elements), "sizes": np.stack((sizes, counts), 1).tolist(), "charged": self.charged}
         return (None, 5), extra, ()

@@ -18,7 +18,7 @@ class Frames(Representation):
 
     def __init__(self, options: Options | None, description: Description) -> None:
         del options
-        self._told = GIVEN in description.conditions and description.conditions[GIVEN].kind == "channels"  # else it is a column's name
+        self._told = GIVEN in description.conditions and description.conditions[GIVEN].positional  # else it is a column's name
         frames, *rest = description.shape
         self.shape = (rest[0], frames, *rest[1:])
         self.space = Euclidean()

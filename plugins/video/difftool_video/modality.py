@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from difftool import Batch, Condition, DataError, Description, Item, Modality, Options, Rng, Streams, scan_folder, spooled
+from difftool import Batch, ChannelsColumn, Column, DataError, Description, Item, Modality, Options, Rng, Streams, scan_folder, spooled
 
 from .clips import clips
 from .decode import clip, header
@@ -87,11 +87,11 @@ class VideoModality(Modality):
 
     # --- raw batches -------------------------------------------------------------------------------------------------
 
-    def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Condition, ...]]:
+    def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Column, ...]]:
         lengths = np.asarray(shapes)[:, 0]
         moving = lengths[lengths > 1] if (lengths > 1).any() else lengths  # of pictures, samples are not made
         quantiles = np.quantile(moving, (np.arange(QUANTILES) + 0.5) / QUANTILES, method="inverted_cdf").astype(int)
-        shown = (Condition(GIVEN, "channels", width=self.channels + 1),) if self.options.given != "none" else ()
+        shown = (ChannelsColumn(GIVEN, width=self.channels + 1),) if self.options.given != "none" else ()
         return (self.frames, self.channels, *self.size), {"fps": self.fps, "lengths": quantiles.tolist()}, shown
 
     def collate(self, examples: np.ndarray | Sequence[np.ndarray], rng: Rng) -> Batch:

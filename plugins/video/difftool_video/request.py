@@ -66,9 +66,9 @@ def _size(description: Description, wish: VideoRequest) -> tuple[int, int]:
 
 
 def _open(description: Description, n: int) -> dict[str, Tensor]:
-    """Every label and number, not given."""
-    types = {"label": torch.int64, "number": torch.float32}
-    return {c.name: torch.full((n,), c.parse("none"), dtype=types[c.kind]) for c in description.conditions.values() if c.kind in types}
+    """Every condition that a user may give, not given."""
+    columns = (column for column in description.conditions.values() if column.settable)
+    return {column.name: torch.from_numpy(column.batch([column.null] * n)) for column in columns}
 
 
 def drawn(lengths: Sequence[int], longest: int, uniform: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from difftool import Batch, Condition, DataError, Description, Item, NoOptions, Stream, Streams, UsageError
+from difftool import Batch, DataError, Description, Item, LabelColumn, NoOptions, NumberColumn, Stream, Streams, UsageError
 from difftool_video.frames import Frames
 from difftool_video.modality import VideoModality
 from difftool_video.options import VideoOptions, VideoRequest
@@ -232,7 +232,7 @@ def test_with_frames_given_labels_are_left_open_since_those_say_what_is_there(tm
     path = str(save(tmp_path / "a.mkv", levels(), pix_fmt="bgr0"))
     one = modality(given="first")
     description = described(one)
-    known = {"class": Condition("class", "label", ("a", "b"), (1, 1)), "speed": Condition("speed", "number")}
+    known = {"class": LabelColumn("class", ("a", "b"), (1, 1)), "speed": NumberColumn("speed")}
     description = replace(description, conditions={**description.conditions, **known})
     raw = one.template(description, 2, Streams(0, "t", range(2)), VideoRequest(first_frames=path))
     assert raw.cond["class"].tolist() == [-1, -1]
@@ -243,7 +243,7 @@ def test_with_frames_given_labels_are_left_open_since_those_say_what_is_there(tm
 def test_a_column_of_the_condition_s_name_is_a_column(tmp_path):
     """Where no frames are given, nothing is made of it."""
     one = modality()
-    description = replace(described(one), conditions={"given_frames": Condition("given_frames", "number")})
+    description = replace(described(one), conditions={"given_frames": NumberColumn("given_frames")})
     raw = one.collate(videos(12, 12), Stream(0, "t")).with_cond(given_frames=torch.tensor([1.0, 2.0]))
     assert torch.equal(Frames(None, description).encode(raw).cond["given_frames"], torch.tensor([1.0, 2.0]))
 

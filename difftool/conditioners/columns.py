@@ -1,0 +1,286 @@
+"""Columns of the core's conditioners: one label, several labels, a number; and vectors and channels, which no user gives."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import ClassVar, NoReturn, Self
+
+import numpy as np
+
+from ..column import NULL_WORDS, Column, Rows, Value
+from ..errors import DataError, UsageError
+
+NULL_LABEL = -1
+"""The label that means "not given"."""
+
+BETWEEN = ";"
+"""What stands between labels of one cell."""
+
+COMBINATIONS = 1000
+"""Combinations of labels that are remembered, to draw from; the commonest."""
+
+
+@dataclass(frozen=True)
+class LabelColumn(Column):
+    """One of ``names``: its index. ``counts`` is how often each occurs in the data. A batch is int64 ``[b]``."""
+
+    kind: ClassVar[str] = "label"
+
+    names: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+
+    @classmethod
+    def read(cls, name: str, rows: Rows) -> tuple[Self, np.ndarray]:
+        counts = Counter(text_of(row[name]) for row in rows if row.get(name, "") != "")
+        names = sorted(counts, key=natural)
+        place = {text: i for i, text in enumerate(names)}
+        values = np.asarray([place.get(text_of(row.get(name, "")), NULL_LABEL) for row in rows], np.int64)
+        return cls(name, tuple(names), tuple(counts[text] for text in names)), values
+
+    @property
+    def null(self) -> int:
+        return NULL_LABEL
+
+    def parse(self, text: str) -> int:
+        text = text.strip()
+        if text.lower() in NULL_WORDS and text not in self.names:
+            return self.null
+        return index_of(text, self.name, self.names)
+
+    def show(self, value: Value) -> str | None:
+        return None if value == NULL_LABEL else self.names[int(value)]
+
+    def draw(self, u: float) -> int:
+        return as_often(self.counts, u)
+
+    def batch(self, values: Sequence[Value]) -> np.ndarray:
+        return np.asarray(values, np.int64)
+
+    def choices(self) -> Sequence[int]:
+        return range(len(self.names))
+
+    def meaning(self) -> tuple[str, ...]:
+        return self.names
+
+
+@dataclass(frozen=True)
+class LabelsColumn(Column):
+    """Any number of ``names`` at once, written ``cat;drawing``: the sorted indices. A batch is float32 ``[b, names]``, 1 for each that
+    holds and 0 for the others, or -1 throughout for null.
+
+    Attributes:
+        combinations, counts: those that occur in the data, the commonest first, and how often.
+    """
+
+    kind: ClassVar[str] = "labels"
+
+    names: tuple[str, ...] = ()
+    combinations: tuple[tuple[int, ...], ...] = ()
+    counts: tuple[int, ...] = ()
+
+    @classmethod
+    def read(cls, name: str, rows: Rows) -> tuple[Self, list[tuple[int, ...]]]:
+        cells = [list(_split(text_of(row.get(name, "")))) for row in rows]
+        names = sorted({label for cell in cells for label in cell}, key=natural)
+        if not names:
+            raise DataError(f"The column {name!r} holds no label at all, so nothing can be learned from it.")
+        place = {label: i for i, label in enumerate(names)}
+        values = [tuple(sorted({place[label] for label in cell})) or (NULL_LABEL,) for cell in cells]
+        common = Counter(value for value in values if value != (NULL_LABEL,)).most_common(COMBINATIONS)
+        combinations, counts = zip(*common, strict=True)
+        return cls(name, tuple(names), combinations, counts), values
+
+    @property
+    def null(self) -> tuple[int, ...]:
+        return (NULL_LABEL,)
+
+    def parse(self, text: str) -> tuple[int, ...]:
+        if text.strip().lower() in NULL_WORDS and text.strip() not in self.names:
+            return self.null
+        return tuple(sorted({index_of(label, self.name, self.names) for label in _split(text)}))
+
+    def show(self, value: Value) -> str | None:
+        holds = np.flatnonzero(value) if isinstance(value, np.ndarray) else value
+        given = value is not None and (np.asarray(value) != NULL_LABEL).all()
+        return BETWEEN.join(self.names[i] for i in holds) if given else None
+
+    def draw(self, u: float) -> tuple[int, ...]:
+        return self.combinations[as_often(self.counts, u)]
+
+    def batch(self, values: Sequence[Value]) -> np.ndarray:
+        rows = np.zeros((len(values), len(self.names)), np.float32)
+        for row, value in zip(rows, values, strict=True):
+            row[...] = NULL_LABEL if value == self.null else 0.0
+            if value != self.null:
+                row[list(value)] = 1.0
+        return rows
+
+    def choices(self) -> Sequence[tuple[int, ...]]:
+        """Each label by itself."""
+        return [(i,) for i in range(len(self.names))]
+
+    def meaning(self) -> tuple[str, ...]:
+        return self.names
+
+
+@dataclass(frozen=True)
+class NumberColumn(Column):
+    """A number; NaN is null. A batch is float32 ``[b]``.
+
+    Attributes:
+        mean, std, low, high: of the data.
+    """
+
+    kind: ClassVar[str] = "number"
+
+    mean: float = 0.0
+    std: float = 1.0
+    low: float = 0.0
+    high: float = 0.0
+
+    @classmethod
+    def read(cls, name: str, rows: Rows) -> tuple[Self, np.ndarray]:
+        try:
+            values = np.asarray([float(row.get(name, "") or math.nan) if row.get(name) != 0 else 0.0 for row in rows], np.float64)
+        except ValueError as error:
+            raise DataError(
+                f"The column {name!r} is not all numbers ({error}). Use it as a label instead: --set conditions.{name}.use=label"
+            ) from None
+        values[~(np.abs(values) <= np.finfo(np.float32).max)] = math.nan
+        known = values[~np.isnan(values)]
+        if not len(known):
+            raise DataError(f"The column {name!r} holds no number at all, so nothing can be learned from it.")
+        mean, std = float(known.mean()), float(known.std())
+        spread = std if std > 1e-7 * abs(mean) else 1.0  # of equal numbers, rounding leaves a spread that is not quite none
+        return cls(name, mean, spread, float(known.min()), float(known.max())), values.astype(np.float32)
+
+    @property
+    def null(self) -> float:
+        return math.nan
+
+    def parse(self, text: str) -> float:
+        text = text.strip()
+        if text.lower() in NULL_WORDS:
+            return self.null
+        try:
+            value = float(text)
+        except ValueError:
+            raise UsageError(
+                f"{self.name} takes a number, and {text!r} is none. The data ranged from {self.low:g} to {self.high:g}."
+            ) from None
+        if not math.isfinite(value):
+            raise UsageError(f"{self.name} takes a finite number; write {self.name}=none to leave it open.")
+        return value
+
+    def show(self, value: Value) -> float | None:
+        """In the fewest digits that say it: 0.1, not what float32 makes of it, 0.10000000149011612."""
+        return None if math.isnan(value) else float(str(np.float32(value)))
+
+    def draw(self, u: float) -> float:
+        """Uniformly from the data's range."""
+        return self.low + u * (self.high - self.low)
+
+    def batch(self, values: Sequence[Value]) -> np.ndarray:
+        return np.asarray(values, np.float32)
+
+
+class _Made(Column):
+    """A column that a modality or a bridge sets, and no user."""
+
+    settable: ClassVar[bool] = False
+
+    @classmethod
+    def read(cls, name: str, rows: Rows) -> NoReturn:
+        raise UsageError(
+            f"conditions.{name}.use = {cls.kind!r} cannot be: no column of the data is read as {cls.kind}. Choose label, labels or number. "
+            f"A modality or a bridge makes {cls.kind} itself, from the examples."
+        )
+
+    def parse(self, text: str) -> NoReturn:
+        raise UsageError(f"The condition {self.name!r} cannot be given with --cond: the {self.kind} are made from data.")
+
+    def show(self, value: Value) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class VectorColumn(_Made):
+    """``width`` numbers; zeros are null. A batch is float32 ``[b, width]``."""
+
+    kind: ClassVar[str] = "vector"
+
+    width: int = 0
+
+    @property
+    def null(self) -> np.ndarray:
+        return np.zeros(self.width, np.float32)
+
+    def draw(self, u: float) -> np.ndarray:
+        """Null, as it is meant in sampling: what was done to an example of the training data, for instance, is not done to a sample."""
+        return self.null
+
+    def batch(self, values: Sequence[Value]) -> np.ndarray:
+        return np.stack(values).astype(np.float32)
+
+    def meaning(self) -> tuple[int, ...]:
+        return (self.width,)
+
+
+@dataclass(frozen=True)
+class ChannelsColumn(_Made):
+    """``width`` channels at the positions of the example; zeros are null. A batch is float32 ``[b, width, ...]``."""
+
+    kind: ClassVar[str] = "channels"
+    positional: ClassVar[bool] = True
+
+    width: int = 0
+
+    @property
+    def null(self) -> NoReturn:
+        raise UsageError(f"The channels {self.name!r} were not set: whatever makes a template sets them, because they lie at its positions.")
+
+    def draw(self, u: float) -> NoReturn:
+        return self.null
+
+    def batch(self, values: Sequence[Value]) -> np.ndarray:
+        return np.stack(values).astype(np.float32)
+
+    def meaning(self) -> tuple[int, ...]:
+        return (self.width,)
+
+
+def index_of(text: str, column: str, names: Sequence[str]) -> int:
+    """The place of a label that a user wrote. Raises UsageError, with what was probably meant."""
+    if text in names:
+        return names.index(text)
+    close = get_close_matches(text, names, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    splits = any(text in (part.strip() for part in name.split(",")) for name in names if "," in name)
+    hint += " A label that holds a comma is written in double quotes: 'NAME=\"a, b\"'." if splits else ""
+    shown = ", ".join(names[:20]) + (f", … ({len(names)} in all)" if len(names) > 20 else "")
+    raise UsageError(f"{text!r} is not a {column} of this model.{hint} It was trained on: {shown}.")
+
+
+def as_often(counts: Sequence[int], u: float) -> int:
+    """An index as often as ``counts`` says, of a number that is uniform in [0, 1)."""
+    edges = np.cumsum(counts) / sum(counts)
+    return int(np.searchsorted(edges, u, side="right"))
+
+
+def text_of(value: str | float) -> str:
+    """A cell as the name of a label."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def natural(text: str) -> list[tuple[bool, int, str]]:
+    """Sort key under which ``class2`` comes before ``class10``."""
+    return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", text) if part]
+
+
+def _split(text: str) -> Iterator[str]:
+    return (label for part in text.split(BETWEEN) if (label := part.strip()))
