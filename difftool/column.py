@@ -44,7 +44,7 @@ class Column(ABC):
 
     @classmethod
     @abstractmethod
-    def read(cls, name: str, rows: Rows) -> tuple[Self, Sequence[Value]]:
+    def read(cls, name: str, rows: Rows) -> tuple[Self, Sequence[Value] | np.ndarray]:
         """The column of this name, and its value for every row; null where a row has none.
 
         Raises:

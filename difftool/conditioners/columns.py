@@ -241,10 +241,10 @@ class ChannelsColumn(_Made):
     width: int = 0
 
     @property
-    def null(self) -> NoReturn:
+    def null(self) -> Value:
         raise UsageError(f"The channels {self.name!r} were not set: whatever makes a template sets them, because they lie at its positions.")
 
-    def draw(self, u: float) -> NoReturn:
+    def draw(self, u: float) -> Value:
         return self.null
 
     def batch(self, values: Sequence[Value]) -> np.ndarray:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ..column import Column, Rows, Value
 from ..conditioners.columns import text_of as text_of
 from ..errors import DataError
@@ -31,7 +33,7 @@ def numeric(name: str, columns: Rows) -> bool:
     return all(isinstance(row[name], float | int) for row in columns if row.get(name, "") != "")
 
 
-def condition(name: str, kind: type[Column], columns: Rows) -> tuple[Column, Sequence[Value]]:
+def condition(name: str, kind: type[Column], columns: Rows) -> tuple[Column, Sequence[Value] | np.ndarray]:
     """The condition that a column makes, and its value for every example (null where the column is empty).
 
     Raises:

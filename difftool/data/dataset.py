@@ -35,7 +35,7 @@ class Dataset:
     cache: Cache
     modality: Modality
     description: Description
-    values: Mapping[str, Sequence[Value]]
+    values: Mapping[str, Sequence[Value] | np.ndarray]
     source: str
     bucket: int = 0
 

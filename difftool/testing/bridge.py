@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..bridge import Bridge
+from ..conditioners.columns import ChannelsColumn
 from ..description import Description
 from ..errors import UsageError
 from ..representation import Representation
@@ -84,7 +85,7 @@ def bridge_contract(
             for key, c in announced.items():
                 value = batch.cond[key]
                 assert value.float().isfinite().all()
-                assert value.shape == ((len(raw), c.width, *places) if c.positional else (len(raw),))
+                assert value.shape == ((len(raw), c.width, *places) if isinstance(c, ChannelsColumn) else (len(raw),))
 
         def test_degrading_is_deterministic_keeps_the_type_and_leaves_raw_alone(self):
             before = raw.clone()

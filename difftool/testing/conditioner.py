@@ -29,7 +29,12 @@ SIGNALS = ("vector", "tokens", "channels")
 
 
 def conditioner_contract(
-    name: str, options: dict[str, Any] | None = None, *, cells: Sequence[str | float] = (), column: Column | None = None, values: Tensor | None = None
+    name: str,
+    options: dict[str, Any] | None = None,
+    *,
+    cells: Sequence[str | float] = (),
+    column: Column | None = None,
+    values: Tensor | None = None,
 ) -> type:
     """Tests that a conditioner of this name, and the class of its columns, keep what they promise.
 
@@ -39,17 +44,12 @@ def conditioner_contract(
         column, values: instead of cells, where no user gives such a column: one, and ``[3, ...]``, three different values of it.
     """
     cells = cells or CELLS.get(name, ())
-    if cells:
-        column, read = _read(name, cells)
-        given = torch.from_numpy(column.batch(read[:3]))
-    else:
-        made, usual = MADE[name] if column is None else (column, values)
-        column, given = made, usual if values is None else values
+    own, read, given = _columns(name, cells, column, values)
 
     def built() -> Conditioner:
         torch.manual_seed(0)
         target, settings = load("conditioner", name, **(options or {}))
-        return target(settings, column)
+        return target(settings, own)
 
     def tensors(signals: Signals) -> dict[str, Tensor]:
         """The signals that are there; of tokens, what padding holds does not count."""
@@ -107,72 +107,78 @@ def conditioner_contract(
     class ColumnContract:
         def test_it_is_named_by_the_spec_and_found_by_its_kind(self):
             """A model file names the kind alone."""
-            assert isinstance(column, registry().column(name))
-            assert kind_of(column.kind) is type(column)
+            assert isinstance(own, registry().column(name))
+            assert kind_of(own.kind) is type(own)
 
         def test_its_module_imports_no_torch(self):
-            assert not imports_torch(type(column).__module__)
+            assert not imports_torch(type(own).__module__)
 
         def test_a_file_keeps_it(self):
-            kept = Column.from_json(json.loads(json.dumps(column.to_json())))
-            assert kept == column
-            assert kept.same_as(column)
+            kept = Column.from_json(json.loads(json.dumps(own.to_json())))
+            assert kept == own
+            assert kept.same_as(own)
 
     class DataColumnContract(ColumnContract):
         def test_every_row_has_a_value_and_an_empty_one_is_null(self):
             assert len(read) == len(cells) + 3
-            assert [column.show(value) is None for value in read] == [*(False for _ in cells), False, True, True]
+            assert [own.show(value) is None for value in read] == [*(False for _ in cells), False, True, True]
 
         def test_what_is_shown_can_be_written(self):
             for value in read[:3]:
-                assert _same(column, column.parse(str(column.show(value))), value)
+                assert _same(own, own.parse(str(own.show(value))), value)
 
         def test_a_value_is_shown_as_its_row_of_a_batch_is(self):
-            assert [column.show(row) for row in column.batch(read)] == [column.show(value) for value in read]
+            assert [own.show(row) for row in own.batch(read)] == [own.show(value) for value in read]
 
         def test_a_row_does_not_depend_on_the_others(self):
-            together = column.batch(read)
+            together = own.batch(read)
             assert together.dtype in (np.int64, np.float32)
             for value, row in zip(read, together, strict=True):
-                assert np.array_equal(column.batch([value])[0], row, equal_nan=True)
+                assert np.array_equal(own.batch([value])[0], row, equal_nan=True)
 
         def test_null_is_that_of_the_conditioner(self):
-            assert _same(column, column.parse("none"), column.null)
-            null = torch.from_numpy(column.batch([column.null]))
+            assert _same(own, own.parse("none"), own.null)
+            null = torch.from_numpy(own.batch([own.null]))
             torch.testing.assert_close(built().null(null), null, atol=0, rtol=0, equal_nan=True)
 
         def test_draws_are_values_as_often_as_they_occur(self):
             """Or, of what has no fixed set of values, values that can be written."""
-            drawn = [column.draw((i + 0.5) / 1000) for i in range(1000)]
-            shares, occur = (Counter(column.show(value) for value in values) for values in (drawn, read[:4]))
+            drawn = [own.draw((i + 0.5) / 1000) for i in range(1000)]
+            shares, occur = (Counter(own.show(value) for value in values) for values in (drawn, read[:4]))
             assert None not in shares
             if shares.keys() <= occur.keys():
                 assert all(abs(shares[shown] / 1000 - count / 4) < 0.01 for shown, count in occur.items())
             else:
-                assert all(_same(column, column.parse(str(column.show(value))), value) for value in drawn)
+                assert all(_same(own, own.parse(str(own.show(value))), value) for value in drawn)
 
         def test_every_choice_is_a_value(self):
-            shown = [column.show(value) for value in column.choices()]
+            shown = [own.show(value) for value in own.choices()]
             assert len(set(shown)) == len(shown)
             assert None not in shown
 
     class MadeColumnContract(ColumnContract):
         def test_no_user_gives_it(self):
-            assert not column.settable
+            assert not own.settable
             with pytest.raises(UsageError):
-                type(column).read("c", [{"c": 1.0}])
+                type(own).read("c", [{"c": 1.0}])
             with pytest.raises(UsageError):
-                column.parse("1")
+                own.parse("1")
 
     columns = DataColumnContract if cells else MadeColumnContract
     return named(type("ConditionerContract", (ConditionerContract, columns), {}), name)
 
 
-def _read(name: str, cells: Sequence[str | float]) -> tuple[Column, Sequence[Value]]:
-    """A column of these cells, the second one twice, an empty one and one that is missing; and its values."""
-    rows = [{"c": cell} for cell in (*cells, cells[1], "")]
-    return registry().column(name).read("c", [*rows, {"d": 1.0}])
+def _columns(
+    name: str, cells: Sequence[str | float], column: Column | None, values: Tensor | None
+) -> tuple[Column, list[Value], Tensor]:
+    """The column; its values of these cells, the second one twice, an empty one and one that is missing; three of them as a batch."""
+    if cells:
+        rows: list[dict[str, str | float]] = [*({"c": cell} for cell in (*cells, cells[1], "")), {"d": 1.0}]
+        own, read = registry().column(name).read("c", rows)
+        return own, list(read), torch.from_numpy(own.batch(list(read)[:3]))
+    made, usual = MADE[name] if column is None or values is None else (column, values)
+    return made, [], usual
 
 
 def _same(column: Column, one: Value, other: Value) -> bool:
-    return np.array_equal(*(column.batch([value]) for value in (one, other)), equal_nan=True)
+    return np.array_equal(column.batch([one]), column.batch([other]), equal_nan=True)
