@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
@@ -115,10 +115,13 @@ class GuidanceOptions(Options):
 class SampleOptions(Options):
     """Defaults of ``difftool sample``."""
 
+    renamed: ClassVar = {"rounds": "resampling_steps"}
+
     steps: PositiveInt = Field(25, description="steps of the sampler")
-    rounds: PositiveInt = Field(
+    resampling_steps: PositiveInt = Field(
         1,
-        description="how often each step is taken, with fresh noise between: more make what is given and what is made agree, at as many times the cost",
+        description="how often each step is taken, with noise in between (RePaint): with more, the new parts of a sample agree better with "
+        "the given parts, at as many times the cost",
     )
     noise: NoiseSource = Field(
         "fresh",

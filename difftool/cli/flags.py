@@ -101,7 +101,15 @@ def flags_of(
             taken.add(flag)
             shown = values.get(name) if values is not None else field.get_default(call_default_factory=True)
             made.append(_flag(flag, f"{table}.{name}", section, field, shown))
+            made += [_old_flag(old, table, section, field) for old, new in model.renamed.items() if new == name and only is None]
     return made
+
+
+def _old_flag(name: str, table: str, section: str, field: FieldInfo) -> Flag:
+    """The flag of an earlier version: it works, help does not show it, and whoever uses it is given the new name."""
+    flag = _flag(name.replace("_", "-"), f"{table}.{name}", section, field, None)
+    flag.hidden = True
+    return flag
 
 
 def _flag(flag: str, dotted: str, section: str, field: FieldInfo, default: Any) -> Flag:

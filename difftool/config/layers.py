@@ -24,6 +24,7 @@ class Layer:
         places: where single keys were written, when that is more exact than ``origin``.
         texts: keys given as bare text on the command line, with that text.
         faults: what was wrong with the source itself.
+        own: this program wrote it, so that nobody need be told of old names in it.
     """
 
     origin: str
@@ -31,6 +32,7 @@ class Layer:
     places: Mapping[Path, str] = field(default_factory=dict)
     texts: Mapping[Path, str] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
+    own: bool = False
 
     def where(self, path: Path) -> str:
         """The most exact place known for a key."""

@@ -123,7 +123,7 @@ class _Resolution:
         if former not in old:
             return layer
         place = layer.where((table, former))
-        if layer.places:  # a person wrote it
+        if layer.places and not layer.own:
             self.notes.append(f"{place}: {table}.{former} is now called {table}.use. The old name works in this version only.")
         if "use" in old:
             self.faults.append(f"{place}: {table}.{former} is the old name of {table}.use, and both are given; keep {table}.use")
@@ -244,20 +244,28 @@ class _Resolution:
         """The entries with keys of earlier versions under the names that they have now (``Options.renamed``)."""
         found = {key: entry for key, entry in entries.items() if key not in (*model.renamed, *model.obsolete)}
         for old in entries.keys() & set(model.obsolete):
-            if entries[old].layer.places:
-                place = entries[old].layer.where(entries[old].path)
-                self.notes.append(f"{place}: {'.'.join((*table, old))} means nothing here, and is left out. Remove it.")
+            self._note(entries[old], "means nothing here, and is left out. Remove it.")
         for old, new in model.renamed.items():
             if old not in entries:
                 continue
-            place, dotted = entries[old].layer.where(entries[old].path), ".".join((*table, new))
-            if new in entries:
-                self.faults.append(f"{place}: {'.'.join((*table, old))} is the old name of {dotted}, and both are given; keep {dotted}")
-                continue
-            found[new] = entries[old]
-            if entries[old].layer.places:  # a person wrote it; what stands in a model file cannot be changed
-                self.notes.append(f"{place}: {'.'.join((*table, old))} is now called {dotted}. The old name works in this version only.")
+            dotted = ".".join((*table, new))
+            self._note(entries[old], f"is now called {dotted}. The old name works in this version only.")
+            if new not in entries or self._later(entries[old], entries[new]):
+                found[new] = entries[old]
+            elif entries[old].layer is entries[new].layer:
+                place, before = entries[old].layer.where(entries[old].path), ".".join((*table, old))
+                self.faults.append(f"{place}: {before} is the old name of {dotted}, and both are given; keep {dotted}")
         return found
+
+    def _later(self, one: _Entry, other: _Entry) -> bool:
+        """Whether an entry was written in a later layer than another, which it then overrides."""
+        numbers = {id(layer): number for number, layer in enumerate(self.layers)}
+        return numbers[id(one.layer)] > numbers[id(other.layer)]
+
+    def _note(self, entry: _Entry, text: str) -> None:
+        """Tell a person what is out of date in what he wrote; what this program wrote is read in silence."""
+        if entry.layer.places and not entry.layer.own:
+            self.notes.append(f"{entry.layer.where(entry.path)}: {'.'.join(entry.path)} {text}")
 
     def strangers(self) -> None:
         """Tables that no one knows, and plain values where a table belongs."""

@@ -22,7 +22,7 @@ from ..settings import GuidanceOptions, NoiseSource, Tile
 from ..stage import Stage
 from .capture import captured
 from .refine import alike, require_low
-from .rounds import solve
+from .repaint import solve
 from .tiling import in_tiles, require_tile
 
 ALL = "all"
@@ -42,7 +42,7 @@ class SampleRequest:
         level: noise added to what is shown of ``low``, as sigma in model units.
         agree: ``low`` is right, and samples shall agree with it where no noise is added; else its faults may be mended.
         place: which of the stages that refine it is, from 1: what a stage refines holds the noise of those before it.
-        rounds: how often each step is taken.
+        resampling_steps: how often each step is taken.
         noise, tile, overlap: as in the config table ``sample``.
     """
 
@@ -58,7 +58,7 @@ class SampleRequest:
     level: float = 0.0
     agree: bool = False
     place: int = 1
-    rounds: int = 1
+    resampling_steps: int = 1
     noise: NoiseSource = "fresh"
     tile: Tile = "auto"
     overlap: float = 0.25
@@ -173,7 +173,7 @@ def _solved(
     if like.known is not None:
         denoise = keeping(denoise, space, like.x, like.known, like.mask, clean=like.clean)
     sigmas = stage.process.schedule.sigmas(request.steps)
-    x = solve(stage, denoise, start.mul_(sigmas[0]), sigmas, paths, request.rounds)
+    x = solve(stage, denoise, start.mul_(sigmas[0]), sigmas, paths, request.resampling_steps)
     made = like.with_x(space.project(x, like.mask))
     if stage.bridge is None or low is None:
         return unpadded(stage.representation.decode(made).x.cpu(), shapes)

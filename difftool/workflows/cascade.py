@@ -79,7 +79,8 @@ def _resolved(outline: Outline, parts: Registry, modality: str | None, kept: boo
     else:
 
         def resolved(*over: Layer) -> Config:
-            return resolve(modality, gather(parts, modality, project=None if kept else PROJECT_FILE, over=over, own=outline.layers), parts)
+            layers = [replace(layer, own=kept) for layer in outline.layers]
+            return resolve(modality, gather(parts, modality, project=None if kept else PROJECT_FILE, over=over, own=layers), parts)
 
         config = resolved()
         stage = CascadeStage(outline.name, config if kept else started(config, resolved), outline.level)

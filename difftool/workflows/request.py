@@ -158,7 +158,7 @@ def _provenance(path: Path, config: Config, wish: Wish) -> dict[str, Any]:
         "seed": wish.seed,
         "sampler": config.sampler.use,
         "steps": config.sample.steps,
-        **({"rounds": config.sample.rounds} if config.sample.rounds > 1 else {}),
+        **({"resampling_steps": config.sample.resampling_steps} if config.sample.resampling_steps > 1 else {}),
         "guidance": config.guidance.scale,
         **({"level": wish.level} if len(wish.low) else {}),
         **({"experts": ", ".join(f"{other}@{below:g}" for below, other in wish.experts)} if wish.experts else {}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ def run_config(folder: RunFolder, parts: Registry) -> Config:
     from ..config import resolve
     from ..config.layers import file_layer
 
-    return resolve(None, [file_layer(folder.config_path)], parts)
+    return resolve(None, [replace(file_layer(folder.config_path), own=True)], parts)
 
 
 def resume_run(folder: RunFolder, parts: Registry, reporter: Reporter, steps: int | None = None, device: str | None = None) -> dict[str, Any]:

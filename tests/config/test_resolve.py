@@ -219,3 +219,11 @@ def test_options_that_every_optimizer_has_stay_when_another_is_chosen(registry):
     recipe = text_layer('[optimizer]\nlr = 0.5\nbetas = [0.5, 0.6]', "recipe")
     config = resolve("ecg", [recipe, flag_layer(sets=["optimizer.use=muon"])], registry)
     assert (config.optimizer.options.lr, config.optimizer.options.betas) == (0.5, (0.9, 0.999))
+
+
+def test_a_later_layer_wins_under_the_old_name_and_under_the_new(registry):
+    old, new = '[schedule]\nuse = "linear"\nsteps = 20', "[schedule]\nlevels = 30"
+    with pytest.warns(FutureWarning):
+        assert made(registry, old, new).schedule.options.levels == 30
+    with pytest.warns(FutureWarning):
+        assert made(registry, f'{new}\nuse = "linear"', "[schedule]\nsteps = 20").schedule.options.levels == 20

@@ -74,3 +74,15 @@ def test_an_old_cascade_gives_the_samples_it_gave(here):
     assert set(stored.files) == found.keys()
     for name, picture in found.items():
         assert_same(picture, stored[name])
+
+
+def test_an_old_flag_works_and_the_new_name_is_said(here, capsys):
+    assert call("sample", "cascade", "-n", "1", "--rounds", "2", "-o", "old") == 0
+    assert "--rounds: sample.rounds is now called sample.resampling_steps" in capsys.readouterr().err
+    assert call("sample", "cascade", "-n", "1", "--resampling-steps", "2", "-o", "new") == 0
+    old, new = arrays_of(Path("old")), arrays_of(Path("new"))
+    assert old.keys() == new.keys()
+    for name in old:
+        assert_same(old[name], new[name])
+    assert call("sample", "--help") == 0
+    assert "--rounds" not in capsys.readouterr().out

@@ -325,6 +325,6 @@ def test_on_a_brownian_path_a_sample_is_the_same_at_any_number_of_steps(stage, s
 
 
 def test_a_brownian_path_does_not_depend_on_the_batch_and_is_another_in_each_round(stage):
-    together = sampled(stage, 4, "euler_ancestral", noise="brownian", rounds=2)
-    np.testing.assert_allclose(sampled(stage, 1, "euler_ancestral", noise="brownian", rounds=2, start=3), together[3:], atol=1e-4)
+    together = sampled(stage, 4, "euler_ancestral", noise="brownian", resampling_steps=2)
+    np.testing.assert_allclose(sampled(stage, 1, "euler_ancestral", noise="brownian", resampling_steps=2, start=3), together[3:], atol=1e-4)
     assert not np.allclose(together, sampled(stage, 4, "euler_ancestral", noise="brownian"), atol=0.1)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from difftool.engine.rounds import solve
+from difftool.engine.repaint import solve
 from difftool.guidance import keeping
 from difftool.samplers.ancestral import euler_ancestral
 from difftool.samplers.euler import euler
