@@ -19,6 +19,17 @@ _HOME = {
     "ConditionerSpec": "plugin.spec",
     "Column": "column",
     "ChannelsColumn": "conditioners.columns",
+    "training": "workflows.run",
+    "train": "workflows.run",
+    "resume": "workflows.run",
+    "load": "workflows.trained",
+    "evaluate": "workflows.trained",
+    "Training": "workflows.run",
+    "Terminal": "cli.terminal",
+    "Samples": "workflows.sample",
+    "Run": "workflows.run",
+    "Reporter": "workflows.reporter",
+    "Model": "workflows.trained",
     "Backbone": "nn.backbone",
     "Batch": "batch",
     "Bridge": "bridge",
@@ -94,10 +105,12 @@ _HOME = {
     "unpatchify": "nn.layers",
 }
 
-__all__ = ["__version__", *_HOME]
+__all__ = ["__version__", "data", *_HOME]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "data":  # difftool.data.check, without importing difftool.data first
+        return import_module(".data", __name__)
     if name not in _HOME:
         raise AttributeError(f"module 'difftool' has no attribute {name!r}")
     value = getattr(import_module(f".{_HOME[name]}", __name__), name)
@@ -110,8 +123,10 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from . import data as data
     from .batch import Batch as Batch
     from .bridge import Bridge as Bridge
+    from .cli.terminal import Terminal as Terminal
     from .column import Column as Column
     from .conditioner import Conditioner as Conditioner
     from .conditioners.columns import ChannelsColumn as ChannelsColumn
@@ -190,3 +205,13 @@ if TYPE_CHECKING:
     from .shapes import expand_as as expand_as
     from .space import Euclidean as Euclidean
     from .space import Space as Space
+    from .workflows.reporter import Reporter as Reporter
+    from .workflows.run import Run as Run
+    from .workflows.run import Training as Training
+    from .workflows.run import resume as resume
+    from .workflows.run import train as train
+    from .workflows.run import training as training
+    from .workflows.sample import Samples as Samples
+    from .workflows.trained import Model as Model
+    from .workflows.trained import evaluate as evaluate
+    from .workflows.trained import load as load

@@ -8,7 +8,7 @@ indices give unrelated streams.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -73,7 +73,7 @@ class Streams:
     def uniform(self, shape: Shape) -> Tensor:
         return self._draw(torch.rand, shape)
 
-    def _draw(self, f, shape: Shape) -> Tensor:
+    def _draw(self, f: Callable[..., Tensor], shape: Shape) -> Tensor:
         if shape[0] != len(self._generators):
             raise ValueError(f"{len(self._generators)} streams cannot fill a batch of {shape[0]}: draw with the batch's own size first.")
         return torch.stack([f(tuple(shape[1:]), generator=g, device=self.device) for g in self._generators])

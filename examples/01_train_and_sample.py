@@ -4,36 +4,20 @@ python examples/01_train_and_sample.py [STEPS]
 """
 
 import sys
-from pathlib import Path
 
-from difftool.assemble import build_stage, load_stage, open_dataset
-from difftool.config import gather, resolve
-from difftool.engine.device import choose_device
-from difftool.engine.fit import fit
-from difftool.engine.folder import RunFolder, new_run_path
-from difftool.engine.generate import SampleRequest, generate
-from difftool.options import NoOptions
-from difftool.plugin.registry import Registry
+import difftool
 
 steps = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
-parts = Registry.load_all()
 
-# A configuration: the modality's default recipe, and what is said here.
-sets = [f"train.steps={steps}", "modality.size=16", "backbone.channels=16", "train.batch=32"]
-config = resolve("image", gather(parts, "image", sets=sets), parts)
+# A run: the modality's default recipe and demo set, and what is said here. Nothing is trained before the loop asks for it.
+training = difftool.training("image", steps=steps, size=16, batch=32, backbone={"channels": 16})
+for record in training:
+    if record.step % 100 == 0 or record.step == steps:
+        print(f"step {record.step}  loss {record.loss:.4f}")
 
-# The data that it names (none: the demo set), and the model, settled on that data.
-config, dataset = open_dataset(config, parts)
-stage = build_stage(config, parts, dataset.description, choose_device("auto"), dataset.modality)
-
-folder = RunFolder.create(new_run_path("example"), config.to_toml(), dataset.description, dataset.source)
-for progress in fit(stage, dataset, folder):
-    if progress.step % 100 == 0 or progress.step == steps:
-        print(f"step {progress.step}  loss {progress.loss:.4f}")
-
-# A model file describes itself: nothing but its path is needed.
-trained = load_stage(folder.model_path, parts)
-Path("samples").mkdir(exist_ok=True)
-for sample in generate(trained, SampleRequest(n=8, steps=20, cond={"class": ["all"]})):
-    stem = Path(f"samples/{folder.path.name}-{sample.index}-{sample.cond['class']}")
-    print(trained.modality.write(sample.example, stem, {"seed": 0}, NoOptions()))
+# A model describes itself: nothing but its path is needed.
+model = difftool.load(training.run.path)
+samples = model.sample(8, steps=20, cond={"class": "all"})
+print(f"{samples[0].shape} {samples[0].dtype}, the first of {len(samples)}: {samples.conditions[0]}")
+for path in samples.save(training.run.path / "samples" / "example"):
+    print(path)

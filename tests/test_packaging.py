@@ -41,6 +41,12 @@ def test_the_core_s_wheel_holds_the_core_alone(wheels):
     assert any(name.endswith("licenses/LICENSE") for name in wheels[ROOT.name])
 
 
+@pytest.mark.parametrize("project", PROJECTS, ids=lambda path: path.name)
+def test_a_wheel_says_that_its_package_is_typed(wheels, project):
+    names = wheels[project.name]
+    assert f"{packages(names).pop()}/py.typed" in names
+
+
 @pytest.mark.parametrize("project", PROJECTS[1:], ids=lambda path: path.name)
 def test_a_plugin_s_wheel_holds_one_package_with_its_recipes(wheels, project):
     names = wheels[project.name]

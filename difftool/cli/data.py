@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ..errors import DataError
+from ..workflows.check import findings
 from .console import out, out_json
 from .flags import Flag, Sectioned, given, registry
 from .train import named_modality, own_flags
@@ -33,19 +34,12 @@ class Check(Sectioned):
 @click.pass_context
 def check(ctx: click.Context, path: Path, modality: str | None, sets: tuple[str, ...], as_json: bool) -> None:
     """Say what a model would see in DATA, and what is wrong with it; exit code 3 when it cannot be trained on."""
-    from ..config import gather, resolve
-    from ..data.inspect import ArrayInspection, inspect
-
-    parts = registry(ctx)
-    config = resolve(modality, gather(parts, modality, None, (), given(ctx), sets), parts)
-    spec = parts.modality(config.modality.use)
-    built = parts.load(spec)(config.modality.options)
-    findings = list(inspect(spec.name, built, built.scan(path), parts.inspection(spec) or ArrayInspection))
+    found = findings(path, modality, given(ctx), sets, registry(ctx))
     if as_json:
-        out_json([{"level": finding.level, "text": finding.text} for finding in findings])
+        out_json([{"level": finding.level, "text": finding.text} for finding in found])
     else:
-        for finding in findings:
+        for finding in found:
             out(f"{finding.level + ':':<9}{finding.text}")
-    errors = sum(finding.level == "error" for finding in findings)
+    errors = sum(finding.level == "error" for finding in found)
     if errors:
         raise DataError(f"{path} has {errors} fault{'s' * (errors > 1)} that must be put right before training on it.")

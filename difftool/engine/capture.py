@@ -7,7 +7,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -96,7 +96,7 @@ def warm_up(evaluate: Callable[[], object]) -> None:
     torch.cuda.current_stream().wait_stream(side)
 
 
-def record(evaluate: Callable[[], Tensor], inputs: list[Tensor], pool) -> Recording:
+def record(evaluate: Callable[[], Tensor], inputs: list[Tensor], pool: Any) -> Recording:
     """Record an evaluation of ``inputs``. Only this thread is watched: the loader's may pin memory meanwhile."""
     graph = torch.cuda.CUDAGraph()
     with (

@@ -9,11 +9,13 @@ from typing import Any
 
 import torch
 
+from ..batch import Batch
 from ..data.dataset import Dataset, batches
 from ..stage import Stage
 from .checkpoint import training_state
 from .device import memory_in_use, memory_total, naming_memory_knobs
 from .fit import make_step
+from .step import TrainStep
 
 WARM_STEPS = 3
 
@@ -74,7 +76,7 @@ def _memory_of(stage: Stage, dataset: Dataset, batch: int) -> int:
     return memory_in_use(step.device)
 
 
-def _timed(step, i: int, raw) -> float:
+def _timed(step: TrainStep, i: int, raw: Batch) -> float:
     start = time.perf_counter()
     step(i, raw)
     if step.device.type == "cuda":

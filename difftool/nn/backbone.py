@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import torch
@@ -53,7 +54,7 @@ def _beside(a: Tensor, b: Tensor) -> Tensor:
     return torch.cat((a, b), 1)
 
 
-def _merge(a, b, f):
+def _merge(a: Tensor | None, b: Tensor | None, f: Callable[[Tensor, Tensor], Tensor]) -> Tensor | None:
     return b if a is None else a if b is None else f(a, b)
 
 

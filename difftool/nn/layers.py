@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
+
+Layer = TypeVar("Layer", bound=nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d)
 
 CONVOLUTIONS: dict[int, type[nn.Conv1d] | type[nn.Conv2d] | type[nn.Conv3d]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 
@@ -21,7 +25,7 @@ def linear(inputs: int, outputs: int, bias: bool = True, gain: float = 1.0) -> n
     return _initialise(nn.Linear(inputs, outputs, bias), gain)
 
 
-def _initialise(layer, gain: float):
+def _initialise(layer: Layer, gain: float) -> Layer:
     with torch.no_grad():
         nn.init.kaiming_normal_(layer.weight, nonlinearity="linear").mul_(gain)
         if layer.bias is not None:

@@ -15,7 +15,7 @@ from .cascade import kept_stages
 from .compatible import Met, beyond, bridge_of, refuse_strangers, require_experts
 from .inputs import read_low, tell_larger, told_of, usual_low
 from .link import Link, Told, handed, own_conditions
-from .model import model_path, plain_about
+from .model import modality_of, model_path, plain_about, plain_config
 from .plan import units
 from .reporter import Reporter
 from .request import Granted, Wish, granted, settled
@@ -143,6 +143,16 @@ def chain_of(ask: Ask, wish: Wish, parts: Registry, reporter: Reporter) -> Chain
     tell_larger(low.values(), usual_low(links[0], earlier), reporter)
     links = [replace(link, wish=replace(link.wish, n=n, agree=True)) for link in links]
     return Chain(links, root, [low[i] for i in at], [told_of(items[i], links[0]) for i in at])
+
+
+def modality_of_words(words: Sequence[str], parts: Registry) -> str:
+    """The kind of data that runs, model files or cascades make. Raises UsageError or ModelFileError where there is no such model."""
+    first = _found(words, None, parts)[0][0].path
+    return modality_of(plain_config(first)) or _refuse_foreign(first)
+
+
+def _refuse_foreign(path: Path) -> str:
+    raise _not_ours(path)
 
 
 def _found(words: Sequence[str], until: str | None, parts: Registry) -> tuple[list[_Found], Path]:

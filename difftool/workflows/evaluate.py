@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,12 @@ from ..errors import ConfigError, DataError, PluginError, UsageError
 from .chain import Chain
 from .reference import Against, Drawn, drawn_from, source_against
 from .reporter import Reporter
-from .request import Wish, own_table
-from .sample import Made, made_by, refining
+from .request import METRIC, Wish, own_table
+from .sample import draw, refining
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..config import Part
     from ..description import Description
     from ..engine.evaluate import Measured
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
 def metric_table(metric: str) -> str:
     """The table of a metric's options, which is on the command line only."""
-    return f"metric.{metric}"
+    return f"{METRIC}.{metric}"
 
 
 def chosen_metrics(parts: Registry, modality: str, only: str | None, wish: Wish) -> dict[str, Part]:
@@ -67,7 +70,7 @@ def evaluate_chain(
     apart = folder is None and chain.links[0].bridge is not None
     read = _read(make_modality(last.met.config, parts), folder, seed, reporter) if folder else None
     data = _data(chain, parts, reporter, against, seed, needed=apart)  # before a sample is drawn, which takes longer than to find no data
-    made = read or made_by(refining(chain, data) if apart else chain, parts, reporter)
+    made = read or _made(refining(chain, data) if apart else chain, parts, reporter)
     found = list(reporter.counted(compared(built, made.examples, data.examples, apart), len(built), "measuring"))
     missing |= {one.metric: one.missing for one in found if one.missing}
     if rows := [*(row for one in found for row in _rows(one)), *_consistency(made, chain)]:
@@ -80,6 +83,25 @@ def evaluate_chain(
             "missing": missing,
         }
     raise UsageError("\n".join(["Nothing could be measured:", *missing.values()]))
+
+
+@dataclass(frozen=True)
+class Made:
+    """What is measured.
+
+    Attributes:
+        info: where it comes from.
+        low: what each example refines; empty where they refine nothing.
+    """
+
+    examples: Sequence[np.ndarray]
+    info: Mapping[str, Any] = field(default_factory=dict)
+    low: Sequence[np.ndarray] = ()
+
+
+def _made(chain: Chain, parts: Registry, reporter: Reporter) -> Made:
+    samples = draw(chain, parts, reporter)
+    return Made(samples.examples, samples.info, samples.low)
 
 
 def _consistency(made: Made, chain: Chain) -> list[dict[str, Any]]:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 REQUEST = "request"
 """The table, on the command line only, of the modality's own wishes."""
 
+METRIC = "metric"
+"""The table, on the command line only, of the options of metrics, in a table for each."""
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -107,7 +110,7 @@ def settled(before: dict[str, Any], path: Path, parts: Registry, wish: Wish) -> 
     from ..config import dict_layer, flag_layer, resolve
 
     modality = modality_of(before)
-    layer = flag_layer([flag for flag in wish.flags if flag[1].partition(".")[0] in CHANGEABLE], wish.sets)
+    layer = flag_layer([flag for flag in wish.flags if flag[1].partition(".")[0] not in (REQUEST, METRIC)], wish.sets)
     faults = [_fixed(said.where((name,)), name) for said in (layer, *wish.over) for name in said.data if name not in CHANGEABLE]
     request, more = own_table(wish.flags, REQUEST, request_model(parts, modality), modality)
     try:

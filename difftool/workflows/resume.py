@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +12,13 @@ from ..errors import DataError, UsageError
 from ..files import write_text
 from .reporter import Reporter
 from .text import command
-from .train import built, opened, train_to_end
+from .train import built, finished, opened, train_steps
 
 if TYPE_CHECKING:
     from ..config import Config
     from ..data.dataset import Dataset
     from ..engine.distributed import World
+    from ..engine.fit import Progress
     from ..engine.folder import RunFolder
     from ..plugin.registry import Registry
 
@@ -29,20 +31,30 @@ def run_config(folder: RunFolder, parts: Registry) -> Config:
     return resolve(None, [replace(file_layer(folder.config_path), own=True)], parts)
 
 
-def resume_run(folder: RunFolder, parts: Registry, reporter: Reporter, steps: int | None = None, device: str | None = None) -> dict[str, Any]:
+def resume_run(
+    folder: RunFolder, parts: Registry, reporter: Reporter, steps: int | None = None, device: str | None = None
+) -> dict[str, Any]:
+    """A run that was stopped, to its end; ``steps`` is another last step than the run's own."""
+    return finished(resumed_run(folder, parts, reporter, steps, device))
+
+
+def resumed_run(
+    folder: RunFolder, parts: Registry, reporter: Reporter, steps: int | None = None, device: str | None = None
+) -> Generator[Progress, None, dict[str, Any]]:
+    """The steps that a run still has to train, each when it is done."""
     from ..engine.distributed import join, leave
 
     world = join()
     try:
         with folder.held() if world.leads else nullcontext():  # before anything of the run is read or changed
-            return _resumed(folder, parts, reporter if world.leads else reporter.muted(), steps, device, world)
+            return (yield from _resumed(folder, parts, reporter if world.leads else reporter.muted(), steps, device, world))
     finally:
         leave()
 
 
 def _resumed(
     folder: RunFolder, parts: Registry, reporter: Reporter, steps: int | None, device: str | None, world: World
-) -> dict[str, Any]:
+) -> Generator[Progress, None, dict[str, Any]]:
     _refuse_fewer(folder, steps)
     config = run_config(folder, parts)
     changes = {"steps": steps, "device": device}
@@ -55,7 +67,7 @@ def _resumed(
     checkpoint = folder.latest_checkpoint()
     reporter.say(f"Going on with {folder.path} from {checkpoint.name if checkpoint else 'the start'}")
     stage = built(config, parts, dataset, reporter, world.local_rank, fresh=checkpoint is None)
-    result = train_to_end(stage, dataset, folder, reporter, resume=True, world=world)
+    result = yield from train_steps(stage, dataset, folder, reporter, resume=True, world=world)
     if result["finished_before"]:
         reporter.say(f"{folder.path} had already reached its last step, {result['steps']}. To train on: {command('resume', folder.path)} --steps N")
     return result if world.leads else {}

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..engine.generate import Generated
+    from ..modality import Modality
+    from ..options import Options
     from ..plugin.registry import Registry
 
 
@@ -29,40 +31,76 @@ SHEET = 64
 
 
 @dataclass(frozen=True)
-class Made:
-    """What was made.
+class Samples:
+    """Samples in memory, in raw units, with their conditions: a sequence of arrays.
 
     Attributes:
-        info: provenance.
+        generated: each with its number and its conditions.
+        info: what they were made with, which is written with each.
         low: what each of them refines; empty where they refine nothing.
+        shape: the modality's own options of the request.
     """
 
-    examples: Sequence[np.ndarray]
+    generated: Sequence[Generated]
+    modality: Modality
+    shape: Options
     info: Mapping[str, Any] = field(default_factory=dict)
     low: Sequence[np.ndarray] = ()
 
+    def __len__(self) -> int:
+        return len(self.generated)
 
-def made_by(chain: Chain, parts: Registry, reporter: Reporter) -> Made:
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (one.example for one in self.generated)
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        return self.generated[number].example
+
+    @property
+    def examples(self) -> list[np.ndarray]:
+        """The arrays, each of one sample."""
+        return list(self)
+
+    @property
+    def conditions(self) -> list[Mapping[str, str | float | None]]:
+        """Of each sample the conditions it was made with; None for one that was withheld."""
+        return [one.cond for one in self.generated]
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write each to a file, as the modality writes them, with ``metadata.csv`` and a sheet of the first ones beside the folder.
+
+        Args:
+            folder: new or empty.
+
+        Raises:
+            RunExistsError: something is in the folder; nothing in it is changed.
+        """
+        folder = Path(folder)
+        _refuse_used(folder)
+        writer = _Writer(folder, self.modality, self.info, self.shape)
+        files = [writer.write(one) for one in self.generated]
+        writer.write_table()
+        writer.write_sheet()
+        return files
+
+
+def draw(chain: Chain, parts: Registry, reporter: Reporter) -> Samples:
     """The samples of the last stage, each stage loaded when its turn has come."""
-    low, told, info = chain.low, chain.told, dict[str, Any]()
-    shown = low
+    low, told = chain.low, chain.told
     for number, link in enumerate(chain.links):
         if len(chain.links) > 1:
             reporter.say(f"{link.name}:")
-        shown = low
-        made, info = _stage_samples(chain, number, parts, reporter, low, told)  # a function of its own: it leaves the device empty
-        low, told = [one.example for one in made], [one.cond for one in made]
-    return Made(low, info, shown)
+        samples = _drawn(chain, number, parts, reporter, low, told)  # a function of its own: it leaves the device empty
+        low, told = samples.examples, samples.conditions
+    return samples
 
 
-def _stage_samples(
-    chain: Chain, number: int, parts: Registry, reporter: Reporter, low: Any, told: Any
-) -> tuple[list[Generated], dict[str, Any]]:
+def _drawn(chain: Chain, number: int, parts: Registry, reporter: Reporter, low: Sequence[np.ndarray], told: Sequence[Told]) -> Samples:
     from ..engine.generate import generate
 
     made = chain.grant(number, parts, low, told)
-    drawn = generate(made.stage, made.request)
-    return list(reporter.counted(drawn, made.request.n, "sampling")), dict(made.info)
+    drawn = [_told(one, told, made) for one in reporter.counted(generate(made.stage, made.request), made.request.n, "sampling")]
+    return Samples(drawn, made.stage.modality, made.request.shape, made.info, low)
 
 
 def refining(chain: Chain, data: Drawn) -> Chain:
@@ -98,8 +136,7 @@ def sample_chain(
         save_all: write every stage's samples, into folders below that one.
     """
     folder = folder or _numbered(chain.root)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise RunExistsError(f"{folder} already holds something; nothing in it was changed. Choose another -o.")
+    _refuse_used(folder)
     low, told, written = chain.low, chain.told, list[dict[str, Any]]()
     for number, link in enumerate(chain.links):
         if len(chain.links) > 1:
@@ -172,31 +209,62 @@ def _written(
     """
     from ..engine.generate import generate
 
-    modality, request = made.stage.modality, made.request
-    rows: list[dict[str, Any]] = []
-    shown: list[Generated] = []
+    request, writer = made.request, _Writer(folder, made.stage.modality, made.info, made.request.shape)
     drawn = generate(made.stage, request)
     try:
         for one in (_told(one, told, made) for one in reporter.counted(drawn, request.n, "sampling")):
-            folder.mkdir(parents=True, exist_ok=True)  # not before: a request may be refused when it is first looked at
-            stem = folder / f"{one.index:06d}{_label(one.cond)}"
-            file = modality.write(one.example, stem, {**made.info, "index": one.index, **_known(one.cond)}, request.shape)
-            rows.append({"path": str(file), "index": one.index, "cond": dict(one.cond)})
-            shown += [one] if len(shown) < SHEET else []
+            file = writer.write(one)
             if kept is not None:
                 kept.append(one)
             if on_sample:
                 on_sample(str(file))
     except (KeyboardInterrupt, Terminated) as stopped:
         kind = Terminated if isinstance(stopped, Terminated) else Interrupted
-        rest = f"The others: --start {request.start + len(rows)} -n {request.n - len(rows)}, into another folder."
+        done = len(writer.rows)
+        rest = f"The others: --start {request.start + done} -n {request.n - done}, into another folder."
         rest = rest if kept is None else "They are an earlier stage's; no later one has begun."
-        raise kind(f"Stopped: {len(rows)} of {request.n} samples are in {folder}. {rest}") from None
+        raise kind(f"Stopped: {done} of {request.n} samples are in {folder}. {rest}") from None
     finally:
-        _write_table(folder, rows)
-    stem = unused(folder.with_name(f"{folder.name}-sheet"), _taken)
-    sheet = modality.preview([one.example for one in shown], stem, [one.title for one in shown])
-    return {"folder": str(folder), "sheet": str(sheet), "samples": rows}
+        writer.write_table()
+    return {"folder": str(folder), "sheet": str(writer.write_sheet()), "samples": writer.rows}
+
+
+def _refuse_used(folder: Path) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunExistsError(f"{folder} already holds something; nothing in it was changed. Choose another -o.")
+
+
+class _Writer:
+    """Writes samples into a folder, each when it is there, then a table of their conditions and a sheet of the first ones."""
+
+    def __init__(self, folder: Path, modality: Modality, info: Mapping[str, Any], shape: Options) -> None:
+        self._folder, self._modality, self._info, self._shape = folder, modality, info, shape
+        self._shown: list[Generated] = []
+        self.rows: list[dict[str, Any]] = []
+
+    def write(self, one: Generated) -> Path:
+        """Write one sample; returns its file."""
+        self._folder.mkdir(parents=True, exist_ok=True)  # not before: a request may be refused when it is first looked at
+        stem = self._folder / f"{one.index:06d}{_label(one.cond)}"
+        file = self._modality.write(one.example, stem, {**self._info, "index": one.index, **_known(one.cond)}, self._shape)
+        self.rows.append({"path": str(file), "index": one.index, "cond": dict(one.cond)})
+        self._shown += [one] if len(self._shown) < SHEET else []
+        return file
+
+    def write_table(self) -> None:
+        """Write ``metadata.csv``, from which the samples can be read again with their conditions."""
+        names = list(self.rows[0]["cond"]) if self.rows else []
+        if not names:
+            return
+        with open(self._folder / "metadata.csv", "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["file_name", *names])
+            writer.writerows(_line(row, names) for row in self.rows)
+
+    def write_sheet(self) -> Path:
+        """Show the first samples together, in a file beside the folder."""
+        stem = unused(self._folder.with_name(f"{self._folder.name}-sheet"), _taken)
+        return self._modality.preview([one.example for one in self._shown], stem, [one.title for one in self._shown])
 
 
 def _taken(stem: Path) -> bool:
@@ -211,17 +279,6 @@ def _label(cond: Mapping[str, str | float | None]) -> str:
     """What goes into a file's name: ``-A`` for the label A, with nothing that a file system minds or that looks like a suffix."""
     words = [f"{value:g}" if isinstance(value, float) else value for value in cond.values() if value is not None]
     return "".join(f"-{re.sub(r'[^0-9A-Za-z_+-]+', '_', word)[:40]}" for word in words)
-
-
-def _write_table(folder: Path, rows: list[dict[str, Any]]) -> None:
-    """``metadata.csv``, from which the samples can be read again with their conditions."""
-    names = list(rows[0]["cond"]) if rows else []
-    if not names:
-        return
-    with open(folder / "metadata.csv", "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["file_name", *names])
-        writer.writerows(_line(row, names) for row in rows)
 
 
 def _line(row: dict[str, Any], names: list[str]) -> Iterator[str]:

@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from .text import command, line
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
     from ..engine.distributed import World
+    from ..engine.fit import Progress
     from ..engine.folder import RunFolder
     from ..stage import Stage
 
@@ -81,6 +82,22 @@ def planned(config: Config, parts: Registry, place: Path, fitting: bool, reporte
 
 def run_training(config: Config, parts: Registry, run: Path, reporter: Reporter, fitting: bool = False) -> dict[str, Any]:
     """A new run in ``run``, to its end; ``fitting`` splits the batch so that it fits the memory."""
+    return finished(new_run(config, parts, run, reporter, fitting))
+
+
+def finished(steps: Generator[Progress, None, dict[str, Any]]) -> dict[str, Any]:
+    """Train all steps; returns what the run came to."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def new_run(
+    config: Config, parts: Registry, run: Path, reporter: Reporter, fitting: bool = False
+) -> Generator[Progress, None, dict[str, Any]]:
+    """The steps of a new run, each when it is done."""
     announce(config, reporter)
     from ..engine.distributed import join, leave
     from ..engine.folder import RunFolder
@@ -99,7 +116,7 @@ def run_training(config: Config, parts: Registry, run: Path, reporter: Reporter,
         folder = _folder(world, run, config, dataset) if world.size > 1 else None
         folder = folder or RunFolder.create(run, config.to_toml(), dataset.description, dataset.source)
         reporter.say(f"Training in {folder.path}; stop with Ctrl-C and go on later with: {command('resume', folder.path)}")
-        result = train_to_end(stage, dataset, folder, reporter, resume=False, world=world)
+        result = yield from train_steps(stage, dataset, folder, reporter, resume=False, world=world)
     finally:
         leave()
     return result if world.leads else {}
@@ -174,16 +191,19 @@ def built(config: Config, registry: Registry, dataset: Dataset, reporter: Report
     return stage
 
 
-def train_to_end(
+def train_steps(
     stage: Stage, dataset: Dataset, folder: RunFolder, reporter: Reporter, *, resume: bool, world: World | None = None
-) -> dict[str, Any]:
-    """Run the loop while the reporter watches; returns what the run came to.
+) -> Generator[Progress, None, dict[str, Any]]:
+    """Run the loop while the reporter watches. Whoever iterates may leave: one more step is trained, and all is saved.
+
+    Returns:
+        what the run came to.
 
     Raises:
         Interrupted, Terminated: whoever watches asked it to stop, and it is saved.
     """
     quiet = world is not None and not world.leads
-    last, loss = None, None
+    last, loss, left = None, None, False
     note = (lambda text: None) if quiet else folder.log
     for text in _opening(stage, dataset, resume):
         note(text)
@@ -192,14 +212,22 @@ def train_to_end(
     with reporter.watch() as watch, _logged(folder):
         from ..engine.fit import fit  # takes a second, in which a Ctrl-C is one to this run already
 
-        for last in fit(stage, dataset, folder, resume=resume, stop=watch.stopping, world=world):
+        def stop() -> bool:
+            return left or watch.stopping()
+
+        for last in fit(stage, dataset, folder, resume=resume, stop=stop, world=world):
             loss = last.loss if last.loss is not None else loss
             watch.show(last)
             if last.saved or last.preview:
                 note(line(last, loss))
+            if not left:
+                try:
+                    yield last
+                except GeneratorExit:
+                    left = True
     note("stopped as asked" if last is not None and last.step < last.steps else "done")
     report = _report(folder, reporter) if last is not None and not quiet else None
-    if last is not None and last.step < last.steps:
+    if last is not None and last.step < last.steps and not left:
         raise watch.error(f"Stopped at step {last.step} of {last.steps}, and saved. Go on with: {command('resume', folder.path)}")
     steps = last.steps if last else stage.config["train"]["steps"]
     return {

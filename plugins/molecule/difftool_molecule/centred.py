@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -24,7 +26,7 @@ class Centred(Space):
     def __init__(self, ceiling: int = 0) -> None:
         self.ceiling = ceiling
 
-    def noise(self, shape, rng: Rng, mask: Tensor | None = None) -> Tensor:
+    def noise(self, shape: Sequence[int], rng: Rng, mask: Tensor | None = None) -> Tensor:
         b, n, width = shape
         return self.project(rng.normal((b, max(n, self.ceiling), width))[:, :n], mask)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from functools import cache
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -172,7 +173,7 @@ def _walk(touching: dict[int, list[Bond]]) -> list[int]:
 def _with(ways: dict, bond: Bond, room: list[int]) -> dict:
     """The ways, with the bond of each order that there is room for."""
 
-    def grown():
+    def grown() -> Iterator[tuple[Any, Any]]:
         for used, (gain, orders, laid) in ways.items():
             yield used, (gain, orders, laid)
             taken = dict(used)
@@ -184,7 +185,7 @@ def _with(ways: dict, bond: Bond, room: list[int]) -> dict:
     return _best(grown())
 
 
-def _best(found) -> dict:
+def _best(found: Iterable[tuple[Any, Any]]) -> dict:
     """Of the ways that leave the same, the best; and of all, the best ``WAYS``."""
     best: dict = {}
     for used, value in found:

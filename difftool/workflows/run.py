@@ -1,0 +1,156 @@
+"""Training for a user of Python: to the end at once, or step by step in a loop of his own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .keywords import Given, given, installed, training_names
+from .reporter import SILENT, Reporter
+from .resume import resumed_run
+from .train import data_path, finished, new_path, new_run, refuse_used
+from .trained import Model, load
+from .warm_start import started
+
+if TYPE_CHECKING:
+    from ..config import Config, Layer
+    from ..engine.fit import Progress
+
+Steps = Generator["Progress", None, dict[str, Any]]
+
+
+class Run:
+    """A training run's folder.
+
+    Attributes:
+        path: the folder.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def __repr__(self) -> str:
+        return f"<run {self.path}, step {self.step}>"
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    @property
+    def step(self) -> int:
+        """The step that is saved; 0 where none is."""
+        from ..engine.folder import RunFolder
+
+        checkpoint = RunFolder(self.path).latest_checkpoint()
+        return int(checkpoint.stem) if checkpoint else 0
+
+    @property
+    def model(self) -> Model:
+        """What was trained, to sample from. Raises UsageError where nothing is saved yet."""
+        return load(self)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """What was logged, oldest first: each with ``step``, ``loss``, ``lr`` and ``examples_per_second``."""
+        from ..engine.folder import RunFolder
+
+        return RunFolder(self.path).metrics()
+
+
+class Training:
+    """A run that is trained while one iterates over it.
+
+    Each iteration gives the record of a step that is done: ``step``, ``steps``, ``loss`` (None where it was not read), ``lr`` and more. To
+    leave the loop is to stop the run: one more step is trained, all is saved, and ``difftool.resume`` goes on from there, bit for bit.
+
+    Attributes:
+        run: the run, whose folder is there when the first step is done.
+    """
+
+    def __init__(self, path: Path, begin: Callable[[], Steps]) -> None:
+        self.run = Run(path)
+        self._begin = begin
+
+    def __iter__(self) -> Iterator[Progress]:
+        return self._begin()
+
+    def finish(self) -> Run:
+        """Train to the end."""
+        finished(self._begin())
+        return self.run
+
+
+def training(
+    modality: str | None = None,
+    data: str | Path | None = None,
+    *,
+    run: str | Path | None = None,
+    recipe: str | None = None,
+    config: str | Path | Sequence[str | Path] = (),
+    reporter: Reporter = SILENT,
+    **settings: Any,
+) -> Training:
+    """A new run, to be trained in a loop of one's own.
+
+        for record in difftool.training("image", "photos", steps=2000):
+            print(record.step, record.loss)
+
+    Args:
+        modality: the kind of data, such as ``"image"``; also with its representation, ``"audio/spectrogram"``.
+        data: a folder or a file; the modality's built-in demo set unless given.
+        run: the run's folder; a new one in ``runs/`` unless given.
+        recipe: a named configuration to start from.
+        config: TOML files; later ones win.
+        reporter: is told what goes on; ``difftool.Terminal()`` prints it and shows progress.
+        settings: ``steps=2000``, ``batch=8``, ``lr=1e-4``, ``backbone="unet"``, the modality's own such as ``size=64``; tables as dicts,
+            ``optimizer={"lr": 1e-4}``; or any key by its full name, ``**{"train.batch": 8}``: what ``--set`` takes.
+
+    Raises:
+        ConfigError: settings, all faults at once.
+        RunExistsError: something is in the run's folder; nothing in it is changed.
+        DataError: when the first step is asked for: there is nothing usable in the data.
+    """
+    fitting = settings.get("batch") == "auto"
+    flags = given({name: value for name, value in settings.items() if not (fitting and name == "batch")}, training_names(modality))
+    flags += [("data", "data.path", str(data_path(str(data))))] if data is not None else []
+    resolved = _resolved(modality, recipe, [config] if isinstance(config, str | Path) else config, flags)
+    refuse_used(Path(run) if run is not None else None)
+    path = Path(run) if run is not None else new_path(resolved)
+    return Training(path, lambda: new_run(resolved, installed(), path, reporter, fitting))
+
+
+def _resolved(modality: str | None, recipe: str | None, configs: Sequence[str | Path], flags: Given) -> Config:
+    from ..config import gather, resolve
+
+    files = [Path(path) for path in configs]
+
+    def resolved(*over: Layer) -> Config:
+        return resolve(modality, gather(installed(), modality, recipe, files, flags, over=over), installed())
+
+    return started(resolved(), resolved)
+
+
+def train(modality: str | None = None, data: str | Path | None = None, **options: Any) -> Run:
+    """Train a new run to its end. Takes what ``training`` takes.
+
+        run = difftool.train("image", "photos", steps=2000)
+        samples = run.model.sample(8)
+    """
+    return training(modality, data, **options).finish()
+
+
+def resume(
+    run: str | os.PathLike[str] = "latest", *, steps: int | None = None, device: str | None = None, reporter: Reporter = SILENT
+) -> Training:
+    """A run that was stopped, to be trained on as if it had never been: in a loop, or with ``finish()``.
+
+    Args:
+        run: the run, its folder or its name in ``runs/``.
+        steps: another last step than the run's own.
+        device: another device than the run's own.
+        reporter: is told what goes on.
+    """
+    from ..engine.folder import RunFolder, find_run
+
+    folder = RunFolder.open(find_run(os.fspath(run)))
+    return Training(folder.path, lambda: resumed_run(folder, installed(), reporter, steps, device))

@@ -1,0 +1,139 @@
+"""Trained models for a user of Python: loaded by a word, sampled into memory, measured."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .chain import Ask, chain_of, modality_of_words
+from .evaluate import chosen_metrics, evaluate_chain
+from .keywords import given, installed, sampling_names
+from .reference import Against
+from .reporter import SILENT, Reporter
+from .request import Wish
+from .sample import Samples, draw
+
+if TYPE_CHECKING:
+    from .chain import Chain
+
+Values = str | float | None | Sequence[str | float | None]
+"""One value of a condition, or several that samples take in turn; None withholds it."""
+
+
+class Model:
+    """A trained model: a run, a model file, or stages of which each refines what the one before it made.
+
+    Attributes:
+        words: the paths or names that were loaded.
+        modality: the name of its kind of data.
+    """
+
+    def __init__(self, words: Sequence[str], reporter: Reporter = SILENT) -> None:
+        self.words = tuple(words)
+        self._reporter = reporter
+        self.modality = modality_of_words(self.words, installed())
+
+    def __repr__(self) -> str:
+        return f"<{self.modality} model {', '.join(self.words)}>"
+
+    def sample(
+        self,
+        n: int | None = None,
+        *,
+        cond: Mapping[str, Values] | None = None,
+        seed: int = 0,
+        start: int = 0,
+        files: Sequence[str | Path] = (),
+        level: float | None = None,
+        until: str | None = None,
+        ema: float | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        **settings: Any,
+    ) -> Samples:
+        """New examples, in raw units and in memory; ``save`` of what is returned writes them to files.
+
+        Args:
+            n: how many; 16 unless given, or one for each of ``files``.
+            cond: values by the names of conditions, such as ``{"class": ["cat", "dog"]}``; ``"all"`` means every label in turn. A
+                condition that is not named is drawn as it occurs in the data.
+            seed: names the samples: number i of a seed is always the same.
+            start: number of the first sample.
+            files: files or folders to refine, in place of an earlier stage's samples.
+            level: noise on what is refined, in model units.
+            until: of several stages, the last one to sample.
+            ema: relative width of the average to sample from, made from the run's snapshots.
+            settings: ``steps=20``, ``sampler="heun"``, ``guidance=2.0``, the modality's own such as a size, tables as dicts, or dotted keys.
+
+        Raises:
+            UsageError: what is asked for does not fit the model.
+            ConfigError: settings, all faults at once.
+        """
+        wish = Wish(n or Wish.n, seed, start, device, precision, ema, _texts(cond), given(settings, sampling_names(self.modality)))
+        chain = self._chain(wish, until=until, files=tuple(map(Path, files)), level=level, counted=n is not None)
+        return draw(chain, installed(), self._reporter)
+
+    def evaluate(
+        self,
+        n: int = 256,
+        *,
+        against: str | Path | None = None,
+        data: int = 5000,
+        samples: str | Path | None = None,
+        metrics: Sequence[str] | None = None,
+        cond: Mapping[str, Values] | None = None,
+        seed: int = 0,
+        device: str = "auto",
+        precision: str = "auto",
+        **settings: Any,
+    ) -> dict[str, Any]:
+        """Measure new samples, or files, by the modality's metrics, beside the data itself. See ``difftool.evaluate``."""
+        wish = Wish(n, seed, 0, device, precision, None, _texts(cond), given(settings, sampling_names(self.modality)))
+        chain = self._chain(wish, handing=True)
+        chosen = chosen_metrics(installed(), self.modality, ",".join(metrics) if metrics else None, wish)
+        folder, other = Path(samples) if samples else None, Path(against) if against else None
+        return evaluate_chain(chain, installed(), self._reporter, seed, chosen, folder, Against(other, data))
+
+    def _chain(self, wish: Wish, **asked: Any) -> Chain:
+        return chain_of(Ask(self.words, **asked), wish, installed(), self._reporter)
+
+
+def load(*paths: str | os.PathLike[str], reporter: Reporter = SILENT) -> Model:
+    """A trained model, to sample from. Weights are read when it samples.
+
+    Args:
+        paths: a run's folder or its name in ``runs/``, a model file, a cascade's folder, or ``"latest"``; several in order, where each
+            refines what the one before it made.
+        reporter: is told what goes on; ``difftool.Terminal()`` prints it.
+
+    Raises:
+        UsageError: there is no such model, or they do not fit together.
+        ModelFileError: the file is damaged, foreign, or newer than this program.
+    """
+    return Model([os.fspath(path) for path in paths] or ["latest"], reporter)
+
+
+def evaluate(model: Model | str | os.PathLike[str], n: int = 256, *, reporter: Reporter = SILENT, **options: Any) -> dict[str, Any]:
+    """Measure samples of a model by the metrics of its modality, and by the same metrics a part of the data itself.
+
+    Args:
+        model: what ``load`` returned, or what it takes.
+        n: samples to make.
+        reporter: is told what goes on, unless ``model`` is loaded already.
+        options: as of ``Model.evaluate``: ``against``, other data than the training data; ``data``, how many examples of it at most;
+            ``samples``, a folder to measure in place of new samples; ``metrics``, names; and everything that sampling takes.
+
+    Returns:
+        ``rows``, each with ``metric``, ``name``, ``samples`` and ``data``: numbers, or None; ``samples`` and ``data``, which say what was
+        measured; ``missing``, why a metric is left out.
+    """
+    model = model if isinstance(model, Model) else load(model, reporter=reporter)
+    return model.evaluate(n, **options)
+
+
+def _texts(cond: Mapping[str, Values] | None) -> dict[str, list[str]]:
+    """The values of conditions as a user of the command line writes them."""
+    several = {name: [values] if isinstance(values, str | float | int | None) else list(values) for name, values in (cond or {}).items()}
+    return {name: ["none" if value is None else str(value) for value in values] for name, values in several.items()}
