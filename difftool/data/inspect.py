@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -66,6 +67,9 @@ class Inspection(ABC, Generic[M, L]):
 
     grave = ""
     """A pattern: remarks that it matches are warnings, not notes."""
+
+    covered = ""
+    """A pattern: remarks that it matches are left out, since ``lines`` says as much."""
 
     def __init__(self, modality: M) -> None:
         self.modality = modality
@@ -164,7 +168,7 @@ def inspect(
     for finding in one.lines(good):
         faults.append(finding)
         yield finding
-    yield from find_remarks(((look.item, look.remarks) for look in good), one.grave)
+    yield from find_remarks(((look.item, _uncovered(one, look)) for look in good), one.grave)
     yield from find_duplicates((look.item, look.digest) for look in good)
     yield from find_columns(items)
     if not any(finding.level == "error" for finding in faults):
@@ -179,6 +183,10 @@ def _look(inspection: Inspection[Any, Any], item: Item) -> Look | _Bad:
     except (DataError, OSError) as error:
         return _Bad(str(error))
     return replace(look, remarks=tuple(said))
+
+
+def _uncovered(inspection: Inspection[Any, Any], look: Look) -> list[str]:
+    return [text for text in look.remarks if not (inspection.covered and re.search(inspection.covered, text))]
 
 
 def _faults(modality: Modality, looks: Sequence[Look | _Bad]) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from .measure import SAMPLE
 from .modality import AudioModality
 
 NEAR = 0.99  # of full scale: samples that stay at one value above it were cut off there, in 8 bits as well as in 24
-CLIPPED = 1e-4  # share of a recording's samples above which it is told of
+CLIPPED = 1e-4  # share of a recording's samples above which it is reported
 OFFSET = 0.01  # of full scale
 WINDOW = 0.05  # seconds of silence that count as a pause
 PAUSES = 0.3  # share of all windows
@@ -90,6 +90,7 @@ class AudioInspection(Inspection[AudioModality, AudioLook]):
     """Rates, lengths, channels, levels, and what is wrong with recordings."""
 
     most = SAMPLE
+    covered = "^recorded at|mixed down to|full scale: turned down"
 
     def look(self, item: Item) -> AudioLook:
         ear = Ear()
@@ -176,7 +177,7 @@ def _channels(modality: AudioModality, good: Sequence[AudioLook]) -> Iterator[Fi
     shown = commonest(names.get(look.header.channels, f"{look.header.channels} channels") for look in good)
     yield Finding("ok", f"channels: {shown}; trained as {modality.options.channels}")
     if many := [look for look in good if look.header.channels > 2]:
-        yield Finding("note", f"more than two channels, which are mixed down: {some_names(look.item for look in many)}")
+        yield Finding("note", f"more than two channels, mixed down: {some_names(look.item for look in many)}")
     if modality.channels == 2 and all(look.alike for look in good):
         yield Finding("note", "Both channels are the same in all of them: --channels mono trains faster and loses nothing.")
     if modality.channels == 1 and (gone := [look for look in good if look.header.channels == 2 and look.left < CANCELLED]):
@@ -207,7 +208,7 @@ def _clipping(good: Sequence[AudioLook]) -> Iterator[Finding]:
             f"The worst has {worst.clipped:.2%} of its samples cut off at full scale, in {worst.runs:,} run{s} of three or more.",
         )
     if loud := [look for look in good if look.peak > LOUD]:
-        yield Finding("warning", f"far above full scale, and turned down to fit: {some_names(look.item for look in loud)}")
+        yield Finding("warning", f"far above full scale, so turned down to fit: {some_names(look.item for look in loud)}")
     if not clipped and not loud:
         yield Finding(
             "ok", f"no clipping; the highest peak is at {20 * math.log10(max(look.peak for look in good) + 1e-9):.1f} dB of full scale"

@@ -9,7 +9,7 @@ import numpy as np
 from difftool import Rng
 
 SILENT = 16
-"""-66 dBFS in int16: what never leaves a band of twice this is silence. A constant offset is no sound either."""
+"""-66 dBFS in int16: what never leaves a band of twice this is silence. A constant offset is not sound either."""
 
 BELOW = 1000
 """Ends are cut off where they are this much quieter than the recording's peak (60 dB)."""

@@ -32,8 +32,8 @@ RATES = range(1000, 384_001)
 BLOCK = 1 << 18  # frames decoded at once
 CHUNK = 1 << 20  # samples resampled at once, about
 HEAD = 1 << 16  # bytes looked at to tell text from sound
-DULL = 0.75  # a file of less than this share of the asked rate is told of: its treble is missing
-LOUD = 2.0  # full scales above which turning down is told of; MP3 overshoots by less
+DULL = 0.75  # a file of less than this share of the asked rate gets a remark: its treble is missing
+LOUD = 2.0  # full scales above which turning down gets a remark; MP3 overshoots by less
 
 # ITU-R BS.775, table 2: what each place gives to left and right.
 HALF = math.sqrt(0.5)
@@ -80,7 +80,7 @@ def decode(path: Path, rate: int, channels: int, watch: Watch | None = None) -> 
         watch: is shown every block as it is stored: float32 ``[frames, channels of the file]``.
 
     Raises:
-        DataError: the file is damaged, is no sound, or holds samples that are no numbers.
+        DataError: the file is damaged, is not sound, or holds samples that are not numbers.
     """
     with opened(path) as file:
         own = file.samplerate
@@ -140,7 +140,7 @@ def _refuse_odd(path: Path, file: SoundFile) -> None:
     if file.format == "RAW":  # libsndfile's guess, by the suffix, where it knows nothing
         raise DataError(f"{path} is not sound, or not of a kind that libsndfile reads. Remove or convert it.")
     if file.samplerate not in RATES:
-        raise DataError(f"{path} states {file.samplerate:,} samples per second, which is no rate of a recording. Remove or convert it.")
+        raise DataError(f"{path} states {file.samplerate:,} samples per second, which is not a rate of a recording. Remove or convert it.")
     if file.frames >= 1 << 48:
         raise DataError(f"{path} does not say how long it is, as a stream that was saved while it ran. Convert it, or remove it.")
     if broken := _broken_promise(file.extra_info):
@@ -164,7 +164,7 @@ def _blocks(path: Path, file: SoundFile, watch: Watch | None) -> Iterator[np.nda
             watch(block)
         if not np.isfinite(block).all():
             at = (done + int(np.argmin(np.isfinite(block).all(1)))) / file.samplerate
-            raise DataError(f"{path} holds samples that are no numbers (NaN or infinite), the first at {at:.3f} s. Repair or remove it.")
+            raise DataError(f"{path} holds samples that are not numbers (NaN or infinite), the first at {at:.3f} s. Repair or remove it.")
         done += len(block)
         yield block
     if not done:
@@ -200,7 +200,7 @@ def _mixer(file: SoundFile, channels: int) -> Callable[[np.ndarray], np.ndarray]
 
 
 def mixing(have: int, channels: int, places: tuple[str, ...] = ()) -> np.ndarray:
-    """float32 ``[channels, have]``: what each channel gives to each of those asked for. Mono is the mean of left and right.
+    """float32 ``[channels, have]``: what each channel gives to each of the requested ones. Mono is the mean of left and right.
 
     Args:
         places: of the channels, in the words of ``GAINS``; empty where they are not known, and all count alike.

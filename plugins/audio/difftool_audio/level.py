@@ -24,7 +24,7 @@ def to_int16(x: Tensor) -> Tensor:
     """float ``[b, c, n]``, full scale being 1 -> int16, rounded.
 
     An example that would not fit is turned down as a whole: clipping is heard, a gain is not. Others keep their level to the
-    bit. What is no number becomes silence.
+    bit. What is not a number becomes silence.
     """
     x = torch.nan_to_num(x.float() * FULL_SCALE, posinf=0.0, neginf=0.0)
     peak = x.abs().flatten(1).amax(1)

@@ -117,7 +117,7 @@ class AudioModality(Modality):
         return torch.from_numpy((samples / self.rate).astype(np.float32))
 
     def template(self, description: Description, n: int, rng: Rng, request: Options) -> Batch:
-        """As long as asked for, else beginnings of recordings whose lengths are distributed as the data's."""
+        """As long as requested; by default the beginnings of recordings whose lengths are distributed like the data's."""
         asked = request.seconds if isinstance(request, AudioRequest) else 0.0
         length = self.samples(asked) if asked else self.length
         totals = np.full(n, length) if asked else _drawn(description.extra["totals"], rng.uniform((n,)).cpu().numpy())
@@ -129,9 +129,9 @@ class AudioModality(Modality):
         )
         if not self.options.timing:
             return raw
-        seen = description.extra["totals"]  # beyond it the model would be asked for what it has never seen
-        told = self._seconds(totals.clip(seen[0], seen[-1]))
-        return raw.with_cond(**{START: torch.zeros(n, device=rng.device), TOTAL: told.to(rng.device)})
+        seen = description.extra["totals"]  # outside this range the model has seen nothing
+        seconds = self._seconds(totals.clip(seen[0], seen[-1]))
+        return raw.with_cond(**{START: torch.zeros(n, device=rng.device), TOTAL: seconds.to(rng.device)})
 
     # --- raw -> files ------------------------------------------------------------------------------------------------
 

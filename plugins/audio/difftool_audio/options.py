@@ -33,7 +33,7 @@ def _rate(value: Any) -> Any:
         rate = math.nan
     if isinstance(value, bool) or not (rate.is_integer() and LOWEST <= rate <= HIGHEST):
         raise ValueError(
-            f"{value} is no rate: take a whole number of samples per second from {LOWEST:,} to {HIGHEST:,}, as 16000 or 44.1k, or auto"
+            f"{value} is not a rate: take a whole number of samples per second from {LOWEST:,} to {HIGHEST:,}, as 16000 or 44.1k, or auto"
         )
     return int(rate)
 
@@ -46,7 +46,7 @@ def _seconds(value: Any) -> Any:
     except (TypeError, ValueError):
         seconds = math.nan
     if isinstance(value, bool) or not SHORTEST <= seconds <= LONGEST:
-        raise ValueError(f"{value} is no length to train on: take from {SHORTEST:g} to {LONGEST:g} seconds, as 1.5, or auto")
+        raise ValueError(f"{value} is not a length to train on: take from {SHORTEST:g} to {LONGEST:g} seconds, as 1.5, or auto")
     return seconds
 
 

@@ -68,7 +68,7 @@ def difftool_bridges() -> list[Spec]:
 
 RECIPES = {
     "demo": "as tiny, on notes of an asked pitch, stopped as soon as they sing",
-    "music-48k-stereo": "eleven seconds of music as samples, told where in its piece each part is, on a big GPU",
+    "music-48k-stereo": "eleven seconds of music as samples, with the place of each part in its piece as a condition, on a big GPU",
     "sc09-diffwave": "the spoken digits of Kong et al. 2021 (arXiv:2009.09761), 200 ancestral steps",
     "spectrogram/small": "four seconds on one GPU (about 77 M parameters)",
     "spectrogram/tiny": "a second or two in half an hour on a CPU (about 5 M parameters)",

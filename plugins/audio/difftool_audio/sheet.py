@@ -209,7 +209,7 @@ def _lettered(paper: np.ndarray, plan: _Plan, titles: Sequence[str], rate: int, 
 
 
 def _frequencies(pen: _Pen, plan: _Plan, i: int, rate: int) -> None:
-    """The scale beside the first spectrogram of a row."""
+    """The scale next to the first spectrogram of a row."""
     left, upper = plan.corner(i)
     upper += plan.wave + 2
     last = math.inf

@@ -41,7 +41,7 @@ class Spectrogram(Representation):
     A band is the mean amplitude of the frequencies in it, weighted by the triangle of the mel scale. The floor is added, not cut
     at, so that it can be subtracted again. Without one, digital silence would be as far from room noise as that is from a shout:
     the distance of the two, and not the sound, would set mean and std. But where there is silence the smallest error of a network
-    makes hiss in proportion to the floor. 1e-5 is as loud in each band as white noise at -78 dB: beside it lies the rounding to 16 bits
+    makes hiss in proportion to the floor. 1e-5 is as loud in each band as white noise at -78 dB: compare the rounding to 16 bits
     (-101 dB), a quiet room (-60 dB) a quarter of the way to speech, and hiss in proportion to it is not heard.
     """
 

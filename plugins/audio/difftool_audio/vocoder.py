@@ -25,7 +25,7 @@ KEPT = 16
 
 
 class Vocoder(Bridge):
-    """An earlier stage's sounds are shown by their mel bands alone, as channels beside the samples (Kong et al. 2021, Sec. 3.2).
+    """An earlier stage's sounds are shown by their mel bands alone, as channels next to the samples (Kong et al. 2021, Sec. 3.2).
 
     So in training a sound stands for itself, and in sampling for it stands whatever has its bands: what Griffin-Lim made of a
     spectrogram's. The stage works on sounds whose spectrum the bands have been divided out of, at every moment and frequency: quiet
@@ -46,7 +46,7 @@ class Vocoder(Bridge):
         bank = self.bands.bank(torch.device("cpu"))
         self.between, self.heard = _between_bands(bank), bank.sum(1, keepdim=True) > 0
 
-    # --- what the stage is told ---------------------------------------------------------------------------------------
+    # --- conditions of the stage ---------------------------------------------------------------------------------------
 
     def conditions(self) -> tuple[Column, ...]:
         return ChannelsColumn(LOW, width=self.channels * self.mels), *self.aug_level_condition(LEVEL)
@@ -54,17 +54,17 @@ class Vocoder(Bridge):
     def encode(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
         """With the condition ``low``: each channel's bands, from -2 at the floor to 2 at full scale, between frames on straight lines."""
         batch = self.representation.encode(raw)
-        bands, told = self.bands(low) / -self.middle * 2 + 2, {}
+        bands, level_cond = self.bands(low) / -self.middle * 2 + 2, {}
         if self.max_aug_level:
-            bands, told = bands + expand_as(level, bands) * rng.normal(bands.shape), {LEVEL: level}
+            bands, level_cond = bands + expand_as(level, bands) * rng.normal(bands.shape), {LEVEL: level}
         shown = _between_frames(bands.flatten(1, 2), self.bands.frames.hop)[..., : batch.x.shape[2]]
-        batch = batch.with_cond(**{LOW: shown}, **told)
+        batch = batch.with_cond(**{LOW: shown}, **level_cond)
         frames = self.bands.frames
         white = frames.inverse(frames.transform(batch.x) / self._spectrum(batch)) * self._unit
         return batch.with_x(self.representation.space.project(white[..., : batch.x.shape[2]], batch.mask))
 
     def restore(self, batch: Batch) -> Batch:
-        """With its spectrum again, and then, unless noise was added to them, with the very bands: what is given is not made.
+        """With its spectrum again, and then, unless noise was added to them, with exactly these bands: what is known is not generated.
 
         A frequency in no band stays as it was made.
         """

@@ -1,7 +1,7 @@
 """Random changes of training pictures, on the batch's device: the mirror, and the non-leaky augmentation of EDM.
 
-Non-leaky (Karras et al. 2022, arXiv:2206.00364, appendix F.2): the network is told, as the condition ``augment``, what was
-done to each picture; all zeros means "as it was", and that is what is asked for when sampling.
+Non-leaky (Karras et al. 2022, arXiv:2206.00364, appendix F.2): the condition ``augment`` tells the network what was
+done to each picture; all zeros means "as it was", and samples are made with that.
 """
 
 from __future__ import annotations

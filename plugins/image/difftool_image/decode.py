@@ -65,7 +65,7 @@ def decode(path: Path, data: bytes | None = None, near: int = 0) -> Image.Image:
         near: the side it will be reduced to, if it is larger: a JPEG is then decoded at no more than it takes.
 
     Raises:
-        DataError: the file is damaged, or is no picture.
+        DataError: the file is damaged, or is not a picture.
     """
     with opened(path, data) as image:
         mode = MODES[channels_of(image)]

@@ -69,7 +69,7 @@ class ImageOptions(Options):
         0.0,
         ge=0,
         le=1,
-        description="probability of each random change (turn, scale, stretch, shift) in training; the model is told of them, "
+        description="probability of each random change (turn, scale, stretch, shift) in training; the model is given them as a condition, "
         "so that its own pictures show none; 0 for none, 0.12 for small data sets",
     )
 

@@ -1,6 +1,6 @@
 """NumPy archives (.npz) of arrays, one row to a molecule.
 
-Either padded: positions ``[count, n, 3]`` and atomic numbers ``[count, n]`` with zeros for what is no atom, or ``[n]`` where all are
+Either padded: positions ``[count, n, 3]`` and atomic numbers ``[count, n]`` with zeros where there is no atom, or ``[n]`` where all are
 alike; or flat: positions ``[atoms, 3]``, numbers ``[atoms]``, and ``offsets`` ``[count + 1]`` or ``sizes`` ``[count]``. Formal charges
 lie as the numbers do. Further arrays of ``count`` values are properties. Positions are in angstrom.
 """
@@ -134,7 +134,7 @@ def _offsets(arrays: Mapping[str, np.ndarray], positions: np.ndarray, path: Path
 
 
 def _atomic(numbers: np.ndarray) -> np.ndarray:
-    """Atomic numbers int64, also of symbols; -1 where there is no such element, which is told of when the molecule is read."""
+    """Atomic numbers int64, also of symbols; -1 where there is no such element, which is reported when the molecule is read."""
     if numbers.dtype.kind not in "US":
         return np.where((whole := _whole(numbers)) == numbers, whole, -1)  # partial charges may lie under a name of theirs
     symbols, places = np.unique(numbers, return_inverse=True)
@@ -153,7 +153,7 @@ def _charges(arrays: Mapping[str, np.ndarray], numbers: np.ndarray) -> np.ndarra
 
 
 def _whole(values: np.ndarray) -> np.ndarray:
-    """int64, towards zero; of what is no number, anything."""
+    """int64, towards zero; of what is not a number, anything."""
     with np.errstate(invalid="ignore"):
         return values.astype(np.int64)
 

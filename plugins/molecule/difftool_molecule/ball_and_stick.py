@@ -31,7 +31,7 @@ STICK, THIN = 0.11, 0.065
 """Radii in angstrom of sticks: of a single bond, and of each of several."""
 
 APART = {1: (0.0,), 2: (-0.13, 0.13), 3: (-0.19, 0.0, 0.19)}
-"""How far, in angstrom, the sticks of a bond of each order lie beside its line."""
+"""How far, in angstrom, the sticks of a bond of each order lie to the side of its line."""
 
 TILT = np.deg2rad((16.0, -12.0))
 """About the horizontal and the vertical axis, so that what is flat is not seen quite from above and nothing lies quite behind another."""

@@ -40,7 +40,7 @@ class Centred(Space):
     def keep(self, estimate: Tensor, x0: Tensor, known: Tensor, mask: Tensor | None = None) -> Tensor:
         """The known points, moved as one body to the mean of where they were estimated, in place of the estimates; then centred again.
 
-        Where a molecule lies is no degree of freedom: known atoms fix each other's places and not that of the whole. Features may be
+        Where a molecule lies is not a degree of freedom: known atoms fix each other's places and not that of the whole. Features may be
         known, entry by entry, of points whose position is not.
         """
         moved = torch.cat((centre((estimate - x0)[..., :AXES], known[..., :1]), torch.zeros_like(x0[:, :1, AXES:])), -1)

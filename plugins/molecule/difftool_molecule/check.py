@@ -22,7 +22,7 @@ SLOW_SAMPLE = 500
 """Molecules looked at whose geometry has to be made."""
 
 SHORT = 0.6
-"""Angstrom under which there is no bond: that of hydrogen has 0.74."""
+"""Angstrom below which nothing can be a bond: that of hydrogen has 0.74."""
 
 WIDE = 1.75
 """Angstrom that the nearest atoms of ordinary molecules are well within: 1.1 with hydrogens, 1.5 without. In bohr it would be 2.1."""

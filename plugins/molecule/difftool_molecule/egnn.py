@@ -20,10 +20,10 @@ class Egnn(Backbone):
 
     What is said of the atoms does not change when a molecule is moved, turned or mirrored; how they are moved turns with it. The answer
     for positions is how far they were moved in all, without what they were moved together. The global vector and the noise level enter
-    the atoms' features, and scale and shift these in every block; channels beside x, ``[b, c, n]``, lie beside the atoms' features.
+    the atoms' features, and scale and shift these in every block; channels next to x, ``[b, c, n]``, are joined to the atoms' features.
 
     Raises:
-        UsageError: examples are no points with features, or a condition is a sequence of tokens.
+        UsageError: examples are not points with features, or a condition is a sequence of tokens.
     """
 
     def __init__(self, options: EgnnOptions, interface: Interface) -> None:

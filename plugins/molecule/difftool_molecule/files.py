@@ -61,7 +61,7 @@ def molecule(path: Path, part: int = 0) -> Molecule:
 def reader(path: Path) -> Reader:
     """What reads files of this suffix. Raises DataError where nothing does."""
     if path.suffix.lower() not in READERS:
-        raise DataError(f"{path} is no file of molecules, by its name. Name it as what it is; read are: {' '.join(SUFFIXES)}.")
+        raise DataError(f"{path} is not a file of molecules, judging by its suffix. Give it the right one; supported are: {' '.join(SUFFIXES)}.")
     return _reader(READERS[path.suffix.lower()])
 
 

@@ -19,7 +19,7 @@ from .valence import lacking
 LEVEL, LACKS = "heavy_level", "heavy_lacks"
 
 MOST = 4
-"""Hydrogens on an atom that are told apart from more."""
+"""Hydrogens on an atom up to which counts are told apart."""
 
 STRIDE = 8
 """Molecules are padded to a multiple of so many atoms, so that those of like size are sampled together."""
@@ -29,13 +29,13 @@ class Hydrogens(Bridge):
     """The heavy atoms are known, as the network meets them without noise; the others are known to be hydrogens, and their positions are made.
 
     The heavy atoms come first, in their order. Of a molecule of hydrogens alone the first atom is given in their place, so that there is
-    always one; where nothing but heavy atoms is, nothing is made. Of each the network is told how many hydrogens it lacks: in training
+    always one; where nothing but heavy atoms is, nothing is made. The network is given how many hydrogens each lacks: in training
     those of the example that are nearest to it, in sampling what fills up its valency. What is known stays in the sample, with the noise
     of its level: in training hydrogens go along with the atom that they are nearest to, so that what is shown and what is to be made are
     one molecule.
 
     Raises:
-        UsageError: the stage's molecules have no hydrogens, or are no points with features.
+        UsageError: the stage's molecules have no hydrogens, or are not points with features.
     """
 
     def __init__(self, options: HydrogensOptions, description: Description, representation: Representation) -> None:
@@ -53,7 +53,7 @@ class Hydrogens(Bridge):
         self.width = representation.shape[1]
         self.max_aug_level = options.max_aug_level
 
-    # --- what the stage is told ---------------------------------------------------------------------------------------
+    # --- conditions of the stage ---------------------------------------------------------------------------------------
 
     def conditions(self) -> tuple[Column, ...]:
         return ChannelsColumn(LACKS, width=MOST), *self.aug_level_condition(LEVEL)
@@ -61,7 +61,7 @@ class Hydrogens(Bridge):
     def encode(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
         """With the heavy atoms first, known and at the places that ``low`` has them at; of the hydrogens all is known but their places.
 
-        What each atom lacks, ``low.cond[LACKS]``, is told as ``[b, 4, n]``: whether it lacks one, two, three, four.
+        What each atom lacks, ``low.cond[LACKS]``, is given as ``[b, 4, n]``: whether it lacks one, two, three, four.
         """
         heavy, real = _reaching(low, raw.x.shape[1]), _real(raw)
         whole = _sorted(raw.x)
@@ -104,7 +104,7 @@ class Hydrogens(Bridge):
         own, theirs = self.description.extra, earlier.extra
         if earlier.dtype != self.description.dtype or len(earlier.shape) != len(self.description.shape) or "elements" not in theirs:
             raise UsageError(
-                f"The earlier stage makes {earlier.dtype} examples of {len(earlier.shape)} axes, which are no molecules, and this one adds "
+                f"The earlier stage makes {earlier.dtype} examples of {len(earlier.shape)} axes, which are not molecules, and this one adds "
                 "hydrogens to molecules. Train the earlier one with -m molecule --hydrogens drop."
             )
         if HYDROGEN in theirs["elements"]:
@@ -139,10 +139,10 @@ class Hydrogens(Bridge):
         return Batch(torch.from_numpy(x), {LACKS: torch.from_numpy(np.pad(lacks, (0, n - given)))[None]}, known), template
 
     def _refuse(self, low: np.ndarray, raw: Batch) -> None:
-        """What is no molecule of heavy atoms, or has more in it than can be kept."""
+        """What is not a molecule of heavy atoms, or has more in it than can be kept."""
         if low.ndim != 2 or low.shape[1] != CHARGE + 1 or not np.issubdtype(low.dtype, np.floating) or not (low[:, NUMBER] > 0).any():
             raise UsageError(
-                f"What is given to have hydrogens added is {low.dtype} of {' x '.join(map(str, low.shape))}, which is no molecule: (atoms, 5), "
+                f"What is given to have hydrogens added is {low.dtype} of {' x '.join(map(str, low.shape))}, which is not a molecule: (atoms, 5), "
                 "at least one. Give it examples of the earlier stage."
             )
         numbers = {int(z) for z in np.rint(low[:, NUMBER]) if z > 0}

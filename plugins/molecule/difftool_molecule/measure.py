@@ -23,13 +23,13 @@ OUTLIER = 2
 """A molecule more than this many times as large as usual is an outlier: memory and time grow with the square of the largest."""
 
 CHEAP = 50
-"""Atoms up to which a molecule is no outlier, since so few cost next to nothing."""
+"""Atoms up to which a molecule is not an outlier, since so few cost next to nothing."""
 
 
 def settle(options: MoleculeOptions, items: Sequence[Item]) -> dict[str, Any]:
     """The options that are ``auto``, by name, as these molecules would have them.
 
-    All molecules are looked at, at their atoms only. Those that are left out as too large have no say in the elements and charges; of
+    All molecules are looked at, at their atoms only. Those that are left out as too large do not count for the elements and charges; of
     those in several parts all atoms count.
 
     Raises:
@@ -65,7 +65,7 @@ def compositions(options: MoleculeOptions, items: Sequence[Item]) -> list[Atoms]
 
 
 def auto_max_atoms(sizes: Sequence[int]) -> int:
-    """The largest size that is no outlier.
+    """The largest size that is not an outlier.
 
     An outlier has more than twice as many atoms as the molecule at the 99.5th percentile (of fewer than 200, the largest but one), and
     more than 50; what cannot be set at all, over 4096, is one too.
@@ -85,5 +85,5 @@ def _bare(one: Atoms) -> Atoms:
 
 
 def _within(one: Atoms, options: MoleculeOptions) -> bool:
-    """Whether all its elements are among those asked for."""
+    """Whether all its elements are among those requested."""
     return options.elements == "auto" or {number(symbol) for symbol in options.elements}.issuperset(one.numbers)

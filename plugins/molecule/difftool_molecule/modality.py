@@ -64,7 +64,7 @@ class MoleculeModality(Modality):
         return self._raw(found)
 
     def read_sample(self, item: Item) -> np.ndarray:
-        """All of it, in how many parts soever: whether it hangs together is what is to be measured."""
+        """The whole sample, even if its parts are not connected: whether they are is measured."""
         return self._raw(self._bare(molecule(item.path, item.part)))
 
     def _bare(self, found: Molecule) -> Molecule:
@@ -98,7 +98,7 @@ class MoleculeModality(Modality):
         if len(found.numbers) > self.max_atoms:
             raise DataError(
                 f"{name(item)} has {len(found.numbers)} atoms, more than max_atoms = {self.max_atoms}. "
-                f"Use it all the same with --max-atoms {len(found.numbers)}: memory grows with the square of the largest."
+                f"Use it anyway with --max-atoms {len(found.numbers)}: memory grows with the square of the largest."
             )
         if strange := sorted(set(found.numbers.tolist()) - set(self.elements)):
             symbols = ", ".join(SYMBOLS[z] for z in strange)
@@ -124,7 +124,7 @@ class MoleculeModality(Modality):
         return Batch(torch.from_numpy(x), mask=real(lengths))
 
     def template(self, description: Description, n: int, rng: Streams, request: Options) -> Batch:
-        """Sizes distributed as the data's, or as asked for; the fragment that is kept comes first in each."""
+        """Sizes as requested, by default distributed like the data's; a kept fragment comes first in each."""
         asked = _asked(request)
         return template(description, n, rng, asked, self._fragment(asked))
 
@@ -153,7 +153,7 @@ class MoleculeModality(Modality):
 
 
 def _asked(request: Options) -> MoleculeRequest:
-    """What is wished for; nothing in particular where the wish is another modality's, or none."""
+    """The request; an empty one where it belongs to another modality."""
     return request if isinstance(request, MoleculeRequest) else MoleculeRequest()
 
 

@@ -21,7 +21,7 @@ def _auto(value: Any) -> Any:
 
 
 def _symbols(value: Any) -> Any:
-    """``"C, h,N"``, or a list of such -> ("H", "C", "N"): each once, by atomic number, so that the same elements are the same setting."""
+    """``"C, h,N"``, or a list of symbols -> ("H", "C", "N"): each once, by atomic number, so that the same elements are the same setting."""
     if isinstance(value, str) and value.strip().lower() == "auto":
         return "auto"
     symbols = value.split(",") if isinstance(value, str) else value
@@ -35,7 +35,7 @@ def _symbols(value: Any) -> Any:
 
 def _symbol(text: str) -> str:
     if text.capitalize() not in SYMBOLS[1:]:
-        raise ValueError(f"{text!r} is no element; elements are written as in H,C,N,O,F")
+        raise ValueError(f"{text!r} is not an element; elements are written as in H,C,N,O,F")
     return text.capitalize()
 
 
@@ -78,7 +78,7 @@ class MoleculeRequest(Options):
 
 
 class PointCloudOptions(Options):
-    """What the numbers of an atom are divided by, beside its position in angstrom (Hoogeboom et al. 2022, Sec. 4)."""
+    """What the numbers of an atom are divided by, apart from its position in angstrom (Hoogeboom et al. 2022, Sec. 4)."""
 
     positions: PositiveFloat = Field(1.0, description="positions are divided by this")
     elements: PositiveFloat = Field(4.0, description="the one-hot vector of the element is divided by this, formal charges too")

@@ -100,7 +100,7 @@ def _molecule(ligand: Ligand, name: str) -> Molecule:
     try:
         positions = [[float(line[column : column + 8]) for column in (30, 38, 46)] for line in ligand.lines]
     except ValueError as error:
-        raise DataError(f"{name} has a coordinate that is no number in columns 31 to 54. Correct or remove it. ({error})") from None
+        raise DataError(f"{name} has a coordinate that is not a number in columns 31 to 54. Correct or remove it. ({error})") from None
     return Molecule(
         np.array(numbers, np.int64),
         np.array(positions, np.float64),

@@ -23,7 +23,7 @@ Ordinary ones take a few. Of a chain of sulfur that lacks a hydrogen there are t
 
 
 class Structure(NamedTuple):
-    """What a file says of a molecule beside its positions.
+    """What a file says about a molecule apart from its positions.
 
     Attributes:
         bonds: ``(i, j, order)`` with ``i < j``, in their order.

@@ -26,7 +26,7 @@ PROVENANCE = "difftool"
 
 
 class Atoms(NamedTuple):
-    """What can be told of a molecule without its geometry.
+    """What is known of a molecule without its geometry.
 
     Attributes:
         numbers: atomic numbers, hydrogens that a reader adds among them.
@@ -62,7 +62,7 @@ class TextReader(Reader):
 
     @abstractmethod
     def properties(self, text: str) -> Mapping[str, str]:
-        """What a record says of the molecule beside its atoms; nothing when it is bad."""
+        """What a record says about the molecule apart from its atoms; nothing when it is bad."""
 
     @abstractmethod
     def constitution(self, text: str) -> Atoms:
@@ -143,7 +143,7 @@ def _made(make: Callable[[Path], Any], path: Path, size: int, time: int) -> Any:
 
 @contextmanager
 def opened(path: Path, text: bool = True) -> Iterator[BinaryIO]:
-    """The file's bytes. Raises DataError when it cannot be opened, is empty, or, if it should be, is no text."""
+    """The file's bytes. Raises DataError when it cannot be opened, is empty, or is not text where it should be."""
     try:
         file = path.open("rb")
     except OSError as error:

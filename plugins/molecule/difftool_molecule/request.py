@@ -1,4 +1,4 @@
-"""What samples are asked for: how many atoms, and what fragment each of them holds."""
+"""Requested samples: how many atoms, and which fragment each of them contains."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from .molecule import NUMBER
 from .options import MoleculeRequest
 
 
-def template(description: Description, n: int, rng: Streams, wish: MoleculeRequest, given: np.ndarray) -> Batch:
-    """A raw batch ``[n, atoms, 5]`` of zeros, but for the fragment's atoms, which come first and are known.
+def template(description: Description, n: int, rng: Streams, request: MoleculeRequest, given: np.ndarray) -> Batch:
+    """A raw batch ``[n, atoms, 5]`` of zeros, except for the fragment's atoms, which come first and are known.
 
     Args:
         given: the fragment, ``[k, 5]``.
 
     Raises:
-        UsageError: the fragment leaves no atom to be made, or holds an element that the model does not know.
+        UsageError: the fragment leaves no atom to generate, or holds an element that the model does not know.
     """
-    _refuse(given, description, wish)
-    sizes = _sizes(description, len(given), rng.uniform((n,)).double().cpu().numpy(), wish)
+    _refuse(given, description, request)
+    sizes = _sizes(description, len(given), rng.uniform((n,)).double().cpu().numpy(), request)
     x = np.zeros((n, sizes.max(), 5), np.float32)
     x[:, : len(given)] = given
     mask = real(sizes)
@@ -39,32 +39,32 @@ def real(sizes: np.ndarray) -> torch.Tensor:
     return (torch.arange(int(sizes.max())) < torch.from_numpy(sizes)[:, None])[:, :, None]
 
 
-def _sizes(description: Description, given: int, uniform: np.ndarray, wish: MoleculeRequest) -> np.ndarray:
-    """Atoms of each sample, ``[n]``: as asked for, else as often as in the data, larger than the fragment."""
-    if wish.atoms:
-        return np.full(len(uniform), wish.atoms)
+def _sizes(description: Description, given: int, uniform: np.ndarray, request: MoleculeRequest) -> np.ndarray:
+    """Atoms of each sample, ``[n]``: as requested; by default as often as in the data, larger than the fragment."""
+    if request.atoms:
+        return np.full(len(uniform), request.atoms)
     sizes, counts = np.asarray(description.extra["sizes"]).T
     larger = sizes > given
     if not larger.any():
         raise UsageError(
-            f"{wish.fragment} has {given} atoms, and the model has seen none of more than {sizes.max()}. Say how many the samples shall "
-            f"have: --atoms {given + 5}, or give a smaller fragment."
+            f"{request.fragment} has {given} atoms, and the model has seen no molecule of more than {sizes.max()}. Say how many atoms samples "
+            f"should have: --atoms {given + 5}, or give a smaller fragment."
         )
     edges = np.cumsum(counts[larger]) / counts[larger].sum()
     return sizes[larger][np.searchsorted(edges, uniform, side="right")]
 
 
-def _refuse(given: np.ndarray, description: Description, wish: MoleculeRequest) -> None:
+def _refuse(given: np.ndarray, description: Description, request: MoleculeRequest) -> None:
     known = description.extra["elements"]
     if strange := sorted({int(z) for z in given[:, NUMBER]} - set(known)):
         symbols = ", ".join(SYMBOLS[z] for z in strange)
         raise UsageError(
-            f"{wish.fragment} holds {symbols}, which the model has never seen: it knows {', '.join(SYMBOLS[z] for z in known)}. "
+            f"{request.fragment} holds {symbols}, which the model has never seen: it knows {', '.join(SYMBOLS[z] for z in known)}. "
             "Give another fragment, or train on molecules with that element."
         )
-    if wish.atoms and wish.atoms <= len(given):
+    if request.atoms and request.atoms <= len(given):
         raise UsageError(
-            f"--atoms {wish.atoms} leaves none to be made, as {wish.fragment} has {len(given)}. Ask for more: --atoms {len(given) + 5}."
+            f"--atoms {request.atoms} leaves no atom to generate, since {request.fragment} has {len(given)}. Ask for more: --atoms {len(given) + 5}."
         )
 
 

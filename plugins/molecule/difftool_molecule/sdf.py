@@ -104,7 +104,7 @@ def _refuse_flat(positions: np.ndarray, second_line: str, name: str) -> None:
 
 
 def _atom(symbol: str, position: Sequence[str], charge: int, place: int) -> Atom:
-    """Raises ValueError when there is no such element, or a coordinate is no number."""
+    """Raises ValueError when there is no such element, or a coordinate is not a number."""
     if not (number := NUMBERS.get(symbol, 0)):
         raise ValueError(f"atom {place} is of no known element, {symbol!r}")
     try:
@@ -189,7 +189,7 @@ def _charge(words: Iterable[str]) -> int:
 
 
 def _blocks(lines: Iterable[str]) -> dict[str, list[str]]:
-    """The lines of the blocks of atoms and bonds, and that of the counts; a line that ends with a dash goes on in the next."""
+    """The lines of the blocks of atoms and bonds, and that of the counts; a line that ends with a dash is continued in the next."""
     found: dict[str, list[str]] = {"COUNTS": [], "ATOM": [], "BOND": []}
     block, begun = "", ""
     for line in lines:

@@ -128,12 +128,12 @@ def conformer(smiles: str, name: str) -> Molecule:
     """One geometry with all hydrogens, the same each time: ETKDGv3 (Wang et al. 2020), minimised in MMFF94 where that knows the molecule.
 
     Raises:
-        DataError: it is no SMILES, or no geometry can be found.
+        DataError: it is not a SMILES, or no geometry can be found.
         UsageError: RDKit is not installed.
     """
     chem = require_rdkit(FOR_WHAT)
     if not smiles or (flat := chem.MolFromSmiles(smiles)) is None:
-        raise DataError(f"{name} is no SMILES of a molecule. Correct or remove it. ({_why_not(smiles)})")
+        raise DataError(f"{name} is not the SMILES of a molecule. Correct or remove it. ({_why_not(smiles)})")
     mol = chem.AddHs(flat)
     if (count := mol.GetNumAtoms()) > LARGEST:
         raise DataError(f"{name} has {count} atoms. Give a file with its geometry: of more than {LARGEST}, making one takes minutes.")

@@ -96,7 +96,7 @@ def _valence(z: int, bonds: int, forced: int) -> int:
 def _crowned(numbers: np.ndarray, charges: np.ndarray, count: np.ndarray, pairs: list[tuple[int, int, float]]) -> dict[int, int]:
     """Further orders of atoms by short bonds that a terminal O or S has to an atom of many valencies: sulfones, phosphates, nitro groups.
 
-    An N has them only beside two other atoms and without a charge: else its one valency of three has room for the double bond, or the
+    An N has them only next to two other atoms and without a charge: else its one valency of three has room for the double bond, or the
     charge says the rest.
     """
     forced: dict[int, int] = defaultdict(int)

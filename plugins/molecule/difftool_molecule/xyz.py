@@ -97,7 +97,7 @@ def _atom(row: list[str], layout: Layout, name: str) -> tuple[int, list[float], 
         position = [float(row[start]), float(row[start + 1]), float(row[start + 2])]
         charge = 0 if layout.charge is None else int(float(row[layout.charge]))
     except (ValueError, OverflowError, IndexError):
-        raise DataError(f"{name} is no symbol and three numbers, but {' '.join(row)[:60]!r}. Correct or remove it.") from None
+        raise DataError(f"{name} is not a symbol and three numbers but {' '.join(row)[:60]!r}. Correct or remove it.") from None
     if not number:
         raise DataError(f"{name} is of no known element: {row[layout.symbol]!r}. Symbols are as in the periodic table: H, C, Cl.")
     return number, position, charge

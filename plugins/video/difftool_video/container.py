@@ -191,7 +191,7 @@ def _stream(path: Path, container: InputContainer) -> VideoStream:
     if stream.codec_context is None:
         raise DataError(f"{path} is compressed by a method that FFmpeg does not decode here. Convert it, to H.264 for instance.")
     if stream.width * stream.height > LARGEST:
-        raise DataError(f"{path} states {stream.height:,}x{stream.width:,}, which is no size of a video. Reduce it first, or remove it.")
+        raise DataError(f"{path} states {stream.height:,}x{stream.width:,}, which is not the size of a video. Reduce it first, or remove it.")
     return stream
 
 

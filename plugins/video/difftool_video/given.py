@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 GIVEN = "given_frames"
-"""The condition: what is given of the clip."""
+"""The condition: which frames of the clip are known."""
 
 Kind = Literal["none", "first", "ends"]
 

@@ -82,7 +82,7 @@ class VideoModality(Modality):
         return clip(path, self.fps, *(size or self.size), self.settled("channels"), o.resize, o.background, o.reduce)
 
     def reader(self, size: tuple[int, int]) -> VideoModality:
-        """What reads the videos that samples go on from: at this size, and single pictures too."""
+        """What reads the videos that samples continue: at this size, and single pictures too."""
         return self.with_options(size=size, pictures=True)
 
     # --- raw batches -------------------------------------------------------------------------------------------------
@@ -111,7 +111,7 @@ class VideoModality(Modality):
         return raw.with_x(torch.where(mirrored, raw.x.flip(-1), raw.x))
 
     def template(self, description: Description, n: int, rng: Streams, request: Options) -> Batch:
-        """As long as asked for, else of lengths distributed as the data's; what frames are given is in it."""
+        """As long as requested, by default of lengths distributed like the data's; known frames are in it."""
         return template(self, description, n, rng, request if isinstance(request, VideoRequest) else VideoRequest())
 
     # --- raw -> files ------------------------------------------------------------------------------------------------

@@ -16,11 +16,11 @@ from difftool_image.decode import decode, header
 from .suffixes import PICTURES
 
 COMPANY = (".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".md", ".yaml", ".yml", ".toml", ".ini", ".log", ".db", ".html", ".srt")
-"""What may lie beside the pictures: notes on them."""
+"""What may lie next to the pictures: notes on them."""
 
 
 def is_numbered(names: Iterable[str]) -> bool:
-    """Whether files of these names are one clip: two pictures or more whose names differ in one number only, and notes at most beside."""
+    """Whether files of these names are one clip: two pictures or more whose names differ in one number only, and at most notes next to them."""
     shown = [name for name in names if not name.startswith(".")]
     pictures = [name for name in shown if _suffix(name) in PICTURES]
     company = all(_suffix(name) in (*PICTURES, *COMPANY, "") for name in shown)
@@ -31,7 +31,7 @@ def pictures(folder: Path) -> list[Path]:
     """The pictures of a folder that ``is_numbered``, by their number. Missing numbers are remarked on.
 
     Raises:
-        DataError: it cannot be read, or is no such folder any more.
+        DataError: it cannot be read, or is not such a folder any more.
     """
     try:
         names = [
@@ -71,7 +71,7 @@ def frames(paths: Sequence[Path], near: int = 0) -> Iterator[Image.Image]:
 
 
 def _bytes(path: Path) -> bytes | None:
-    """The file in memory; None where it cannot be read, which is then told of by what decodes it."""
+    """The file in memory; None where it cannot be read, which is then reported by what decodes it."""
     try:
         return path.read_bytes()
     except OSError:

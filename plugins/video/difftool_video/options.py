@@ -64,7 +64,7 @@ class VideoOptions(Options):
     pictures: bool = Field(False, description="train on pictures among the videos as well, as videos of one frame")
     given: Literal["none", "first", "ends"] = Field(
         "none",
-        description="frames that half of the training clips show to the model, so that it can go on from them: first: some at the "
+        description="frames that half of the training clips show to the model, so that it can continue them: first: some at the "
         "beginning; ends: those, or some at the beginning and at the end, to be filled in between",
     )
 

@@ -16,7 +16,7 @@ FINE = int(Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FU
 UNSAID = 2  # of a colour space, ITU-T H.273 table 4
 GREY = ("gray", "ya")
 FULL = ("yuvj", "gray", "ya", "rgb", "bgr", "gbr", "argb", "abgr", "pal8", "mono")  # formats whose range is full where nothing is said
-NEAR = 2  # times the size that is asked for: what a larger frame is reduced to while its colours are converted
+NEAR = 2  # times the requested size: what a larger frame is reduced to while its colours are converted
 
 # The four numbers of a display matrix (a, b, c, d) in signs -> what makes the picture upright.
 UPRIGHT = {

@@ -1,4 +1,4 @@
-"""What samples are asked for: how long, how large, and what frames of them are given."""
+"""Requested samples: how long, how large, and which of their frames are known."""
 
 from __future__ import annotations
 
@@ -37,32 +37,32 @@ class Clips(Protocol):
     def reader(self, size: tuple[int, int]) -> Clips: ...
 
 
-def template(modality: Clips, description: Description, n: int, rng: Streams, wish: VideoRequest) -> Batch:
-    """A raw batch of ``n`` clips, black but for the frames that are given; the condition ``given_frames`` ``[n, t]`` says which those are.
+def template(modality: Clips, description: Description, n: int, rng: Streams, request: VideoRequest) -> Batch:
+    """A raw batch of ``n`` clips, black except for the frames that are given; the condition ``given_frames`` ``[n, t]`` says which those are.
 
     Where frames are given, they say what is in the clip: labels and numbers are left open unless the user asks for some.
 
     Raises:
-        UsageError: frames are given to a model that was not trained to go on from them, or they leave nothing to be made.
+        UsageError: frames are given to a model that was not trained to continue them, or they leave none to generate.
         DataError: their file cannot be used.
     """
-    frames = wish.frames or modality.frames
-    varying = not (wish.frames or wish.first_frames) and description.extra["lengths"][0] < frames
+    frames = request.frames or modality.frames
+    varying = not (request.frames or request.first_frames) and description.extra["lengths"][0] < frames
     uniform = rng.uniform((n,)).double().cpu().numpy()
     lengths = drawn(description.extra["lengths"], frames, uniform) if varying else np.full(n, frames)
-    x = np.zeros((n, frames, description.shape[1] or 0, *_size(description, wish)), np.uint8)
-    given = give(x, modality, rng.indices, wish)
-    raw = Batch(torch.from_numpy(x), _open(description, n) if wish.first_frames else {}, real(lengths, frames) if varying else None)
+    x = np.zeros((n, frames, description.shape[1] or 0, *_size(description, request)), np.uint8)
+    given = give(x, modality, rng.indices, request)
+    raw = Batch(torch.from_numpy(x), _open(description, n) if request.first_frames else {}, real(lengths, frames) if varying else None)
     if GIVEN in description.conditions:
         raw = raw.with_cond(**{GIVEN: torch.from_numpy(given)})
     return raw.map(lambda t: t.to(rng.device))
 
 
-def _size(description: Description, wish: VideoRequest) -> tuple[int, int]:
-    if not wish.size:
+def _size(description: Description, request: VideoRequest) -> tuple[int, int]:
+    if not request.size:
         _, _, height, width = description.shape
         return height or 0, width or 0
-    return (wish.size, wish.size) if isinstance(wish.size, int) else wish.size
+    return (request.size, request.size) if isinstance(request.size, int) else request.size
 
 
 def _open(description: Description, n: int) -> dict[str, Tensor]:
@@ -81,20 +81,20 @@ def real(lengths: np.ndarray, frames: int) -> Tensor:
     return (torch.arange(frames) < torch.from_numpy(lengths)[:, None])[:, :, None, None, None]
 
 
-def give(x: np.ndarray, modality: Clips, indices: Sequence[int], wish: VideoRequest) -> np.ndarray:
+def give(x: np.ndarray, modality: Clips, indices: Sequence[int], request: VideoRequest) -> np.ndarray:
     """Lay the frames that are given into ``x [n, t, c, h, w]``; returns where they are, bool ``[n, t]``."""
     given = np.zeros(x.shape[:2], bool)
-    if not wish.first_frames:
-        if wish.last_frames or wish.given:
-            named = "--last-frames" if wish.last_frames else "--given"
+    if not request.first_frames:
+        if request.last_frames or request.given:
+            named = "--last-frames" if request.last_frames else "--given"
             raise UsageError(f"{named} goes with --first-frames, the video that the samples begin with. Name it too, or leave {named} out.")
         return given
-    count = _count(modality, wish, x.shape[1])
+    count = _count(modality, request, x.shape[1])
     reader = modality.reader((x.shape[3], x.shape[4]))
-    ends = {text: reader.scan(Path(text).expanduser()) for text in (wish.first_frames, wish.last_frames) if text}
-    part = cache(lambda path, last: _part(reader, path, count, last, wish.given))
+    ends = {text: reader.scan(Path(text).expanduser()) for text in (request.first_frames, request.last_frames) if text}
+    part = cache(lambda path, last: _part(reader, path, count, last, request.given))
     for i, index in enumerate(indices):
-        for text, last in ((wish.first_frames, False), (wish.last_frames, True)):
+        for text, last in ((request.first_frames, False), (request.last_frames, True)):
             if text:
                 shown = part(ends[text][index % len(ends[text])].path, last)
                 at = slice(-len(shown), None) if last else slice(len(shown))
@@ -102,26 +102,26 @@ def give(x: np.ndarray, modality: Clips, indices: Sequence[int], wish: VideoRequ
     return given
 
 
-def _count(modality: Clips, wish: VideoRequest, frames: int) -> int:
-    """Frames given at each end: as many as asked for; else as training showed, and as leave some to be made."""
-    trained, ends = modality.options.given, 2 if wish.last_frames else 1
+def _count(modality: Clips, request: VideoRequest, frames: int) -> int:
+    """Frames given at each end: as many as requested; by default as training showed, leaving some to generate."""
+    trained, ends = modality.options.given, 2 if request.last_frames else 1
     if trained == "none" or (ends == 2 and trained != "ends"):
         able = "--given ends" if ends == 2 else "--given first"
         raise UsageError(
-            f"The model was trained with given = {trained}, so it cannot go on from frames like these. Train one with {able}: it is shown "
-            "frames of half of the clips then, and learns to make the others."
+            f"The model was trained with given = {trained}, so it cannot continue frames like these. Train one with {able}: it then sees "
+            "known frames in half of the clips, and learns to generate the others."
         )
     room = (frames - 1) // ends
-    if max(wish.given, 1) > room:
-        asked = ends * max(wish.given, 1)
+    if max(request.given, 1) > room:
+        asked = ends * max(request.given, 1)
         raise UsageError(
-            f"{asked} given frame{'s' * (asked > 1)} leave none of {frames} to be made. Ask for more: --frames {asked + modality.frames}."
+            f"{asked} given frame{'s' * (asked > 1)} leave none of {frames} frames to generate. Ask for more: --frames {asked + modality.frames}."
         )
-    return wish.given or min(room, most(modality.frames, "ends" if ends == 2 else "first"))
+    return request.given or min(room, most(modality.frames, "ends" if ends == 2 else "first"))
 
 
 def _part(reader: Clips, path: Path, count: int, last: bool, asked: int) -> np.ndarray:
-    """The first or the last frames of a video, ``[count, c, h, w]``, or all where it has fewer and no number was asked for."""
+    """The first or the last frames of a video, ``[count, c, h, w]``, or all where it has fewer and no number was requested."""
     frames = chain.from_iterable(reader.blocks(path))
     part = np.stack(list(deque(frames, count) if last else islice(frames, count)))
     if asked > len(part):

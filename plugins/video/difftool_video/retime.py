@@ -116,7 +116,7 @@ class _Steps:
     def tell(self) -> None:
         if self.leaps:
             times = f"{self.leaps:,} time{'s' * (self.leaps > 1)}"
-            remark(f"its times leap by more than {LONGEST_HOLD:.0f} s, {times}: it goes on as if they did not")
+            remark(f"its times leap by more than {LONGEST_HOLD:.0f} s, {times}: it is read as if they did not")
         if self.uneven > OFTEN * self.total:
             low, high = self.rate / self.longest, self.rate / self.shortest
             remark(f"its rate varies, from {low:.3g} to {high:.3g} frames per second: frames are taken by their times")

@@ -31,12 +31,12 @@ def sheet(examples: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Image.I
 
 
 def _columns(n: int, aspect: float) -> int:
-    """How many clips beside each other make ``n`` rows of frames, each so many times as wide as high, most nearly a square."""
+    """How many clips side by side make ``n`` rows of frames, each so many times as wide as high, most nearly a square."""
     return min(range(1, n + 1), key=lambda columns: abs(math.log(columns * aspect / math.ceil(n / columns))))
 
 
 def _strip(example: np.ndarray, frames: int, width: int, scale: float) -> Image.Image:
-    """At most so many frames of a clip, beside each other from the left, in places of equal width."""
+    """At most so many frames of a clip, side by side from the left, in places of equal width."""
     pictures = [shown(example[k], scale) for k in chosen(len(example), frames)]
     strip = Image.new("RGB", (frames * (width + SEAM) - SEAM, pictures[0].height), PAPER)
     for place, picture in enumerate(pictures):

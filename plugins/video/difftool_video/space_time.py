@@ -14,7 +14,7 @@ from .temporal import Timeline
 
 
 class SpaceTimeAttention(nn.Module):
-    """Each position of a frame looks at all positions of all frames, told how far away they are; its last layer starts at zero.
+    """Each position of a frame looks at all positions of all frames, and knows how far away they are; its last layer starts at zero.
 
     Attention along the frames of one position, and within a frame, meets what moved on only in two steps (Yang et al. 2024,
     arXiv:2408.06072, Sec. 2.2).
@@ -41,7 +41,7 @@ class SpaceTimeAttention(nn.Module):
 
 
 class Rotation(nn.Module):
-    """How far each pair of a head's channels is turned at each position: a third of them with each axis, so that a score hangs on
+    """How far each pair of a head's channels is turned at each position: a third of them with each axis, so that a score depends on
     differences of positions alone   (Su et al. 2021, arXiv:2104.09864, eq. 15; along several axes Heo et al. 2024, arXiv:2403.13298).
 
     Args:

@@ -20,7 +20,7 @@ class Timeline(NamedTuple):
 
 
 class TemporalLayer(nn.Module):
-    """A convolution over time, and perhaps attention over it, each beside a skip and starting at zero: a new layer says nothing.
+    """A convolution over time, and perhaps attention over it, each with a skip and starting at zero: a new layer says nothing.
 
     Args:
         kernel: frames that the convolution sees, odd.
@@ -58,7 +58,7 @@ class TemporalConv(nn.Module):
 
 
 class TemporalAttention(nn.Module):
-    """Each position of a frame looks at the same position of all frames, told how far apart they are; its last layer starts at zero.
+    """Each position of a frame looks at the same position of all frames, and knows how far apart they are; its last layer starts at zero.
 
     Args:
         head_width: channels per head; a little more where that many do not divide the channels.

@@ -25,7 +25,7 @@ class UNet3d(Backbone):
     Frames see each other in the layers over time only. These start at zero: a new network does to a clip what ``spatial`` does to its
     frames, and ``spatial`` is to the letter the network of an image run with the same options.
 
-    Channels beside x that are one more than those of x are frames that are given and, in the last, where: these enter in x's place.
+    Where there is one channel more next to x than x has, they are known frames and, in the last, where those are: these take x's place.
 
     Raises:
         UsageError: examples have other than three axes beside their channels.
@@ -100,7 +100,7 @@ def _masks(mask: Tensor | None, b: int, t: int) -> tuple[Tensor | None, Tensor |
 
 
 def _beside(options: UNet3dOptions, channels: int) -> nn.Module:
-    """What is laid beside x enters here, not by ``spatial``, which is then that of an image run; it says nothing at first."""
+    """The channels next to x enter here, not by ``spatial``, which is then that of an image run; it says nothing at first."""
     return conv(2, channels, options.channels * options.multipliers[0], kernel=2 * options.patch + 1, stride=options.patch, gain=0)
 
 

@@ -40,7 +40,7 @@ PALETTE_FROM = 1 << 16
 """Pixels that a palette is chosen by. More make it no better, only slower."""
 
 SHORTEST = 2
-"""Hundredths of a second that a frame of a GIF is shown at the least: where less is asked for, browsers show it for ten."""
+"""Hundredths of a second that a frame of a GIF is shown at the least: where it is less, browsers show it for ten."""
 
 
 def write(example: np.ndarray, fps: float, stem: Path, format: Format, info: Mapping[str, Any]) -> Path:

@@ -139,7 +139,7 @@ def test_smiles(tmp_path):
     found = report(tmp_path, max_atoms=20)
     assert "SMILES: 3. RDKit makes their geometries" in found["note"]
     assert "2 unconnected parts" in found["note"]
-    assert "(line 3: bad) is no SMILES" in found["warning"]
+    assert "(line 3: bad) is not the SMILES" in found["warning"]
 
 
 def test_smiles_without_rdkit(tmp_path, monkeypatch):

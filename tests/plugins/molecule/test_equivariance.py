@@ -67,7 +67,7 @@ def sample(model: Denoiser, sampler: str, change=lambda x: x, dtype: torch.dtype
     steps, options = load("sampler", sampler)
     sigmas, draws = SCHEDULE.sigmas(10), iter(range(100))
 
-    def fresh() -> Tensor:
+    def fresh(*interval: float) -> Tensor:
         return change(noise(f"draw {next(draws)}", dtype))
 
     def denoise(x: Tensor, sigma: float) -> Tensor:

@@ -226,7 +226,7 @@ def test_molecules_without_hydrogens_are_nothing_to_learn_from():
         (HYDROGEN, "has some. Give the heavy atoms alone"),
         (heavy(raw(("Cl", 0, 0, 0))), "holds Cl, which the model has never seen"),
         (np.zeros((0, 5), np.float32), "at least one"),
-        (np.zeros((3, 4), np.float32), "no molecule"),
+        (np.zeros((3, 4), np.float32), "not a molecule"),
     ],
 )
 def test_what_is_no_molecule_of_heavy_atoms_is_refused(low, said):

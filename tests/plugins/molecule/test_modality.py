@@ -34,7 +34,7 @@ def test_the_same_elements_are_the_same_setting(text):
     assert MoleculeOptions(elements=text).elements == ("H", "C", "O")
 
 
-@pytest.mark.parametrize(("text", "words"), [("", "no element is named"), (" ,", "no element is named"), ("H,Xx", "'Xx' is no element")])
+@pytest.mark.parametrize(("text", "words"), [("", "no element is named"), (" ,", "no element is named"), ("H,Xx", "'Xx' is not an element")])
 def test_elements_that_are_none(text, words):
     with pytest.raises(ValueError, match=words):
         MoleculeOptions(elements=text)
@@ -141,15 +141,15 @@ def test_fragments_that_cannot_be_kept(tmp_path):
     lithium = save(tmp_path / "salt.sdf", sdf(salt()))
     with pytest.raises(UsageError, match="holds Li, which the model has never seen: it knows H, C, O"):
         templates(fragment=str(lithium))
-    with pytest.raises(UsageError, match="--atoms 5 leaves none to be made"):
+    with pytest.raises(UsageError, match="--atoms 5 leaves no atom to generate"):
         templates(fragment=str(save(tmp_path / "methane.sdf", sdf(methane()))), atoms=5)
-    with pytest.raises(UsageError, match="has 9 atoms, and the model has seen none of more than 9"):
+    with pytest.raises(UsageError, match="has 9 atoms, and the model has seen no molecule of more than 9"):
         templates(fragment=str(save(tmp_path / "chain.sdf", sdf(carbons(9)))))
 
 
 def test_fragments_that_cannot_be_read(tmp_path):
     for path in (save(tmp_path / "notes.txt", "C"), tmp_path):
-        with pytest.raises(DataError, match="is no file of molecules, by its name"):
+        with pytest.raises(DataError, match="is not a file of molecules, judging by its suffix"):
             templates(fragment=str(path))
     with pytest.raises(UsageError, match=r"holds 2 molecules\. Give a file of one"):
         templates(fragment=str(save(tmp_path / "two.xyz", xyz(water()) * 2)))

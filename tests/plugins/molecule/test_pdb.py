@@ -92,7 +92,7 @@ def test_as_rdkit_writes_it(tmp_path):
     [
         (CHAIN + WATER + ION, "holds no ligand: it has 4 atoms of chains and 3 others"),
         ("HEADER\nEND\n", "it has no atoms at all"),
-        (LIGAND.replace("   1.500", "   x.500", 1), "a coordinate that is no number"),
+        (LIGAND.replace("   1.500", "   x.500", 1), "a coordinate that is not a number"),
         (LIGAND + atom(15, " Q1 ", "LIG", 8.0), "an atom of no known element"),
         (LIGAND + atom(15, " C9 ", "LIG", 6.0), "two atoms at one place"),
     ],

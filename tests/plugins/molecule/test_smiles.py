@@ -97,7 +97,7 @@ class TestGeometries:
     @pytest.mark.parametrize(
         ("smiles", "words"),
         [
-            ("C1CC", r"\(line 2: C1CC\) is no SMILES.*Its syntax is wrong"),
+            ("C1CC", r"\(line 2: C1CC\) is not the SMILES.*Its syntax is wrong"),
             ("C(C)(C)(C)(C)C", "line 2: .*valence for atom"),
             ("c1cccc1", "line 2: .*kekulize"),
             ("not-a-smiles", "line 2: .*syntax"),

@@ -107,9 +107,9 @@ BAD = {
     "does not begin with the number of its atoms, but with '²'": "²\n\n",
     "has no atoms": "0\n\n",
     "atom 2, is of no known element: 'Q'": xyz(water()).replace("H ", "Q ", 1),
-    "atom 1, is no symbol and three numbers, but 'O 0.000000 zero": xyz(water()).replace("O 0.000000 0.000000", "O 0.000000 zero", 1),
-    "atom 3, is no symbol and three numbers": xyz(water()).replace("-0.763000 -0.477000", "-0.763000"),
-    "atom 2, is no symbol and three numbers, but 'H 0 0 1 inf'": (
+    "atom 1, is not a symbol and three numbers but 'O 0.000000 zero": xyz(water()).replace("O 0.000000 0.000000", "O 0.000000 zero", 1),
+    "atom 3, is not a symbol and three numbers": xyz(water()).replace("-0.763000 -0.477000", "-0.763000"),
+    "atom 2, is not a symbol and three numbers but 'H 0 0 1 inf'": (
         "2\nProperties=species:S:1:pos:R:3:formal_charge:I:1\nO 0 0 0 0\nH 0 0 1 inf\n"
     ),
     "atom 1: its position is not a number": xyz(water()).replace("0.119000", "nan"),

@@ -404,7 +404,7 @@ def test_sound_without_a_picture_is_refused(tmp_path):
 
 def test_a_size_that_is_none(tmp_path, monkeypatch):
     monkeypatch.setattr(container, "LARGEST", HEIGHT * WIDTH - 1)
-    with pytest.raises(DataError, match="states 24x32, which is no size of a video"):
+    with pytest.raises(DataError, match="states 24x32, which is not the size of a video"):
         header(save(tmp_path / "a.mp4", levels()))
 
 
