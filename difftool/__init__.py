@@ -71,6 +71,8 @@ _HOME = {
     "Rng": "rng",
     "Schedule": "process.process",
     "Signals": "nn.backbone",
+    "Source": "source",
+    "SourceSpec": "plugin.spec",
     "Space": "space",
     "Spec": "plugin.spec",
     "Step": "sampler",
@@ -188,6 +190,7 @@ if TYPE_CHECKING:
     from .plugin.spec import ModalitySpec as ModalitySpec
     from .plugin.spec import ProcessSpec as ProcessSpec
     from .plugin.spec import RecipeSpec as RecipeSpec
+    from .plugin.spec import SourceSpec as SourceSpec
     from .plugin.spec import Spec as Spec
     from .process.process import Coefficients as Coefficients
     from .process.process import Density as Density
@@ -203,6 +206,7 @@ if TYPE_CHECKING:
     from .sampler import Step as Step
     from .samplers.order import order as order
     from .shapes import expand_as as expand_as
+    from .source import Source as Source
     from .space import Euclidean as Euclidean
     from .space import Space as Space
     from .workflows.reporter import Reporter as Reporter

@@ -23,7 +23,9 @@ from .config import AUTO, NONE, Config, Part, config_from_dict
 from .data.cache import Cache, Progress, fingerprint, listing, open_cache, place
 from .data.columns import automatic, condition, names_of, numeric
 from .data.dataset import Dataset
+from .data.locate import absolute, locate
 from .data.order import Order
+from .data.remark import remarks
 from .denoiser import Denoiser
 from .description import Description
 from .engine.device import choose_device, choose_precision
@@ -96,10 +98,10 @@ def open_dataset(
     Raises:
         DataError: nothing usable, or too much of it unreadable.
     """
-    path, modality, cache = open_examples(config, registry, progress=progress)
+    _, modality, cache = open_examples(config, registry, progress=progress)
     config = _settled(config, registry, modality, cache)
     if config.data.path:
-        config = config.replace(data=config.data.model_copy(update={"path": str(path)}))  # it is saved, and read again from elsewhere
+        config = config.replace(data=config.data.model_copy(update={"path": absolute(config.data.path)}))  # it is saved, and read again from elsewhere
     description, values = _described(config, registry, modality, cache)
     dataset = Dataset(cache, modality, description, values, source_of(config), config.data.bucket)
     found = _measured(config, registry, dataset) if measured is None else measured
@@ -122,18 +124,24 @@ def open_examples(config: Config, registry: Registry, *, progress: Progress | No
         DataError: nothing usable, or too much of it unreadable.
     """
     modality = make_modality(config, registry)
-    path = Path(config.data.path).expanduser() if config.data.path else demo_folder(config.modality.use, modality)
-    path = path.absolute()
-    items = modality.scan(path)
+    with remarks() as said:
+        path = data_folder(config, registry, config.data.path) if config.data.path else demo_folder(config.modality.use, modality).absolute()
+        items = modality.scan(path)
     listed = listing(items, path)
     modality = _fitted(config, registry, modality, items, listed)
     cache = open_cache(modality, items, path, config.modality.use, max_bad=config.data.max_bad, progress=progress, listed=listed)
+    cache.remarks = [*((path, text) for text in said), *cache.remarks]
     return path, modality, cache
+
+
+def data_folder(config: Config, registry: Registry, path: str) -> Path:
+    """Where the data at a path lies on this machine, by the source that the config names or that takes such paths."""
+    return locate(path, registry, config.source.use, config.source.options)
 
 
 def source_of(config: Config) -> str:
     """What to call a config's data when speaking to a person."""
-    return str(Path(config.data.path).expanduser().absolute()) if config.data.path else f"the {config.modality.use} demo set"
+    return absolute(config.data.path) if config.data.path else f"the {config.modality.use} demo set"
 
 
 def _measured(config: Config, registry: Registry, dataset: Dataset) -> Mapping[str, Any]:

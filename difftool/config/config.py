@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from ..options import NoOptions, Options
-from ..plugin.kinds import KINDS, NONE, Kind
+from ..plugin.kinds import AUTO, KINDS, NONE, Kind
 from ..settings import DataOptions, EmaOptions, GuidanceOptions, SampleOptions, TrainOptions
 
 PARTS: dict[str, Kind] = {kind.table: kind for kind in KINDS.values() if kind.table}
@@ -76,6 +76,7 @@ class Config:
     optimizer: Part
     sampler: Part
     bridge: Part = field(default_factory=lambda: Part(NONE))
+    source: Part = field(default_factory=lambda: Part(AUTO))
     conditions: Mapping[str, Part] = field(default_factory=dict)
     data: DataOptions = field(default_factory=DataOptions)
     train: TrainOptions = field(default_factory=TrainOptions)

@@ -180,7 +180,7 @@ class _Resolution:
 
     def _model(self, kind: Kind, use: str, place: str) -> type[Options] | None:
         if use == kind.default == AUTO:
-            return AutoConditionOptions
+            return AutoConditionOptions if kind.name == "conditioner" else NoOptions
         if use == NONE and (kind.tables or kind.default == NONE):
             return NoOptions
         try:

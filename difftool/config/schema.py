@@ -49,8 +49,9 @@ class _Schema:
                 arms.append(self._named(self.registry.options(spec), kind, spec.name, spec.summary))
             except PluginError:
                 continue
-        if KINDS[kind].default == NONE:
-            arms.append(self._named(NoOptions, kind, NONE, "there is none"))
+        if KINDS[kind].table and KINDS[kind].default in (NONE, AUTO):
+            summary = "there is none" if KINDS[kind].default == NONE else "chosen when the data is seen"
+            arms.append(self._named(NoOptions, kind, KINDS[kind].default, summary))
         return {"anyOf": arms} if arms else {"type": "object"}
 
     def named_parts(self, kind: str) -> dict[str, Any]:

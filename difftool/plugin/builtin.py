@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .hookspecs import hookimpl
-from .spec import ConditionerSpec, ProcessSpec, Spec
+from .spec import ConditionerSpec, ProcessSpec, SourceSpec, Spec
 
 
 def _process(name: str, summary: str, code: str, options: str = "") -> Spec:
@@ -129,6 +129,22 @@ def difftool_bridges() -> list[Spec]:
             "difftool.bridges.resample:Resample",
             "difftool.bridges.options:ResampleOptions",
         )
+    ]
+
+
+@hookimpl
+def difftool_sources() -> list[SourceSpec]:
+    archives = ("*.zip", "*.tar", "*.tar.gz", "*.tgz", "*.tar.bz2", "*.tar.xz")
+    return [
+        SourceSpec("folder", "a folder or file on this machine, used where it is", "difftool.sources.folder:Folder", patterns=("*",)),
+        SourceSpec(
+            "archive",
+            "a zip or tar file, or shards of one, unpacked into the cache",
+            "difftool.sources.archive:Archive",
+            "difftool.sources.options:ArchiveOptions",
+            patterns=archives,
+            folders=archives[1:],
+        ),
     ]
 
 

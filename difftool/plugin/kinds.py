@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .spec import ConditionerSpec, ModalitySpec, ProcessSpec, RecipeSpec, Spec
+from .spec import ConditionerSpec, ModalitySpec, ProcessSpec, RecipeSpec, SourceSpec, Spec
 
 AUTO = "auto"
 """The ``use`` of a part that is chosen when the data is seen."""
@@ -109,6 +109,10 @@ _KINDS = (
         table="bridge", default=NONE, shared=True,
     ),
     Kind("metric", "metrics", "How good examples are.", "`Metric` subclass", "options, description of the data"),
+    Kind(
+        "source", "sources", "Where data comes from.", "`Source` subclass", "its options",
+        spec=SourceSpec, table="source", default=AUTO,
+    ),
     Kind("recipe", "recipes", "Named configurations.", "a TOML file in the package: the settings of a run", spec=RecipeSpec),
     Kind("cascade", "cascades", "Named cascades.", "a TOML file in the package: a list of stages", spec=RecipeSpec),
 )  # fmt: skip

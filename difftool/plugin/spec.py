@@ -91,6 +91,19 @@ class RecipeSpec(Spec):
     modality: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SourceSpec(Spec):
+    """A source of data, with the paths that it takes.
+
+    Attributes:
+        patterns: of paths in small letters, such as ``("*.zip",)`` or ``("s3://*",)``; ``("*",)`` takes what no other does.
+        folders: of the names in a folder that it takes as well, such as ``("*.tar",)``; every visible one must match.
+    """
+
+    patterns: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+
+
 def load_object(reference: str) -> Any:
     """Import ``"package.module:attribute"``. Raises ImportError or AttributeError as they come."""
     module, _, attribute = reference.partition(":")

@@ -11,7 +11,7 @@ built-in parts pass the same suites.
 
 import pytest
 
-SUITES = ("backbone", "bridge", "conditioner", "metric", "modality", "objective", "optimizer", "process", "representation", "sampler")
+SUITES = ("backbone", "bridge", "conditioner", "metric", "modality", "objective", "optimizer", "process", "representation", "sampler", "source")
 pytest.register_assert_rewrite(*(f"{__name__}.{suite}" for suite in SUITES))  # before they are imported: a failure shows its values
 
 from .backbone import backbone_contract  # noqa: E402
@@ -24,6 +24,7 @@ from .optimizer import optimizer_contract  # noqa: E402
 from .process import process_contract  # noqa: E402
 from .representation import representation_contract  # noqa: E402
 from .sampler import sampler_contract  # noqa: E402
+from .source import source_contract  # noqa: E402
 
 __all__ = [
     "backbone_contract",
@@ -36,4 +37,5 @@ __all__ = [
     "process_contract",
     "representation_contract",
     "sampler_contract",
+    "source_contract",
 ]

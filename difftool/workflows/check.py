@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +35,18 @@ def findings(
     """The same, of settings as the command line gives them."""
     from ..config import gather, resolve
     from ..data.inspect import ArrayInspection, inspect
+    from ..data.locate import locate
+    from ..data.remark import remarks
+    from ..modality import Finding
 
     config = resolve(modality, gather(parts, modality, None, (), flags, sets), parts)
     spec = parts.modality(config.modality.use)
     built = parts.load(spec)(config.modality.options)
-    return list(inspect(spec.name, built, built.scan(path), parts.inspection(spec) or ArrayInspection))
+    with remarks() as said:
+        folder = locate(str(path), parts, config.source.use, config.source.options)
+        items = built.scan(folder)
+    found = inspect(spec.name, built, items, parts.inspection(spec) or ArrayInspection)
+    return [
+        *(replace(one, text=one.text.replace(str(folder), str(path))) for one in found),
+        *(Finding("note", text) for text in said),
+    ]

@@ -55,7 +55,7 @@ def faults(registry, *layers, modality="ecg"):
         "my.toml:10: optimizer.betas = [0.1] holds too few values: decay of the first and second moments",
         "my.toml:11: optimizer.lr = true is a truth value; it takes a number",
         "my.toml:13: modality.length = 7.5 is a number with a fraction; it takes a whole number",
-        "my.toml:15: There is no conditioner 'lable'. Did you mean 'label'? Known conditioners: channels, label, number, vector.",
+        "my.toml:15: There is no conditioner 'lable'. Did you mean 'label'? Known conditioners: channels, label, labels, number, vector.",
         "my.toml:17: sampler.use = 3 is not text; it names a sampler",
     ],
 )

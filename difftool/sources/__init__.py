@@ -1,0 +1,1 @@
+"""Sources of data: folders, and archives of files."""

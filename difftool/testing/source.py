@@ -1,0 +1,59 @@
+"""The contract of a source of data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..data.locate import source_for
+from ..errors import DataError
+from .parts import load, named, needs_no_torch, registry
+
+
+def source_contract(name: str, path: str, missing: str, *, options: dict[str, Any] | None = None) -> type:
+    """Tests that a source of this name keeps what every source promises.
+
+    Args:
+        path: of data that it takes and finds.
+        missing: a path of the same form where nothing is.
+    """
+
+    def built() -> Any:
+        target, settings = load("source", name, **(options or {}))
+        return target(settings)
+
+    def filled(folder: Path) -> dict[str, bytes]:
+        folder.mkdir()
+        built().fill(path, folder)
+        return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+    class SourceContract:
+        def test_its_options_need_no_torch(self):
+            """They are loaded to print help."""
+            assert needs_no_torch("source", name)
+
+        def test_it_takes_such_paths(self):
+            assert source_for(path, registry()).name == source_for(missing, registry()).name == name
+
+        def test_its_identity_is_steady(self):
+            identity = built().identity(path)
+            assert identity, "data that is used where it is needs no source"
+            assert built().identity(path) == identity
+
+        def test_it_gives_the_same_files_every_time(self, tmp_path):
+            files = filled(tmp_path / "one")
+            assert files
+            assert filled(tmp_path / "two") == files
+
+        def test_it_writes_plain_files_into_the_folder_alone(self, tmp_path):
+            filled(tmp_path / "one")
+            assert [entry.name for entry in tmp_path.iterdir()] == ["one"]
+            assert not any(entry.is_symlink() for entry in tmp_path.rglob("*"))
+
+        def test_data_that_is_not_there_is_a_fault_in_words(self, tmp_path):
+            with pytest.raises(DataError):
+                built().identity(missing)
+
+    return named(SourceContract, name)
