@@ -40,7 +40,7 @@ from difftool.engine.fit import make_step
 from difftool.engine.folder import RunFolder
 from difftool.engine.generate import SampleRequest, generate
 from difftool.engine.preview import preview
-from difftool.engine.step import Loss, TrainStep
+from difftool.engine.step import TrainStep
 from difftool.expert import Expert
 from difftool.nn.backbone import Signals
 from difftool.plugin.registry import Registry
@@ -154,7 +154,7 @@ def require(condition: bool, reason: str) -> None:
 
 
 def losses(step: TrainStep, raw: Batch, first: int, last: int) -> list[float]:
-    return torch.stack([step(i, raw) for i in range(first, last)]).tolist()
+    return torch.stack([step(i, raw)["denoiser"] for i in range(first, last)]).tolist()
 
 
 def relative(a: Tensor, b: Tensor) -> float:
@@ -179,10 +179,10 @@ def check_precisions(registry: Registry) -> Facts:
     found = {}
     for precision in ("fp32", "auto", "fp16"):
         step, raw = tiny(registry, f'train.precision="{precision}"')
-        found[str(step.model.precision).removeprefix("torch.")] = losses(step, raw, 0, 8)
+        found[str(step.precision).removeprefix("torch.")] = losses(step, raw, 0, 8)
         if precision == "auto":
             wanted = torch.cuda.is_bf16_supported(including_emulation=False)
-            require((step.model.precision == torch.bfloat16) == wanted, f"auto chose {step.model.precision}")
+            require((step.precision == torch.bfloat16) == wanted, f"auto chose {step.precision}")
     for name, values in found.items():
         worst = max(abs(a - b) / b for a, b in zip(values, found["float32"], strict=True))
         require(worst < 0.1, f"the losses of {name} are {worst:.1%} from those of fp32: {values}")
@@ -193,7 +193,7 @@ def check_channels_last(registry: Registry) -> Facts:
     """Kernels and averages lie channels-last, and the result is that of the contiguous network."""
     plain, raw = tiny(registry, 'train.channels_last="off"', 'train.precision="fp32"')
     laid, _ = tiny(registry, 'train.precision="fp32"')
-    kernels = [p for p in laid.model.parameters() if p.ndim == 4 and min(p.shape[1:]) > 1]
+    kernels = [p for p in laid.objective.parameters() if p.ndim == 4 and min(p.shape[1:]) > 1]
     averages = [a for values in laid.ema.averages.values() for a in values if a.ndim == 4 and min(a.shape[1:]) > 1]
     require(all(t.is_contiguous(memory_format=torch.channels_last) for t in [*kernels, *averages]), "some kernels are not channels-last")
     a, b = losses(laid, raw, 0, 4), losses(plain, raw, 0, 4)
@@ -205,9 +205,9 @@ def check_optimizer(registry: Registry) -> Facts:
     """AdamW is fused, all of its state is on the device, and it does what the unfused one does."""
     step, raw = tiny(registry, 'train.precision="fp32"')
     losses(step, raw, 0, 2)
-    require(all(group["fused"] for group in step.optimizer.param_groups), "the optimizer is not fused")
-    require(all(t.is_cuda for s in step.optimizer.state.values() for t in s.values()), "some of the optimizer's state is on the CPU")
-    fused = [nn.Parameter(p.detach().clone()) for p in step.model.parameters()]
+    require(all(group["fused"] for group in step.players[0].optimizer.param_groups), "the optimizer is not fused")
+    require(all(t.is_cuda for s in step.players[0].optimizer.state.values() for t in s.values()), "some of the optimizer's state is on the CPU")
+    fused = [nn.Parameter(p.detach().clone()) for p in step.objective.parameters()]
     plain = [nn.Parameter(p.detach().clone()) for p in fused]
     for a, b in zip(fused, plain, strict=True):
         a.grad = torch.randn_like(a)
@@ -356,7 +356,7 @@ def random_clips(n: int) -> list[np.ndarray]:
 def check_capture(registry: Registry) -> Facts:
     """Sampling replays a recorded graph, which gives what the plain network gives, for a full and a partial batch."""
     step, _ = tiny(registry)
-    denoiser = step.model.eval()
+    denoiser = step.stage.denoiser.eval()
     graphs, worst = Captured(denoiser), 0.0
     with torch.inference_mode():
         for size in (8, 3, 8):
@@ -416,16 +416,16 @@ def check_resume(registry: Registry) -> Facts:
     about = {"config": dict(first.stage.config), "description": first.stage.description.to_json()}
     with TemporaryDirectory() as folder:
         saver = Saver(Path(folder), keep=1)
-        path = saver.save(3, training_state(first.model, first.optimizer, first.ema, first.scaler), first.ema, about)
+        path = saver.save(3, training_state(first), first.ema, about)
         saver.wait()
         state, _about = load_checkpoint(path)
     second, _ = tiny(registry, *sets)
-    restore_state(state, second.model, second.optimizer, second.ema, second.scaler)
-    kept = training_state(second.model, second.optimizer, second.ema, second.scaler)
+    restore_state(state, second)
+    kept = training_state(second)
     for name, tensor in state.items():
         require(torch.equal(tensor, kept[name].cpu()), f"{name} is not what was saved")
     losses(second, raw, 3, 6)
-    ours, theirs = (training_state(s.model, s.optimizer, s.ema, s.scaler) for s in (whole, second))
+    ours, theirs = (training_state(s) for s in (whole, second))
     floats = [name for name in ours if name.startswith(("model.", "ema."))]
     worst = max(relative(theirs[name], ours[name]) for name in floats if ours[name].norm() > 1e-3)
     require(worst < 1e-2, f"weights differ by {worst:.1e} after resuming")
@@ -444,7 +444,8 @@ def check_data_parallel(registry: Registry) -> Facts:
     with TemporaryDirectory() as folder:
         dist.init_process_group("cpu:gloo,cuda:nccl", init_method=f"file://{folder}/store", rank=0, world_size=1)
         try:
-            step.loss = DistributedDataParallel(Loss(step.stage), device_ids=[DEVICE], gradient_as_bucket_view=True)
+            player = step.players[0]
+            player.loss = DistributedDataParallel(player.loss, device_ids=[DEVICE], gradient_as_bucket_view=True)
             found = losses(step, raw, 0, 4)
             with no_waiting():
                 step(4, raw)
@@ -564,7 +565,7 @@ def measure_training(registry: Registry, recipe: str, batch: int, how: str, peak
         "recipe": recipe,
         "batch": batch,
         "how": how,
-        "parameters": sum(p.numel() for p in step.model.parameters()),
+        "parameters": sum(p.numel() for p in step.objective.parameters()),
         "images_per_second": round(batch / seconds, 1),
         "ms_per_step": round(1000 * seconds, 3),
         "gflop_per_image": round(flops / 1e9, 2),

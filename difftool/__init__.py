@@ -35,6 +35,7 @@ _HOME = {
     "Bridge": "bridge",
     "Condition": "description",
     "Conditioner": "conditioner",
+    "Context": "context",
     "Coefficients": "process.process",
     "ConfigError": "errors",
     "DataError": "errors",
@@ -53,6 +54,7 @@ _HOME = {
     "Look": "data.inspect",
     "Metric": "metric",
     "MetricSpec": "plugin.spec",
+    "Moment": "objective",
     "ModalitySpec": "plugin.spec",
     "Modality": "modality",
     "ModelFileError": "errors",
@@ -61,14 +63,19 @@ _HOME = {
     "NoOptions": "options",
     "NormActivation": "nn.norm",
     "Objective": "objective",
+    "Observer": "observer",
     "Options": "options",
     "OptimizerOptions": "optimizers.options",
+    "Player": "objective",
     "PluginError": "errors",
     "Preconditioning": "process.process",
     "ProcessSpec": "plugin.spec",
+    "Progress": "observer",
     "RecipeSpec": "plugin.spec",
     "Representation": "representation",
+    "Result": "observer",
     "Rng": "rng",
+    "RunInfo": "observer",
     "Schedule": "process.process",
     "Signals": "nn.backbone",
     "Source": "source",
@@ -88,6 +95,7 @@ _HOME = {
     "creating": "files",
     "decay_groups": "optimizers.optimizer",
     "digest": "data.inspect",
+    "drop_conditions": "objective",
     "evenly": "data.parallel",
     "expand_as": "shapes",
     "head_count": "nn.attention",
@@ -136,6 +144,7 @@ if TYPE_CHECKING:
     from .conditioners.columns import LabelsColumn as LabelsColumn
     from .conditioners.columns import NumberColumn as NumberColumn
     from .conditioners.columns import VectorColumn as VectorColumn
+    from .context import Context as Context
     from .data.findings import commonest as commonest
     from .data.findings import short_name as short_name
     from .data.findings import some_names as some_names
@@ -179,7 +188,14 @@ if TYPE_CHECKING:
     from .nn.norm import NormActivation as NormActivation
     from .nn.options import UNetOptions as UNetOptions
     from .nn.unet import UNet as UNet
+    from .objective import Moment as Moment
     from .objective import Objective as Objective
+    from .objective import Player as Player
+    from .objective import drop_conditions as drop_conditions
+    from .observer import Observer as Observer
+    from .observer import Progress as Progress
+    from .observer import Result as Result
+    from .observer import RunInfo as RunInfo
     from .optimizers.optimizer import decay_groups as decay_groups
     from .optimizers.options import OptimizerOptions as OptimizerOptions
     from .options import NoOptions as NoOptions

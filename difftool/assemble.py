@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from .bridge import Bridge
 from .column import Column
 from .conditioner import Conditioner
 from .config import AUTO, NONE, Config, Part, config_from_dict
+from .context import Context
 from .data.cache import Cache, Progress, fingerprint, listing, open_cache, place
 from .data.columns import automatic, condition, names_of, numeric
 from .data.dataset import Dataset
@@ -250,23 +252,57 @@ def _with_own(found: Mapping[str, Column], own: Iterable[Column], owner: str) ->
 
 
 def build_stage(
-    config: Config, registry: Registry, description: Description, device: torch.device, modality: Modality | None = None
+    config: Config,
+    registry: Registry,
+    description: Description,
+    device: torch.device,
+    modality: Modality | None = None,
+    *,
+    learns: bool = True,
 ) -> Stage:
-    """Every part of a model, its network freshly initialised from the config's seed and on the device."""
+    """Every part of a model, its network freshly initialised from the config's seed and on the device.
+
+    Args:
+        learns: whether it is to be trained. What only samples needs no objective, which may open other runs.
+    """
     modality = modality or make_modality(config, registry)
     representation = make_representation(config, registry, description)
     bridge = make_bridge(config, registry, description, representation)
     process = build_process(config, registry)
-    torch.manual_seed(key(config.train.seed, "weights"))
-    denoiser = _build_denoiser(config, registry, description, representation, process, bridge).to(device)
-    denoiser.precision = choose_precision(config.train.precision, device)
+    generative = registry.load(registry.get("objective", config.objective.use)).generative
+    denoiser = None
+    if generative:
+        torch.manual_seed(key(config.train.seed, "weights"))
+        denoiser = _build_denoiser(config, registry, description, representation, process, bridge).to(device)
+        denoiser.precision = choose_precision(config.train.precision, device)
     sampler: Sampler = registry.load(registry.get("sampler", config.sampler.use))
-    objective: Objective = _build(registry, "objective", config.objective)
+    objective: Objective | None = None
+    if learns or not generative:
+        torch.manual_seed(key(config.train.seed, "objective"))
+        context = Context(description, device, partial(open_frozen, registry=registry, device=device), representation, process, denoiser)
+        objective = _build(registry, "objective", config.objective, context).to(device)
     optimizer = make_optimizer(config, registry)
     knobs = config.sampler.options.model_dump()
     settings = Settings(config.train, config.ema, config.guidance, config.sample)
     about = config.to_dict()
     return Stage(modality, representation, process, denoiser, objective, optimizer, sampler, knobs, description, about, settings, bridge)
+
+
+def open_frozen(path: str | Path, registry: Registry, device: torch.device) -> Stage:
+    """Another run, or a model file, as a stage that no longer learns: in eval mode, on the device, without gradients."""
+    place = Path(path).expanduser()
+    stage = load_stage(place / "model.safetensors" if place.is_dir() else place, registry, device=str(device))
+    model = _model_of(stage)
+    model.eval().requires_grad_(False)
+    return stage
+
+
+def _model_of(stage: Stage) -> nn.Module:
+    """What the stage's model file holds."""
+    if stage.network is not None:
+        return stage.network
+    assert stage.objective is not None
+    return stage.objective.model
 
 
 def build_process(config: Config, registry: Registry) -> Process:
@@ -350,11 +386,12 @@ def load_stage(
     tensors, about = load_weights(path, MODEL)
     config = config_from_dict(about["config"], str(path), registry)
     on = choose_device(device)
-    stage = build_stage(config, registry, Description.from_json(about["description"]), on)
-    stage.denoiser.precision = choose_precision(precision, on)
+    stage = build_stage(config, registry, Description.from_json(about["description"]), on, learns=False)
+    if stage.network is not None:
+        stage.network.precision = choose_precision(precision, on)
     if ema is not None:
         tensors |= posthoc_average(RunFolder(path.parent), ema)
-    _fill(stage.denoiser, tensors, path)
+    _fill(_model_of(stage), tensors, path)
     return _sampled_otherwise(stage, config, registry, overrides) if overrides else stage
 
 

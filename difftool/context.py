@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # the parts below are built with a context, and import it
     import torch
@@ -14,7 +14,22 @@ if TYPE_CHECKING:  # the parts below are built with a context, and import it
     from .description import Description
     from .process.process import Process
     from .representation import Representation
-    from .stage import Stage
+
+
+class Opened(Protocol):
+    """Another run, as far as a part may know it: a stage that no longer learns."""
+
+    @property
+    def description(self) -> Description: ...
+
+    @property
+    def representation(self) -> Representation: ...
+
+    @property
+    def process(self) -> Process: ...
+
+    @property
+    def denoiser(self) -> Denoiser: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +45,7 @@ class Context:
 
     description: Description
     device: torch.device
-    open: Callable[[str | Path], Stage]
+    open: Callable[[str | Path], Opened]
     representation: Representation | None = None
     process: Process | None = None
     denoiser: Denoiser | None = None

@@ -1,14 +1,17 @@
-"""Objective: what is minimised."""
+"""Objective: what is trained, and what is minimised."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .batch import Batch
+from .context import Context
 from .denoiser import Denoiser
 from .process.process import Process
 from .rng import Rng
@@ -16,12 +19,93 @@ from .shapes import expand_as
 from .space import Space
 
 
-class Objective(ABC):
-    """``loss(denoiser, process, space, batch, rng) -> [b]``. Anything that trains through the loop is one of these."""
+@dataclass(frozen=True, slots=True)
+class Player:
+    """One part of an objective that is optimised by itself. Denoising has one, adversarial training two.
+
+    Attributes:
+        name: unique within the objective; losses are reported under it.
+        module: what is optimised: its parameters that require gradients. No parameter belongs to two players.
+        optimizer: settings that differ from the run's table ``optimizer``, such as ``{"lr": 1e-4}``; None where none does.
+        every: it takes a step in every so many steps of the run, beginning with the first.
+        averaged: whether averages of its weights are kept.
+    """
+
+    name: str
+    module: nn.Module
+    optimizer: Mapping[str, Any] | None = None
+    every: int = 1
+    averaged: bool = True
+
+
+class Moment(NamedTuple):
+    """How far training is.
+
+    Attributes:
+        step: steps taken so far: 0 in the first one.
+        steps: steps of the whole run.
+        seen: examples seen so far, on all devices.
+    """
+
+    step: int
+    steps: int
+    seen: int
+
+
+class Objective(nn.Module, ABC):
+    """Anything that trains: the one training loop walks over what ``players`` names, and minimises ``loss`` for each in turn.
+
+    Built with (options, context), its submodules are what a checkpoint holds. An average that serves as a target is a submodule that requires no gradients;
+    a frozen teacher is a stage from ``context.open``, which is no submodule, and so is not saved again.
+
+    An objective that trains the denoiser drops conditions (``drop_conditions``) and heeds ``batch.known`` and ``batch.clean`` itself: when it
+    draws, and from what, is its own.
+
+    Attributes:
+        generative: whether it trains the stage's denoiser, which then makes samples. A class says False where there is none (an autoencoder);
+            it then overrides ``model`` and ``reconstruct``, and its stage has no denoiser.
+        denoiser, process, space: the stage's own, from the context; ``denoiser`` is missing where ``generative`` is False.
+    """
+
+    generative: bool = True
+    denoiser: Denoiser
+    process: Process
+    space: Space
+
+    def __init__(self, options: object, context: Context) -> None:
+        super().__init__()
+        self.options = options
+        assert context.process is not None
+        assert context.representation is not None
+        self.process, self.space = context.process, context.representation.space
+        if context.denoiser is not None:
+            self.denoiser = context.denoiser
+
+    @property
+    def model(self) -> nn.Module:
+        """What a model file holds; all else is in checkpoints only."""
+        return self.denoiser
 
     @abstractmethod
-    def loss(self, denoiser: Denoiser, process: Process, space: Space, batch: Batch, rng: Rng) -> Tensor:
-        """The loss of each example, ``[b]``."""
+    def players(self) -> Sequence[Player]:
+        """What is optimised, in the order of turns within a step. Asked once, when training begins."""
+
+    @abstractmethod
+    def loss(self, batch: Batch, rng: Rng, moment: Moment, player: str) -> Tensor:
+        """What this player minimises, for each example: ``[b]``, float32. The other players' weights are frozen meanwhile.
+
+        Args:
+            batch: encoded examples in model units, on the device.
+            rng: the only source of randomness, apart from dropout layers.
+            player: the name of the player whose turn it is.
+        """
+
+    def stepped(self, moment: Moment) -> None:
+        """Called without gradients after each step: what follows the weights, such as an average that serves as a target, moves here."""
+
+    def reconstruct(self, batch: Batch) -> Batch:
+        """Encoded examples as the model gives them back, in model units: what a preview shows where there is no denoiser to sample from."""
+        raise NotImplementedError(f"{type(self).__name__} trains no denoiser and does not say how to reconstruct: override reconstruct().")
 
 
 class Denoising(Objective):
@@ -30,21 +114,21 @@ class Denoising(Objective):
     What is known of an example counts as met, as samples keep it. Computed on the network's native target (x0 - skip x) / out with weight lambda out^2: the same loss, better conditioned (Eq. 8).
     """
 
-    def __init__(self, options: object = None) -> None:
-        del options
+    def players(self) -> Sequence[Player]:
+        return [Player("denoiser", self.denoiser)]
 
-    def loss(self, denoiser: Denoiser, process: Process, space: Space, batch: Batch, rng: Rng) -> Tensor:
+    def loss(self, batch: Batch, rng: Rng, moment: Moment, player: str) -> Tensor:
         x0, mask = batch.x, batch.mask
-        sigma = process.density.draw(len(batch), rng)
-        x = x0 + expand_as(sigma, x0) * space.noise(x0.shape, rng, mask)
+        sigma = self.process.density.draw(len(batch), rng)
+        x = x0 + expand_as(sigma, x0) * self.space.noise(x0.shape, rng, mask)
         if batch.known is not None and batch.clean:
-            x = space.keep(x, x0, batch.known, mask)
-        output, c = denoiser.network(x, sigma, drop_conditions(denoiser, batch.cond, rng), mask)
+            x = self.space.keep(x, x0, batch.known, mask)
+        output, c = self.denoiser.network(x, sigma, drop_conditions(self.denoiser, batch.cond, rng), mask)
         target = (x0 - expand_as(c.skip, x) * x) / expand_as(c.out, x)
         error = output - target
         if batch.known is not None:
-            error = space.keep(error, torch.zeros_like(error), batch.known, mask)
-        return process.weighting.weight(sigma) * c.out.square() * space.mean_square(error, mask)
+            error = self.space.keep(error, torch.zeros_like(error), batch.known, mask)
+        return self.process.weighting.weight(sigma) * c.out.square() * self.space.mean_square(error, mask)
 
 
 def drop_conditions(denoiser: Denoiser, cond: Mapping[str, Tensor], rng: Rng) -> dict[str, Tensor]:

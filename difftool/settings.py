@@ -63,7 +63,7 @@ class TrainOptions(Options):
     channels_last: Literal["auto", "on", "off"] = Field("auto", description="memory format of convolutions; auto is on for CUDA devices")
     checkpointing: bool = Field(False, description="recompute activations in the backward pass: less memory, about a third slower")
     clip: NonNegativeFloat = Field(1.0, description="largest gradient norm; 0 never clips")
-    log_every: PositiveInt = Field(50, description="steps between log lines; on an accelerator the loss is read only then")
+    log_every: PositiveInt = Field(50, description="steps between lines of metrics, and 1, 2, 4, 8, … before the first; on an accelerator the loss is read only then")
     save_every: PositiveInt = Field(1000, description="steps between checkpoints")
     keep: PositiveInt = Field(2, description="checkpoints kept; older ones are removed after a newer one is safe")
     preview_every: NonNegativeInt = Field(0, description="steps between sheets of preview samples; 0 makes one at the end only")

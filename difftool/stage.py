@@ -10,6 +10,7 @@ from typing import Any
 from .bridge import Bridge
 from .denoiser import Denoiser
 from .description import Description
+from .errors import UsageError
 from .expert import Expert, Turn, unlearnt
 from .modality import Modality
 from .objective import Objective
@@ -25,6 +26,8 @@ class Stage:
     """Everything that defines a model, as built objects.
 
     Attributes:
+        network: the denoiser, which sampling uses; None for a model that makes no samples, such as an autoencoder.
+        objective: what trains it; None for a model that was loaded to sample.
         knobs: the sampler's own settings.
         config: the resolved configuration, as plain data, saved in the model file.
         settings: the tables of the configuration that name no part, validated.
@@ -35,8 +38,8 @@ class Stage:
     modality: Modality
     representation: Representation
     process: Process
-    denoiser: Denoiser
-    objective: Objective
+    network: Denoiser | None
+    objective: Objective | None
     optimizer: OptimizerFactory
     sampler: Sampler
     knobs: Mapping[str, Any]
@@ -47,8 +50,17 @@ class Stage:
     experts: tuple[Expert, ...] = ()
 
     @property
+    def denoiser(self) -> Denoiser:
+        """The network that samples. Raises UsageError where the model has none."""
+        if self.network is None:
+            raise UsageError("This model makes no samples: what it trained is no denoiser. It can be trained on, and it can serve other runs.")
+        return self.network
+
+    @property
     def unlearnt(self) -> str:
         """Why it cannot be sampled: levels that no denoiser of it was trained on; "" where there are none."""
+        if self.network is None:
+            return ""
         own = Turn("the model", math.inf, self.process.density)
         experts = [Turn(f"the expert below {expert.below:g}", expert.below, expert.density) for expert in self.experts]
         return unlearnt(self.process.schedule, [own, *experts])

@@ -13,7 +13,7 @@ from ..workflows.text import line
 from .console import say
 
 if TYPE_CHECKING:
-    from ..engine.fit import Progress
+    from ..observer import Progress
 
 HEARTBEAT = 30.0
 """Seconds between plain lines."""

@@ -13,7 +13,7 @@ from .progress import Counter, Display, training_display
 from .signals import Stop
 
 if TYPE_CHECKING:
-    from ..engine.fit import Progress
+    from ..observer import Progress
 
 
 class Terminal(Reporter):

@@ -9,40 +9,43 @@ from types import TracebackType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import ModelFileError, NonFiniteLossError
 from .ema import Ema
 from .folder import checkpoints
+from .players import OWN, Trained
+from .step import TrainStep
 from .weights import CHECKPOINT, MODEL, SNAPSHOT, load_weights, save_weights
 
 
-def training_state(model: nn.Module, optimizer: torch.optim.Optimizer, ema: Ema, scaler: torch.amp.GradScaler) -> dict[str, Tensor]:
+def training_state(step: TrainStep) -> dict[str, Tensor]:
     """Every tensor that the next step depends on, by a flat name. Nothing random is among them: see ``difftool.rng``."""
-    state = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    for profile in ema.averages:
-        state |= {f"ema.{profile}.{name}": tensor for name, tensor in ema.tensors(profile).items()}
-    state |= optimizer_state(model, optimizer)
-    if scaler.is_enabled():
-        saved = scaler.state_dict()
+    weights = step.weights()
+    state = {f"model.{name}": tensor.detach() for name, tensor in weights.items()}
+    for profile in step.ema.averages:
+        state |= {f"ema.{profile}.{name}": tensor for name, tensor in step.ema.tensors(profile).items()}
+    for player in step.players:
+        state |= optimizer_state(_learnt(weights, player), player.optimizer)
+    if step.scaler.is_enabled():
+        saved = step.scaler.state_dict()
         state |= {"scaler.scale": torch.tensor(saved["scale"]), "scaler.growth": torch.tensor(saved["_growth_tracker"])}
     return state
 
 
-def optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def optimizer_state(parameters: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Every tensor that the optimizer remembers of a parameter: ``optimizer.<what>.<parameter>``."""
     return {
         f"optimizer.{what}.{name}": value
-        for name, parameter in model.named_parameters()
+        for name, parameter in parameters.items()
         for what, value in optimizer.state.get(parameter, {}).items()
         if isinstance(value, Tensor)
     }
 
 
 @torch.no_grad()
-def restore_optimizer(state: Mapping[str, Tensor], model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+def restore_optimizer(state: Mapping[str, Tensor], parameters: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
     """Put back what ``optimizer_state`` gave; what has a parameter's shape is laid out in memory as the parameter is."""
-    parameters = dict(model.named_parameters())
     for key, tensor in state.items():
         if key.startswith("optimizer."):
             _, what, name = key.split(".", 2)
@@ -72,21 +75,25 @@ def require_finite(state: Mapping[str, Tensor], step: int) -> None:
 
 
 @torch.no_grad()
-def restore_state(
-    state: Mapping[str, Tensor], model: nn.Module, optimizer: torch.optim.Optimizer, ema: Ema, scaler: torch.amp.GradScaler
-) -> None:
+def restore_state(state: Mapping[str, Tensor], step: TrainStep) -> None:
     """Put a checkpoint's tensors back, bit for bit. Raises ModelFileError when they are of another network."""
-    own = model.state_dict()
-    for name, tensor in own.items():
+    weights = step.weights()
+    for name, tensor in weights.items():
         tensor.copy_(_take(state, f"model.{name}", tensor))
-    for profile in ema.averages:
-        for name, average in ema.tensors(profile).items():
+    for profile in step.ema.averages:
+        for name, average in step.ema.tensors(profile).items():
             average.copy_(_take(state, f"ema.{profile}.{name}", average))
-    restore_optimizer(state, model, optimizer)
-    if scaler.is_enabled() and "scaler.scale" in state:
-        scaler.load_state_dict(
-            scaler.state_dict() | {"scale": state["scaler.scale"].item(), "_growth_tracker": int(state["scaler.growth"])}
-        )
+    for player in step.players:
+        restore_optimizer(state, _learnt(weights, player), player.optimizer)
+    if step.scaler.is_enabled() and "scaler.scale" in state:
+        saved = {"scale": state["scaler.scale"].item(), "_growth_tracker": int(state["scaler.growth"])}
+        step.scaler.load_state_dict(step.scaler.state_dict() | saved)
+
+
+def _learnt(weights: Mapping[str, Tensor], player: Trained) -> dict[str, Tensor]:
+    """The parameters that a player optimises, by their names in checkpoints."""
+    own = {id(p) for p in player.parameters}
+    return {name: tensor for name, tensor in weights.items() if id(tensor) in own}
 
 
 def _take(state: Mapping[str, Tensor], name: str, like: Tensor) -> Tensor:
@@ -123,13 +130,14 @@ class Saver:
         self._copy(state)
         path = self._folder / "checkpoints" / f"{step:08d}.safetensors"
         profile = ema.profiles[0].name
-        weights = {name: self._buffers[f"ema.{profile}.{name}"] for name in ema.names}
-        buffers = {name[6:]: t for name, t in self._buffers.items() if name.startswith("model.") and name[6:] not in weights}
+        weights = {name: self._buffers[f"ema.{profile}.{name}"] for name in _of_model(ema)}
+        live = (name.removeprefix("model.") for name in self._buffers if name.startswith("model."))
+        others = {name: self._buffers[f"model.{name}"] for name in live if name not in weights and not name.startswith(OWN)}
 
         def write() -> None:  # the checkpoint last: what a kill keeps from being written is then made again by the resumed run
             if snapshot:
                 save_weights(self._folder / "snapshots" / path.name, SNAPSHOT, self._snapshot(ema), {**about, "step": step})
-            save_weights(self._folder / "model.safetensors", MODEL, weights | buffers, {**about, "step": step, "ema": profile})
+            save_weights(self._folder / "model.safetensors", MODEL, weights | others, {**about, "step": step, "ema": profile})
             save_weights(path, CHECKPOINT, self._buffers, {**about, "step": step})
             prune(path.parent, self._keep)
 
@@ -170,7 +178,12 @@ class Saver:
     def _snapshot(self, ema: Ema) -> dict[str, Tensor]:
         """The power averages in half precision, as in the paper."""
         powers = [profile.name for profile in ema.profiles if profile.name.startswith("power-")]
-        return {f"{profile}.{name}": self._buffers[f"ema.{profile}.{name}"].half() for profile in powers for name in ema.names}
+        return {f"{profile}.{name}": self._buffers[f"ema.{profile}.{name}"].half() for profile in powers for name in _of_model(ema)}
+
+
+def _of_model(ema: Ema) -> list[str]:
+    """The averaged tensors that a model file holds."""
+    return [name for name in ema.names if not name.startswith(OWN)]
 
 
 def prune(folder: Path, keep: int) -> None:

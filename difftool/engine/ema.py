@@ -7,13 +7,13 @@ width is the least-squares combination.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..settings import EmaOptions
 
@@ -59,19 +59,16 @@ def gamma_of_width(width: float) -> float:
 
 
 class Ema:
-    """Float32 averages of a model's parameters, in place, by foreach.
+    """Float32 averages of parameters, in place, by foreach.
 
     Args:
-        model: whose parameters are averaged, except those that do not learn; their order is fixed from here on.
+        parameters: by name; their order is fixed from here on.
     """
 
-    def __init__(self, model: nn.Module, options: EmaOptions) -> None:
+    def __init__(self, parameters: Mapping[str, Tensor], options: EmaOptions) -> None:
         self.profiles: list[Exponential | Power] = [Exponential(h, options.rampup) for h in options.halflife]
         self.profiles += [Power(width) for width in options.power]
-        self._snapshot_every = options.snapshot_every
-        learnt = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        self.names = list(learnt)
-        self._live: list[Tensor] = list(learnt.values())
+        self.names, self._live = list(parameters), list(parameters.values())
         self.averages = {profile.name: [p.detach().clone() for p in self._live] for profile in self.profiles}
 
     @torch.no_grad()
@@ -80,17 +77,13 @@ class Ema:
         for profile in self.profiles:
             torch._foreach_lerp_(self.averages[profile.name], self._live, 1 - profile.beta(seen, batch))
 
-    def snapshot_is_due(self, step: int, steps: int) -> bool:
-        """Whether the power averages are to be kept as they stand after this step."""
-        return bool(self._snapshot_every) and (step % self._snapshot_every == 0 or step == steps)
-
     def tensors(self, profile: str | None = None) -> dict[str, Tensor]:
         """Parameter name -> average, of the first profile unless another is named."""
         return dict(zip(self.names, self.averages[profile or self.profiles[0].name], strict=True))
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Inside the block the model's parameters are the first average."""
+        """Inside the block the parameters are the first average."""
         kept = [p.detach().clone() for p in self._live]
         self._copy(self.averages[self.profiles[0].name])
         try:

@@ -14,7 +14,7 @@ from ..data.dataset import Dataset, batches
 from ..stage import Stage
 from .checkpoint import training_state
 from .device import memory_in_use, memory_total, naming_memory_knobs
-from .fit import make_step
+from .fit import device_of, make_step
 from .step import TrainStep
 
 WARM_STEPS = 3
@@ -28,7 +28,7 @@ def dry_run(stage: Stage, dataset: Dataset, folder: Path) -> dict[str, Any]:
         seconds = [
             _timed(step, i, raw) for i, raw in enumerate(batches(dataset, seed=train.seed, batch=train.batch, start=0, stop=1 + WARM_STEPS))
         ]
-    state = training_state(step.model, step.optimizer, step.ema, step.scaler)
+    state = training_state(step)
     per_step = sum(seconds[1:]) / WARM_STEPS
     return {
         "data": dataset.source,
@@ -37,9 +37,9 @@ def dry_run(stage: Stage, dataset: Dataset, folder: Path) -> dict[str, Any]:
         "raw_shape": list(dataset.description.shape),
         "model_shape": list(stage.representation.shape),
         "conditions": {name: c.kind for name, c in dataset.description.conditions.items()},
-        "parameters": sum(p.numel() for p in step.model.parameters()),
+        "parameters": sum(p.numel() for p in step.objective.model.parameters()),
         "device": str(step.device),
-        "precision": str(stage.denoiser.precision).removeprefix("torch."),
+        "precision": str(step.precision).removeprefix("torch."),
         "memory_bytes": memory_in_use(step.device),
         "memory_total_bytes": memory_total(step.device),
         "checkpoint_bytes": sum(t.numel() * t.element_size() for t in state.values()),
@@ -57,9 +57,10 @@ def parts_that_fit(stage: Stage, dataset: Dataset, share: float = 0.8) -> int:
     Memory is a + b n for n examples at once; two small steps tell a and b. The stage is trained a little, so build it anew.
     """
     train = stage.settings.train
+    device = device_of(stage)
     used = [_memory_of(stage, dataset, min(n, train.batch)) for n in (1, 2, 4)]
     per_example = max(used[2] - used[1], 1) / 2
-    room = share * memory_total(next(stage.denoiser.parameters()).device) - used[1]
+    room = share * memory_total(device) - used[1]
     parts = 1
     while per_example * train.batch / parts > room and train.batch % (2 * parts) == 0:
         parts *= 2

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..batch import Batch
 from ..column import NULL_WORDS
 from ..data.dataset import Dataset
 from ..rng import Stream
@@ -25,17 +26,41 @@ def preview(step: TrainStep, dataset: Dataset, folder: RunFolder, done: int) -> 
     as_is = torch.compiler.set_stance("force_eager") if is_on(step.train.compile, step.device) else nullcontext()
     with step.ema.applied(), as_is:  # as ``difftool sample`` does it; compiling anew for a sheet would take longer than the sheet
         path = preview_sheet(step.stage, dataset, folder.samples_path / f"preview-{done:08d}", step.train.preview)
-    step.model.train()
+    step.objective.train()
     return path
 
 
 def preview_sheet(stage: Stage, dataset: Dataset, stem: Path, n: int) -> Path:
-    """``n`` samples with the run's own settings in one file to look at: every label in turn, or examples of all over the data made anew."""
+    """``n`` samples with the run's own settings in one file to look at: every label in turn, or examples of all over the data made anew.
+
+    Where there is nothing to sample from, examples of all over the data, each followed by its reconstruction.
+    """
+    made = _reconstructed(stage, dataset, n) if stage.network is None else _sampled(stage, dataset, n)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    return stage.modality.preview([example for example, _ in made], stem, [title for _, title in made])
+
+
+def _sampled(stage: Stage, dataset: Dataset, n: int) -> list[tuple[np.ndarray, str]]:
+    """Examples with their titles."""
     request = SampleRequest(n=n, guidance=stage.settings.guidance, **stage.settings.sample.model_dump())
     request = _labelled(stage, request) if stage.bridge is None else _refining(stage, dataset, request)
-    made = list(generate(stage, request))
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    return stage.modality.preview([one.example for one in made], stem, [one.title for one in made])
+    return [(one.example, one.title) for one in generate(stage, request)]
+
+
+@torch.no_grad()
+def _reconstructed(stage: Stage, dataset: Dataset, n: int) -> list[tuple[np.ndarray, str]]:
+    assert stage.objective is not None
+    stage.objective.eval()
+    device = next(stage.objective.parameters()).device
+    raw = _all_over(dataset, n // 2 or 1).map(lambda t: t.to(device))
+    back = stage.representation.decode(stage.objective.reconstruct(stage.representation.encode(raw)))
+    pairs = zip(unpadded(raw.x.cpu(), raw), unpadded(back.x.cpu(), raw), strict=True)
+    return [shown for given, made in pairs for shown in ((given, "given"), (made, "reconstructed"))]
+
+
+def _all_over(dataset: Dataset, n: int) -> Batch:
+    """Raw examples, from the first to the last."""
+    return dataset.batch(np.arange(n) * len(dataset) // n, Stream(0, "preview"))
 
 
 def _labelled(stage: Stage, request: SampleRequest) -> SampleRequest:
@@ -47,7 +72,7 @@ def _labelled(stage: Stage, request: SampleRequest) -> SampleRequest:
 def _refining(stage: Stage, dataset: Dataset, request: SampleRequest) -> SampleRequest:
     """What the stage is to refine, and its conditions, are those of examples of the data, from its first to its last."""
     assert stage.bridge is not None
-    raw = dataset.batch(np.arange(request.n) * len(dataset) // request.n, Stream(0, "preview"))
+    raw = _all_over(dataset, request.n)
     low = stage.bridge.degrade(raw)
     told = {name: _written(stage, name, raw.cond[name]) for name in dataset.values if name in stage.denoiser.conditioners}
     return replace(request, low=unpadded(low.x, low), cond={name: texts for name, texts in told.items() if texts})

@@ -6,72 +6,81 @@ import torch
 from torch import Tensor, nn
 
 from ..batch import Batch
+from ..objective import Moment
 from ..optimizers.optimizer import OptimizerFactory
 from ..rng import Stream, key
 from ..settings import EmaOptions, TrainOptions
 from ..stage import Stage
 from .distributed import World, without_sync
 from .ema import Ema
-
-
-class Loss(nn.Module):
-    """The objective as a module's forward, which is where data-parallel wrappers hook in."""
-
-    def __init__(self, stage: Stage) -> None:
-        super().__init__()
-        self.denoiser = stage.denoiser
-        self._stage = stage
-
-    def forward(self, batch: Batch, rng: Stream) -> Tensor:
-        stage = self._stage
-        return stage.objective.loss(stage.denoiser, stage.process, stage.representation.space, batch, rng).mean()
+from .players import Trained, alone, trained, weights_of
 
 
 class TrainStep:
-    """Forward, backward, clipping, optimizer, averages.
+    """For each player whose turn it is: forward, backward, clipping, optimizer. Then the averages.
 
     Args:
-        stage: what is trained, its denoiser on the device already.
+        stage: what is trained, on its device already.
     """
 
     def __init__(self, stage: Stage, train: TrainOptions, optimizer: OptimizerFactory, ema: EmaOptions, world: World | None = None) -> None:
-        self.stage, self.train, self.rates, self.world = stage, train, optimizer, world or World()
-        self.model = stage.denoiser
-        self.device = next(self.model.parameters()).device
-        self.optimizer = optimizer(self.model, stage.denoiser.precision)
-        self.ema = Ema(self.model, ema)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=stage.denoiser.precision == torch.float16)
+        assert stage.objective is not None, "a stage that was loaded to sample is not trained"
+        self.stage, self.train, self.world, self.objective = stage, train, world or World(), stage.objective
+        self.device = next(self.objective.parameters()).device
+        self.precision = stage.network.precision if stage.network else torch.float32
+        self.players = trained(self.objective, optimizer, self.precision, self.world)
+        averaged = {id(p) for player in self.players if player.averaged for p in player.parameters}
+        self.ema = Ema({name: p for name, p in self.weights().items() if id(p) in averaged}, ema)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == torch.float16)
         self.share = self.world.share(train.batch, train.accumulate)
-        self.loss = self.world.wrap(Loss(stage), self.device)
 
-    def __call__(self, step: int, raw: Batch) -> Tensor:
-        """Take step number ``step`` (from 0) on this process's share of the batch; returns the mean loss, still on the device."""
-        seen = step * self.train.batch
-        rate = self.rates.rate(seen, self.train.steps * self.train.batch)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        total = self._gradients(step, raw)
+    def __call__(self, step: int, raw: Batch) -> dict[str, Tensor]:
+        """Take step number ``step`` (from 0) on this process's share of the batch.
+
+        Returns:
+            The mean loss of each player whose turn it was, still on the device.
+        """
+        moment = self._moment(step)
+        turns = [player for player in self.players if step % player.every == 0]
+        losses = {player.name: self._take_turn(player, moment, raw) for player in turns}
+        if turns:
+            self.scaler.update()
+        with torch.no_grad():
+            self.objective.stepped(self._moment(step + 1))
+        self.ema.update(moment.seen + self.train.batch, self.train.batch)
+        return losses
+
+    def weights(self) -> dict[str, Tensor]:
+        """Every tensor of what is trained, by its name in checkpoints."""
+        return weights_of(self.objective)
+
+    def _moment(self, step: int) -> Moment:
+        return Moment(step, self.train.steps, step * self.train.batch)
+
+    def _take_turn(self, player: Trained, moment: Moment, raw: Batch) -> Tensor:
+        player.set_rate(moment.seen, self.train.steps * self.train.batch)
+        with alone(player, self.players):
+            total = self._gradients(player, moment, raw)
         if self.train.clip:
-            self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.train.clip, foreach=True)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.ema.update(seen + self.train.batch, self.train.batch)
+            self.scaler.unscale_(player.optimizer)
+            nn.utils.clip_grad_norm_(player.parameters, self.train.clip, foreach=True)
+        self.scaler.step(player.optimizer)
+        player.optimizer.zero_grad(set_to_none=True)
         return total
 
-    def _gradients(self, step: int, raw: Batch) -> Tensor:
+    def _gradients(self, player: Trained, moment: Moment, raw: Batch) -> Tensor:
         """Sum the gradients of the batch's parts; the mean loss of all of them."""
         parts, size = self.train.accumulate, self.share // self.train.accumulate
         total = torch.zeros((), device=self.device)
         for part in range(parts):
             piece = raw if parts == 1 else raw.part(part * size, size)
             index = self.world.rank * parts + part
-            rng = Stream(self.train.seed, "train", step, index, self.device)
-            torch.manual_seed(key(self.train.seed, "dropout", step, index))  # layers draw from torch's own generator
+            rng = Stream(self.train.seed, f"train{player.stream}", moment.step, index, self.device)
+            # layers draw from torch's own generator
+            torch.manual_seed(key(self.train.seed, f"dropout{player.stream}", moment.step, index))
             batch = self._prepare(piece, rng)
-            with without_sync(self.loss, last=part == parts - 1):
-                loss = self.loss(batch, rng) / parts
+            with without_sync(player.loss, last=part == parts - 1):
+                loss = player.loss(batch, rng, moment) / parts
                 self.scaler.scale(loss).backward()
             total += loss.detach()
         return total

@@ -87,7 +87,7 @@ _KINDS = (
         table="schedule", parent="process", sampling=True, meaning=True,
     ),
     Kind(
-        "objective", "objectives", "What is minimised.", "`Objective` subclass", "its options",
+        "objective", "objectives", "What is minimised.", "`Objective` subclass", "options, context (the run's parts and device; opens other runs)",
         table="objective", default="denoising",
     ),
     Kind(

@@ -67,6 +67,7 @@ def _loss_curve(rows: list[dict[str, Any]]) -> str:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
+    rows = [row for row in rows if row["loss"] is not None]  # before the first player's first turn there is none
     steps, losses = [row["step"] for row in rows], [row["loss"] for row in rows]
     figure = Figure(figsize=(7, 2.8), layout="constrained")
     axes = figure.add_subplot(xlabel="step", ylabel="loss", yscale="log" if min(losses) > 0 else "linear")

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
 from ..batch import Batch
+from ..conditioner import Conditioner
+from ..context import Context
 from ..denoiser import Denoiser
+from ..description import Description
+from ..engine.checkpoint import restore_state, training_state
+from ..engine.step import TrainStep
 from ..nn.backbone import Backbone, Signals
+from ..objective import Moment, Objective
+from ..optimizers.adamw import adamw
+from ..optimizers.optimizer import OptimizerFactory
+from ..optimizers.options import AdamwOptions
+from ..options import NoOptions
+from ..plugin.spec import load_object
 from ..process.process import Process
 from ..rng import Stream
+from ..settings import EmaOptions, TrainOptions
 from ..space import Euclidean
-from .parts import load, named
+from .parts import load, named, registry
+
+SHAPE = (3, 8)
+NULL = -1.0
 
 
 class Pointwise(Backbone):
@@ -28,16 +46,33 @@ class Pointwise(Backbone):
         return self.outer(torch.tanh(self.inner(torch.stack([x, noise], -1)))).squeeze(-1)
 
 
-def objective_contract(name: str, options: dict[str, Any] | None = None, *, process: str = "edm") -> type:
-    """Tests that an objective of this name keeps what every objective promises.
+class Listening(Conditioner):
+    """Keeps the values that it was given, and says nothing to the network."""
+
+    dropout = 0.5
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[Tensor] = []
+
+    def null(self, value: Tensor) -> Tensor:
+        return torch.full_like(value, NULL)
+
+    def forward(self, value: Tensor) -> Signals:
+        self.heard.append(value.detach().clone())
+        return Signals()
+
+
+def objective_contract(name: str | type[Objective], options: dict[str, Any] | None = None, *, process: str = "edm") -> type:
+    """Tests that an objective keeps what every objective promises.
 
     Args:
+        name: what it is registered as, or its class.
+        options: its settings, where the defaults do not do; a run that it opens by its path is a small untrained one, whatever the path.
         process: the row of the table that it is tried on.
     """
 
     def columns() -> Process:
-        from .parts import registry
-
         spec = registry().process(process)
 
         def build(kind: str, chosen: str, *context: Any) -> Any:
@@ -48,46 +83,142 @@ def objective_contract(name: str, options: dict[str, Any] | None = None, *, proc
         row = build("process", process, schedule)
         return Process(row, build("density", spec.density, schedule), build("weighting", spec.weighting, row), schedule)
 
-    def network() -> tuple[Denoiser, Process]:
-        torch.manual_seed(0)
+    def opened(path: Any) -> Any:
         chosen = columns()
-        return Denoiser(Pointwise(), chosen.preconditioning, {}), chosen
+        teacher = Denoiser(Pointwise(), chosen.preconditioning, {"told": Listening()}).eval().requires_grad_(False)
+        return SimpleNamespace(network=teacher, denoiser=teacher, process=chosen, representation=SimpleNamespace(space=Euclidean(), shape=SHAPE))
 
-    def loss(batch: Batch, step: int = 0, on: tuple[Denoiser, Process] | None = None) -> Tensor:
-        target, settings = load("objective", name, **(options or {}))
-        denoiser, chosen = on or network()
-        return target(settings).loss(denoiser, chosen, Euclidean(), batch, Stream(0, "contract", step))
+    def build() -> Objective:
+        """The same objective, with the same weights, each time."""
+        torch.manual_seed(0)
+        target, settings = load("objective", name, **(options or {})) if isinstance(name, str) else (name, (options or {}).get("options", NoOptions()))
+        chosen, representation = columns(), SimpleNamespace(space=Euclidean(), shape=SHAPE)
+        denoiser = Denoiser(Pointwise(), chosen.preconditioning, {"told": Listening()}) if target.generative else None
+        description = Description(SHAPE, "float32", 6)
+        return target(settings, Context(description, torch.device("cpu"), opened, representation, chosen, denoiser))  # type: ignore[arg-type]
 
-    x = Stream(0, "data").normal((6, 3, 8)) * 0.5
+    def players(objective: Objective) -> Sequence[str]:
+        return [player.name for player in objective.players()]
+
+    def told(batch: Batch) -> Batch:
+        return batch.with_cond(told=torch.ones(len(batch)))
+
+    def loss(batch: Batch, step: int = 0, on: Objective | None = None, player: str = "") -> Tensor:
+        objective = on or build()
+        moment = Moment(step, 10, step * len(batch))
+        return objective.loss(told(batch), Stream(0, "contract", step), moment, player or players(objective)[0])
+
+    def training() -> TrainStep:
+        objective = build()
+        stage: Any = SimpleNamespace(
+            objective=objective,
+            network=objective.denoiser if objective.generative else None,
+            modality=SimpleNamespace(augment=lambda raw, rng: raw),
+            representation=SimpleNamespace(encode=lambda raw: raw),
+            bridge=None,
+        )
+        return TrainStep(stage, TrainOptions(batch=6, steps=10), OptimizerFactory(adamw, AdamwOptions()), EmaOptions())
+
+    x = Stream(0, "data").normal((6, *SHAPE)) * 0.5
+    generative = load_object(registry().get("objective", name).target).generative if isinstance(name, str) else name.generative
+    of_denoisers = pytest.mark.skipif(not generative, reason="it trains no denoiser")
 
     class ObjectiveContract:
-        def test_one_finite_loss_for_each_example(self):
-            found = loss(Batch(x))
-            assert (found.shape, found.dtype) == ((6,), torch.float32)
-            assert found.isfinite().all()
+        def test_one_finite_loss_for_each_example_and_player_at_any_moment(self):
+            objective = build()
+            for player in players(objective):
+                for step in (0, 9):
+                    found = loss(Batch(x), step, objective, player)
+                    assert (found.shape, found.dtype) == ((6,), torch.float32)
+                    assert found.isfinite().all()
 
         def test_it_draws_from_the_stream_alone(self):
-            torch.manual_seed(1)
-            one = loss(Batch(x))
-            torch.manual_seed(2)
-            assert torch.equal(one, loss(Batch(x)))
-            assert not torch.equal(one, loss(Batch(x), step=1))
+            objective = build()
+            for player in players(objective):
+                torch.manual_seed(1)
+                one = loss(Batch(x), on=objective, player=player)
+                torch.manual_seed(2)
+                assert torch.equal(one, loss(Batch(x), on=objective, player=player))
 
-        def test_the_network_learns_from_it(self):
-            denoiser, chosen = network()
-            loss(Batch(x), on=(denoiser, chosen)).mean().backward()
-            gradients = {n: p.grad for n, p in denoiser.named_parameters()}
-            assert [n for n, g in gradients.items() if g is None or not g.isfinite().all()] == []
-            assert any(g is not None and g.abs().max() > 0 for g in gradients.values())
+        @of_denoisers
+        def test_another_step_draws_other_noise(self):
+            assert not torch.equal(loss(Batch(x)), loss(Batch(x), step=1))
+
+        def test_every_player_learns_from_its_own_loss(self):
+            objective = build()
+            for player in objective.players():
+                objective.zero_grad(set_to_none=True)
+                loss(Batch(x), on=objective, player=player.name).mean().backward()
+                gradients = {n: p.grad for n, p in player.module.named_parameters() if p.requires_grad}
+                assert [n for n, g in gradients.items() if g is None or not g.isfinite().all()] == []
+                assert any(g is not None and g.abs().max() > 0 for g in gradients.values())
 
         def test_padding_does_not_count(self):
             mask = torch.ones(6, 1, 8, dtype=torch.bool)
             mask[:, :, 5:] = False
-            torch.testing.assert_close(loss(Batch(x * mask, mask=mask)), loss(Batch(torch.where(mask, x, 100.0), mask=mask)))
+            objective = build()
+            for player in players(objective):
+                clean = loss(Batch(x * mask, mask=mask), on=objective, player=player)
+                dirty = loss(Batch(torch.where(mask, x, 100.0), mask=mask), on=objective, player=player)
+                torch.testing.assert_close(clean, dirty)
 
         def test_examples_are_left_alone(self):
-            before = x.clone()
-            loss(Batch(x))
+            before, objective = x.clone(), build()
+            for player in players(objective):
+                loss(Batch(x), on=objective, player=player)
             assert torch.equal(x, before)
 
-    return named(ObjectiveContract, name)
+        @of_denoisers
+        def test_conditions_are_dropped_as_often_as_their_conditioner_says(self):
+            """Half of the time here. Without it, the network never learns what to make where nothing is said, and guidance has nothing to push off from."""
+            objective = build()
+            listening = objective.denoiser.conditioners["told"]
+            assert isinstance(listening, Listening)
+            loss(Batch(Stream(0, "many").normal((400, *SHAPE))), on=objective)
+            assert any(0.35 < float((values == NULL).float().mean()) < 0.65 for values in listening.heard)
+
+        @of_denoisers
+        def test_nothing_is_learnt_of_what_is_known(self):
+            """The network sees each entry by itself, so that what is known could only change the loss by counting in it."""
+            known = torch.zeros(6, *SHAPE, dtype=torch.bool)
+            known[:, 1] = True
+            one, other = Batch(x, known=known), Batch(torch.where(known, x + 3, x), known=known)
+            torch.testing.assert_close(loss(one), loss(other))
+            assert not torch.allclose(loss(Batch(x)), loss(Batch(other.x)))
+
+        @of_denoisers
+        def test_what_is_known_is_met_clean_where_the_batch_says_so(self):
+            known = torch.zeros(6, *SHAPE, dtype=torch.bool)
+            known[:, 1] = True
+            objective, met = build(), list[Tensor]()
+            objective.denoiser.backbone.register_forward_pre_hook(lambda module, given: met.append(given[0].detach()))
+            loss(Batch(x, known=known, clean=True), on=objective)
+            for given in met:  # scaled, by a number of each example's own
+                scale = given[:, 1] / x[:, 1]
+                torch.testing.assert_close(scale, scale[:, :1].expand_as(scale))
+
+        def test_it_trains_and_resumes_to_the_bit(self):
+            """Whatever its loss depends on is a tensor of a checkpoint, or is there again when it is built anew."""
+            raw, whole, stopped, resumed = told(Batch(x)), training(), training(), training()
+            for step in range(6):
+                losses = whole(step, raw)
+                assert all(value.isfinite() for value in losses.values())
+            for step in range(3):
+                stopped(step, raw)
+            restore_state({name: tensor.clone() for name, tensor in training_state(stopped).items()}, resumed)
+            for step in range(3, 6):
+                resumed(step, raw)
+            ours, theirs = training_state(whole), training_state(resumed)
+            assert ours.keys() == theirs.keys()
+            assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
+
+        def test_every_player_moves_and_what_is_frozen_does_not(self):
+            step = training()
+            before = {name: tensor.clone() for name, tensor in step.weights().items()}
+            learnt = {id(p): player.name for player in step.players for p in player.parameters}
+            for i in range(4):
+                step(i, told(Batch(x)))
+            moved = {learnt[id(t)] for name, t in step.weights().items() if id(t) in learnt and not torch.equal(t, before[name])}
+            assert moved == {player.name for player in step.players}
+
+    return named(ObjectiveContract, name if isinstance(name, str) else name.__name__)

@@ -107,7 +107,7 @@ def optimizer_contract(name: str, *, options: dict[str, Any] | None = None, lr: 
             resumed = Quadratic()
             resumed.load_state_dict(stopped.state_dict())
             again = made(resumed)
-            restore_optimizer(optimizer_state(stopped, optimizer), resumed, again)
+            restore_optimizer(optimizer_state(dict(stopped.named_parameters()), optimizer), dict(resumed.named_parameters()), again)
             stepped(resumed, again, range(at, 10))
             assert all(torch.equal(value, whole.state_dict()[key]) for key, value in resumed.state_dict().items())
 

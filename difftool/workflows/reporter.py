@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ..errors import DifftoolError, Interrupted
 
 if TYPE_CHECKING:
-    from ..engine.fit import Progress
+    from ..observer import Progress
 
 T = TypeVar("T")
 

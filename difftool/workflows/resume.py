@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ..config import Config
     from ..data.dataset import Dataset
     from ..engine.distributed import World
-    from ..engine.fit import Progress
     from ..engine.folder import RunFolder
+    from ..observer import Progress
     from ..plugin.registry import Registry
 
 

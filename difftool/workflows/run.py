@@ -16,7 +16,7 @@ from .warm_start import started
 
 if TYPE_CHECKING:
     from ..config import Config, Layer
-    from ..engine.fit import Progress
+    from ..observer import Progress
 
 Steps = Generator["Progress", None, dict[str, Any]]
 

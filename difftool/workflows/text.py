@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..engine.fit import Progress
+    from ..observer import Progress
 
 
 def command(*words: object) -> str:

@@ -20,8 +20,8 @@ from .text import command, line
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
     from ..engine.distributed import World
-    from ..engine.fit import Progress
     from ..engine.folder import RunFolder
+    from ..observer import Progress
     from ..stage import Stage
 
 
@@ -184,7 +184,8 @@ def built(config: Config, registry: Registry, dataset: Dataset, reporter: Report
     from ..inherit import inherit, require_learnt
 
     if fresh and not config.train.init:
-        require_learnt(stage.denoiser)
+        if stage.network is not None:
+            require_learnt(stage.network)
     elif fresh:
         taken, total, new = inherit(stage, Path(config.train.init))
         reporter.say(f"Starts with {taken:,} of its {total:,} numbers from {config.train.init}{'; new: ' * bool(new)}{', '.join(new)}")
@@ -215,7 +216,7 @@ def train_steps(
         def stop() -> bool:
             return left or watch.stopping()
 
-        for last in fit(stage, dataset, folder, resume=resume, stop=stop, world=world):
+        for last in fit(stage, dataset, folder, resume=resume, stop=stop, world=world, report=reporter.warn):
             loss = last.loss if last.loss is not None else loss
             watch.show(last)
             if last.saved or last.preview:
@@ -242,10 +243,12 @@ def train_steps(
 
 def _opening(stage: Stage, dataset: Dataset, resume: bool) -> Iterator[str]:
     """What the run's log says first."""
-    denoiser = stage.denoiser
-    count, device = sum(p.numel() for p in denoiser.parameters()), next(denoiser.parameters()).device
+    assert stage.objective is not None
+    parameters = list(stage.objective.model.parameters())
+    count, device = sum(p.numel() for p in parameters), parameters[0].device
+    precision = stage.network.precision if stage.network else parameters[0].dtype
     yield f"{'resumed' if resume else 'began'}: {shlex.join(sys.argv)}"
-    yield f"{len(dataset)} examples from {dataset.source}; {count:,} parameters on {device} in {str(denoiser.precision).removeprefix('torch.')}"
+    yield f"{len(dataset)} examples from {dataset.source}; {count:,} parameters on {device} in {str(precision).removeprefix('torch.')}"
     yield from (f"skipped: {reason}" for _, reason in dataset.skipped)
     yield from (f"note: {path}: {text}" for path, text in dataset.remarks)
 

@@ -9,7 +9,7 @@ import pytest
 
 from difftool.cli.progress import live
 from difftool.cli.terminal import Terminal
-from difftool.engine.fit import Progress
+from difftool.observer import Progress
 from difftool.workflows.train import _tell_remarks
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from difftool.cli.progress import Heartbeat
 from difftool.cli.signals import Stop
-from difftool.engine.fit import Progress
 from difftool.errors import Interrupted, Terminated
+from difftool.observer import Progress
 from difftool.workflows.text import line
 
 

@@ -36,7 +36,7 @@ def test_a_power_average_is_the_integral_of_its_profile():
 
 def test_several_averages_of_a_model_at_once():
     model = nn.Linear(3, 2)
-    ema = Ema(model, EmaOptions(halflife=(10, 100), rampup=0, power=(0.05, 0.1)))
+    ema = Ema(dict(model.named_parameters()), EmaOptions(halflife=(10, 100), rampup=0, power=(0.05, 0.1)))
     start = {name: p.detach().clone() for name, p in model.named_parameters()}
     with torch.no_grad():
         for p in model.parameters():
@@ -50,7 +50,7 @@ def test_several_averages_of_a_model_at_once():
 
 def test_applied_puts_the_weights_back_exactly():
     model = nn.Linear(3, 2)
-    ema = Ema(model, EmaOptions())
+    ema = Ema(dict(model.named_parameters()), EmaOptions())
     with torch.no_grad():
         model.weight.mul_(3)
     before = model.weight.detach().clone()

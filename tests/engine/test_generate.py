@@ -45,7 +45,7 @@ def test_the_template_s_conditions_hold_unless_others_are_asked_for():
     conditioners = {**stage.denoiser.conditioners, "start": Number(NumberOptions(), start)}
     denoiser = Denoiser(stage.denoiser.backbone, stage.denoiser.preconditioning, conditioners)
     description = replace(stage.description, conditions={**stage.description.conditions, "start": start})
-    stage = replace(stage, modality=Timed(stage.modality), denoiser=denoiser, description=description)
+    stage = replace(stage, modality=Timed(stage.modality), network=denoiser, description=description)
     assert [one.cond["start"] for one in generate(stage, SampleRequest(n=2, steps=2))] == [0, 0]
     assert [one.cond["start"] for one in generate(stage, SampleRequest(n=2, steps=2, cond={"start": ["3"]}))] == [3, 3]
     assert [one.cond["start"] for one in generate(stage, SampleRequest(n=2, steps=2, cond={"start": ["0.1", "2e-05"]}))] == [0.1, 2e-05]

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from difftool.assemble import load_stage
 from difftool.batch import Batch
+from difftool.context import Context
 from difftool.engine import weights
 from difftool.engine.checkpoint import checkpoints, load_checkpoint
 from difftool.engine.fit import fit
@@ -28,6 +29,7 @@ from difftool.engine.folder import RunFolder
 from difftool.engine.generate import SampleRequest, generate
 from difftool.errors import DeviceError, DifftoolError, NonFiniteLossError, UsageError
 from difftool.objective import Denoising
+from difftool.options import NoOptions
 from difftool.representation import Representation
 from difftool.settings import GuidanceOptions
 from difftool.stage import Stage
@@ -36,16 +38,16 @@ from difftool_image.options import ImageRequest
 # --- training ---------------------------------------------------------------------------------------------------------
 
 
-class Troubled(Denoising):
+def troubled(stage: Stage, at: int, trouble: Callable[[Tensor, Sequence[Tensor]], Tensor]) -> Stage:
     """Something happens to the loss of one step, counted from 1."""
 
-    def __init__(self, at: int, trouble: Callable[[Tensor, Sequence[Tensor]], Tensor]) -> None:
-        self.at, self.trouble, self.step = at, trouble, 0
+    class Troubled(Denoising):
+        def loss(self, batch, rng, moment, player) -> Tensor:
+            loss = super().loss(batch, rng, moment, player)
+            return trouble(loss, list(self.denoiser.parameters())) if moment.step + 1 == at else loss
 
-    def loss(self, denoiser, process, space, batch, rng) -> Tensor:
-        self.step += 1
-        loss = super().loss(denoiser, process, space, batch, rng)
-        return self.trouble(loss, list(denoiser.parameters())) if self.step == self.at else loss
+    context = Context(stage.description, torch.device("cpu"), open, stage.representation, stage.process, stage.denoiser)  # type: ignore[arg-type]
+    return replace(stage, objective=Troubled(NoOptions(), context))
 
 
 def becomes_nan(loss: Tensor, parameters: Sequence[Tensor]) -> Tensor:
@@ -63,7 +65,7 @@ def runs_out_of_memory(loss: Tensor, parameters: Sequence[Tensor]) -> Tensor:
 def trained_with(trouble, at: int, path: Path, *sets: str) -> RunFolder:
     stage, dataset, toml = prepared(*small_run(steps=12, sets=list(sets)))
     folder = RunFolder.create(path, toml, dataset.description, dataset.source)
-    for _ in fit(replace(stage, objective=Troubled(at, trouble)), dataset, folder):
+    for _ in fit(troubled(stage, at, trouble), dataset, folder):
         pass
     return folder
 

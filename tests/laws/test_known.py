@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
 from difftool.batch import Batch, together
 from difftool.guidance import keeping
-from difftool.objective import Denoising
+from difftool.objective import Denoising, Moment
 from difftool.options import NoOptions
 from difftool.process.density import LogNormal
 from difftool.process.options import EdmOptions, KarrasOptions, LogNormalOptions
@@ -36,8 +37,9 @@ def losses(batch: Batch, met: list[torch.Tensor] | None = None) -> tuple[torch.T
             met.append(x)
         return output, ROW.coefficients(sigma)
 
-    denoiser = SimpleNamespace(network=network, conditioners={})
-    loss = Denoising().loss(denoiser, PROCESS, Euclidean(), batch, Stream(0, "loss"))  # type: ignore[arg-type]
+    denoiser, representation = SimpleNamespace(network=network, conditioners={}), SimpleNamespace(space=Euclidean())
+    context: Any = SimpleNamespace(denoiser=denoiser, process=PROCESS, representation=representation)
+    loss = Denoising(NoOptions(), context).loss(batch, Stream(0, "loss"), Moment(0, 1, 0), "denoiser")
     loss.sum().backward()
     assert output.grad is not None
     return loss.detach(), output.grad

@@ -1,0 +1,81 @@
+"""Losses and the pace of training, measured without making the device wait."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from ..errors import NonFiniteLossError
+from .distributed import World
+
+
+class LossLog:
+    """Losses kept on the device and read a few at a time, since reading one waits for the device.
+
+    Args:
+        every: steps after which they are read in any case.
+        world: the processes over which they are averaged.
+    """
+
+    def __init__(self, every: int, world: World) -> None:
+        self._every, self._world = every, world
+        self._unread = 0
+        self._pending: list[tuple[int, str, Tensor]] = []
+        self._newest: dict[str, float] = {}
+        self._window: dict[str, list[float]] = defaultdict(list)
+
+    def add(self, step: int, losses: Mapping[str, Tensor]) -> None:
+        """The loss of every player that took a turn in this step."""
+        self._unread += 1
+        self._pending += [(step, player, loss) for player, loss in losses.items()]
+
+    def read(self, player: str, *, force: bool) -> float | None:
+        """The player's newest loss, or None when it is not yet time. Raises NonFiniteLossError at the first step that went wrong."""
+        if not self._pending or (not force and self._unread < self._every):
+            return None
+        values = self._world.mean(torch.stack([loss for _, _, loss in self._pending])).tolist()
+        for (step, name, _), value in zip(self._pending, values, strict=True):
+            if not math.isfinite(value):
+                raise NonFiniteLossError(
+                    f"The loss became {value} at step {step}, and training stopped there; what was saved before stands. Change the run's "
+                    'config.toml to a lower optimizer.lr, a smaller train.clip, or train.precision = "fp32", and resume it: too large a '
+                    "step, or a number too large for half precision, is the usual cause."
+                )
+            self._newest[name] = value
+            self._window[name].append(value)
+        self._pending.clear()
+        self._unread = 0
+        return self._newest.get(player)
+
+    def means(self) -> dict[str, float]:
+        """Each player's mean loss since this was last asked."""
+        means = {name: sum(values) / len(values) for name, values in self._window.items() if values}
+        self._window.clear()
+        return means
+
+
+class Pace:
+    """Examples per second, over a moving half minute."""
+
+    def __init__(self, batch: int) -> None:
+        self._batch = batch
+        self._times = [time.monotonic()]
+
+    def tick(self) -> None:
+        now = time.monotonic()
+        self._times.append(now)
+        while len(self._times) > 3 and now - self._times[1] > 30:
+            self._times.pop(0)
+
+    @property
+    def rate(self) -> float:
+        return self._batch * (len(self._times) - 1) / max(self._times[-1] - self._times[0], 1e-9)
+
+    def left(self, steps: int) -> float:
+        """Seconds that many steps will take."""
+        return steps * self._batch / max(self.rate, 1e-9)

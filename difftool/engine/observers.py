@@ -1,0 +1,133 @@
+"""The engine's own observers, and the audience in which all observers sit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from ..data.dataset import Dataset
+from ..observer import Observer, Progress, Result, RunInfo
+from .cadence import Cadence
+from .checkpoint import Saver, require_finite, training_state
+from .folder import RunFolder
+from .preview import preview
+from .step import TrainStep
+
+
+class SaveCheckpoints(Observer):
+    """Writes checkpoints, the model file and snapshots in the background. It sits in every process, so that all refuse a lost run together."""
+
+    essential = True
+
+    def __init__(self, step: TrainStep, cadence: Cadence, folder: RunFolder) -> None:
+        self._step, self._cadence = step, cadence
+        self._saver = Saver(folder.path, cadence.train.keep)
+        self._about = {"config": dict(step.stage.config), "description": step.stage.description.to_json()}
+
+    def step(self, event: Progress) -> Progress | None:
+        if not (event.ending or self._cadence.saves(event.step)):
+            return None
+        state = training_state(self._step)
+        require_finite(state, event.step)
+        if not self._step.world.leads:
+            return None
+        path = self._saver.save(event.step, state, self._step.ema, self._about, snapshot=self._cadence.snapshots(event.step))
+        return event._replace(saved=path)
+
+    def end(self, result: Result) -> None:
+        self._saver.wait()
+
+
+class MakePreviews(Observer):
+    """Samples from the averaged weights into one file to look at."""
+
+    def __init__(self, step: TrainStep, cadence: Cadence, dataset: Dataset, folder: RunFolder) -> None:
+        self._step, self._cadence, self._dataset, self._folder = step, cadence, dataset, folder
+
+    def step(self, event: Progress) -> Progress | None:
+        if not self._cadence.previews(event.step):
+            return None
+        return event._replace(preview=preview(self._step, self._dataset, self._folder, event.step))
+
+
+class WriteMetrics(Observer):
+    """A line of ``metrics.jsonl`` wherever the losses were measured."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+
+    def step(self, event: Progress) -> Progress | None:
+        if event.losses:
+            row = {"step": event.step, "loss": event.mean_loss, "lr": event.lr, "examples_per_second": round(event.examples_per_second, 3)}
+            several = {"losses": dict(event.losses)} if len(event.losses) > 1 else {}
+            self._folder.add_metrics(row | several)
+        return None
+
+
+class Audience:
+    """Observers in order. What one of them raises is reported, once for each of its faults, and ends the run only where it is essential.
+
+    Args:
+        report: is told of faults, in a sentence.
+    """
+
+    def __init__(self, observers: Sequence[Observer], report: Callable[[str], None]) -> None:
+        self._observers, self._report = observers, report
+        self._reported: set[tuple[int, str, type[Exception]]] = set()
+        self._last: Progress | None = None
+
+    @contextmanager
+    def attending(self, run: RunInfo) -> Iterator[None]:
+        """Inside the block a run takes place: they are told that it begins, and how it ended, whatever that was."""
+        error: BaseException | None = None
+        self._each("begin", lambda one: one.begin(run))
+        try:
+            yield
+        except GeneratorExit:  # whoever iterates has had enough, which is no fault
+            raise
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            self._end(Result(self._last, error))
+
+    def step(self, event: Progress) -> Progress:
+        """The event, with the files that were made after the step."""
+        made = [event]
+
+        def tell(one: Observer) -> None:
+            made.append(one.step(made[-1]) or made[-1])
+
+        self._each("step", tell)
+        self._last = event = made[-1]
+        if event.saved:
+            self._each("saved", lambda one: one.saved(event))
+        if event.preview:
+            self._each("sampled", lambda one: one.sampled(event))
+        return event
+
+    def _end(self, result: Result) -> None:
+        """Everyone is told, even where something essential fails; that is raised afterwards."""
+        failures = []
+        for one in self._observers:
+            try:
+                self._guard(one, "end", lambda one: one.end(result))
+            except Exception as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    def _each(self, hook: str, call: Callable[[Observer], None]) -> None:
+        for one in self._observers:
+            self._guard(one, hook, call)
+
+    def _guard(self, one: Observer, hook: str, call: Callable[[Observer], None]) -> None:
+        try:
+            call(one)
+        except Exception as error:
+            if one.essential:
+                raise
+            fault = (id(one), hook, type(error))
+            if fault not in self._reported:
+                self._reported.add(fault)
+                self._report(f"{type(one).__name__}.{hook} failed ({type(error).__name__}: {error}). Training is not affected, and goes on.")
