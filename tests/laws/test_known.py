@@ -96,6 +96,6 @@ def test_samples_keep_what_is_known(sampler):
     x0, sigmas = torch.randn(2, 3), SCHEDULE.sigmas(12)
     function, knobs = load("sampler", sampler)
     denoise = keeping(lambda x, sigma: 0.3 * x / (1 + sigma), Euclidean(), x0, KNOWN)
-    x = list(function(denoise, torch.randn(2, 3) * sigmas[0], sigmas, lambda: torch.randn(2, 3), **knobs.model_dump()))[-1].x
+    x = list(function(denoise, torch.randn(2, 3) * sigmas[0], sigmas, lambda sigma, after: torch.randn(2, 3), **knobs.model_dump()))[-1].x
     torch.testing.assert_close(x[KNOWN], x0[KNOWN], atol=1e-4, rtol=1e-4)
     assert not torch.isclose(x[~KNOWN], x0[~KNOWN], atol=1e-2).any()
