@@ -1,0 +1,94 @@
+"""Observers: told of everything, in order; what one of them raises is reported once and ends nothing, except where a run could not be saved."""
+
+from __future__ import annotations
+
+import pytest
+from small import prepared, small_run
+
+from difftool.engine.fit import fit
+from difftool.engine.folder import RunFolder
+from difftool.errors import NonFiniteLossError
+from difftool.observer import Observer, Progress, Result, RunInfo
+
+
+class Noting(Observer):
+    def __init__(self) -> None:
+        self.told: list[tuple[str, object]] = []
+
+    def begin(self, run: RunInfo) -> None:
+        self.told.append(("begin", run.first))
+
+    def step(self, event: Progress) -> None:
+        self.told.append(("step", event.step))
+        self.last = event
+
+    def saved(self, event: Progress) -> None:
+        self.told.append(("saved", event.saved.stem))
+
+    def sampled(self, event: Progress) -> None:
+        self.told.append(("sampled", event.preview.name))
+
+    def end(self, result: Result) -> None:
+        self.told.append(("end", result.finished))
+        self.result = result
+
+
+class Failing(Observer):
+    def step(self, event: Progress) -> None:
+        raise ValueError("the server is away")
+
+
+def observed(path, observers, *sets, report=None, stop=lambda: False):
+    stage, dataset, toml = prepared(*small_run(4, list(sets)))
+    folder = RunFolder.create(path, toml, dataset.description, dataset.source)
+    return list(fit(stage, dataset, folder, observers=observers, report=report, stop=stop))
+
+
+def test_everything_is_told_in_order(tmp_path):
+    noting = Noting()
+    observed(tmp_path / "run", [noting], "train.preview=2", "train.save_every=2")
+    steps = [("step", 1), ("step", 2), ("saved", "00000002"), ("step", 3), ("step", 4), ("saved", "00000004")]
+    sheet = next((tmp_path / "run" / "samples").glob("preview-*")).name
+    assert noting.told == [("begin", 0), *steps, ("sampled", sheet), ("end", True)]
+    assert (noting.last.seen, noting.last.ending) == (32, True)
+    assert noting.last.mean_loss == pytest.approx(noting.last.losses["denoiser"])
+
+
+def test_a_failure_is_reported_once_and_changes_nothing(tmp_path):
+    said, noting = [], Noting()
+    events = observed(tmp_path / "run", [Failing(), noting], report=said.append)
+    assert events[-1].step == 4
+    assert said == ["Failing.step failed (ValueError: the server is away). Training is not affected, and goes on."]
+    assert noting.told[-1] == ("end", True)
+
+
+def test_a_preview_that_fails_costs_no_training(tmp_path, monkeypatch):
+    def broken(*args):
+        raise RuntimeError("no room for a sheet")
+
+    monkeypatch.setattr("difftool.engine.observers.preview", broken)
+    with pytest.warns(UserWarning, match=r"MakePreviews\.step failed .*no room for a sheet"):
+        assert observed(tmp_path / "run", [], "train.preview=2")[-1].saved
+
+
+def test_a_save_that_fails_ends_the_run_and_everyone_is_told(tmp_path, monkeypatch):
+    def broken(*args):
+        raise NonFiniteLossError("lost")
+
+    monkeypatch.setattr("difftool.engine.observers.require_finite", broken)
+    noting = Noting()
+    with pytest.raises(NonFiniteLossError):
+        observed(tmp_path / "run", [noting])
+    assert noting.told[-1] == ("end", False)
+    assert isinstance(noting.result.error, NonFiniteLossError)
+
+
+def test_a_run_that_is_stopped_has_no_error_and_is_not_finished(tmp_path):
+    noting = Noting()
+    assert observed(tmp_path / "run", [noting], stop=lambda: True)[-1].step == 1
+    assert (noting.result.error, noting.result.finished) == (None, False)
+
+
+def test_the_first_loss_is_written_early(tmp_path):
+    observed(tmp_path / "run", [], "train.log_every=50")
+    assert [row["step"] for row in RunFolder(tmp_path / "run").metrics()] == [1, 2, 4]
