@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "Frozen": "nn.frozen",
     "VectorColumn": "conditioners.columns",
     "NumberColumn": "conditioners.columns",
     "LabelsColumn": "conditioners.columns",
@@ -180,6 +181,7 @@ if TYPE_CHECKING:
     from .nn.backbone import Interface as Interface
     from .nn.backbone import Signals as Signals
     from .nn.embedding import NoiseEmbedding as NoiseEmbedding
+    from .nn.frozen import Frozen as Frozen
     from .nn.layers import conv as conv
     from .nn.layers import linear as linear
     from .nn.layers import patchify as patchify

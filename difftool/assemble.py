@@ -39,6 +39,7 @@ from .files import building, write_text
 from .metric import Metric
 from .modality import Item, Modality
 from .nn.backbone import Backbone, Interface
+from .nn.frozen import require_frozen
 from .objective import Objective
 from .optimizers.optimizer import OptimizerFactory
 from .optimizers.options import OptimizerOptions
@@ -392,6 +393,7 @@ def load_stage(
     if ema is not None:
         tensors |= posthoc_average(RunFolder(path.parent), ema)
     _fill(_model_of(stage), tensors, path)
+    require_frozen(_model_of(stage))
     return _sampled_otherwise(stage, config, registry, overrides) if overrides else stage
 
 

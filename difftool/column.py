@@ -63,7 +63,7 @@ class Column(ABC):
 
     @abstractmethod
     def show(self, value: Value) -> str | float | None:
-        """A value, or its row of what ``batch`` made, as a user would write it; None for null."""
+        """A value as a user would write it; None for null. Where a template may set the condition, also a value's row of a batch."""
 
     @abstractmethod
     def draw(self, u: float) -> Value:

@@ -13,6 +13,7 @@ from .denoiser import Denoiser
 from .description import Description
 from .engine.weights import MODEL, load_weights
 from .errors import UsageError
+from .nn.frozen import require_frozen
 from .stage import Stage
 
 BACKBONE, CONDITIONERS = "backbone.", "_conditioners."
@@ -45,13 +46,14 @@ def inherit(stage: Stage, path: Path) -> Inherited:
     with torch.no_grad():
         for name, tensor in fitting.items():
             own[name].copy_(tensor)
+    require_frozen(stage.denoiser)
     return Inherited(_numbers(fitting.values()), _numbers(own.values()), _parts(set(own) - set(fitting), set(fitting), stage.denoiser))
 
 
 def require_learnt(denoiser: Denoiser, taken: Collection[str] = ()) -> None:
     """Refuse weights of the network that neither were taken from a model nor learn: they would stay what chance made them.
 
-    A conditioner may hold frozen weights, because it brings them with it: those of a text encoder, for example.
+    A conditioner may hold frozen weights, because it brings them with it (``Frozen``): those of a text encoder, for example.
     """
     network = denoiser.backbone.named_parameters(BACKBONE[:-1])
     if frozen := [name for name, p in network if not p.requires_grad and name not in taken]:
@@ -59,6 +61,8 @@ def require_learnt(denoiser: Denoiser, taken: Collection[str] = ()) -> None:
             f"{len(frozen)} tensors of the network are to stay as they are ({frozen[0]} is one), and no model gives them. Start from one that "
             "has them, by --init, or let them learn, by the backbone's own options."
         )
+    if not taken:
+        require_frozen(denoiser)
 
 
 def _placed(weights: Mapping[str, Tensor], stage: Stage, description: Description) -> Iterator[tuple[str, Tensor]]:

@@ -12,6 +12,7 @@ from ..batch import Batch
 from ..data.dataset import Dataset, batches
 from ..errors import ModelFileError
 from ..nn.backbone import Backbone
+from ..nn.frozen import require_frozen
 from ..objective import Objective
 from ..observer import Observer, Progress, RunInfo
 from ..settings import TrainOptions
@@ -146,4 +147,5 @@ def _restore(step: TrainStep, folder: RunFolder) -> int:
     if about["config"]["train"]["batch"] != step.train.batch:
         raise ModelFileError(f"{path} was trained with batch {about['config']['train']['batch']}, and config.toml says {step.train.batch}.")
     restore_state(state, step)
+    require_frozen(step.objective)
     return int(about["step"])

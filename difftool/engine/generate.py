@@ -103,17 +103,23 @@ def _batches(stage: Stage, request: SampleRequest, chosen: Mapping[str, Sequence
         for at in range(request.start, stop, request.batch):
             indices = range(at, min(at + request.batch, stop))
             shapes = stage.modality.template(stage.description, len(indices), Streams(request.seed, "template", indices), request.shape)
+            columns = _conditions(stage)
+            values = {
+                name: _asked(column, chosen.get(name), indices, request.seed)
+                for name, column in columns.items()
+                if name in chosen or name not in shapes.cond
+            }
             cond = {
                 name: shapes.cond[name]
-                if name in shapes.cond and name not in chosen
-                else _rows(column, chosen.get(name), indices, request.seed)
-                for name, column in _conditions(stage).items()
+                if name not in values
+                else torch.from_numpy(column.batch(values[name]))
+                for name, column in columns.items()
             }
+            rows = {name: values[name] if name in values else cond[name].cpu().numpy() for name in columns}
             with torch.inference_mode():
                 examples = _sample(stage, denoisers, request, indices, shapes.with_cond(**cond))
             for place, (index, example) in enumerate(zip(indices, examples, strict=True)):
-                columns = {name: column for name, column in _conditions(stage).items() if column.settable}
-                shown = {name: column.show(cond[name][place].cpu().numpy()) for name, column in columns.items()}
+                shown = {name: column.show(rows[name][place]) for name, column in columns.items() if column.settable}
                 yield Generated(index, example, shown)
 
 
@@ -216,11 +222,11 @@ def _values(stage: Stage, name: str, texts: Sequence[str]) -> Sequence[Value]:
     return [column.parse(text) for text in texts]
 
 
-def _rows(column: Column, chosen: Sequence[Value] | None, indices: Sequence[int], seed: int) -> Tensor:
+def _asked(column: Column, chosen: Sequence[Value] | None, indices: Sequence[int], seed: int) -> list[Value]:
     """The condition's value for each sample: what was chosen, in turn; else drawn as it occurs in the data."""
     if chosen is not None:
-        return torch.from_numpy(column.batch([chosen[index % len(chosen)] for index in indices]))
-    return torch.from_numpy(column.batch([_drawn(column, seed, index) for index in indices]))
+        return [chosen[index % len(chosen)] for index in indices]
+    return [_drawn(column, seed, index) for index in indices]
 
 
 def _drawn(column: Column, seed: int, index: int) -> Value:

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from ..batch import Batch
-from ..column import NULL_WORDS
+from ..column import NULL_WORDS, Value
 from ..data.dataset import Dataset
 from ..rng import Stream
 from ..stage import Stage
@@ -52,15 +50,15 @@ def _reconstructed(stage: Stage, dataset: Dataset, n: int) -> list[tuple[np.ndar
     assert stage.objective is not None
     stage.objective.eval()
     device = next(stage.objective.parameters()).device
-    raw = _all_over(dataset, n // 2 or 1).map(lambda t: t.to(device))
+    raw = dataset.batch(_all_over(dataset, n // 2 or 1), Stream(0, "preview")).map(lambda t: t.to(device))
     back = stage.representation.decode(stage.objective.reconstruct(stage.representation.encode(raw)))
     pairs = zip(unpadded(raw.x.cpu(), raw), unpadded(back.x.cpu(), raw), strict=True)
     return [shown for given, made in pairs for shown in ((given, "given"), (made, "reconstructed"))]
 
 
-def _all_over(dataset: Dataset, n: int) -> Batch:
-    """Raw examples, from the first to the last."""
-    return dataset.batch(np.arange(n) * len(dataset) // n, Stream(0, "preview"))
+def _all_over(dataset: Dataset, n: int) -> np.ndarray:
+    """Places of examples, from the first to the last."""
+    return np.arange(n) * len(dataset) // n
 
 
 def _labelled(stage: Stage, request: SampleRequest) -> SampleRequest:
@@ -72,15 +70,14 @@ def _labelled(stage: Stage, request: SampleRequest) -> SampleRequest:
 def _refining(stage: Stage, dataset: Dataset, request: SampleRequest) -> SampleRequest:
     """What the stage is to refine, and its conditions, are those of examples of the data, from its first to its last."""
     assert stage.bridge is not None
-    raw = _all_over(dataset, request.n)
+    places = _all_over(dataset, request.n)
+    raw = dataset.batch(places, Stream(0, "preview"))
     low = stage.bridge.degrade(raw)
-    told = {name: _written(stage, name, raw.cond[name]) for name in dataset.values if name in stage.denoiser.conditioners}
-    return replace(request, low=unpadded(low.x, low), cond={name: texts for name, texts in told.items() if texts})
+    given = {name: [_written(stage, name, values[int(i)]) for i in places] for name, values in dataset.values.items()}
+    return replace(request, low=unpadded(low.x, low), cond={name: texts for name, texts in given.items() if name in stage.denoiser.conditioners})
 
 
-def _written(stage: Stage, name: str, values: Tensor) -> list[str]:
-    """The value of each example as a user would write it; nothing for what cannot be written."""
-    column = stage.description.conditions[name]
-    if not column.settable:
-        return []
-    return [NULL_WORDS[0] if (shown := column.show(value)) is None else str(shown) for value in values.numpy()]
+def _written(stage: Stage, name: str, value: Value) -> str:
+    """A value as a user would write it."""
+    shown = stage.description.conditions[name].show(value)
+    return NULL_WORDS[0] if shown is None else str(shown)

@@ -127,9 +127,6 @@ def conditioner_contract(
             for value in read[:3]:
                 assert _same(own, own.parse(str(own.show(value))), value)
 
-        def test_a_value_is_shown_as_its_row_of_a_batch_is(self):
-            assert [own.show(row) for row in own.batch(read)] == [own.show(value) for value in read]
-
         def test_a_row_does_not_depend_on_the_others(self):
             together = own.batch(read)
             assert together.dtype in (np.int64, np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from difftool.conditioners.columns import LabelColumn, NumberColumn
+from difftool.conditioners.columns import LabelColumn, LabelsColumn, NumberColumn
 from difftool.data.columns import automatic, condition
 from difftool.errors import DataError, UsageError
 
@@ -24,6 +24,13 @@ def test_numbers_are_measured_and_missing_ones_null():
     assert (found.low, found.high, found.mean) == (220, 440, 330)
     assert np.isnan(values[2:]).all()
     assert values[:2].tolist() == [440, 220]
+
+
+@pytest.mark.parametrize("kind", [LabelColumn, LabelsColumn, NumberColumn])
+def test_a_value_is_shown_as_its_row_of_a_batch_is(kind):
+    """A template may set such a condition, and gives rows."""
+    found, values = kind.read("hz", [*ROWS, {"hz": 0.1}])
+    assert [found.show(row) for row in found.batch(list(values))] == [found.show(value) for value in values]
 
 
 def test_what_cannot_be_a_condition_is_said():
