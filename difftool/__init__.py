@@ -47,6 +47,8 @@ _HOME = {
     "DeviceError": "errors",
     "DifftoolError": "errors",
     "Euclidean": "space",
+    "ExporterSpec": "plugin.spec",
+    "TrainedModel": "exporter",
     "Finding": "modality",
     "GroupNorm": "nn.norm",
     "Inspection": "data.inspect",
@@ -169,6 +171,7 @@ if TYPE_CHECKING:
     from .errors import ModelFileError as ModelFileError
     from .errors import PluginError as PluginError
     from .errors import UsageError as UsageError
+    from .exporter import TrainedModel as TrainedModel
     from .files import creating as creating
     from .files import replacing as replacing
     from .metric import Metric as Metric
@@ -204,6 +207,7 @@ if TYPE_CHECKING:
     from .options import Options as Options
     from .plugin.hookspecs import hookimpl as hookimpl
     from .plugin.spec import ConditionerSpec as ConditionerSpec
+    from .plugin.spec import ExporterSpec as ExporterSpec
     from .plugin.spec import MetricSpec as MetricSpec
     from .plugin.spec import ModalitySpec as ModalitySpec
     from .plugin.spec import ProcessSpec as ProcessSpec

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("resume:resume", "Go on with a run that was stopped."),
     "sample": ("sample:sample", "Make new examples with a trained model."),
     "evaluate": ("evaluate:evaluate", "Measure samples of a trained model, beside the data."),
+    "export": ("export:export", "Write a trained model to a file, for another program or machine."),
     "cascade": ("cascade:cascade", "Find how a trained cascade samples best."),
     "demo": ("demo:demo", "Train and sample on the built-in demo set, in a few minutes."),
     "list": ("parts:list_parts", "List what is installed: modalities, samplers, recipes, …"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .hookspecs import hookimpl
-from .spec import ConditionerSpec, ProcessSpec, SourceSpec, Spec
+from .spec import ConditionerSpec, ExporterSpec, ProcessSpec, SourceSpec, Spec
 
 
 def _process(name: str, summary: str, code: str, options: str = "") -> Spec:
@@ -146,6 +146,11 @@ def difftool_sources() -> list[SourceSpec]:
             folders=archives[1:],
         ),
     ]
+
+
+@hookimpl
+def difftool_exporters() -> list[ExporterSpec]:
+    return [ExporterSpec("model", "difftool's own model file", "difftool.exporters.model:model", suffix=".safetensors")]
 
 
 @hookimpl

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .spec import ConditionerSpec, ModalitySpec, ProcessSpec, RecipeSpec, SourceSpec, Spec
+from .spec import ConditionerSpec, ExporterSpec, ModalitySpec, ProcessSpec, RecipeSpec, SourceSpec, Spec
 
 AUTO = "auto"
 """The ``use`` of a part that is chosen when the data is seen."""
@@ -112,6 +112,10 @@ _KINDS = (
     Kind(
         "source", "sources", "Where data comes from.", "`Source` subclass", "its options",
         spec=SourceSpec, table="source", default=AUTO,
+    ),
+    Kind(
+        "exporter", "exporters", "What a trained model may be written as.", "a function `(model, path, options)` that writes a file",
+        "a `TrainedModel`, a path that is free, its options", spec=ExporterSpec,
     ),
     Kind("recipe", "recipes", "Named configurations.", "a TOML file in the package: the settings of a run", spec=RecipeSpec),
     Kind("cascade", "cascades", "Named cascades.", "a TOML file in the package: a list of stages", spec=RecipeSpec),

@@ -104,6 +104,17 @@ class SourceSpec(Spec):
     folders: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ExporterSpec(Spec):
+    """Something that a trained model can be written as.
+
+    Attributes:
+        suffix: what its files end in, in small letters, such as ``".npz"``.
+    """
+
+    suffix: str = ""
+
+
 def load_object(reference: str) -> Any:
     """Import ``"package.module:attribute"``. Raises ImportError or AttributeError as they come."""
     module, _, attribute = reference.partition(":")

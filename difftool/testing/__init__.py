@@ -11,12 +11,13 @@ built-in parts pass the same suites.
 
 import pytest
 
-SUITES = ("backbone", "bridge", "conditioner", "metric", "modality", "objective", "optimizer", "process", "representation", "sampler", "source")
+SUITES = ("backbone", "bridge", "conditioner", "exporter", "metric", "modality", "objective", "optimizer", "process", "representation", "sampler", "source")
 pytest.register_assert_rewrite(*(f"{__name__}.{suite}" for suite in SUITES))  # before they are imported: a failure shows its values
 
 from .backbone import backbone_contract  # noqa: E402
 from .bridge import bridge_contract  # noqa: E402
 from .conditioner import conditioner_contract  # noqa: E402
+from .exporter import exporter_contract  # noqa: E402
 from .metric import metric_contract  # noqa: E402
 from .modality import modality_contract  # noqa: E402
 from .objective import objective_contract  # noqa: E402
@@ -30,6 +31,7 @@ __all__ = [
     "backbone_contract",
     "bridge_contract",
     "conditioner_contract",
+    "exporter_contract",
     "metric_contract",
     "modality_contract",
     "objective_contract",

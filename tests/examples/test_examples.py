@@ -22,7 +22,8 @@ pytestmark = pytest.mark.slow
 
 def python(*words: str | Path, cwd: Path, path: Path | None = None) -> str:
     """Run Python in ``cwd``; its stdout."""
-    env = {**os.environ, "OMP_NUM_THREADS": "1", **({"PYTHONPATH": str(path)} if path else {})}
+    where = os.pathsep.join(filter(None, [str(path or ""), os.environ.get("PYTHONPATH", "")]))
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": where}
     done = subprocess.run([sys.executable, *map(str, words)], cwd=cwd, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -43,13 +44,22 @@ def test_a_config_file(tmp_path):
     assert [row["cond"]["class"] for row in made["samples"]] == ["star", "moon"] * 2
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """A folder into which the plugin was installed, as a wheel of it would be."""
+def install(example: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder into which an example's package was installed, as a wheel of it would be."""
     target = tmp_path_factory.mktemp("site")
-    source = shutil.copytree(EXAMPLES / "03-plugin", tmp_path_factory.mktemp("source") / "plugin")  # building leaves things behind
+    source = shutil.copytree(EXAMPLES / example, tmp_path_factory.mktemp("source") / "plugin")  # building leaves things behind
     python("-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index", "--target", target, source, cwd=target)
     return target
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    return install("03-plugin", tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    return install("04-parts", tmp_path_factory)
 
 
 def test_a_plugin_s_modality_trains_resumes_and_samples_from_the_command_line(installed, tmp_path):
@@ -68,3 +78,22 @@ def test_a_plugin_s_modality_trains_resumes_and_samples_from_the_command_line(in
 
 def test_the_plugin_passes_its_contracts(installed, tmp_path):
     python("-m", "pytest", "-q", "-p", "no:cacheprovider", EXAMPLES / "03-plugin/tests", cwd=tmp_path, path=installed)
+
+
+def test_one_small_part_of_each_kind_passes_its_contract(parts, tmp_path):
+    python("-m", "pytest", "-q", "-p", "no:cacheprovider", EXAMPLES / "04-parts/tests", cwd=tmp_path, path=parts)
+
+
+def test_one_small_part_of_each_kind_works_from_the_command_line(parts, tmp_path):
+    def difftool(*words: str | int) -> str:
+        return python("-m", "difftool", *words, cwd=tmp_path, path=parts)
+
+    assert "Commands of plugins:\n  age  Says how long a run has trained." in difftool("--help")
+    small = ["--set=train.preview=0", "--set=backbone.channels=8", "--set=backbone.blocks=1", "--set=train.log_every=1"]
+    difftool("train", "-m", "image", "--run", "run", "--steps", 2, "--set=optimizer.use=lion", "--lr", "1e-4", *small)
+    assert difftool("age", "run").startswith("run: step 2, loss ")
+    difftool("export", "run", "--to", "weights.npz")
+    with np.load(tmp_path / "weights.npz") as found:
+        assert len(found.files) > 10
+    measured = difftool("evaluate", "run", "-n", 4, "--steps", 2, "--data", 8, "--metrics", "brightness", "--json")
+    assert "brightness_error" in measured

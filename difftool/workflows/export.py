@@ -1,0 +1,71 @@
+"""A trained model, written as another program or another machine wants it."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import UsageError
+from .model import model_path
+
+if TYPE_CHECKING:
+    from ..config import Layer
+    from ..plugin.registry import Registry
+    from ..plugin.spec import ExporterSpec
+
+
+def export(model: str, to: Path, parts: Registry, use: str = "", ema: float | None = None, said: Layer | None = None) -> None:
+    """Write a trained model to a new file, whole or not at all.
+
+    Args:
+        model: a run, or a model file.
+        use: an exporter; by default the one whose files end as ``to`` does.
+        ema: relative width of the average of the weights, made now from the run's snapshots; by default the run's first average.
+        said: the exporter's options, in a table ``exporter``.
+
+    Raises:
+        UsageError: there is no such model or exporter, or ``to`` exists.
+        ConfigError: the options have faults.
+    """
+    from ..config.faults import validate
+    from ..errors import ConfigError
+
+    path = model_path(model)
+    spec = parts.get("exporter", use) if use else exporter_for(to, parts)
+    table = dict(said.data.get("exporter", {})) if said else {}
+    texts = {key: text for (_, key), text in said.texts.items()} if said else {}  # type: ignore[misc]
+    options, faults = validate(parts.options(spec), table, texts, lambda key: "--set", "exporter")
+    if faults:
+        raise ConfigError([*(said.faults if said else ()), *faults])
+    if to.exists():
+        raise UsageError(f"{to} exists already, and nothing is overwritten. Choose another name, or remove it.")
+
+    from ..assemble import load_stage, posthoc_average
+    from ..engine.folder import RunFolder
+    from ..engine.weights import MODEL, load_weights
+    from ..exporter import TrainedModel
+    from ..files import creating
+
+    weights, about = load_weights(path, MODEL)
+    if ema is not None:
+        weights, about = weights | posthoc_average(RunFolder(path.parent), ema), {**about, "ema": f"power-{ema:g}"}
+    write = parts.load(spec)
+    with creating(to) as temporary:
+        write(TrainedModel(weights, about, partial(load_stage, path, parts, device="cpu", ema=ema)), temporary, options)
+
+
+def exporter_for(to: Path, parts: Registry) -> ExporterSpec:
+    """The exporter whose files end as this name does.
+
+    Raises:
+        UsageError: none does, or several.
+    """
+    from ..plugin.spec import ExporterSpec
+
+    specs = [spec for spec in parts.specs("exporter") if isinstance(spec, ExporterSpec)]
+    found = [spec for spec in specs if to.name.lower().endswith(spec.suffix)]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(f"{spec.name} ({spec.suffix})" for spec in found or specs)
+    raise UsageError(f"The name {to} does not say what to write. Choose one with --format: {known}.")

@@ -1,0 +1,11 @@
+"""Settings; this module imports neither torch nor numpy."""
+
+from pydantic import Field
+
+from difftool import OptimizerOptions
+
+
+class LionOptions(OptimizerOptions):
+    """Lion (Chen et al. 2023, arXiv:2302.06675)."""
+
+    betas: tuple[float, float] = Field((0.9, 0.99), description="decay of the average in a step, and of the average that is kept")

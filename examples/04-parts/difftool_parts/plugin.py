@@ -1,0 +1,23 @@
+"""What this package provides. Nothing is imported until it is used."""
+
+from difftool import ExporterSpec, MetricSpec, SourceSpec, Spec, hookimpl
+
+
+@hookimpl
+def difftool_optimizers():
+    return [Spec("lion", "the sign of a momentum (Chen et al. 2023)", "difftool_parts.lion:lion", "difftool_parts.options:LionOptions")]
+
+
+@hookimpl
+def difftool_sources():
+    return [SourceSpec("listing", "files that a list names", "difftool_parts.listing:Listing", patterns=("*.list",))]
+
+
+@hookimpl
+def difftool_exporters():
+    return [ExporterSpec("npz", "the weights as NumPy arrays", "difftool_parts.npz:npz", suffix=".npz")]
+
+
+@hookimpl
+def difftool_metrics():
+    return [MetricSpec("brightness", "the mean of all entries", "difftool_parts.brightness:Brightness", modalities=("*",))]
