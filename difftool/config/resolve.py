@@ -281,13 +281,14 @@ class _Resolution:
                     self.faults.append(f"{layer.where((name,))}: [{name}] is unknown. {hint}")
                 elif not isinstance(value, Mapping):
                     self.faults.append(f"{layer.where((name,))}: {name} = {value!r} is no table; write [{name}] and its keys below it")
-            self._flat_conditions(layer)
+            for table in SEVERAL:
+                self._flat_parts(layer, table)
 
-    def _flat_conditions(self, layer: Layer) -> None:
-        for name, value in self._table(layer, ("conditions",)).items():
+    def _flat_parts(self, layer: Layer, table: str) -> None:
+        for name, value in self._table(layer, (table,)).items():
             if not isinstance(value, Mapping):
-                place = layer.where(("conditions", name))
-                self.faults.append(f"{place}: conditions.{name} = {value!r} is no table; write [conditions.{name}] and its keys below it")
+                place = layer.where((table, name))
+                self.faults.append(f"{place}: {table}.{name} = {value!r} is no table; write [{table}.{name}] and its keys below it")
 
     @staticmethod
     def _table(layer: Layer, path: Path) -> Mapping[str, Any]:

@@ -117,6 +117,7 @@ _KINDS = (
         "exporter", "exporters", "What a trained model may be written as.", "a function `(model, path, options)` that writes a file",
         "a `TrainedModel`, a path that is free, its options", spec=ExporterSpec,
     ),
+    Kind("observer", "observers", "What watches a training run, such as a tracker.", "`Observer` subclass", "its options", tables="observers"),
     Kind("recipe", "recipes", "Named configurations.", "a TOML file in the package: the settings of a run", spec=RecipeSpec),
     Kind("cascade", "cascades", "Named cascades.", "a TOML file in the package: a list of stages", spec=RecipeSpec),
 )  # fmt: skip

@@ -34,7 +34,7 @@ def export(model: str, to: Path, parts: Registry, use: str = "", ema: float | No
     path = model_path(model)
     spec = parts.get("exporter", use) if use else exporter_for(to, parts)
     table = dict(said.data.get("exporter", {})) if said else {}
-    texts = {key: text for (_, key), text in said.texts.items()} if said else {}  # type: ignore[misc]
+    texts = {key: text for (_, key), text in said.texts.items()} if said else {}
     options, faults = validate(parts.options(spec), table, texts, lambda key: "--set", "exporter")
     if faults:
         raise ConfigError([*(said.faults if said else ()), *faults])

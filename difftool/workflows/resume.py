@@ -12,7 +12,7 @@ from ..errors import DataError, UsageError
 from ..files import write_text
 from .reporter import Reporter
 from .text import command
-from .train import built, finished, opened, train_steps
+from .train import built, finished, make_observers, opened, train_steps
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -67,7 +67,7 @@ def _resumed(
     checkpoint = folder.latest_checkpoint()
     reporter.say(f"Going on with {folder.path} from {checkpoint.name if checkpoint else 'the start'}")
     stage = built(config, parts, dataset, reporter, world.local_rank, fresh=checkpoint is None)
-    result = yield from train_steps(stage, dataset, folder, reporter, resume=True, world=world)
+    result = yield from train_steps(stage, dataset, folder, reporter, resume=True, world=world, observers=make_observers(config, parts))
     if result["finished_before"]:
         reporter.say(f"{folder.path} had already reached its last step, {result['steps']}. To train on: {command('resume', folder.path)} --steps N")
     return result if world.leads else {}

@@ -6,13 +6,14 @@ import os
 import shlex
 import sys
 import traceback
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import Config
 from ..errors import Interrupted, RunExistsError, Terminated, UsageError
+from ..plugin.kinds import NONE
 from ..plugin.registry import Registry
 from .reporter import Reporter
 from .text import command, line
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ..data.dataset import Dataset
     from ..engine.distributed import World
     from ..engine.folder import RunFolder
-    from ..observer import Progress
+    from ..observer import Observer, Progress
     from ..stage import Stage
 
 
@@ -116,7 +117,9 @@ def new_run(
         folder = _folder(world, run, config, dataset) if world.size > 1 else None
         folder = folder or RunFolder.create(run, config.to_toml(), dataset.description, dataset.source)
         reporter.say(f"Training in {folder.path}; stop with Ctrl-C and go on later with: {command('resume', folder.path)}")
-        result = yield from train_steps(stage, dataset, folder, reporter, resume=False, world=world)
+        result = yield from train_steps(
+            stage, dataset, folder, reporter, resume=False, world=world, observers=make_observers(config, parts)
+        )
     finally:
         leave()
     return result if world.leads else {}
@@ -192,8 +195,21 @@ def built(config: Config, registry: Registry, dataset: Dataset, reporter: Report
     return stage
 
 
+def make_observers(config: Config, parts: Registry) -> list[Observer]:
+    """What the table ``observers`` names, in the order in which it is written."""
+    chosen = [part for part in config.observers.values() if part.use != NONE]
+    return [parts.load(parts.get("observer", part.use))(part.options) for part in chosen]
+
+
 def train_steps(
-    stage: Stage, dataset: Dataset, folder: RunFolder, reporter: Reporter, *, resume: bool, world: World | None = None
+    stage: Stage,
+    dataset: Dataset,
+    folder: RunFolder,
+    reporter: Reporter,
+    *,
+    resume: bool,
+    world: World | None = None,
+    observers: Sequence[Observer] = (),
 ) -> Generator[Progress, None, dict[str, Any]]:
     """Run the loop while the reporter watches. Whoever iterates may leave: one more step is trained, and all is saved.
 
@@ -216,7 +232,7 @@ def train_steps(
         def stop() -> bool:
             return left or watch.stopping()
 
-        for last in fit(stage, dataset, folder, resume=resume, stop=stop, world=world, report=reporter.warn):
+        for last in fit(stage, dataset, folder, resume=resume, stop=stop, world=world, observers=observers, report=reporter.warn):
             loss = last.loss if last.loss is not None else loss
             watch.show(last)
             if last.saved or last.preview:

@@ -90,8 +90,10 @@ def test_one_small_part_of_each_kind_works_from_the_command_line(parts, tmp_path
 
     assert "Commands of plugins:\n  age  Says how long a run has trained." in difftool("--help")
     small = ["--set=train.preview=0", "--set=backbone.channels=8", "--set=backbone.blocks=1", "--set=train.log_every=1"]
-    difftool("train", "-m", "image", "--run", "run", "--steps", 2, "--set=optimizer.use=lion", "--lr", "1e-4", *small)
+    difftool("train", "-m", "image", "--run", "run", "--steps", 2, "--set=optimizer.use=lion", "--set=observers.mine.use=csv", "--lr", "1e-4", *small)
     assert difftool("age", "run").startswith("run: step 2, loss ")
+    lines = (tmp_path / "run/losses.csv").read_text(encoding="utf-8").splitlines()
+    assert [line.partition(",")[0] for line in lines] == ["step", "1", "2"]
     difftool("export", "run", "--to", "weights.npz")
     with np.load(tmp_path / "weights.npz") as found:
         assert len(found.files) > 10

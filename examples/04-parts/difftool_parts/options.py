@@ -2,10 +2,16 @@
 
 from pydantic import Field
 
-from difftool import OptimizerOptions
+from difftool import OptimizerOptions, Options
 
 
 class LionOptions(OptimizerOptions):
     """Lion (Chen et al. 2023, arXiv:2302.06675)."""
 
     betas: tuple[float, float] = Field((0.9, 0.99), description="decay of the average in a step, and of the average that is kept")
+
+
+class TableOptions(Options):
+    """A table of the losses."""
+
+    name: str = Field("losses.csv", description="of the file in the run's folder")

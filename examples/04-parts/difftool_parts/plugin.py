@@ -19,5 +19,10 @@ def difftool_exporters():
 
 
 @hookimpl
+def difftool_observers():
+    return [Spec("csv", "a table of the losses", "difftool_parts.table:Table", "difftool_parts.options:TableOptions")]
+
+
+@hookimpl
 def difftool_metrics():
     return [MetricSpec("brightness", "the mean of all entries", "difftool_parts.brightness:Brightness", modalities=("*",))]
