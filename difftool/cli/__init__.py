@@ -94,10 +94,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in args
     warnings.showwarning = _tell
-    try:
-        code = cli.main([arg for arg in args if arg != "--debug"], prog_name="difftool", standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
-    except (Exception, KeyboardInterrupt) as error:
-        from .failure import report
+    from .signals import leaving_at_once
 
-        sys.exit(report(error, debug))
+    with leaving_at_once():
+        try:
+            code = cli.main([arg for arg in args if arg != "--debug"], prog_name="difftool", standalone_mode=False)
+            sys.exit(code if isinstance(code, int) else 0)
+        except (Exception, KeyboardInterrupt) as error:
+            from .failure import report
+
+            sys.exit(report(error, debug))

@@ -7,10 +7,13 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 import click
+
+from ..plain import escaped
 
 
 def say(text: str) -> None:
@@ -20,7 +23,7 @@ def say(text: str) -> None:
 
 def complain(text: str) -> None:
     """An error, on stderr."""
-    say(f"{_red('Error:')} {text}")
+    _write(text, sys.stderr, f"{_red('Error:')} ")
 
 
 def out(text: str) -> None:
@@ -30,15 +33,34 @@ def out(text: str) -> None:
 
 def out_json(data: Any) -> None:
     """Data for a script, on stdout."""
-    out(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+    text = json.dumps(data, indent=2, ensure_ascii=False, default=str)
+    _write(text if text.isprintable() or not _has_bytes(text) else json.dumps(data, indent=2, default=str), sys.stdout)
 
 
-def _write(text: str, stream: TextIO) -> None:
-    """A line to a stream. A reader that has left, as ``head`` does, ends the listing and not the work."""
+def _has_bytes(text: str) -> bool:
+    """Whether a text holds bytes of a file's name that are not UTF-8."""
+    return any("\udc80" <= char <= "\udcff" for char in text)
+
+
+def _write(text: str, stream: TextIO, mark: str = "") -> None:
+    """A line to a stream, with control characters of names and labels as escapes.
+
+    A reader that has left, as ``head`` does, or a terminal that was closed, ends the listing and not the work.
+    """
+    shown = "\n".join(escaped(one) for one in text.split("\n"))
+    with lasting(stream):
+        encoding = stream.encoding or "utf-8"
+        click.echo(mark + shown.encode(encoding, "backslashreplace").decode(encoding), file=stream)
+
+
+@contextmanager
+def lasting(stream: TextIO) -> Iterator[None]:
+    """A stream that can take nothing more is told nothing from then on; the work goes on."""
     try:
-        click.echo(text, file=stream)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        yield
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def colourful(stream: Any) -> bool:

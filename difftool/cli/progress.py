@@ -7,10 +7,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
 
+from ..plain import escaped
 from ..workflows.text import line
-from .console import say
+from .console import lasting, say
 
 if TYPE_CHECKING:
     from ..observer import Progress
@@ -76,7 +77,7 @@ def live() -> Iterator[Display]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    console = Console(stderr=True, markup=False, highlight=False)
+    console = Console(file=cast(TextIO, _Lasting(sys.stderr)), markup=False, highlight=False)
     text = TextColumn("{task.description}", markup=False)
     wide = console.width >= ROOM_FOR_BAR
     columns = [BarColumn(bar_width=None), MofNCompleteColumn(), text] if wide else [text]
@@ -84,6 +85,30 @@ def live() -> Iterator[Display]:
         shown = _Live(bar, wide)
         yield shown
         shown.close()
+
+
+class _Lasting:
+    """A stream, as a file for rich, that goes on when the terminal is closed: a run must not end with what shows it."""
+
+    encoding = "utf-8"
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream  # the stream itself, as rich puts a proxy in the place of sys.stderr while it draws
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def write(self, text: str) -> int:
+        with lasting(self._stream):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with lasting(self._stream):
+            self._stream.flush()
 
 
 class _Live:
@@ -107,7 +132,7 @@ class _Live:
             self._bar.remove_task(self._task)
 
     def say(self, text: str) -> None:
-        self._bar.console.print(text, markup=False, soft_wrap=True)
+        self._bar.console.print(escaped(text), markup=False, soft_wrap=True)
 
 
 class Counter:
@@ -124,7 +149,8 @@ class Counter:
             return
         self._last = now
         if self._live:
-            sys.stderr.write(f"\r\x1b[K{what} {done}/{total}" + ("\r\x1b[K" if done == total else ""))
-            sys.stderr.flush()
+            with lasting(sys.stderr):
+                sys.stderr.write(f"\r\x1b[K{what} {done}/{total}" + ("\r\x1b[K" if done == total else ""))
+                sys.stderr.flush()
         elif done < total:
             say(f"{what} {done}/{total}")

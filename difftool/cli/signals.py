@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -38,11 +41,38 @@ class Stop:
             return
         self.signal = number
         if not self._quiet:
-            os.write(2, _ASKED)  # not print: a handler may run in the middle of one
+            _tell(_ASKED)
 
     def error(self, text: str) -> DifftoolError:
         """The exception that ends the program with the signal's exit code."""
         return Terminated(text) if self.signal == signal.SIGTERM else Interrupted(text)
+
+
+def _tell(text: bytes) -> None:
+    """Not print: a handler may run in the middle of one. The terminal may be gone."""
+    with suppress(OSError):
+        os.write(2, text)
+
+
+@contextmanager
+def leaving_at_once() -> Iterator[None]:
+    """Inside the block SIGTERM ends the program with its own exit code, also while libraries are imported.
+
+    ``SystemExit`` and not an ``Exception``, which an import that tries its luck would swallow.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        _tell(b"Terminated.\n")
+        raise SystemExit(Terminated.exit_code)
+
+    before = signal.signal(signal.SIGTERM, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def terminate_at_once() -> None:
