@@ -10,7 +10,7 @@ import click
 
 from ..errors import UsageError
 from ..workflows.reference import Against
-from ..workflows.request import Wish
+from ..workflows.request import Request
 from ..workflows.text import command
 from ..workflows.tune import LEVELS, tune_cascade
 from .console import out, out_json, say, table
@@ -62,8 +62,8 @@ def tune(
     """
     asked = _levels(levels)
     terminate_at_once()
-    wish = Wish(n=n, seed=seed, device=device, precision=precision)
-    found = tune_cascade(word, only, asked, wish, Against(data), registry(ctx), Terminal(), keep=not dry_run)
+    request = Request(n=n, seed=seed, device=device, precision=precision)
+    found = tune_cascade(word, only, asked, request, Against(data), registry(ctx), Terminal(), keep=not dry_run)
     if as_json:
         out_json(found)
         return

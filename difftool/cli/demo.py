@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import PluginError
-from ..workflows.request import Wish
+from ..workflows.request import Request
 from ..workflows.sample import sample_model
 from ..workflows.train import refuse_used, run_training
 from .console import out, out_json, say
@@ -41,7 +41,7 @@ def demo(ctx: click.Context, modality: str | None, steps: int | None, run: Path 
     refuse_used(run)
     terminate_at_once()
     result = run_training(config, parts, run or new_run_path("demo"), Terminal())
-    made = sample_model(Path(result["model"]), parts, Wish(n=n, every_label=True), Terminal())
+    made = sample_model(Path(result["model"]), parts, Request(n=n, every_label=True), Terminal())
     if as_json:
         out_json({**result, **made})
         return

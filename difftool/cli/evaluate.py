@@ -8,13 +8,13 @@ from typing import Any
 import click
 
 from ..errors import UsageError
-from ..workflows.chain import Ask, chain_of
+from ..workflows.chain import ChainRequest, chain_of
 from ..workflows.evaluate import chosen_metrics, evaluate_chain, metric_table
 from ..workflows.reference import Against
-from ..workflows.request import Wish
+from ..workflows.request import Request
 from .console import out, out_json, say, table
 from .flags import Flag, Sectioned, flags_of, registry
-from .sampling_flags import peeked_modality, wish_flags, wish_of, wishing
+from .sampling_flags import flags_for_sampling, peeked_modality, request_of, sampling_options
 from .signals import terminate_at_once
 from .terminal import Terminal
 
@@ -33,7 +33,7 @@ class Evaluate(Sectioned):
     def flags(self, ctx: click.Context, args: list[str]) -> list[Flag]:
         parts, name = registry(ctx), peeked_modality(args)
         taken = {flag.lstrip("-") for param in self.params for flag in param.opts}
-        made = wish_flags(ctx, name, taken)
+        made = flags_for_sampling(ctx, name, taken)
         for metric in parts.metrics(name) if name in parts.names("modality") else ():
             model = parts.options(parts.get("metric", metric))
             made += flags_of(model, metric_table(metric), f"{metric.capitalize()} (a metric)", taken=taken, prefix=metric)
@@ -41,7 +41,7 @@ class Evaluate(Sectioned):
 
 
 @click.command(cls=Evaluate, epilog=EPILOG)
-@wishing(SAMPLES, several=True)
+@sampling_options(SAMPLES, several=True)
 @click.option("--until", metavar="STAGE", help="Of a cascade, measure this stage's samples.")
 @click.option(
     "--samples",
@@ -65,32 +65,32 @@ def evaluate(
     most: int,
     metrics: str | None,
     as_json: bool,
-    **wishes: Any,
+    **sampling: Any,
 ) -> None:
     """Measure samples of a model: a run, or a model file. The same metrics of the data itself stand beside them.
 
     Of a cascade, or of several models, the last one's samples are measured, each of which refines what the one before it made. A stage
     that refines, alone, is given a part of the data, brought down as in its training.
     """
-    wish, parts = wish_of(ctx, **wishes), registry(ctx)
+    request, parts = request_of(ctx, **sampling), registry(ctx)
     if samples:
-        _refuse_sampling(wish)
-    chain = chain_of(Ask(models, until, handing=True), wish, parts, Terminal())
-    chosen = chosen_metrics(parts, chain.links[-1].met.config.modality.use, metrics, wish)
+        _refuse_sampling(request)
+    chain = chain_of(ChainRequest(models, until, handing=True), request, parts, Terminal())
+    chosen = chosen_metrics(parts, chain.links[-1].config.modality.use, metrics, request)
     terminate_at_once()
-    found = evaluate_chain(chain, parts, Terminal(), wish.seed, chosen, samples, Against(against, most))
+    found = evaluate_chain(chain, parts, Terminal(), request.seed, chosen, samples, Against(against, most))
     if as_json:
         out_json(found)
     else:
         _tell(found)
 
 
-def _refuse_sampling(wish: Wish) -> None:
+def _refuse_sampling(request: Request) -> None:
     """Samples that exist are measured as they are; a setting that could change nothing is a mistake."""
-    idle = [flag for flag, dotted, _ in wish.flags if not dotted.startswith("metric.")]
-    idle += [flag for flag, given in (("-n", wish.n != SAMPLES), ("--start", wish.start), ("--ema", wish.ema)) if given]
-    idle += [flag for flag, given in (("--cond", wish.cond), ("--set", wish.sets), ("--expert", wish.experts)) if given]
-    idle += [flag for flag, asked in (("--device", wish.device), ("--precision", wish.precision)) if asked != "auto"]
+    idle = [flag for flag, dotted, _ in request.flags if not dotted.startswith("metric.")]
+    idle += [flag for flag, given in (("-n", request.n != SAMPLES), ("--start", request.start), ("--ema", request.ema)) if given]
+    idle += [flag for flag, given in (("--cond", request.cond), ("--set", request.sets), ("--expert", request.experts)) if given]
+    idle += [flag for flag, asked in (("--device", request.device), ("--precision", request.precision)) if asked != "auto"]
     if idle:
         raise UsageError(
             f"--samples measures files that exist, and {', '.join(idle)} would change nothing in them: leave one or the other out."

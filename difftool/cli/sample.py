@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from ..workflows.chain import Ask, chain_of
-from ..workflows.request import Wish
+from ..workflows.chain import ChainRequest, chain_of
+from ..workflows.request import Request
 from ..workflows.sample import sample_chain
 from .console import out, out_json, say
 from .flags import Flag, Sectioned, registry
-from .sampling_flags import peeked_modality, wish_flags, wish_of, wishing
+from .sampling_flags import flags_for_sampling, peeked_modality, request_of, sampling_options
 from .signals import terminate_at_once
 from .terminal import Terminal
 
@@ -23,11 +23,11 @@ class Sample(Sectioned):
     """Flags of the modality that the model is of."""
 
     def flags(self, ctx: click.Context, args: list[str]) -> list[Flag]:
-        return wish_flags(ctx, peeked_modality(args), {flag.lstrip("-") for param in self.params for flag in param.opts})
+        return flags_for_sampling(ctx, peeked_modality(args), {flag.lstrip("-") for param in self.params for flag in param.opts})
 
 
 @click.command(cls=Sample, epilog=EPILOG)
-@wishing(Wish.n, several=True)
+@sampling_options(Request.n, several=True)
 @click.option(
     "-o",
     "folder",
@@ -61,16 +61,16 @@ def sample(
     level: float | None,
     save_all: bool,
     as_json: bool,
-    **wishes: Any,
+    **sampling: Any,
 ) -> None:
     """Make new examples with a trained model: a run, or a model file. Paths are printed on stdout.
 
     Of a cascade, or of several models, each refines what the one before it made.
     """
-    wish, parts = wish_of(ctx, **wishes), registry(ctx)
+    request, parts = request_of(ctx, **sampling), registry(ctx)
     counted_out = ctx.get_parameter_source("n") is not click.core.ParameterSource.DEFAULT
     terminate_at_once()
-    chain = chain_of(Ask(models, until, files, entry, level, counted_out, as_trained), wish, parts, Terminal())
+    chain = chain_of(ChainRequest(models, until, files, entry, level, counted_out, as_trained), request, parts, Terminal())
     made = sample_chain(chain, parts, Terminal(), folder, None if as_json else out, save_all)
     if as_json:
         out_json(made)

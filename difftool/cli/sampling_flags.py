@@ -14,7 +14,7 @@ import click
 from ..config import CHANGEABLE
 from ..errors import DifftoolError, UsageError
 from ..workflows.model import modality_of, model_path, plain_config
-from ..workflows.request import REQUEST, Wish, request_model
+from ..workflows.request import REQUEST, Request, request_model
 from .flags import Flag, flags_of, given, registry
 
 _OPTIONS = (
@@ -55,8 +55,8 @@ _OPTIONS = (
 )
 
 
-def wishing(n: int, several: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command the argument ``model`` and the options that ``wish_of`` takes.
+def sampling_options(n: int, several: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the argument ``model`` and the options that ``request_of`` takes.
 
     Args:
         n: how many samples, unless more or fewer are asked for.
@@ -75,7 +75,7 @@ def wishing(n: int, several: bool = False) -> Callable[[Callable[..., Any]], Cal
     return given_options
 
 
-def wish_of(
+def request_of(
     ctx: click.Context,
     n: int,
     conds: tuple[str, ...],
@@ -86,13 +86,13 @@ def wish_of(
     experts: tuple[str, ...],
     device: str,
     precision: str,
-) -> Wish:
-    """The wish that a command line makes."""
+) -> Request:
+    """The request that a command line makes."""
     cond, others = parse_conditions(conds), parsed_experts(experts)
-    return Wish(n, seed, start, device, precision, ema, cond, given(ctx), sets, experts=others)
+    return Request(n, seed, start, device, precision, ema, cond, given(ctx), sets, experts=others)
 
 
-def wish_flags(ctx: click.Context, name: str, taken: set[str]) -> list[Flag]:
+def flags_for_sampling(ctx: click.Context, name: str, taken: set[str]) -> list[Flag]:
     """The generated flags of a command that samples from a model: how, and the own ones of the modality of that name.
 
     Args:

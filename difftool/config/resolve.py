@@ -7,10 +7,12 @@ weighting or schedule belongs in the same way to its process, and a representati
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
 from ..errors import ConfigError, UsageError
@@ -65,8 +67,13 @@ def trace(modality: str | None, layers: Sequence[Layer], registry: Registry) -> 
 
 
 def config_from_dict(data: Mapping[str, Any], origin: str, registry: Registry) -> Config:
-    """The configuration of a run folder or a model file."""
-    return resolve(None, [Layer(origin, data)], registry)
+    """The configuration of a run folder or a model file; the same one for the same tables."""
+    return _from_json(json.dumps(data), origin, registry)
+
+
+@lru_cache(maxsize=64)
+def _from_json(text: str, origin: str, registry: Registry) -> Config:
+    return resolve(None, [Layer(origin, json.loads(text))], registry)
 
 
 def _with_modality(modality: str | None, layers: Sequence[Layer]) -> list[Layer]:

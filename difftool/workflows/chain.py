@@ -12,13 +12,14 @@ from ..config import CHANGEABLE
 from ..config.cascade import SAMPLES, own_value, stage_layers, stage_sets, unknown_stage
 from ..errors import ConfigError, UsageError
 from .cascade import kept_stages
-from .compatible import Met, beyond, bridge_of, refuse_strangers, require_experts
+from .compatible import Described, beyond, bridge_of, refuse_strangers, require_experts
 from .inputs import read_low, tell_larger, told_of, usual_low
-from .link import Link, Told, handed, own_conditions
-from .model import modality_of, model_path, plain_about, plain_config
+from .job import Job, prepared
+from .link import Conditions, Link, handed, own_conditions
+from .model import ModelFile, model_path
 from .plan import units
 from .reporter import Reporter
-from .request import Granted, Wish, granted, settled
+from .request import Request, settled
 from .text import command
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
-class Ask:
+class ChainRequest:
     """What a command line asks of stages together.
 
     Attributes:
@@ -69,29 +70,29 @@ class Chain:
     links: Sequence[Link]
     root: Path
     low: Sequence[np.ndarray] = ()
-    told: Sequence[Told] = ()
+    told: Sequence[Conditions] = ()
 
     @property
     def n(self) -> int:
-        return self.links[0].wish.n
+        return self.links[0].request.n
 
-    def grant(self, number: int, parts: Registry, low: Sequence[np.ndarray], told: Sequence[Told]) -> Granted:
+    def job(self, number: int, parts: Registry, low: Sequence[np.ndarray], told: Sequence[Conditions]) -> Job:
         """Stage ``number``, loaded, and what it is to make of the samples of the one before it, or of files."""
         link = self.links[number]
         if link.bridge is None:
-            return granted(link.path, parts, link.wish)
-        cond = {**handed(link, told), **link.wish.cond}
-        made = granted(link.path, parts, replace(link.wish, low=low, cond=cond))
-        before = ", ".join(str(earlier.path) for earlier in self.links[:number])
+            return prepared(link, parts, link.request)
+        cond = {**handed(link, told), **link.request.cond}
+        made = prepared(link, parts, replace(link.request, low=low, cond=cond))
+        before = ", ".join(str(earlier.model.path) for earlier in self.links[:number])
         return replace(made, info={**made.info, **({"refines": before} if before else {})})
 
-    def given(self, low: Sequence[np.ndarray], told: Sequence[Told], agree: bool = False) -> Chain:
+    def given(self, low: Sequence[np.ndarray], told: Sequence[Conditions], agree: bool = False) -> Chain:
         """The same stages, of which the first refines these, one for each sample.
 
         Args:
             agree: they are no model's, and samples shall agree with them.
         """
-        links = [replace(link, wish=replace(link.wish, n=len(low), agree=agree)) for link in self.links]
+        links = [replace(link, request=replace(link.request, n=len(low), agree=agree)) for link in self.links]
         return Chain(links, self.root, low, told)
 
 
@@ -111,7 +112,7 @@ class _Found:
     experts: tuple[tuple[float, Path], ...] = ()
 
 
-def chain_of(ask: Ask, wish: Wish, parts: Registry, reporter: Reporter) -> Chain:
+def chain_of(ask: ChainRequest, request: Request, parts: Registry, reporter: Reporter) -> Chain:
     """What is asked for, checked as far as it can be before weights are loaded.
 
     Raises:
@@ -122,37 +123,33 @@ def chain_of(ask: Ask, wish: Wish, parts: Registry, reporter: Reporter) -> Chain
     from ..assemble import make_modality
 
     found, root = _found(ask.words, ask.until, parts)
-    if wish.experts and len(found) > 1:
+    if request.experts and len(found) > 1:
         raise UsageError("--expert is for one model. Of a cascade, write [[stage.expert]] into its file, or sample stage by stage.")
-    links = _links(found, ask, wish, parts)
-    refuse_strangers([link.met for link in links], parts)
+    links = _links(found, ask, request, parts)
+    refuse_strangers([Described(link.name, link.config, link.model.description) for link in links], parts)
     entry = _entry(links, ask)
     earlier, links = links[entry - 1] if entry else None, links[entry:]
     for link in links:
-        require_experts(link.path, link.met.config, link.wish.experts, parts)
-    _refuse_unmet(links, ask, wish)
+        require_experts(link.model.path, link.config, link.request.experts, parts)
+    _refuse_unmet(links, ask, request)
     if not ask.files:
         return Chain(links, root)
     if earlier is None:
         reporter.say(f"No earlier stage is named: what is given is read as {links[0].name}'s own data and brought down as in its training.")
-    modality = make_modality((earlier or links[0]).met.config, parts)
+    modality = make_modality((earlier or links[0]).config, parts)
     items = [item for path in ask.files for item in modality.scan(path)]
-    n = wish.n if ask.counted else len(items)
-    at = [(wish.start + i) % len(items) for i in range(n)]
+    n = request.n if ask.counted else len(items)
+    at = [(request.start + i) % len(items) for i in range(n)]
     low = {i: read_low(items[i], modality, links[0], earlier is None, reporter, ask.as_trained) for i in dict.fromkeys(at)}
     tell_larger(low.values(), usual_low(links[0], earlier), reporter)
-    links = [replace(link, wish=replace(link.wish, n=n, agree=True)) for link in links]
+    links = [replace(link, request=replace(link.request, n=n, agree=True)) for link in links]
     return Chain(links, root, [low[i] for i in at], [told_of(items[i], links[0]) for i in at])
 
 
 def modality_of_words(words: Sequence[str], parts: Registry) -> str:
     """The kind of data that runs, model files or cascades make. Raises UsageError or ModelFileError where there is no such model."""
     first = _found(words, None, parts)[0][0].path
-    return modality_of(plain_config(first)) or _refuse_foreign(first)
-
-
-def _refuse_foreign(path: Path) -> str:
-    raise _not_ours(path)
+    return ModelFile.read(first).modality
 
 
 def _found(words: Sequence[str], until: str | None, parts: Registry) -> tuple[list[_Found], Path]:
@@ -211,10 +208,10 @@ def _require_models(stages: Sequence[_Found]) -> None:
         raise UsageError(f"Not trained yet, so that there is no model: {names}. Go on with: {command('resume', path.parent.parent)}{stop}.")
 
 
-def _links(found: Sequence[_Found], ask: Ask, wish: Wish, parts: Registry) -> list[Link]:
+def _links(found: Sequence[_Found], ask: ChainRequest, request: Request, parts: Registry) -> list[Link]:
     """The stages with what is asked of each; the faults of all of them at once."""
-    everyone, _ = stage_sets(wish.sets)
-    single, faults = stage_layers(wish.sets, [stage.name for stage in found])
+    everyone, _ = stage_sets(request.sets)
+    single, faults = stage_layers(request.sets, [stage.name for stage in found])
     links, told = list[Link](), dict[str, None]()
     for place, stage in enumerate(found):
         level = stage.level if ask.level is None else ask.level
@@ -222,7 +219,7 @@ def _links(found: Sequence[_Found], ask: Ask, wish: Wish, parts: Registry) -> li
         for layer in own:
             level = own_value(layer, "level", level, faults)
         over = [replace(layer, data={name: table for name, table in layer.data.items() if name != "level"}) for layer in own]
-        asked = replace(wish, sets=tuple(everyone), under=stage.under, over=over, place=max(place, 1))
+        asked = replace(request, sets=tuple(everyone), under=stage.under, over=over, place=max(place, 1))
         try:
             links.append(_link(stage, asked, level, parts))
         except ConfigError as error:
@@ -235,30 +232,17 @@ def _links(found: Sequence[_Found], ask: Ask, wish: Wish, parts: Registry) -> li
     return links
 
 
-def _link(stage: _Found, wish: Wish, level: float | None, parts: Registry) -> Link:
-    from ..description import Description
-
-    about = plain_about(stage.path)
-    if not {"config", "description"} <= about.keys():
-        raise _not_ours(stage.path)
-    config, _ = settled(about["config"], stage.path, parts, wish)
-    met = Met(stage.name, config, Description.from_json(about["description"]))
-    bridge = bridge_of(met, parts)
+def _link(stage: _Found, request: Request, level: float | None, parts: Registry) -> Link:
+    model = ModelFile.read(stage.path)
+    config, shape = settled(model, parts, request)
+    bridge = bridge_of(Described(stage.name, config, model.description), parts)
     own = own_conditions(bridge)
-    cond = {name: values for name, values in wish.cond.items() if name in met.description.conditions and name not in own}
-    experts = wish.experts or stage.experts
-    return Link(stage.name, stage.path, met, bridge, replace(wish, cond=cond, level=level or 0.0 if bridge else 0.0, experts=experts))
+    cond = {name: values for name, values in request.cond.items() if name in model.description.conditions and name not in own}
+    level, experts = level or 0.0 if bridge else 0.0, request.experts or stage.experts
+    return Link(stage.name, model, config, shape, bridge, replace(request, cond=cond, level=level, experts=experts))
 
 
-def _not_ours(path: Path) -> UsageError:
-    """What to say of a file that is no model of ours. Raises ModelFileError where more can be said."""
-    from ..engine.weights import MODEL, read_about
-
-    read_about(path, MODEL)
-    return UsageError(f"{path} does not say what it was made with, and cannot be sampled from.")
-
-
-def _entry(links: Sequence[Link], ask: Ask) -> int:
+def _entry(links: Sequence[Link], ask: ChainRequest) -> int:
     """The place of the first stage to sample. Raises UsageError where it has nothing to refine, or is given what it does not take."""
     names = [link.name for link in links]
     if ask.entry is not None and not ask.files:
@@ -273,7 +257,7 @@ def _entry(links: Sequence[Link], ask: Ask) -> int:
         if links[0].bridge is not None and not ask.handing:
             raise UsageError(
                 f"{links[0].name} refines what an earlier stage makes, and was given nothing to refine. Give it files with --from, or "
-                f"name the earlier stage before it: {command('sample', 'EARLIER', links[0].path.parent)}"
+                f"name the earlier stage before it: {command('sample', 'EARLIER', links[0].model.path.parent)}"
             )
         return 0
     entry = names.index(ask.entry) if ask.entry else next((i for i, link in enumerate(links) if link.bridge is not None), 0)
@@ -284,18 +268,18 @@ def _entry(links: Sequence[Link], ask: Ask) -> int:
     return entry
 
 
-def _refuse_unmet(links: Sequence[Link], ask: Ask, wish: Wish) -> None:
+def _refuse_unmet(links: Sequence[Link], ask: ChainRequest, request: Request) -> None:
     """Refuse levels and conditions that a later stage would refuse only when the earlier ones are done."""
     for link in links:
-        if link.bridge is not None and (told := beyond(link.wish.level, link.bridge)):
+        if link.bridge is not None and (told := beyond(link.request.level, link.bridge)):
             raise UsageError(f"{link.name}: {told}")
-        for name, texts in link.wish.cond.items():
-            condition = link.met.description.conditions[name]
+        for name, texts in link.request.cond.items():
+            condition = link.model.description.conditions[name]
             for text in texts if list(texts) != [ALL] or not condition.choices() else ():
                 condition.parse(text)
     if ask.level is not None and all(link.bridge is None for link in links):
         raise UsageError("--level is of stages that refine what an earlier one made, and none does.")
-    if strange := [name for name in wish.cond if not any(name in link.wish.cond for link in links)]:
+    if strange := [name for name in request.cond if not any(name in link.request.cond for link in links)]:
         known = ", ".join(dict.fromkeys(name for link in links for name in link.able)) or "none"
         have, they = ("The model has", "It has") if len(links) == 1 else ("The stages have", "They have")
         raise UsageError(f"{have} no condition {strange[0]!r}. {they}: {known}.")

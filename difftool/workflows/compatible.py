@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..config import SHARED
 from ..errors import DifftoolError, UsageError
+from .model import ModelFile
 from .text import flat
 
 if TYPE_CHECKING:
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
     from ..process.process import Density, Schedule
 
 
-
 @dataclass(frozen=True)
-class Met:
+class Described:
     """A stage and the data that it was, or is to be, trained on.
 
     Attributes:
@@ -37,7 +37,7 @@ class Met:
     level: float = 0.0
 
 
-def refuse_strangers(stages: Sequence[Met], parts: Registry) -> None:
+def refuse_strangers(stages: Sequence[Described], parts: Registry) -> None:
     """Refuse stages that do not make what the next one takes; all faults at once, before any weights are made or loaded."""
     faults = list[str]()
     for earlier, stage in pairwise(stages):
@@ -56,7 +56,7 @@ def refuse_strangers(stages: Sequence[Met], parts: Registry) -> None:
         raise UsageError("\n".join(["The stages do not fit together:", *faults]))
 
 
-def bridge_of(stage: Met, parts: Registry) -> Bridge | None:
+def bridge_of(stage: Described, parts: Registry) -> Bridge | None:
     """The stage's bridge, without its network."""
     from ..assemble import make_bridge
 
@@ -75,7 +75,7 @@ def _choices(column: Column) -> list[str]:
     return [str(column.show(value)) for value in column.choices()]
 
 
-def _strange_conditions(earlier: Met, stage: Met) -> Iterator[str]:
+def _strange_conditions(earlier: Described, stage: Described) -> Iterator[str]:
     """Conditions of the earlier stage's examples that this one, which has them by name, would not know or take for another thing."""
     for name, condition in earlier.description.conditions.items():
         other = stage.description.conditions.get(name)
@@ -104,18 +104,13 @@ def require_experts(path: Path, config: Config, experts: Sequence[tuple[float, P
     refuse_unlike(_met(path, parts), [(below, _met(other, parts)) for below, other in experts], make_schedule(config, parts), parts)
 
 
-def _met(path: Path, parts: Registry) -> Met:
+def _met(path: Path, parts: Registry) -> Described:
     """A model as it was trained."""
-    from ..config import config_from_dict
-    from ..description import Description
-    from ..engine.weights import MODEL, read_about
-
-    about = read_about(path, MODEL)
-    name = str(path.parent if path.name == "model.safetensors" else path)
-    return Met(name, config_from_dict(about["config"], str(path), parts), Description.from_json(about["description"]))
+    model = ModelFile.read(path)
+    return Described(model.name, model.config(parts), model.description)
 
 
-def refuse_unlike(stage: Met, experts: Sequence[tuple[float, Met]], schedule: Schedule, parts: Registry) -> None:
+def refuse_unlike(stage: Described, experts: Sequence[tuple[float, Described]], schedule: Schedule, parts: Registry) -> None:
     """Refuse experts that are of other data than their stage, or of levels that they do not serve; all faults at once. Raises UsageError."""
     from ..expert import Turn, unlearnt
 
@@ -130,7 +125,7 @@ def refuse_unlike(stage: Met, experts: Sequence[tuple[float, Met]], schedule: Sc
         raise UsageError(f"{told} {'Choose the levels so that each knows what it serves.' if experts else beside}")
 
 
-def _density(one: Met, parts: Registry) -> Density:
+def _density(one: Described, parts: Registry) -> Density:
     from ..assemble import build_process
 
     try:
@@ -139,7 +134,7 @@ def _density(one: Met, parts: Registry) -> Density:
         raise UsageError(f"{one.name}: {error}") from None
 
 
-def _unlike(stage: Met, expert: Met, most: int = 3) -> Iterator[str]:
+def _unlike(stage: Described, expert: Described, most: int = 3) -> Iterator[str]:
     """In what an expert is given something else than its stage."""
     tables = [flat({name: getattr(one.config, name).to_dict() for name in SHARED}) for one in (stage, expert)]
     there, here = tables

@@ -12,7 +12,7 @@ from ..errors import ConfigError, DataError, PluginError, UsageError
 from .chain import Chain
 from .reference import Against, Drawn, drawn_from, source_against
 from .reporter import Reporter
-from .request import METRIC, Wish, own_table
+from .request import METRIC, Request, own_table
 from .sample import draw, refining
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def metric_table(metric: str) -> str:
     return f"{METRIC}.{metric}"
 
 
-def chosen_metrics(parts: Registry, modality: str, only: str | None, wish: Wish) -> dict[str, Part]:
+def chosen_metrics(parts: Registry, modality: str, only: str | None, request: Request) -> dict[str, Part]:
     """The metrics of a modality to measure by, with their options; all faults in those at once.
 
     Args:
@@ -48,7 +48,7 @@ def chosen_metrics(parts: Registry, modality: str, only: str | None, wish: Wish)
     names = [name.strip() for name in only.split(",")] if only else able
     if strange := [name for name in names if name not in able]:
         raise UsageError(f"{modality} has no metric {strange[0]!r}. It has: {', '.join(able)}.")
-    made = {name: own_table(wish.flags, metric_table(name), parts.options(parts.get("metric", name)), name) for name in names}
+    made = {name: own_table(request.flags, metric_table(name), parts.options(parts.get("metric", name)), name) for name in names}
     if faults := [fault for _, some in made.values() for fault in some]:
         raise ConfigError(faults)
     return {name: Part(name, options) for name, (options, _) in made.items() if options is not None}
@@ -66,9 +66,9 @@ def evaluate_chain(
     from ..engine.evaluate import compared, held_out
 
     last = chain.links[-1]
-    built, missing = _built(metrics, parts, last.met.description)
+    built, missing = _built(metrics, parts, last.model.description)
     apart = folder is None and chain.links[0].bridge is not None
-    read = _read(make_modality(last.met.config, parts), folder, seed, reporter) if folder else None
+    read = _read(make_modality(last.config, parts), folder, seed, reporter) if folder else None
     data = _data(chain, parts, reporter, against, seed, needed=apart)  # before a sample is drawn, which takes longer than to find no data
     made = read or _made(refining(chain, data) if apart else chain, parts, reporter)
     found = list(reporter.counted(compared(built, made.examples, data.examples, apart), len(built), "measuring"))
@@ -160,7 +160,7 @@ def _read(modality: Modality, folder: Path, seed: int, reporter: Reporter) -> Ma
 
 def _data(chain: Chain, parts: Registry, reporter: Reporter, against: Against, seed: int, needed: bool) -> Drawn:
     """Data of the last stage. Training data that is gone is said, and none are taken, unless they are what is refined."""
-    config = chain.links[-1].met.config
+    config = chain.links[-1].config
     nothing = Drawn(source_against(config, against)[1])
     try:
         data = drawn_from(config, parts, against, seed, reporter) if against.most else nothing

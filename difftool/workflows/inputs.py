@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from .link import Link, Told
+from .link import Conditions, Link
 from .reporter import Reporter
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def read_low(item: Item, modality: Modality, link: Link, degraded: bool, reporte
             return whole
         raw = Batch(torch.from_numpy(np.array(whole)[None]))  # a copy: what is read may be a map that cannot be written to
     else:
-        raw = _cut(item, modality, link.wish.seed, reporter)
+        raw = _cut(item, modality, link.request.seed, reporter)
     if degraded and link.bridge is not None:
         raw = link.bridge.degrade(raw)
     return unpadded(raw.x, raw)[0]
@@ -68,7 +68,7 @@ def usual_low(link: Link, earlier: Link | None) -> Sequence[int | None]:
 
     from ..batch import Batch
 
-    about = (earlier or link).met.description
+    about = (earlier or link).model.description
     if earlier is not None or link.bridge is None:
         return about.shape
     sizes = [n for n in about.shape if n is not None]
@@ -79,7 +79,7 @@ def usual_low(link: Link, earlier: Link | None) -> Sequence[int | None]:
     )
 
 
-def told_of(item: Item, link: Link) -> Told:
+def told_of(item: Item, link: Link) -> Conditions:
     """What its folder or a table says of a file, where the stage knows that value; the rest is left open."""
     return {name: _known(link, name, item.columns.get(name)) for name in link.able}
 
@@ -90,7 +90,7 @@ def _known(link: Link, name: str, value: str | float | None) -> str | None:
     if value is None:
         return None
     try:
-        link.met.description.conditions[name].parse(text_of(value))
+        link.model.description.conditions[name].parse(text_of(value))
     except UsageError:
         return None
     return text_of(value)

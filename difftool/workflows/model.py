@@ -2,13 +2,50 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
+from ..config import Config, config_from_dict
+from ..description import Description
+from ..errors import ModelFileError, UsageError
+from ..header import MODEL, read_about
+from ..plugin.registry import Registry
 from .text import command
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A trained model as the header of its file describes it; no weights are read.
+
+    Attributes:
+        tables: the configuration, as it is written.
+        description: what the data turned out to be that it was trained on.
+    """
+
+    path: Path
+    tables: dict[str, Any]
+    description: Description
+
+    @classmethod
+    def read(cls, path: Path) -> ModelFile:
+        """The model in a file. Raises ModelFileError where that is damaged, foreign, or newer than this program."""
+        about = read_about(path, MODEL)
+        return cls(path, about["config"], Description.from_json(about["description"]))
+
+    @property
+    def name(self) -> str:
+        """What to call it in messages: its run."""
+        return str(self.path.parent if self.path.name == "model.safetensors" else self.path)
+
+    @property
+    def modality(self) -> str:
+        return modality_of(self.tables)
+
+    def config(self, parts: Registry) -> Config:
+        """Its configuration, as it was trained. Raises ConfigError."""
+        return config_from_dict(self.tables, str(self.path), parts)
 
 
 def modality_of(config: Mapping[str, Any]) -> str:
@@ -33,18 +70,9 @@ def model_path(text: str) -> Path:
 
 def plain_config(path: Path) -> dict[str, Any]:
     """The configuration in a model file's header, read without torch; empty when the file is not one of ours."""
-    found = plain_about(path).get("config")
-    return found if isinstance(found, dict) else {}
-
-
-def plain_about(path: Path) -> dict[str, Any]:
-    """What a model file's header says of the model, read without torch; empty when the file is not one of ours."""
     try:
-        with open(path, "rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(length)) if length < 100_000_000 else {}
-        return json.loads(header["__metadata__"]["about"])
-    except (OSError, ValueError, KeyError, TypeError, MemoryError):
+        return ModelFile.read(path).tables
+    except (ModelFileError, OSError):
         return {}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .inputs import told_of
-from .link import Link, Told
+from .link import Conditions, Link
 from .reporter import Reporter
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Drawn:
     examples: Sequence[np.ndarray] = ()
     columns: Sequence[Mapping[str, str | float]] = ()
 
-    def told(self, link: Link, count: int) -> list[Told]:
+    def told(self, link: Link, count: int) -> list[Conditions]:
         """What is said of the first examples, where a stage knows it."""
         from ..modality import Item
 

@@ -1,38 +1,33 @@
-"""What is asked of a trained model: all faults at once and before torch, to a built model and a request."""
+"""What is asked of a trained model: checked at once, all faults together, and before torch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import __version__
-from ..config import BUILT, CHANGEABLE
-from ..errors import ConfigError, UsageError
-from .compatible import require_experts
-from .model import modality_of, plain_config
+from ..config import CHANGEABLE
+from ..errors import ConfigError
+from .model import ModelFile
 
 if TYPE_CHECKING:
     import numpy as np
 
     from ..config import Config, Layer
-    from ..engine.generate import SampleRequest
-    from ..expert import Expert
     from ..options import Options
     from ..plugin.registry import Registry
-    from ..stage import Stage
 
 
 REQUEST = "request"
-"""The table, on the command line only, of the modality's own wishes."""
+"""The table, on the command line only, of the modality's own options."""
 
 METRIC = "metric"
 """The table, on the command line only, of the options of metrics, in a table for each."""
 
 
 @dataclass(frozen=True)
-class Wish:
+class Request:
     """What is asked of a model.
 
     Attributes:
@@ -65,21 +60,6 @@ class Wish:
     experts: Sequence[tuple[float, Path]] = ()
 
 
-@dataclass(frozen=True)
-class Granted:
-    """A model and what it is to make.
-
-    Attributes:
-        config: the model's, with the wishes laid over it.
-        info: provenance, to be written with each sample.
-    """
-
-    stage: Stage
-    request: SampleRequest
-    config: Config
-    info: Mapping[str, Any]
-
-
 def request_model(parts: Registry, modality: str) -> type[Options]:
     """The model of the modality's own flags of ``sample``."""
     from ..options import NoOptions
@@ -88,38 +68,21 @@ def request_model(parts: Registry, modality: str) -> type[Options]:
     return parts.options(replace(spec, options=spec.request)) if spec.request else NoOptions
 
 
-def granted(path: Path, parts: Registry, wish: Wish) -> Granted:
-    """The model in a file, built, and the request that the wish makes of it."""
-    before = plain_config(path)
-    config, shape = settled(before, path, parts, wish) if before else (None, None)
-    from ..assemble import load_stage
-
-    if config:
-        require_experts(path, config, wish.experts, parts)
-    overrides = {name: config.to_dict()[name] for name in BUILT if config.to_dict()[name] != before[name]} if config else {}
-    stage = load_stage(path, parts, device=wish.device, precision=wish.precision, ema=wish.ema, overrides=overrides)
-    if config is None or shape is None:
-        raise UsageError(f"{path} does not say what it was made with, and cannot be sampled from.")
-    stage = replace(stage, experts=tuple(loaded_experts(wish, parts)))
-    info = {**_provenance(path, config, wish), **shape.model_dump(mode="json", exclude_defaults=True)}
-    return Granted(stage, _request(stage, config, shape, wish), config, info)
-
-
-def settled(before: dict[str, Any], path: Path, parts: Registry, wish: Wish) -> tuple[Config, Options]:
-    """The model's configuration with the wishes laid over it, and the modality's own wishes; all faults at once, before torch."""
+def settled(model: ModelFile, parts: Registry, request: Request) -> tuple[Config, Options]:
+    """The model's configuration with the options laid over it, and the modality's own options; all faults at once, before torch."""
     from ..config import dict_layer, flag_layer, resolve
 
-    modality = modality_of(before)
-    layer = flag_layer([flag for flag in wish.flags if flag[1].partition(".")[0] not in (REQUEST, METRIC)], wish.sets)
-    faults = [_fixed(said.where((name,)), name) for said in (layer, *wish.over) for name in said.data if name not in CHANGEABLE]
-    request, more = own_table(wish.flags, REQUEST, request_model(parts, modality), modality)
+    layer = flag_layer([flag for flag in request.flags if flag[1].partition(".")[0] not in (REQUEST, METRIC)], request.sets)
+    faults = [_fixed(said.where((name,)), name) for said in (layer, *request.over) for name in said.data if name not in CHANGEABLE]
+    shape, more = own_table(request.flags, REQUEST, request_model(parts, model.modality), model.modality)
     try:
-        config = resolve(None, [dict_layer(before, str(path)), *wish.under, layer, *wish.over], parts)
+        over = [one for one in (*request.under, layer, *request.over) if one.data or one.faults]
+        config = resolve(None, [dict_layer(model.tables, str(model.path)), *over], parts) if over else model.config(parts)
     except ConfigError as error:
         raise ConfigError([*faults, *more, *error.faults]) from None
-    if faults or more or request is None:
+    if faults or more or shape is None:
         raise ConfigError([*faults, *more])
-    return config, request
+    return config, shape
 
 
 def own_table(flags: Sequence[tuple[str, str, Any]], table: str, model: type[Options], subject: str) -> tuple[Options | None, list[str]]:
@@ -140,39 +103,3 @@ def own_table(flags: Sequence[tuple[str, str, Any]], table: str, model: type[Opt
 
 def _fixed(origin: str, name: str) -> str:
     return f"{origin}: [{name}] was settled when the model was trained; sampling can change {', '.join(CHANGEABLE)}"
-
-
-def _request(stage: Stage, config: Config, shape: Options, wish: Wish) -> SampleRequest:
-    from ..engine.generate import SampleRequest
-
-    cond = dict(wish.cond)
-    if wish.every_label:
-        listed = [name for name in stage.denoiser.conditioners if stage.description.conditions[name].choices()]
-        cond |= {name: ["all"] for name in listed if name not in cond}
-    settings = {"guidance": config.guidance, "shape": shape, **config.sample.model_dump()}
-    low: dict[str, Any] = {"low": wish.low, "level": wish.level, "agree": wish.agree, "place": wish.place}
-    return SampleRequest(wish.n, seed=wish.seed, start=wish.start, cond=cond, **low, **settings)
-
-
-def _provenance(path: Path, config: Config, wish: Wish) -> dict[str, Any]:
-    return {
-        "difftool": __version__,
-        "model": str(path),
-        "seed": wish.seed,
-        "sampler": config.sampler.use,
-        "steps": config.sample.steps,
-        **({"resampling_steps": config.sample.resampling_steps} if config.sample.resampling_steps > 1 else {}),
-        "guidance": config.guidance.scale,
-        **({"level": wish.level} if len(wish.low) else {}),
-        **({"experts": ", ".join(f"{other}@{below:g}" for below, other in wish.experts)} if wish.experts else {}),
-    }
-
-
-def loaded_experts(wish: Wish, parts: Registry) -> Iterator[Expert]:
-    """The experts that a wish names, on its device."""
-    from ..assemble import load_stage
-    from ..expert import Expert
-
-    for below, path in wish.experts:
-        loaded = load_stage(path, parts, device=wish.device, precision=wish.precision, ema=wish.ema)
-        yield Expert(below, loaded.denoiser, loaded.process.density)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Interrupted, RunExistsError, Terminated
 from ..files import unused
-from .chain import Ask, Chain, chain_of
-from .link import Told
+from .chain import Chain, ChainRequest, chain_of
+from .job import Job
+from .link import Conditions
 from .reference import Drawn
 from .reporter import Reporter
-from .request import Granted, Wish
+from .request import Request
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,10 +96,10 @@ def draw(chain: Chain, parts: Registry, reporter: Reporter) -> Samples:
     return samples
 
 
-def _drawn(chain: Chain, number: int, parts: Registry, reporter: Reporter, low: Sequence[np.ndarray], told: Sequence[Told]) -> Samples:
+def _drawn(chain: Chain, number: int, parts: Registry, reporter: Reporter, low: Sequence[np.ndarray], told: Sequence[Conditions]) -> Samples:
     from ..engine.generate import generate
 
-    made = chain.grant(number, parts, low, told)
+    made = chain.job(number, parts, low, told)
     drawn = [_told(one, told, made) for one in reporter.counted(generate(made.stage, made.request), made.request.n, "sampling")]
     return Samples(drawn, made.stage.modality, made.request.shape, made.info, low)
 
@@ -116,9 +117,9 @@ def refining(chain: Chain, data: Drawn) -> Chain:
     return chain.given(low, told, agree=True)
 
 
-def sample_model(path: Path, parts: Registry, wish: Wish, reporter: Reporter) -> dict[str, Any]:
+def sample_model(path: Path, parts: Registry, request: Request, reporter: Reporter) -> dict[str, Any]:
     """Sample from one model into a new folder beside it; returns what was written."""
-    return sample_chain(chain_of(Ask([str(path)]), wish, parts, reporter), parts, reporter)
+    return sample_chain(chain_of(ChainRequest([str(path)]), request, parts, reporter), parts, reporter)
 
 
 def sample_chain(
@@ -156,12 +157,12 @@ def _sampled(
     parts: Registry,
     reporter: Reporter,
     low: Sequence[np.ndarray],
-    told: Sequence[Told],
+    told: Sequence[Conditions],
     folder: Path | None,
     on_sample: Callable[[str], None] | None,
 ) -> tuple[list[Generated], dict[str, Any]]:
     """One stage's samples, and what was written of them; the last stage's are not kept."""
-    made, last = chain.grant(number, parts, low, told), number == len(chain.links) - 1
+    made, last = chain.job(number, parts, low, told), number == len(chain.links) - 1
     if folder is None:
         return [_told(one, told, made) for one in _unwritten(made, chain.links[number].name, reporter)], {}
     kept: list[Generated] = []
@@ -169,12 +170,12 @@ def _sampled(
     return kept, written
 
 
-def _told(one: Generated, told: Sequence[Told], made: Granted) -> Generated:
+def _told(one: Generated, told: Sequence[Conditions], made: Job) -> Generated:
     """The sample with what was said of what it refines: a stage that does not ask for the class makes a sample of that class all the same."""
     return replace(one, cond={**told[one.index - made.request.start], **one.cond}) if told else one
 
 
-def _unwritten(made: Granted, name: str, reporter: Reporter) -> Iterator[Generated]:
+def _unwritten(made: Job, name: str, reporter: Reporter) -> Iterator[Generated]:
     """The samples of a stage that are only refined by the next."""
     from ..engine.generate import generate
 
@@ -194,11 +195,11 @@ def _numbered(root: Path) -> Path:
 
 
 def _written(
-    made: Granted,
+    made: Job,
     folder: Path,
     reporter: Reporter,
     on_sample: Callable[[str], None] | None,
-    told: Sequence[Told] = (),
+    told: Sequence[Conditions] = (),
     kept: list[Generated] | None = None,
 ) -> dict[str, Any]:
     """Draw the samples and write each as it is done: files, a table of their conditions, and a sheet of the first ones.

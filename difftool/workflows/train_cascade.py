@@ -13,7 +13,8 @@ from ..config import CHANGEABLE
 from ..errors import ConfigError, DifftoolError, Interrupted, RunExistsError, Terminated, UsageError
 from ..files import write_text
 from .cascade import kept_stages
-from .compatible import Met, refuse_strangers, refuse_unlike
+from .compatible import Described, refuse_strangers, refuse_unlike
+from .model import ModelFile
 from .plan import CascadeStage, to_toml, units
 from .reporter import Reporter
 from .resume import resume_run, run_config
@@ -179,27 +180,25 @@ def _refuse_strangers(work: Work, parts: Registry, reporter: Reporter) -> None:
             refuse_unlike(stages[stage.name], experts, make_schedule(stage.config, parts), parts)
 
 
-def _met(work: Work, parts: Registry, reporter: Reporter) -> list[Met]:
+def _met(work: Work, parts: Registry, reporter: Reporter) -> list[Described]:
     """Each stage that is to be trained, with its neighbour before it, and their data."""
     wanted = {unit.of or unit.name for unit in work.chosen}
     wanted |= {earlier.name for earlier, stage in pairwise(work.stages) if stage.name in wanted}
     return [_described(work, stage, parts, reporter) for stage in work.stages if stage.name in wanted]
 
 
-def _described(work: Work, stage: CascadeStage, parts: Registry, reporter: Reporter) -> Met:
+def _described(work: Work, stage: CascadeStage, parts: Registry, reporter: Reporter) -> Described:
     from ..assemble import open_dataset
-    from ..description import Description
     from ..engine.folder import CONFIG, RunFolder
-    from ..engine.weights import MODEL, read_about
 
     level = stage.level or 0.0
     if stage.model is not None:
-        return Met(stage.name, stage.config, Description.from_json(read_about(stage.model, MODEL)["description"]), level)
+        return Described(stage.name, stage.config, ModelFile.read(stage.model).description, level)
     if (work.root / stage.name / CONFIG).is_file():
         folder = RunFolder(work.root / stage.name)
-        return Met(stage.name, run_config(folder, parts), folder.description(), level)
+        return Described(stage.name, run_config(folder, parts), folder.description(), level)
     config, dataset = open_dataset(stage.config, parts, progress=reporter.counter())
-    return Met(stage.name, config, dataset.description, level)
+    return Described(stage.name, config, dataset.description, level)
 
 
 def _in_turn(work: Work, parts: Registry, reporter: Reporter) -> list[dict[str, Any]]:

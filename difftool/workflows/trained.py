@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .chain import Ask, chain_of, modality_of_words
+from .chain import ChainRequest, chain_of, modality_of_words
 from .evaluate import chosen_metrics, evaluate_chain
 from .keywords import given, installed, sampling_names
 from .reference import Against
 from .reporter import SILENT, Reporter
-from .request import Wish
+from .request import Request
 from .sample import Samples, draw
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ class Model:
             UsageError: what is asked for does not fit the model.
             ConfigError: settings, all faults at once.
         """
-        wish = Wish(n or Wish.n, seed, start, device, precision, ema, _texts(cond), given(settings, sampling_names(self.modality)))
-        chain = self._chain(wish, until=until, files=tuple(map(Path, files)), level=level, counted=n is not None)
+        request = Request(n or Request.n, seed, start, device, precision, ema, _texts(cond), given(settings, sampling_names(self.modality)))
+        chain = self._chain(request, until=until, files=tuple(map(Path, files)), level=level, counted=n is not None)
         return draw(chain, installed(), self._reporter)
 
     def evaluate(
@@ -90,14 +90,14 @@ class Model:
         **settings: Any,
     ) -> dict[str, Any]:
         """Measure new samples, or files, by the modality's metrics, beside the data itself. See ``difftool.evaluate``."""
-        wish = Wish(n, seed, 0, device, precision, None, _texts(cond), given(settings, sampling_names(self.modality)))
-        chain = self._chain(wish, handing=True)
-        chosen = chosen_metrics(installed(), self.modality, ",".join(metrics) if metrics else None, wish)
+        request = Request(n, seed, 0, device, precision, None, _texts(cond), given(settings, sampling_names(self.modality)))
+        chain = self._chain(request, handing=True)
+        chosen = chosen_metrics(installed(), self.modality, ",".join(metrics) if metrics else None, request)
         folder, other = Path(samples) if samples else None, Path(against) if against else None
         return evaluate_chain(chain, installed(), self._reporter, seed, chosen, folder, Against(other, data))
 
-    def _chain(self, wish: Wish, **asked: Any) -> Chain:
-        return chain_of(Ask(self.words, **asked), wish, installed(), self._reporter)
+    def _chain(self, request: Request, **asked: Any) -> Chain:
+        return chain_of(ChainRequest(self.words, **asked), request, installed(), self._reporter)
 
 
 def load(*paths: str | os.PathLike[str], reporter: Reporter = SILENT) -> Model:

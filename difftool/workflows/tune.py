@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from ..errors import DataError, Interrupted, Terminated, UsageError
 from ..files import write_text
 from .cascade import kept_stages
-from .chain import Ask, Chain, chain_of
+from .chain import Chain, ChainRequest, chain_of
 from .compatible import beyond
-from .link import Link, Told, handed
+from .link import Conditions, Link, handed
 from .plan import to_toml
 from .reference import Against, Drawn, drawn_from
 from .reporter import Reporter
-from .request import Wish
+from .request import Request
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,7 +80,7 @@ def _found(stages: Iterator[Tuned], root: Path, dry_run: bool) -> list[dict[str,
 
 
 def tune_cascade(
-    word: str, only: str | None, levels: Sequence[float], wish: Wish, against: Against, parts: Registry, reporter: Reporter, keep: bool = True
+    word: str, only: str | None, levels: Sequence[float], request: Request, against: Against, parts: Registry, reporter: Reporter, keep: bool = True
 ) -> dict[str, Any]:
     """The level at which each stage of a cascade refines best, kept in its folder; returns what was found.
 
@@ -91,9 +91,9 @@ def tune_cascade(
         against: the data to compare with, ``MOST`` examples of it more than are refined.
     """
     root = _cascade(word)
-    chain = chain_of(Ask([str(root)], _until(root, only, parts)), wish, parts, reporter)
+    chain = chain_of(ChainRequest([str(root)], _until(root, only, parts)), request, parts, reporter)
     _refuse_unmeasured(chain, parts)
-    chain, trials = _trials(chain, only, levels, replace(against, most=wish.n + MOST), parts, reporter)
+    chain, trials = _trials(chain, only, levels, replace(against, most=request.n + MOST), parts, reporter)
     found = _found(tuned(chain, trials, parts, reporter, root if keep else None), root, not keep)
     return {"cascade": str(root), "stages": found}
 
@@ -122,7 +122,7 @@ def _until(root: Path, only: str | None, parts: Registry) -> str:
 
 
 def _refuse_unmeasured(chain: Chain, parts: Registry) -> None:
-    name = chain.links[0].met.config.modality.use
+    name = chain.links[0].config.modality.use
     if METRIC not in parts.metrics(name):
         raise UsageError(
             f"Levels are compared by the metric {METRIC}, which does not apply to {name}. Try them by its own metrics, with difftool "
@@ -137,7 +137,7 @@ def _trials(
     wanted = [link for link in chain.links if link.bridge is not None and only in (None, link.name)]
     levels = [_levels_of(link, asked) for link in wanted]
     trials = {
-        link.name: Trial(link, some, drawn_from(link.met.config, parts, against, link.wish.seed, reporter))
+        link.name: Trial(link, some, drawn_from(link.config, parts, against, link.request.seed, reporter))
         for link, some in zip(wanted, levels, strict=True)
     }
     fewest = min((trial.data for trial in trials.values()), key=lambda data: len(data.examples))
@@ -147,7 +147,7 @@ def _trials(
     for name, trial in trials.items():
         trained = "" if against.path else ", on which it was trained: name others as DATA to hold them out"
         reporter.say(f"{name}: {n} samples at each level, against {len(trial.data.examples) - n:,} of {trial.data.source}{trained}")
-    return replace(chain, links=[replace(link, wish=replace(link.wish, n=n)) for link in chain.links]), trials
+    return replace(chain, links=[replace(link, request=replace(link.request, n=n)) for link in chain.links]), trials
 
 
 def _levels_of(link: Link, asked: Sequence[float]) -> list[float]:
@@ -184,17 +184,17 @@ def tuned(chain: Chain, trials: Mapping[str, Trial], parts: Registry, reporter: 
 
 
 def _made(
-    chain: Chain, number: int, parts: Registry, reporter: Reporter, low: Sequence[np.ndarray], told: Sequence[Told]
+    chain: Chain, number: int, parts: Registry, reporter: Reporter, low: Sequence[np.ndarray], told: Sequence[Conditions]
 ) -> list[Generated]:
     """A stage's samples at the level that its cascade says."""
     from ..engine.generate import generate
 
-    made = chain.grant(number, parts, low, told)
+    made = chain.job(number, parts, low, told)
     return list(reporter.counted(generate(made.stage, made.request), made.request.n, "sampling"))
 
 
 def _tuned(
-    chain: Chain, number: int, trial: Trial, parts: Registry, reporter: Reporter, low: Sequence[np.ndarray], told: Sequence[Told]
+    chain: Chain, number: int, trial: Trial, parts: Registry, reporter: Reporter, low: Sequence[np.ndarray], told: Sequence[Conditions]
 ) -> Tuned:
     from ..assemble import make_metric
     from ..config import Part
@@ -203,8 +203,8 @@ def _tuned(
 
     link, n = trial.link, chain.n
     assert link.bridge is not None  # it refines
-    made = chain.grant(number, parts, low, told)
-    metric = make_metric(Part(METRIC, parts.options(parts.get("metric", METRIC))()), parts, link.met.description)
+    made = chain.job(number, parts, low, told)
+    metric = make_metric(Part(METRIC, parts.options(parts.get("metric", METRIC))()), parts, link.model.description)
     held, others = trial.data.examples[:n], trial.data.examples[n:]
 
     def distance(examples: Sequence[np.ndarray]) -> float:
@@ -234,7 +234,7 @@ def _shown(found: Tuned) -> dict[str, Any]:
     return {
         "stage": found.trial.link.name,
         "level": found.best.level,
-        "level_before": found.trial.link.wish.level,
+        "level_before": found.trial.link.request.level,
         "samples": len(found.best.made),
         "against": {"source": found.trial.data.source, "count": len(found.trial.data.examples) - len(found.best.made)},
         "distance_of_data": found.floor,

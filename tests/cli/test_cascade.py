@@ -19,7 +19,7 @@ from difftool.cli.terminal import Terminal
 from difftool.engine import fit
 from difftool.files import alone
 from difftool.workflows.inputs import read_low
-from difftool.workflows.request import Wish
+from difftool.workflows.request import Request
 
 LEARNING = ["optimizer.lr=0.02", "ema.halflife=[1]"]
 """So fast that what a stage is shown makes a difference after a few steps."""
@@ -152,7 +152,7 @@ def test_of_a_file_that_is_cut_it_is_said(capsys):
         collate=lambda read, rng: Batch(torch.from_numpy(read[0][None, :, :5])),
     )
     for name, size, said in (("short", 5, False), ("longer", 5, True)):
-        link = SimpleNamespace(wish=Wish())
+        link = SimpleNamespace(request=Request())
         assert read_low(Item(Path(name)), modality, link, degraded=False, reporter=Terminal(), as_trained=True).shape == (1, size)
         assert ("a part of it, taken at random" in capsys.readouterr().err) == said
         assert read_low(Item(Path(name)), modality, link, degraded=False, reporter=Terminal()).shape == (1, 3 * len(name))
@@ -274,7 +274,7 @@ def test_a_file_that_is_larger_is_refined_whole_in_tiles(capsys, monkeypatch):
         (["two", "--stage", "x2"], "--stage names the stage that refines files"),
         (["two/base", "--from", "made"], "base refines none"),
         (["two/base", "--level", "1"], "--level is of stages that refine"),
-        (["two", "--level", "9"], "x2: level 9 is more noise than it is trained with. Ask for 0 to 0.5"),
+        (["two", "--level", "9"], "x2: level 9 is more noise than it is trained with. ChainRequest for 0 to 0.5"),
         (["two", "--set", "stage.base.level=0.1"], "--set stage.base.level: it is noise on what a stage is shown"),
         (["two", "--cond", "klass=left"], "The stages have no condition 'klass'. They have: class."),
         (["two", "--cond", "class=lefd"], "Did you mean 'left'?"),

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from small import pictures
+from small import call, pictures
 
 import difftool
-from difftool import ConfigError, Reporter, UsageError
+from difftool import ConfigError, Reporter, UsageError, header
 from difftool.plain import parse_toml
+
+RESOLVE = import_module("difftool.config.resolve")  # the package has a function of that name
 
 SMALL = {
     "size": 8,
@@ -137,3 +140,23 @@ def test_faults_are_told_at_once_as_the_command_line_tells_them(trained):
 def test_loading_reads_no_weights_and_imports_no_torch(trained):
     program = f"import sys, difftool; print(difftool.load({str(trained.path)!r}).modality, 'torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split() == ["image", "False"]
+
+
+@pytest.mark.parametrize(("flags", "resolutions"), [((), 1), (("--sampler", "euler"), 3)])
+def test_sampling_reads_the_header_once_and_resolves_the_settings_once(trained, monkeypatch, flags, resolutions):
+    """Of a model that is sampled as it is; with other settings, those too are resolved, and laid over the stage that was built."""
+    counts = {"headers": 0, "resolutions": 0}
+
+    def counted(name, function):
+        def call(*given, **named):
+            counts[name] += 1
+            return function(*given, **named)
+
+        return call
+
+    header._read.cache_clear()
+    RESOLVE._from_json.cache_clear()
+    monkeypatch.setattr(header, "_metadata", counted("headers", header._metadata))
+    monkeypatch.setattr(RESOLVE, "trace", counted("resolutions", RESOLVE.trace))
+    assert call("sample", str(trained.path), "-n", "2", "-o", f"made{len(flags)}", *flags) == 0
+    assert counts == {"headers": 1, "resolutions": resolutions}

@@ -1,0 +1,91 @@
+"""The header of a weight file: what the file says of itself, read without torch and checked before anything relies on it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from copy import deepcopy
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from .errors import ModelFileError
+from .plain import parse_json
+
+VERSION = 1
+MODEL, CHECKPOINT, SNAPSHOT = "difftool-model", "difftool-checkpoint", "difftool-snapshot"
+
+DAMAGED = "Its header is damaged or was changed by another program: take another copy, or an earlier checkpoint."
+
+MOST = 100_000_000
+"""Bytes of a header, at most, as in the safetensors format."""
+
+
+def read_about(path: Path, kind: str) -> dict[str, Any]:
+    """What a weight file says of itself, without its tensors. Raises ModelFileError when it cannot be what is asked for."""
+    if not path.is_file():
+        raise ModelFileError(f"There is no file {path}.")
+    found = path.stat()
+    return deepcopy(_read(path, kind, found.st_ino, found.st_size, found.st_mtime_ns))
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, kind: str, *state: int) -> dict[str, Any]:
+    """The same, read once for each state of the file: a command looks into the header of a model more than once."""
+    _refuse_pickle(path)
+    try:
+        header = _metadata(path)
+    except (ValueError, OSError) as error:
+        raise ModelFileError(
+            f"{path} is damaged or truncated, or no model file at all ({error}). Take another copy, or an earlier checkpoint."
+        ) from None
+    found = header.get("format", "a safetensors file that difftool did not write")
+    if found != kind:
+        raise ModelFileError(f"{path} is {found}, not a {kind}: give the run's folder or its model.safetensors.")
+    return about_of(path, header)
+
+
+def _metadata(path: Path) -> Mapping[str, str]:
+    """The metadata of a safetensors file, which is as long as its header says. Raises ValueError."""
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 0 < length <= min(size - 8, MOST):
+            raise ValueError("its header is not whole")
+        header = parse_json(file.read(length))
+    try:
+        metadata = header.get("__metadata__", {})
+        end = max((tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"), default=0)
+        plain = all(isinstance(value, str) for value in metadata.values())
+    except (AttributeError, KeyError, IndexError, TypeError):
+        raise ValueError("its header is not one of the safetensors format") from None
+    if not plain or size != 8 + length + end:
+        raise ValueError("its tensors are not whole" if plain else "its header is not one of the safetensors format")
+    return metadata
+
+
+def about_of(path: Path, header: Mapping[str, str]) -> dict[str, Any]:
+    """What the header of a weight file says of it: at least ``config`` and ``description``, each a table. Raises ModelFileError."""
+    version = header.get("version", "")
+    if not version.isdecimal() or len(version) > 9:
+        raise ModelFileError(f"{path} does not say its format version ({version!r}). {DAMAGED}")
+    if int(version) > VERSION:
+        raise ModelFileError(f"{path} has format version {version}, and this difftool reads up to {VERSION}: upgrade difftool.")
+    try:
+        about = parse_json(header.get("about", ""))
+    except ValueError as error:
+        raise ModelFileError(f"{path} does not say what it was made with: of its entry 'about', {error}. {DAMAGED}") from None
+    for entry in ("config", "description"):
+        if not isinstance(about, dict) or not isinstance(about.get(entry), dict):
+            raise ModelFileError(f"{path} does not say what it was made with: its header has no table {entry!r}. {DAMAGED}")
+    return about
+
+
+def _refuse_pickle(path: Path) -> None:
+    with open(path, "rb") as file:
+        start = file.read(2)
+    if start in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+        raise ModelFileError(
+            f"{path} is a pickle (a .pt or .ckpt file). difftool does not open pickles, because opening one can run any program; "
+            "convert it to safetensors where you trust it."
+        )
