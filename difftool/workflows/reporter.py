@@ -35,6 +35,9 @@ class Watch:
 class Reporter:
     """Is told what a person may want to know while work goes on. This one keeps it to itself."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
     def say(self, text: str) -> None:
         """A line for a person."""
 
