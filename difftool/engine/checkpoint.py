@@ -116,10 +116,11 @@ class Saver:
     Args:
         folder: the run's.
         keep: how many checkpoints stay; an older one goes only when a newer one is safe on disk.
+        frozen: weights beside the network's that the model file holds too: they never change, and so no checkpoint does.
     """
 
-    def __init__(self, folder: Path, keep: int) -> None:
-        self._folder, self._keep = folder, keep
+    def __init__(self, folder: Path, keep: int, frozen: Mapping[str, Tensor] | None = None) -> None:
+        self._folder, self._keep, self._frozen = folder, keep, dict(frozen or {})
         self._buffers: dict[str, Tensor] = {}
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
@@ -137,7 +138,7 @@ class Saver:
         def write() -> None:  # the checkpoint last: what a kill keeps from being written is then made again by the resumed run
             if snapshot:
                 save_weights(self._folder / "snapshots" / path.name, SNAPSHOT, self._snapshot(ema), {**about, "step": step})
-            save_weights(self._folder / "model.safetensors", MODEL, weights | others, {**about, "step": step, "ema": profile})
+            save_weights(self._folder / "model.safetensors", MODEL, weights | others | self._frozen, {**about, "step": step, "ema": profile})
             save_weights(path, CHECKPOINT, self._buffers, {**about, "step": step})
             prune(path.parent, self._keep)
 

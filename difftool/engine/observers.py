@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from ..data.dataset import Dataset
 from ..observer import Observer, Progress, Result, RunInfo
+from ..representation import weights_of
 from .cadence import Cadence
 from .checkpoint import Saver, require_finite, training_state
 from .folder import RunFolder
@@ -21,8 +22,9 @@ class SaveCheckpoints(Observer):
 
     def __init__(self, step: TrainStep, cadence: Cadence, folder: RunFolder) -> None:
         self._step, self._cadence = step, cadence
-        self._saver = Saver(folder.path, cadence.train.keep)
+        self._saver = Saver(folder.path, cadence.train.keep, weights_of(step.stage.representation))
         self._about = {"config": dict(step.stage.config), "description": step.stage.description.to_json()}
+        self._about |= {"opened": dict(step.stage.opened)} if step.stage.opened else {}
 
     def step(self, event: Progress) -> Progress | None:
         if not (event.ending or self._cadence.saves(event.step)):

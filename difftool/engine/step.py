@@ -89,6 +89,7 @@ class TrainStep:
         raw = raw.map(lambda t: t.to(self.device, non_blocking=True))
         raw, bridge = self.stage.modality.augment(raw, rng), self.stage.bridge
         if bridge is None:
-            return self.stage.representation.encode(raw)
+            representation = self.stage.representation
+            return representation.draw(representation.prepare(raw), rng)
         low = bridge.corrupt(bridge.degrade(raw), rng)
         return bridge.crop(bridge.encode(low, raw, bridge.draw_aug_levels(len(raw), rng), rng), rng)

@@ -12,7 +12,7 @@ from ..errors import DataError, UsageError
 from ..files import write_text
 from .reporter import Reporter
 from .text import command
-from .train import built, finished, make_observers, opened, train_steps
+from .train import assembly_of, built, finished, make_observers, opened, train_steps
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -60,13 +60,15 @@ def _resumed(
     changes = {"steps": steps, "device": device}
     changed = config.train.model_copy(update={key: value for key, value in changes.items() if value is not None})
     measured = folder.description().measured
-    config, dataset = opened(config.replace(train=changed), parts, reporter, measured)
+    config = config.replace(train=changed)
+    assembly = assembly_of(config, parts, world.local_rank, folder.model_path if folder.model_path.is_file() else None)
+    config, dataset = opened(config, parts, reporter, measured, assembly)
     _refuse_changed(folder, dataset, reporter, noting=world.leads)
     if steps is not None and world.leads:
         write_text(folder.config_path, config.to_toml())  # else a later resume would fall back to the old end
     checkpoint = folder.latest_checkpoint()
     reporter.say(f"Going on with {folder.path} from {checkpoint.name if checkpoint else 'the start'}")
-    stage = built(config, parts, dataset, reporter, world.local_rank, fresh=checkpoint is None)
+    stage = built(config, assembly, dataset, reporter, fresh=checkpoint is None)
     result = yield from train_steps(stage, dataset, folder, reporter, resume=True, world=world, observers=make_observers(config, parts))
     if result["finished_before"]:
         reporter.say(f"{folder.path} had already reached its last step, {result['steps']}. To train on: {command('resume', folder.path)} --steps N")

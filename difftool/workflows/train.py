@@ -19,6 +19,7 @@ from .reporter import Reporter
 from .text import command, line
 
 if TYPE_CHECKING:
+    from ..assemble import Assembly
     from ..data.dataset import Dataset
     from ..engine.distributed import World
     from ..engine.folder import RunFolder
@@ -74,10 +75,11 @@ def planned(config: Config, parts: Registry, place: Path, fitting: bool, reporte
     announce(config, reporter)
     from ..engine.plan import dry_run
 
-    config, dataset = opened(config, parts, reporter)
-    stage = built(config, parts, dataset, reporter)
+    assembly = assembly_of(config, parts)
+    config, dataset = opened(config, parts, reporter, assembly=assembly)
+    stage = built(config, assembly, dataset, reporter)
     if fitting:
-        config, stage = split_to_fit(stage, config, parts, dataset, reporter)
+        config, stage = split_to_fit(stage, config, assembly, dataset, reporter)
     return dry_run(stage, dataset, place)
 
 
@@ -110,10 +112,11 @@ def new_run(
         raise UsageError("--batch auto measures one device's memory. With several devices, give the batch and --accumulate as numbers.")
     try:
         world.share(config.train.batch, config.train.accumulate)
-        config, dataset = opened(config, parts, reporter)
-        stage = built(config, parts, dataset, reporter, world.local_rank)
+        assembly = assembly_of(config, parts, world.local_rank)
+        config, dataset = opened(config, parts, reporter, assembly=assembly)
+        stage = built(config, assembly, dataset, reporter)
         if fitting:
-            config, stage = split_to_fit(stage, config, parts, dataset, reporter)
+            config, stage = split_to_fit(stage, config, assembly, dataset, reporter)
         folder = _folder(world, run, config, dataset) if world.size > 1 else None
         folder = folder or RunFolder.create(run, config.to_toml(), dataset.description, dataset.source)
         reporter.say(f"Training in {folder.path}; stop with Ctrl-C and go on later with: {command('resume', folder.path)}")
@@ -139,12 +142,16 @@ def _folder(world: World, run: Path, config: Config, dataset: Any) -> Any:
 
 
 def opened(
-    config: Config, registry: Registry, reporter: Reporter, measured: Mapping[str, Any] | None = None
+    config: Config,
+    registry: Registry,
+    reporter: Reporter,
+    measured: Mapping[str, Any] | None = None,
+    assembly: Assembly | None = None,
 ) -> tuple[Config, Dataset]:
     """The config's data, with a word to the user on what it is and what had to be left out."""
     from ..assemble import open_dataset, require_examples
 
-    config, dataset = open_dataset(config, registry, progress=reporter.counter(), measured=measured)
+    config, dataset = open_dataset(config, registry, progress=reporter.counter(), measured=measured, assembly=assembly)
     require_examples(dataset)
     reporter.say(f"{len(dataset)} example{'s' * (len(dataset) != 1)} from {dataset.source}{_conditions(dataset)}")
     _tell_skipped(dataset.skipped, reporter)
@@ -178,12 +185,23 @@ def _tell_remarks(remarks: list[tuple[Path, str]], reporter: Reporter, most: int
         reporter.say(f"… and {len(said) - lines:,} more remarks, all in the run's log")
 
 
-def built(config: Config, registry: Registry, dataset: Dataset, reporter: Reporter, local_rank: int = 0, *, fresh: bool = True) -> Stage:
-    """The model on its device; a fresh one with the weights that it is to start from."""
-    from ..assemble import build_stage
+def assembly_of(config: Config, registry: Registry, local_rank: int = 0, model: Path | None = None) -> Assembly:
+    """What the parts of a run are built with, on its device.
+
+    Args:
+        model: the run's model file, where it has saved one.
+    """
+    from ..assemble import Assembly
     from ..engine.device import choose_device
 
-    stage = build_stage(config, registry, dataset.description, choose_device(config.train.device, local_rank), dataset.modality)
+    return Assembly(registry, choose_device(config.train.device, local_rank), model)
+
+
+def built(config: Config, assembly: Assembly, dataset: Dataset, reporter: Reporter, *, fresh: bool = True) -> Stage:
+    """The model on its device; a fresh one with the weights that it is to start from."""
+    from ..assemble import build_stage
+
+    stage = build_stage(config, assembly.registry, dataset.description, assembly.device, dataset.modality, assembly=assembly)
     from ..inherit import inherit, require_learnt
 
     if fresh and not config.train.init:
@@ -281,7 +299,7 @@ def _report(folder: RunFolder, reporter: Reporter) -> str | None:
         return None
 
 
-def split_to_fit(stage: Stage, config: Config, registry: Registry, dataset: Dataset, reporter: Reporter) -> tuple[Config, Stage]:
+def split_to_fit(stage: Stage, config: Config, assembly: Assembly, dataset: Dataset, reporter: Reporter) -> tuple[Config, Stage]:
     """``--batch auto``: the batch stays, in as many parts as the memory asks for. Measuring trains a little, so the model is built anew."""
     from ..engine.plan import parts_that_fit
 
@@ -289,7 +307,7 @@ def split_to_fit(stage: Stage, config: Config, registry: Registry, dataset: Data
     batch = config.train.batch
     reporter.say(f"batch {batch} in {parts} part{'s' * (parts > 1)} of {batch // parts}, to fit the memory")
     config = config.replace(train=config.train.model_copy(update={"accumulate": parts}))
-    return config, built(config, registry, dataset, reporter)
+    return config, built(config, assembly, dataset, reporter)
 
 
 @contextmanager

@@ -70,7 +70,7 @@ def test_of_large_examples_fewer_are_measured_and_fewer_at_once(measuring, monke
     config = resolve("image", gather(registry(), "image", sets=[f'data.path="{data}"', *sets], project=None), registry())
     _, dataset = open_dataset(config, registry(), measured={})
     entries = math.prod(dataset.description.shape)
-    monkeypatch.setattr(assemble, "ENTRIES", 64 * entries)
-    assert [len(batch) for batch in assemble._some_batches(dataset)] == [4] * 16
-    monkeypatch.setattr(assemble, "ENTRIES", entries // 2)
-    assert [len(batch) for batch in assemble._some_batches(dataset)] == [1]
+    monkeypatch.setattr(assemble.open, "ENTRIES", 64 * entries)
+    assert [len(batch) for batch in assemble.open._some_batches(dataset)] == [4] * 16
+    monkeypatch.setattr(assemble.open, "ENTRIES", entries // 2)
+    assert [len(batch) for batch in assemble.open._some_batches(dataset)] == [1]

@@ -1,0 +1,311 @@
+"""Config -> Stage: each part built once, by the name that the configuration gives it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..bridge import Bridge
+from ..column import Column
+from ..conditioner import Conditioner
+from ..config import NONE, Config, Part, config_from_dict
+from ..context import Context
+from ..denoiser import Denoiser
+from ..description import Description
+from ..engine.device import choose_precision
+from ..engine.weights import MODEL, load_weights, read_about
+from ..errors import ModelFileError, UsageError
+from ..metric import Metric
+from ..modality import Modality
+from ..nn.backbone import Backbone, Interface
+from ..nn.frozen import require_frozen
+from ..objective import Objective
+from ..optimizers.optimizer import OptimizerFactory
+from ..optimizers.options import OptimizerOptions
+from ..plugin.registry import Registry
+from ..process.process import Process, Schedule
+from ..representation import PREFIX, Representation
+from ..rng import key
+from ..sampler import Sampler
+from ..settings import Settings
+from ..stage import Stage
+
+CPU = torch.device("cpu")
+
+
+class Assembly:
+    """What the parts of one run are built with, and what has been built for it: nothing that costs memory is built twice.
+
+    A representation may take parts of another run (``Context.open``). Its weights are then saved in the new model's file, with the other
+    run's configuration, from which its empty parts are built again when the file is loaded: the other run may be gone by then.
+
+    Args:
+        model: a file of the very model that is built: its representation's weights are taken from there, not from the run they came from.
+        opening: the files that are being opened, which a model must not open again.
+    """
+
+    def __init__(self, registry: Registry, device: torch.device = CPU, model: Path | None = None, opening: tuple[Path, ...] = ()) -> None:
+        self.registry, self.device = registry, device
+        self._opening = opening
+        self._weights = frozen_weights(load_weights(model, MODEL)[0]) if model else None
+        self.opened: dict[str, Any] = _opened(read_about(model, MODEL), model) if model else {}
+        self._empty = False  # whether the weights are brought by who asked for the stage
+        self._loaded: dict[Path, Stage] = {}
+        self._representations: dict[str, Representation] = {}
+
+    def context(self, description: Description, **built: Any) -> Context:
+        """For what is built after the representation: what it opens is read from its file, and stays no part of the model."""
+        return Context(description, self.device, self.load, **built)
+
+    def load(self, path: str | Path) -> Stage:
+        """Another run or model file as a stage that does not learn.
+
+        Raises:
+            ModelFileError: there is none, or it is damaged.
+            UsageError: it is the model that opens it.
+        """
+        path = Path(path).expanduser()
+        path = (path / "model.safetensors" if path.is_dir() else path).resolve()
+        if path in self._opening:
+            raise UsageError(f"{path} opens itself: a part of it names it. Name a run that was trained before it.")
+        if path not in self._loaded:
+            self._loaded[path] = _still(stage_of(path, self.registry, self.device, opening=self._opening))
+        return self._loaded[path]
+
+    def _open(self, path: str | Path) -> Stage:
+        """For the representation: as ``load``, and noted, so that it can be built again when the file is gone."""
+        name = str(path)
+        if self._weights is not None and name in self.opened:
+            return _still(self._rebuilt(name))
+        stage = self.load(path)
+        self.opened[name] = {"config": dict(stage.config), "description": stage.description.to_json(), "opened": dict(stage.opened)}
+        return stage
+
+    def representation(self, config: Config, description: Description) -> Representation:
+        """The representation of this description, on the device, its weights in place."""
+        part = config.representation
+        about = [part.use, part.options.model_dump(mode="json"), description.to_json()]
+        name = json.dumps(about, sort_keys=True)
+        if name not in self._representations:
+            self._representations[name] = self._represented(part, description)
+        return self._representations[name]
+
+    def _represented(self, part: Part, description: Description) -> Representation:
+        kind: type[Representation] = self.registry.load(self.registry.get("representation", part.use))
+        built = kind.build(part.options, Context(description, self.device, self._open))
+        if isinstance(built, nn.Module):
+            built.to(self.device).eval().requires_grad_(False)
+            if self._weights is not None and not self._empty:
+                fill(built, self._weights, "The model file")
+        return built
+
+    def _rebuilt(self, name: str) -> Stage:
+        """The stage without its own weights, which whoever takes parts of it brings."""
+        about = self.opened[name]
+        inner = Assembly(self.registry, self.device)
+        inner.opened, inner._weights, inner._empty = dict(about["opened"]), {}, True
+        config = config_from_dict(about["config"], name, self.registry)
+        return build_stage(config, self.registry, Description.from_json(about["description"]), self.device, learns=False, assembly=inner)
+
+
+def stage_of(
+    path: Path, registry: Registry, device: torch.device, *, opening: tuple[Path, ...] = (), average: Mapping[str, Tensor] | None = None
+) -> Stage:
+    """The model in a file, as it was trained.
+
+    Args:
+        average: weights to use in place of the file's.
+    """
+    tensors, about = load_weights(path, MODEL)
+    config = config_from_dict(about["config"], str(path), registry)
+    assembly = Assembly(registry, device, path, (*opening, path.resolve()))
+    stage = build_stage(config, registry, Description.from_json(about["description"]), device, learns=False, assembly=assembly)
+    own = {name: tensor for name, tensor in tensors.items() if not name.startswith(PREFIX)}
+    fill(model_of(stage), own | dict(average or {}), str(path))
+    require_frozen(model_of(stage))
+    return stage
+
+
+def fill(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ModelFileError(f"{source} does not hold the weights that its own config describes: {error}") from None
+
+
+def frozen_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those of a model file's tensors that are its representation's."""
+    return {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items() if name.startswith(PREFIX)}
+
+
+def fingerprint_of(representation: Representation) -> str:
+    """Tells its weights from others; "" where it has none."""
+    if not isinstance(representation, nn.Module):
+        return ""
+    digest = blake2b(digest_size=10)
+    for name, tensor in sorted(representation.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _opened(about: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    found = about.get("opened", {})
+    for one in found.values() if isinstance(found, dict) else [None]:
+        if not isinstance(one, dict) or not all(isinstance(one.get(entry), dict) for entry in ("config", "description", "opened")):
+            raise ModelFileError(f"{path} does not say what it was made with: its header's table 'opened' is damaged. Take another copy.")
+    return dict(found)
+
+
+def _still(stage: Stage) -> Stage:
+    model_of(stage).eval().requires_grad_(False)
+    return stage
+
+
+def make_modality(config: Config, registry: Registry) -> Modality:
+    return _build(registry, "modality", config.modality)
+
+
+def make_metric(part: Part, registry: Registry, description: Description) -> Metric:
+    return _build(registry, "metric", part, description)
+
+
+def make_representation(config: Config, registry: Registry, description: Description) -> Representation:
+    return Assembly(registry).representation(config, description)
+
+
+def make_schedule(config: Config, registry: Registry) -> Schedule:
+    return _build(registry, "schedule", config.schedule)
+
+
+def make_optimizer(config: Config, registry: Registry) -> OptimizerFactory:
+    part = config.optimizer
+    assert isinstance(part.options, OptimizerOptions)  # the registry holds every optimizer's options to it
+    return OptimizerFactory(registry.load(registry.get("optimizer", part.use)), part.options)
+
+
+def make_bridge(
+    config: Config, registry: Registry, description: Description, representation: Representation | None = None
+) -> Bridge | None:
+    """What hands an earlier stage's examples on to this one; None where there is no earlier one."""
+    if config.bridge.use == NONE:
+        return None
+    return _build(registry, "bridge", config.bridge, description, representation or make_representation(config, registry, description))
+
+
+def build_stage(
+    config: Config,
+    registry: Registry,
+    description: Description,
+    device: torch.device,
+    modality: Modality | None = None,
+    *,
+    learns: bool = True,
+    assembly: Assembly | None = None,
+) -> Stage:
+    """Every part of a model, its network freshly initialised from the config's seed and on the device.
+
+    Args:
+        learns: whether it is to be trained. What only samples needs no objective, which may open other runs.
+        assembly: what was built for this run before, on the same device.
+    """
+    assembly = assembly or Assembly(registry, device)
+    modality = modality or make_modality(config, registry)
+    representation = assembly.representation(config, description)
+    bridge = make_bridge(config, registry, description, representation)
+    process = build_process(config, registry)
+    generative = registry.load(registry.get("objective", config.objective.use)).generative
+    denoiser = None
+    if generative:
+        torch.manual_seed(key(config.train.seed, "weights"))
+        denoiser = _build_denoiser(config, registry, description, representation, process, bridge).to(device)
+        denoiser.precision = choose_precision(config.train.precision, device)
+    sampler: Sampler = registry.load(registry.get("sampler", config.sampler.use))
+    objective: Objective | None = None
+    if learns or not generative:
+        torch.manual_seed(key(config.train.seed, "objective"))
+        context = assembly.context(description, representation=representation, process=process, denoiser=denoiser)
+        objective = _build(registry, "objective", config.objective, context).to(device)
+    optimizer = make_optimizer(config, registry)
+    knobs = config.sampler.options.model_dump()
+    settings = Settings(config.train, config.ema, config.guidance, config.sample)
+    about = config.to_dict()
+    parts = modality, representation, process, denoiser, objective, optimizer, sampler, knobs
+    return Stage(*parts, description, about, settings, bridge, opened=assembly.opened)
+
+
+def model_of(stage: Stage) -> nn.Module:
+    """What the stage's model file holds."""
+    if stage.network is not None:
+        return stage.network
+    assert stage.objective is not None
+    return stage.objective.model
+
+
+def build_process(config: Config, registry: Registry) -> Process:
+    """The four columns, each built from what it depends on."""
+    schedule = make_schedule(config, registry)
+    preconditioning = _build(registry, "process", config.process, schedule)
+    density = _build(registry, "density", config.density, schedule)
+    return Process(preconditioning, density, _build(registry, "weighting", config.weighting, preconditioning), schedule)
+
+
+def _build_denoiser(
+    config: Config, registry: Registry, description: Description, representation: Representation, process: Process, bridge: Bridge | None
+) -> Denoiser:
+    own = {c.name for c in bridge.conditions()} if bridge else set()
+    conditioners = {name: _build_conditioner(config, registry, c) for name, c in description.conditions.items() if name not in own}
+    width = next((c.vector for c in conditioners.values() if c.vector), None)
+    conditioners |= {name: _always_given(registry, c, width) for name, c in description.conditions.items() if name in own}
+    interface = Interface(
+        shape=representation.shape,
+        vector=_common_width("vector", {name: c.vector for name, c in conditioners.items()}),
+        tokens=_common_width("tokens", {name: c.tokens for name, c in conditioners.items()}),
+        channels=sum(c.channels for c in conditioners.values()),
+    )
+    backbone: Backbone = _build(registry, "backbone", config.backbone, interface)
+    return Denoiser(backbone, process.preconditioning, conditioners)
+
+
+def _common_width(signal: str, widths: Mapping[str, int]) -> int:
+    """Vectors are added and tokens laid in one sequence, so those that exist are of one width."""
+    found = {name: width for name, width in widths.items() if width}
+    if len(set(found.values())) > 1:
+        shown = ", ".join(f"conditions.{name}.width = {width}" for name, width in found.items())
+        raise UsageError(f"The {signal} signals of several conditions are combined and need one width, but {shown}. Give all the same.")
+    return next(iter(found.values()), 0)
+
+
+def _build_conditioner(config: Config, registry: Registry, column: Column) -> Conditioner:
+    part = config.conditions.get(column.name)
+    if part is None or part.use == NONE:  # of a column that is left out there is no condition: this one is the modality's own
+        part = default_part(registry, column.kind)
+    if not isinstance(column, takes := registry.column(part.use)):
+        raise UsageError(
+            f"conditions.{column.name}.use = {part.use!r} takes a column of the kind {takes.kind}, and this one is of the kind {column.kind}. "
+            f"Use a conditioner for that, such as {column.kind}."
+        )
+    return _build(registry, "conditioner", part, column)
+
+
+def _always_given(registry: Registry, column: Column, width: int | None) -> Conditioner:
+    """Of a condition that training never leaves open; its vector, where it has one, is as wide as the others."""
+    fields = registry.options(registry.get("conditioner", column.kind)).model_fields
+    wanted = {"dropout": 0.0, "width": width}
+    options = {name: value for name, value in wanted.items() if name in fields and value is not None}
+    return _build(registry, "conditioner", default_part(registry, column.kind, **options), column)
+
+
+def _build(registry: Registry, kind: str, part: Part, *context: Any) -> Any:
+    return registry.load(registry.get(kind, part.use))(part.options, *context)
+
+
+def default_part(registry: Registry, conditioner: str, **options: Any) -> Part:
+    """A conditioner with its defaults, except for these options."""
+    return Part(conditioner, registry.options(registry.get("conditioner", conditioner))(**options))

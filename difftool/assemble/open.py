@@ -1,0 +1,214 @@
+"""Data -> Dataset: decoded into the cache, described, and measured for what will encode it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..batch import Batch
+from ..column import Column
+from ..config import AUTO, NONE, Config, Part
+from ..data.cache import Cache, Progress, fingerprint, listing, open_cache, place
+from ..data.columns import automatic, condition, names_of, numeric
+from ..data.dataset import Dataset
+from ..data.locate import absolute, locate
+from ..data.order import Order
+from ..data.remark import remarks
+from ..description import Description
+from ..errors import DataError
+from ..files import building, write_text
+from ..modality import Item, Modality
+from ..plugin.registry import Registry
+from ..rng import Stream
+from .build import Assembly, default_part, fingerprint_of, make_bridge, make_modality
+
+MEASURED = 512
+"""Examples that a representation or a bridge is shown to measure what it needs; many are parts of longer ones, drawn as in training."""
+
+ENTRIES = 1 << 27
+"""Numbers in them, at most: 47 minutes of mono at 48 kHz, which take seconds to measure."""
+
+
+def open_dataset(
+    config: Config,
+    registry: Registry,
+    *,
+    progress: Progress | None = None,
+    measured: Mapping[str, Any] | None = None,
+    assembly: Assembly | None = None,
+) -> tuple[Config, Dataset]:
+    """The data that a config names, decoded into the cache, and the config with everything settled that the data decides.
+
+    Args:
+        measured: what the representation and the bridge measured when the run began; None to measure it now.
+        assembly: what the run's model will be built with.
+
+    Raises:
+        DataError: nothing usable, or too much of it unreadable.
+    """
+    assembly = assembly or Assembly(registry)
+    _, modality, cache = open_examples(config, registry, progress=progress)
+    config = _settled(config, registry, modality, cache)
+    if config.data.path:
+        config = config.replace(data=config.data.model_copy(update={"path": absolute(config.data.path)}))  # it is saved, and read again from elsewhere
+    description, values = _described(config, registry, modality, cache)
+    dataset = Dataset(cache, modality, description, values, source_of(config), config.data.bucket)
+    found = _measured(config, assembly, dataset) if measured is None else measured
+    description = replace(description, measured=found)
+    return config, replace(dataset, description=_bridged(config, assembly, description))
+
+
+def _bridged(config: Config, assembly: Assembly, description: Description) -> Description:
+    """With the conditions that the bridge sets, which hang on the representation and so on what was measured."""
+    if config.bridge.use == NONE:
+        return description
+    bridge = make_bridge(config, assembly.registry, description, assembly.representation(config, description))
+    assert bridge is not None  # one is named
+    return replace(description, conditions=_with_own(description.conditions, bridge.conditions(), f"{config.bridge.use} bridge"))
+
+
+def open_examples(config: Config, registry: Registry, *, progress: Progress | None = None) -> tuple[Path, Modality, Cache]:
+    """Where the data that a config names lies, the modality settled on it, and the examples, decoded into the cache.
+
+    Raises:
+        DataError: nothing usable, or too much of it unreadable.
+    """
+    modality = make_modality(config, registry)
+    with remarks() as said:
+        path = data_folder(config, registry, config.data.path) if config.data.path else demo_folder(config.modality.use, modality).absolute()
+        items = modality.scan(path)
+    listed = listing(items, path)
+    modality = _fitted(config, registry, modality, items, listed)
+    cache = open_cache(modality, items, path, config.modality.use, max_bad=config.data.max_bad, progress=progress, listed=listed)
+    cache.remarks = [*((path, text) for text in said), *cache.remarks]
+    return path, modality, cache
+
+
+def data_folder(config: Config, registry: Registry, path: str) -> Path:
+    """Where the data at a path lies on this machine, by the source that the config names or that takes such paths."""
+    return locate(path, registry, config.source.use, config.source.options)
+
+
+def source_of(config: Config) -> str:
+    """What to call a config's data when speaking to a person."""
+    return absolute(config.data.path) if config.data.path else f"the {config.modality.use} demo set"
+
+
+def _measured(config: Config, assembly: Assembly, dataset: Dataset) -> Mapping[str, Any]:
+    """What the representation and the bridge need to know of the data; it is kept, so that every process of a run has the very same numbers."""
+    description, parts = dataset.description, {"representation": config.representation, "bridge": config.bridge}
+    representation = assembly.representation(config, description)
+    weights = fingerprint_of(representation)
+    about = [
+        __version__,
+        *([weights] if weights else []),
+        *(_identity(assembly.registry, kind, part) for kind, part in parts.items() if part.use != NONE),
+        config.modality.options.model_dump(mode="json"),
+        description.to_json(),
+    ]
+    note = place(f"measured/{blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=10).hexdigest()}.json")
+    with suppress(FileNotFoundError, ValueError):
+        return json.loads(note.read_text(encoding="utf-8"))
+    found = representation.measure(batch.map(lambda t: t.to(assembly.device)) for batch in _some_batches(dataset))
+    if config.bridge.use != NONE:
+        seen = replace(description, measured=found)
+        bridge = make_bridge(config, assembly.registry, seen, assembly.representation(config, seen))
+        assert bridge is not None  # one is named
+        found = {**found, **bridge.measure(_some_batches(dataset))}
+    if found:
+        write_text(note, json.dumps(found))
+    return found
+
+
+def _identity(registry: Registry, kind: str, part: Part) -> list[Any]:
+    """What tells a part from others: its package, its name, its settings."""
+    return [registry.provider(registry.get(kind, part.use)).package, part.use, part.options.model_dump(mode="json")]
+
+
+def _some_batches(dataset: Dataset) -> Iterator[Batch]:
+    """Fewer examples, and fewer at once, where each of them is large and says as much as many."""
+    largest = dataset.cache.shapes.max(0).tolist()
+    entries = math.prod(most if n is None else n for n, most in zip(dataset.description.shape, largest, strict=True))
+    size, order = min(32, max(1, ENTRIES // 16 // entries)), Order(len(dataset), seed=0)
+    for at in range(0, min(MEASURED, max(size, ENTRIES // entries)), size):
+        yield dataset.batch(order.indices(at, size), Stream(0, "measure", at))
+
+
+def _fitted(config: Config, registry: Registry, modality: Modality, items: Sequence[Item], listed: str) -> Modality:
+    """The modality settled on the items. What it found is kept: it may have opened every one of a million files to find it."""
+    use = config.modality.use
+    note = place(f"settled/{fingerprint(modality, use, listed)[:20]}.json")
+    with suppress(FileNotFoundError, ValueError):  # a note that says nothing valid any more is written anew
+        options = registry.options(registry.modality(use)).model_validate_json(note.read_text(encoding="utf-8"))
+        return make_modality(config.replace(modality=Part(use, options)), registry)
+    fitted = modality.fit(items)
+    if fitted.settings() != modality.settings():
+        write_text(note, fitted.settings().model_dump_json())
+    return fitted
+
+
+def demo_folder(name: str, modality: Modality) -> Path:
+    """The modality's demo set as files, written on first use."""
+    folder = place(f"demo/{name}")
+    if not folder.exists():
+        with building(folder) as partial:
+            modality.demo(partial)
+    return folder
+
+
+def _settled(config: Config, registry: Registry, modality: Modality, cache: Cache) -> Config:
+    """No ``auto`` is left: the modality's settings, and the conditions, among them the data's evident class unless it is ``none``."""
+    wanted = dict(config.conditions)
+    name = automatic(cache.columns)
+    if name is not None:
+        wanted.setdefault(name, Part(AUTO))
+    known = names_of(cache.columns)
+    conditions = {
+        name: _chosen_conditioner(part, registry, cache, name) if part.use == AUTO else part
+        for name, part in wanted.items()
+        if part.use != AUTO or name in known
+    }
+    return config.replace(modality=Part(config.modality.use, modality.settings()), conditions=conditions)
+
+
+def _chosen_conditioner(part: Part, registry: Registry, cache: Cache, name: str) -> Part:
+    """What suits the column: a label for the data's evident class, be its names numbers or not; else a number for numbers."""
+    kind = "number" if numeric(name, cache.columns) and name != automatic(cache.columns) else "label"
+    return default_part(registry, kind, **part.options.model_dump(exclude_none=True))
+
+
+def _described(config: Config, registry: Registry, modality: Modality, cache: Cache) -> tuple[Description, dict[str, Any]]:
+    shape, extra, own = modality.describe(cache.shapes)
+    found, values = dict[str, Column](), {}
+    for name, part in config.conditions.items():
+        if part.use != NONE:
+            found[name], values[name] = condition(name, registry.column(part.use), cache.columns)
+    conditions = _with_own(found, own, f"{config.modality.use} modality")
+    return Description(shape, cache.dtype.name, len(cache), conditions, extra, cache.content), values
+
+
+def _with_own(found: Mapping[str, Column], own: Iterable[Column], owner: str) -> dict[str, Column]:
+    """The data's conditions, and those that a part of the model sets itself."""
+    both = dict(found)
+    for c in own:
+        if c.name in both:
+            raise DataError(
+                f"The column {c.name!r} has the name of a condition that the {owner} sets itself. "
+                f"Rename the column, or leave it out with --set conditions.{c.name}.use=none."
+            )
+        both[c.name] = c
+    return both
+
+
+def require_examples(dataset: Dataset) -> None:
+    """Refuse what cannot be trained on. One example is enough where random parts of it are."""
+    parts = zip(dataset.cache.shapes[0], dataset.description.shape, strict=True)
+    if len(dataset) < 2 and not any(part is not None and size > part for size, part in parts):
+        raise DataError(f"{dataset.source} holds {len(dataset)} usable example; a model needs at least 2. Add some.")

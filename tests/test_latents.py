@@ -1,0 +1,167 @@
+"""A representation with weights, from another run's file: trained, resumed, sampled, and sampled where that run is gone."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from pydantic import Field
+from small import call, registry, small_run, train
+from torch import Tensor, nn
+
+from difftool import Batch, Context, Euclidean, Options, Representation
+from difftool.assemble import build, load_stage
+from difftool.engine.generate import SampleRequest, generate
+from difftool.engine.weights import MODEL, load_weights, save_weights
+from difftool.errors import ModelFileError, UsageError
+from difftool.plugin.registry import Registry
+from difftool_image.pixels import Pixels
+
+
+class LatentsOptions(Options):
+    run: str = Field("", description="the run that the filters are from")
+
+
+class Latents(nn.Module, Representation):
+    """Pictures seen through an invertible 2 x 2 transform, made of the first filters of another run's network."""
+
+    space = Euclidean()
+
+    def __init__(self, filters: Tensor, context: Context) -> None:
+        super().__init__()
+        q, _ = torch.linalg.qr(filters.flatten()[:144].reshape(12, 12).double())
+        self.forth = nn.Conv2d(3, 12, 2, stride=2, bias=False)
+        self.forth.weight.data = q.float().reshape(12, 3, 2, 2)
+        self.shape = (12, *(None if n is None else n // 2 for n in context.description.shape[1:]))
+
+    @classmethod
+    def build(cls, options: LatentsOptions, context: Context) -> Representation:
+        if not options.run:  # the first run's own
+            return Pixels(None, context.description)
+        first = context.open(options.run)
+        assert not any(p.requires_grad for p in first.denoiser.parameters())
+        return cls(next(p for p in first.denoiser.backbone.parameters() if p.numel() >= 144), context)
+
+    def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
+        return {}
+
+    def encode(self, raw: Batch) -> Batch:
+        return raw.with_x(self.forth(raw.x.float() / 127.5 - 1))
+
+    def draw(self, prepared: Batch, rng) -> Batch:
+        return prepared.with_x(prepared.x + 0.1 * rng.normal(prepared.x.shape))
+
+    def decode(self, batch: Batch) -> Batch:
+        x = nn.functional.conv_transpose2d(batch.x, self.forth.weight, stride=2)
+        return batch.with_x(((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8))
+
+
+@pytest.fixture(autouse=True)
+def latents(monkeypatch):
+    """The image plugin's pixels and their options stand for it, so that the command line finds it."""
+    load, options = Registry.load, Registry.options
+    monkeypatch.setattr(Registry, "load", lambda self, spec: Latents if spec.name == "pixels" and LATENT else load(self, spec))
+    monkeypatch.setattr(
+        Registry, "options", lambda self, spec: LatentsOptions if spec.name == "pixels" and LATENT else options(self, spec)
+    )
+    yield
+    LATENT.clear()
+
+
+LATENT: list[bool] = []
+
+
+@pytest.fixture
+def first(tmp_path) -> Path:
+    return train(tmp_path / "first", *small_run(2))
+
+
+def wanted(first: Path, steps: int = 8) -> tuple[Path, list[str]]:
+    LATENT.append(True)
+    data, sets = small_run(steps, ["modality.augment=0"])
+    return data, [*sets, f'representation.run="{first}"']
+
+
+def weights(run: Path) -> dict[str, Tensor]:
+    return load_weights(run / "model.safetensors", MODEL)[0]
+
+
+def examples(stage, n: int = 3) -> np.ndarray:
+    return np.stack([one.example for one in generate(stage, SampleRequest(n=n, steps=4, seed=5))])
+
+
+def test_trained_resumed_bit_for_bit_and_sampled_from_the_command_line_where_the_first_run_is_gone(tmp_path, first):
+    data, sets = wanted(first)
+    words = [word for value in sets for word in ("--set", value)]
+    assert call("train", str(data), "-m", "image", *words, "--run", str(tmp_path / "whole")) == 0
+    part = train(tmp_path / "part", data, sets, stop_at=4)
+    whole = weights(tmp_path / "whole")
+    assert {name for name in whole if name.startswith("representation.")} == {"representation.forth.weight"}
+    frozen = weights(part)["representation.forth.weight"]
+    assert torch.equal(frozen, whole["representation.forth.weight"])
+    shutil.rmtree(first)
+    assert call("resume", str(part)) == 0
+    ended = weights(part)
+    assert whole.keys() == ended.keys()
+    assert all(torch.equal(tensor, ended[name]) for name, tensor in whole.items())
+    copied = tmp_path / "elsewhere" / "model.safetensors"
+    copied.parent.mkdir()
+    shutil.copy(tmp_path / "whole" / "model.safetensors", copied)
+    shutil.rmtree(tmp_path / "whole")
+    assert call("sample", str(copied), "-n", "2", "--steps", "2", "-o", str(tmp_path / "out")) == 0
+    assert {Image.open(path).size for path in (tmp_path / "out").rglob("*.png") if path.stem.isdigit()} <= {(8, 8)}
+    one, other = (load_stage(copied, registry(), device="cpu") for _ in range(2))
+    assert np.array_equal(examples(one), examples(other))
+    assert torch.equal(one.representation.forth.weight, frozen)
+    assert not any(p.requires_grad for p in one.representation.parameters())
+
+
+def test_what_is_drawn_in_training_is_drawn_from_what_the_raw_example_gives(tmp_path, first):
+    data, sets = wanted(first, 2)
+    plain = weights(train(tmp_path / "one", data, sets))
+    assert all(torch.equal(tensor, plain[name]) for name, tensor in weights(train(tmp_path / "two", data, sets)).items())
+    noisy = Latents.draw
+    try:
+        Latents.draw = Representation.draw
+        still = weights(train(tmp_path / "three", data, sets))
+    finally:
+        Latents.draw = noisy
+    assert not all(torch.equal(tensor, plain[name]) for name, tensor in still.items())
+
+
+def test_another_run_is_opened_once_for_all_that_is_built(tmp_path, first, monkeypatch):
+    data, sets = wanted(first, 2)
+    opened, real = [], build.stage_of
+    monkeypatch.setattr(build, "stage_of", lambda path, *given, **named: (opened.append(path), real(path, *given, **named))[1])
+    words = [word for value in sets for word in ("--set", value)]
+    assert call("train", str(data), "-m", "image", *words, "--run", str(tmp_path / "run")) == 0
+    assert opened == [first / "model.safetensors"]
+
+
+def test_a_model_that_opens_itself_is_refused(tmp_path, first):
+    data, sets = wanted(first, 2)
+    run = train(tmp_path / "run", data, sets)
+    tensors, about = load_weights(run / "model.safetensors", MODEL)
+    about["config"]["representation"]["run"] = str(run)
+    del about["opened"]
+    save_weights(run / "model.safetensors", MODEL, tensors, about)
+    with pytest.raises(UsageError, match="opens itself"):
+        load_stage(run / "model.safetensors", registry(), device="cpu")
+
+
+def test_a_file_without_the_weights_is_refused_in_words(tmp_path, first):
+    data, sets = wanted(first, 2)
+    run = train(tmp_path / "run", data, sets)
+    tensors, about = load_weights(run / "model.safetensors", MODEL)
+    save_weights(run / "bare.safetensors", MODEL, {name: t for name, t in tensors.items() if not name.startswith("representation.")}, about)
+    with pytest.raises(ModelFileError, match="does not hold the weights"):
+        load_stage(run / "bare.safetensors", registry(), device="cpu")
+    save_weights(run / "odd.safetensors", MODEL, tensors, {**about, "opened": {"first": 1}})
+    with pytest.raises(ModelFileError, match="'opened' is damaged"):
+        load_stage(run / "odd.safetensors", registry(), device="cpu")
