@@ -11,7 +11,6 @@ import sys
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,7 +18,7 @@ from small import prepared, registry, small_run
 from torch import Tensor, nn
 
 from difftool import Batch, Context, Denoiser, Moment, Objective, Options, Player, Rng, drop_conditions, expand_as
-from difftool.assemble import open_frozen
+from difftool.assemble import Assembly
 from difftool.engine.distributed import join, leave
 from difftool.engine.fit import fit
 from difftool.engine.folder import RunFolder
@@ -116,7 +115,7 @@ def unknown(objective: Objective, error: Tensor, batch: Batch) -> Tensor:
 
 def with_toy(stage: Stage, kind: str, teacher: str) -> Stage:
     device = torch.device("cpu")
-    opened = partial(open_frozen, registry=registry(), device=device)
+    opened = Assembly(registry(), device).load
     torch.manual_seed(0)
     context = Context(stage.description, device, opened, stage.representation, stage.process, stage.denoiser)
     return replace(stage, objective=TOYS[kind](Teacher(teacher=teacher), context))

@@ -114,7 +114,7 @@ def objective_contract(name: str | type[Objective], options: dict[str, Any] | No
             objective=objective,
             network=objective.denoiser if objective.generative else None,
             modality=SimpleNamespace(augment=lambda raw, rng: raw),
-            representation=SimpleNamespace(encode=lambda raw: raw),
+            representation=SimpleNamespace(prepare=lambda raw: raw, draw=lambda prepared, rng: prepared),
             bridge=None,
         )
         return TrainStep(stage, TrainOptions(batch=6, steps=10), OptimizerFactory(adamw, AdamwOptions()), EmaOptions())
