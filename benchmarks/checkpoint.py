@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from common import Work, arguments, emit, train, workplace
+from common import Work, arguments, emit, saved_parameters, train, workplace
 from safetensors.torch import load_file
 from synthetic import write_pictures
 from train_step import OURS
@@ -53,7 +53,7 @@ def measure(folder: Path, size: str, rounds: int) -> dict[str, Any]:
     network = {f"backbone.{name}": value for name, value in OURS[size].items()}
     picture = {"modality.size": 8, "modality.channels": "rgb", "train.batch": 1, "train.precision": "fp32"}
     settings = {**UNDISTURBED, **picture, **network, "train.save_every": EVERY}
-    steps, parameters = train("image", folder / "pictures", folder / "run", settings)
+    steps = train("image", folder / "pictures", folder / "run", settings)
     plain, saves, theirs = [], [], []
     for spent, saved in saving(steps, EVERY * (rounds + 1)):
         (saves if saved else plain).append(spent)
@@ -66,7 +66,7 @@ def measure(folder: Path, size: str, rounds: int) -> dict[str, Any]:
     peer, peer_wall = medians(theirs)
     return {
         "size": size,
-        "parameters": parameters,
+        "parameters": saved_parameters(folder / "run"),
         "megabytes": round(sum(t.numel() * t.element_size() for t in state.values()) / 1e6),
         "step_s": round(usual[0], 4),
         "blocked_s": round(blocked, 4),

@@ -10,11 +10,12 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from importlib.util import find_spec
+from math import prod
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -73,7 +74,8 @@ class Side:
 
     Attributes:
         make: ``(*args) -> (work, facts)``: builds the side inside its own process, so it must be an importable
-            function. ``work`` is what is timed, ``facts`` go into the report.
+            function. ``work`` is what is timed, ``facts`` go into the report; a fact that is a function is called
+            when everything is measured.
         before: called first, for imports whose memory does not belong to the side.
         needs: the module of a peer. The side is left out, and the report says so, where it is not installed.
     """
@@ -127,14 +129,15 @@ def in_turn(sides: Iterable[Side], rounds: int, repeats: int = 1, warm: int = 2)
             worker.start()
             theirs.close()  # so that a side that fails ends this process too, and does not let it wait
             workers[side.name] = worker, ours
-            results[side.name] = Result(facts=ours.recv())
+            ours.recv()
+            results[side.name] = Result()
         for _ in range(rounds):
             for name, (_, pipe) in workers.items():
                 pipe.send(repeats)
                 results[name].seconds.append(pipe.recv() / repeats)
         for name, (_, pipe) in workers.items():
             pipe.send(0)
-            results[name].peak_mb, results[name].own_mb = pipe.recv()
+            results[name].peak_mb, results[name].own_mb, results[name].facts = pipe.recv()
     finally:
         for worker, _ in workers.values():
             worker.terminate()
@@ -151,14 +154,14 @@ def _serve(pipe: Connection, side: Side, warm: int) -> None:
     work, facts = side.make(*side.args)
     for _ in range(warm):
         work()
-    pipe.send(facts)
+    pipe.send("ready")
     while repeats := pipe.recv():
         start = time.process_time()
         for _ in range(repeats):
             work()
         pipe.send(time.process_time() - start)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    pipe.send((peak, peak - imported))
+    pipe.send((peak, peak - imported, {name: fact() if callable(fact) else fact for name, fact in facts.items()}))
 
 
 def resident_mb() -> float:
@@ -212,18 +215,20 @@ def open_data(modality: str, data: Path, settings: Mapping[str, Any]) -> Any:
     return open_dataset(*resolved(modality, {"data.path": str(data), **settings}))[1]
 
 
-def train(modality: str, data: Path, run: Path, settings: Mapping[str, Any]) -> tuple[Iterator[Any], int]:
-    """A training that takes one step each time the iterator is asked; and how many parameters it trains."""
-    from difftool.assemble import build_stage, open_dataset
-    from difftool.engine.device import choose_device
-    from difftool.engine.fit import fit
-    from difftool.engine.folder import RunFolder
+def train(modality: str, data: Path, run: Path, settings: Mapping[str, Any]) -> Generator[Any, None, Any]:
+    """A training that takes one step each time the iterator is asked. Closing the iterator saves the run."""
+    import difftool
 
-    config, parts = resolved(modality, {"data.path": str(data), **settings})
-    config, dataset = open_dataset(config, parts)
-    stage = build_stage(config, parts, dataset.description, choose_device("cpu"), dataset.modality)
-    folder = RunFolder.create(run, config.to_toml(), dataset.description, dataset.source)
-    return iter(fit(stage, dataset, folder)), sum(p.numel() for p in stage.denoiser.parameters())
+    training = difftool.training(modality, data, run=run, recipe="none", **{"train.device": "cpu", **settings})
+    return iter(training)  # type: ignore[return-value]
+
+
+def saved_parameters(run: Path) -> int:
+    """How many parameters the model file of a run holds."""
+    from safetensors import safe_open
+
+    with safe_open(run / "model.safetensors", "pt") as file:
+        return sum(prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 (not a dict)
 
 
 def fresh(modality: str, settings: Mapping[str, Any], description: Any, recipe: str | None = "none") -> Any:

@@ -90,7 +90,7 @@ def inputs(options: argparse.Namespace) -> Iterator[tuple[Path, Path]]:
         write_sdf(files, SMOKE)
         small = {"bridge.use": "hydrogens", "backbone.use": "egnn", "backbone.layers": 1, "backbone.features": 16}
         settings = {**UNDISTURBED, **small, "train.steps": 2, "train.batch": 2}
-        for _ in train("molecule", files, folder / "run", settings)[0]:
+        for _ in train("molecule", files, folder / "run", settings):
             pass
         yield folder / "run", files
 

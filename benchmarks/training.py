@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from common import Result, Side, Work, in_turn, skipped, train
+from common import Result, Side, Work, in_turn, saved_parameters, skipped, train
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -30,9 +30,15 @@ def engine_step(
         turns: steps whose batches differ in size, over which the arithmetic is averaged.
     """
     own = {**UNDISTURBED, **settings, "train.batch": batch, "train.precision": precision}
-    steps, parameters = train(modality, data, data.parent / f"run-{precision}", own)
+    run = data.parent / f"run-{precision}"
+    steps = train(modality, data, run, own)
     next(steps)
-    return lambda: next(steps), {"parameters": parameters, "gflop_per_step": gflop(lambda: next(steps), turns)}
+
+    def parameters() -> int:
+        steps.close()
+        return saved_parameters(run)
+
+    return lambda: next(steps), {"gflop_per_step": gflop(lambda: next(steps), turns), "parameters": parameters}
 
 
 def peer_step(model: nn.Module, loss: Callable[[], Tensor], precision: str, turns: int = 1) -> tuple[Work, dict[str, Any]]:

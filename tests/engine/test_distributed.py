@@ -21,7 +21,7 @@ from difftool.engine.folder import RunFolder
 from difftool.errors import UsageError
 
 DIFFTOOL = [sys.executable, "-m", "difftool"]
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "difftool"]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "--", "difftool"]
 
 
 def start(command: list[str], *words: str | Path) -> subprocess.Popen[str]:
@@ -103,6 +103,15 @@ def test_torchrun_joins_and_goes_on_from_one_process(alone, tmp_path):
     code, errors = run(TORCHRUN, "resume", path)
     assert code == 0, errors
     assert_close(alone, path)
+
+
+@pytest.mark.slow
+def test_torchrun_leaves_difftool_s_own_options_alone(tmp_path):
+    """Without the ``--`` that the README gives, torchrun takes ``--run`` for an abbreviation of its own ``--run-path``."""
+    small = ["--size", "16", "--steps", "2", "--batch", "4", "--set", "train.preview=0", "--set", "backbone.channels=16"]
+    code, errors = run(TORCHRUN, "train", "-m", "image", *small, "--run", tmp_path / "run")
+    assert code == 0, errors
+    assert RunFolder.open(tmp_path / "run").latest_checkpoint().stem == "00000002"
 
 
 @pytest.mark.slow
