@@ -1,0 +1,1 @@
+"""An objective that trains no denoiser, as a plugin: an autoencoder."""
