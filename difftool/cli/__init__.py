@@ -24,12 +24,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("export:export", "Write a trained model to a file, for another program or machine."),
     "cascade": ("cascade:cascade", "Find how a trained cascade samples best."),
     "demo": ("demo:demo", "Train and sample on the built-in demo set, in a few minutes."),
-    "list": ("parts:list_parts", "List what is installed: modalities, samplers, recipes, …"),
-    "show": ("parts:show", "Show one part's options and defaults."),
+    "list": ("list:list_parts", "List what is installed: modalities, samplers, recipes, …"),
+    "show": ("show:show", "Show one part's options and defaults."),
     "config": ("config:config", "Show, check or describe configuration files."),
     "runs": ("runs:runs", "List, show and compare runs."),
     "data": ("data:data", "Look at data before training on it."),
-    "plugins": ("parts:plugins", "List the installed plugins, or begin a new one."),
+    "plugins": ("plugins:plugins", "List the installed plugins, or begin a new one."),
 }
 
 
@@ -91,7 +91,7 @@ def _tell(message: Warning | str, category: type[Warning], *where: Any, **more: 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command line and leave with its exit code."""
-    args = list(sys.argv[1:] if argv is None else argv)
+    args = [*(sys.argv[1:] if argv is None else argv)]  # not list(): a command of that name is a module here
     debug = "--debug" in args
     warnings.showwarning = _tell
     from .signals import leaving_at_once
