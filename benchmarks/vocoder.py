@@ -20,7 +20,7 @@ from common import Side, Work, arguments, draw, emit, fresh_cascade, in_turn, pa
 from torch import nn
 
 RATE, MELS, HOP, WINDOW = 22_050, 80, 256, 1024
-BRIDGE = {"mels": MELS, "hop": HOP, "window": WINDOW, "augment": 0.1}
+BRIDGE = {"mels": MELS, "hop": HOP, "window": WINDOW, "max_aug_level": 0.1}
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
