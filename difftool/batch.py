@@ -17,23 +17,24 @@ class Batch:
         x: ``[b, ...]``, the diffused tensor: raw units before ``Representation.encode``, model units after it.
         cond: condition name -> ``[b, ...]``; an entry may be *null* ("not given"), see ``Conditioner.null``.
         mask: broadcasts to ``x``; True marks a real entry, False padding. None when everything is real.
-        known: broadcasts to ``x``; True marks an entry that is given and not to be made: it is not learnt, and samples keep it.
-        clean: the network meets what is known as it is, and not under the noise of the rest, in training and in sampling.
+        observed: broadcasts to ``x``; True marks a given entry (an inpainting mask): no loss counts it,
+            and samples keep it.
+        noise_free: the network meets the observed entries without noise, in training and in sampling.
     """
 
     x: Tensor
     cond: Mapping[str, Tensor] = field(default_factory=dict)
     mask: Tensor | None = None
-    known: Tensor | None = None
-    clean: bool = False
+    observed: Tensor | None = None
+    noise_free: bool = False
 
     def __len__(self) -> int:
         return self.x.shape[0]
 
     def map(self, f: Callable[[Tensor], Tensor]) -> Batch:
         """The same batch with ``f`` applied to every tensor in it (a move to a device, a slice)."""
-        mask, known = (None if t is None else f(t) for t in (self.mask, self.known))
-        return Batch(f(self.x), {k: f(v) for k, v in self.cond.items()}, mask, known, self.clean)
+        mask, observed = (None if t is None else f(t) for t in (self.mask, self.observed))
+        return Batch(f(self.x), {k: f(v) for k, v in self.cond.items()}, mask, observed, self.noise_free)
 
     def part(self, start: int, size: int) -> Batch:
         """``size`` examples from ``start`` on; a tensor that all examples share goes whole to each part."""
@@ -57,5 +58,5 @@ def together(batches: Sequence[Batch]) -> Batch:
 
     first = batches[0]
     cond = {name: torch.cat([batch.cond[name] for batch in batches]) for name in first.cond}
-    mask, known = joined([batch.mask for batch in batches]), joined([batch.known for batch in batches])
-    return Batch(torch.cat([batch.x for batch in batches]), cond, mask, known, first.clean)
+    mask, observed = joined([batch.mask for batch in batches]), joined([batch.observed for batch in batches])
+    return Batch(torch.cat([batch.x for batch in batches]), cond, mask, observed, first.noise_free)

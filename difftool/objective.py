@@ -58,7 +58,7 @@ class Objective(nn.Module, ABC):
     Built with (options, context), its submodules are what a checkpoint holds. An average that serves as a target is a submodule that requires no gradients;
     a frozen teacher is a stage from ``context.open``, which is no submodule, and so is not saved again.
 
-    An objective that trains the denoiser drops conditions (``drop_conditions``) and heeds ``batch.known`` and ``batch.clean`` itself: when it
+    An objective that trains the denoiser drops conditions (``drop_conditions``) and heeds ``batch.observed`` and ``batch.noise_free`` itself: when it
     draws, and from what, is its own.
 
     Attributes:
@@ -121,13 +121,13 @@ class Denoising(Objective):
         x0, mask = batch.x, batch.mask
         sigma = self.process.density.draw(len(batch), rng)
         x = x0 + expand_as(sigma, x0) * self.space.noise(x0.shape, rng, mask)
-        if batch.known is not None and batch.clean:
-            x = self.space.keep(x, x0, batch.known, mask)
+        if batch.observed is not None and batch.noise_free:
+            x = self.space.keep(x, x0, batch.observed, mask)
         output, c = self.denoiser.network(x, sigma, drop_conditions(self.denoiser, batch.cond, rng), mask)
         target = (x0 - expand_as(c.skip, x) * x) / expand_as(c.out, x)
         error = output - target
-        if batch.known is not None:
-            error = self.space.keep(error, torch.zeros_like(error), batch.known, mask)
+        if batch.observed is not None:
+            error = self.space.keep(error, torch.zeros_like(error), batch.observed, mask)
         return self.process.weighting.weight(sigma) * c.out.square() * self.space.mean_square(error, mask)
 
 

@@ -26,15 +26,15 @@ class Space(ABC):
     def mean_square(self, error: Tensor, mask: Tensor | None = None) -> Tensor:
         """``[b, ...] -> [b]``: the squared error, averaged over the degrees of freedom of each example."""
 
-    def keep(self, estimate: Tensor, x0: Tensor, known: Tensor, mask: Tensor | None = None) -> Tensor:
+    def keep(self, estimate: Tensor, x0: Tensor, observed: Tensor, mask: Tensor | None = None) -> Tensor:
         """The estimate with what is given of the example in its place, a point of the space if ``estimate`` and ``x0`` are; idempotent.
 
         A space that a symmetry has been divided out of says here where the given entries lie, which is known up to the symmetry only.
 
         Args:
-            known: broadcasts to ``estimate``; True where ``x0`` is given.
+            observed: broadcasts to ``estimate``; True where ``x0`` is given.
         """
-        return torch.where(known, x0, estimate)
+        return torch.where(observed, x0, estimate)
 
 
 class Euclidean(Space):

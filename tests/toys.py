@@ -105,12 +105,12 @@ def denoising_error(objective: Objective, batch: Batch, rng: Rng) -> tuple[Tenso
 
 
 def kept(objective: Objective, x: Tensor, batch: Batch) -> Tensor:
-    clean = batch.known is not None and batch.clean
-    return objective.space.keep(x, batch.x, batch.known, batch.mask) if clean else x  # type: ignore[arg-type]
+    clean = batch.observed is not None and batch.noise_free
+    return objective.space.keep(x, batch.x, batch.observed, batch.mask) if clean else x  # type: ignore[arg-type]
 
 
 def unknown(objective: Objective, error: Tensor, batch: Batch) -> Tensor:
-    return error if batch.known is None else objective.space.keep(error, torch.zeros_like(error), batch.known, batch.mask)
+    return error if batch.observed is None else objective.space.keep(error, torch.zeros_like(error), batch.observed, batch.mask)
 
 
 def with_toy(stage: Stage, kind: str, teacher: str) -> Stage:

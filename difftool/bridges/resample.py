@@ -116,7 +116,7 @@ class Resample(Bridge):
         where = known.all(1, keepdim=True)
         told = torch.cat((one * where * self._unit(one.new_zeros(())), where.to(one.dtype)), 1)
         return replace(
-            batch.with_cond(**{LOW: told}), x=torch.where(where, one, batch.x), known=where if batch.known is None else where | batch.known
+            batch.with_cond(**{LOW: told}), x=torch.where(where, one, batch.x), observed=where if batch.observed is None else where | batch.observed
         )
 
     def restore(self, batch: Batch) -> Batch:

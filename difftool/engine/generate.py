@@ -176,8 +176,8 @@ def _solved(
     tiled = [in_tiles(stage, denoiser, sizes, request.tile, request.overlap, request.batch) for denoiser in denoisers]
     first, *others = (guide(denoiser, like.cond, like.mask, kept=kept, **guidance) for denoiser in tiled)
     denoise = below(first, [(expert.below, other) for expert, other in zip(stage.experts, others, strict=True)])
-    if like.known is not None:
-        denoise = keeping(denoise, space, like.x, like.known, like.mask, clean=like.clean)
+    if like.observed is not None:
+        denoise = keeping(denoise, space, like.x, like.observed, like.mask, clean=like.noise_free)
     sigmas = stage.process.schedule.sigmas(request.steps)
     x = solve(stage, denoise, start.mul_(sigmas[0]), sigmas, paths, request.resampling_steps)
     made = like.with_x(space.project(x, like.mask))

@@ -54,5 +54,5 @@ def alike(
 
 
 def _sizes(batch: Batch) -> tuple:
-    tensors = {"mask": batch.mask, "known": batch.known, **batch.cond}
+    tensors = {"mask": batch.mask, "observed": batch.observed, **batch.cond}
     return batch.x.shape, tuple((name, None if t is None else t.shape) for name, t in tensors.items())

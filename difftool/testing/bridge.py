@@ -58,10 +58,10 @@ def bridge_contract(
 
     def tensors(batch: Batch) -> dict[str, Tensor]:
         """What is shown; of ``x`` what is known of it, which a space may say up to a symmetry only."""
-        if batch.known is None:
+        if batch.observed is None:
             return dict(batch.cond)
-        x = encoder()[1].space.keep(torch.zeros_like(batch.x), batch.x, batch.known, batch.mask)
-        return {**batch.cond, "known": batch.known, "x": x}
+        x = encoder()[1].space.keep(torch.zeros_like(batch.x), batch.x, batch.observed, batch.mask)
+        return {**batch.cond, "observed": batch.observed, "x": x}
 
     def same(one: Batch, other: Batch) -> bool:
         """To the bit, but for ``x``, which may have been moved to where it does not matter and back."""
@@ -78,7 +78,7 @@ def bridge_contract(
         def test_what_is_shown_is_what_it_announces(self):
             batch = shown(built().degrade(Batch(raw)), Batch(raw))
             announced = {c.name: c for c in built().conditions()}
-            assert announced or batch.known is not None
+            assert announced or batch.observed is not None
             assert announced.keys() <= batch.cond.keys()
             varies = encoder()[1].shape[0] is None  # the axis of positions, where entries are points with features
             places = batch.x.shape[1:2] if varies else batch.x.shape[2:]

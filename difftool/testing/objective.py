@@ -182,7 +182,7 @@ def objective_contract(name: str | type[Objective], options: dict[str, Any] | No
             """The network sees each entry by itself, so that what is known could only change the loss by counting in it."""
             known = torch.zeros(6, *SHAPE, dtype=torch.bool)
             known[:, 1] = True
-            one, other = Batch(x, known=known), Batch(torch.where(known, x + 3, x), known=known)
+            one, other = Batch(x, observed=known), Batch(torch.where(known, x + 3, x), observed=known)
             torch.testing.assert_close(loss(one), loss(other))
             assert not torch.allclose(loss(Batch(x)), loss(Batch(other.x)))
 
@@ -192,7 +192,7 @@ def objective_contract(name: str | type[Objective], options: dict[str, Any] | No
             known[:, 1] = True
             objective, met = build(), list[Tensor]()
             objective.denoiser.backbone.register_forward_pre_hook(lambda module, given: met.append(given[0].detach()))
-            loss(Batch(x, known=known, clean=True), on=objective)
+            loss(Batch(x, observed=known, noise_free=True), on=objective)
             for given in met:  # scaled, by a number of each example's own
                 scale = given[:, 1] / x[:, 1]
                 torch.testing.assert_close(scale, scale[:, :1].expand_as(scale))

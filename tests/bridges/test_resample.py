@@ -178,12 +178,12 @@ def test_shown_entries_stand_in_the_example_and_are_marked():
     template = raw.with_x(torch.zeros_like(raw.x))
     batch = bridge.encode(bridge.degrade(raw), template, torch.zeros(2), Stream(0, "t"))
     whole = Frames(None, CLIP).encode(raw).x
-    assert batch.known is not None
-    assert batch.known.expand(2, 1, 7, 4, 5).any((1, 3, 4)).tolist() == [[True, False, False] * 2 + [True]] * 2
+    assert batch.observed is not None
+    assert batch.observed.expand(2, 1, 7, 4, 5).any((1, 3, 4)).tolist() == [[True, False, False] * 2 + [True]] * 2
     assert torch.equal(batch.x[:, :, ::3], whole[:, :, ::3])
     frames, where = batch.cond["low"][:, :-1], batch.cond["low"][:, -1:]
     assert torch.equal(frames, 2 * whole * where)
-    assert torch.equal(where, batch.known.to(where.dtype).expand_as(where))
+    assert torch.equal(where, batch.observed.to(where.dtype).expand_as(where))
     assert [c.width for c in bridge.conditions()] == [4]
 
 
@@ -194,7 +194,7 @@ def test_a_representation_in_which_entries_are_mixed_knows_none():
     raw = Batch(torch.randint(-9000, 9000, (1, 1, 4096), dtype=torch.int16, generator=torch.Generator().manual_seed(0)))
     bridge = Resample(ResampleOptions(factors=(1, 4), down="every", observed=True), about, spectrogram)
     batch = bridge.encode(bridge.degrade(raw), raw, torch.zeros(1), Stream(0, "t"))
-    assert not batch.known.any()  # type: ignore[union-attr]
+    assert not batch.observed.any()  # type: ignore[union-attr]
     assert not batch.cond["low"].any()
 
 

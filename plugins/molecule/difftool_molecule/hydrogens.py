@@ -68,13 +68,13 @@ class Hydrogens(Bridge):
         others = torch.zeros_like(whole)
         others[..., :AXES], others[..., NUMBER] = whole[..., :AXES], HYDROGEN
         x = torch.where(_real(heavy), heavy.x, others) * real
-        batch = self.representation.encode(replace(raw, x=x, mask=None if raw.mask is None else real, known=None))
+        batch = self.representation.encode(replace(raw, x=x, mask=None if raw.mask is None else real, observed=None))
         steps = torch.arange(MOST, device=x.device)[:, None]
         batch = batch.with_cond(**{LACKS: (heavy.cond[LACKS][:, None] > steps).to(batch.x.dtype)})
         if self.max_aug_level:
             batch = self._noised(batch, _real(heavy), level, rng).with_cond(**{LEVEL: level})
         features = torch.arange(self.width, device=x.device) >= AXES
-        return replace(batch, known=_real(heavy) | (real & features), clean=True)
+        return replace(batch, observed=_real(heavy) | (real & features), noise_free=True)
 
     def _noised(self, batch: Batch, heavy: Tensor, level: Tensor, rng: Rng) -> Batch:
         """With noise on the positions of the heavy atoms, ``[b, n, 1]``, which each hydrogen shares with its nearest."""
@@ -135,7 +135,7 @@ class Hydrogens(Bridge):
         x[0, :given] = heavy
         known, real = (torch.arange(n)[None, :, None] < count for count in (given, total))
         device = raw.x.device
-        template = replace(raw, x=raw.x.new_zeros(1, n, raw.x.shape[2]), mask=real.to(device), known=None)
+        template = replace(raw, x=raw.x.new_zeros(1, n, raw.x.shape[2]), mask=real.to(device), observed=None)
         return Batch(torch.from_numpy(x), {LACKS: torch.from_numpy(np.pad(lacks, (0, n - given)))[None]}, known), template
 
     def _refuse(self, low: np.ndarray, raw: Batch) -> None:
@@ -153,7 +153,7 @@ class Hydrogens(Bridge):
                 f"What is given to have hydrogens added holds {_symbols(strange)}, which the model has never seen: it knows "
                 f"{_symbols(self.description.extra['elements'])}. Give other molecules, or train on some with that element."
             )
-        if raw.known is not None:
+        if raw.observed is not None:
             raise UsageError(
                 "--fragment is kept by a model that makes molecules, and this stage adds hydrogens to those it is given. Leave it out, or "
                 "sample the earlier stage with it and give what that makes: --from FILES."

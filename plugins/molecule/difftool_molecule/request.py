@@ -31,7 +31,7 @@ def template(description: Description, n: int, rng: Streams, request: MoleculeRe
     x[:, : len(given)] = given
     mask = real(sizes)
     known = (torch.arange(sizes.max()) < len(given))[None, :, None].expand(n, -1, 1) if len(given) else None
-    return Batch(torch.from_numpy(x), mask=mask, known=known).map(lambda t: t.to(rng.device))
+    return Batch(torch.from_numpy(x), mask=mask, observed=known).map(lambda t: t.to(rng.device))
 
 
 def real(sizes: np.ndarray) -> torch.Tensor:

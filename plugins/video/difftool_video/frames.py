@@ -37,7 +37,7 @@ class Frames(Representation):
         if not self._told:
             return Batch(x, raw.cond, mask)
         given = raw.cond[GIVEN]
-        return Batch(x, {**raw.cond, GIVEN: shown(x, given)}, mask, known=given.bool()[:, None, :, None, None])
+        return Batch(x, {**raw.cond, GIVEN: shown(x, given)}, mask, observed=given.bool()[:, None, :, None, None])
 
     def decode(self, batch: Batch) -> Batch:
         """float32 ``[b, c, t, h, w]`` -> uint8 ``[b, t, c, h, w]``, to the nearest, clipped."""

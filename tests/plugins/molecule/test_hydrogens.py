@@ -63,7 +63,7 @@ def shown(some: Batch, level: float = 0.0, seed: int = 0) -> Batch:
 
 def given(one: Batch) -> torch.Tensor:
     """``[b, n]``: the atoms whose places are known."""
-    return one.known[..., 0]
+    return one.observed[..., 0]
 
 
 def heavy(one: np.ndarray) -> np.ndarray:
@@ -102,9 +102,9 @@ def test_what_is_shown_has_the_stage_s_shape_and_everything_of_the_molecule(mole
 
 def test_all_of_the_heavy_atoms_is_known_and_of_hydrogens_that_they_are_such():
     encoded = shown(batch(*ALL))
-    assert encoded.clean
+    assert encoded.noise_free
     assert given(encoded).sum(1).tolist() == [1, 1, 6, 3, 1, 2]
-    assert encoded.known[..., 3:].all(-1).sum(1).tolist() == [len(one) for one in ALL]
+    assert encoded.observed[..., 3:].all(-1).sum(1).tolist() == [len(one) for one in ALL]
     made = encoded.mask[..., 0] & ~given(encoded)
     assert (encoded.x[made][:, 3] == 0.25).all()  # of the one-hot vector, hydrogen
 
@@ -119,9 +119,9 @@ def test_what_training_shows_is_what_sampling_shows():
         sampled = one.encode(low, template, torch.zeros(1), Stream(1, "shown"))
         n = len(example)
         assert sampled.mask.sum() == n
-        assert torch.equal(sampled.known[:, :n], trained.known)
+        assert torch.equal(sampled.observed[:, :n], trained.observed)
         assert torch.equal(sampled.cond[LACKS][..., :n], trained.cond[LACKS])
-        kept = [space.keep(torch.zeros_like(b.x), b.x, b.known, b.mask)[:, :n] for b in (trained, sampled)]
+        kept = [space.keep(torch.zeros_like(b.x), b.x, b.observed, b.mask)[:, :n] for b in (trained, sampled)]
         torch.testing.assert_close(*kept, atol=1e-5, rtol=1e-5)
 
 
@@ -235,6 +235,6 @@ def test_what_is_no_molecule_of_heavy_atoms_is_refused(low, said):
 
 
 def test_a_fragment_is_not_kept_by_this_stage():
-    wish = Batch(torch.zeros(1, 3, 5), known=torch.ones(1, 3, 1, dtype=torch.bool))
+    wish = Batch(torch.zeros(1, 3, 5), observed=torch.ones(1, 3, 1, dtype=torch.bool))
     with pytest.raises(UsageError, match="--fragment"):
         bridge().template(heavy(METHANE), wish)

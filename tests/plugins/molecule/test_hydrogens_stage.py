@@ -125,7 +125,7 @@ def test_the_network_meets_the_same_heavy_atoms_in_training_and_in_sampling(stag
         met.append(x)
         return 0.1 * x
 
-    keep = keeping(denoise, stage.representation.space, like.x, like.known, like.mask, clean=like.clean)
+    keep = keeping(denoise, stage.representation.space, like.x, like.observed, like.mask, clean=like.noise_free)
     keep(10 * stage.representation.space.noise(like.x.shape, Streams(0, "noise", [0]), like.mask), 10.0)
     np.testing.assert_allclose(_shape(met[0][0, :6, :3].numpy()), _shape(BENZENE[:6, :3]), atol=1e-4)
     assert torch.equal(met[0][..., 3:], like.x[..., 3:])
@@ -147,7 +147,7 @@ def _solved(stage, example: np.ndarray, turn: torch.Tensor) -> torch.Tensor:
         x = space.noise(like.x.shape, rng, like.mask)
         return torch.cat((x[..., :3] @ turn.T, x[..., 3:]), -1)
 
-    denoise = keeping(guide(stage.denoiser, like.cond, like.mask), space, like.x, like.known, like.mask, clean=like.clean)
+    denoise = keeping(guide(stage.denoiser, like.cond, like.mask), space, like.x, like.observed, like.mask, clean=like.noise_free)
     sigmas = stage.process.schedule.sigmas(5)
     with torch.inference_mode():
         steps = list(stage.sampler(denoise, noise() * sigmas[0], sigmas, noise, **stage.knobs))

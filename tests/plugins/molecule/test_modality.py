@@ -123,7 +123,7 @@ def test_a_fragment_comes_first_and_leaves_room(tmp_path):
     assert set(sizes(batch)) == {9}  # of those in the data, what is larger than it
     np.testing.assert_allclose(batch.x[:, :5], np.tile(methane().raw(), (200, 1, 1)), atol=1e-4)
     assert not batch.x[:, 5:].any()
-    assert batch.known.expand(200, 9, 1)[..., 0].sum(1).unique().tolist() == [5]
+    assert batch.observed.expand(200, 9, 1)[..., 0].sum(1).unique().tolist() == [5]
     assert sizes(templates(fragment=str(path), atoms=6)) == [6] * 4
 
 
@@ -131,7 +131,7 @@ def test_a_fragment_has_no_hydrogens_where_the_model_knows_none(tmp_path):
     bare, wish = modality(hydrogens="drop"), MoleculeRequest(fragment=str(save(tmp_path / "methane.sdf", sdf(methane()))), format="xyz")
     known = Description((None, 5), "float32", 9, extra=KNOWN | {"elements": [6, 8]})
     batch = bare.template(known, 1, Streams(0, "template", [0]), wish)
-    assert batch.known.sum() == 1
+    assert batch.observed.sum() == 1
     example = np.array([[0.7, 0, 0, 6, 0], [-0.7, 0, 0, 8, 0]], np.float32)
     path = bare.write(example, tmp_path / "sample", {}, wish)
     np.testing.assert_allclose(molecule(path).positions, [[0, 0, 0], [-1.4, 0, 0]], atol=1e-6)

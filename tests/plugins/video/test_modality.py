@@ -172,8 +172,8 @@ def test_only_given_frames_are_shown_to_the_network():
 
 def test_given_frames_are_known_so_that_they_are_not_made():
     _, raw, batch = encoded()
-    assert batch.known is not None
-    assert torch.equal(batch.known[:, 0, :, 0, 0], raw.cond["given_frames"])
+    assert batch.observed is not None
+    assert torch.equal(batch.observed[:, 0, :, 0, 0], raw.cond["given_frames"])
 
 
 # --- what samples are asked for --------------------------------------------------------------------------------------

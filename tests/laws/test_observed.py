@@ -47,7 +47,7 @@ def losses(batch: Batch, met: list[torch.Tensor] | None = None) -> tuple[torch.T
 
 def test_nothing_is_learnt_of_what_is_known():
     x = torch.randn(2, 3)
-    loss, gradient = losses(Batch(x, known=KNOWN))
+    loss, gradient = losses(Batch(x, observed=KNOWN))
     assert not gradient[KNOWN].any()
     assert gradient[~KNOWN].all()
     plain, _ = losses(Batch(x))
@@ -56,8 +56,8 @@ def test_nothing_is_learnt_of_what_is_known():
 
 def test_the_network_meets_what_is_known_as_it_is_where_a_batch_says_so_and_else_under_noise():
     x, met = torch.randn(2, 3), list[torch.Tensor]()
-    plain, _ = losses(Batch(x, known=KNOWN), met)
-    clean, _ = losses(Batch(x, known=KNOWN, clean=True), met)
+    plain, _ = losses(Batch(x, observed=KNOWN), met)
+    clean, _ = losses(Batch(x, observed=KNOWN, noise_free=True), met)
     assert not torch.isclose(met[0], x)[KNOWN].any()
     assert torch.equal(met[1][KNOWN], x[KNOWN])
     assert torch.equal(met[1][~KNOWN], met[0][~KNOWN])
@@ -78,16 +78,16 @@ def test_samples_are_made_by_a_network_that_meets_it_in_the_same_way():
 
 
 def test_it_comes_along_wherever_a_batch_goes():
-    batch = Batch(torch.zeros(2, 3), {"a": torch.zeros(2)}, known=KNOWN)
-    assert torch.equal(batch.map(lambda t: t[1:]).known, KNOWN[1:])
-    assert batch.with_x(torch.ones(2, 3)).with_cond(a=torch.ones(2)).known is KNOWN
+    batch = Batch(torch.zeros(2, 3), {"a": torch.zeros(2)}, observed=KNOWN)
+    assert torch.equal(batch.map(lambda t: t[1:]).observed, KNOWN[1:])
+    assert batch.with_x(torch.ones(2, 3)).with_cond(a=torch.ones(2)).observed is KNOWN
 
 
 @pytest.mark.parametrize("clean", [False, True])
 def test_how_the_network_meets_it_comes_along_too(clean):
-    batch = Batch(torch.zeros(2, 3), known=KNOWN, clean=clean)
-    assert batch.map(lambda t: t[1:]).part(0, 1).with_x(torch.ones(1, 3)).clean is clean
-    assert together([batch, batch]).clean is clean
+    batch = Batch(torch.zeros(2, 3), observed=KNOWN, noise_free=clean)
+    assert batch.map(lambda t: t[1:]).part(0, 1).with_x(torch.ones(1, 3)).noise_free is clean
+    assert together([batch, batch]).noise_free is clean
 
 
 @pytest.mark.parametrize("sampler", ["ddpm", "ddim", "euler", "euler_ancestral", "heun", "dpmpp_2m", "dpmpp_2m_sde", "pndm"])
