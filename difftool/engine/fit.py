@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, nullcontext
+from typing import Any
 
 import torch
 
@@ -63,18 +64,23 @@ def fit(
         stage.process.schedule.sigmas(stage.settings.sample.steps)
     with folder.held() if world.leads else nullcontext():
         step = make_step(stage, train, world)
-        first = _restore(step, folder) if resume else 0
-        if resume and world.leads:
-            folder.sweep()
-            folder.forget_metrics_after(first)
         cadence = Cadence(train, stage.settings.ema)
-        seated: list[Observer] = [SaveCheckpoints(step, cadence, folder)]
+        # on a CPU a loss is there at once; elsewhere reading one waits for the device, and so is rare
+        losses = LossLog(min(train.log_every, MOST_UNREAD) if step.device.type != "cpu" else 1, world)
+        first = 0
+        if resume:
+            first, about = _restore(step, folder)
+            losses.restore(about.get("losses", {}))
+            if world.leads:
+                folder.sweep()
+                folder.resume_metrics(first, about.get("metrics"), scheduled=cadence.logs(first) or first == train.steps)
+        seated: list[Observer] = [SaveCheckpoints(step, cadence, folder, losses)]
         if world.leads:
             seated += [MakePreviews(step, cadence, dataset, folder), WriteMetrics(folder), *observers]
         audience, run = Audience(seated, report or warnings.warn), RunInfo(folder.path, stage.config, stage.description, first, train.steps)
         source = _batches(dataset, step, first)
         with audience.attending(run), closing(source), naming_memory_knobs(train):
-            yield from _loop(step, source, cadence, audience, first, stop)
+            yield from _loop(step, source, losses, cadence, audience, first, stop)
         world.barrier()
 
 
@@ -85,11 +91,15 @@ def _batches(dataset: Dataset, step: TrainStep, first: int) -> Generator[Batch, 
 
 
 def _loop(
-    step: TrainStep, source: Iterator[Batch], cadence: Cadence, audience: Audience, first: int, stop: Callable[[], bool]
+    step: TrainStep,
+    source: Iterator[Batch],
+    losses: LossLog,
+    cadence: Cadence,
+    audience: Audience,
+    first: int,
+    stop: Callable[[], bool],
 ) -> Iterator[Progress]:
     train, world, player = step.train, step.world, step.players[0]
-    # on a CPU a loss is there at once; elsewhere reading one waits for the device, and so is rare
-    losses = LossLog(min(train.log_every, MOST_UNREAD) if step.device.type != "cpu" else 1, world)
     pace = Pace(train.batch)
     for done, raw in enumerate(source, first + 1):
         losses.add(done, step(done - 1, raw))
@@ -97,7 +107,7 @@ def _loop(
         ending = world.agree(stop()) or done == train.steps  # all leave at the same step, else the rest would wait for one for ever
         measuring = ending or cadence.logs(done)
         loss = losses.read(player.name, force=measuring or cadence.saves(done))  # what became NaN is never saved
-        means = losses.means() if measuring else {}
+        means = losses.means(clear=cadence.logs(done)) if measuring else {}
         eta, memory = pace.left(train.steps - done), memory_in_use(step.device)
         event = Progress(done, train.steps, loss, pace.rate, eta, memory, player.rate)
         event = event._replace(mean_loss=means.get(player.name, loss) if measuring else None, losses=means)
@@ -139,13 +149,14 @@ def compile_networks(objective: Objective) -> None:
         module.compile()
 
 
-def _restore(step: TrainStep, folder: RunFolder) -> int:
+def _restore(step: TrainStep, folder: RunFolder) -> tuple[int, dict[str, Any]]:
+    """The step from which a run goes on, its state put back, and what the checkpoint says; 0 where there is none."""
     path = folder.latest_checkpoint()
     if path is None:
-        return 0
+        return 0, {}
     state, about = load_checkpoint(path)
     if about["config"]["train"]["batch"] != step.train.batch:
         raise ModelFileError(f"{path} was trained with batch {about['config']['train']['batch']}, and config.toml says {step.train.batch}.")
     restore_state(state, step)
     require_frozen(step.objective)
-    return int(about["step"])
+    return int(about["step"]), about

@@ -145,9 +145,18 @@ class RunFolder:
         lines = path.read_bytes().splitlines() if path.exists() else []
         return [row for line in lines if (row := _row(line)) is not None]
 
-    def forget_metrics_after(self, step: int) -> None:
-        """Drop what a killed run measured after its last checkpoint: the resumed run measures it again."""
-        rows = [row for row in self.metrics() if row["step"] <= step]
+    def resume_metrics(self, step: int, row: Mapping[str, Any] | None, *, scheduled: bool) -> None:
+        """Make the metrics those of a run that was never stopped, as far as ``step``, from which the run goes on.
+
+        What was measured after it is measured again.
+
+        Args:
+            row: the one of ``step``, as the checkpoint keeps it; a kill may have kept it from being written.
+            scheduled: whether a run that is not stopped there writes a row.
+        """
+        rows = [one for one in self.metrics() if one["step"] < step or (one["step"] == step and scheduled)]
+        if row is not None and scheduled and not any(one["step"] == step for one in rows):
+            rows.append(dict(row))
         write_text(self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
 
     def sweep(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -52,11 +52,26 @@ class LossLog:
         self._unread = 0
         return self._newest.get(player)
 
-    def means(self) -> dict[str, float]:
-        """Each player's mean loss since this was last asked."""
+    def means(self, *, clear: bool) -> dict[str, float]:
+        """Each player's mean loss since the window was last cleared.
+
+        Args:
+            clear: begin a new window. The row of a step at which a run was only stopped leaves the window as it is: the
+                resumed run goes on with it, and its rows are those of a run that was never stopped.
+        """
         means = {name: sum(values) / len(values) for name, values in self._window.items() if values}
-        self._window.clear()
+        if clear:
+            self._window.clear()
         return means
+
+    @property
+    def window(self) -> dict[str, list[float]]:
+        """The losses since the last row of metrics, as a checkpoint keeps them."""
+        return {name: list(values) for name, values in self._window.items() if values}
+
+    def restore(self, window: Mapping[str, Sequence[float]]) -> None:
+        """Go on with the window of a checkpoint."""
+        self._window = defaultdict(list, {name: [float(value) for value in values] for name, values in window.items()})
 
 
 class Pace:

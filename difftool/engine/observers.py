@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from ..data.dataset import Dataset
 from ..observer import Observer, Progress, Result, RunInfo
@@ -11,6 +12,7 @@ from ..representation import weights_of
 from .cadence import Cadence
 from .checkpoint import Saver, require_finite, training_state
 from .folder import RunFolder
+from .losses import LossLog
 from .preview import preview
 from .step import TrainStep
 
@@ -20,8 +22,8 @@ class SaveCheckpoints(Observer):
 
     essential = True
 
-    def __init__(self, step: TrainStep, cadence: Cadence, folder: RunFolder) -> None:
-        self._step, self._cadence = step, cadence
+    def __init__(self, step: TrainStep, cadence: Cadence, folder: RunFolder, losses: LossLog) -> None:
+        self._step, self._cadence, self._losses = step, cadence, losses
         self._saver = Saver(folder.path, cadence.train.keep, weights_of(step.stage.representation))
         self._about = {"config": dict(step.stage.config), "description": step.stage.description.to_json()}
         self._about |= {"opened": dict(step.stage.opened)} if step.stage.opened else {}
@@ -33,7 +35,9 @@ class SaveCheckpoints(Observer):
         require_finite(state, event.step)
         if not self._step.world.leads:
             return None
-        path = self._saver.save(event.step, state, self._step.ema, self._about, snapshot=self._cadence.snapshots(event.step))
+        # with the row and the window of losses, a resumed run writes the metrics of one that was never stopped
+        about = {**self._about, "metrics": metrics_row(event) if event.losses else None, "losses": self._losses.window}
+        path = self._saver.save(event.step, state, self._step.ema, about, snapshot=self._cadence.snapshots(event.step))
         return event._replace(saved=path)
 
     def end(self, result: Result) -> None:
@@ -51,6 +55,12 @@ class MakePreviews(Observer):
             return None
         return event._replace(preview=preview(self._step, self._dataset, self._folder, event.step))
 
+    def begin(self, run: RunInfo) -> None:
+        """The sheet of the checkpoint that a run is resumed from, where a kill came between the two."""
+        missing = run.first and not any(self._folder.samples_path.glob(f"preview-{run.first:08d}*"))
+        if missing and self._cadence.previews(run.first):
+            preview(self._step, self._dataset, self._folder, run.first)
+
 
 class WriteMetrics(Observer):
     """A line of ``metrics.jsonl`` wherever the losses were measured."""
@@ -60,10 +70,14 @@ class WriteMetrics(Observer):
 
     def step(self, event: Progress) -> Progress | None:
         if event.losses:
-            row = {"step": event.step, "loss": event.mean_loss, "lr": event.lr, "examples_per_second": round(event.examples_per_second, 3)}
-            several = {"losses": dict(event.losses)} if len(event.losses) > 1 else {}
-            self._folder.add_metrics(row | several)
+            self._folder.add_metrics(metrics_row(event))
         return None
+
+
+def metrics_row(event: Progress) -> dict[str, Any]:
+    """A line of ``metrics.jsonl``; the losses of single players where there are several."""
+    row = {"step": event.step, "loss": event.mean_loss, "lr": event.lr, "examples_per_second": round(event.examples_per_second, 3)}
+    return row | ({"losses": dict(event.losses)} if len(event.losses) > 1 else {})
 
 
 class Audience:

@@ -261,7 +261,8 @@ def train_steps(
                 except GeneratorExit:
                     left = True
     note("stopped as asked" if last is not None and last.step < last.steps else "done")
-    report = _report(folder, reporter) if last is not None and not quiet else None
+    due = last is not None or not folder.report_path.exists()  # a kill may have come between the last checkpoint and the report
+    report = _report(folder, reporter) if due and not quiet else None
     if last is not None and last.step < last.steps and not left:
         raise watch.error(f"Stopped at step {last.step} of {last.steps}, and saved. Go on with: {command('resume', folder.path)}")
     steps = last.steps if last else stage.config["train"]["steps"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from small import prepared, small_run
+from small import prepared, small_run, train
 
 from difftool.engine.fit import fit
 from difftool.engine.folder import RunFolder
@@ -92,3 +94,34 @@ def test_a_run_that_is_stopped_has_no_error_and_is_not_finished(tmp_path):
 def test_the_first_loss_is_written_early(tmp_path):
     observed(tmp_path / "run", [], "train.log_every=50")
     assert [row["step"] for row in RunFolder(tmp_path / "run").metrics()] == [1, 2, 4]
+
+
+# --- a resumed run's records --------------------------------------------------------------------------------------------
+
+
+def rows(run: Path) -> list[tuple]:
+    """Step, loss and learning rate of each row: all but the speed, which no two runs share."""
+    return [(row["step"], row["loss"], row["lr"]) for row in RunFolder.open(run).metrics()]
+
+
+@pytest.mark.parametrize("stop_at", [1, 3, 4, 5, 6])
+def test_the_metrics_of_a_resumed_run_are_those_of_one_left_alone(tmp_path, stop_at):
+    data, sets = small_run(steps=9, sets=["train.log_every=4", "train.save_every=3"])
+    whole = train(tmp_path / "whole", data, sets)
+    train(tmp_path / "part", data, sets, stop_at=stop_at)
+    assert rows(tmp_path / "part")[-1][0] == stop_at  # whoever stops a run is shown how far it came
+    train(tmp_path / "part", data, sets, resume=True)
+    assert rows(tmp_path / "part") == rows(whole)
+
+
+def test_what_a_kill_kept_from_being_written_is_written_by_the_resumed_run(tmp_path):
+    """The row and the sheet of the step whose checkpoint is there already."""
+    data, sets = small_run(steps=8, sets=["train.preview=2", "train.preview_every=4", "train.log_every=4"])
+    run = train(tmp_path / "run", data, sets, stop_at=4)
+    before, sheet = rows(run), next((run / "samples").glob("preview-00000004*"))
+    picture = sheet.read_bytes()
+    sheet.unlink()
+    (run / "metrics.jsonl").write_text("".join(line + "\n" for line in (run / "metrics.jsonl").read_text().splitlines()[:-1]))
+    train(run, data, sets, resume=True)
+    assert rows(run)[: len(before)] == before
+    assert sheet.read_bytes() == picture
