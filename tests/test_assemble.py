@@ -75,8 +75,8 @@ def test_what_was_settled_is_not_looked_for_again(folder, monkeypatch):
     from difftool_image import measure
 
     looked = []
-    real = measure.headers
-    monkeypatch.setattr(measure, "headers", lambda items: looked.append(1) or real(items))
+    real = measure.header
+    monkeypatch.setattr(measure, "header", lambda item: looked.append(1) or real(item))
     first, _ = opened(folder)
     assert looked
     looked.clear()
