@@ -112,8 +112,8 @@ _HOME = {
     "commonest": "data.findings",
     "creating": "files",
     "digest": "data.inspect",
-    "evenly": "data.parallel",
     "parallel": "data.parallel",
+    "pick_evenly": "data.parallel",
     "readable": "data.parallel",
     "remark": "data.remark",
     "remarks": "data.remark",
@@ -161,8 +161,8 @@ if TYPE_CHECKING:
     from .data.inspect import Inspection as Inspection
     from .data.inspect import Look as Look
     from .data.inspect import digest as digest
-    from .data.parallel import evenly as evenly
     from .data.parallel import parallel as parallel
+    from .data.parallel import pick_evenly as pick_evenly
     from .data.parallel import readable as readable
     from .data.remark import remark as remark
     from .data.remark import remarks as remarks

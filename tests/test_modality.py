@@ -122,8 +122,8 @@ def test_the_report_on_a_sound_folder(folder, numbers):
         ("ok", "all of them can be used"),
         ("ok", "shapes: 1x4 (6)"),
         ("ok", "values from 0 to 8, mean 4, standard deviation 2.041"),
-        ("ok", "no file is there twice"),
-        ("note", "No classes, captions or metadata: the model will not be conditional. Subfolders make classes."),
+        ("ok", "no duplicates"),
+        ("note", "There are no classes, captions or metadata, so the model will be unconditional. Put the files into subfolders to get classes."),
         ("ok", f"to train: difftool train -m numbers {folder}"),
     ]
 

@@ -15,7 +15,7 @@ from .. import __version__
 from ..batch import Batch
 from ..column import Column
 from ..config import AUTO, NONE, Config, Part
-from ..data.cache import Cache, Progress, fingerprint, listing, open_cache, place
+from ..data.cache import Cache, Progress, cache_path, fingerprint, listing, open_cache
 from ..data.columns import automatic, condition, names_of, numeric
 from ..data.dataset import Dataset
 from ..data.locate import absolute, locate
@@ -113,7 +113,7 @@ def _measured(config: Config, assembly: Assembly, dataset: Dataset) -> Mapping[s
         config.modality.options.model_dump(mode="json"),
         description.to_json(),
     ]
-    note = place(f"measured/{blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=10).hexdigest()}.json")
+    note = cache_path(f"measured/{blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=10).hexdigest()}.json")
     with suppress(FileNotFoundError, ValueError):
         return json.loads(note.read_text(encoding="utf-8"))
     found = representation.measure(batch.map(lambda t: t.to(assembly.device)) for batch in _some_batches(dataset))
@@ -144,7 +144,7 @@ def _some_batches(dataset: Dataset) -> Iterator[Batch]:
 def _fitted(config: Config, registry: Registry, modality: Modality, items: Sequence[Item], listed: str) -> Modality:
     """The modality settled on the items. What it found is kept: it may have opened every one of a million files to find it."""
     use = config.modality.use
-    note = place(f"settled/{fingerprint(modality, use, listed)[:20]}.json")
+    note = cache_path(f"settled/{fingerprint(modality, use, listed)[:20]}.json")
     with suppress(FileNotFoundError, ValueError):  # a note that says nothing valid any more is written anew
         options = registry.options(registry.modality(use)).model_validate_json(note.read_text(encoding="utf-8"))
         return make_modality(config.replace(modality=Part(use, options)), registry)
@@ -156,7 +156,7 @@ def _fitted(config: Config, registry: Registry, modality: Modality, items: Seque
 
 def demo_folder(name: str, modality: Modality) -> Path:
     """The modality's demo set as files, written on first use."""
-    folder = place(f"demo/{name}")
+    folder = cache_path(f"demo/{name}")
     if not folder.exists():
         with building(folder) as partial:
             modality.demo(partial)

@@ -1,6 +1,6 @@
 """Data: folders to items, items to a memory-mapped cache, the cache to batches.
 
-``difftool.data.check`` says what a model would see in data, and what is wrong with it.
+``difftool.data.check`` reports what a model would see in the data, and what is wrong with it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,6 @@ __all__ = ["check"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "check":  # it stands on a higher floor; here is where a person looks for it
+    if name == "check":  # it belongs to a higher floor, but users look for it here
         return import_module("difftool.workflows.check").check
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,8 +1,9 @@
 """The cache: every example decoded once, into one memory-mapped file outside the user's folder.
 
-A cache is named by a fingerprint of what went into it (each file's name, size and time, the columns, and how it was
-decoded), so a changed folder gets a new cache and an unchanged one is opened in milliseconds. What a new cache needs and
-an earlier one of the same settings holds is copied from there, so one file more does not decode all the others again.
+The name of a cache is a fingerprint of its inputs: each file's name, size and time, the columns,
+and the settings of decoding. A changed folder therefore gets a new cache, and an unchanged one is
+opened in milliseconds. A new cache copies examples from earlier caches with the same settings, so
+that one more file does not decode all the others again.
 """
 
 from __future__ import annotations
@@ -31,19 +32,19 @@ from .remark import remarks
 FORMAT = 5
 
 EARLIER = 4
-"""Earlier caches of the same settings, the newest first, in which examples are looked for before they are decoded."""
+"""Number of earlier caches with the same settings that may supply decoded examples."""
 
 NAMED = 10
-"""Examples that are left out and named; more of them are only counted."""
+"""Number of skipped examples that a message names; further ones are only counted."""
 
 LARGE = 1 << 16
-"""Bytes of an example above which batches are made of views."""
+"""Size of an example in bytes above which batches hold views instead of copies."""
 
 Progress = Callable[[int, int, str], None]
 
 
 def cache_root() -> Path:
-    """Where caches live: ``$DIFFTOOL_CACHE``, or the platform's cache folder."""
+    """The folder of all caches: ``$DIFFTOOL_CACHE``, or the platform's cache folder."""
     if chosen := os.environ.get("DIFFTOOL_CACHE"):
         return Path(chosen)
     import platformdirs
@@ -56,7 +57,7 @@ _trial: ContextVar[Path | None] = ContextVar("trial", default=None)
 
 @contextmanager
 def trial_cache() -> Iterator[None]:
-    """Inside the block whatever is not cached yet goes to a temporary folder, which is gone afterwards."""
+    """Inside the block, new caches go to a temporary folder, which is removed at the end."""
     with TemporaryDirectory(prefix="difftool-trial-") as folder:
         token = _trial.set(Path(folder))
         try:
@@ -65,14 +66,14 @@ def trial_cache() -> Iterator[None]:
             _trial.reset(token)
 
 
-def place(name: str) -> Path:
-    """Where the thing of this name is cached, or is to be."""
+def cache_path(name: str) -> Path:
+    """The path of a cache entry, whether it exists or not."""
     usual, trial = cache_root() / name, _trial.get()
     return usual if trial is None or usual.exists() else trial / name
 
 
 def workspace() -> Path:
-    """A folder, which exists, for files that no one needs to find again; on the disk of the cache, where there is room."""
+    """An existing folder for temporary files, on the disk of the cache, which has room for them."""
     root = _trial.get() or cache_root()
     root.mkdir(parents=True, exist_ok=True)
     return root
@@ -89,7 +90,9 @@ class Cache:
         try:
             self._open(folder)
         except (OSError, ValueError, KeyError) as error:
-            raise DataError(f"The cache {folder} is damaged. Remove that folder, and it is made anew from the data. ({error})") from None
+            raise DataError(
+                f"The cache {folder} is damaged. Remove this folder; difftool then builds it again from the data. ({error})"
+            ) from None
 
     def _open(self, folder: Path) -> None:
         about = json.loads((folder / "cache.json").read_text(encoding="utf-8"))
@@ -101,7 +104,8 @@ class Cache:
         self.columns: list[dict[str, str | float]] = about["columns"]
         self.content: str = about["content"]
         self.digests: np.ndarray = np.load(folder / "digests.npy")
-        flat = np.asarray(np.memmap(folder / "examples.bin", self.dtype, "r"))  # a slice of a memmap takes ten times as long to make
+        # Slicing a plain array is ten times as fast as slicing a memmap.
+        flat = np.asarray(np.memmap(folder / "examples.bin", self.dtype, "r"))
         self._index = None if None not in self.shape else np.load(folder / "index.npy")
         self._examples = flat if self._index is not None else flat.reshape(len(self.columns), *self.shape)
 
@@ -110,15 +114,15 @@ class Cache:
 
     @property
     def shapes(self) -> np.ndarray:
-        """``[count, axes]``, of every example."""
+        """``[count, axes]``: the shape of every example."""
         if self._index is None:
             return np.broadcast_to(np.asarray(self.shape, np.int64), (len(self), len(self.shape)))
         return self._index[:, 1:]
 
     def gather(self, indices: np.ndarray) -> np.ndarray | list[np.ndarray]:
-        """The examples ``[b, ...]`` at these places; a list of views when their shapes differ, or when they are large.
+        """The examples ``[b, ...]`` at these indices; a list of views if shapes differ or are large.
 
-        Of a large example a part is often all that is wanted, and of a view only what is read comes into memory.
+        Training often reads only a part of a large example, and a view loads only what is read.
         """
         if self._index is not None:
             return [self._one(int(i)) for i in indices]
@@ -135,32 +139,36 @@ class Cache:
 def open_cache(
     modality: Modality, items: Sequence[Item], root: Path, label: str, *, max_bad: float, progress: Progress | None = None, listed: str = ""
 ) -> Cache:
-    """The cache of these items, made now if it does not exist.
+    """Open the cache of these items, and build it first if it does not exist.
 
     Args:
-        root: the user's folder, for names relative to it.
+        root: the user's folder; names are relative to it.
         label: the modality's name.
-        max_bad: the largest share of unreadable examples that is skipped; more is a DataError.
-        listed: ``listing(items, root)``, where it is known already.
+        max_bad: the largest share of unreadable examples that is skipped.
+        listed: ``listing(items, root)``, if the caller has it already.
+
+    Raises:
+        DataError: more than ``max_bad`` of the examples are unreadable.
     """
     family = f"{label.replace('/', '-')}-{_hash(_settings(modality, label))[:8]}"
-    folder = place(f"{family}-{fingerprint(modality, label, listed or listing(items, root))[:20]}")
+    folder = cache_path(f"{family}-{fingerprint(modality, label, listed or listing(items, root))[:20]}")
     if not folder.exists():
         forget_abandoned(folder.parent)
         with building(folder) as partial:
             _fill(partial, modality, items, max_bad, progress, _Earlier(family, items))
     cache = Cache(folder)
-    _refuse_many([(str(path), reason) for path, reason in cache.skipped], len(items), max_bad)  # it may have been made with another share
+    # The cache may have been built with a larger max_bad.
+    _refuse_many([(str(path), reason) for path, reason in cache.skipped], len(items), max_bad)
     return cache
 
 
 def fingerprint(modality: Modality, label: str, listed: str) -> str:
-    """A hash of everything that decides what the cache holds; ``listed`` is the items' ``listing``."""
+    """A hash of all that the content of a cache depends on; ``listed`` is ``listing(...)``."""
     return _hash([*_settings(modality, label), listed])
 
 
 def _settings(modality: Modality, label: str) -> list[Any]:
-    """How examples are decoded."""
+    """The settings that decoding depends on."""
     return [FORMAT, label, modality.settings().model_dump(mode="json")]
 
 
@@ -169,30 +177,30 @@ def _hash(row: Any) -> str:
 
 
 def _digest(item: Item) -> int:
-    """What an example's file was when it was decoded, as a 64-bit number."""
+    """A 64-bit hash of an example's path, part, and file stamp when it was decoded."""
     row = json.dumps([str(item.path.absolute()), item.part, *_stamp(item.path)]).encode()
     return int.from_bytes(hashlib.blake2b(row, digest_size=8).digest(), "little")
 
 
 class _Earlier:
-    """Examples of earlier caches of the same settings, by what their files were.
+    """Examples in earlier caches with the same settings, found by the digests of their files.
 
     Args:
-        family: the part of a cache's name that says how it was decoded.
-        items: what is to be decoded; where no earlier cache is found, they are not looked at.
+        family: the part of a cache's name that identifies the settings of decoding.
+        items: the items to decode; they are not read if there is no earlier cache.
     """
 
     def __init__(self, family: str, items: Sequence[Item]) -> None:
         self.caches = [Cache(folder) for folder in _newest(family)]
-        self.places = {int(digest): (cache, i) for cache in reversed(self.caches) for i, digest in enumerate(cache.digests)}
-        self.digests = {(item.path, item.part): _digest(item) for item in items} if self.places else {}
+        self.found = {int(digest): (cache, i) for cache in reversed(self.caches) for i, digest in enumerate(cache.digests)}
+        self.digests = {(item.path, item.part): _digest(item) for item in items} if self.found else {}
 
     def digest(self, item: Item) -> int:
         return self.digests.get((item.path, item.part)) or _digest(item)
 
     def get(self, item: Item) -> Decoded | None:
-        """The example and what was remarked on it; None where it is to be decoded."""
-        if (found := self.places.get(self.digests.get((item.path, item.part), -1))) is None:
+        """The example and the remarks on it; None if it must be decoded."""
+        if (found := self.found.get(self.digests.get((item.path, item.part), -1))) is None:
             return None
         cache, i = found
         (example,) = cache.gather(np.array([i]))
@@ -205,7 +213,7 @@ def _newest(family: str) -> list[Path]:
 
 
 def listing(items: Sequence[Item], root: Path) -> str:
-    """A hash of the items' names, sizes, times and columns, without a look inside."""
+    """A hash of the items' names, sizes, times and columns; no file is opened."""
     digest = hashlib.blake2b()
     base = root if root.is_dir() else root.parent
     for item in items:
@@ -215,9 +223,10 @@ def listing(items: Sequence[Item], root: Path) -> str:
 
 
 def _stamp(path: Path) -> list[Any]:
-    """Size and time of a file, and whether it may not be read; of a folder that is one example, those of every file in it.
+    """Size, time and readability of a file, or of each file in a folder that is one example.
 
-    A file that may not be read today may be read tomorrow, and its cache is another one then. Links that lead nowhere are no files.
+    A change of permissions must lead to a new cache, so readability is included. Broken links are
+    ignored.
     """
     stat = path.stat()
     if not path.is_dir():
@@ -245,7 +254,9 @@ def _fill(
                 native = result.dtype.newbyteorder("=")
                 dtype = dtype or native
                 if native != dtype:
-                    raise PluginError(f"{item.path} was read as {native}, and the examples before it as {dtype}: one type is needed.")
+                    raise PluginError(
+                        f"The modality read {item.path} as {native}, but earlier examples as {dtype}. Its read() must always return one dtype."
+                    )
                 flat = np.ascontiguousarray(result, dtype).reshape(-1)
                 file.write(flat.data)
                 content.update(flat.data)
@@ -259,13 +270,13 @@ def _fill(
     if dtype is None:
         raise DataError(f"None of the {len(items)} files can be used, so there is nothing to train on.\n{_named(skipped)}")
     content.update(json.dumps(columns, sort_keys=True).encode())
-    places = np.asarray(index, np.int64)
-    same = (places[:, 1:] == places[0, 1:]).all(0)
-    np.save(folder / "index.npy", places)
+    table = np.asarray(index, np.int64)
+    same = (table[:, 1:] == table[0, 1:]).all(0)
+    np.save(folder / "index.npy", table)
     np.save(folder / "digests.npy", np.asarray(digests, np.uint64))
     about = {
         "format": FORMAT,
-        "shape": [int(n) if alike else None for n, alike in zip(places[0, 1:], same, strict=True)],
+        "shape": [int(n) if alike else None for n, alike in zip(table[0, 1:], same, strict=True)],
         "dtype": dtype.name,
         "skipped": skipped,
         "remarks": remarks,
@@ -280,16 +291,16 @@ def _fill(
 
 
 def too_many(skipped: int, total: int, max_bad: float) -> bool:
-    """Whether so many are left out that a person must agree to it; a few are named one by one, and that will do."""
+    """Whether so many examples are skipped that the user must agree; a few are only named."""
     return skipped > (max(max_bad * total, NAMED) if max_bad else 0)
 
 
 def _refuse_many(skipped: list[tuple[str, str]], total: int, max_bad: float) -> None:
-    """Stop once too many are bad for the folder to be what the user thinks it is."""
+    """Raise DataError if too many examples are bad: the folder is then probably a wrong one."""
     if not too_many(len(skipped), total, max_bad):
         return
     raise DataError(
-        f"More than {max_bad:.0%} of the {total} files cannot be used, which is too many to leave out unasked.\n{_named(skipped)}\n"
+        f"More than {max_bad:.0%} of the {total} files cannot be used, which is too many to skip silently.\n{_named(skipped)}\n"
         "Repair or remove them, or allow more with --set data.max_bad=0.5."
     )
 
@@ -305,12 +316,13 @@ def _named(skipped: list[tuple[str, str]]) -> str:
 def _decoded(
     modality: Modality, items: Sequence[Item], earlier: _Earlier
 ) -> Iterator[tuple[Item, np.ndarray | DataError, list[str]]]:
-    """Decode in order on a few threads, never more than a window ahead, so that memory stays bounded."""
+    """Decode in order on a few threads, at most 64 items ahead, so that memory stays bounded."""
     pending: deque[tuple[Item, Future[Decoded]]] = deque()
     rest = iter(items)
 
     def start(item: Item) -> tuple[Item, Future[Decoded]]:
-        return item, pool.submit(copy_context().run, _read, modality, item, earlier)  # a thread knows nothing of the trial it works for
+        # Threads do not inherit context variables; trial_cache() uses one.
+        return item, pool.submit(copy_context().run, _read, modality, item, earlier)
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         pending.extend(map(start, islice(rest, 64)))
@@ -331,20 +343,20 @@ def _read(modality: Modality, item: Item, earlier: _Earlier) -> Decoded:
                 _refuse_passing(error.__context__, item)
             return error, said
         except OSError as error:
-            if is_full_disk(error):  # where large examples are spooled to; the file is not to blame
+            if is_full_disk(error):  # spooling a large example failed, so the file is not damaged
                 raise
             _refuse_passing(error, item)
             return DataError(f"{item.path}: {error.strerror or error}"), said
 
 
 PASSING = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT, errno.EINTR, errno.EAGAIN}
-"""Errors that say something of the machine and nothing of the file."""
+"""Errors of the machine, not of the file."""
 
 
 def _refuse_passing(error: OSError, item: Item) -> None:
-    """Stop at a failure that may be gone the next time: in the cache it would stand for good."""
+    """Raise DataError at a passing failure of the machine: the cache would keep it for ever."""
     if error.errno in PASSING:
         raise DataError(
-            f"{item.path} could not be read: {error.strerror}. Try again, or remove the file; nothing was cached, as the fault may "
-            "be the machine's and not the file's."
+            f"{item.path} could not be read: {error.strerror}. Try again, or remove the file. Nothing was cached, because the fault may "
+            "be in the machine, not in the file."
         ) from error

@@ -1,4 +1,4 @@
-"""Columns: what folders and metadata say of the examples, as conditions for the network."""
+"""Columns: values from folders and metadata that can become conditions of the network."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ..conditioners.columns import text_of as text_of
 from ..errors import DataError
 
 AUTOMATIC = ("class", "label")
-"""Columns that become a label condition without being asked for."""
+"""Columns that become a label condition by default."""
 
 
 def names_of(columns: Rows) -> list[str]:
-    """Every column that some example has, in order of appearance."""
+    """All column names, in the order in which they first appear."""
     return list(dict.fromkeys(name for row in columns for name in row))
 
 
 def automatic(columns: Rows) -> str | None:
-    """The column that is evidently the examples' class, if there is one with 2 to 1000 values that recur."""
+    """The column that holds the class: one of ``AUTOMATIC`` with 2 to 1000 values that recur."""
     for name in AUTOMATIC:
         values = {str(row[name]) for row in columns if name in row}
         if 2 <= len(values) <= min(1000, len(columns) // 2):
@@ -29,16 +29,16 @@ def automatic(columns: Rows) -> str | None:
 
 
 def numeric(name: str, columns: Rows) -> bool:
-    """Whether every value that the column has is a number."""
+    """Whether every non-empty value of the column is a number."""
     return all(isinstance(row[name], float | int) for row in columns if row.get(name, "") != "")
 
 
 def condition(name: str, kind: type[Column], columns: Rows) -> tuple[Column, Sequence[Value] | np.ndarray]:
-    """The condition that a column makes, and its value for every example (null where the column is empty).
+    """The condition of a column, and its value for every example (null where the column is empty).
 
     Raises:
-        DataError: the column is missing, or is not of this kind.
-        UsageError: no column of the data is of this kind.
+        DataError: the column is missing, or its values are not of this kind.
+        UsageError: this kind of condition cannot be read from data.
     """
     if name not in (known := names_of(columns)):
         raise DataError(

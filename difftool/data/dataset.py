@@ -1,4 +1,4 @@
-"""Dataset: a cache and the conditions that belong to it, served as raw batches."""
+"""Dataset: a cache with the conditions of its examples, served as raw batches."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ class Dataset:
     """Examples with their conditions.
 
     Attributes:
-        modality: settled on this data.
+        modality: with its ``auto`` options settled on this data.
         values: condition name -> its value for each example, as its column reads them.
-        source: what to call the data when speaking to a person.
-        bucket: batches whose examples are sorted by size together, so that each is of like size; 0 for none.
+        source: the name of the data in messages.
+        bucket: number of batches whose examples are sorted by size together, so that the examples
+            of a batch have similar sizes; 0 switches this off.
     """
 
     cache: Cache
@@ -44,20 +45,20 @@ class Dataset:
 
     @property
     def skipped(self) -> list[tuple[Path, str]]:
-        """Files that could not be read, and why."""
+        """Files that could not be read, each with the reason."""
         return self.cache.skipped
 
     @property
     def remarks(self) -> list[tuple[Path, str]]:
-        """What there is to say of files that are used."""
+        """Remarks on files that are used."""
         return self.cache.remarks
 
     def order(self, seed: int, batch: int) -> Order:
-        """The order in which a run of this seed and batch meets the examples."""
+        """The order of the examples in a run with this seed and batch size."""
         return Order(len(self), seed, batch, self.bucket, self.cache.shapes.prod(1))
 
     def batch(self, indices: np.ndarray, rng: Rng) -> Batch:
-        """The raw examples at these places, on the CPU."""
+        """The raw examples at these indices, on the CPU."""
         raw = self.modality.collate(self.cache.gather(indices), rng)
         columns = self.description.conditions
         chosen = {name: columns[name].batch([values[i] for i in indices]) for name, values in self.values.items()}
@@ -67,12 +68,12 @@ class Dataset:
 def batches(
     dataset: Dataset, *, seed: int, batch: int, start: int, stop: int, rank: int = 0, ranks: int = 1, pin: torch.device | None = None
 ) -> Generator[Batch, None, None]:
-    """The raw batches of steps ``start`` to ``stop``, this rank's share of each, made ahead on a thread.
+    """This rank's share of the raw batches of steps ``start`` to ``stop``, prepared on a thread.
 
-    Closing the iterator ends the thread; an error in it is raised where the batch was asked for.
+    Closing the iterator ends the thread. An error in the thread is raised when its batch is taken.
 
     Args:
-        pin: the CUDA device that the batches will be copied to; they are then made in pinned memory.
+        pin: the CUDA device that the batches will be copied to; they are then in pinned memory.
     """
     share, order = batch // ranks, dataset.order(seed, batch)
     ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=3)
@@ -85,11 +86,11 @@ def batches(
 
     def fill() -> None:
         if pin is not None:
-            torch.cuda.set_device(pin)  # a thread begins on device 0, and pinning there would open a context on it
+            torch.cuda.set_device(pin)  # threads start on device 0; pinning there opens a context
         for step in range(start, stop):
             try:
                 made: Batch | BaseException = make(step)
-            except BaseException as error:  # handed to the consumer, who raises it
+            except BaseException as error:  # the consumer raises it
                 made = error
             while not closing.is_set():
                 try:

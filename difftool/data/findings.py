@@ -1,4 +1,4 @@
-"""Lines of ``difftool data check`` that any kind of data shares. ``inspect`` puts them together."""
+"""Lines of ``difftool data check`` that all kinds of data share. ``inspect`` combines them."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ BAD = 0.1
 
 
 def commonest(values: Iterable[str], n: int = 4) -> str:
-    """The commonest values and how often each occurs, in words."""
+    """The ``n`` most common values with their counts, as text."""
     counts = Counter(values).most_common()
     shown = ", ".join(f"{value} ({count:,})" for value, count in counts[:n])
     return shown + (f" and {len(counts) - n:,} more" if len(counts) > n else "")
 
 
 def short_name(item: Item) -> str:
-    """The file's name and that of its folder, and which part of the file unless it is the first."""
+    """Folder and file name of an item, with the number of its part unless that is the first."""
     return "/".join(item.path.parts[-2:]) + (f" (part {item.part + 1})" if item.part else "")
 
 
 def some_names(items: Iterable[Item], n: int = 5) -> str:
-    """How many items there are, and the names of the first ``n``."""
+    """The number of items, and the names of the first ``n``."""
     items = list(items)
     more = f" and {len(items) - n:,} more" if len(items) > n else ""
     return f"{len(items):,} ({', '.join(short_name(item) for item in items[:n])}{more})"
 
 
 def data_root(items: Iterable[Item]) -> Path:
-    """The folder that was scanned, as far as the items show; the file where all are in one file."""
+    """The folder that was scanned, inferred from the items; the file if all are in one file."""
     items = list(items)
     paths = {item.path for item in items}
     return paths.pop() if len(paths) == 1 else Path(os.path.commonpath([_above(item) for item in items]))
@@ -48,21 +48,21 @@ def _above(item: Item) -> Path:
 
 
 def find_size(items: Sequence[Item], looked_at: int) -> Finding:
-    """How many examples there are, in how many files."""
+    """The number of examples and of files."""
     total, files = len(items), len({item.path for item in items})
     text = f"{files:,} file{'s' * (files != 1)}"
     if files < total:
         text = f"{total:,} examples in {text}"
-    return Finding("ok", text + (f" (looked at {looked_at:,} of them, evenly spread)" if looked_at < total else ""))
+    return Finding("ok", text + (f" (inspected {looked_at:,} of them, evenly spread)" if looked_at < total else ""))
 
 
 def find_unreadable(reasons: Sequence[str], total: int, alone: bool = False) -> Iterator[Finding]:
-    """Which examples would be skipped, each of them named; an error where training refuses so many.
+    """The examples that training would skip, by name; an error if training would refuse that many.
 
     Args:
-        reasons: why each of the bad ones is bad, naming it.
+        reasons: for each bad example, a sentence that names it and says what is wrong.
         total: number of examples, bad and good.
-        alone: one good example is enough, since training takes random parts of it.
+        alone: whether one good example is enough, because training takes random crops of it.
     """
     good = total - len(reasons)
     if reasons:
@@ -74,14 +74,14 @@ def find_unreadable(reasons: Sequence[str], total: int, alone: bool = False) -> 
     if good == 0:
         yield Finding("error", "None of them can be used, so there is nothing to train on.")
     if good == 1 and not alone:
-        yield Finding("error", "Only one can be used, and a model needs at least 2. Add some.")
+        yield Finding("error", "Only one example can be used. Add more: a model needs at least 2.")
 
 
 def find_remarks(remarks: Iterable[tuple[Item, Sequence[str]]], grave: str = "") -> Iterator[Finding]:
-    """What reading remarked on, each kind once: texts that differ only in their numbers are one kind.
+    """The remarks from reading, one line per kind; texts that differ only in numbers are one kind.
 
     Args:
-        grave: a pattern; a kind whose text it matches is a warning, not a note.
+        grave: a regular expression; kinds that match it are warnings instead of notes.
     """
     kinds: dict[str, list[tuple[Item, str]]] = defaultdict(list)
     for item, texts in remarks:
@@ -94,37 +94,43 @@ def find_remarks(remarks: Iterable[tuple[Item, Sequence[str]]], grave: str = "")
 
 
 def find_duplicates(digests: Iterable[tuple[Item, bytes]]) -> Iterator[Finding]:
-    """Which examples occur more than once, by a hash of their content."""
+    """The examples that occur more than once, found by a hash of their content."""
     groups: dict[bytes, list[Item]] = defaultdict(list)
     for item, digest in digests:
         groups[digest].append(item)
     same = [group for group in groups.values() if len(group) > 1]
     if not same:
-        yield Finding("ok", "no file is there twice")
+        yield Finding("ok", "no duplicates")
         return
     total, extra = sum(map(len, groups.values())), sum(len(group) - 1 for group in same)
     shown = "; ".join(" = ".join(short_name(item) for item in group[:3]) for group in same[:3])
-    text = f"{extra:,} are copies of others ({shown}{'; …' if len(same) > 3 else ''}). They count double; remove them unless that is meant."
+    text = (
+        f"{extra:,} are copies of others ({shown}{'; …' if len(same) > 3 else ''}). "
+        "Remove them, unless the model should see them more often than the rest."
+    )
     yield Finding("warning" if extra > total / 100 else "note", text)
     if torn := sum(len({item.columns.get("class") for item in group}) > 1 for group in same):
         yield Finding("warning", f"{torn:,} of these {'are' if torn > 1 else 'is'} in several classes at once.")
 
 
 def find_columns(items: Sequence[Item]) -> Iterator[Finding]:
-    """What could be a condition, and whether its classes are in balance."""
+    """The columns that can become conditions, and whether their classes are balanced."""
     columns = dict.fromkeys(name for item in items for name in item.columns)
     for name in columns:
         values = [item.columns[name] for item in items if item.columns.get(name, "") != ""]
         yield from _column(name, values, len(items))
     if not columns:
-        yield Finding("note", "No classes, captions or metadata: the model will not be conditional. Subfolders make classes.")
+        yield Finding(
+            "note",
+            "There are no classes, captions or metadata, so the model will be unconditional. Put the files into subfolders to get classes.",
+        )
 
 
 def _column(name: str, values: Sequence[str | float], total: int) -> Iterator[Finding]:
     counts = Counter(values)
     missing = f", {total - len(values):,} without" if len(values) < total else ""
     if len(counts) < 2:
-        yield Finding("note", f"column {name}: the same for all{' that have it' * bool(missing)}{missing}, so it says nothing")
+        yield Finding("note", f"column {name}: one value for all{' that have it' * bool(missing)}{missing}, so it carries no information")
     elif all(isinstance(value, float) for value in values) and len(counts) > min(20, total // 2):
         low, high = min(map(float, values)), max(map(float, values))
         use = f"can be a condition: --set conditions.{name}.use=number"
@@ -132,8 +138,8 @@ def _column(name: str, values: Sequence[str | float], total: int) -> Iterator[Fi
     elif len(counts) <= min(1000, total // 2):
         yield from _classes(name, counts, missing)
     else:
-        use = f"; too few of each to be classes, unless by --set conditions.{name}.use=label" if name in AUTOMATIC else ""
-        yield Finding("ok", f"column {name}: text, {len(counts):,} different{missing}{use}")
+        use = f"; too few examples of each for classes, unless you pass --set conditions.{name}.use=label" if name in AUTOMATIC else ""
+        yield Finding("ok", f"column {name}: text, {len(counts):,} different values{missing}{use}")
 
 
 def _classes(name: str, counts: Counter[str | float], missing: str) -> Iterator[Finding]:
@@ -143,4 +149,4 @@ def _classes(name: str, counts: Counter[str | float], missing: str) -> Iterator[
     yield Finding("ok", f"column {name}: {len(counts):,} classes, {shown}{missing}{use}")
     if many > 10 * few:
         ratio = f"{text_of(most)} is {many / few:.0f} times as common as {text_of(least)}"
-        yield Finding("warning", f"column {name} is out of balance: {ratio}, which the model will seldom see.")
+        yield Finding("warning", f"column {name} is imbalanced: {ratio}, which the model will rarely see.")

@@ -1,4 +1,4 @@
-"""scan_folder: a folder as people keep it -> items with the columns that subfolders, captions and metadata give them."""
+"""scan_folder: a user's folder -> items, with columns from subfolders, captions and metadata."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .remark import remark
 from .text import read_text
 
 METADATA = ("metadata.csv", "metadata.jsonl")
-"""Tables that are read, in any spelling of capitals."""
+"""Names of the tables that are read; upper and lower case do not matter."""
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".xlsx")
 FILE_NAME = "file_name"
 CLASS = "class"
@@ -35,29 +35,30 @@ Row = Mapping[str, str | float]
 
 
 def scan_folder(path: Path | str, suffixes: Sequence[str], whole: Callable[[Sequence[str]], bool] | None = None) -> list[Item]:
-    """Every file below ``path`` with one of these suffixes and what the folder says of it, in a fixed natural order.
+    """Every file below ``path`` with one of these suffixes, with its columns, in natural order.
 
-    Hidden files and folders are left out, and so are links that lead nowhere or back up, and the runs and samples of this
-    program. Where folders at the top are called train, val and test, the examples are those of train, and their classes are
-    the folders in it. What is left out is remarked on (``remarks``). Columns of an item, the later ones winning:
+    Hidden files and folders are skipped, and so are broken links, links to a folder above, and runs
+    and samples of difftool. If the top folders are called train, val and test, only the examples in
+    train are used, and its subfolders are the classes. ``remarks`` lists what is skipped. An item
+    has these columns; a later source replaces an earlier one:
 
-    - ``class``: the folder it is in, relative to ``path``; none for files at the top, nor where metadata gives a ``label``, since
-      folders then say something else, such as train and test.
-    - ``caption``: the text of the ``.txt`` file of the same name beside it.
-    - the columns of ``metadata.csv`` or ``metadata.jsonl`` in any folder, whose ``file_name`` is relative to that folder; of two
-      that speak of one file, the nearer one wins.
+    - ``class``: its folder, relative to ``path``. Files at the top have none. Neither have files
+      with a ``label`` in the metadata, because their folders mean something else.
+    - ``caption``: the text of the ``.txt`` file of the same name in the same folder.
+    - the columns of ``metadata.csv`` or ``metadata.jsonl`` in any folder, whose ``file_name`` is
+      relative to that folder; if two tables describe one file, the nearer one wins.
 
     Args:
         path: a folder, or one file. Nothing is ever written there.
-        suffixes: such as ``(".csv", ".tsv")``; compared without regard to case.
-        whole: whether a folder is one example, told by the names of the files in it; it is looked into no further, its ``class`` is the
-            folder above it, and metadata calls it by its name.
+        suffixes: such as ``(".csv", ".tsv")``; upper and lower case do not matter.
+        whole: whether a folder with these file names is one example. Such a folder is not scanned
+            further, its ``class`` is the folder above, and metadata uses its name.
 
     Raises:
-        DataError: nothing usable is there, or the metadata contradicts the files.
+        DataError: there is no usable file, or the metadata contradicts the files.
     """
     path, suffixes = Path(path), tuple(suffix.lower() for suffix in suffixes)
-    tree = _walk(path, whole) if path.is_dir() else _beside(path)
+    tree = _walk(path, whole) if path.is_dir() else _single(path)
     files = (name for name in tree.wanted if _suffix(name) in suffixes and not _is_metadata(name))
     everything = sorted((*files, *tree.whole), key=natural)
     if not everything:
@@ -74,7 +75,7 @@ def scan_folder(path: Path | str, suffixes: Sequence[str], whole: Callable[[Sequ
 
 
 def _training_split(names: list[str]) -> tuple[str, list[str]]:
-    """The folder that holds the training examples, with its ``/``, and these; "" and all names where there are no splits."""
+    """The prefix of the training split and its names; "" and all names without splits."""
     tops = Counter(name.partition("/")[0] if "/" in name else "" for name in names)
     splits = {top: split_of(top) for top in tops}
     train = [top for top, split in splits.items() if split == "train"]
@@ -82,21 +83,24 @@ def _training_split(names: list[str]) -> tuple[str, list[str]]:
         return "", names
     kept = [name for name in names if name.startswith(f"{train[0]}/")]
     held_out = ", ".join(f"{top} ({count:,})" for top, count in tops.items() if top != train[0])
-    remark(f"the folders are splits, not classes: {train[0]} ({len(kept):,}) is trained on; held out: {held_out}")
+    remark(f"the folders are splits, not classes: training uses {train[0]} ({len(kept):,}); held out: {held_out}")
     return f"{train[0]}/", kept
 
 
 def _remark_on_unread(tree: _Tree, read: set[str], suffixes: Iterable[str]) -> None:
-    """Say what lies in the folder and was not read, by suffix, and what to do about it."""
+    """Remark on the files that were not read, by suffix, and say how to use them."""
     if tree.own:
         shown = ", ".join(tree.own[:3]) + (", …" if len(tree.own) > 3 else "")
-        remark(f"{len(tree.own):,} folders of this program's own runs and samples were not read as data: {shown}")
+        remark(f"{len(tree.own):,} folders with runs or samples of difftool were not read as data: {shown}")
     rest = [name for name in tree.files if name in tree.wanted and name not in read and not _is_metadata(name)]
     if tables := [name for name in rest if _suffix(name) in TABLES]:
-        remark(f"{tables[0]} is not read as a table: call it {METADATA[0]} or {METADATA[1]}, with a column {FILE_NAME}, to use what it says")
+        remark(
+            f"{tables[0]} is not read as a table: to use its columns, rename it to {METADATA[0]} or {METADATA[1]} "
+            f"and give it a column {FILE_NAME}"
+        )
     if counts := Counter(_suffix(name) or "without a suffix" for name in rest if name not in tables):
         found = ", ".join(f"{count:,} {suffix}" for suffix, count in counts.most_common(8))
-        remark(f"not read: {found}. Convert them to use them; read are: {' '.join(suffixes)}")
+        remark(f"not read: {found}. To use them, convert them to one of these formats: {' '.join(suffixes)}")
 
 
 def _is_metadata(name: str) -> bool:
@@ -104,12 +108,12 @@ def _is_metadata(name: str) -> bool:
 
 
 def _joined(folder: Row, row: Row) -> dict[str, str | float]:
-    """What metadata says wins over what the folder says."""
+    """The columns of the folder, replaced by those of the metadata."""
     return {**{name: value for name, value in folder.items() if name != CLASS or LABEL not in row}, **row}
 
 
 def natural(name: str) -> tuple[Any, ...]:
-    """Sort key of a relative path under which ``2.dat`` comes before ``10.dat``; the exact name settles ties."""
+    """Sort key that puts ``2.dat`` before ``10.dat``; the exact name breaks ties."""
     parts = (re.split(r"(\d+)", part.casefold()) for part in name.split("/"))
     return tuple(tuple((0, int(s), "") if s.isdecimal() else (1, 0, s) for s in part if s) for part in parts), name
 
@@ -118,11 +122,11 @@ class _Tree(NamedTuple):
     """Files by their path relative to ``root``, POSIX style.
 
     Attributes:
-        files: all of them.
-        wanted: those asked for.
+        files: all files.
+        wanted: the files that the caller asked for.
         whole: folders that are one example each.
-        broken: links that lead nowhere.
-        own: folders that this program made.
+        broken: number of broken links.
+        own: folders that difftool wrote.
     """
 
     root: Path
@@ -141,7 +145,8 @@ def _walk(root: Path, is_whole: Callable[[Sequence[str]], bool] | None) -> _Tree
     pending, links = [""], list[tuple[str, str]]()
     seen = {os.path.realpath(root)}
     while pending or links:
-        if not pending:  # a link is followed when all folders have been seen under their own names, and only to what was not seen
+        # Links come last, and only to folders not seen yet, so that a folder keeps its own name.
+        if not pending:
             prefix, real = min(links, key=lambda link: natural(link[0]))
             links.remove((prefix, real))
             if real in seen:
@@ -175,7 +180,7 @@ def _walk(root: Path, is_whole: Callable[[Sequence[str]], bool] | None) -> _Tree
 
 
 def _kind(entry: os.DirEntry[str]) -> str:
-    """``folder``, ``file``, or "" for what is neither, such as a link that leads nowhere or to itself."""
+    """``folder``, ``file``, or "" for neither, such as a link that is broken or leads to itself."""
     try:
         return "folder" if entry.is_dir() else "file" if entry.is_file() else ""
     except OSError:
@@ -185,8 +190,8 @@ def _kind(entry: os.DirEntry[str]) -> str:
 def _refuse_folders(folder: Path, entries: Iterable[os.DirEntry[str]]) -> None:
     if inner := next((entry.name for entry in entries if entry.is_dir()), None):
         raise DataError(
-            f"{folder} looks like one example, by the names of the files in it, and holds folders too, such as {inner}. Move the files, or "
-            "the folders, elsewhere: which of them are meant is not evident."
+            f"{folder} has the file names of a single example, but it also holds folders, such as {inner}. Move either the files or the "
+            "folders elsewhere: difftool cannot tell which of them are the examples."
         )
 
 
@@ -198,13 +203,13 @@ def _entries(root: Path, prefix: str) -> Iterator[os.DirEntry[str]]:
         raise DataError(f"The folder {root / prefix} cannot be read. Check its permissions. ({error.strerror})") from None
 
 
-def _beside(path: Path) -> _Tree:
+def _single(path: Path) -> _Tree:
     """One file, with its caption if it has one."""
     try:
         path.stat()
         names = [entry.name for entry in _entries(path.parent, "")]
     except FileNotFoundError:
-        raise DataError(f"{path} does not exist. Name a folder of examples, or one file. (Looked in {Path.cwd()}.)") from None
+        raise DataError(f"{path} does not exist. Pass a folder of examples, or one file. (The current folder is {Path.cwd()}.)") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read. Check the path and its permissions. ({error.strerror})") from None
     captions = [name for name in names if name == path.with_suffix(CAPTION_SUFFIX).name]
@@ -222,13 +227,13 @@ def _stem(name: str) -> str:
 def _nothing(path: Path, tree: _Tree, suffixes: Iterable[str]) -> str:
     read = " ".join(suffixes)
     if not path.is_dir():
-        return f"{path} is not a kind of file that is read here. Give a file or a folder of: {read}."
+        return f"{path} does not have a supported format. Pass a file or a folder with these formats: {read}."
     if tree.files:
         found = Counter(_suffix(name) or "without a suffix" for name in tree.files)
         shown = ", ".join(f"{count:,} {suffix}" for suffix, count in found.most_common(8))
-        return f"Nothing in {path} can be used: it holds {shown}. Convert the files, or name another folder. Read are: {read}."
+        return f"Nothing in {path} can be used: it holds {shown}. Convert the files, or pass another folder. Supported formats: {read}."
     links = f" ({tree.broken:,} links lead to files that do not exist.)" if tree.broken else ""
-    return f"The folder {path} is empty. Put the examples there, or name another folder. Read are: {read}.{links}"
+    return f"The folder {path} is empty. Put the examples there, or pass another folder. Supported formats: {read}.{links}"
 
 
 def _folder_columns(root: Path, name: str, caption: str | None, split: str) -> dict[str, str | float]:
@@ -252,7 +257,7 @@ def _metadata(tree: _Tree, names: Sequence[str]) -> dict[str, Row]:
         present = [tree.root / name for _, name in group]
         if len(present) > 1:
             both = " and ".join(path.name for path in present)
-            raise DataError(f"{tree.root / folder} holds both {both}. Keep one of them: which should win is not evident.")
+            raise DataError(f"{tree.root / folder} holds both {both}. Remove one of them: difftool cannot tell which one to use.")
         rows = _from_csv(present[0]) if present[0].suffix.lower() == ".csv" else _from_jsonl(present[0])
         prefix = f"{folder}/" if folder else ""
         for name, row in _by_name(present[0], rows, prefix, known).items():
@@ -266,9 +271,11 @@ def _by_name(path: Path, rows: Iterable[tuple[int, dict[str, Any]]], prefix: str
     for line, row in rows:
         name = _normal(row.pop(FILE_NAME, None), path, line)
         if name in found:
-            raise DataError(f"{path}, line {line}: {name} has a row already. Remove one of the two: which is right is not evident.")
+            raise DataError(
+                f"{path}, line {line}: {name} has two rows. Remove one of them: difftool cannot tell which one is right."
+            )
         if prefix + name not in names:
-            missing.append(f"{name} (line {line}{', not a kind of file that is read' if (path.parent / name).exists() else ''})")
+            missing.append(f"{name} (line {line}{', not a supported format' if (path.parent / name).exists() else ''})")
         found[name] = {column: value for column, value in row.items() if value not in (None, "")}
     if missing:
         count = f"{len(missing):,} file that is" if len(missing) == 1 else f"{len(missing):,} files that are"
@@ -281,7 +288,9 @@ def _by_name(path: Path, rows: Iterable[tuple[int, dict[str, Any]]], prefix: str
 
 def _normal(name: Any, path: Path, line: int) -> str:
     if not isinstance(name, str) or not name.strip():
-        raise DataError(f"{path}, line {line}: no {FILE_NAME}. Every row needs one, relative to the folder of {path.name}.")
+        raise DataError(
+            f"{path}, line {line}: {FILE_NAME} is missing. Every row needs one, relative to the folder of {path.name}."
+        )
     return os.path.normpath(name.strip().replace("\\", "/")).replace(os.sep, "/")
 
 
@@ -291,12 +300,12 @@ def _from_csv(path: Path) -> list[tuple[int, dict[str, Any]]]:
         lines = [(reader.line_num, cells) for cells in reader if cells]
     except csv.Error as error:
         raise DataError(
-            f"{path}, line {reader.line_num}: not a CSV file ({error}). Save it as comma-separated text with double quotes."
+            f"{path}, line {reader.line_num}: this is not valid CSV ({error}). Save the file as comma-separated text with double quotes."
         ) from None
     header = [cell.strip() for cell in lines[0][1]] if lines else []
     if FILE_NAME not in header or len(set(header)) < len(header):
         shown = ", ".join(header) or "none"
-        raise DataError(f"{path} needs one column {FILE_NAME} and no name twice in its first line. It has: {shown}.")
+        raise DataError(f"The first line of {path} must name one column {FILE_NAME}, and no column twice. It has: {shown}.")
     for line, cells in lines[1:]:
         if len(cells) != len(header):
             raise DataError(f"{path}, line {line}: {len(cells)} cells under {len(header)} columns. Quote cells that contain commas.")
@@ -309,7 +318,7 @@ def _from_csv(path: Path) -> list[tuple[int, dict[str, Any]]]:
 
 
 def _all_numbers(cells: Iterable[str]) -> bool:
-    """Whether a CSV column is numbers throughout; a leading zero, as in a post code, makes it text."""
+    """Whether all cells of a CSV column are numbers; a leading zero (a post code) means text."""
     cells = [cell.strip() for cell in cells if cell.strip()]
     return bool(cells) and all(map(_is_number, cells))
 
@@ -330,16 +339,16 @@ def _from_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         except ValueError as error:
             raise DataError(f"{path}, line {line}: {error}. Write one object on each line.") from None
         if not isinstance(row, dict):
-            raise DataError(f'{path}, line {line}: not an object. Write lines such as {{"{FILE_NAME}": "a", "{CLASS}": "b"}}.')
+            raise DataError(f'{path}, line {line}: this is not a JSON object. Write lines such as {{"{FILE_NAME}": "a", "{CLASS}": "b"}}.')
         yield line, {name: value if name == FILE_NAME else _plain(value) for name, value in row.items()}
 
 
 def _plain(value: Any) -> str | float | None:
-    """A JSON value as text or a number; what is neither is kept as its JSON text."""
+    """A JSON value as text or a number; any other value as its JSON text."""
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= 2**53:  # a larger one is a name made of digits
-        return float(value)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= 2**53:
+        return float(value)  # a float cannot hold a larger number exactly; it is probably a name
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return json.dumps(value, ensure_ascii=False, sort_keys=True)

@@ -1,4 +1,4 @@
-"""inspect: what a person should know of a data set before training on it, for any kind of data."""
+"""inspect: what a user should know about a data set before training, for any kind of data."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from .findings import (
     find_size,
     find_unreadable,
 )
-from .parallel import evenly, parallel
+from .parallel import parallel, pick_evenly
 from .remark import remarks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """One example, read once and kept without its content. An inspection that needs more adds attributes.
+    """Facts about one example, read once, without its content. Subclasses add attributes.
 
     Attributes:
-        item: where it is from.
+        item: the item that was read.
         shape: of the array that ``Modality.read`` returns.
-        digest: a hash of that array, by which copies are found.
-        remarks: what was remarked on while it was read; ``inspect`` fills it in.
+        digest: a hash of that array; equal hashes are duplicates.
+        remarks: the remarks made while it was read; ``inspect`` fills them in.
     """
 
     item: Item
@@ -54,52 +54,53 @@ L = TypeVar("L", bound=Look)
 
 
 class Inspection(ABC, Generic[M, L]):
-    """What ``difftool data check`` sees in one kind of data, beyond what holds for any.
+    """The part of ``difftool data check`` that is specific to one modality.
 
-    ``ModalitySpec.inspection`` names it. It imports its modality, and no modality imports it.
+    ``ModalitySpec.inspection`` names it. It may import its modality, but a modality never imports
+    it.
 
     Attributes:
-        modality: settled on the data.
+        modality: with its ``auto`` options settled on the data.
     """
 
     most = 5000
-    """Examples looked at, decoded whole; of more, this many are evenly chosen."""
+    """The largest number of examples that are decoded; from more, this many are picked evenly."""
 
     grave = ""
-    """A pattern: remarks that it matches are warnings, not notes."""
+    """A regular expression: remarks that match it are warnings instead of notes."""
 
     covered = ""
-    """A pattern: remarks that it matches are left out, since ``lines`` says as much."""
+    """A regular expression: remarks that match it are omitted because ``lines`` reports them."""
 
     def __init__(self, modality: M) -> None:
         self.modality = modality
 
     @classmethod
     def sample(cls, items: Sequence[Item]) -> list[Item]:
-        """The items to look at."""
-        return evenly(items, cls.most)
+        """The items to inspect."""
+        return pick_evenly(items, cls.most)
 
     @abstractmethod
     def look(self, item: Item) -> L:
-        """Read one example and note what there is to say of it. Raises DataError when it is bad."""
+        """Read one example and return the facts about it. Raises DataError if it is bad."""
 
     @abstractmethod
     def lines(self, looks: Sequence[L]) -> Iterator[Finding]:
-        """What these examples, at least one and all of them good, show about the data."""
+        """Lines about these examples: at least one, all of them good."""
 
     def advice(self, items: Sequence[Item], looks: Sequence[L]) -> str:
-        """What to write after ``difftool train -m NAME DATA``, such as ``--recipe tiny``."""
+        """Flags to add to ``difftool train -m NAME DATA``, such as ``--recipe tiny``."""
         del items, looks
         return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrayLook(Look):
-    """An example as plain numbers, of which the finite ones count.
+    """Statistics of the finite numbers in an example.
 
     Attributes:
-        low, high: its least and greatest number.
-        mean: of its numbers.
+        low, high: minimum and maximum.
+        mean: mean of the numbers.
         square: mean of their squares.
     """
 
@@ -110,13 +111,13 @@ class ArrayLook(Look):
 
 
 class ArrayInspection(Inspection[Modality, ArrayLook]):
-    """The inspection of a modality that names none: shapes and values."""
+    """The default inspection of a modality: shapes and values."""
 
     def look(self, item: Item) -> ArrayLook:
         example = self.modality.read(item)
         numbers = example[np.isfinite(example)].astype(np.float64)
         if not numbers.size:
-            raise DataError(f"{item.path} holds no finite number. Remove it, or replace what is missing.")
+            raise DataError(f"{item.path} holds no finite number. Remove it, or fill in the missing values.")
         return ArrayLook(
             item=item,
             shape=example.shape,
@@ -146,12 +147,12 @@ class _Bad:
 def inspect(
     name: str, modality: Modality, items: Sequence[Item], inspection: type[Inspection[Any, Any]] = ArrayInspection
 ) -> Iterator[Finding]:
-    """The report, line by line; the last line proposes how to train, unless something is in the way.
+    """The report, line by line; the last line is a command for training, unless there is an error.
 
     Args:
-        name: what a user calls the modality.
-        modality: not settled on the data yet.
-        items: what ``modality.scan`` found.
+        name: the modality's name on the command line.
+        modality: with ``auto`` options that are not settled yet.
+        items: the result of ``modality.scan``.
     """
     some = inspection.sample(items)
     yield find_size(items, len(some))
@@ -190,23 +191,23 @@ def _uncovered(inspection: Inspection[Any, Any], look: Look) -> list[str]:
 
 
 def _faults(modality: Modality, looks: Sequence[Look | _Bad]) -> Iterator[Finding]:
-    """What cannot be read, and what keeps the rest from being trained on together."""
+    """The unreadable examples, and a reason why the others cannot form one data set, if any."""
     reasons = [look.reason for look in looks if isinstance(look, _Bad)]
     shapes = [look.shape for look in looks if isinstance(look, Look)]
-    alone, unlike = False, ""
+    alone, mismatch = False, ""
     if shapes:
         try:
-            alone = _in_parts(modality, shapes)
+            alone = _takes_crops(modality, shapes)
         except DataError as error:
-            unlike = str(error)
+            mismatch = str(error)
     yield from find_unreadable(reasons, len(looks), alone)
-    if unlike:
-        yield Finding("error", unlike)
+    if mismatch:
+        yield Finding("error", mismatch)
 
 
-def _in_parts(modality: Modality, shapes: Sequence[tuple[int, ...]]) -> bool:
-    """Whether training takes parts of an example, so that one example is enough."""
+def _takes_crops(modality: Modality, shapes: Sequence[tuple[int, ...]]) -> bool:
+    """Whether training takes crops of an example, so that one example is enough."""
     if len({len(shape) for shape in shapes}) > 1:
-        raise DataError("The examples do not all have the same number of axes, so they cannot be trained on together.")
+        raise DataError("The examples differ in their number of axes, so they cannot form one data set. Put them into separate folders.")
     trained, _, _ = modality.describe(np.asarray(shapes))
     return any(n is not None and have > n for shape in shapes for have, n in zip(shape, trained, strict=True))

@@ -1,10 +1,12 @@
-"""The order of the examples: one integer of state, the number of examples seen.
+"""The order of the examples. Its only state is one integer: the number of examples seen.
 
-Epoch e is a seeded permutation. A step's batch is the next ``batch`` examples of the endless sequence of epochs, and each
-device takes its slice of it, so the order is the same on any number of devices and after any resume.
+Epoch e is a seeded permutation. The batch of a step is the next ``batch`` examples of the endless
+sequence of epochs, and each device takes its slice of it. The order is therefore the same on any
+number of devices and after any resume.
 
-Where examples differ in size, batches of like size waste less on padding. Each epoch's permutation is then rearranged: a few batches
-at a time, the examples are sorted by size, cut into batches, and these shuffled. How many at a time is a trade: more are more alike.
+If examples differ in size, batches of similar sizes waste less on padding. Each epoch's permutation
+is then rearranged: the examples of a few batches at a time are sorted by size and cut into batches,
+and these batches are shuffled. Taking more at a time gives more similar sizes but less randomness.
 """
 
 from __future__ import annotations
@@ -22,9 +24,9 @@ class Order:
     """The endless sequence of the examples.
 
     Attributes:
-        batch: examples in a batch; only batches of like size ask for it.
-        bucket: batches whose examples are sorted together; 0 leaves each epoch as it was drawn.
-        sizes: ``[count]``, of every example, in any unit; wanted where there are buckets.
+        batch: examples in a batch; only needed with ``bucket``.
+        bucket: number of batches whose examples are sorted together; 0 keeps the permutation.
+        sizes: ``[count]``: the size of every example, in any unit; only needed with ``bucket``.
     """
 
     count: int
@@ -34,13 +36,13 @@ class Order:
     sizes: np.ndarray | None = None
 
     def indices(self, start: int, size: int) -> np.ndarray:
-        """``[size]``: the examples from place ``start`` of the sequence on."""
-        places = np.arange(start, start + size)
-        epochs = places // self.count
+        """``[size]``: the next examples from position ``start`` of the sequence."""
+        positions = np.arange(start, start + size)
+        epochs = positions // self.count
         order = np.empty(size, np.int64)
         for epoch in range(int(epochs[0]), int(epochs[-1]) + 1):
             here = epochs == epoch
-            order[here] = _epoch(self, epoch)[places[here] % self.count]
+            order[here] = _epoch(self, epoch)[positions[here] % self.count]
         return order
 
 
@@ -51,16 +53,18 @@ def _epoch(order: Order, epoch: int) -> np.ndarray:
     drawn = rng.permutation(order.count)
     if not order.bucket or order.sizes is None:
         return drawn
-    first = min(-epoch * order.count % order.batch, order.count)  # they complete the batch that the epoch before left unfinished
+    # The first examples complete the last batch of the previous epoch.
+    first = min(-epoch * order.count % order.batch, order.count)
     together = order.bucket * order.batch
     groups = [drawn[at : at + together] for at in range(first, order.count, together)]
-    return np.concatenate([drawn[:first], *(_alike(group, order.sizes, order.batch, rng) for group in groups)])
+    return np.concatenate([drawn[:first], *(_by_size(group, order.sizes, order.batch, rng) for group in groups)])
 
 
-def _alike(group: np.ndarray, sizes: np.ndarray, batch: int, rng: np.random.Generator) -> np.ndarray:
-    """The group in batches of like size, which follow one another by chance, as the examples in each of them do.
+def _by_size(group: np.ndarray, sizes: np.ndarray, batch: int, rng: np.random.Generator) -> np.ndarray:
+    """The group in batches of similar sizes, in random order, each batch shuffled.
 
-    What fills no batch comes last, and is as mixed as the group: taken from one end, it would keep some sizes apart from the others.
+    An incomplete batch comes last and is not sorted: if it were cut from one end of the sorted
+    group, the largest examples would always be batched apart.
     """
     whole = len(group) // batch * batch
     batches = group[:whole][np.argsort(sizes[group[:whole]], kind="stable")].reshape(-1, batch)

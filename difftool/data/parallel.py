@@ -1,4 +1,4 @@
-"""Reading many files: some of them evenly chosen, several at a time, and those that can be read."""
+"""Reading many files: pick some evenly, read several at a time, keep those that can be read."""
 
 from __future__ import annotations
 
@@ -15,31 +15,30 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 
-def evenly(items: Sequence[Item], n: int) -> list[Item]:
-    """At most ``n`` of the items, spread over all of them."""
+def pick_evenly(items: Sequence[Item], n: int) -> list[Item]:
+    """At most ``n`` of the items, evenly spread over the sequence."""
     return list(items) if len(items) <= n else [items[i * len(items) // n] for i in range(n)]
 
 
 def parallel(function: Callable[[In], Out], values: Iterable[In]) -> list[Out]:
-    """The function of every value, in order, on a few threads.
+    """Apply a function to every value on a few threads; the results keep their order.
 
-    Meant for reading files, where the work is done outside Python.
+    Use it for reading files: such work releases the interpreter lock.
     """
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         return list(pool.map(function, values))
 
 
 def readable(function: Callable[[Path], Out], items: Sequence[Item]) -> list[Out]:
-    """The function of the path of every item that can be read, in order; for ``Modality.fit``.
+    """Apply a function to the path of every item that can be read, in order; for ``Modality.fit``.
 
-    Damaged files are left out here, the first one like any other: they are counted and named when
-    the examples are read.
+    Damaged files are skipped here. They are counted and named when the examples are read.
 
     Args:
-        function: what to see in a file, such as its header; raises DataError for a bad file.
+        function: reads something of a file, such as its header; raises DataError for a bad file.
 
     Raises:
-        DataError: none of them can be read. Says what is wrong with the first.
+        DataError: no file can be read; the message says what is wrong with the first.
     """
 
     def attempt(item: Item) -> Out | DataError:

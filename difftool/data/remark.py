@@ -1,4 +1,4 @@
-"""remark: what a person should know of an example that is used all the same."""
+"""remark: something that a user should know about an example which is used nevertheless."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ _said: ContextVar[list[str] | None] = ContextVar("remarks", default=None)
 
 
 def remark(text: str) -> None:
-    """Say something of the example that ``Modality.read`` is reading. It is kept with the cache and told when training begins."""
+    """Note something about the example that ``Modality.read`` is reading.
+
+    The cache stores the text, and training prints it at its start.
+    """
     said = _said.get()
     if said is not None:
         said.append(text)
@@ -18,7 +21,7 @@ def remark(text: str) -> None:
 
 @contextmanager
 def remarks() -> Iterator[list[str]]:
-    """Yields the list that remarks made inside the block are added to."""
+    """Yield a list; remarks made inside the block are appended to it."""
     said: list[str] = []
     token = _said.set(said)
     try:

@@ -1,4 +1,4 @@
-"""spooled: an array that is made piece by piece, and may be larger than memory."""
+"""spooled: an array that is built block by block and may be larger than memory."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ import numpy as np
 from .cache import workspace
 
 HELD = 1 << 23
-"""Bytes that are kept in memory; several examples are read at once, and wait for each other."""
+"""Bytes that are kept in memory. It is small because several examples are read at once."""
 
 
 def spooled(blocks: Iterable[np.ndarray]) -> np.ndarray:
-    """Blocks of one type that agree in all axes but the first, laid one after another along it.
+    """Concatenate blocks along their first axis; they share their dtype and all other axes.
 
-    What is large is laid into a file without a name, which lasts as long as the array does; the array is a map of it.
+    A large array is written to an unnamed temporary file and memory-mapped; the file lasts as long
+    as the array.
 
     Raises:
-        ValueError: there is no block, or they do not agree.
+        ValueError: there is no block, or the blocks do not match.
     """
     held: list[np.ndarray] = []
     size, rest = 0, iter(blocks)
@@ -38,7 +39,7 @@ def _mapped(blocks: Iterator[np.ndarray]) -> np.ndarray:
     with TemporaryFile(dir=workspace(), prefix="spooled-") as file:
         for block in chain([first], blocks):
             if block.dtype != first.dtype or block.shape[1:] != first.shape[1:]:
-                raise ValueError(f"a block is {block.dtype} {block.shape[1:]}, and those before it {first.dtype} {first.shape[1:]}")
+                raise ValueError(f"a block is {block.dtype} {block.shape[1:]}, but earlier ones are {first.dtype} {first.shape[1:]}")
             file.write(np.ascontiguousarray(block).data)
             length += len(block)
         file.flush()

@@ -1,4 +1,4 @@
-"""read_text: the text of a file that people wrote, in whatever encoding their program saved it."""
+"""read_text: the text of a user's file, whatever its encoding."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-"""Byte order marks and what they stand for; UTF-32's before UTF-16's, which begin alike."""
+"""Byte order marks and their encodings; UTF-32 comes before UTF-16, whose marks begin the same."""
 
 WESTERN = "cp1252"
-"""Windows' encoding of Western languages: the usual one of text that is not UTF-8."""
+"""Windows-1252, the most common encoding of text that is not UTF-8."""
 
 
 def read_text(path: Path) -> str:
-    """The text of a file: by its byte order mark, else UTF-8, else Windows-1252, which is remarked on.
+    """The text of a file, decoded by its byte order mark, else as UTF-8, else as Windows-1252.
+
+    Windows-1252 is a guess, so it leaves a remark.
 
     Raises:
-        DataError: the file cannot be read, or is not text by the mark that it begins with.
+        DataError: the file cannot be read, or does not match its byte order mark.
     """
     try:
         data = path.read_bytes()
@@ -36,7 +38,7 @@ def read_text(path: Path) -> str:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         if encoding != "utf-8":
-            raise DataError(f"{path} begins with the mark of {encoding} and is not such text. Save it as UTF-8.") from None
+            raise DataError(f"{path} begins with the byte order mark of {encoding}, but is not valid {encoding}. Save it as UTF-8.") from None
         byte = f"byte {error.start} is {data[error.start]:#04x}"
     remark(f"{path} is not UTF-8 text ({byte}); it was read as Windows-1252. Save it as UTF-8 if letters look wrong")
     return data.decode(WESTERN, errors="replace")

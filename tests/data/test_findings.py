@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from difftool import Item, commonest, evenly, parallel, short_name
+from difftool import Item, commonest, parallel, pick_evenly, short_name
 from difftool.data.findings import (
     data_root,
     find_columns,
@@ -29,7 +29,7 @@ def texts(findings) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("count", "n"), [(3, 5), (5, 5), (100, 7)])
 def test_evenly_takes_the_first_and_spreads_the_rest(count, n):
     items = [item(str(i)) for i in range(count)]
-    some = evenly(items, n)
+    some = pick_evenly(items, n)
     places = [int(one.path.name) for one in some]
     assert len(some) == min(count, n)
     assert places[0] == 0
@@ -51,13 +51,13 @@ def test_commonest():
 def test_the_size_says_when_not_all_were_looked_at():
     items = [item(str(i)) for i in range(1200)]
     assert find_size(items, 1200).text == "1,200 files"
-    assert find_size(items, 100).text == "1,200 files (looked at 100 of them, evenly spread)"
+    assert find_size(items, 100).text == "1,200 files (inspected 100 of them, evenly spread)"
 
 
 def test_the_size_counts_the_examples_where_files_hold_many():
     items = [Item(Path(f"/data/{file}"), {}, part) for file in "ab" for part in range(5)]
     assert find_size(items, 10).text == "10 examples in 2 files"
-    assert find_size(items[:5], 3).text == "5 examples in 1 file (looked at 3 of them, evenly spread)"
+    assert find_size(items[:5], 3).text == "5 examples in 1 file (inspected 3 of them, evenly spread)"
 
 
 def test_a_part_of_a_file_is_named_unless_it_is_the_first():
@@ -99,7 +99,7 @@ def test_it_is_an_error_where_training_would_refuse(bad, total, levels):
 
 def test_duplicates():
     same = [(item("a/1"), b"x"), (item("a/2"), b"y")]
-    assert texts(find_duplicates(same)) == [("ok", "no file is there twice")]
+    assert texts(find_duplicates(same)) == [("ok", "no duplicates")]
     ((level, text),) = texts(find_duplicates([*same, (item("b/3"), b"x")]))
     assert level == "warning"
     assert text.startswith("1 are copies of others (a/1 = b/3).")
@@ -131,8 +131,8 @@ def test_columns_are_classes_numbers_or_text():
         ("ok", "column label: 2 classes, 30 of each"),
         ("ok", "column speaker: 2 classes, from 20 (1) to 40 (2) of each; can be a condition: --set conditions.speaker.use=label"),
         ("ok", "column pitch: numbers from 0 to 59; can be a condition: --set conditions.pitch.use=number"),
-        ("ok", "column caption: text, 60 different"),
-        ("note", "column same: the same for all, so it says nothing"),
+        ("ok", "column caption: text, 60 different values"),
+        ("note", "column same: one value for all, so it carries no information"),
     ]
 
 
@@ -147,8 +147,8 @@ def test_a_few_numbers_are_numbers_and_a_few_folders_no_classes():
     found = columns(bpm=[120.0, 95.0, 140.5], label=["a", "b", None], take=["x", None, "x"])
     assert found == [
         ("ok", "column bpm: numbers from 95 to 140.5; can be a condition: --set conditions.bpm.use=number"),
-        ("ok", "column label: text, 2 different, 1 without; too few of each to be classes, unless by --set conditions.label.use=label"),
-        ("note", "column take: the same for all that have it, 1 without, so it says nothing"),
+        ("ok", "column label: text, 2 different values, 1 without; too few examples of each for classes, unless you pass --set conditions.label.use=label"),
+        ("note", "column take: one value for all that have it, 1 without, so it carries no information"),
     ]
 
 

@@ -211,7 +211,7 @@ def test_only_foreign_files(make):
 
 
 def test_a_single_foreign_file(make):
-    refused(make("a.doc") / "a.doc", "not a kind of file", ".dat .bin")
+    refused(make("a.doc") / "a.doc", "does not have a supported format", ".dat .bin")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read anything")
@@ -239,14 +239,14 @@ def test_unreadable_folder_by_the_systems_word(make, monkeypatch):
     [
         ("name,x\na.dat,1\n", ["file_name", "name, x"]),
         ("", ["file_name"]),
-        ("file_name,x,x\na.dat,1,2\n", ["no name twice"]),
-        ("file_name,x\na.dat,1\na.dat,2\n", ["line 3", "has a row already"]),
+        ("file_name,x,x\na.dat,1,2\n", ["no column twice"]),
+        ("file_name,x\na.dat,1\na.dat,2\n", ["line 3", "has two rows"]),
         ("file_name,x\nz.dat,1\n", ["1 file that is", "z.dat (line 2)"]),
-        ("file_name,x\na.doc,1\n", ["a.doc", "not a kind of file that is read"]),
+        ("file_name,x\na.doc,1\n", ["a.doc", "not a supported format"]),
         ("file_name,x\n../a.dat,1\n", ["../a.dat"]),
         ("file_name,x\na.dat,1,2\n", ["line 2", "3 cells under 2 columns"]),
-        ("file_name,x\n,1\n", ["line 2", "no file_name"]),
-        ('file_name,x\na.dat,"1\n', ["not a CSV file"]),
+        ("file_name,x\n,1\n", ["line 2", "file_name is missing"]),
+        ('file_name,x\na.dat,"1\n', ["not valid CSV"]),
     ],
 )
 def test_faulty_csv(make, text, words):
@@ -257,9 +257,9 @@ def test_faulty_csv(make, text, words):
     ("text", "words"),
     [
         ("{", ["line 1", "not JSON"]),
-        ("[1]", ["line 1", "not an object"]),
-        ('{"x": 1}', ["line 1", "no file_name"]),
-        ('{"file_name": 3}', ["line 1", "no file_name"]),
+        ("[1]", ["line 1", "not a JSON object"]),
+        ('{"x": 1}', ["line 1", "file_name is missing"]),
+        ('{"file_name": 3}', ["line 1", "file_name is missing"]),
     ],
 )
 def test_faulty_jsonl(make, text, words):
@@ -301,7 +301,7 @@ def test_files_of_other_kinds_are_counted(make):
     assert "2 .heic" in said
     assert "1 without a suffix" in said
     assert ".txt" not in said
-    assert ".dat" in said.partition("read are")[2]
+    assert ".dat" in said.partition("to one of these formats")[2]
 
 
 @pytest.mark.parametrize("name", ["labels.csv", "metadata.json", "metadata.parquet"])
@@ -397,7 +397,7 @@ def test_captions_and_metadata_know_a_folder_by_its_name(make):
 
 def test_a_folder_that_is_one_example_holds_no_others(make):
     root = make("a/1.part", "a/2.part", "a/b/c.dat")
-    with pytest.raises(DataError, match=r"/a looks like one example.* holds folders too, such as b"):
+    with pytest.raises(DataError, match=r"/a has the file names of a single example.* holds folders, such as b"):
         whole(root)
 
 

@@ -193,7 +193,7 @@ def test_two_sources_for_one_path_are_named():
 
     registry = fake_registry()
     registry.add(plugin("z", "zipper", "1"), lambda: hooks(sources=[SourceSpec("zipper", "", "math:pi", patterns=("*.zip",))]))
-    with pytest.raises(PluginError, match=r"can be read by 'archive' of difftool 0.1.0 and 'zipper' of zipper 1. Say which"):
+    with pytest.raises(PluginError, match=r"can be read by 'archive' of difftool 0.1.0 and 'zipper' of zipper 1. Choose one"):
         source_for("a.zip", registry)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from difftool import Batch, DataError, Description, Item, Modality, Options, Rng, creating, evenly, readable, scan_folder
+from difftool import Batch, DataError, Description, Item, Modality, Options, Rng, creating, pick_evenly, readable, scan_folder
 
 from .options import EcgOptions, EcgRequest
 
@@ -26,7 +26,7 @@ class Ecg(Modality):
     def fit(self, items: Sequence[Item]) -> Ecg:
         if self.options.length != "auto":
             return self
-        return self.with_options(length=min(len(one) for one in readable(_signal, evenly(items, 100))))
+        return self.with_options(length=min(len(one) for one in readable(_signal, pick_evenly(items, 100))))
 
     def read(self, item: Item) -> np.ndarray:
         signal, length = _signal(item.path), self.settled("length")

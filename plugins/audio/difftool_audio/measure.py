@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from difftool import Item, evenly, readable
+from difftool import Item, pick_evenly, readable
 
 from .decode import Header, header
 from .options import LONGEST_AUTO, SHORTEST, AudioOptions
@@ -25,7 +25,7 @@ def settle(options: AudioOptions, items: Sequence[Item]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if "auto" not in (options.rate, options.seconds):
         return found
-    seen = readable(header, evenly(items, SAMPLE))
+    seen = readable(header, pick_evenly(items, SAMPLE))
     rate = auto_rate(seen) if options.rate == "auto" else options.rate
     if options.rate == "auto":
         found["rate"] = rate

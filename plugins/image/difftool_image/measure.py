@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from difftool import DataError, Item, evenly, parallel, readable
+from difftool import DataError, Item, parallel, pick_evenly, readable
 
 from .decode import Header, decode, header
 from .options import ImageOptions
@@ -30,7 +30,7 @@ def settle(options: ImageOptions, items: Sequence[Item]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if "auto" not in (options.size, options.channels):
         return found
-    seen = readable(header, some := evenly(items, SAMPLE))
+    seen = readable(header, some := pick_evenly(items, SAMPLE))
     if options.size == "auto":
         found["size"] = auto_size([(h.height, h.width) for h in seen])
     if options.channels == "auto":
@@ -70,9 +70,9 @@ def _is_opaque(path: Path) -> bool:
 
 def _uses_alpha(items: Sequence[Item]) -> bool:
     """Whether transparency is more than a channel that is opaque everywhere, as screenshots have: some are decoded to see."""
-    some = evenly([item for item in items if not _is_opaque(item.path)], SAMPLE)
+    some = pick_evenly([item for item in items if not _is_opaque(item.path)], SAMPLE)
     able = [item for item in some if (seen := _header(item.path)) and seen.channels in ("grey+alpha", "rgba")]
-    return any(_is_transparent(item.path) for item in evenly(able, OPAQUE_SAMPLE))
+    return any(_is_transparent(item.path) for item in pick_evenly(able, OPAQUE_SAMPLE))
 
 
 def _is_transparent(path: Path) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from difftool import Finding, Inspection, Item, Look, digest, evenly, some_names
+from difftool import Finding, Inspection, Item, Look, digest, pick_evenly, some_names
 
 from .connect import parts
 from .elements import HYDROGEN, SYMBOLS
@@ -61,7 +61,7 @@ class MoleculeInspection(Inspection[MoleculeModality, MoleculeLook]):
         kinds: dict[bool, list[Item]] = {False: [], True: []}
         for item in items:
             kinds[_is_smiles(item)].append(item)
-        return evenly(kinds[False], cls.most) + evenly(kinds[True], SLOW_SAMPLE)
+        return pick_evenly(kinds[False], cls.most) + pick_evenly(kinds[True], SLOW_SAMPLE)
 
     def look(self, item: Item) -> MoleculeLook:
         raw = self.modality.read(item)

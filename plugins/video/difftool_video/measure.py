@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from difftool import DataError, Item, evenly, parallel, readable
+from difftool import DataError, Item, parallel, pick_evenly, readable
 from difftool_image.measure import auto_size
 
 from .decode import Header, glance, header
@@ -36,7 +36,7 @@ def settle(options: VideoOptions, items: Sequence[Item]) -> dict[str, Any]:
     missing = [name for name in ("size", "channels", "fps", "frames") if getattr(options, name) == "auto"]
     if not missing:
         return {}
-    seen = readable(header, evenly(items, SAMPLE))
+    seen = readable(header, pick_evenly(items, SAMPLE))
     fps = auto_fps(seen) if options.fps == "auto" else options.fps
     found = {
         "size": lambda: auto_size([(one.height, one.width) for one in seen]),
@@ -74,7 +74,7 @@ def frames_at(one: Header, fps: float) -> int:
 
 def auto_channels(items: Sequence[Item]) -> str:
     """``grey`` when no frame that was looked at shows a colour, of some videos spread over all."""
-    return "rgb" if any(parallel(_shows_colour, (item.path for item in evenly(items, COLOUR_SAMPLE)))) else "grey"
+    return "rgb" if any(parallel(_shows_colour, (item.path for item in pick_evenly(items, COLOUR_SAMPLE)))) else "grey"
 
 
 def coloured(image: Image.Image) -> bool:

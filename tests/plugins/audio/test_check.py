@@ -41,7 +41,7 @@ def test_a_sound_folder(folder):
         "no clipping; the highest peak is at -8.0 dB",
         "no constant offset (DC)",
         "0% of the sound is silence",
-        "no file is there twice",
+        "no duplicates",
         "column class: 2 classes, 5 of each",
         f"to train: difftool train -m audio {folder} --recipe tiny (a CPU), or --recipe small (a GPU)",
     ):

@@ -70,7 +70,7 @@ def test_nothing_that_can_be_used(tmp_path):
     assert "a.xyz is empty" in report(tmp_path)["error"]
     assert "None of them can be used" in report(tmp_path, elements="H", max_atoms=5, charges="drop")["error"]
     save(tmp_path / "a.xyz", xyz(water()))
-    assert "Only one can be used" in report(tmp_path)["error"]
+    assert "Only one example can be used" in report(tmp_path)["error"]
 
 
 def test_ions_and_salts(folder):
@@ -122,7 +122,7 @@ def test_a_large_set_like_qm9(tmp_path, monkeypatch):
 def test_some_of_many(tmp_path, monkeypatch):
     monkeypatch.setattr(MoleculeInspection, "most", 5)
     save(tmp_path / "a.xyz", "".join(xyz(methane(1.05 + 0.001 * k)) for k in range(20)))
-    assert "20 examples in 1 file (looked at 5 of them, evenly spread)" in report(tmp_path)["ok"]
+    assert "20 examples in 1 file (inspected 5 of them, evenly spread)" in report(tmp_path)["ok"]
 
 
 def test_some_of_the_smiles_and_all_of_the_others(tmp_path, monkeypatch):
@@ -130,7 +130,7 @@ def test_some_of_the_smiles_and_all_of_the_others(tmp_path, monkeypatch):
     monkeypatch.setattr("difftool_molecule.check.SLOW_SAMPLE", 2)
     save(tmp_path / "a.smi", "C\nCC\nCCC\nCCCC\n")
     save(tmp_path / "b.xyz", "".join(xyz(methane(1.05 + 0.01 * k)) for k in range(6)))
-    assert "10 examples in 2 files (looked at 8 of them, evenly spread)" in report(tmp_path)["ok"]
+    assert "10 examples in 2 files (inspected 8 of them, evenly spread)" in report(tmp_path)["ok"]
 
 
 def test_smiles(tmp_path):

@@ -37,7 +37,7 @@ def test_a_sound_folder(folder):
         "lengths from 12 to 12 frames, median 12, 12 s in all; trained on 12 at a time (1.2 s)",
         "stored as rgb (10); trained as rgb",
         "something moves in all of them",
-        "no file is there twice",
+        "no duplicates",
         "column class: 2 classes, 5 of each",
         f"to train: difftool train -m video {folder} --recipe tiny (a CPU), or --recipe small (a GPU)",
     ):
@@ -70,7 +70,7 @@ def test_nothing_that_can_be_used(tmp_path):
 def test_one_long_video_is_enough(tmp_path):
     save(tmp_path / "a.mp4", moving(40))
     assert "error" not in report(tmp_path)
-    assert "Only one can be used" in report(tmp_path, frames=40)["error"]
+    assert "Only one example can be used" in report(tmp_path, frames=40)["error"]
 
 
 def test_sizes(folder):
