@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from ..config import gather, resolve, trace
+from ..config.schema import schema as make
 from ..errors import ConfigError
 from .console import out, out_json, say, table
 from .flags import registry
@@ -36,8 +38,6 @@ def show(
     as_json: bool,
 ) -> None:
     """Print the configuration that difftool train would use, as a TOML file that can be edited and fed back."""
-    from ..config import gather, trace
-
     parts = registry(ctx)
     found = trace(modality, gather(parts, modality, recipe, configs, (), sets), parts)
     if origins:
@@ -70,8 +70,6 @@ def _rows(tables: Mapping[str, Any], origins: Mapping[tuple[str, ...], str], pat
 @click.pass_context
 def check(ctx: click.Context, files: tuple[Path, ...], modality: str | None, sets: tuple[str, ...]) -> None:
     """Check TOML files, each on its own over the defaults; every fault is told, with its place."""
-    from ..config import gather, resolve
-
     parts = registry(ctx)
     faults: list[str] = []
     for path in files:
@@ -90,6 +88,4 @@ def check(ctx: click.Context, files: tuple[Path, ...], modality: str | None, set
 @click.pass_context
 def schema(ctx: click.Context, modality: str | None) -> None:
     """Print the JSON schema of a configuration file, for editors that complete and check while one writes."""
-    from ..config.schema import schema as make
-
     out_json(make(registry(ctx), modality))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..config import gather, resolve
+from ..engine.folder import new_run_path
 from ..errors import PluginError
 from ..workflows.request import Request
 from ..workflows.sample import sample_model
@@ -31,9 +33,6 @@ RECIPE = "demo"
 @click.pass_context
 def demo(ctx: click.Context, modality: str | None, steps: int | None, run: Path | None, n: int, as_json: bool) -> None:
     """Train on the built-in demo set, sample from the model, and say where to look."""
-    from ..config import gather, resolve
-    from ..engine.folder import new_run_path
-
     parts = registry(ctx)
     name = modality or shortest(parts)
     recipe = RECIPE if f"{name}/{RECIPE}" in parts.names("recipe") else None
@@ -52,8 +51,6 @@ def demo(ctx: click.Context, modality: str | None, steps: int | None, run: Path 
 
 def shortest(parts: Registry) -> str:
     """The modality whose demo recipe takes the fewest steps; any where none has one."""
-    from ..config import gather, resolve
-
     names = parts.names("modality")
     if not names:
         raise PluginError("No modality is installed, so there is nothing to train on. Install a plugin, such as those in plugins/.")

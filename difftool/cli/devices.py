@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -37,8 +38,6 @@ def launched(
     """
     if devices * nodes == 1:
         return False
-    import logging
-
     from ..engine.distributed import is_worker, launch
 
     if is_worker():

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from ..config import flag_layer
+from ..workflows.export import export as write
 from .console import out
 from .flags import registry
 
@@ -19,8 +21,5 @@ from .flags import registry
 @click.pass_context
 def export(ctx: click.Context, model: str, to: Path, use: str, ema: float | None, sets: tuple[str, ...]) -> None:
     """Write a trained model to a file: difftool's own model file with another average, or what a plugin can write."""
-    from ..config import flag_layer
-    from ..workflows.export import export as write
-
     write(model, to, registry(ctx), use, ema, flag_layer(sets=sets))
     out(str(to))

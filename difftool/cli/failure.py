@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 
 import click
 
@@ -23,8 +24,6 @@ def report(error: BaseException, debug: bool = False) -> int:
         _close_stdout()
         return 1
     if debug:
-        import traceback
-
         traceback.print_exception(error)
     if type(error).__name__ == "NoArgsIsHelpError":  # a group named alone; older versions of click print and exit
         say(str(error))

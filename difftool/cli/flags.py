@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 
 import click
 
+from ..plugin.registry import Registry
+
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from ..options import Options
-    from ..plugin.registry import Registry
 
 _FLAGS = "difftool.flags"
 _GIVEN = "difftool.given"
@@ -24,8 +25,6 @@ _NAMES = {bool: "true|false", int: "N", float: "X", str: "TEXT"}
 def registry(ctx: click.Context) -> Registry:
     """The parts that are installed, found once per command line."""
     if _REGISTRY not in ctx.meta:
-        from ..plugin.registry import Registry
-
         ctx.meta[_REGISTRY] = Registry.load_all()
     return ctx.meta[_REGISTRY]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import click
@@ -32,8 +33,6 @@ def list_parts(ctx: click.Context, kinds: str | None, as_json: bool) -> None:
 
 def kind_of(text: str) -> str:
     """A kind by its name or its plural."""
-    from difflib import get_close_matches
-
     if (kind := find_kind(text)) is not None:
         return kind.name
     close = get_close_matches(text, [word for kind in KINDS.values() for word in (kind.name, kind.plural)], n=1)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from ..plugin.kinds import KINDS
 from .console import out, out_json, table
 from .flags import registry
-from .new import new
-
-if TYPE_CHECKING:
-    pass
+from .plugins_new import new
 
 
 @click.group()

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ..engine.folder import RunFolder, find_run, is_cascade
 from ..errors import UsageError
 from ..workflows.cascade import kept_stages
 from ..workflows.resume import resume_run
@@ -35,8 +36,6 @@ def resume(ctx: click.Context, run: str, steps: int | None, stage: str | None, d
 
     Of a cascade, the stages are gone on with in turn, and those that have not begun are trained.
     """
-    from ..engine.folder import RunFolder, find_run, is_cascade
-
     path, parts = find_run(run), registry(ctx)
     if is_cascade(path):
         launch = lambda words: launched(**processes, words=words)  # noqa: E731

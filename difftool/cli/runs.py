@@ -5,15 +5,13 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from ..engine.folder import CASCADE, RunFolder, find_run, is_cascade, list_runs, stage_runs
 from ..workflows.text import flat
 from .console import out, out_json, say, table
-
-if TYPE_CHECKING:
-    from ..engine.folder import RunFolder
 
 
 @click.group()
@@ -49,8 +47,6 @@ def _summary(folder: RunFolder) -> dict[str, Any]:
 
 def _cascade_summary(cascade: Path) -> dict[str, Any]:
     """A cascade as one line: its stages together, and each of those that have begun."""
-    from ..engine.folder import RunFolder, stage_runs
-
     begun = {path.name: _summary(RunFolder(path)) for path in stage_runs(cascade)}
     own_stages = _plain_stages(cascade)
     stages = _with_experts(own_stages)
@@ -74,8 +70,6 @@ def _cascade_summary(cascade: Path) -> dict[str, Any]:
 
 def _plain_stages(cascade: Path) -> list[dict[str, Any]]:
     """The tables of a cascade's stages as written; none when they cannot be read, so that one bad cascade hides no other."""
-    from ..engine.folder import CASCADE
-
     try:
         found = tomllib.loads((cascade / CASCADE).read_text(encoding="utf-8")).get("stage", [])
     except (OSError, ValueError):
@@ -108,8 +102,6 @@ def _row(summary: dict[str, Any]) -> list[tuple[str, ...]]:
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON on stdout.")
 def list_(root: Path, as_json: bool) -> None:
     """List the runs and cascades in ROOT, the latest first."""
-    from ..engine.folder import RunFolder, is_cascade, list_runs
-
     found = [_cascade_summary(path) if is_cascade(path) else _summary(RunFolder.open(path)) for path in list_runs(root)]
     if as_json:
         out_json(found)
@@ -128,8 +120,6 @@ def _cell(value: Any) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON on stdout.")
 def show(run: str, as_json: bool) -> None:
     """Show one RUN: where it stands, and the configuration it was made with. Of a cascade, each of its stages."""
-    from ..engine.folder import CASCADE, find_run, is_cascade
-
     if is_cascade(cascade := find_run(run)):
         if as_json:
             out_json(_cascade_summary(cascade))
@@ -147,8 +137,6 @@ def show(run: str, as_json: bool) -> None:
 
 
 def _open(run: str) -> RunFolder:
-    from ..engine.folder import RunFolder, find_run
-
     return RunFolder.open(find_run(run))
 
 

@@ -12,7 +12,9 @@ from typing import Any
 import click
 
 from ..config import CHANGEABLE
+from ..engine.folder import CASCADE, find_run, is_cascade
 from ..errors import DifftoolError, UsageError
+from ..settings import GuidanceOptions, SampleOptions
 from ..workflows.model import modality_of, model_path, plain_config
 from ..workflows.request import REQUEST, Request, request_model
 from .flags import Flag, flags_of, given, registry
@@ -98,8 +100,6 @@ def flags_for_sampling(ctx: click.Context, name: str, taken: set[str]) -> list[F
     Args:
         taken: flags that exist already; grows.
     """
-    from ..settings import GuidanceOptions, SampleOptions
-
     made = flags_of(SampleOptions, "sample", "Sampling", values={}, taken=taken)
     made.append(Flag(["sampler__use", "--sampler"], "sampler.use", "Sampling", metavar="NAME", help="the solver; difftool list samplers"))
     text = GuidanceOptions.model_fields["scale"].description
@@ -125,8 +125,6 @@ def peeked_modality(args: list[str]) -> str:
 
 def _peeked_config(word: str) -> dict[str, Any]:
     """The configuration of a model or run, or of a cascade's first stage, as it is written."""
-    from ..engine.folder import CASCADE, find_run, is_cascade
-
     if Path(word).is_file() or not is_cascade(folder := find_run(word)):
         return plain_config(model_path(word))
     try:

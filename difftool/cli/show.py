@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,8 +41,6 @@ def _recipe(parts: Registry, name: str) -> Spec:
 
 
 def _recipe_text(spec: RecipeSpec) -> str:
-    from importlib.resources import files
-
     package, _, path = spec.target.partition(":")
     return files(package).joinpath(path).read_text(encoding="utf-8").rstrip()
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..config import gather, resolve
+from ..engine.folder import RUNS
 from ..errors import DifftoolError, UsageError
+from ..optimizers.options import OptimizerOptions
+from ..settings import TrainOptions
 from ..workflows.cascade import cascade_path, stages_of
 from ..workflows.model import known_levels, refines
 from ..workflows.text import command, duration, number, size
@@ -41,9 +46,6 @@ class Train(Sectioned):
         modality = named_modality(args)
         config = _usual(parts, modality, args)
         taken = {name.lstrip("-") for param in self.params for name in param.opts}
-        from ..optimizers.options import OptimizerOptions
-        from ..settings import TrainOptions
-
         engine = flags_of(TrainOptions, "train", "Training", values=_values(config, "train"), taken=taken)
         for flag in engine:
             if flag.dotted == "train.batch":
@@ -79,8 +81,6 @@ def _modality_in(path: Path) -> str:
 
 def _usual(parts: Registry, modality: str, args: list[str]) -> Config | None:
     """The configuration without the line's own flags: the defaults that help shows."""
-    from ..config import gather, resolve
-
     if not modality or not ("--help" in args or "-h" in args):
         return None
     recipe = values_of(args, "--recipe")
@@ -162,8 +162,6 @@ def train(
 
     With CASCADE.toml or --cascade, train the stages listed there one after another, and go on where that was stopped.
     """
-    from ..config import gather, resolve
-
     parts = registry(ctx)
     file, data = _file_and_data(words, ctx)
     flags = [flag for flag in given(ctx) if flag[1:] != ("train.batch", "auto")]
@@ -209,8 +207,6 @@ def _file_and_data(words: tuple[str, ...], ctx: click.Context) -> tuple[Path | N
 
 def _listed(file: Path | None, cascade: str | None, modality: str | None, data: str | None, parts: Registry) -> tuple[Path, Path] | None:
     """The file that lists the stages, and where they go unless that is said, so that the same line again goes on with them."""
-    from ..engine.folder import RUNS
-
     if cascade is None:
         return None if file is None else (file, RUNS / file.stem)
     if file is not None:
@@ -274,15 +270,23 @@ def tell(result: dict[str, Any], as_json: bool) -> None:
         return
     if as_json:
         out_json(result)
+        return
+    if result["generative"]:
+        say(f"Done. Sample from it with: {_sampling_command(result)}")
     else:
-        model = Path(result["model"])
-        low, high = known_levels(model)
-        words = ["--from", "FILES"] if refines(model) else []
-        words = [result["run"], "--expert", f"RUN2@{low:g}", *words] if low else [result["run"], *words]
-        if high:
-            words = ["RUN", "--expert", f"{result['run']}@{high:g}", *words[1:]]
-        say(f"Done. Sample from it with: {command('sample', *words)}")
-        out(result["model"])
+        say("Done. This model makes no samples: it was trained without a denoiser.")
+    out(result["model"])
+
+
+def _sampling_command(result: Mapping[str, Any]) -> str:
+    """The command that samples from a run; what only the user knows is in capital letters."""
+    model = Path(result["model"])
+    low, high = known_levels(model)
+    words = ["--from", "FILES"] if refines(model) else []
+    words = [result["run"], "--expert", f"RUN2@{low:g}", *words] if low else [result["run"], *words]
+    if high:
+        words = ["RUN", "--expert", f"{result['run']}@{high:g}", *words[1:]]
+    return command("sample", *words)
 
 
 def train_stages(work: Work, parts: Registry, as_json: bool) -> None:

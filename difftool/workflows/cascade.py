@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config import CHANGEABLE
+from ..config import CHANGEABLE, NONE, dict_layer, gather, resolve
+from ..config.cascade import read_cascade
 from ..config.gather import PROJECT_FILE
+from ..engine.folder import CASCADE
 from ..errors import ConfigError, UsageError
 from .experts import experts_of
 from .model import model_path, plain_config
@@ -39,8 +42,6 @@ def stages_of(
     Raises:
         ConfigError: with the faults of all stages, and what keeps them from following one another.
     """
-    from ..config.cascade import read_cascade
-
     found, faults = list[CascadeStage](), dict[str, list[str]]()
     outlines, told = read_cascade(path, flags, sets, lambda name: cascade_path(name, parts) if name in parts.names("cascade") else None)
     for outline in outlines:
@@ -58,22 +59,16 @@ def stages_of(
 
 def cascade_path(name: str, parts: Registry) -> Path:
     """The file of an installed cascade, by its full name, ``modality/name``. Raises UsageError where there is none of that name."""
-    from importlib.resources import files
-
     package, _, path = parts.get("cascade", name).target.partition(":")
     return Path(str(files(package).joinpath(path)))
 
 
 def kept_stages(cascade: Path, parts: Registry) -> list[CascadeStage]:
     """The stages of a cascade's folder, as they were resolved when it was made."""
-    from ..engine.folder import CASCADE
-
     return stages_of(cascade / CASCADE, parts, kept=True)
 
 
 def _resolved(outline: Outline, parts: Registry, modality: str | None, kept: bool) -> CascadeStage:
-    from ..config import gather, resolve
-
     if outline.run:
         stage = _trained(outline, parts)
     else:
@@ -91,8 +86,6 @@ def _resolved(outline: Outline, parts: Registry, modality: str | None, kept: boo
 
 def _trained(outline: Outline, parts: Registry) -> CascadeStage:
     """A stage that is a run or a model; of what is said to all stages it takes what sampling may change."""
-    from ..config import dict_layer, resolve
-
     path = model_path(outline.run).expanduser().absolute()
     before = plain_config(path)
     if not before:
@@ -122,8 +115,6 @@ def _named(faults: Mapping[str, Sequence[str]], count: int) -> Iterator[str]:
 
 def _misplaced(stages: Sequence[CascadeStage]) -> Iterator[str]:
     """What settings alone say of stages that cannot follow one another."""
-    from ..config import NONE
-
     if (first := stages[0]).config.bridge.use != NONE:
         yield (
             f"stage {first.name}: it comes first and has a bridge, {first.config.bridge.use}, with nothing before it to refine. Put the "

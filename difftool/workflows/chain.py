@@ -8,8 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..config import CHANGEABLE
+from ..config import CHANGEABLE, dict_layer
 from ..config.cascade import SAMPLES, own_value, stage_layers, stage_sets, unknown_stage
+from ..engine.folder import CASCADE, RunFolder, find_run, is_cascade
 from ..errors import ConfigError, UsageError
 from .cascade import kept_stages
 from .compatible import Described, beyond, bridge_of, refuse_strangers, require_experts
@@ -154,8 +155,6 @@ def modality_of_words(words: Sequence[str], parts: Registry) -> str:
 
 def _found(words: Sequence[str], until: str | None, parts: Registry) -> tuple[list[_Found], Path]:
     """The stages that words mean, up to ``until``, and the folder of their samples. Raises UsageError where one has no model yet."""
-    from ..engine.folder import find_run, is_cascade
-
     stages, roots = list[_Found](), list[Path]()
     for word in words or ["latest"]:
         if not Path(word).is_file() and is_cascade(folder := find_run(word)):
@@ -176,9 +175,6 @@ def _found(words: Sequence[str], until: str | None, parts: Registry) -> tuple[li
 
 def _stages_in(folder: Path, parts: Registry) -> Iterator[_Found]:
     """The stages of a cascade that was trained, with how its file says that they are sampled."""
-    from ..config import dict_layer
-    from ..engine.folder import CASCADE, RunFolder
-
     for stage in kept_stages(folder, parts):
         tables = {name: table for name, table in stage.config.to_dict().items() if name in CHANGEABLE}
         path, *others = (unit.model or RunFolder(folder / unit.name).model_path for unit in units([stage]))

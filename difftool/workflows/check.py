@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config import gather, resolve
+from ..data.remark import remarks
 from .keywords import given, installed, training_names
 
 if TYPE_CHECKING:
@@ -33,10 +36,8 @@ def findings(
     path: Path, modality: str | None, flags: Iterable[tuple[str, str, Any]], sets: Sequence[str], parts: Registry
 ) -> list[Finding]:
     """The same, of settings as the command line gives them."""
-    from ..config import gather, resolve
     from ..data.inspect import ArrayInspection, inspect
     from ..data.locate import locate
-    from ..data.remark import remarks
     from ..modality import Finding
 
     config = resolve(modality, gather(parts, modality, None, (), flags, sets), parts)
@@ -46,7 +47,11 @@ def findings(
         folder = locate(str(path), parts, config.source.use, config.source.options)
         items = built.scan(folder)
     found = inspect(spec.name, built, items, parts.inspection(spec) or ArrayInspection)
-    return [
-        *(replace(one, text=one.text.replace(str(folder), str(path))) for one in found),
-        *(Finding("note", text) for text in said),
-    ]
+    shown = [replace(one, text=_renamed(one.text, folder, path)) for one in found]
+    return [*shown, *(Finding("note", text) for text in said)]
+
+
+def _renamed(text: str, folder: Path, path: Path) -> str:
+    """The text with the name that the user wrote, also where it is quoted for a shell."""
+    quoted = text.replace(shlex.quote(str(folder)), shlex.quote(str(path)))
+    return quoted.replace(str(folder), str(path))

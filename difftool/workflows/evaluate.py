@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config import Part
 from ..errors import ConfigError, DataError, PluginError, UsageError
 from .chain import Chain
 from .reference import Against, Drawn, drawn_from, source_against
@@ -18,7 +19,6 @@ from .sample import draw, refining
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..config import Part
     from ..description import Description
     from ..engine.evaluate import Measured
     from ..metric import Metric
@@ -37,8 +37,6 @@ def chosen_metrics(parts: Registry, modality: str, only: str | None, request: Re
     Args:
         only: names, with commas between them; None for all that the modality has.
     """
-    from ..config import Part
-
     able = parts.metrics(modality)
     if not able:
         raise UsageError(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config import CHANGEABLE, NONE
+from ..config import CHANGEABLE, NONE, dict_layer, gather, resolve
 from ..config.cascade import Outline, unit_name
 from ..config.config import ENGINE
 from ..config.gather import PROJECT_FILE
@@ -47,8 +47,6 @@ def experts_of(stage: CascadeStage, outline: Outline, parts: Registry, modality:
 
 def _trained(stage: CascadeStage, outline: Outline, parts: Registry) -> CascadeStage:
     """An expert that is a run or a model."""
-    from ..config import dict_layer, resolve
-
     path = model_path(outline.run).expanduser().absolute()
     if not (before := plain_config(path)):
         raise UsageError(f"run = {outline.run!r} is no model of difftool's; name a run that has trained, or its model file.")
@@ -64,8 +62,6 @@ def _trained(stage: CascadeStage, outline: Outline, parts: Registry) -> CascadeS
 
 
 def _resolved(stage: CascadeStage, expert: Outline, low: float, parts: Registry, modality: str | None, kept: bool) -> CascadeStage:
-    from ..config import gather, resolve
-
     layers = [*(expert.layers if stage.model is None else _over_model(stage.model, expert)), _range(expert, low)]
     use = None if stage.model else modality
 
@@ -93,8 +89,6 @@ def _said(expert: Outline, table: str) -> dict[str, Any]:
 
 def _range(expert: Outline, low: float) -> Layer:
     """The levels that an expert serves, to train on, where nothing is said of them to itself."""
-    from ..config import dict_layer
-
     said = _said(expert, "density")
     levels = {"low": low, "high": expert.below}
     return dict_layer({"density": {key: value for key, value in levels.items() if key not in said}}, f"below of the expert {expert.name}")
@@ -102,8 +96,6 @@ def _range(expert: Outline, low: float) -> Layer:
 
 def _over_model(path: Path, expert: Outline) -> list[Layer]:
     """An expert's layers over the settings of its stage's model; of what is said to all it takes how to train and to sample."""
-    from ..config import dict_layer
-
     def taken(layer: Layer) -> Layer:
         own = any(layer is one for one in expert.own)
         return layer if own else replace(layer, data={name: table for name, table in layer.data.items() if name in (*ENGINE, *CHANGEABLE)})

@@ -6,13 +6,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import UsageError
+from ..config.faults import validate
+from ..engine.folder import RunFolder
+from ..errors import ConfigError, UsageError
+from ..files import creating
+from ..plugin.spec import ExporterSpec
 from .model import model_path
 
 if TYPE_CHECKING:
     from ..config import Layer
     from ..plugin.registry import Registry
-    from ..plugin.spec import ExporterSpec
 
 
 def export(model: str, to: Path, parts: Registry, use: str = "", ema: float | None = None, said: Layer | None = None) -> None:
@@ -28,9 +31,6 @@ def export(model: str, to: Path, parts: Registry, use: str = "", ema: float | No
         UsageError: there is no such model or exporter, or ``to`` exists.
         ConfigError: the options have faults.
     """
-    from ..config.faults import validate
-    from ..errors import ConfigError
-
     path = model_path(model)
     spec = parts.get("exporter", use) if use else exporter_for(to, parts)
     table = dict(said.data.get("exporter", {})) if said else {}
@@ -42,10 +42,8 @@ def export(model: str, to: Path, parts: Registry, use: str = "", ema: float | No
         raise UsageError(f"{to} exists already, and nothing is overwritten. Choose another name, or remove it.")
 
     from ..assemble import load_stage, posthoc_average
-    from ..engine.folder import RunFolder
     from ..engine.weights import MODEL, load_weights
     from ..exporter import TrainedModel
-    from ..files import creating
 
     weights, about = load_weights(path, MODEL)
     if ema is not None:
@@ -61,8 +59,6 @@ def exporter_for(to: Path, parts: Registry) -> ExporterSpec:
     Raises:
         UsageError: none does, or several.
     """
-    from ..plugin.spec import ExporterSpec
-
     specs = [spec for spec in parts.specs("exporter") if isinstance(spec, ExporterSpec)]
     found = [spec for spec in specs if to.name.lower().endswith(spec.suffix)]
     if len(found) == 1:

@@ -8,8 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config.config import PARTS
 from ..errors import UsageError
 from ..plugin.registry import Registry
+from ..settings import SampleOptions, TrainOptions
 from .request import REQUEST, request_model
 from .text import flat
 
@@ -63,9 +65,6 @@ def plain(value: Any) -> Any:
 
 def training_names(modality: str | None) -> dict[str, str]:
     """The short names of what a training run can be told: those of ``difftool train``."""
-    from ..config.config import PARTS
-    from ..settings import TrainOptions
-
     names = {name: f"train.{name}" for name in TrainOptions.model_fields}
     names |= {"lr": "optimizer.lr", **{table: f"{table}.use" for table in PARTS}}
     return {**names, **_own_names(modality, names)}
@@ -90,8 +89,6 @@ def _fields(table: str, prefix: str, model: type[Options], taken: Mapping[str, s
 
 def sampling_names(modality: str) -> dict[str, str]:
     """The short names of what sampling can be told: those of ``difftool sample``."""
-    from ..settings import SampleOptions
-
     names = {name: f"sample.{name}" for name in SampleOptions.model_fields}
     names |= {"sampler": "sampler.use", "schedule": "schedule.use", "guidance": "guidance.scale"}
     return {**names, **_fields(REQUEST, modality, request_model(installed(), modality), names)}

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..config import Config, config_from_dict
+from ..config import NONE, Config, config_from_dict
 from ..description import Description
+from ..engine.folder import RunFolder, find_run
 from ..errors import ModelFileError, UsageError
 from ..header import MODEL, read_about
 from ..plugin.registry import Registry
@@ -58,8 +59,6 @@ def model_path(text: str) -> Path:
     path = Path(text)
     if path.is_file():
         return path
-    from ..engine.folder import RunFolder, find_run
-
     folder = RunFolder.open(find_run(text))
     if not folder.model_path.is_file():
         raise UsageError(
@@ -78,8 +77,6 @@ def plain_config(path: Path) -> dict[str, Any]:
 
 def refines(path: Path) -> bool:
     """Whether a model is a later stage of a cascade, which makes nothing by itself."""
-    from ..config import NONE
-
     return plain_config(path).get("bridge", {}).get("use", NONE) != NONE
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import tomli_w
+
 from ..config import CHANGEABLE
 from ..config.cascade import unit_name
 
@@ -64,6 +66,4 @@ def units(stages: Iterable[CascadeStage]) -> list[CascadeStage]:
 
 def to_toml(stages: Iterable[CascadeStage]) -> str:
     """A cascade file that resolves to these very stages."""
-    import tomli_w
-
     return tomli_w.dumps({"stage": [stage.to_dict() for stage in stages]})

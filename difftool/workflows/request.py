@@ -7,8 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config import CHANGEABLE
+from ..config import CHANGEABLE, dict_layer, flag_layer, resolve
+from ..config.faults import validate
+from ..config.layers import parse_value
 from ..errors import ConfigError
+from ..options import NoOptions
 from .model import ModelFile
 
 if TYPE_CHECKING:
@@ -62,16 +65,12 @@ class Request:
 
 def request_model(parts: Registry, modality: str) -> type[Options]:
     """The model of the modality's own flags of ``sample``."""
-    from ..options import NoOptions
-
     spec = parts.modality(modality)
     return parts.options(replace(spec, options=spec.request)) if spec.request else NoOptions
 
 
 def settled(model: ModelFile, parts: Registry, request: Request) -> tuple[Config, Options]:
     """The model's configuration with the options laid over it, and the modality's own options; all faults at once, before torch."""
-    from ..config import dict_layer, flag_layer, resolve
-
     layer = flag_layer([flag for flag in request.flags if flag[1].partition(".")[0] not in (REQUEST, METRIC)], request.sets)
     faults = [_fixed(said.where((name,)), name) for said in (layer, *request.over) for name in said.data if name not in CHANGEABLE]
     shape, more = own_table(request.flags, REQUEST, request_model(parts, model.modality), model.modality)
@@ -91,9 +90,6 @@ def own_table(flags: Sequence[tuple[str, str, Any]], table: str, model: type[Opt
     Args:
         subject: what the options belong to, for the faults.
     """
-    from ..config.faults import validate
-    from ..config.layers import parse_value
-
     own = [(flag, dotted.removeprefix(f"{table}."), value) for flag, dotted, value in flags if dotted.startswith(f"{table}.")]
     names = {key: flag for flag, key, _ in own}
     values = {key: value for _, key, value in own}

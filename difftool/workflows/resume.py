@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config import resolve
+from ..config.layers import file_layer
 from ..errors import DataError, UsageError
 from ..files import write_text
 from .reporter import Reporter
@@ -25,9 +27,6 @@ if TYPE_CHECKING:
 
 def run_config(folder: RunFolder, parts: Registry) -> Config:
     """The configuration that a run was made with."""
-    from ..config import resolve
-    from ..config.layers import file_layer
-
     return resolve(None, [replace(file_layer(folder.config_path), own=True)], parts)
 
 

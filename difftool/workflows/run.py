@@ -7,6 +7,8 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config import gather, resolve
+from ..engine.folder import RunFolder, find_run
 from .keywords import Given, given, installed, training_names
 from .reporter import SILENT, Reporter
 from .resume import resumed_run
@@ -40,8 +42,6 @@ class Run:
     @property
     def step(self) -> int:
         """The step that is saved; 0 where none is."""
-        from ..engine.folder import RunFolder
-
         checkpoint = RunFolder(self.path).latest_checkpoint()
         return int(checkpoint.stem) if checkpoint else 0
 
@@ -52,8 +52,6 @@ class Run:
 
     def metrics(self) -> list[dict[str, Any]]:
         """What was logged, oldest first: each with ``step``, ``loss``, ``lr`` and ``examples_per_second``."""
-        from ..engine.folder import RunFolder
-
         return RunFolder(self.path).metrics()
 
 
@@ -120,8 +118,6 @@ def training(
 
 
 def _resolved(modality: str | None, recipe: str | None, configs: Sequence[str | Path], flags: Given) -> Config:
-    from ..config import gather, resolve
-
     files = [Path(path) for path in configs]
 
     def resolved(*over: Layer) -> Config:
@@ -150,7 +146,5 @@ def resume(
         device: another device than the run's own.
         reporter: is told what goes on.
     """
-    from ..engine.folder import RunFolder, find_run
-
     folder = RunFolder.open(find_run(os.fspath(run)))
     return Training(folder.path, lambda: resumed_run(folder, installed(), reporter, steps, device))

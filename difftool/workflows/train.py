@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import Config
+from ..engine.folder import RunFolder, new_run_path
 from ..errors import Interrupted, RunExistsError, Terminated, UsageError
 from ..plugin.kinds import NONE
 from ..plugin.registry import Registry
+from ..report import write_report
 from .reporter import Reporter
 from .text import command, line
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from ..assemble import Assembly
     from ..data.dataset import Dataset
     from ..engine.distributed import World
-    from ..engine.folder import RunFolder
     from ..observer import Observer, Progress
     from ..stage import Stage
 
@@ -57,8 +58,6 @@ def data_path(text: str) -> Path:
 
 
 def new_path(config: Config) -> Path:
-    from ..engine.folder import new_run_path
-
     return new_run_path(data_name(config.data.path, config.modality.use))
 
 
@@ -103,7 +102,6 @@ def new_run(
     """The steps of a new run, each when it is done."""
     announce(config, reporter)
     from ..engine.distributed import join, leave
-    from ..engine.folder import RunFolder
 
     world = join()
     if not world.leads:
@@ -131,8 +129,6 @@ def new_run(
 def _folder(world: World, run: Path, config: Config, dataset: Any) -> Any:
     """The run's folder, made by the process that leads; all processes go by its path."""
     import torch.distributed as dist
-
-    from ..engine.folder import RunFolder
 
     agreed = [str(run)]
     if world.leads:
@@ -272,6 +268,7 @@ def train_steps(
         "report": report,
         "steps": steps,
         "loss": loss,
+        "generative": stage.network is not None,
         "finished_before": last is None,
     }
 
@@ -290,8 +287,6 @@ def _opening(stage: Stage, dataset: Dataset, resume: bool) -> Iterator[str]:
 
 def _report(folder: RunFolder, reporter: Reporter) -> str | None:
     """The run's report; the training stands even where the report cannot be made."""
-    from ..report import write_report
-
     try:
         return str(write_report(folder))
     except Exception as error:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import CHANGEABLE
+from ..config.cascade import unknown_stage
+from ..engine.folder import CASCADE, CONFIG, LOCK, RunFolder, is_cascade
 from ..errors import ConfigError, DifftoolError, Interrupted, RunExistsError, Terminated, UsageError
 from ..files import write_text
 from .cascade import kept_stages
@@ -96,8 +98,6 @@ def untrained(work: Work) -> list[str]:
 
 def _with_levels(work: Work, parts: Registry, reporter: Reporter) -> list[CascadeStage]:
     """The stages, where nothing is said of a level at the one that is kept in the folder: it may have been found by tuning."""
-    from ..engine.folder import is_cascade
-
     kept = {stage.name: stage.level for stage in kept_stages(work.root, parts)} if is_cascade(work.root) else {}
     for stage in work.stages:
         before = kept.get(stage.name)
@@ -107,8 +107,6 @@ def _with_levels(work: Work, parts: Registry, reporter: Reporter) -> list[Cascad
 
 
 def _require_stage(work: Work) -> None:
-    from ..config.cascade import unknown_stage
-
     if work.only is not None and not work.chosen:
         raise UsageError(f"--stage {work.only}: {unknown_stage(work.only, [unit.name for unit in work.units])}")
     if work.steps is not None and work.only is None:
@@ -132,8 +130,6 @@ def _is_other(root: Path, stages: Sequence[CascadeStage], parts: Registry) -> bo
     Raises:
         RunExistsError: a stage was begun with other settings, or the folder holds something else.
     """
-    from ..engine.folder import CONFIG, is_cascade
-
     if not is_cascade(root):
         if root.exists() and (not root.is_dir() or any(root.iterdir())):
             raise RunExistsError(f"{root} already exists and is no cascade; nothing in it was changed. Choose another --run.")
@@ -189,7 +185,6 @@ def _met(work: Work, parts: Registry, reporter: Reporter) -> list[Described]:
 
 def _described(work: Work, stage: CascadeStage, parts: Registry, reporter: Reporter) -> Described:
     from ..assemble import open_dataset
-    from ..engine.folder import CONFIG, RunFolder
 
     level = stage.level or 0.0
     if stage.model is not None:
@@ -232,8 +227,6 @@ def _failure(failed: Mapping[str, DifftoolError], work: Work) -> DifftoolError:
 
 
 def _stage_result(work: Work, stage: CascadeStage, parts: Registry, reporter: Reporter, title: str) -> dict[str, Any]:
-    from ..engine.folder import CONFIG, RunFolder
-
     if stage.model is not None:
         reporter.say(f"{title}: trained already, {stage.model}")
         return {"run": str(stage.model.parent), "model": str(stage.model), "finished_before": True}
@@ -269,16 +262,12 @@ def _asked(stage: CascadeStage, work: Work) -> Config:
 
 def _trunk(work: Work, expert: CascadeStage) -> tuple[CascadeStage, Path]:
     """The stage that an expert belongs to, and its model file."""
-    from ..engine.folder import RunFolder
-
     stage = next(stage for stage in work.stages if stage.name == expert.of)
     return stage, stage.model or RunFolder(work.root / stage.name).model_path
 
 
 def _require_trunk(work: Work, expert: CascadeStage, parts: Registry) -> None:
     """An expert starts from what its stage came to, so that what it becomes does not hang on when it was begun. Raises UsageError."""
-    from ..engine.folder import CONFIG, RunFolder
-
     if not expert.branches:
         return
     stage, _ = _trunk(work, expert)
@@ -292,8 +281,6 @@ def _require_trunk(work: Work, expert: CascadeStage, parts: Registry) -> None:
 
 def _clear_unborn(path: Path) -> None:
     """Remove what a kill left of a run whose folder was being made; a run's settings are written last, so nothing was trained."""
-    from ..engine.folder import LOCK
-
     left = list(path.iterdir()) if path.is_dir() else []
     if all(file.name in (LOCK, "description.json", "environment.json") or file.name.endswith(".partial") for file in left):
         for file in left:
@@ -309,8 +296,6 @@ def _is_helper(work: Work) -> bool:
 
 def refuse_own_file(file: Path, root: Path, stages: Sequence[CascadeStage]) -> None:
     """Refuse to write what a file resolves to over the file itself. Raises UsageError."""
-    from ..engine.folder import CASCADE
-
     own = root / CASCADE
     if own.is_file() and own.samefile(file) and own.read_text(encoding="utf-8") != to_toml(stages):
         raise UsageError(

@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config import Part
+from ..config.cascade import unknown_stage
+from ..engine.folder import CASCADE, find_run, is_cascade
 from ..errors import DataError, Interrupted, Terminated, UsageError
 from ..files import write_text
 from .cascade import kept_stages
@@ -99,8 +102,6 @@ def tune_cascade(
 
 
 def _cascade(word: str) -> Path:
-    from ..engine.folder import find_run, is_cascade
-
     if Path(word).is_file() or not is_cascade(folder := find_run(word)):
         raise UsageError(
             f"{word} is no cascade's folder, in which what is found could be kept. Name one, such as difftool train CASCADE.toml makes; of "
@@ -111,8 +112,6 @@ def _cascade(word: str) -> Path:
 
 def _until(root: Path, only: str | None, parts: Registry) -> str:
     """The last stage that is needed. Raises UsageError where there is none of that name, or it refines nothing."""
-    from ..config.cascade import unknown_stage
-
     names = [stage.name for stage in kept_stages(root, parts)]
     if only is not None and only not in names:
         raise UsageError(f"--stage {only}: {unknown_stage(only, names)}")
@@ -197,7 +196,6 @@ def _tuned(
     chain: Chain, number: int, trial: Trial, parts: Registry, reporter: Reporter, low: Sequence[np.ndarray], told: Sequence[Conditions]
 ) -> Tuned:
     from ..assemble import make_metric
-    from ..config import Part
     from ..engine.consistency import degraded
     from ..engine.tune import best, sweep
 
@@ -220,8 +218,6 @@ def _tuned(
 
 def _keep(root: Path, name: str, level: float, parts: Registry) -> None:
     """Write a stage's level into the cascade's folder, which may have changed since it was read."""
-    from ..engine.folder import CASCADE
-
     stages = kept_stages(root, parts)
     write_text(root / CASCADE, to_toml(replace(stage, level=level) if stage.name == name else stage for stage in stages))
 

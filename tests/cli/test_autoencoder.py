@@ -41,7 +41,9 @@ def test_an_autoencoder_trains_previews_and_resumes_to_the_bit(place, capsys):
 
 def test_nothing_samples_from_it_and_the_reason_is_said(place, capsys):
     assert trained("runs/a", steps=2) == 0
-    capsys.readouterr()
+    said = capsys.readouterr().err
+    assert "makes no samples" in said
+    assert "Sample from it" not in said
     assert call("sample", "runs/a", "-n", "1") == 2
     assert "makes no samples" in capsys.readouterr().err
     assert call("evaluate", "runs/a", "-n", "2") == 2
