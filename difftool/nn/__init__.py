@@ -1,1 +1,3 @@
-"""Networks. They see x, c_noise, signals and a mask; never sigma, a formulation or a modality."""
+"""Networks: functions of x, c_noise, signals and a mask, which know no sigma, formulation or
+modality.
+"""

@@ -1,4 +1,7 @@
-"""Attention over the positions of an example, or from them to a sequence of tokens (Vaswani et al. 2017, arXiv:1706.03762)."""
+"""Attention over the positions of an example, or from them to a sequence of tokens.
+
+Vaswani et al. 2017, arXiv:1706.03762.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ class Attention(nn.Module, ABC):
     """A residual attention layer; its last layer starts at zero.
 
     Args:
-        head_width: channels per head; a little more where that many do not divide the channels.
+        head_width: channels per head; slightly more where it does not divide ``channels``.
     """
 
     def __init__(self, channels: int, head_width: int) -> None:
@@ -25,24 +28,38 @@ class Attention(nn.Module, ABC):
         self.norm = GroupNorm(channels)
         self.out = linear(channels, channels, gain=0)
 
-    def forward(self, x: Tensor, tokens: Tensor | None, mask: Tensor | None, token_mask: Tensor | None = None) -> Tensor:
-        """``x [b, c, ...]``, ``tokens [b, n, tokens]``, ``mask [b, 1, ...]``, ``token_mask [b, n]`` -> like ``x``, anything on padding."""
+    def forward(
+        self,
+        x: Tensor,
+        tokens: Tensor | None,
+        mask: Tensor | None,
+        token_mask: Tensor | None = None,
+    ) -> Tensor:
+        """``x [b, c, ...]`` -> like ``x``, with arbitrary values on padding.
+
+        Args:
+            tokens: ``[b, n, tokens]``; only cross-attention uses them.
+            mask: ``[b, 1, ...]``, True on real positions.
+            token_mask: ``[b, n]``, True for real tokens.
+        """
         h = self.norm(x, mask=mask).to(x.dtype).flatten(2).transpose(1, 2)
-        query, key, value = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in self.project(h, tokens))
+        query, key, value = (
+            t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in self.project(h, tokens)
+        )
         h = attend(query, key, value, self.seen(mask, token_mask)).transpose(1, 2).flatten(2)
         return x + self.out(h).transpose(1, 2).reshape(x.shape)
 
     @abstractmethod
     def project(self, h: Tensor, tokens: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """``h [b, n, c]`` -> query, key and value, ``[b, n or m, c]``."""
+        """``h [b, n, c]`` -> query ``[b, n, c]``, key and value ``[b, m, c]``."""
 
     @abstractmethod
     def seen(self, mask: Tensor | None, token_mask: Tensor | None) -> Tensor | None:
-        """Which keys may be attended to, ``[b, 1, 1, m]``; None for all of them."""
+        """``[b, 1, 1, m]``, True for the keys that take part; None for all of them."""
 
 
 class SelfAttention(Attention):
-    """Each position looks at all positions."""
+    """Each position attends to all positions."""
 
     def __init__(self, channels: int, head_width: int) -> None:
         super().__init__(channels, head_width)
@@ -57,10 +74,10 @@ class SelfAttention(Attention):
 
 
 class CrossAttention(Attention):
-    """Each position looks at the tokens.
+    """Each position attends to the tokens.
 
     Args:
-        tokens: their width.
+        tokens: width of a token.
     """
 
     def __init__(self, channels: int, head_width: int, tokens: int) -> None:
@@ -77,17 +94,26 @@ class CrossAttention(Attention):
 
 
 def head_count(channels: int, head_width: int) -> int:
-    """As many heads of that width as there is room for, or the next fewer that divide the channels; at least one."""
+    """The largest number of heads, at least one, that divides ``channels`` and keeps to
+    ``head_width``.
+    """
     return max(n for n in range(1, max(1, channels // head_width) + 1) if channels % n == 0)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-    """softmax(query key^T / sqrt(d) + mask) value, ``[b, heads, n, d]``; a mask of truth values says what may be attended to.
+    """softmax(query key^T / sqrt(d) + mask) value, ``[b, heads, n, d]``.
 
-    In half precision on a CPU, PyTorch's fused kernel is 2.5 to 3 times slower than the matrix products it stands for.
+    A float mask is added to the scores; a boolean one is True where a query attends to a key. In
+    half precision on a CPU, PyTorch's fused kernel is 2.5 to 3 times slower than two matrix
+    products.
     """
     added = mask is None or mask.is_floating_point()
-    if query.device.type == "cpu" and query.dtype != torch.float32 and added and query.shape[-2] * key.shape[-2] <= 2**20:
+    if (
+        query.device.type == "cpu"
+        and query.dtype != torch.float32
+        and added
+        and query.shape[-2] * key.shape[-2] <= 2**20
+    ):
         scores = query * query.shape[-1] ** -0.5 @ key.transpose(-1, -2)
         scores = scores if mask is None else scores + mask
         return scores.softmax(-1, dtype=scores.dtype) @ value

@@ -1,4 +1,4 @@
-"""The residual block of the U-Net, and the change of resolution between its levels."""
+"""The residual block of the U-Net, and the changes of resolution between its levels."""
 
 from __future__ import annotations
 
@@ -12,16 +12,24 @@ from .norm import NormActivation
 
 
 class Block(nn.Module):
-    """Two convolutions beside a skip (He et al. 2016), the second one's input modulated by the embedding; then attention.
+    """A residual block of two convolutions (He et al. 2016, arXiv:1512.03385), then attention.
 
-    The last convolution starts at zero, so a new network is the sum of its skips.
+    The embedding modulates the input of the second convolution (FiLM). That convolution starts at
+    zero, so a new network is the sum of its skips.
 
     Args:
-        attentions: applied after the sum, in turn.
+        attentions: applied in order after the sum.
     """
 
     def __init__(
-        self, dimension: int, inputs: int, outputs: int, embedding: int, dropout: float, skip_scale: float, attentions: list[Attention]
+        self,
+        dimension: int,
+        inputs: int,
+        outputs: int,
+        embedding: int,
+        dropout: float,
+        skip_scale: float,
+        attentions: list[Attention],
     ) -> None:
         super().__init__()
         self.norm1 = NormActivation(inputs)
@@ -29,18 +37,26 @@ class Block(nn.Module):
         self.film = nn.Linear(embedding, 2 * outputs)
         self.norm2 = NormActivation(outputs)
         self.conv2 = conv(dimension, outputs, outputs, gain=0)
-        self.skip = conv(dimension, inputs, outputs, kernel=1) if inputs != outputs else nn.Identity()
+        self.skip = (
+            conv(dimension, inputs, outputs, kernel=1) if inputs != outputs else nn.Identity()
+        )
         self.attentions = nn.ModuleList(attentions)
         self.dropout, self.skip_scale = dropout, skip_scale
 
     def forward(
-        self, x: Tensor, embedding: Tensor, tokens: Tensor | None, mask: Tensor | None, token_mask: Tensor | None = None
+        self,
+        x: Tensor,
+        embedding: Tensor,
+        tokens: Tensor | None,
+        mask: Tensor | None,
+        token_mask: Tensor | None = None,
     ) -> Tensor:
         h = self.conv1(self.norm1(x, mask=mask))
         h = self.norm2(h, self.film(embedding), mask)
         if self.dropout:
             h = F.dropout(h, self.dropout, self.training)
-        h = self.conv2(h).add_(self.skip(x))  # in place: a convolution does not need its output to go backward
+        # in place: the backward pass of a convolution does not need its output
+        h = self.conv2(h).add_(self.skip(x))
         if self.skip_scale != 1:
             h = h.mul_(self.skip_scale)
         for attention in self.attentions:
@@ -49,7 +65,10 @@ class Block(nn.Module):
 
 
 class Down(nn.Module):
-    """To the next level: a fraction of the positions, rounded up, and its width. No position between two of them is missed."""
+    """To the next level: its width, and 1 / ``factor`` of the positions, rounded up.
+
+    The kernel covers every position between two strides.
+    """
 
     def __init__(self, dimension: int, inputs: int, outputs: int, factor: int) -> None:
         super().__init__()
@@ -60,10 +79,11 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """To the level above: its width, chosen where positions are few, and its ``sizes``; the block that follows smooths.
+    """To the level above: its width and its ``sizes``.
 
-    Positions are repeated whatever the factor: weights of its own for each that one becomes (Shi et al. 2016, arXiv:1609.05158) were
-    tried for factors of 4 and bought nothing (benchmarks/audio_step.md).
+    The convolution runs before the repetition, where positions are few; the block that follows
+    smooths. Sub-pixel convolution (Shi et al. 2016, arXiv:1609.05158) was tried for a factor of 4
+    and improved nothing (benchmarks/audio_step.md).
     """
 
     def __init__(self, dimension: int, inputs: int, outputs: int, factor: int) -> None:

@@ -1,4 +1,4 @@
-"""The noise level, and whatever else steers the network globally, as one vector."""
+"""The embedding of the noise level and of the global conditions, as one vector."""
 
 from __future__ import annotations
 
@@ -12,17 +12,22 @@ from .layers import linear
 
 
 class Fourier(nn.Module):
-    """``[b] -> [b, width]``: cosines and sines of geometrically spaced frequencies (Vaswani et al. 2017, arXiv:1706.03762, sec. 3.5).
+    """``[b] -> [b, width]``: cosines and sines of geometrically spaced frequencies.
+
+    Vaswani et al. 2017, arXiv:1706.03762, sec. 3.5.
 
     Args:
-        low, high: the lowest and highest frequency, in radians per unit of the value, which is of order one.
+        low, high: the lowest and the highest frequency, in radians per unit of the value, which is
+            of order one.
     """
 
     frequencies: Tensor
 
     def __init__(self, width: int, low: float = 0.1, high: float = 100.0) -> None:
         super().__init__()
-        frequencies = torch.logspace(math.log10(low), math.log10(high), width // 2, dtype=torch.float64)
+        frequencies = torch.logspace(
+            math.log10(low), math.log10(high), width // 2, dtype=torch.float64
+        )
         self.register_buffer("frequencies", frequencies.float(), persistent=False)
 
     def forward(self, value: Tensor) -> Tensor:
@@ -31,20 +36,23 @@ class Fourier(nn.Module):
 
 
 def fourier_features(x: Tensor, count: int) -> Tensor:
-    """``[b, c, ...] -> [b, 2 c count, ...]``: ``sin(2^n pi x)`` and ``cos(2^n pi x)`` for n = 0 to ``count`` - 1.
+    """``[b, c, ...] -> [b, 2 c count, ...]``: ``sin(2^n pi x)`` and ``cos(2^n pi x)`` for n = 0
+    to ``count`` - 1.
 
-    To a network that normalises, a flat part that is slightly too light looks like one that is right; in these it does not
-    (Kingma et al. 2021, arXiv:2107.00630, on Fourier features for what is fine).
+    A network that normalises cannot tell a flat part that is slightly too light from a correct one.
+    These features can (Kingma et al. 2021, arXiv:2107.00630, on Fourier features for fine detail).
     """
-    phases = torch.cat([2**n * math.pi * x.float() for n in range(count)], 1)  # in half precision the higher ones would be noise
+    # half precision cannot represent the higher phases
+    phases = torch.cat([2**n * math.pi * x.float() for n in range(count)], 1)
     return torch.cat((phases.sin(), phases.cos()), 1).to(x.dtype)
 
 
 class NoiseEmbedding(nn.Module):
-    """``(c_noise [b], vector [b, vector] or None) -> [b, width]``: what every block's FiLM is a linear function of.
+    """``(c_noise [b], vector [b, vector] or None) -> [b, width]``: the input of every FiLM layer.
 
     Args:
-        width: of the result; vector: of the global signal, 0 for none.
+        width: width of the embedding.
+        vector: width of the global signal; 0 if there is none.
     """
 
     def __init__(self, width: int, vector: int = 0) -> None:

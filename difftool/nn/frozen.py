@@ -1,4 +1,4 @@
-"""Weights that come with a part and never change: those of a pretrained encoder, for example."""
+"""Weights that come with a part and never change, such as those of a pretrained encoder."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ from ..errors import ModelFileError
 
 
 class Frozen(nn.Module):
-    """A network that is filled from a weight file and never learns: neither optimised nor averaged, always in eval mode, no gradients.
+    """A network whose weights come from a file and never change.
 
-    Its weights are kept in the model file once, which then is all that sampling needs. Or only the weight file's checksum is kept: the
-    model file stays small, needs the weight file at the same path, and ``require_frozen`` finds out whether that is still the same.
+    It is not optimised and not averaged, stays in eval mode, and computes no gradients. The model
+    file stores the weights once, and then sampling needs no other file. Alternatively it stores the
+    checksum of the weight file only: the model file stays small, needs the weight file at the same
+    path, and ``require_frozen`` verifies that it is unchanged.
 
     Args:
-        network: freshly built, of the shape of what the file holds.
-        path: a safetensors file of the network's own tensors.
-        stored: keep the weights in the model file; else the checksum.
+        network: a newly built network, with the tensors of the file.
+        path: a safetensors file of the network's tensors.
+        stored: store the weights in the model file; otherwise the checksum only.
 
     Raises:
-        ModelFileError: the file is needed and is not there, or does not hold the network's tensors.
+        ModelFileError: the file is required and missing, or does not match the network.
     """
 
     checksum: Tensor
@@ -40,12 +42,13 @@ class Frozen(nn.Module):
             _fill(network, self.path)
         elif not stored:
             raise ModelFileError(
-                f"There is no file {self.path}, and the model keeps only the checksum of these frozen weights. Put the file there again."
+                f"The file {self.path} is missing. Put it back: the model stores only the checksum "
+                "of these frozen weights."
             )
-        else:  # a model file that has them may yet fill the network
+        else:  # NaN marks missing weights; a model file may still provide them
             for parameter in network.parameters():
                 nn.init.constant_(parameter, torch.nan)
-        self._held = [network]  # in a list, where torch does not find it: what is not stored is in no state dict
+        self._held = [network]  # in a list, so that torch does not register it and save its weights
         if stored:
             self.network = network
         else:
@@ -62,26 +65,30 @@ class Frozen(nn.Module):
         return self
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """A move to a device takes the network along, stored or not."""
+        """Move the network to a device too, even if it is not registered."""
         super()._apply(fn, recurse)
         if "network" not in self._modules:
             self._held[0]._apply(fn)
         return self
 
     def fault(self) -> str:
-        """What keeps it from being used; "" for nothing."""
+        """Why the weights cannot be used, as a message; "" if they can."""
         if any(p.isnan().any() for p in self._held[0].parameters()):
-            return f"Frozen weights are missing: there is no file {self.path} to read them from. Put it there, or name its place."
+            return (
+                f"Frozen weights are missing: {self.path} does not exist. Put the file there, or "
+                "set the option that names its path."
+            )
         if "checksum" in self._buffers and not torch.equal(self.checksum.cpu(), self._digest):
             return (
-                f"The frozen weights in {self.path} are not those that the model was trained with: their checksum is "
-                f"{_hex(self._digest)}, and {_hex(self.checksum)} is wanted. Put the file back that it was trained with, or train anew."
+                f"The frozen weights in {self.path} differ from those that the model was trained "
+                f"with: their checksum is {_hex(self._digest)} instead of {_hex(self.checksum)}. "
+                "Restore the original file, or train a new model."
             )
         return ""
 
 
 def require_frozen(model: nn.Module) -> None:
-    """Refuse a model whose frozen weights are missing or are others than it was trained with. Raises ModelFileError."""
+    """Raise ModelFileError if frozen weights of the model are missing or have changed."""
     faults = (module.fault() for module in model.modules() if isinstance(module, Frozen))
     if found := next(filter(None, faults), ""):
         raise ModelFileError(found)
@@ -91,7 +98,10 @@ def _fill(network: nn.Module, path: Path) -> None:
     try:
         network.load_state_dict(load_file(path))
     except (SafetensorError, OSError, RuntimeError) as error:
-        raise ModelFileError(f"{path} does not hold the frozen weights that are wanted: {error}") from None
+        raise ModelFileError(
+            f"{path} does not match the network of frozen weights. Name a file of its tensors: "
+            f"{error}"
+        ) from None
 
 
 def _checksum(path: Path) -> Tensor:

@@ -1,4 +1,4 @@
-"""Layers in any number of dimensions, with one initialisation, and how a tensor is cut into patches."""
+"""Layers in any number of dimensions, with one initialisation, and patches."""
 
 from __future__ import annotations
 
@@ -11,17 +11,27 @@ from torch import Tensor, nn
 
 Layer = TypeVar("Layer", bound=nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d)
 
-CONVOLUTIONS: dict[int, type[nn.Conv1d] | type[nn.Conv2d] | type[nn.Conv3d]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+CONVOLUTIONS: dict[int, type[nn.Conv1d] | type[nn.Conv2d] | type[nn.Conv3d]] = {
+    1: nn.Conv1d,
+    2: nn.Conv2d,
+    3: nn.Conv3d,
+}
 
 
-def conv(dimension: int, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, gain: float = 1.0) -> nn.Module:
-    """A convolution that keeps the variance of its input times ``gain`` squared, and its size over ``stride``, rounded up."""
+def conv(
+    dimension: int, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, gain: float = 1.0
+) -> nn.Module:
+    """A convolution that multiplies the variance by ``gain`` squared and divides sizes by
+    ``stride``.
+
+    Sizes are rounded up.
+    """
     layer = CONVOLUTIONS[dimension](inputs, outputs, kernel, stride, kernel // 2)
     return _initialise(layer, gain)
 
 
 def linear(inputs: int, outputs: int, bias: bool = True, gain: float = 1.0) -> nn.Linear:
-    """A linear layer, initialised as ``conv`` is."""
+    """A linear layer, initialised like ``conv``."""
     return _initialise(nn.Linear(inputs, outputs, bias), gain)
 
 
@@ -34,32 +44,40 @@ def _initialise(layer: Layer, gain: float) -> Layer:
 
 
 def patchify(x: Tensor, side: int) -> Tensor:
-    """``[b, c, n...] -> [b, c side^d, n/side...]``; sizes that ``side`` does not divide are first padded with zeros."""
+    """``[b, c, n...] -> [b, c side^d, n/side...]``; pads sizes that ``side`` does not divide
+    with zeros.
+    """
     if side == 1:
         return x
-    lacking = [(n + side - 1) // side * side - n for n in reversed(x.shape[2:])]  # -n % side, which compiles for no more than one size
+    # -n % side would be shorter, but torch.compile then compiles for one size only
+    lacking = [(n + side - 1) // side * side - n for n in reversed(x.shape[2:])]
     within, parts, patches, inside = _axes(x.ndim - 2)
     x = F.pad(x, [amount for n in lacking for amount in (0, n)])
     return rearrange(x, f"b c {parts} -> b (c {inside}) {patches}", **dict.fromkeys(within, side))
 
 
 def unpatchify(x: Tensor, side: int, sizes: torch.Size) -> Tensor:
-    """The inverse of ``patchify``; ``sizes`` are those of the example before it."""
+    """The inverse of ``patchify``; ``sizes`` are the sizes of the original example."""
     if side == 1:
         return x
     within, parts, patches, inside = _axes(x.ndim - 2)
-    return crop(rearrange(x, f"b (c {inside}) {patches} -> b c {parts}", **dict.fromkeys(within, side)), sizes)
+    return crop(
+        rearrange(x, f"b (c {inside}) {patches} -> b c {parts}", **dict.fromkeys(within, side)),
+        sizes,
+    )
 
 
 def _axes(d: int) -> tuple[list[str], str, str, str]:
-    """For einops, of ``d`` axes: the names of those within a patch; each axis as patches of entries; the patches; what is within one."""
+    """Names for einops of ``d`` axes: within a patch (list), whole axes, patches, within a
+    patch.
+    """
     within, patches = [f"s{i}" for i in range(d)], [f"n{i}" for i in range(d)]
     parts = " ".join(f"({n} {s})" for n, s in zip(patches, within, strict=True))
     return within, parts, " ".join(patches), " ".join(within)
 
 
 def upsample(x: Tensor, factor: int, sizes: torch.Size) -> Tensor:
-    """Each position ``factor`` times along every axis, cut to ``sizes``."""
+    """Repeat each position ``factor`` times along every axis, and crop to ``sizes``."""
     return crop(x if factor == 1 else F.interpolate(x, scale_factor=float(factor)), sizes)
 
 
@@ -71,12 +89,12 @@ def crop(x: Tensor, sizes: torch.Size) -> Tensor:
 
 
 def every(x: Tensor, stride: int) -> Tensor:
-    """The first position, and every ``stride``-th after it, along every axis."""
+    """Every ``stride``-th position along every axis, from the first on."""
     for axis in range(2, x.ndim):
         x = x[(slice(None),) * axis + (slice(None, None, stride),)]
     return x
 
 
 def masked(x: Tensor, mask: Tensor | None) -> Tensor:
-    """``x`` with zeros on padding, as a convolution sees the outside of an example."""
+    """``x`` with zeros on padding, like the zero padding of a convolution."""
     return x if mask is None else x * mask.to(x.dtype)

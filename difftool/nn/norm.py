@@ -1,4 +1,6 @@
-"""Group normalisation (Wu & He 2018, arXiv:1803.08494), FiLM (Perez et al. 2018, arXiv:1709.07871) and SiLU in one place."""
+"""Group normalisation (Wu & He 2018, arXiv:1803.08494), FiLM (Perez et al. 2018, arXiv:1709.07871)
+and SiLU, fused.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +10,28 @@ from torch import Tensor, nn
 
 
 class GroupNorm(nn.Module):
-    """Normalise groups of channels; then scale and shift, by learned constants and by FiLM; padding is not seen.
+    """Normalise groups of channels, then scale and shift by learned constants and by FiLM.
+
+    Padding does not enter the statistics.
 
     Args:
-        channels: in groups of at least 4, and at most 32 groups.
+        channels: split into at most 32 groups of at least 4 channels.
     """
 
     def __init__(self, channels: int, eps: float = 1e-5) -> None:
         super().__init__()
-        self.groups = max(n for n in range(1, 33) if channels % n == 0 and (n == 1 or channels // n >= 4))
+        self.groups = max(
+            n for n in range(1, 33) if channels % n == 0 and (n == 1 or channels // n >= 4)
+        )
         self.eps = eps
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor, film: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
-        """``x [b, c, ...]``, ``film [b, 2c]`` (scale, shift), ``mask [b, 1, ...]`` -> like ``x``, anything on padding."""
+        """``x [b, c, ...]``, ``film [b, 2c]`` (scale, shift), ``mask [b, 1, ...]`` -> like ``x``.
+
+        Values on padding are arbitrary.
+        """
         weight: Tensor = self.weight
         bias: Tensor = self.bias
         if film is not None:
@@ -34,9 +43,10 @@ class GroupNorm(nn.Module):
 
 
 def group_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-    """The native kernel, with ``weight`` and ``bias`` ``[c]`` or ``[b, c]``, in the precision of ``x`` (its sums are in float32).
+    """PyTorch's kernel, with ``weight`` and ``bias`` ``[c]`` or ``[b, c]``.
 
-    A weight per example costs nothing: the batch is laid among the channels, since no group spans two examples.
+    It computes in the precision of ``x``, with sums in float32. A weight per example costs nothing:
+    the batch is folded into the channels, because no group spans two examples.
     """
     b, c = x.shape[:2]
     weight, bias = weight.to(x.dtype), bias.to(x.dtype)
@@ -44,13 +54,19 @@ def group_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float)
         if weight.ndim == 1:
             return F.group_norm(x, groups, weight, bias, eps)
         if x.is_contiguous():
-            return F.group_norm(x.view(1, b * c, *x.shape[2:]), b * groups, weight.flatten(), bias.flatten(), eps).view_as(x)
+            return F.group_norm(
+                x.view(1, b * c, *x.shape[2:]), b * groups, weight.flatten(), bias.flatten(), eps
+            ).view_as(x)
         spread = (b, c, *(1,) * (x.ndim - 2))  # channels last
-        return torch.addcmul(bias.view(spread), F.group_norm(x, groups, eps=eps), weight.view(spread))
+        return torch.addcmul(
+            bias.view(spread), F.group_norm(x, groups, eps=eps), weight.view(spread)
+        )
 
 
-def masked_group_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, mask: Tensor) -> Tensor:
-    """The same with statistics over real entries only, in float32."""
+def masked_group_norm(
+    x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, mask: Tensor
+) -> Tensor:
+    """Like ``group_norm``, with statistics over real entries only, in float32."""
     shape = x.shape
     real = mask.to(torch.float32).expand(-1, 1, *shape[2:]).flatten(1).unsqueeze(1)
     x = x.float().flatten(2).unflatten(1, (groups, -1))
@@ -63,7 +79,7 @@ def masked_group_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps:
 
 
 class NormActivation(GroupNorm):
-    """``silu(norm(x))`` with zeros on padding: what a convolution in a residual block sees."""
+    """``silu(norm(x))`` with zeros on padding: the input of a convolution in a residual block."""
 
     def forward(self, x: Tensor, film: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         dtype = x.dtype

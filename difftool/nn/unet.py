@@ -1,4 +1,7 @@
-"""The U-Net, in one, two or three dimensions (Ronneberger et al. 2015; Ho et al. 2020, arXiv:2006.11239, App. B)."""
+"""The U-Net, in one, two or three dimensions.
+
+Ronneberger et al. 2015; Ho et al. 2020, arXiv:2006.11239, App. B.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ from .options import UNetOptions
 
 
 class Level(NamedTuple):
-    """Its width, and how many positions an example has there; infinitely many where an axis varies: too long to attend to."""
+    """The width of a level and its number of positions.
+
+    The number is infinite where an axis varies, so that such a level has no attention.
+    """
 
     channels: int
     positions: float
@@ -33,9 +39,11 @@ Run = Callable[[nn.Module, Tensor, Tensor | None], Tensor]
 
 
 class UNet(Backbone):
-    """Levels of residual blocks down to a middle and up again; each block on the way up is also given one from the way down.
+    """An encoder of residual blocks, a middle, and a decoder whose blocks take skips from the
+    encoder.
 
-    The number of dimensions is that of ``interface.shape`` without its channels; sizes are free, odd ones included.
+    The number of dimensions is that of ``interface.shape`` without its channels. Any size will do,
+    odd ones included.
     """
 
     def __init__(self, options: UNetOptions, interface: Interface) -> None:
@@ -43,45 +51,73 @@ class UNet(Backbone):
         channels, *sizes = interface.shape
         d = len(sizes)
         if channels is None or not 1 <= d <= 3:
-            raise UsageError(f"The U-Net takes channels and one to three axes, and an example is {interface.shape}: use another backbone.")
+            raise UsageError(
+                f"The U-Net does not take examples of shape {interface.shape}. Use another "
+                "backbone: it needs channels and one to three axes."
+            )
         self.levels = list(_levels(options, sizes))
         widths = [level.channels for level in self.levels]
         embedding = options.embedding or 4 * options.channels
 
         def block(level: int, inputs: int, middle: bool = False) -> Block:
             attentions = list(_attentions(options, interface, self.levels[level], middle))
-            return Block(d, inputs, widths[level], embedding, options.dropout, options.skip_scale, attentions)
+            return Block(
+                d, inputs, widths[level], embedding, options.dropout, options.skip_scale, attentions
+            )
 
-        self.patch, self.factors, self.fourier_features = options.patch, options.strides, options.fourier_features
+        self.patch, self.factors, self.fourier_features = (
+            options.patch,
+            options.strides,
+            options.fourier_features,
+        )
         self.embedding = NoiseEmbedding(embedding, interface.vector)
         inputs = channels * (1 + 2 * options.fourier_features) + interface.channels
         self.stem = conv(d, inputs * options.patch**d, widths[0])
-        self.encoder = _modules((block(i, w) for _ in range(options.blocks)) for i, w in enumerate(widths))
-        self.downs = nn.ModuleList(Down(d, *pair, factor) for pair, factor in zip(pairwise(widths), options.strides, strict=True))
-        self.middle = nn.ModuleList(block(len(widths) - 1, widths[-1], middle) for middle in (True, False))
-        self.ups = nn.ModuleList(
-            Up(d, below, above, factor) for (above, below), factor in zip(pairwise(widths), options.strides, strict=True)
+        self.encoder = _modules(
+            (block(i, w) for _ in range(options.blocks)) for i, w in enumerate(widths)
         )
-        self.decoder = _modules((block(i, 2 * w) for _ in range(options.blocks + 1)) for i, w in enumerate(widths))
+        self.downs = nn.ModuleList(
+            Down(d, *pair, factor)
+            for pair, factor in zip(pairwise(widths), options.strides, strict=True)
+        )
+        self.middle = nn.ModuleList(
+            block(len(widths) - 1, widths[-1], middle) for middle in (True, False)
+        )
+        self.ups = nn.ModuleList(
+            Up(d, below, above, factor)
+            for (above, below), factor in zip(pairwise(widths), options.strides, strict=True)
+        )
+        self.decoder = _modules(
+            (block(i, 2 * w) for _ in range(options.blocks + 1)) for i, w in enumerate(widths)
+        )
         self.norm = NormActivation(widths[0])
         self.head = conv(d, widths[0], channels * options.patch**d, gain=0)
 
-    def forward(self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None) -> Tensor:
-        embedding, tokens, seen = self.embedding(c_noise, signals.vector), signals.tokens, signals.token_mask
+    def forward(
+        self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None
+    ) -> Tensor:
+        embedding, tokens, seen = (
+            self.embedding(c_noise, signals.vector),
+            signals.tokens,
+            signals.token_mask,
+        )
         masks = self.masks(x, mask)
         h = self.enter(x, signals.channels, mask)
-        h = self.walk(h, masks, lambda block, h, mask: self._run(block, h, embedding, tokens, mask, seen))
+        h = self.walk(
+            h, masks, lambda block, h, mask: self._run(block, h, embedding, tokens, mask, seen)
+        )
         return self.leave(h, x.shape[2:], masks[0])
 
     def enter(self, x: Tensor, channels: Tensor | None, mask: Tensor | None) -> Tensor:
-        """The example, and what is laid beside it, in the first level's width: ``[b, c, ...] -> [b, widths[0], .../patch]``."""
-        beside = (fourier_features(x, self.fourier_features) if self.fourier_features else None, channels)
-        return self.stem(patchify(_input(x, [part for part in beside if part is not None], mask), self.patch))
+        """The example and its further channels: ``[b, c, ...] -> [b, widths[0], .../patch]``."""
+        features = fourier_features(x, self.fourier_features) if self.fourier_features else None
+        further = [t for t in (features, channels) if t is not None]
+        return self.stem(patchify(_input(x, further, mask), self.patch))
 
     def walk(self, h: Tensor, masks: Sequence[Tensor | None], run: Run) -> Tensor:
-        """From ``enter`` to ``leave``: the changes of resolution and the skips, while ``run`` applies every block.
+        """The levels between ``enter`` and ``leave``; ``run`` applies each block.
 
-        A network that puts layers of its own after the blocks does so in ``run``.
+        A network that adds layers after the blocks does so in ``run``.
         """
         skips = [h]
         for level, blocks in enumerate(self.encoder):
@@ -101,19 +137,27 @@ class UNet(Backbone):
         return h
 
     def leave(self, h: Tensor, sizes: torch.Size, mask: Tensor | None) -> Tensor:
-        """The inverse of ``enter``; ``sizes`` are the example's, ``mask`` is that of the first level."""
+        """The inverse of ``enter``; ``sizes`` are those of the example, ``mask`` that of the
+        first level.
+        """
         return unpatchify(self.head(self.norm(h, mask=mask)), self.patch, sizes)
 
     def block_levels(self) -> list[Level]:
-        """The level of every block, in the order in which ``walk`` comes to them."""
+        """The level of every block, in the order of ``walk``."""
         down, up = (
-            [level for level, blocks in zip(self.levels, side, strict=True) for _ in cast(nn.ModuleList, blocks)]
+            [
+                level
+                for level, blocks in zip(self.levels, side, strict=True)
+                for _ in cast(nn.ModuleList, blocks)
+            ]
             for side in (self.encoder, self.decoder)
         )
         return [*down, *(self.levels[-1] for _ in self.middle), *reversed(up)]
 
     def masks(self, x: Tensor, mask: Tensor | None) -> Sequence[Tensor | None]:
-        """The mask at each level, ``[b, 1, ...]``: a position is real where the first of those it stands for is."""
+        """The mask at each level, ``[b, 1, ...]``: a position is real if the first one it covers
+        is real.
+        """
         if mask is None:
             return [None] * len(self.encoder)
         masks = [every(_positions(x, mask), self.patch)]
@@ -130,15 +174,20 @@ class UNet(Backbone):
 def _levels(options: UNetOptions, sizes: Sequence[int | None]) -> Iterator[Level]:
     for i, multiplier in enumerate(options.multipliers):
         stride = options.patch * math.prod(options.strides[:i])
-        yield Level(options.channels * multiplier, math.prod(math.inf if size is None else -(-size // stride) for size in sizes))
+        yield Level(
+            options.channels * multiplier,
+            math.prod(math.inf if size is None else -(-size // stride) for size in sizes),
+        )
 
 
 def _modules(levels: Iterable[Iterable[Block]]) -> nn.ModuleList:
     return nn.ModuleList(nn.ModuleList(blocks) for blocks in levels)
 
 
-def _attentions(options: UNetOptions, interface: Interface, level: Level, middle: bool) -> Iterator[Attention]:
-    """What the blocks of a level attend to."""
+def _attentions(
+    options: UNetOptions, interface: Interface, level: Level, middle: bool
+) -> Iterator[Attention]:
+    """The attention layers of the blocks of a level."""
     channels, positions = level
     here = positions <= options.attention and (middle or positions >= options.attention_from)
     if here:
@@ -147,14 +196,14 @@ def _attentions(options: UNetOptions, interface: Interface, level: Level, middle
         yield CrossAttention(channels, options.head_width, interface.tokens)
 
 
-def _input(x: Tensor, beside: Sequence[Tensor], mask: Tensor | None) -> Tensor:
-    """``x`` and the channels beside it, with zeros on padding."""
-    if not beside:
+def _input(x: Tensor, further: Sequence[Tensor], mask: Tensor | None) -> Tensor:
+    """``x`` and further channels, with zeros on padding."""
+    if not further:
         return masked(x, mask)
     positions = None if mask is None else _positions(x, mask)
-    return torch.cat((masked(x, mask), *(masked(part, positions) for part in beside)), 1)
+    return torch.cat((masked(x, mask), *(masked(t, positions) for t in further)), 1)
 
 
 def _positions(x: Tensor, mask: Tensor) -> Tensor:
-    """``mask`` without channels, ``[b, 1, ...]``, at every position of ``x``."""
+    """``mask`` at every position of ``x``, without channels: ``[b, 1, ...]``."""
     return mask.any(1, keepdim=True).expand(len(x), 1, *x.shape[2:])

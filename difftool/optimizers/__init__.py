@@ -1,1 +1,1 @@
-"""Optimizers: how parameters follow their gradients."""
+"""Optimizers: how gradients change the parameters."""

@@ -1,4 +1,7 @@
-"""Muon: momentum whose every step is an orthogonal matrix (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon)."""
+"""Muon: momentum with orthogonalised steps.
+
+Jordan et al. 2024, https://kellerjordan.github.io/posts/muon.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +16,21 @@ from .optimizer import decay_groups
 from .options import MuonOptions
 
 QUINTIC = (3.4445, -4.7750, 2.0315)
-"""Jordan et al.'s coefficients: they bring singular values near 1 in few steps, rather than to it in many."""
+"""The coefficients of Jordan et al.: they bring singular values near 1 in few steps."""
 
 MATRICES = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon on the weights of linear layers and convolutions, fused AdamW on all else, at one learning rate.
+    """Muon for weights of linear layers and convolutions, fused AdamW for the rest, at one
+    learning rate.
 
-    The steps are scaled so that their entries are about as large as AdamW's, whose learning rates and weight decay then serve
-    (Liu et al. 2025, arXiv:2502.16982, Eq. 4).
+    Steps are scaled to entries about as large as those of AdamW, so that its learning rates and
+    weight decay apply (Liu et al. 2025, arXiv:2502.16982, Eq. 4).
 
     Args:
-        groups: of parameters; those with ``matrices`` set are Muon's.
-        precision: what the orthogonalisation computes in.
+        groups: parameter groups; Muon takes those with ``matrices`` set.
+        precision: the type in which the orthogonalisation computes.
     """
 
     def __init__(
@@ -40,8 +44,14 @@ class Muon(torch.optim.Optimizer):
     ) -> None:
         super().__init__(groups, {"lr": lr, "weight_decay": 0.0, "matrices": False})
         self.momentum, self.precision = momentum, precision
-        self._others = torch.optim.AdamW([g for g in self.param_groups if not g["matrices"]], lr=lr, betas=betas, eps=eps, fused=True)
-        self._others.state = self.state  # so that a checkpoint finds everything in one place
+        self._others = torch.optim.AdamW(
+            [g for g in self.param_groups if not g["matrices"]],
+            lr=lr,
+            betas=betas,
+            eps=eps,
+            fused=True,
+        )
+        self._others.state = self.state  # so that one state dict holds everything
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -55,19 +65,27 @@ class Muon(torch.optim.Optimizer):
         return loss
 
     def _step(self, parameters: Sequence[nn.Parameter], lr: float, weight_decay: float) -> None:
-        """Parameters of one shape, ``[outputs, ...]``, whose updates are made orthogonal together."""
+        """Update parameters of one shape ``[outputs, ...]``; their steps are orthogonalised as
+        one batch.
+        """
         grads = [p.grad for p in parameters if p.grad is not None]
         averages = [self._average(p) for p in parameters]
         torch._foreach_lerp_(averages, grads, 1 - self.momentum)
         ahead = torch._foreach_lerp(grads, averages, self.momentum)  # Nesterov's
-        updates = orthogonal(torch.stack([t.flatten(1) for t in ahead]).to(self.precision)).to(parameters[0].dtype)
+        updates = orthogonal(torch.stack([t.flatten(1) for t in ahead]).to(self.precision)).to(
+            parameters[0].dtype
+        )
         if weight_decay:
             torch._foreach_mul_(list(parameters), 1 - lr * weight_decay)
         rate = 0.2 * max(updates.shape[1:]) ** 0.5 * lr
-        torch._foreach_add_(list(parameters), [u.view(p.shape) for u, p in zip(updates, parameters, strict=True)], alpha=-rate)
+        torch._foreach_add_(
+            list(parameters),
+            [u.view(p.shape) for u, p in zip(updates, parameters, strict=True)],
+            alpha=-rate,
+        )
 
     def _average(self, parameter: nn.Parameter) -> Tensor:
-        """Of the gradients seen."""
+        """The moving average of the parameter's gradients."""
         state = self.state[parameter]
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
@@ -75,9 +93,10 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(x: Tensor, steps: int = 5) -> Tensor:
-    """``[k, m, n]``: the nearest (semi-)orthogonal matrices, roughly: singular values that are not tiny come to lie between 0.7 and 1.2.
+    """Nearly the nearest (semi-)orthogonal matrices to ``x [k, m, n]``.
 
-    Newton and Schulz's iteration, with a quintic polynomial of the singular values.
+    Newton-Schulz iteration with a quintic polynomial: singular values that are not tiny end between
+    0.7 and 1.2.
     """
     if x.shape[1] > x.shape[2]:
         return orthogonal(x.mT, steps).mT
@@ -90,21 +109,27 @@ def orthogonal(x: Tensor, steps: int = 5) -> Tensor:
 
 
 def matrices_of(model: nn.Module) -> list[nn.Parameter]:
-    """The weights that are matrices between features: of linear layers and convolutions."""
-    found: dict[int, nn.Parameter] = {id(m.weight): m.weight for m in model.modules() if isinstance(m, MATRICES)}  # type: ignore[misc]
+    """The weights of linear layers and convolutions that require gradients."""
+    found: dict[int, nn.Parameter] = {
+        id(m.weight): m.weight for m in model.modules() if isinstance(m, MATRICES)
+    }  # type: ignore[misc]
     return [p for p in found.values() if p.requires_grad]
 
 
-def muon(module: nn.Module, options: MuonOptions, precision: torch.dtype = torch.float32) -> torch.optim.Optimizer:
-    """Muon on the module's matrices; AdamW alone where there are none.
+def muon(
+    module: nn.Module, options: MuonOptions, precision: torch.dtype = torch.float32
+) -> torch.optim.Optimizer:
+    """Muon for the module's matrices and AdamW for the rest; AdamW only if it has no matrices.
 
     Args:
-        precision: what the orthogonalisation computes in.
+        precision: the type in which the orthogonalisation computes.
     """
     matrices = matrices_of(module)
     others = decay_groups(module, options.weight_decay, without=matrices)
     if not matrices:
-        return torch.optim.AdamW(others, lr=options.lr, betas=options.betas, eps=options.eps, fused=True)
+        return torch.optim.AdamW(
+            others, lr=options.lr, betas=options.betas, eps=options.eps, fused=True
+        )
     groups = [{"params": matrices, "weight_decay": options.weight_decay, "matrices": True}, *others]
     return Muon(groups, options.lr, options.momentum, options.betas, options.eps, precision)
 

@@ -1,4 +1,4 @@
-"""An optimizer, ready to be made for whatever is trained, and the learning rate as a function of the examples seen."""
+"""A chosen optimizer with its settings, and the learning rate as a function of examples seen."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from torch import nn
 from .options import OptimizerOptions
 
 MakeOptimizer = Callable[[nn.Module, Any, torch.dtype], torch.optim.Optimizer]
-"""``(module, options, precision)``: an optimizer of all parameters of the module that require a gradient.
+"""``(module, options, precision)``: an optimizer of all parameters of the module that require a
+gradient.
 
-Its groups start at ``options.lr``, and training sets the ``lr`` of every group before every step. ``precision`` is what the
-network computes in, for optimizers that may compute in it too. All that the optimizer must remember lies in its
-``state_dict``, so that a run resumes bit for bit.
+Its groups start at ``options.lr``, and training sets the ``lr`` of every group before every step.
+``precision`` is the type in which the network computes, which an optimizer may use too. Its
+``state_dict`` must hold its whole state, so that a run resumes bit for bit.
 """
 
 
@@ -26,15 +27,17 @@ class OptimizerFactory:
     """A chosen optimizer and its settings.
 
     Attributes:
-        make: the part.
-        options: its own.
+        make: the optimizer's function.
+        options: its settings.
     """
 
     make: MakeOptimizer
     options: OptimizerOptions
 
-    def __call__(self, module: nn.Module, precision: torch.dtype = torch.float32) -> torch.optim.Optimizer:
-        """An optimizer of the module's parameters."""
+    def __call__(
+        self, module: nn.Module, precision: torch.dtype = torch.float32
+    ) -> torch.optim.Optimizer:
+        """The optimizer for the module's parameters."""
         return self.make(module, self.options, precision)
 
     def rate(self, seen: int, total: int) -> float:
@@ -42,25 +45,28 @@ class OptimizerFactory:
         return learning_rate(self.options, seen, total)
 
 
-def decay_groups(module: nn.Module, weight_decay: float, without: Collection[nn.Parameter] = ()) -> list[dict[str, Any]]:
-    """Parameter groups with weight decay on matrices and kernels, and none on biases, gains and embeddings of one dimension.
+def decay_groups(
+    module: nn.Module, weight_decay: float, without: Collection[nn.Parameter] = ()
+) -> list[dict[str, Any]]:
+    """Parameter groups: matrices and kernels with weight decay, one-dimensional parameters without.
 
     Args:
-        without: parameters that belong to a group of their own.
+        without: parameters to leave out, which have a group of their own.
     """
     elsewhere = {id(p) for p in without}
-    learnt = [p for p in module.parameters() if p.requires_grad and id(p) not in elsewhere]
+    trained = [p for p in module.parameters() if p.requires_grad and id(p) not in elsewhere]
     return [
-        {"params": [p for p in learnt if p.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in learnt if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
     ]
 
 
 def learning_rate(options: OptimizerOptions, seen: int, total: int) -> float:
     """The learning rate after ``seen`` of ``total`` examples.
 
-    Linear warm-up, then: constant; cosine to 0 (Loshchilov & Hutter 2017, arXiv:1608.03983); linear to 0; or
-    1 / sqrt(max(seen / decay_start, 1)) (Karras et al. 2024, arXiv:2312.02696, Eq. 67).
+    Linear warm-up, then one of: constant; cosine to 0 (Loshchilov & Hutter 2017, arXiv:1608.03983);
+    linear to 0; or 1 / sqrt(max(seen / decay_start, 1)) (Karras et al. 2024, arXiv:2312.02696, Eq.
+    67).
     """
     warm = min(1.0, (seen + 1) / options.warmup) if options.warmup else 1.0
     done = min(1.0, max(0.0, (seen - options.warmup) / max(1, total - options.warmup)))

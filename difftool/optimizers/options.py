@@ -1,4 +1,7 @@
-"""Settings of optimizers. Those of a plugin's own optimizer are a subclass of ``OptimizerOptions``."""
+"""Settings of optimizers.
+
+The settings of a plugin's optimizer are a subclass of ``OptimizerOptions``.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +15,28 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class OptimizerOptions(Options):
-    """What every optimizer has: the learning rate and how it changes, and weight decay."""
+    """The settings of every optimizer: the learning rate, its decay, and weight decay."""
 
     lr: PositiveFloat = Field(2e-4, description="learning rate after warm-up")
-    weight_decay: NonNegativeFloat = Field(0.0, description="decoupled weight decay of matrices and kernels")
-    warmup: NonNegativeInt = Field(0, description="examples over which the learning rate rises linearly")
-    decay: Literal["constant", "cosine", "linear", "inverse-sqrt"] = Field("constant", description="what follows the warm-up")
-    decay_start: NonNegativeInt = Field(0, description="examples before an inverse-sqrt decay begins")
+    weight_decay: NonNegativeFloat = Field(
+        0.0, description="decoupled weight decay of matrices and kernels"
+    )
+    warmup: NonNegativeInt = Field(
+        0, description="examples over which the learning rate rises linearly"
+    )
+    decay: Literal["constant", "cosine", "linear", "inverse-sqrt"] = Field(
+        "constant", description="how the learning rate falls after the warm-up"
+    )
+    decay_start: NonNegativeInt = Field(
+        0, description="examples seen before an inverse-sqrt decay begins"
+    )
 
     @model_validator(mode="after")
     def _begun(self) -> OptimizerOptions:
         if self.decay == "inverse-sqrt" and not self.decay_start:
             raise ValueError(
-                "decay = inverse-sqrt needs decay_start, the examples after which the rate falls as 1 / sqrt(seen / decay_start)"
+                "decay = inverse-sqrt needs decay_start. Set it to the number of examples after "
+                "which the rate falls as 1 / sqrt(seen / decay_start)"
             )
         return self
 
@@ -34,13 +46,21 @@ class AdamwOptions(OptimizerOptions):
 
     obsolete = ("momentum",)
 
-    betas: tuple[Decay, Decay] = Field((0.9, 0.999), description="decay of the first and second moments")
+    betas: tuple[Decay, Decay] = Field(
+        (0.9, 0.999), description="decay of the first and second moments"
+    )
     eps: PositiveFloat = Field(1e-8, description="added to the root of the second moment")
 
 
 class MuonOptions(OptimizerOptions):
     """Muon (Jordan et al. 2024) for matrices, and AdamW for everything else."""
 
-    momentum: Decay = Field(0.95, description="decay of the average of gradients")
-    betas: tuple[Decay, Decay] = Field((0.9, 0.999), description="decay of the first and second moments of what is not a matrix")
-    eps: PositiveFloat = Field(1e-8, description="added to the root of the second moment of what is not a matrix")
+    momentum: Decay = Field(0.95, description="decay of the moving average of gradients")
+    betas: tuple[Decay, Decay] = Field(
+        (0.9, 0.999),
+        description="decay of the first and second moments of parameters that are not matrices",
+    )
+    eps: PositiveFloat = Field(
+        1e-8,
+        description="added to the root of the second moment of parameters that are not matrices",
+    )

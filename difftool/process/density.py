@@ -1,4 +1,4 @@
-"""Densities: which noise levels are trained on, each given by its quantile function."""
+"""Densities of training noise levels, each defined by its quantile function."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from .options import DensityOptions, LogNormalOptions
 from .process import Density, Schedule
 
 LEAST = 1e-9
-"""Share of all draws that a range must have: of less, double precision could not tell the quantiles apart."""
+"""Smallest share of all draws that a range may have: below it, quantiles coincide in float64."""
 
 
 class _Quantile(Density):
-    """Inverse-transform sampling, clipped to the schedule's range: no sampler visits levels outside of it.
+    """Inverse-transform sampling, clipped to the schedule's range, because no sampler leaves it.
 
-    Within ``low`` and ``high`` the levels are those of the whole density that fall there: its quantiles of u in [F(low), F(high)], F being
-    the share of draws that lie below a level   (Devroye 1986, Non-Uniform Random Variate Generation, II.2).
+    The range from ``low`` to ``high`` truncates the density: the levels are its quantiles of u in
+    [F(low), F(high)], where F is the cumulative distribution
+    (Devroye 1986, Non-Uniform Random Variate Generation, II.2).
     """
 
     def __init__(self, options: DensityOptions, schedule: Schedule) -> None:
@@ -32,36 +33,48 @@ class _Quantile(Density):
 
     @abstractmethod
     def quantile(self, u: Tensor) -> Tensor:
-        """``u [n]`` in [0, 1] -> the level that a share ``u`` of all draws lies below."""
+        """``u [n]`` in [0, 1] -> levels ``[n]`` that a share ``u`` of all draws lies below."""
 
     @abstractmethod
     def share(self, sigma: float) -> float:
-        """The share of all draws that lie below a level: the inverse of ``quantile``."""
+        """The share of all draws below ``sigma``: the inverse of ``quantile``."""
 
     def draw(self, n: int, rng: Rng) -> Tensor:
         u = rng.uniform((n,))
-        if self.stratified:  # Kingma et al. 2021, arXiv:2107.00630, App. I.1: each level is uniform, together they are evenly spread
+        if self.stratified:
+            # each level is uniform, and one batch is evenly spread (Kingma et al. 2021,
+            # arXiv:2107.00630, App. I.1)
             u = (u[:1] + torch.arange(n, device=u.device) / n) % 1
-        return self._within(u).clamp(max(self.low, self.schedule.sigma_min), min(self.high, self.schedule.sigma_max)).float()
+        low = max(self.low, self.schedule.sigma_min)
+        high = min(self.high, self.schedule.sigma_max)
+        return self._within(u).clamp(low, high).float()
 
     def _within(self, u: Tensor) -> Tensor:
-        """The levels of the range that ``u`` stands for."""
+        """The levels at the quantiles ``u`` of the range."""
         first, last = self._shares
         if (first, last) == (0.0, 1.0):
             return self.quantile(u)
-        wide = u if u.device.type == "mps" else u.double()  # far from the middle shares differ in their last digits alone
+        # in the tails, shares differ in their last digits only
+        wide = u if u.device.type == "mps" else u.double()
         return self.quantile(first + wide * (last - first))
 
     def _bounds(self) -> tuple[float, float]:
-        """The shares of all draws below ``low`` and below ``high``. What is clipped lies at the schedule's ends, and so in a range that has them."""
+        """The shares of all draws below ``low`` and below ``high``.
+
+        Clipped draws lie at the schedule's ends, so a range that includes an end includes them.
+        """
         first = self.share(self.low) if self.low > self.schedule.sigma_min else 0.0
         last = self.share(self.high) if self.high < self.schedule.sigma_max else 1.0
         outside = self.high <= self.schedule.sigma_min or self.low >= self.schedule.sigma_max
         if outside or last - first < LEAST:
-            told = f"above {self.low:g}" + (f" and below {self.high:g}" if self.high < math.inf else "")
+            levels = f"above {self.low:g}" + (
+                f" and below {self.high:g}" if self.high < math.inf else ""
+            )
             raise UsageError(
-                f"There is nothing to train on: the density draws no noise levels {told}. Choose density.low and density.high within "
-                f"{self.schedule.sigma_min:g} and {self.schedule.sigma_max:g}, the schedule's ends, and where the density has its levels."
+                f"The density draws no noise levels {levels}. Choose density.low and density.high "
+                f"between {self.schedule.sigma_min:g} and {self.schedule.sigma_max:g}, the ends of "
+                "the schedule, and where the density has most of its levels: training needs noise "
+                "levels."
             )
         return first, last
 
@@ -79,7 +92,8 @@ class Uniform(_Quantile):
 class LogNormal(_Quantile):
     """ln sigma ~ N(p_mean, p_std^2)   (Karras et al. 2022, Table 1).
 
-    As logit(sigma / (1 + sigma)) = ln sigma, this is also SD3's logit-normal in flow time (Esser et al. 2024, arXiv:2403.03206).
+    As logit(sigma / (1 + sigma)) = ln sigma, this is also SD3's logit-normal in flow time
+    (Esser et al. 2024, arXiv:2403.03206).
     """
 
     def __init__(self, options: LogNormalOptions, schedule: Schedule) -> None:

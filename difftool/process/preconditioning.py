@@ -1,15 +1,17 @@
-"""The rows of the table: how the network wants to be spoken to.
+"""Preconditioning: how the input, the output and the noise level of the network are scaled.
 
 D(x; sigma) = skip * x + out * F(in * x; noise)   (Karras et al. 2022, arXiv:2206.00364, Eq. 7)
 
-Every affine path x_t = a x0 + s eps, divided by a, is x = x0 + sigma eps with sigma = s / a; so a formulation is four
-coefficients, and ``in * x`` is the path's own x_t. ``noise`` is of order one in every row: one embedding serves all.
+Every affine path x_t = a x0 + s eps, divided by a, is x = x0 + sigma eps with sigma = s / a. So a
+formulation is four coefficients, and ``in * x`` is x_t of that path. ``noise`` is of order one in
+every row, so one embedding serves all rows.
 """
 
 from __future__ import annotations
 
 from abc import ABC
 
+import torch
 from torch import Tensor
 
 from .options import EdmOptions, PathOptions
@@ -27,23 +29,37 @@ class _Row(Preconditioning, ABC):
 
 
 class Edm(_Row):
-    """Input and target have unit variance at every level (Karras et al. 2022, Table 1 and App. B.6)."""
+    """Input and target have unit variance at every level.
+
+    Karras et al. 2022, Table 1 and App. B.6.
+    """
 
     def coefficients(self, sigma: Tensor) -> Coefficients:
         sd = self.sigma_data
         total = (sigma.square() + sd**2).sqrt()
-        return Coefficients(skip=(sd / total).square(), out=sigma * sd / total, in_=1 / total, noise=sigma.log() / 4)
+        return Coefficients(
+            skip=(sd / total).square(), out=sigma * sd / total, in_=1 / total, noise=sigma.log() / 4
+        )
 
 
 class Eps(_Row):
-    """F predicts the noise eps of the variance-preserving path (Ho et al. 2020, arXiv:2006.11239)."""
+    """F predicts the noise eps of the variance-preserving path.
+
+    Ho et al. 2020, arXiv:2006.11239.
+    """
 
     def coefficients(self, sigma: Tensor) -> Coefficients:
-        return Coefficients(skip=sigma.new_ones(sigma.shape), out=-sigma, in_=(1 + sigma.square()).rsqrt(), noise=self.time(sigma))
+        in_ = (1 + sigma.square()).rsqrt()
+        return Coefficients(
+            skip=torch.ones_like(sigma), out=-sigma, in_=in_, noise=self.time(sigma)
+        )
 
 
 class V(_Row):
-    """F predicts v = a eps - s x0 of the variance-preserving path (Salimans & Ho 2022, arXiv:2202.00512)."""
+    """F predicts v = a eps - s x0 of the variance-preserving path.
+
+    Salimans & Ho 2022, arXiv:2202.00512.
+    """
 
     def coefficients(self, sigma: Tensor) -> Coefficients:
         in_ = (1 + sigma.square()).rsqrt()
@@ -51,7 +67,10 @@ class V(_Row):
 
 
 class Flow(_Row):
-    """F predicts the velocity eps - x0 of the path (1 - t) x0 + t eps   (Liu et al. 2022, arXiv:2209.03003), t = sigma / (1 + sigma)."""
+    """F predicts the velocity eps - x0 of the path (1 - t) x0 + t eps, t = sigma / (1 + sigma).
+
+    Liu et al. 2022, arXiv:2209.03003.
+    """
 
     def coefficients(self, sigma: Tensor) -> Coefficients:
         in_ = 1 / (1 + sigma)
@@ -64,4 +83,5 @@ class X0(_Row):
 
     def coefficients(self, sigma: Tensor) -> Coefficients:
         in_ = (sigma.square() + self.sigma_data**2).rsqrt()
-        return Coefficients(skip=sigma.new_zeros(sigma.shape), out=sigma.new_ones(sigma.shape), in_=in_, noise=sigma.log() / 4)
+        skip, out = torch.zeros_like(sigma), torch.ones_like(sigma)
+        return Coefficients(skip, out, in_, noise=sigma.log() / 4)

@@ -37,24 +37,25 @@ class Schedule(ABC):
 
     @abstractmethod
     def sigmas(self, n: int) -> list[float]:
-        """The n + 1 levels that a sampler of n steps visits: decreasing, the last one 0."""
+        """The n + 1 levels that a sampler of n steps visits; they decrease, and the last is 0."""
 
 
 class Preconditioning(ABC):
-    """One row of the table: how the network wants to be spoken to."""
+    """One row of the table: how the network's input, output and noise level are scaled."""
 
     sigma_data: float
 
     @abstractmethod
     def coefficients(self, sigma: Tensor) -> Coefficients:
-        """``sigma [b] > 0`` to the four coefficients, ``noise`` being of order one."""
+        """``sigma [b] > 0`` -> the four coefficients ``[b]``; ``noise`` is of order one."""
 
 
 class Density(ABC):
     """Which noise levels are trained on.
 
     Attributes:
-        low, high: no level outside of these is ever drawn, but for the schedule's own ends; the whole range unless a subclass says otherwise.
+        low, high: levels outside these are not drawn, except the ends of the schedule. The default
+            is the whole range.
     """
 
     low: float = 0.0
@@ -62,7 +63,7 @@ class Density(ABC):
 
     @abstractmethod
     def draw(self, n: int, rng: Rng) -> Tensor:
-        """``[n]`` noise levels, float32, on the stream's device."""
+        """``[n]`` noise levels, float32, on the device of ``rng``."""
 
 
 class Weighting(ABC):

@@ -1,4 +1,4 @@
-"""Schedules: noise level as a function of time, in float64, and the levels that a sampler visits."""
+"""Schedules: sigma as a function of time, in float64, and the levels that a sampler visits."""
 
 from __future__ import annotations
 
@@ -32,15 +32,17 @@ class _Warped(Schedule):
     """A schedule that is linear in ``warp(sigma)``.
 
     Attributes:
-        visits_min: True where a sampler visits sigma_min before 0 (Karras et al. 2022, Eq. 5), False where its times are evenly
-            spaced all the way to 0.
+        visits_min: True if a sampler visits sigma_min before 0 (Karras et al. 2022, Eq. 5), False
+            if its times are evenly spaced down to 0.
     """
 
     visits_min: ClassVar[bool] = False
 
     def __init__(self, sigma_min: float, sigma_max: float) -> None:
         self.sigma_min, self.sigma_max = sigma_min, sigma_max
-        self._low, self._high = self.warp(torch.tensor([self.sigma_min, self.sigma_max], dtype=torch.float64)).tolist()
+        self._low, self._high = self.warp(
+            torch.tensor([self.sigma_min, self.sigma_max], dtype=torch.float64)
+        ).tolist()
 
     @abstractmethod
     def warp(self, sigma: Tensor) -> Tensor:
@@ -54,7 +56,9 @@ class _Warped(Schedule):
         return self.unwarp(self._low + t.to(_wide(t.device)) * (self._high - self._low))
 
     def time(self, sigma: Tensor) -> Tensor:
-        return ((self.warp(sigma.to(_wide(sigma.device))) - self._low) / (self._high - self._low)).clamp(0, 1)
+        return (
+            (self.warp(sigma.to(_wide(sigma.device))) - self._low) / (self._high - self._low)
+        ).clamp(0, 1)
 
     def sigmas(self, n: int) -> list[float]:
         t = torch.linspace(1, 0 if self.visits_min else 1 / n, n, dtype=torch.float64)
@@ -93,9 +97,11 @@ class Exponential(_Warped):
 
 
 class Flow(_Warped):
-    """Linear in flow time t, shifted to t' = s t / (1 + (s - 1) t)   (Esser et al. 2024, arXiv:2403.03206, Eq. 23).
+    """Linear in flow time t, shifted to t' = s t / (1 + (s - 1) t).
 
-    With sigma = t' / (1 - t') the shift is no more than a factor: sigma = s t / (1 - t).
+    Esser et al. 2024, arXiv:2403.03206, Eq. 23.
+
+    With sigma = t' / (1 - t') the shift is a factor: sigma = s t / (1 - t).
     """
 
     def __init__(self, options: FlowOptions) -> None:
@@ -110,7 +116,10 @@ class Flow(_Warped):
 
 
 class Cosine(_Warped):
-    """a_bar = cos^2(w(t)) / cos^2(w(0)), w(t) = (t + s) / (1 + s) * pi / 2   (Nichol & Dhariwal 2021, arXiv:2102.09672, Eq. 17)."""
+    """a_bar = cos^2(w(t)) / cos^2(w(0)) with w(t) = (t + s) / (1 + s) * pi / 2.
+
+    Nichol & Dhariwal 2021, arXiv:2102.09672, Eq. 17.
+    """
 
     def __init__(self, options: CosineOptions) -> None:
         self.cos0 = math.cos(options.offset / (1 + options.offset) * math.pi / 2)
@@ -124,11 +133,16 @@ class Cosine(_Warped):
 
 
 class Sigmoid(_Warped):
-    """a_bar falls along a sigmoid from ``start`` to ``end``   (Chen 2023, arXiv:2301.10972, Alg. 1)."""
+    """a_bar falls along a sigmoid from ``start`` to ``end``.
+
+    Chen 2023, arXiv:2301.10972, Alg. 1.
+    """
 
     def __init__(self, options: SigmoidOptions) -> None:
         self.tau = options.tau
-        self.v_start, self.v_end = (1 / (1 + math.exp(-v / options.tau)) for v in (options.start, options.end))
+        self.v_start, self.v_end = (
+            1 / (1 + math.exp(-v / options.tau)) for v in (options.start, options.end)
+        )
         super().__init__(options.sigma_min, options.sigma_max)
 
     def warp(self, sigma: Tensor) -> Tensor:
@@ -143,8 +157,9 @@ class Sigmoid(_Warped):
 class Polynomial(_Warped):
     """a_bar = (1 - 2 s) (1 - t^p)^2 + s   (Hoogeboom et al. 2022, arXiv:2203.17003, App. B).
 
-    The paper writes it for the root of a_bar, where s = 1e-5 would end at sigma = 1e5; its published code, which this follows, takes
-    it for a_bar itself, and ends at sigma = 316. The precision s keeps both ends finite, so that it settles the range as well.
+    The paper states it for the root of a_bar, where s = 1e-5 would end at sigma = 1e5. Its
+    published code, which this follows, uses it for a_bar itself, and ends at sigma = 316. The
+    precision s keeps both ends finite, so it also determines the range.
     """
 
     def __init__(self, options: PolynomialOptions) -> None:
@@ -163,14 +178,17 @@ class Polynomial(_Warped):
 
 
 class Linear(Schedule):
-    """DDPM's table: beta grows linearly (Ho et al. 2020, arXiv:2006.11239, Sec. 4). Between entries ln sigma is linear in time.
+    """DDPM's table: beta grows linearly (Ho et al. 2020, arXiv:2006.11239, Sec. 4).
 
-    With ``terminal`` the root of a_bar is scaled and shifted to end at that sigma and to begin where it began: zero terminal
-    SNR (Lin et al. 2024, arXiv:2305.08891, Alg. 1), short of infinity.
+    Between entries ln sigma is linear in time. With ``terminal`` the root of a_bar is scaled and
+    shifted to end at that sigma and to keep its first value: zero terminal SNR
+    (Lin et al. 2024, arXiv:2305.08891, Alg. 1), but for a finite sigma.
     """
 
     def __init__(self, options: LinearOptions) -> None:
-        betas = torch.linspace(options.beta_min, options.beta_max, options.levels, dtype=torch.float64)
+        betas = torch.linspace(
+            options.beta_min, options.beta_max, options.levels, dtype=torch.float64
+        )
         root = (1 - betas).cumprod(0).sqrt()
         if options.terminal is not None:
             end = 1 / math.hypot(1, options.terminal)
@@ -204,9 +222,15 @@ class Linear(Schedule):
 
 
 def steps(total: int, n: int, spacing: Spacing) -> Tensor:
-    """``[n]`` entries of a table of ``total`` that n steps visit, decreasing   (Lin et al. 2024, Table 2, counted from 0)."""
+    """``[n]``: the entries of a table of ``total`` that n steps visit, decreasing.
+
+    Lin et al. 2024, arXiv:2305.08891, Table 2, counted from 0.
+    """
     if n > total:
-        raise UsageError(f"{n} steps on a schedule of {total} levels: ask for at most {total} steps, as no level is visited twice.")
+        raise UsageError(
+            f"A schedule of {total} levels cannot be sampled in {n} steps. Ask for at most "
+            f"{total}: a sampler visits no level twice."
+        )
     if spacing == "leading":
         return torch.arange(n - 1, -1, -1) * (total // n)
     if spacing == "trailing":

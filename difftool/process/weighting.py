@@ -21,7 +21,10 @@ class Edm(Weighting):
 
 
 class Uniform(Weighting):
-    """1 / out^2: the network's native target weighs the same at every level. In the eps row this is DDPM's L_simple."""
+    """1 / out^2: the error of F counts the same at every level.
+
+    In the eps row it is L_simple of DDPM.
+    """
 
     def __init__(self, options: Options, preconditioning: Preconditioning) -> None:
         del options
@@ -43,7 +46,10 @@ class MinSnr(Weighting):
 
 
 class SoftMinSnr(Weighting):
-    """1 / (1 / SNR + 1 / gamma), in units of the data's variance   (Crowson et al. 2024, arXiv:2401.11605)."""
+    """1 / (1 / SNR + 1 / gamma), in units of the data's variance.
+
+    Crowson et al. 2024, arXiv:2401.11605.
+    """
 
     def __init__(self, options: SoftMinSnrOptions, preconditioning: Preconditioning) -> None:
         self.gamma, self.variance = options.gamma, preconditioning.sigma_data**2

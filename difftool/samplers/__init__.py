@@ -1,1 +1,1 @@
-"""Samplers: free functions ``(denoise, x, sigmas, noise, **knobs) -> Iterator[Step]``. They only scale and add."""
+"""Samplers: ``(denoise, x, sigmas, noise, **knobs) -> Iterator[Step]``. They only scale and add."""

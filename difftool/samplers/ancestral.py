@@ -1,4 +1,4 @@
-"""Ancestral samplers: take some noise away, and put some back."""
+"""Ancestral samplers: each step removes noise and adds some back."""
 
 from __future__ import annotations
 
@@ -14,12 +14,26 @@ from .order import order
 
 
 def posterior_std(sigma: float, sigma_next: float) -> float:
-    """Spread of x at ``sigma_next`` given x at ``sigma`` and x0   (Ho et al. 2020, arXiv:2006.11239, Eq. 7, divided by a)."""
+    """Standard deviation of x at ``sigma_next``, given x at ``sigma`` and x0.
+
+    Ho et al. 2020, arXiv:2006.11239, Eq. 7, divided by a.
+    """
     return sigma_next * math.sqrt(sigma**2 - sigma_next**2) / sigma
 
 
-def ancestral_step(x: Tensor, x0: Tensor, sigma: float, sigma_next: float, eta: float, noise: Noise, s_noise: float = 1.0) -> Tensor:
-    """Down past ``sigma_next`` by Euler's step, then up to it with noise   (Song et al. 2021, arXiv:2010.02502, Eq. 12 and 16)."""
+def ancestral_step(
+    x: Tensor,
+    x0: Tensor,
+    sigma: float,
+    sigma_next: float,
+    eta: float,
+    noise: Noise,
+    s_noise: float = 1.0,
+) -> Tensor:
+    """An Euler step to a level below ``sigma_next``, then noise back up to it.
+
+    Song et al. 2021, arXiv:2010.02502, Eq. 12 and 16.
+    """
     sigma_up = eta * posterior_std(sigma, sigma_next)
     sigma_down = math.sqrt(max(sigma_next**2 - sigma_up**2, 0.0))
     x = euler_step(x, x0, sigma, sigma_down)
@@ -27,16 +41,26 @@ def ancestral_step(x: Tensor, x0: Tensor, sigma: float, sigma_next: float, eta: 
 
 
 @order(1)
-def ddim(denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise: Noise, eta: float = 0.0) -> Iterator[Step]:
+def ddim(
+    denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise: Noise, eta: float = 0.0
+) -> Iterator[Step]:
     """Song et al. 2021, arXiv:2010.02502, Eq. 12."""
     return euler_ancestral(denoise, x, sigmas, noise, eta=eta)
 
 
 @order(1)
 def euler_ancestral(
-    denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise: Noise, eta: float = 1.0, s_noise: float = 1.0
+    denoise: Denoise,
+    x: Tensor,
+    sigmas: Sequence[float],
+    noise: Noise,
+    eta: float = 1.0,
+    s_noise: float = 1.0,
 ) -> Iterator[Step]:
-    """Euler's method down to a lower level than asked for, then noise back up to it (Crowson, k-diffusion)."""
+    """Euler's method to a level below the next one, then noise back up to it.
+
+    Crowson, k-diffusion.
+    """
     for i, (sigma, sigma_next) in enumerate(pairwise(sigmas)):
         x0 = denoise(x, sigma)
         x = ancestral_step(x, x0, sigma, sigma_next, eta, noise, s_noise)
@@ -44,11 +68,13 @@ def euler_ancestral(
 
 
 @order(1)
-def ddpm(denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise: Noise, variance: str = "small") -> Iterator[Step]:
+def ddpm(
+    denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise: Noise, variance: str = "small"
+) -> Iterator[Step]:
     """Ho et al. 2020, arXiv:2006.11239, Alg. 2; the last step, to 0, adds no noise.
 
-    The large variance beta = 1 - a(sigma)^2 / a(sigma_next)^2 becomes, divided by a(sigma_next)^2, what
-    (1 + sigma_next^2) / (1 + sigma^2) stands for.
+    The large variance is beta = 1 - a(sigma)^2 / a(sigma_next)^2 with a^2 = 1 / (1 + sigma^2).
+    Divided by a(sigma_next)^2, it is (sigma^2 - sigma_next^2) (1 + sigma_next^2) / (1 + sigma^2).
     """
     for i, (sigma, sigma_next) in enumerate(pairwise(sigmas)):
         x0 = denoise(x, sigma)

@@ -13,13 +13,19 @@ from .order import order
 
 
 def euler_step(x: Tensor, x0: Tensor, sigma: float, sigma_next: float) -> Tensor:
-    """x + (sigma_next - sigma) d with d = dx/dsigma = (x - x0) / sigma: a point on the straight line through ``x`` and ``x0``."""
+    """x + (sigma_next - sigma) d with d = dx/dsigma = (x - x0) / sigma.
+
+    The result lies on the straight line through ``x`` and ``x0``.
+    """
     return torch.lerp(x0, x, sigma_next / sigma)
 
 
 @order(1)
 def euler(denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise: Noise) -> Iterator[Step]:
-    """The probability-flow ODE by Euler's method   (Karras et al. 2022, arXiv:2206.00364, Eq. 4); DDIM without noise is the same."""
+    """Euler's method for the probability-flow ODE   (Karras et al. 2022, arXiv:2206.00364, Eq. 4).
+
+    It is the same as DDIM without noise.
+    """
     for i, (sigma, sigma_next) in enumerate(pairwise(sigmas)):
         x0 = denoise(x, sigma)
         x = euler_step(x, x0, sigma, sigma_next)

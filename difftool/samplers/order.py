@@ -1,4 +1,4 @@
-"""The order of convergence that a sampler claims, kept where a test can measure it."""
+"""The order of convergence that a sampler declares, so that tests can verify it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def order(p: int) -> Callable[[F], F]:
-    """Declare that halving every step divides the error by 2^p: the error of x for a deterministic sampler, else of its variance."""
+    """Declare that halving every step divides the error by 2^p.
+
+    The error is that of x for a deterministic sampler, and that of the variance of x otherwise.
+    """
 
     def declare(sampler: F) -> F:
         vars(sampler)["order"] = p

@@ -12,7 +12,7 @@ from ..sampler import Denoise, Noise, Step
 from .euler import euler_step
 from .order import order
 
-# Adams-Bashforth weights of the newest estimates of eps, newest first, for as many as there are.
+# Number of estimates of eps -> their Adams-Bashforth weights, newest first.
 ADAMS_BASHFORTH = {
     1: (1.0,),
     2: (3 / 2, -1 / 2),
@@ -23,10 +23,13 @@ ADAMS_BASHFORTH = {
 
 @order(2)
 def pndm(denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise: Noise) -> Iterator[Step]:
-    """Pseudo linear multistep   (Liu et al. 2022, arXiv:2202.09778), started with one step of the improved Euler method.
+    """Pseudo linear multistep   (Liu et al. 2022, arXiv:2202.09778).
 
-    eps = (x - D(x; sigma)) / sigma is dx/dsigma, and DDIM's transfer of x by eps is Euler's step. The weights take steps to be equal in
-    time and the transfer takes them as they are in sigma: second order, as in the paper.
+    The first step is one of the improved Euler method.
+
+    eps = (x - D(x; sigma)) / sigma is dx/dsigma, and DDIM's transfer of x by eps is an Euler step.
+    The weights assume equal steps in time, while the transfer uses the actual steps in sigma: the
+    method is of second order, as in the paper.
     """
     past: deque[Tensor] = deque(maxlen=4)
     for i, (sigma, sigma_next) in enumerate(pairwise(sigmas)):

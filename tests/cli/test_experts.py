@@ -219,7 +219,7 @@ def others(place):
         ),
         ("base-fine for base: modality.size is 8 and not 4", "[stage.expert.modality]\nsize = 8"),
         ("base-fine was trained on noise below 0.5 only, and would serve from 0.6", "[stage.expert.density]\nhigh = 0.5"),
-        ("There is nothing to train on", "[stage.expert.density]\np_mean = 9"),
+        ("The density draws no noise levels", "[stage.expert.density]\np_mean = 9"),
         ("x.toml:9: unknown key stpes", "[stage.expert.train]\nstpes = 3"),
     ],
 )

@@ -152,7 +152,7 @@ def test_a_stratified_range_has_one_level_in_each_part_of_it(name):
 
 @pytest.mark.parametrize(("name", "low", "high"), [("uniform", 90.0, None), ("uniform", 0.0, 0.001), ("lognormal", 80.0, 90.0)])
 def test_a_range_without_levels_is_refused(name, low, high):
-    with pytest.raises(UsageError, match=r"nothing to train on.*0\.002 and 80"):
+    with pytest.raises(UsageError, match=r"draws no noise levels.*0\.002 and 80"):
         ranged(name, low, high)
 
 

@@ -126,7 +126,7 @@ def test_zero_terminal_snr_moves_the_noisy_end_alone():
 
 
 def test_more_steps_than_levels_are_refused():
-    with pytest.raises(UsageError, match="at most 10 steps"):
+    with pytest.raises(UsageError, match="at most 10"):
         Linear(o.LinearOptions(levels=10)).sigmas(11)
 
 
