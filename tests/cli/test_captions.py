@@ -106,7 +106,7 @@ def test_a_reference_is_stored_in_place_of_the_weights_and_checked(data, capsys)
 
 def test_missing_weights_and_a_caption_that_is_too_long_are_refused(data, capsys):
     assert trained(data, "conditions.caption.table=nowhere.safetensors") != 0
-    assert "there is no file nowhere.safetensors" in capsys.readouterr().err
+    assert "nowhere.safetensors does not exist" in capsys.readouterr().err
     assert trained(data, steps=2, run="runs/b") == 0
     assert call("sample", "runs/b", "-n", "1", "--cond", f"caption={'x' * 99}") == 2
     assert "longer than the" in capsys.readouterr().err
