@@ -1,7 +1,7 @@
 """difftool: train and sample diffusion models on your own files.
 
-This module is the public surface for plugins and scripts. Names are imported when they are first used; importing
-``difftool`` itself imports nothing heavy.
+This module is the public surface for plugins and scripts. Names are imported on first use, so that
+``import difftool`` itself is fast.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ __all__ = ["__version__", "data", *_HOME]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "data":  # difftool.data.check, without importing difftool.data first
+    if name == "data":  # difftool.data.check works without importing difftool.data first
         return import_module(".data", __name__)
     if name not in _HOME:
         raise AttributeError(f"module 'difftool' has no attribute {name!r}")

@@ -1,28 +1,29 @@
-"""The exceptions a user can meet, and the exit code each one ends the program with.
+"""The exceptions that users can see, with their exit codes.
 
-Every message states the fact, the fix and the reason, in that order, so that the command line can print it as it is.
+Every message states the fact, the fix and the reason, in that order. The command line prints it
+unchanged.
 """
 
 from __future__ import annotations
 
 
 class DifftoolError(Exception):
-    """A failure that difftool understands. ``exit_code`` is what the command line leaves with."""
+    """An expected failure. The command line exits with ``exit_code``."""
 
     exit_code = 1
 
 
 class UsageError(DifftoolError):
-    """A command, option or config value that cannot be obeyed."""
+    """An invalid command, option or configuration value."""
 
     exit_code = 2
 
 
 class ConfigError(UsageError):
-    """One or more faults in the configuration, all of them reported at once.
+    """One or more faults in the configuration, reported together.
 
     Args:
-        faults: one line per fault, each already naming its key and where it was written.
+        faults: one line per fault, which names the key and where it was written.
     """
 
     def __init__(self, faults: list[str]) -> None:
@@ -32,7 +33,7 @@ class ConfigError(UsageError):
 
 
 class RunExistsError(UsageError):
-    """The folder a new run was to be written into already holds something."""
+    """The folder for a new run is not empty."""
 
 
 class RunBusyError(UsageError):
@@ -40,29 +41,29 @@ class RunBusyError(UsageError):
 
 
 class DataError(DifftoolError):
-    """The user's data cannot be used as it is."""
+    """The user's data cannot be used without changes."""
 
     exit_code = 3
 
 
 class PluginError(DifftoolError):
-    """A plugin that provides what was asked for is broken, missing or in conflict with another."""
+    """A plugin that is needed is broken, missing or in conflict with another."""
 
     exit_code = 4
 
 
 class DeviceError(DifftoolError):
-    """The device is missing, or has too little memory for what was asked."""
+    """The device is missing or has too little memory."""
 
     exit_code = 5
 
 
 class ModelFileError(DifftoolError):
-    """A model or checkpoint file that is truncated, foreign, or of a newer format."""
+    """A model or checkpoint file is truncated, of another program, or of a newer format."""
 
 
 class NonFiniteLossError(DifftoolError):
-    """The loss became NaN or infinite; training stopped and the last good checkpoint stands."""
+    """The loss became NaN or infinite; training stopped, and the last good checkpoint is kept."""
 
 
 class Interrupted(DifftoolError):

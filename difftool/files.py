@@ -1,4 +1,4 @@
-"""Files that are either wholly there or not there at all."""
+"""Atomic writes: a file or folder is either complete or absent."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ from .errors import DifftoolError, UsageError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yields a temporary path beside ``path``; when the block ends well it takes ``path``'s place, synced to disk.
+    """Yield a temporary path next to ``path``, which replaces ``path`` when the block succeeds.
 
-    A crash, a kill or a full disk leaves the old file as it was. Raises DifftoolError when the disk is full.
+    The file is synced to disk first. A crash, a kill or a full disk leaves the old file as it was.
+    Raises DifftoolError if the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _partial(path)
     try:
         with naming_full_disk(path):
             yield temporary
-            os.chmod(temporary, 0o666 & ~_umask())  # some writers make files that only their owner can read
+            # Some writers create files that only the owner can read.
+            os.chmod(temporary, 0o666 & ~_umask())
             sync(temporary)
             os.replace(temporary, path)
             sync(path.parent)
@@ -36,7 +38,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def creating(path: Path) -> Iterator[Path]:
-    """As ``replacing``, for a name that must be free. Raises UsageError when it is not, and leaves what is there as it is."""
+    """Like ``replacing``, for a path that must not exist. Raises UsageError if it does."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _partial(path)
     try:
@@ -58,26 +60,26 @@ def _give_free_name(temporary: Path, path: Path) -> None:
         if not path.exists():
             os.replace(temporary, path)
             return
-    raise UsageError(f"{path} exists already. Write to another folder, or move it away: samples never overwrite a file.")
+    raise UsageError(f"{path} exists already. Write to another folder, or move the file away: samples never overwrite a file.")
 
 
 def _partial(path: Path) -> Path:
-    """A name of its own beside ``path``. A process number would not do: on a shared disk two machines may have the same."""
+    """A unique path next to ``path``; process numbers repeat where machines share a disk."""
     return path.with_name(f".{path.name}.{uuid4().hex[:12]}.partial")
 
 
 @lru_cache(maxsize=1)
 def _umask() -> int:
-    """The permissions that new files do not get; it can only be read by setting it."""
+    """The process's umask. The system lets a process read it only by setting it."""
     os.umask(mask := os.umask(0o077))
     return mask
 
 
 @contextmanager
 def building(folder: Path) -> Iterator[Path]:
-    """Yields a temporary folder beside ``folder``; when the block ends well it becomes ``folder``.
+    """Yield a temporary folder, which becomes ``folder`` when the block succeeds.
 
-    Where another process finishes the same folder first, that one stays: it is as good.
+    If another process finishes the same folder first, its folder is kept; both are equivalent.
     """
     partial = _partial(folder)
     partial.mkdir(parents=True, exist_ok=True)
@@ -96,25 +98,26 @@ def building(folder: Path) -> Iterator[Path]:
 
 
 ABANDONED = 24 * 3600
-"""Seconds after which no one is still working on a folder that was begun and never put in its place."""
+"""Seconds without a change after which a temporary folder counts as abandoned."""
 
 
 def found(folder: Path, fill: Callable[[Path], None], *, or_next: bool = False) -> Path:
-    """Make a folder whole or not at all: ``fill`` writes into one beside it, which then takes its place in one step.
+    """Create a folder atomically: ``fill`` writes into a temporary folder, which is then renamed.
 
-    Of two processes that found the same folder at once, one gets it. A kill leaves no half-made folder behind, only a hidden
-    one that the next call for the same name removes when it is a day old.
+    If two processes create the same folder at once, one of them gets it. A kill leaves only a
+    hidden temporary folder, which the next call for the same name removes once it is a day old.
 
     Args:
-        or_next: where the name is taken, take ``folder-2``, ``folder-3`` …; an empty folder is not taken.
+        or_next: if the name is taken, use ``folder-2``, ``folder-3`` …; an empty folder is free.
 
     Returns:
-        The folder that was made.
+        The folder that was created.
 
     Raises:
-        FileExistsError: something is there, and ``or_next`` is False.
+        FileExistsError: the name is taken, and ``or_next`` is False.
     """
-    if folder.is_symlink() or os.path.ismount(folder):  # the user put it elsewhere: it is filled where it is
+    # A link or a mount means that the user put the folder elsewhere; renaming would undo that.
+    if folder.is_symlink() or os.path.ismount(folder):
         return _filled_there(folder, fill)
     folder.parent.mkdir(parents=True, exist_ok=True)
     forget_abandoned(folder.parent, f".{folder.name}.*.partial")
@@ -124,19 +127,19 @@ def found(folder: Path, fill: Callable[[Path], None], *, or_next: bool = False) 
         with naming_full_disk(folder):
             fill(partial)
         sync(partial)
-        place = folder
-        while not _moved(partial, place):
+        target = folder
+        while not _moved(partial, target):
             if not or_next:
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder))
-            place = unused(folder)
+            target = unused(folder)
         sync(folder.parent)
-        return place
+        return target
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
 def _filled_there(folder: Path, fill: Callable[[Path], None]) -> Path:
-    """An empty folder that cannot be replaced, since a link or a mount leads to it, filled."""
+    """Fill an empty folder that cannot be replaced because it is a link or a mount point."""
     if not folder.is_dir() or any(entry.name != "lost+found" for entry in folder.iterdir()):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder))
     with naming_full_disk(folder):
@@ -145,10 +148,10 @@ def _filled_there(folder: Path, fill: Callable[[Path], None]) -> Path:
 
 
 def _moved(partial: Path, folder: Path) -> bool:
-    """Whether a folder could be moved to a place where nothing, or an empty folder, is."""
+    """Rename ``partial`` to ``folder`` if that is free or empty; returns whether it was."""
     try:
         with suppress(FileNotFoundError):
-            folder.rmdir()  # of an empty folder nothing is lost; one that holds anything stays
+            folder.rmdir()  # removes only an empty folder
         os.rename(partial, folder)
     except OSError:
         if not os.path.lexists(folder):
@@ -158,7 +161,7 @@ def _moved(partial: Path, folder: Path) -> bool:
 
 
 def forget_abandoned(root: Path, pattern: str = ".*.partial") -> None:
-    """Remove what killed processes left half-made below ``root``: whatever was not written to for a day."""
+    """Remove the temporary folders of killed processes in ``root``: those unchanged for a day."""
     for partial in root.glob(pattern):
         with suppress(OSError):
             touched = max(path.stat().st_mtime for path in (partial, *partial.glob("*")))
@@ -173,7 +176,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def sync(path: Path) -> None:
-    """Make sure that a file, or a folder's list of names, is on the disk. Windows can be asked this of neither through its name."""
+    """Flush a file, or the entries of a folder, to disk. Windows cannot do this by path."""
     if os.name == "nt":
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -185,9 +188,10 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def alone(lock: Path) -> Iterator[bool]:
-    """Yields whether this process is the only one inside a block of this kind for the same file.
+    """Yield whether this process holds the lock of this file exclusively.
 
-    The system forgets the claim with the process, however it ends. Where it knows no such claims, everyone is alone.
+    The system releases the lock when the process ends, however that happens. On a system without
+    such locks, every process gets True.
     """
     with open(lock, "a", encoding="utf-8") as file:
         yield _claimed(file.fileno())
@@ -207,7 +211,7 @@ def _claimed(descriptor: int) -> bool:
 
 @contextmanager
 def naming_full_disk(path: Path) -> Iterator[None]:
-    """Turn "no space left on device" into a message with a way out."""
+    """Turn "no space left on device" into a DifftoolError that says what to do."""
     try:
         yield
     except Exception as error:
@@ -215,18 +219,18 @@ def naming_full_disk(path: Path) -> Iterator[None]:
             raise
         raise DifftoolError(
             f"The disk that holds {path.parent} is full, so {path.name} could not be written. Free some space, or choose another "
-            "place: --run for a run, the variable DIFFTOOL_CACHE for decoded data. What was written before is untouched."
+            "disk: --run for a run, the variable DIFFTOOL_CACHE for decoded data. Files written earlier are intact."
         ) from error
 
 
 def is_full_disk(error: BaseException) -> bool:
-    """Whether an error says that no space is left. Libraries written in Rust give the operating system's number in words only."""
+    """Whether an error means that the disk is full; Rust libraries give its number only as text."""
     codes = (errno.ENOSPC, errno.EDQUOT)
     return getattr(error, "errno", None) in codes or any(f"(os error {code})" in str(error) for code in codes)
 
 
 def unused(path: Path, taken: Callable[[Path], bool] = Path.exists) -> Path:
-    """``path``, or ``path-2``, ``path-3`` … : the first that is not taken."""
+    """The first of ``path``, ``path-2``, ``path-3`` … that is not taken."""
     number, candidate = 1, path
     while taken(candidate):
         number += 1

@@ -1,4 +1,4 @@
-"""Options: how every part declares its settings, once, for TOML keys, flags, JSON schema and error messages."""
+"""Options: the declaration of a part's settings, for TOML keys, flags, JSON schema and messages."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Options(BaseModel):
-    """Base of every options model: frozen, unknown keys forbidden, each field with a ``description``.
+    """Base of all options models: frozen, without unknown keys, each field with a ``description``.
 
-    A field whose flag takes more than its type says names it: ``json_schema_extra={"metavar": "auto|N"}``.
+    A field whose flag accepts more than its type shows declares the placeholder for its help text:
+    ``json_schema_extra={"metavar": "auto|N"}``.
 
-    A field that was called otherwise in an earlier version says so: ``renamed = {"old": "new"}``. The old key is accepted
-    for one version, wherever it was written, and a user who wrote it is given the new name.
+    ``renamed = {"old": "new"}`` lists fields that had another name in an earlier version. The old
+    key is accepted for one version, and a warning gives the new name.
 
-    A key that an earlier version took and that no longer means anything stands in ``obsolete``: it is left out for one version.
+    ``obsolete`` lists keys of an earlier version that have no effect any more. They are ignored for
+    one version.
 
-    A module that declares options must import neither torch nor numpy: it is loaded to print help and to check a config.
+    A module that declares options must not import torch or numpy: difftool imports it to print help
+    and to check a configuration.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
@@ -27,4 +30,4 @@ class Options(BaseModel):
 
 
 class NoOptions(Options):
-    """For parts that have nothing to set."""
+    """The options of parts without settings."""

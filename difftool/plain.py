@@ -1,7 +1,7 @@
-"""Text as it is found: whatever is wrong with a text is one kind of error, with its reason in words.
+"""JSON and TOML parsers that report every fault as a ``ValueError`` with a readable reason.
 
-The standard parsers answer a text that is nested a thousand times, or a number of five thousand digits, with errors of the
-interpreter. Here every fault is a ``ValueError`` whose text can be shown.
+The standard parsers raise interpreter errors for a text that is nested a thousand times, or for a
+number of five thousand digits.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ def parse_json(text: str | bytes) -> Any:
     except RecursionError:
         raise ValueError("its values are nested too deeply") from None
     except ValueError:
-        raise ValueError("it holds a number of too many digits") from None
+        raise ValueError("it holds a number with too many digits") from None
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """The tables of a TOML text. Raises ValueError: ``tomllib.TOMLDecodeError`` where it is not TOML."""
+    """The tables of a TOML text. Raises ValueError; ``tomllib.TOMLDecodeError`` for bad syntax."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError:
@@ -34,15 +34,15 @@ def parse_toml(text: str) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("its values are nested too deeply") from None
     except ValueError:
-        raise ValueError("it holds a number of too many digits") from None
+        raise ValueError("it holds a number with too many digits") from None
 
 
 def escaped(text: str) -> str:
-    """The text with control characters, and what is not valid Unicode, as escapes: a terminal shows it and does not obey it."""
+    """The text with control characters and invalid Unicode escaped, so that it is safe to print."""
     return "".join(char if char.isprintable() or char in "\t\u00a0" else _escape(char) for char in text)
 
 
 def _escape(char: str) -> str:
-    if "\udc80" <= char <= "\udcff":  # a byte of a file's name that is not UTF-8
+    if "\udc80" <= char <= "\udcff":  # a byte of a file name that is not UTF-8
         return f"\\x{ord(char) - 0xDC00:02x}"
     return char.encode("unicode_escape").decode("ascii")

@@ -1,4 +1,4 @@
-"""Configuration: layers of TOML tables to one validated ``Config``. Imports neither torch nor numpy."""
+"""Configuration: layers of TOML tables -> one validated ``Config``. Imports no torch or numpy."""
 
 from __future__ import annotations
 

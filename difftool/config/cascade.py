@@ -1,8 +1,8 @@
-"""Cascade files: stages in the order in which they refine one another, each as the settings of an ordinary run.
+"""Cascade files: a list of stages, each with the settings of an ordinary run.
 
-    extends = "other.toml"        # another cascade, a file or a named one; what is said here lies over what is said there
-    modality = "NAME"             # for every stage, as is any table of a configuration that stands up here; short for use = in [modality]
-    data = "folder"
+    extends = "other.toml"        # another cascade, by file or name; this file overrides it
+    modality = "NAME"             # for every stage, like any table up here; short for [modality]
+    use data = "folder"
 
     [[stage]]
     name = "base"
@@ -10,17 +10,17 @@
 
     [[stage]]
     name = "fine"
-    level = 0.1                   # of the noise on what the stage is shown, when sampling
+    level = 0.1                   # noise level of the stage's input when sampling
     [stage.bridge]
     use = "resample"
-    [[stage.expert]]              # takes over from the stage where there is less noise than ``below``; all else is as the stage's
+    [[stage.expert]]              # replaces the stage's network at noise levels under ``below``
     name = "detail"
     below = 0.5
-    [stage.expert.train]
+    [stage.expert.train]          # other settings are the stage's
     steps = 500
 
-A stage with ``run = "path"`` is trained already; it takes what sampling may change, and nothing else. So is an expert, which takes nothing.
-Relative paths count from the file.
+A stage with ``run = "path"`` is trained already; only settings of sampling may be given for it. An
+expert with ``run`` takes no settings at all. Relative paths are relative to the folder of the file.
 """
 
 from __future__ import annotations
@@ -38,26 +38,26 @@ from .places import EXPERT, STAGE, expert_names, is_tables, places, stage_heads
 
 SAMPLES = "samples"
 OWN = ("name", "run", "level", EXPERT)
-"""A stage's keys that are no settings of its run."""
+"""Keys of a stage that are not settings of its run."""
 
 EXPERT_OWN = ("name", "run", "below")
-"""An expert's."""
+"""Keys of an expert that are not settings of its run."""
 
 _NAME = re.compile(r"[A-Za-z0-9][\w-]*", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Outline:
-    """A stage, or an expert of one, as files and the command line write it.
+    """A stage or an expert, as written in files and on the command line.
 
     Attributes:
-        name: also of the stage's folder.
-        layers: all that is said to it, weakest first.
-        own: those of them that speak to this stage alone.
-        run: a run or model that is this stage, trained already; "" for a stage to train.
-        level: noise level, in model units, of what the stage is shown when sampling; None where nothing is said.
+        name: of the stage and its folder.
+        layers: all settings that apply to it, weakest first.
+        own: the layers that apply to this stage alone.
+        run: a trained run or model to use as this stage; "" for a stage to train.
+        level: noise level of the stage's input when sampling, in model units; None if not given.
         below: the noise level under which an expert takes over; 0 for a stage.
-        experts: of a stage.
+        experts: the experts of a stage.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Outline:
 
 @dataclass
 class _Source:
-    """What one file, or the command line, says to all stages and to each."""
+    """The settings from one file, or from the command line: for all stages and for each."""
 
     shared: Layer
     stages: dict[str, Layer] = field(default_factory=dict)
@@ -79,67 +79,68 @@ class _Source:
 
 
 Named = Callable[[str], File | None]
-"""The file of a cascade that is installed under a name; None where there is none."""
+"""Maps a name to the file of an installed cascade; None if no cascade has the name."""
 
 
 def read_cascade(
     path: File, flags: Iterable[tuple[str, str, Any]] = (), sets: Sequence[str] = (), named: Named = lambda name: None
 ) -> tuple[list[Outline], list[str]]:
-    """The stages of a file, over those of the files that it extends, and every fault in their form.
+    """The stages of a file, merged with the files that it extends, and all faults in its structure.
 
-    Their settings are ``resolve``'s to judge.
+    ``resolve`` validates the settings themselves.
 
     Args:
         flags: ``(flag, "table.key", value)``, for all stages.
-        sets: ``table.key=value`` for all stages; ``stage.NAME.table.key=value`` or ``stage.NAME.level=value`` for one, over everything.
-        named: the cascades that a file may extend by their names.
+        sets: ``table.key=value`` for all stages; ``stage.NAME.table.key=value`` or
+            ``stage.NAME.level=value`` for one, which overrides everything else.
+        named: looks up the cascades that a file may extend by name.
     """
     sources = _chain(path, named)
     names = list(dict.fromkeys(name for source in sources for name in source.stages))
     sources.append(_Source(flag_layer(flags, stage_sets(sets)[0]), *stage_layers(sets, names)))
     faults = [fault for source in sources for fault in (*source.shared.faults, *source.faults)]
     if not names and not faults:
-        faults.append(f"{path}: has no stage; write [[stage]], and below it name = and the settings of the stage's run")
+        faults.append(f"{path}: has no stage; write [[stage]], then name = and the settings of the stage's run below it")
     outlines = [_outline(name, sources, faults) for name in names]
     faults += _taken_names(outlines)
     return outlines, faults
 
 
 def unit_name(stage: str, expert: str) -> str:
-    """What an expert is called among the stages: its folder, and the word for --stage."""
+    """The name of an expert among the stages: its folder, and its value for --stage."""
     return f"{stage}-{expert}"
 
 
 def _taken_names(outlines: Sequence[Outline]) -> Iterator[str]:
-    """Stages and experts whose folders would be one."""
+    """Faults of stages and experts that would share a folder."""
     seen = {outline.name for outline in outlines}
     for outline in outlines:
         for expert in outline.experts:
             if (name := unit_name(outline.name, expert.name)) in seen:
-                yield f"stage {outline.name}: the folder of its expert {expert.name} would be {name}, which is another's; rename one of them"
+                yield f"stage {outline.name}: the folder of its expert {expert.name} would be {name}, which is already taken; rename one of them"
             seen.add(name)
 
 
 def stage_sets(sets: Sequence[str]) -> tuple[list[str], list[str]]:
-    """``--set`` words that speak to all stages, and those that speak to one, ``stage.NAME.…``."""
+    """``--set`` values for all stages, and those for one stage (``stage.NAME.…``)."""
     single = [item for item in sets if item.partition(".")[0].strip() == STAGE]
     return [item for item in sets if item not in single], single
 
 
 def _chain(path: File, named: Named, above: tuple[File, ...] = ()) -> list[_Source]:
-    """The file and those that it extends, the farthest first."""
+    """The file and the files that it extends, the base file first."""
     source, base = _read(path)
     other, here = (named(base) or _from(path, base) if base else None), path.resolve()
     if other is None:
         return [source]
     if other.resolve() in (here, *above):
-        source.faults.append(f"{source.shared.where(('extends',))}: {other} extends this file in turn, so neither can come first")
+        source.faults.append(f"{source.shared.where(('extends',))}: {other} also extends this file; remove one extends to break the circle")
         return [source]
     return [*_chain(other, named, (here, *above)), source]
 
 
 def _read(path: File) -> tuple[_Source, str]:
-    """One file, and what it extends."""
+    """One file, and the value of its ``extends``."""
     text, fault = file_text(path)
     if fault:
         return _Source(Layer(str(path), faults=(fault,))), ""
@@ -149,10 +150,10 @@ def _read(path: File) -> tuple[_Source, str]:
     data = {name: value for name, value in whole.data.items() if name not in (STAGE, "extends")}
     source = _Source(replace(whole, data=_long(data, path), places=places(lines, 0, (heads or [len(lines)])[0], str(path))))
     if not isinstance(base, str):
-        source.faults.append(f"{source.shared.where(('extends',))}: extends = {base!r} is not text; it names another cascade file")
+        source.faults.append(f"{source.shared.where(('extends',))}: extends = {base!r} is not text; write the path or name of a cascade")
         base = ""
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        source.faults.append(f"{whole.where((STAGE,))}: stage is no list of tables; write [[stage]], in double brackets")
+        source.faults.append(f"{whole.where((STAGE,))}: stage is not a list of tables; write [[stage]] with double brackets")
         return source, base
     spans = list(pairwise([*heads, len(lines)]))
     for n, table in enumerate(tables):
@@ -162,39 +163,39 @@ def _read(path: File) -> tuple[_Source, str]:
 
 
 def _take(source: _Source, layer: Layer, path: File) -> None:
-    """Take in one stage, by its name."""
+    """Add one stage to the source."""
     name: Any = layer.data.get("name")
-    place = layer.where(("name",))
-    if fault := _misnamed(name, place, STAGE, source.stages):
+    where = layer.where(("name",))
+    if fault := _name_fault(name, where, STAGE, source.stages):
         source.faults.append(fault)
     elif name == SAMPLES:
-        source.faults.append(f"{place}: a stage cannot be called {name}: that is the folder of the cascade's samples")
+        source.faults.append(f"{where}: a stage cannot be called {name}; choose another name, because the cascade's samples use this folder")
     else:
         source.stages[name] = _with_experts(source, layer, path)
 
 
-def _misnamed(name: Any, place: str, kind: str, taken: Iterable[str]) -> str:
-    """What is wrong with the name of a stage or of an expert; "" where nothing is."""
+def _name_fault(name: Any, where: str, kind: str, taken: Iterable[str]) -> str:
+    """The fault in the name of a stage or an expert; "" for a valid name."""
     if name is None:
         head = f"[[{STAGE}.{kind}]]" if kind == EXPERT else f"[[{STAGE}]]"
-        return f"{place}: {'an' if kind == EXPERT else 'a'} {kind} has no name; write name = as the first thing below {head}"
+        return f"{where}: {'an' if kind == EXPERT else 'a'} {kind} has no name; write name = as the first line below {head}"
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        return f"{place}: the name {name!r} is not of letters, digits, - and _ alone, as the name of the {kind}'s folder must be"
+        return f"{where}: the name {name!r} is not valid; use letters, digits, - and _, because the {kind}'s folder has the same name"
     if name in taken:
-        return f"{place}: there are two {kind}s {name!r} in this {'stage' if kind == EXPERT else 'file'}; give each a name of its own"
+        return f"{where}: two {kind}s in this {'stage' if kind == EXPERT else 'file'} are called {name!r}; rename one of them"
     return ""
 
 
 def _with_experts(source: _Source, layer: Layer, path: File) -> Layer:
-    """The stage with its experts by their names, as the command line writes them."""
+    """The stage with its experts keyed by name, as on the command line."""
     tables = layer.data.get(EXPERT, [])
     if not is_tables(tables):
-        source.faults.append(f"{layer.where((EXPERT,))}: expert is no list of tables; write [[{STAGE}.{EXPERT}]], in double brackets")
+        source.faults.append(f"{layer.where((EXPERT,))}: expert is not a list of tables; write [[{STAGE}.{EXPERT}]] with double brackets")
         tables = []
     experts = dict[str, Any]()
     for table in tables:
         name = table.get("name")
-        if fault := _misnamed(name, layer.where((EXPERT, str(name or ""), "name")), EXPERT, experts):
+        if fault := _name_fault(name, layer.where((EXPERT, str(name or ""), "name")), EXPERT, experts):
             source.faults.append(fault)
         else:
             experts[name] = _long(table, path)
@@ -202,7 +203,7 @@ def _with_experts(source: _Source, layer: Layer, path: File) -> Layer:
 
 
 def _long(table: Mapping[str, Any], path: File) -> dict[str, Any]:
-    """A table in long form: ``modality = "a/b"`` and ``data = "folder"`` become tables, and paths are counted from the root."""
+    """A table without short forms: ``modality`` and ``data`` become tables, paths absolute."""
     found = dict(table)
     if isinstance(found.get("modality"), str):
         use, _, representation = found["modality"].partition("/")
@@ -215,19 +216,20 @@ def _long(table: Mapping[str, Any], path: File) -> dict[str, Any]:
         found["data"] = {**found["data"], "path": str(_from(path, found["data"]["path"]))}
     if isinstance(found.get("recipe"), str) and found["recipe"].endswith(".toml"):
         found["recipe"] = str(_from(path, found["recipe"]))
-    if isinstance(found.get("run"), str) and found["run"] and _from(path, found["run"]).exists():  # else the name of one in runs/
+    # A path that does not exist may be the name of a run in runs/.
+    if isinstance(found.get("run"), str) and found["run"] and _from(path, found["run"]).exists():
         found["run"] = str(_from(path, found["run"]))
     return found
 
 
 def _from(path: File, text: str) -> File:
-    """What a path in a file means. Links keep their names, except where ``..`` makes them matter."""
-    meant = path.absolute().parent / File(text).expanduser()
-    return meant.resolve() if ".." in meant.parts else meant
+    """The absolute path of a path in a file. Links are resolved only if it contains ``..``."""
+    absolute = path.absolute().parent / File(text).expanduser()
+    return absolute.resolve() if ".." in absolute.parts else absolute
 
 
 def stage_layers(sets: Sequence[str], names: Sequence[str]) -> tuple[dict[str, Layer], list[str]]:
-    """What ``--set stage.NAME.…`` says to single stages, by their names, and the faults in it."""
+    """The layers that ``--set stage.NAME.…`` gives for single stages, by name, and their faults."""
     said, faults = dict[str, list[str]](), list[str]()
     for item in stage_sets(sets)[1]:
         _, name, rest = [*(part.strip() for part in item.split(".", 2)), "", ""][:3]
@@ -240,7 +242,7 @@ def stage_layers(sets: Sequence[str], names: Sequence[str]) -> tuple[dict[str, L
 
 
 def _stage_layer(name: str, items: Sequence[str]) -> Layer:
-    """``table.key=value`` and ``level=value`` for one stage, by the names that the user wrote."""
+    """The layer of ``table.key=value`` and ``level=value`` for one stage, with the user's words."""
     prefix = f"{STAGE}.{name}"
     plain = {item.partition("=")[0].strip() for item in items} & set(OWN)
     layer = flag_layer(sets=[f"{STAGE}.{item}" if item.partition("=")[0].strip() in plain else item for item in items])
@@ -254,13 +256,13 @@ def _stage_layer(name: str, items: Sequence[str]) -> Layer:
 
 
 def unknown_stage(name: str, names: Sequence[str]) -> str:
-    """That there is no such stage, and which there are."""
+    """A message that the stage does not exist, with the likely one or all of them."""
     close = get_close_matches(name, names, n=1)
     return f"there is no stage {name!r}. " + (f"Did you mean {close[0]!r}?" if close else f"The stages are: {', '.join(names)}")
 
 
 def _outline(name: str, sources: Sequence[_Source], faults: list[str]) -> Outline:
-    """One stage, as all sources together say it."""
+    """One stage, merged from all sources."""
     run, level = "", None
     layers, own = list[Layer](), list[Layer]()
     for source in sources:
@@ -278,7 +280,10 @@ def _outline(name: str, sources: Sequence[_Source], faults: list[str]) -> Outlin
 
 
 def _expert(name: str, stage: str, sources: Sequence[_Source], faults: list[str]) -> Outline:
-    """An expert, as all sources together say it: to everyone, to its stage, and to it. What is said to its stage never lies over its own."""
+    """An expert, merged from all sources: settings for all stages, for its stage, and its own.
+
+    Its own settings always override those of its stage, whichever file they are in.
+    """
     run, below = "", 0.0
     layers, own = list[Layer](), list[Layer]()
     for source in sources:
@@ -287,7 +292,7 @@ def _expert(name: str, stage: str, sources: Sequence[_Source], faults: list[str]
             continue
         stage_s = _settings(whole)
         for before in own:
-            stage_s = replace(stage_s, data=_besides(stage_s.data, before.data))
+            stage_s = replace(stage_s, data=_without(stage_s.data, before.data))
         layers.append(stage_s)
         if (said := _part(whole, (EXPERT, name))) is not None:
             run, below = own_value(said, "run", run, faults), own_value(said, "below", below, faults)
@@ -298,20 +303,20 @@ def _expert(name: str, stage: str, sources: Sequence[_Source], faults: list[str]
     return Outline(name, tuple(layers), tuple(own), run, below=below)
 
 
-def _besides(data: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
-    """What of tables is not said in others."""
-    found = {key: value for key, value in data.items() if key not in said}
-    both = [key for key, value in data.items() if isinstance(value, Mapping) and isinstance(said.get(key), Mapping)]
-    return found | {key: _besides(data[key], said[key]) for key in both}
+def _without(data: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings in ``data`` that ``other`` does not have."""
+    found = {key: value for key, value in data.items() if key not in other}
+    both = [key for key, value in data.items() if isinstance(value, Mapping) and isinstance(other.get(key), Mapping)]
+    return found | {key: _without(data[key], other[key]) for key in both}
 
 
-def _settings(layer: Layer, besides: Sequence[str] = OWN) -> Layer:
-    """What a stage's or an expert's layer says to its run."""
-    return replace(layer, data={key: value for key, value in layer.data.items() if key not in besides}, faults=())
+def _settings(layer: Layer, own_keys: Sequence[str] = OWN) -> Layer:
+    """The settings of the run in the layer of a stage or an expert."""
+    return replace(layer, data={key: value for key, value in layer.data.items() if key not in own_keys}, faults=())
 
 
 def _part(layer: Layer, path: Path) -> Layer | None:
-    """What a layer says below a path, as a layer; None where it says nothing."""
+    """The table at a path of a layer, as a layer; None if there is no such table."""
     data: Any = layer.data
     for key in path:
         data = data.get(key) if isinstance(data, Mapping) else None
@@ -323,10 +328,10 @@ def _part(layer: Layer, path: Path) -> Layer | None:
 
 
 def _unknown_experts(layer: Layer, stage: str, names: Sequence[str]) -> Iterator[str]:
-    """What the command line says to experts that the stage does not have."""
+    """Faults of ``--set`` values for experts that the stage does not have."""
     said = layer.data.get(EXPERT, {})
     if not isinstance(said, Mapping):
-        yield f"{layer.where((EXPERT,))}: names no expert; write stage.{stage}.expert.NAME.table.key=value"
+        yield f"{layer.where((EXPERT,))}: does not name an expert; write stage.{stage}.expert.NAME.table.key=value"
         said = {}
     for name in said:
         if name not in names:
@@ -334,16 +339,18 @@ def _unknown_experts(layer: Layer, stage: str, names: Sequence[str]) -> Iterator
 
 
 def own_value(layer: Layer, key: str, before: Any, faults: list[str]) -> Any:
-    """What a stage's layer says of one of its own keys, else what was said before; ``faults`` grows where that cannot be."""
+    """The value of one of the stage's own keys, else ``before``; invalid values add to ``faults``."""
     value = layer.data.get(key, before)
     if key == "run" and not isinstance(value, str):
-        faults.append(f"{layer.where(('run',))}: run = {value!r} is not text; it is the path of a run or a model file")
+        faults.append(f"{layer.where(('run',))}: run = {value!r} is not text; write the path of a run or a model file")
     if key == "level" and value is not None and not _is_level(value):
         faults.append(
-            f"{layer.where(('level',))}: level = {value!r} is no number from 0 on: noise, in model units, on what the stage is shown"
+            f"{layer.where(('level',))}: level = {value!r} is not a number of at least 0; it is the noise level of the stage's input, in model units"
         )
     if key == "below" and (not _is_level(value) or (key in layer.data and not value)):
-        faults.append(f"{layer.where((key,))}: below = {value!r} is no number above 0: the noise level under which the expert takes over")
+        faults.append(
+            f"{layer.where((key,))}: below = {value!r} is not a number above 0; it is the noise level under which the expert takes over"
+        )
         return before or 1.0
     return value
 

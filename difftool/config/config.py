@@ -13,10 +13,10 @@ from ..plugin.kinds import AUTO, KINDS, NONE, Kind
 from ..settings import DataOptions, EmaOptions, GuidanceOptions, SampleOptions, TrainOptions
 
 PARTS: dict[str, Kind] = {kind.table: kind for kind in KINDS.values() if kind.table}
-"""The tables that name one part. One whose default depends on another's choice stands after it."""
+"""The tables that name one part. A table whose default depends on another comes after it."""
 
 SEVERAL: dict[str, Kind] = {kind.tables: kind for kind in KINDS.values() if kind.tables}
-"""The tables that hold several parts, each under a name of its own."""
+"""The tables that hold several named parts."""
 
 ENGINE: dict[str, type[Options]] = {
     "data": DataOptions,
@@ -25,28 +25,28 @@ ENGINE: dict[str, type[Options]] = {
     "guidance": GuidanceOptions,
     "sample": SampleOptions,
 }
-"""The tables that hold settings and name no part."""
+"""The tables that hold settings but do not name a part."""
 
 TABLES = (*PARTS, *SEVERAL, *ENGINE)
 
 BUILT = tuple(table for table, kind in (PARTS | SEVERAL).items() if kind.sampling)
-"""The tables of parts that may be changed after training."""
+"""The tables of parts that can be changed after training."""
 
 CHANGEABLE = (*BUILT, "guidance", "sample")
 """The tables that sampling can change."""
 
 SHARED = tuple(table for table, kind in PARTS.items() if kind.shared)
-"""The tables in which an expert and the stage that it serves must agree."""
+"""The tables in which an expert must agree with its stage."""
 
 MEANING = tuple(table for table, kind in PARTS.items() if kind.meaning)
 """The tables that give a network's weights their meaning."""
 
 
 class AutoConditionOptions(Options):
-    """Settings of a condition whose conditioner is chosen when the data is seen."""
+    """Settings of a condition whose conditioner is chosen from the data."""
 
     dropout: float | None = Field(
-        None, ge=0, le=1, description="share of examples whose value is withheld in training; the conditioner's own unless given"
+        None, ge=0, le=1, description="share of training examples without this condition; unset for the conditioner's default"
     )
 
 
@@ -98,7 +98,7 @@ class Config:
         return tables | {name: _plain(getattr(self, name)) for name in ENGINE}
 
     def to_toml(self) -> str:
-        """A file that resolves to this very configuration: it builds on no recipe."""
+        """A TOML file that resolves to this configuration exactly; it extends no recipe."""
         import tomli_w
 
         return tomli_w.dumps({"recipe": NONE, **self.to_dict()})

@@ -1,4 +1,4 @@
-"""Validation of one table, with every fault in words: the place, the fact, the fix."""
+"""Validation of one table. Every fault becomes a message: the position, the fact, the fix."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def validate(
     Args:
         values: the table.
         texts: the values that came as text from the command line.
-        where: key -> the place where it was written ("" for the table itself).
+        where: key -> where it was written ("" for the table itself).
         name: of the table, for messages.
 
     Returns:
@@ -51,12 +51,12 @@ def validate(
     try:
         return model.model_validate_json(json.dumps(settled, default=str), strict=True), []
     except ValidationError as error:
-        details = sorted(error.errors(include_url=False), key=_beside_the_point)
+        details = sorted(error.errors(include_url=False), key=_less_helpful)
         return None, _merge([_fault(model, name, settled, detail, where) for detail in details])
 
 
 def _settle(model: type[Options], key: str, value: Any, text: str | None) -> Any:
-    """What TOML cannot say exactly: 1e5 for a whole number; and what bare text from the command line means for this field."""
+    """Adapt a value to its field: 1e5 to a whole number, bare text to the field's type."""
     field = model.model_fields.get(key)
     if field is None:
         return value
@@ -102,9 +102,9 @@ def _words(model: type[Options], name: str, key: str, dotted: str, values: Mappi
     if kind == "extra_forbidden" and len(detail["loc"]) == 1:
         return unknown_key(key, name, list(model.model_fields))
     if kind == "missing" and len(detail["loc"]) > 1:
-        return f"{dotted} = {_show(values.get(key))} holds too few values: {_description(model, key)}"
+        return f"{dotted} = {_show(values.get(key))} has too few values: {_description(model, key)}"
     if kind == "missing":
-        return f"{dotted} must be given: {_description(model, key)}"
+        return f"{dotted} is missing: {_description(model, key)}"
     if kind in ("value_error", "assertion_error"):
         return f"{dotted}: {context.get('error', detail['msg'])}"
     if kind == "literal_error":
@@ -112,17 +112,20 @@ def _words(model: type[Options], name: str, key: str, dotted: str, values: Mappi
     if kind in _WANTED:
         return f"{dotted} = {value} is {_type(detail['input'])}; it takes {_WANTED[kind]}"
     if kind in _SHAPE:
-        return f"{dotted} = {value} holds {_SHAPE[kind]}: {_lower(detail['msg'])}"
+        return f"{dotted} = {value} has {_SHAPE[kind]}: {_lower(detail['msg'])}"
     return f"{dotted} = {value}: {_lower(detail['msg']).replace('input should', 'it should')}"
 
 
-def _beside_the_point(detail: ErrorDetails) -> bool:
-    """That a number is none of some words, where there is more to say of it: the range that another arm of a union has."""
+def _less_helpful(detail: ErrorDetails) -> bool:
+    """Whether the error only says that a number is not one of some words.
+
+    In a union, the error of the other arm (the allowed range) is more useful.
+    """
     return detail["type"] == "literal_error" and not isinstance(detail["input"], str)
 
 
 def _merge(faults: list[str]) -> list[str]:
-    """One line per fault; the arms of a union that fail together become one line, the first."""
+    """One line per fault; if all arms of a union fail, only the first is kept."""
     seen: dict[str, str] = {}
     for fault in faults:
         seen.setdefault(fault.split(" = ")[0] if " = " in fault else fault, fault)
@@ -130,7 +133,7 @@ def _merge(faults: list[str]) -> list[str]:
 
 
 def unknown_key(key: str, table: str, known: list[str]) -> str:
-    """An unknown key of a table, with the likely one or all of them."""
+    """A message that a key is unknown, with the closest key or all of them."""
     close = get_close_matches(key, known, n=1)
     if close:
         return f"{table}.{key} is unknown. Did you mean {table}.{close[0]}?"

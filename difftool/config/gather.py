@@ -1,4 +1,4 @@
-"""The layers of a command: recipe, project file, ``--config`` files, flags and ``--set``."""
+"""The layers of a command: recipe, project file, ``--config`` files, and flags with ``--set``."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ def gather(
     over: Sequence[Layer] = (),
     own: Sequence[Layer] = (),
 ) -> list[Layer]:
-    """Weakest first, ready for ``resolve``. A file may name the recipe it builds on: ``recipe = "small"``, or ``"none"``.
+    """All layers, weakest first, for ``resolve``.
+
+    A file may name the recipe that it extends: ``recipe = "small"``, or ``"none"``.
 
     Args:
-        over: layers that lie over the recipe, and below all that the user says.
-        own: layers of a file that is read already; they lie over the project file.
+        over: layers above the recipe and below everything that the user wrote.
+        own: layers of a file that has been read already; they come above the project file.
     """
     files = [*map(file_layer, _existing(project)), *own, *map(file_layer, configs)]
     top = flag_layer(flags, sets)
@@ -43,7 +45,7 @@ def _existing(project: Path | None) -> list[Path]:
 
 
 def _chosen(modality: str | None, layers: list[Layer]) -> tuple[str, str]:
-    """Modality and representation as far as they are said outright; "" where they are not."""
+    """The modality and representation that are given explicitly; "" otherwise."""
     use, _, representation = (modality or "").partition("/")
     return use or _use(layers, "modality"), representation or _use(layers, "representation")
 
@@ -54,9 +56,9 @@ def _use(layers: list[Layer], table: str) -> str:
 
 
 def _recipe(registry: Registry, modality: str, representation: str, name: str | None, above: tuple[str, ...] = ()) -> list[Layer]:
-    """The recipe's layer, below it that of the recipe it builds on, and so on.
+    """The layers of the recipe and of the recipes that it extends, weakest first.
 
-    None where there is none: an unknown modality is left for ``resolve`` to report with all else.
+    Empty for an unknown modality, which ``resolve`` reports together with all other faults.
     """
     if name == NONE:
         return []
@@ -78,5 +80,5 @@ def _recipe(registry: Registry, modality: str, representation: str, name: str | 
     if not isinstance(base, str):
         return [layer]
     if base in above:
-        return [Layer(layer.origin, faults=(f"{layer.origin}: recipes build on each other in a circle: {' -> '.join((*above, base))}",))]
+        return [Layer(layer.origin, faults=(f"{layer.origin}: recipes extend each other in a circle: {' -> '.join((*above, base))}",))]
     return [*_recipe(registry, modality, representation, base, (*above, base)), layer]

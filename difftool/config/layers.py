@@ -1,4 +1,4 @@
-"""Layers: where settings were written. Each is a dict of tables that remembers the place of every key."""
+"""Layers: settings from one file, recipe or command line, with the position of every key."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Layer:
     """Settings from one source.
 
     Attributes:
-        origin: what the source is called in messages.
+        origin: the name of the source in messages.
         data: tables as TOML would give them.
-        places: where single keys were written, when that is more exact than ``origin``.
-        texts: keys given as bare text on the command line, with that text.
-        faults: what was wrong with the source itself.
-        own: this program wrote it, so that nobody need be told of old names in it.
+        places: positions of single keys, where they are known more exactly than ``origin``.
+        texts: the text of keys that were given as bare text on the command line.
+        faults: faults of the source itself.
+        own: whether difftool wrote the source; old names in it are then accepted silently.
     """
 
     origin: str
@@ -35,7 +35,7 @@ class Layer:
     own: bool = False
 
     def where(self, path: Path) -> str:
-        """The most exact place known for a key."""
+        """The most exact known position of a key."""
         for n in range(len(path), 0, -1):
             if path[:n] in self.places:
                 return self.places[path[:n]]
@@ -49,7 +49,7 @@ def dict_layer(data: Mapping[str, Any], origin: str) -> Layer:
 
 
 def text_layer(text: str, origin: str) -> Layer:
-    """TOML text. A syntax error becomes a fault of the layer, to be reported with all others."""
+    """TOML text. A syntax error becomes a fault of the layer, which is reported with all others."""
     try:
         data = parse_toml(text)
     except ValueError as error:
@@ -59,7 +59,7 @@ def text_layer(text: str, origin: str) -> Layer:
 
 
 def file_layer(path: File) -> Layer:
-    """A TOML file. A relative ``data.path`` in it counts from the file's own folder."""
+    """A TOML file. A relative ``data.path`` in it is relative to the file's folder."""
     text, fault = file_text(path)
     if fault:
         return Layer(str(path), faults=(fault,))
@@ -71,9 +71,9 @@ def file_layer(path: File) -> Layer:
 
 
 def file_text(path: File) -> tuple[str, str]:
-    """The text of a TOML file, and what is wrong when it cannot be read."""
+    """The text of a TOML file, and the fault if it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8-sig"), ""  # some editors begin a file with a mark
+        return path.read_text(encoding="utf-8-sig"), ""  # some editors add a byte order mark
     except UnicodeDecodeError as error:
         return "", f"{path}: is not UTF-8 text (byte {error.start}), so it is not a TOML file"
     except OSError as error:
@@ -94,9 +94,9 @@ def recipe_layer(spec: RecipeSpec) -> Layer:
 
 
 def flag_layer(flags: Iterable[tuple[str, str, Any]] = (), sets: Iterable[str] = ()) -> Layer:
-    """What the command line says: ``(flag, "table.key", value)`` for flags, ``a.b=c`` for ``--set``.
+    """The command line: ``(flag, "table.key", value)`` for flags, ``a.b=c`` for ``--set``.
 
-    Text is read as a TOML value where it is one, and is taken as it stands where it is not.
+    Text that is a TOML value is parsed; other text is used as it is.
     """
     layer = Layer("the command line", {}, {}, {}, ())
     faults: list[str] = []
@@ -107,7 +107,7 @@ def flag_layer(flags: Iterable[tuple[str, str, Any]] = (), sets: Iterable[str] =
         dotted, equals, text = item.partition("=")
         path = _dotted(dotted) if re.search("[\"']", dotted) else tuple(part.strip() for part in dotted.split("."))
         if not equals or len(path) < 2 or not all(path):
-            faults.append(f"--set {item}: is not of the form table.key=value, such as train.steps=1000")
+            faults.append(f"--set {item}: does not have the form table.key=value; write, for example, train.steps=1000")
         else:
             given[path] = text.strip()
     for path, text in given.items():
@@ -117,13 +117,13 @@ def flag_layer(flags: Iterable[tuple[str, str, Any]] = (), sets: Iterable[str] =
 
 def _put(layer: Layer, path: Path, value: Any, origin: str, faults: list[str]) -> None:
     if path in layer.places:
-        faults.append(f"{origin}: {'.'.join(path)} is also given by {layer.places[path]}; keep one of them")
+        faults.append(f"{origin}: {layer.places[path]} also sets {'.'.join(path)}; keep one of them")
         return
     table = layer.data
     for part in path[:-1]:
         table = table.setdefault(part, {})  # type: ignore[attr-defined]
         if not isinstance(table, dict):
-            faults.append(f"{origin}: {part} is already given a value, and cannot be a table as well")
+            faults.append(f"{origin}: {part} already has a value, so it cannot be a table; keep one of them")
             return
     if isinstance(value, str):
         layer.texts[path] = value  # type: ignore[index]
@@ -154,7 +154,7 @@ _KEY = re.compile(r"""^\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*
 
 
 def key_lines(text: str) -> Iterator[tuple[Path, int]]:
-    """Where keys and tables stand, line by line: near enough for a message, with no parser of our own."""
+    """Line numbers of keys and tables; exact enough for messages, without a TOML parser."""
     table: Path = ()
     for number, line in enumerate(text.splitlines(), 1):
         if found := _TABLE.match(line):

@@ -1,4 +1,4 @@
-"""Where the keys of a cascade file stand: TOML's parser does not say."""
+"""Line numbers of the keys in a cascade file, which TOML's parser does not report."""
 
 from __future__ import annotations
 
@@ -17,23 +17,26 @@ _EXPERT_HEAD = re.compile(r"^\s*\[\[\s*stage\s*\.\s*expert\s*\]\]")
 
 
 def stage_heads(lines: Sequence[str]) -> list[int]:
-    """The lines that begin a stage."""
+    """The numbers of the lines that begin a stage."""
     return [number for number, line in enumerate(lines) if _HEAD.match(line)]
 
 
 def expert_names(table: Mapping[str, Any]) -> list[str]:
-    """As they are written; none where the form is not that of experts."""
+    """The experts' names as written; empty if ``expert`` is not a list of tables."""
     experts = table.get(EXPERT, [])
     return [str(expert.get("name", "")) for expert in experts] if is_tables(experts) else []
 
 
 def is_tables(value: Any) -> bool:
-    """Whether it is what TOML makes of ``[[…]]``."""
+    """Whether a value is a list of tables, as TOML parses ``[[…]]``."""
     return isinstance(value, list) and all(isinstance(table, dict) for table in value)
 
 
 def places(lines: Sequence[str], start: int, stop: int, origin: str, experts: Sequence[str] = ()) -> dict[Path, str]:
-    """Where the keys between two lines stand; below a ``[[stage]]`` they are the stage's, and below a ``[[stage.expert]]`` that one's."""
+    """Positions of the keys between two lines.
+
+    Keys below ``[[stage]]`` belong to the stage, those below ``[[stage.expert]]`` to the expert.
+    """
     found: dict[Path, str] = {("name",): f"{origin}:{start + 1}"} if stop > start and _HEAD.match(lines[start]) else {}
     cuts = [number for number in range(start, stop) if _EXPERT_HEAD.match(lines[number])]
     cuts = cuts if len(cuts) == len(experts) else []
@@ -46,7 +49,7 @@ def places(lines: Sequence[str], start: int, stop: int, origin: str, experts: Se
 
 
 def _own_path(path: Path, expert: Path) -> Path:
-    """A key's path below its stage; ``expert`` is where bare keys stand."""
+    """A key's path below its stage; ``expert`` is the prefix of bare keys."""
     if path[:2] == (STAGE, EXPERT):
         return (*expert, *path[2:])
     return path[1:] if path[0] == STAGE else (*expert, *path)

@@ -1,8 +1,9 @@
-"""Resolution: layers to a Config, every fault at once, each with its place.
+"""Resolution: layers -> a Config. All faults are reported at once, each with its position.
 
-Precedence is the order of the layers: default < recipe < project file < ``--config`` < ``--set`` and flags. An option belongs to
-the part that was in use where it was written: when a later layer uses another part, it falls away with the part. A density,
-weighting or schedule belongs in the same way to its process, and a representation to its modality.
+Precedence is the order of the layers: default < recipe < project file < ``--config`` < ``--set``
+and flags. An option belongs to the part that was in use where it was written. If a later layer
+selects another part, the options of the earlier part are dropped. In the same way, a density,
+weighting or schedule belongs to its process, and a representation to its modality.
 """
 
 from __future__ import annotations
@@ -25,26 +26,26 @@ from .faults import validate
 from .layers import Layer, Path
 
 Tag = tuple[str | None, ...]
-"""The part in use, and the parent's before it."""
+"""The part in use, preceded by the part in use of the parent kind."""
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """A configuration and where each of its values was written; what is not in ``origins`` is a default."""
+    """A configuration and where its values were written; values without an origin are defaults."""
 
     config: Config
     origins: Mapping[Path, str]
 
 
 def resolve(modality: str | None, layers: Sequence[Layer], registry: Registry) -> Config:
-    """The configuration that the layers give, weakest first.
+    """The configuration of these layers, which are ordered from the weakest.
 
     Args:
-        modality: ``name`` or ``name/representation``; None when a layer says it.
+        modality: ``name`` or ``name/representation``; None if a layer names it.
 
     Raises:
-        ConfigError: with every fault there is.
-        PluginError: a plugin that was asked for is broken.
+        ConfigError: with all faults.
+        PluginError: a plugin that the configuration uses is broken.
     """
     return trace(modality, layers, registry).config
 
@@ -57,7 +58,7 @@ def trace(modality: str | None, layers: Sequence[Layer], registry: Registry) -> 
         work.part(name)
     several = {table: {name: work.named_part(table, name) for name in work.names_in(table)} for table in SEVERAL}
     engine = {name: work.table((name,), model, work.entries((name,))) for name, model in ENGINE.items()}
-    work.strangers()
+    work.check_tables()
     if work.faults:
         raise ConfigError(list(dict.fromkeys(work.faults)))
     for note in dict.fromkeys(work.notes):
@@ -77,7 +78,7 @@ def _from_json(text: str, origin: str, registry: Registry) -> Config:
 
 
 def _with_modality(modality: str | None, layers: Sequence[Layer]) -> list[Layer]:
-    """The choice made by ``--modality`` holds from the first layer to the last."""
+    """The layers with the choice of ``--modality``, which applies from the first to the last."""
     if modality is None:
         return list(layers)
     use, _, representation = modality.partition("/")
@@ -89,12 +90,15 @@ def _with_modality(modality: str | None, layers: Sequence[Layer]) -> list[Layer]
 
 
 def _common(kind: Kind) -> Collection[str]:
-    """The options that every part of a kind has: they stay when another part is chosen."""
+    """The options that all parts of a kind share; they are kept when another part is selected."""
     return load_object(kind.options).model_fields if kind.options else ()
 
 
 def _as_key(name: str) -> str:
-    """The key of a name that is the same whichever parts are in use, as ``train.steps`` for ``steps``; "" where there is none."""
+    """The full key of a bare name, such as ``train.steps`` for ``steps``; "" if there is none.
+
+    Only keys that exist whichever parts are in use are considered.
+    """
     keys = {table: model.model_fields for table, model in ENGINE.items()} | {table: _common(kind) for table, kind in PARTS.items()}
     return next((f"{table}.{name}" for table, known in keys.items() if name in known), "")
 
@@ -120,7 +124,7 @@ class _Resolution:
         self.faults += [fault for layer in self.layers for fault in layer.faults]
 
     def rename_uses(self) -> None:
-        """Put ``use`` in place of what it was called in an earlier version (``Kind.former``)."""
+        """Replace a former name of ``use`` (``Kind.former``) by ``use``."""
         for table, kind in PARTS.items():
             if kind.former:
                 self.layers = [self._with_use(layer, table, kind.former) for layer in self.layers]
@@ -133,12 +137,12 @@ class _Resolution:
         if layer.places and not layer.own:
             self.notes.append(f"{place}: {table}.{former} is now called {table}.use. The old name works in this version only.")
         if "use" in old:
-            self.faults.append(f"{place}: {table}.{former} is the old name of {table}.use, and both are given; keep {table}.use")
+            self.faults.append(f"{place}: {table}.{former} is the old name of {table}.use, and both are set; keep {table}.use")
         new = {"use": old[former], **{key: value for key, value in old.items() if key != former}}
         return replace(layer, data={**layer.data, table: new}, places={**layer.places, (table, "use"): place} if layer.places else {})
 
     def part(self, name: str) -> None:
-        """Settle one noun: which part, then its options."""
+        """Resolve one kind: select the part, then validate its options."""
         self.tags[name] = list(self._tags(name))
         final = self.tags[name][-1] if self.tags[name] else (None,)
         use = final[-1]
@@ -146,7 +150,7 @@ class _Resolution:
         if use is None:
             if name == "modality":
                 known = ", ".join(self.registry.names("modality"))
-                self.faults.append(f"the kind of data is not given: write -m NAME, or use = NAME in [modality]. Installed: {known}")
+                self.faults.append(f"no modality is selected: pass -m NAME, or write use = NAME in [modality]. Installed: {known}")
             return
         kept = [tag == final for tag in self.tags[name]]
         model = self._model(PARTS[name], use, self._place_of_use((name,), kept))
@@ -156,7 +160,10 @@ class _Resolution:
             self.parts[name] = Part(use, options) if options is not None else None
 
     def _tags(self, name: str) -> Iterator[Tag]:
-        """After each layer: the part in use, with its parents. A choice holds for the parent under which it was made."""
+        """After each layer, the part in use and its parents.
+
+        A choice applies only as long as the parent under which it was made is in use.
+        """
         parent = PARTS[name].parent
         parents = self.tags[parent] if parent else [() for _ in self.layers]
         chosen: dict[Tag, str] = {}
@@ -165,7 +172,7 @@ class _Resolution:
             if isinstance(use, str):
                 chosen[above] = use
             elif use is not None:
-                self.faults.append(f"{layer.where((name, 'use'))}: {name}.use = {use!r} is not text; it names a {name}")
+                self.faults.append(f"{layer.where((name, 'use'))}: {name}.use = {use!r} is not text; write the name of a {name}")
             yield (*above, chosen.get(above) or self._default(PARTS[name], above[-1] if above else None))
 
     def _default(self, kind: Kind, parent: str | None) -> str | None:
@@ -178,7 +185,7 @@ class _Resolution:
         return getattr(self.registry.process(parent), kind.name)
 
     def _place_of_use(self, table: Path, kept: Sequence[bool]) -> str:
-        """Where the part in use was chosen; noted as the origin of ``use``."""
+        """Where the part in use was selected; also recorded as the origin of ``use``."""
         for layer, counts in zip(reversed(self.layers), reversed(kept), strict=True):
             if counts and "use" in self._table(layer, table):
                 place = self.origins[(*table, "use")] = layer.where((*table, "use"))
@@ -197,17 +204,17 @@ class _Resolution:
             return None
 
     def names_in(self, table: str) -> list[str]:
-        """The names under which a table holds parts, in the order in which they were written first."""
+        """The names of the parts in a table, in the order of their first appearance."""
         return list(dict.fromkeys(name for layer in self.layers for name in self._table(layer, (table,))))
 
     def named_part(self, group: str, name: str) -> Part | None:
-        """One of several parts in a table; where none is said, the kind's default."""
+        """One of several parts in a table; without ``use``, the kind's default."""
         table, kind = (group, name), SEVERAL[group]
         uses: list[str] = []
         for layer in self.layers:
             uses.append(str(self._table(layer, table).get("use", uses[-1] if uses else kind.default)))
         if not uses[-1]:
-            self.faults.append(f"{self._first_place(table)}: [{group}.{name}] does not say which {kind.name} it is; write use = NAME in it")
+            self.faults.append(f"{self._first_place(table)}: [{group}.{name}] does not name its {kind.name}; write use = NAME in it")
             return None
         kept = [use == uses[-1] for use in uses]
         model = self._model(kind, uses[-1], self._place_of_use(table, kept))
@@ -220,10 +227,11 @@ class _Resolution:
         return next(layer.where(table) for layer in self.layers if self._table(layer, table[:1]).get(table[1]) is not None)
 
     def entries(self, table: Path, kept: Sequence[bool] | None = None, common: Collection[str] = ()) -> dict[str, _Entry]:
-        """The last value of each key, from the layers that count.
+        """The last value of each key, from the layers with ``kept``.
 
         Args:
-            common: keys for which all layers count.
+            kept: whether each layer applies; None for all.
+            common: keys that are taken from every layer.
         """
         found: dict[str, _Entry] = {}
         for n, layer in enumerate(self.layers):
@@ -248,10 +256,10 @@ class _Resolution:
         return options
 
     def _by_new_names(self, table: Path, model: type[Options], entries: dict[str, _Entry]) -> dict[str, _Entry]:
-        """The entries with keys of earlier versions under the names that they have now (``Options.renamed``)."""
+        """The entries with former keys under their present names (``Options.renamed``)."""
         found = {key: entry for key, entry in entries.items() if key not in (*model.renamed, *model.obsolete)}
         for old in entries.keys() & set(model.obsolete):
-            self._note(entries[old], "means nothing here, and is left out. Remove it.")
+            self._note(entries[old], "no longer has any effect. Remove it.")
         for old, new in model.renamed.items():
             if old not in entries:
                 continue
@@ -261,33 +269,33 @@ class _Resolution:
                 found[new] = entries[old]
             elif entries[old].layer is entries[new].layer:
                 place, before = entries[old].layer.where(entries[old].path), ".".join((*table, old))
-                self.faults.append(f"{place}: {before} is the old name of {dotted}, and both are given; keep {dotted}")
+                self.faults.append(f"{place}: {before} is the old name of {dotted}, and both are set; keep {dotted}")
         return found
 
     def _later(self, one: _Entry, other: _Entry) -> bool:
-        """Whether an entry was written in a later layer than another, which it then overrides."""
+        """Whether ``one`` was written in a later layer than ``other``, and so overrides it."""
         numbers = {id(layer): number for number, layer in enumerate(self.layers)}
         return numbers[id(one.layer)] > numbers[id(other.layer)]
 
     def _note(self, entry: _Entry, text: str) -> None:
-        """Tell a person what is out of date in what he wrote; what this program wrote is read in silence."""
+        """Record a warning about an outdated key, unless difftool wrote the layer itself."""
         if entry.layer.places and not entry.layer.own:
             self.notes.append(f"{entry.layer.where(entry.path)}: {'.'.join(entry.path)} {text}")
 
-    def strangers(self) -> None:
-        """Tables that no one knows, and plain values where a table belongs."""
+    def check_tables(self) -> None:
+        """Record faults of unknown tables, and of plain values in place of a table."""
         for layer in self.layers:
             for name, value in layer.data.items():
                 if name == "recipe" and isinstance(value, str):
                     continue
                 if name not in TABLES and not isinstance(value, Mapping) and (key := _as_key(name)):
-                    self.faults.append(f"{layer.where((name,))}: {name} stands outside any table. Did you mean {key}?")
+                    self.faults.append(f"{layer.where((name,))}: {name} is outside of any table. Did you mean {key}?")
                 elif name not in TABLES:
                     close = get_close_matches(name, TABLES, n=1)
                     hint = f"Did you mean [{close[0]}]?" if close else f"The tables are: {', '.join(TABLES)}"
                     self.faults.append(f"{layer.where((name,))}: [{name}] is unknown. {hint}")
                 elif not isinstance(value, Mapping):
-                    self.faults.append(f"{layer.where((name,))}: {name} = {value!r} is no table; write [{name}] and its keys below it")
+                    self.faults.append(f"{layer.where((name,))}: {name} = {value!r} is not a table; write [{name}] and its keys below it")
             for table in SEVERAL:
                 self._flat_parts(layer, table)
 
@@ -295,7 +303,7 @@ class _Resolution:
         for name, value in self._table(layer, (table,)).items():
             if not isinstance(value, Mapping):
                 place = layer.where((table, name))
-                self.faults.append(f"{place}: {table}.{name} = {value!r} is no table; write [{table}.{name}] and its keys below it")
+                self.faults.append(f"{place}: {table}.{name} = {value!r} is not a table; write [{table}.{name}] and its keys below it")
 
     @staticmethod
     def _table(layer: Layer, path: Path) -> Mapping[str, Any]:

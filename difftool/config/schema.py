@@ -1,4 +1,4 @@
-"""JSON schema of a config file, for editors: completion and checking while one writes."""
+"""JSON schema of a config file, so that editors can complete and check it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema(registry: Registry, modality: str | None = None) -> dict[str, Any]:
-    """The schema of every table; with a modality, of its own representations alone. Parts that cannot be imported are left out."""
+    """The schema of all tables; with a modality, only of its own representations.
+
+    Parts that cannot be imported are omitted.
+    """
     build = _Schema(registry)
     tables = {name: build.part_table(kind.name, build.specs(kind.name, modality)) for name, kind in PARTS.items()}
     tables |= {name: {"type": "object", "additionalProperties": build.named_parts(kind.name)} for name, kind in SEVERAL.items()}
     tables |= {name: build.model(model, name) for name, model in ENGINE.items()}
-    tables["recipe"] = {"type": "string", "description": "the recipe this file builds on; none for no recipe"}
+    tables["recipe"] = {"type": "string", "description": "the recipe that this file extends; none for no recipe"}
     return {
         "$schema": DIALECT,
         "title": "difftool",
@@ -50,15 +53,15 @@ class _Schema:
             except PluginError:
                 continue
         if KINDS[kind].table and KINDS[kind].default in (NONE, AUTO):
-            summary = "there is none" if KINDS[kind].default == NONE else "chosen when the data is seen"
+            summary = "switched off" if KINDS[kind].default == NONE else "chosen from the data"
             arms.append(self._named(NoOptions, kind, KINDS[kind].default, summary))
         return {"anyOf": arms} if arms else {"type": "object"}
 
     def named_parts(self, kind: str) -> dict[str, Any]:
-        """Of one entry in a table that holds several parts."""
+        """The schema of one entry in a table with several parts."""
         arms = [*self.part_table(kind, self.registry.specs(kind)).get("anyOf", []), self._named(NoOptions, kind, NONE, "switched off")]
         if KINDS[kind].default == AUTO:
-            arms.append(self._named(AutoConditionOptions, kind, AUTO, "chosen when the data is seen"))
+            arms.append(self._named(AutoConditionOptions, kind, AUTO, "chosen from the data"))
         return {"anyOf": arms}
 
     def _named(self, model: type[Options], kind: str, name: str, summary: str) -> dict[str, Any]:
@@ -67,7 +70,7 @@ class _Schema:
         return found
 
     def model(self, model: type[Options], name: str) -> dict[str, Any]:
-        """One model's schema, its inner definitions moved to the top under names of their own."""
+        """The schema of one options model; its inner definitions move to the top, renamed."""
         found = model.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
         self.defs |= {f"{name}.{inner}": definition for inner, definition in found.pop("$defs", {}).items()}
         return found

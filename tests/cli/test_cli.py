@@ -94,9 +94,9 @@ def test_each_file_that_is_checked_answers_for_itself(call, tmp_path):
     (tmp_path / "a.toml").write_text("steps = 5")
     (tmp_path / "b.toml").write_text("[train\n")
     err = call("config", "check", "a.toml", "b.toml")[2]
-    assert "a.toml:1: steps stands outside any table. Did you mean train.steps?" in err
-    assert "a.toml: the kind of data is not given" in err
-    assert "b.toml: the kind of data is not given" in err
+    assert "a.toml:1: steps is outside of any table. Did you mean train.steps?" in err
+    assert "a.toml: no modality is selected" in err
+    assert "b.toml: no modality is selected" in err
 
 
 def test_data_check_takes_the_flags_that_its_advice_names(call, tmp_path):
@@ -135,7 +135,7 @@ def test_a_traceback_only_when_asked_for(call):
     ("args", "code", "said"),
     [
         (["smaple"], 2, "There is no command 'smaple'. Did you mean 'sample'?"),
-        (["train"], 2, "the kind of data is not given"),
+        (["train"], 2, "no modality is selected"),
         (["train", "-m", "imgae"], 2, "There is no modality 'imgae'. Did you mean 'image'?"),
         (["train", "-m", "image", "--recipe", "tinny"], 2, "There is no recipe 'tinny' for image. Did you mean 'tiny'?"),
         (["train", "-m", "audio/waveform", "--recipe", "small"], 2, "no recipe 'small' for audio/waveform, but for audio/spectrogram."),

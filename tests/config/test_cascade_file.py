@@ -90,14 +90,14 @@ def test_the_command_line_speaks_to_all_or_to_one(tmp_path):
     [
         ("", "a.toml: has no stage"),
         ("[[stage]]\nlevel = 1", "a.toml:1: a stage has no name"),
-        ('[[stage]]\nname = "a/b"', "a.toml:2: the name 'a/b' is not of letters"),
+        ('[[stage]]\nname = "a/b"', "a.toml:2: the name 'a/b' is not valid; use letters"),
         ('[[stage]]\nname = "samples"', "a stage cannot be called samples"),
-        ('[[stage]]\nname = "x"\n\n[[stage]]\nname = "x"', "a.toml:5: there are two stages 'x'"),
-        ('[stage]\nname = "x"', "stage is no list of tables"),
-        ('[[stage]]\nname = "x"\nlevel = -1', "a.toml:3: level = -1 is no number from 0 on"),
+        ('[[stage]]\nname = "x"\n\n[[stage]]\nname = "x"', "a.toml:5: two stages in this file are called 'x'"),
+        ('[stage]\nname = "x"', "stage is not a list of tables"),
+        ('[[stage]]\nname = "x"\nlevel = -1', "a.toml:3: level = -1 is not a number of at least 0"),
         ('[[stage]]\nname = "x"\nrun = 3', "a.toml:3: run = 3 is not text"),
         ('extends = 3\n[[stage]]\nname = "x"', "a.toml:1: extends = 3 is not text"),
-        ('extends = "a.toml"\n[[stage]]\nname = "x"', "extends this file in turn"),
+        ('extends = "a.toml"\n[[stage]]\nname = "x"', "also extends this file"),
         ('extends = "none.toml"\n[[stage]]\nname = "x"', "none.toml: cannot be read"),
         ("[[stage]\n", "a.toml:1: is not valid TOML"),
     ],
@@ -112,8 +112,8 @@ def test_faults_of_the_command_line_bear_the_words_that_were_written(tmp_path):
     sets = ["stage.fnie.train.steps=1", "stage.fine.level=much", "stage.fine.train"]
     _, faults = read_cascade(written(tmp_path, "a.toml", BASE), (), sets)
     assert faults[0] == "--set stage.fnie.train.steps: there is no stage 'fnie'. Did you mean 'fine'?"
-    assert faults[1].startswith("--set stage.fine.train: is not of the form table.key=value")
-    assert faults[2].startswith("--set stage.fine.level: level = 'much' is no number")
+    assert faults[1].startswith("--set stage.fine.train: does not have the form table.key=value")
+    assert faults[2].startswith("--set stage.fine.level: level = 'much' is not a number")
 
 
 EXPERTS = """
@@ -180,13 +180,13 @@ def test_experts_are_spoken_to_by_files_above_and_by_the_command_line(tmp_path):
     ("text", "said"),
     [
         ('[[stage.expert]]\nname = "a"', "stage x: its expert a has no below"),
-        ('[[stage.expert]]\nname = "a"\nbelow = 0', "a.toml:5: below = 0 is no number above 0"),
-        ('[[stage.expert]]\nname = "a"\nbelow = "much"', "a.toml:5: below = 'much' is no number above 0"),
-        ("[[stage.expert]]\nbelow = 1", "a.toml:3: an expert has no name; write name = as the first thing below [[stage.expert]]"),
-        ('[[stage.expert]]\nname = "a b"\nbelow = 1', "a.toml:4: the name 'a b' is not of letters"),
-        ('[[stage.expert]]\nname = "a"\nbelow = 1\n[[stage.expert]]\nname = "a"\nbelow = 2', "there are two experts 'a' in this stage"),
-        ('[stage.expert]\nname = "a"', "expert is no list of tables; write [[stage.expert]]"),
-        ('[[stage.expert]]\nname = "a"\nbelow = 1\n[[stage]]\nname = "x-a"', "the folder of its expert a would be x-a, which is another's"),
+        ('[[stage.expert]]\nname = "a"\nbelow = 0', "a.toml:5: below = 0 is not a number above 0"),
+        ('[[stage.expert]]\nname = "a"\nbelow = "much"', "a.toml:5: below = 'much' is not a number above 0"),
+        ("[[stage.expert]]\nbelow = 1", "a.toml:3: an expert has no name; write name = as the first line below [[stage.expert]]"),
+        ('[[stage.expert]]\nname = "a b"\nbelow = 1', "a.toml:4: the name 'a b' is not valid; use letters"),
+        ('[[stage.expert]]\nname = "a"\nbelow = 1\n[[stage.expert]]\nname = "a"\nbelow = 2', "two experts in this stage are called 'a'"),
+        ('[stage.expert]\nname = "a"', "expert is not a list of tables; write [[stage.expert]]"),
+        ('[[stage.expert]]\nname = "a"\nbelow = 1\n[[stage]]\nname = "x-a"', "the folder of its expert a would be x-a, which is already taken"),
     ],
 )
 def test_faults_in_the_form_of_experts_have_their_place(tmp_path, text, said):
@@ -199,4 +199,4 @@ def test_the_command_line_names_experts_that_there_are(tmp_path):
     path = written(tmp_path, "a.toml", EXPERTS)
     _, faults = read_cascade(path, (), ["stage.base.expert.fnie.train.steps=1", "stage.next.expert=3"])
     assert faults[0].endswith("stage base has no expert 'fnie'. It has: fine, finest")
-    assert "names no expert; write stage.next.expert.NAME.table.key=value" in faults[1]
+    assert "does not name an expert; write stage.next.expert.NAME.table.key=value" in faults[1]

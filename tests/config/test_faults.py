@@ -52,11 +52,11 @@ def faults(registry, *layers, modality="ecg"):
         "my.toml:5: train.precision = \"bf61\" is not one of 'auto', 'fp32', 'bf16' or 'fp16'. Did you mean 'bf16'?",
         "my.toml:7: There is no process 'emd'. Did you mean 'edm'? Known processes: edm, eps, flow, v, x0.",
         "my.toml:8: [trian] is unknown. Did you mean [train]?",
-        "my.toml:10: optimizer.betas = [0.1] holds too few values: decay of the first and second moments",
+        "my.toml:10: optimizer.betas = [0.1] has too few values: decay of the first and second moments",
         "my.toml:11: optimizer.lr = true is a truth value; it takes a number",
         "my.toml:13: modality.length = 7.5 is a number with a fraction; it takes a whole number",
         "my.toml:15: There is no conditioner 'lable'. Did you mean 'label'? Known conditioners: channels, label, labels, number, vector.",
-        "my.toml:17: sampler.use = 3 is not text; it names a sampler",
+        "my.toml:17: sampler.use = 3 is not text; write the name of a sampler",
     ],
 )
 def test_all_at_once(registry, expected):
@@ -71,7 +71,7 @@ def test_the_command_line_is_named(registry):
     found = faults(
         registry, flag_layer([("--batch", "train.batch", "64"), ("--size", "modality.size", "3")], ["train.accumulate=7", "foo", "nn.x=3"])
     )
-    assert "--set foo: is not of the form table.key=value, such as train.steps=1000" in found
+    assert "--set foo: does not have the form table.key=value; write, for example, train.steps=1000" in found
     assert any(fault.startswith("--set nn.x: [nn] is unknown. The tables are: modality,") for fault in found)
     assert any(fault.startswith("--size: modality.size is unknown. [modality] takes: length, leads") for fault in found)
     assert any("batch 64 cannot be split into accumulate = 7 equal parts" in fault for fault in found)
@@ -79,7 +79,7 @@ def test_the_command_line_is_named(registry):
 
 def test_a_key_given_by_flag_and_set(registry):
     layer = flag_layer([("--steps", "train.steps", "5")], ["train.steps=6"])
-    assert faults(registry, layer) == ("--set train.steps: train.steps is also given by --steps; keep one of them",)
+    assert faults(registry, layer) == ("--set train.steps: --steps also sets train.steps; keep one of them",)
 
 
 def test_syntax_errors_are_reported_with_the_rest(registry):
@@ -99,8 +99,8 @@ def test_files_that_cannot_be_read(registry, tmp_path):
 
 def test_values_where_tables_belong(registry):
     found = faults(registry, text_layer("train = 3\n[conditions]\nclass = 'label'", "x"))
-    assert "x:1: train = 3 is no table; write [train] and its keys below it" in found
-    assert "x:3: conditions.class = 'label' is no table; write [conditions.class] and its keys below it" in found
+    assert "x:1: train = 3 is not a table; write [train] and its keys below it" in found
+    assert "x:3: conditions.class = 'label' is not a table; write [conditions.class] and its keys below it" in found
 
 
 def test_numbers_that_are_not_finite(registry):

@@ -70,7 +70,7 @@ def test_modality_picks_its_representation(registry):
 
 def test_modality_from_a_file(registry):
     assert resolve(None, [text_layer('[modality]\nuse = "tide"\nrate = 3', "x")], registry).modality.options.rate == 3
-    with pytest.raises(ConfigError, match="kind of data is not given"):
+    with pytest.raises(ConfigError, match="no modality is selected"):
         resolve(None, [], registry)
 
 
@@ -97,7 +97,7 @@ def test_a_model_stands_alone_unless_a_bridge_is_named(registry):
     ("sets", "said"),
     [
         (["bridge.use=resampel", "bridge.factors=1,2"], "There is no bridge 'resampel'. Did you mean 'resample'?"),
-        (["bridge.use=resample"], "bridge.factors must be given"),
+        (["bridge.use=resample"], "bridge.factors is missing"),
         (["bridge.factors=1,2"], "bridge.factors is unknown. [bridge] takes no options here"),
         (["bridge.use=resample", "bridge.factors=1,2", "bridge.up=sinc"], "puts entries where down = area has none"),
     ],
@@ -182,7 +182,7 @@ def test_an_old_key_in_a_model_file_is_taken_in_silence(registry, recwarn):
 
 
 def test_an_old_key_beside_its_new_one_is_a_fault(registry):
-    with pytest.raises(ConfigError, match=r"schedule\.steps is the old name of schedule\.levels, and both are given"):
+    with pytest.raises(ConfigError, match=r"schedule\.steps is the old name of schedule\.levels, and both are set"):
         made(registry, '[schedule]\nuse = "linear"\nsteps = 20\nlevels = 20')
 
 
@@ -211,7 +211,7 @@ def test_what_an_old_model_says_of_an_optimizer_that_it_did_not_use_is_left_out(
 
 def test_the_old_name_beside_the_new_one_is_a_fault(registry):
     both = text_layer('[optimizer]\nuse = "adamw"\nmethod = "muon"', "my.toml")
-    with pytest.raises(ConfigError, match=r"my.toml:3: optimizer.method is the old name of optimizer.use, and both are given"):
+    with pytest.raises(ConfigError, match=r"my.toml:3: optimizer.method is the old name of optimizer.use, and both are set"):
         resolve("ecg", [both], registry)
 
 
