@@ -1,7 +1,7 @@
 """A picture file -> uint8 ``[c, h, w]``, whatever it is stored as.
 
-Where a format leaves a choice: the first frame of an animation, upright by its EXIF orientation, 16 bits scaled (not cut)
-to 8, and no colour where nothing of it can be seen.
+Where a format leaves a choice: the first frame of an animation, upright by its EXIF orientation, colours as sRGB by the
+file's own profile, 16 bits scaled (not cut) to 8, and no colour where nothing of it can be seen.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
 
-from difftool import DataError
+from difftool import DataError, remark
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif")
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM", "AVIF")  # by content; none that runs a program, as EPS does
@@ -39,6 +39,12 @@ UPRIGHT = {
 }
 ORIENTATION = 0x0112
 
+MOST_PIXELS = 1 << 28
+"""Of a picture that is decoded, which takes about a gigabyte."""
+
+DARK = 1 / 8
+"""Share of the range below which a picture of 16 bits probably holds 12 or fewer."""
+
 
 class Header(NamedTuple):
     """What a picture is, seen without decoding it, upright."""
@@ -51,7 +57,7 @@ class Header(NamedTuple):
 def header(path: Path, data: bytes | None = None) -> Header:
     """Size and channels of a picture. Raises DataError when it cannot be read."""
     with opened(path, data) as image:
-        width, height = image.size
+        width, height = _stored_size(image)
         if _orientation(image) >= 5:
             width, height = height, width
         return Header(height, width, channels_of(image))
@@ -71,9 +77,10 @@ def decode(path: Path, data: bytes | None = None, near: int = 0) -> Image.Image:
         mode = MODES[channels_of(image)]
         if near:
             image.draft(None, (2 * near, 2 * near))
+        _refuse_large(image, path)
         image.load()
         turned = UPRIGHT.get(_orientation(image))
-        plain = _eight_bits(image, path) if image.mode in (*WIDE, "F") else image.convert(mode)
+        plain = _eight_bits(image, path) if image.mode in (*WIDE, "F") else _srgb(image, mode)
         return plain.transpose(turned) if turned is not None else plain
 
 
@@ -94,8 +101,6 @@ def opened(path: Path, data: bytes | None = None) -> Iterator[Image.Image]:
         raise DataError(f"{path} cannot be read: permission denied. Check its permissions.") from None
     except UnidentifiedImageError:
         raise DataError(f"{path} is not a picture, or not of a kind that Pillow reads. Remove or convert it.") from None
-    except Image.DecompressionBombError as error:
-        raise DataError(f"{path} is too large to be trusted: {error} Reduce it first.") from None
     except Exception as error:  # Pillow's decoders raise a dozen kinds of exception on damaged files
         raise DataError(f"{path} is damaged. Remove it or copy it again. ({str(error) or type(error).__name__})") from error
 
@@ -128,8 +133,46 @@ def to_image(array: np.ndarray) -> Image.Image:
 @cache
 def _formats() -> tuple[str, ...]:
     Image.init()
+    Image.MAX_IMAGE_PIXELS = None  # _refuse_large looks at what is decoded, which for a large JPEG is a fraction of it
     warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged EXIF, of large pictures: nothing that a person can act on
     return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def _refuse_large(image: Image.Image, path: Path) -> None:
+    """A small file can unpack to more than the memory there is."""
+    width, height = image.size
+    if width * height > MOST_PIXELS:
+        raise DataError(
+            f"{path} has {width:,} x {height:,} pixels, and at most {MOST_PIXELS:,} are decoded. Reduce it, or save it as JPEG, which is "
+            "decoded at a fraction of its size."
+        )
+
+
+def _stored_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height as they are stored. Pillow turns the size of a TIFF by its orientation before it turns the picture."""
+    tags = getattr(image, "tag_v2", None)
+    return (int(tags[256]), int(tags[257])) if image.format == "TIFF" and tags else image.size
+
+
+def _srgb(image: Image.Image, mode: str) -> Image.Image:
+    """The picture in a mode, its colours those that a viewer shows: brought from the file's profile to sRGB."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "RGBA", "CMYK", "L", "LA"):
+        return image.convert(mode)
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        if "srgb" in (ImageCms.getProfileDescription(source) or "").lower():
+            return image.convert(mode)
+        alpha = image.getchannel("A") if image.mode in ("RGBA", "LA") else None
+        opaque = image.convert(image.mode.removesuffix("A")) if alpha else image
+        shown = ImageCms.profileToProfile(opaque, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
+        remark(f"its colour profile cannot be used, and its colours are taken for sRGB ({error})")
+        return image.convert(mode)
+    assert shown is not None
+    if alpha:
+        shown.putalpha(alpha)
+    return shown.convert(mode)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -160,5 +203,10 @@ def _eight_bits(image: Image.Image, path: Path) -> Image.Image:
         raise DataError(
             f"{path} holds values from {values.min():g} to {values.max():g}. Convert it to 8 or 16 bits: "
             f"its range should be 0 to {top}, and what is black and what is white is not evident."
+        )
+    if 0 < values.max() < DARK * top:
+        remark(
+            f"its largest value is {values.max():g} of {top}, so that it is nearly black: does it hold fewer bits than its 16? "
+            "Scale its range before you train on it"
         )
     return Image.fromarray(np.rint(values * (255.0 / top)).astype(np.uint8))

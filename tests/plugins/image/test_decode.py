@@ -6,9 +6,10 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image, ImageCms, ImageFile
 
-from difftool import DataError
+from difftool import DataError, remarks
+from difftool_image.decode import decode, header
 
 from .conftest import pattern, read
 
@@ -193,10 +194,69 @@ def test_unreadable(tmp_path, monkeypatch):
     refused(tmp_path / "a.png", "permission denied")
 
 
-def test_decompression_bomb(tmp_path, monkeypatch):
-    Image.fromarray(RGB).save(tmp_path / "a.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 12)
-    refused(tmp_path / "a.png", "too large")
+def test_what_unpacks_to_more_than_memory_holds_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("difftool_image.decode.MOST_PIXELS", 12)
+    Image.fromarray(pattern(12, 16)).save(tmp_path / "a.png")
+    refused(tmp_path / "a.png", "16 x 12 pixels", "at most 12", "JPEG")
+
+
+def test_of_a_large_jpeg_what_is_decoded_counts(tmp_path, monkeypatch):
+    """A photograph of 200 million pixels is decoded at an eighth of its sides."""
+    monkeypatch.setattr("difftool_image.decode.MOST_PIXELS", 40 * 30)
+    Image.fromarray(pattern(240, 320)).save(tmp_path / "a.jpg")
+    assert decode(tmp_path / "a.jpg", near=8).size == (40, 30)
+
+
+# --- what a file says beside its pixels ---
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["jpg", "tif", "png", "webp"])
+def test_header_and_picture_are_turned_alike(tmp_path, orientation, suffix):
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    Image.fromarray(pattern(12, 20)).save(tmp_path / f"a.{suffix}", exif=exif)
+    found, picture = header(tmp_path / f"a.{suffix}"), decode(tmp_path / f"a.{suffix}")
+    assert picture.size == ((12, 20) if orientation >= 5 else (20, 12))
+    assert (found.width, found.height) == picture.size
+
+
+def swapped() -> bytes:
+    """A colour profile in which red and green have each other's place."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes().replace("sRGB".encode("utf-16-be"), "zRGB".encode("utf-16-be")))
+    tags = int.from_bytes(profile[128:132], "big")
+    at = {bytes(profile[132 + 12 * i : 136 + 12 * i]): 132 + 12 * i for i in range(tags)}
+    red, green = at[b"rXYZ"], at[b"gXYZ"]
+    profile[red : red + 4], profile[green : green + 4] = b"gXYZ", b"rXYZ"
+    return bytes(profile)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_colours_are_those_of_the_files_profile(tmp_path, mode):
+    red = Image.new(mode, (4, 4), (200, 0, 0, 90)[: len(mode)])
+    red.save(tmp_path / "a.png", icc_profile=swapped())
+    shown = np.asarray(decode(tmp_path / "a.png"))[0, 0].tolist()
+    assert shown[1] > 150 > 60 > shown[0]
+    assert shown[3:] == ([90] if mode == "RGBA" else [])
+    red.save(tmp_path / "b.png", icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    assert np.asarray(decode(tmp_path / "b.png"))[0, 0].tolist() == [200, 0, 0, 90][: len(mode)]
+
+
+def test_a_damaged_profile_is_remarked_on(tmp_path):
+    Image.new("RGB", (4, 4), (9, 8, 7)).save(tmp_path / "a.png", icc_profile=b"nothing of use")
+    with remarks() as said:
+        assert np.asarray(decode(tmp_path / "a.png"))[0, 0].tolist() == [9, 8, 7]
+    assert "colour profile" in said[0]
+
+
+def test_twelve_bits_in_sixteen_are_remarked_on(tmp_path):
+    for name, top in (("dark", 4095), ("whole", 65535)):
+        Image.fromarray(np.linspace(0, top, 64).reshape(8, 8).astype(np.uint16)).save(tmp_path / f"{name}.tif")
+    with remarks() as said:
+        decode(tmp_path / "whole.tif")
+        assert not said
+        decode(tmp_path / "dark.tif")
+    assert "4095 of 65535" in said[0]
 
 
 def test_postscript_is_not_run(tmp_path):
