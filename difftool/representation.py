@@ -31,10 +31,13 @@ class Representation(ABC):
     Attributes:
         shape: of one encoded example, ``[channels, ...]``; None for an axis that varies.
         space: where noise on the encoded example lives.
+        cached: whether ``prepare`` is called once for each example of the data, before training,
+            and training draws from what it gave. Such a run has no augmentation and no bridge.
     """
 
     shape: tuple[int | None, ...]
     space: Space
+    cached: bool = False
 
     @classmethod
     def build(cls, options: Any, context: Context) -> Self:

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from difftool.assemble import build_stage, open_dataset
+from difftool.assemble import Assembly, build_stage, encode_dataset, open_dataset
 from difftool.cli import main
 from difftool.config import gather, resolve
 from difftool.data.dataset import Dataset
@@ -87,8 +87,10 @@ def small_run(steps: int = 8, sets: list[str] | None = None) -> tuple[Path, list
 def prepared(data: Path, sets: list[str]) -> tuple[Stage, Dataset, str]:
     """A built stage, its data, and its config file's text."""
     layers = gather(registry(), "image", sets=[f'data.path="{data}"', *sets], project=None)
-    config, dataset = open_dataset(resolve("image", layers, registry()), registry())
-    stage = build_stage(config, registry(), dataset.description, choose_device("cpu"), dataset.modality)
+    assembly = Assembly(registry(), choose_device("cpu"))
+    config, dataset = open_dataset(resolve("image", layers, registry()), registry(), assembly=assembly)
+    dataset = encode_dataset(config, assembly, dataset)
+    stage = build_stage(config, registry(), dataset.description, assembly.device, dataset.modality, assembly=assembly)
     return stage, dataset, config.to_toml()
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from pydantic import Field
-from small import call, registry, small_run, train
+from small import call, prepared, registry, small_run, train
 from torch import Tensor, nn
 
 from difftool import Batch, Context, Euclidean, Options, Representation
@@ -21,6 +23,7 @@ from difftool.engine.generate import SampleRequest, generate
 from difftool.engine.weights import MODEL, load_weights, save_weights
 from difftool.errors import ModelFileError, UsageError
 from difftool.plugin.registry import Registry
+from difftool.rng import Stream
 from difftool_image.pixels import Pixels
 
 
@@ -165,3 +168,121 @@ def test_a_file_without_the_weights_is_refused_in_words(tmp_path, first):
     save_weights(run / "odd.safetensors", MODEL, tensors, {**about, "opened": {"first": 1}})
     with pytest.raises(ModelFileError, match="'opened' is damaged"):
         load_stage(run / "odd.safetensors", registry(), device="cpu")
+
+
+class Encoder(Latents):
+    """Counts the examples that it encodes, and may cache what it gives."""
+
+    seen: ClassVar[list[int]] = []
+
+    def encode(self, raw: Batch) -> Batch:
+        self.seen.append(len(raw))
+        return super().encode(raw)
+
+    def draw(self, prepared: Batch, rng) -> Batch:
+        return prepared
+
+
+class Posterior(Encoder):
+    """Draws anew from the cached moments at every step."""
+
+    def prepare(self, raw: Batch) -> Batch:
+        mean = self.encode(raw)
+        return mean.with_x(torch.cat([mean.x, torch.full_like(mean.x, 0.1)], 1))
+
+    def draw(self, prepared: Batch, rng) -> Batch:
+        mean, std = prepared.x.chunk(2, 1)
+        return prepared.with_x(mean + std * rng.normal(mean.shape))
+
+
+def losses(run: Path) -> list[float]:
+    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)["loss"] for line in lines]
+
+
+@pytest.fixture(params=[Encoder, Posterior])
+def encoder(request, monkeypatch):
+    """The kind that the name stands for, cached from when the test says so."""
+    kind = request.param
+    monkeypatch.setattr(sys.modules[__name__], "Latents", kind)
+    monkeypatch.setattr(kind, "seen", [])
+    return kind
+
+
+def test_training_from_the_cache_is_training_from_raw_examples_with_one_encoding_of_each(
+    tmp_path, first, encoder, monkeypatch
+):
+    data, sets = wanted(first)
+    raw = train(tmp_path / "raw", data, sets)
+    encoder.seen.clear()
+    monkeypatch.setattr(encoder, "cached", True)
+    cached = train(tmp_path / "cached", data, sets)
+    assert sum(encoder.seen) == len(list(data.rglob('*.png')))
+    assert losses(raw) == losses(cached)
+    assert_same(weights(raw), weights(cached))
+    stopped = train(tmp_path / "stopped", data, sets, stop_at=5)
+    train(stopped, data, sets, resume=True)
+    assert_same(weights(cached), weights(stopped))
+    assert sum(encoder.seen) == len(list(data.rglob('*.png')))  # another run finds the cache
+    words = [word for value in sets for word in ("--set", value)]
+    assert call("train", str(data), "-m", "image", *words, "--run", str(tmp_path / "line")) == 0
+    assert_same(weights(cached), weights(tmp_path / "line"))
+    assert sum(encoder.seen) == len(list(data.rglob('*.png')))
+
+
+def assert_same(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+    assert one.keys() == other.keys()
+    assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
+def test_a_posterior_is_drawn_anew_from_cached_moments(tmp_path, first, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "Latents", Posterior)
+    monkeypatch.setattr(Posterior, "cached", True)
+    stage, dataset, _ = prepared(*wanted(first))
+    batch = dataset.training_batch(np.arange(4), Stream(0, "collate"))
+    assert batch.x.shape[1] == 24
+    one, other = (stage.representation.draw(batch, Stream(0, "train", step)).x for step in (0, 1))
+    assert one.shape[1] == 12
+    assert not torch.equal(one, other)
+
+
+def test_other_weights_are_another_cache(tmp_path, first, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "Latents", Encoder)
+    monkeypatch.setattr(Encoder, "cached", True)
+    data, sets = wanted(first)
+    one = prepared(data, sets)[1]
+    tensors, about = load_weights(first / "model.safetensors", MODEL)
+    shifted = {name: tensor + 0.1 * torch.randn_like(tensor) for name, tensor in tensors.items()}
+    save_weights(first / "model.safetensors", MODEL, shifted, about)
+    other = prepared(data, sets)[1]
+    places = np.arange(4)
+    assert not torch.equal(one.encoded.batch(places).x, other.encoded.batch(places).x)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["modality.augment=0.01"], "augmentation"),
+        (["modality.flip=true"], "augmentation"),
+        (['bridge.use="resample"', "bridge.factors=[1,2,2]"], "bridge"),
+    ],
+)
+def test_what_needs_raw_examples_is_refused_with_a_cache(tmp_path, first, monkeypatch, changes, said):
+    monkeypatch.setattr(sys.modules[__name__], "Latents", Encoder)
+    monkeypatch.setattr(Encoder, "cached", True)
+    data, sets = wanted(first)
+    with pytest.raises(UsageError, match=f"caches what it encodes, but .*{said}"):
+        prepared(data, [*sets, *changes])
+
+
+def test_random_parts_of_examples_are_refused_with_a_cache(tmp_path, first, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "Latents", Encoder)
+    monkeypatch.setattr(Encoder, "cached", True)
+
+    def collate(self, examples, rng):
+        return Batch(torch.from_numpy(examples).roll(int(rng.uniform((1,)) * 8), -1))
+
+    monkeypatch.setattr("difftool_image.modality.ImageModality.collate", collate)
+    data, sets = wanted(first)
+    with pytest.raises(UsageError, match="takes a random part"):
+        prepared(data, sets)

@@ -10,6 +10,7 @@ from .build import make_modality as make_modality
 from .build import make_optimizer as make_optimizer
 from .build import make_representation as make_representation
 from .build import make_schedule as make_schedule
+from .encode import encode_dataset as encode_dataset
 from .load import load_stage as load_stage
 from .load import posthoc_average as posthoc_average
 from .open import open_dataset as open_dataset

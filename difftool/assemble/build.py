@@ -144,6 +144,12 @@ def frozen_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items() if name.startswith(PREFIX)}
 
 
+def identity_of(registry: Registry, kind: str, part: Part) -> list[Any]:
+    """What tells a part from others: its package, its name, its settings."""
+    package = registry.provider(registry.get(kind, part.use)).package
+    return [package, part.use, part.options.model_dump(mode="json")]
+
+
 def fingerprint_of(representation: Representation) -> str:
     """Tells its weights from others; "" where it has none."""
     if not isinstance(representation, nn.Module):

@@ -27,7 +27,7 @@ from ..files import building, write_text
 from ..modality import Item, Modality
 from ..plugin.registry import Registry
 from ..rng import Stream
-from .build import Assembly, default_part, fingerprint_of, make_bridge, make_modality
+from .build import Assembly, default_part, fingerprint_of, identity_of, make_bridge, make_modality
 
 MEASURED = 512
 """Examples that a representation or a bridge is shown to measure what it needs; many are parts of longer ones, drawn as in training."""
@@ -109,7 +109,7 @@ def _measured(config: Config, assembly: Assembly, dataset: Dataset) -> Mapping[s
     about = [
         __version__,
         *([weights] if weights else []),
-        *(_identity(assembly.registry, kind, part) for kind, part in parts.items() if part.use != NONE),
+        *(identity_of(assembly.registry, kind, part) for kind, part in parts.items() if part.use != NONE),
         config.modality.options.model_dump(mode="json"),
         description.to_json(),
     ]
@@ -125,11 +125,6 @@ def _measured(config: Config, assembly: Assembly, dataset: Dataset) -> Mapping[s
     if found:
         write_text(note, json.dumps(found))
     return found
-
-
-def _identity(registry: Registry, kind: str, part: Part) -> list[Any]:
-    """What tells a part from others: its package, its name, its settings."""
-    return [registry.provider(registry.get(kind, part.use)).package, part.use, part.options.model_dump(mode="json")]
 
 
 def _some_batches(dataset: Dataset) -> Iterator[Batch]:

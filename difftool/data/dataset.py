@@ -1,4 +1,4 @@
-"""Dataset: a cache with the conditions of its examples, served as raw batches."""
+"""Dataset: a cache with the conditions of its examples, served as batches."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ..description import Description
 from ..modality import Modality
 from ..rng import Rng, Stream
 from .cache import Cache
+from .encoded import Encoded
 from .order import Order
 
 
@@ -31,6 +32,7 @@ class Dataset:
         source: the name of the data in messages.
         bucket: number of batches whose examples are sorted by size together, so that the examples
             of a batch have similar sizes; 0 switches this off.
+        encoded: the prepared examples, where the representation caches them; training reads these.
     """
 
     cache: Cache
@@ -39,6 +41,7 @@ class Dataset:
     values: Mapping[str, Sequence[Value] | np.ndarray]
     source: str
     bucket: int = 0
+    encoded: Encoded | None = None
 
     def __len__(self) -> int:
         return len(self.cache)
@@ -59,16 +62,25 @@ class Dataset:
 
     def batch(self, indices: np.ndarray, rng: Rng) -> Batch:
         """The raw examples at these indices, on the CPU."""
-        raw = self.modality.collate(self.cache.gather(indices), rng)
+        return self._conditioned(self.modality.collate(self.cache.gather(indices), rng), indices)
+
+    def training_batch(self, indices: np.ndarray, rng: Rng) -> Batch:
+        """What a training step starts from: prepared examples where they are cached, else raw."""
+        if self.encoded is None:
+            return self.batch(indices, rng)
+        return self._conditioned(self.encoded.batch(indices), indices)
+
+    def _conditioned(self, batch: Batch, indices: np.ndarray) -> Batch:
+        """The batch with the data's own conditions of the examples at these indices."""
         columns = self.description.conditions
         chosen = {name: columns[name].batch([values[i] for i in indices]) for name, values in self.values.items()}
-        return raw.with_cond(**{name: torch.from_numpy(rows) for name, rows in chosen.items()})
+        return batch.with_cond(**{name: torch.from_numpy(rows) for name, rows in chosen.items()})
 
 
 def batches(
     dataset: Dataset, *, seed: int, batch: int, start: int, stop: int, rank: int = 0, ranks: int = 1, pin: torch.device | None = None
 ) -> Generator[Batch, None, None]:
-    """This rank's share of the raw batches of steps ``start`` to ``stop``, prepared on a thread.
+    """This rank's share of the batches of steps ``start`` to ``stop``, prepared on a thread.
 
     Closing the iterator ends the thread. An error in the thread is raised when its batch is taken.
 
@@ -81,7 +93,7 @@ def batches(
 
     def make(step: int) -> Batch:
         indices = order.indices(step * batch + rank * share, share)
-        made = dataset.batch(indices, Stream(seed, "collate", step, rank))
+        made = dataset.training_batch(indices, Stream(seed, "collate", step, rank))
         return made if pin is None else made.map(Tensor.pin_memory)
 
     def fill() -> None:

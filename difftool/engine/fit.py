@@ -63,7 +63,7 @@ def fit(
     if train.preview and stage.network:  # a number of steps that the schedule does not have is said now, not when the training is done
         stage.process.schedule.sigmas(stage.settings.sample.steps)
     with folder.held() if world.leads else nullcontext():
-        step = make_step(stage, train, world)
+        step = make_step(stage, train, world, prepared=dataset.encoded is not None)
         cadence = Cadence(train, stage.settings.ema)
         # on a CPU a loss is there at once; elsewhere reading one waits for the device, and so is rare
         losses = LossLog(min(train.log_every, MOST_UNREAD) if step.device.type != "cpu" else 1, world)
@@ -116,7 +116,9 @@ def _loop(
             return
 
 
-def make_step(stage: Stage, train: TrainOptions, world: World | None = None) -> TrainStep:
+def make_step(
+    stage: Stage, train: TrainOptions, world: World | None = None, *, prepared: bool = False
+) -> TrainStep:
     """The step, with the network laid out and compiled as the options and the device ask."""
     assert stage.objective is not None, "a stage that was loaded to sample is not trained"
     device = device_of(stage)
@@ -129,7 +131,8 @@ def make_step(stage: Stage, train: TrainOptions, world: World | None = None) -> 
     if is_on(train.compile, device):
         compile_networks(stage.objective)
     stage.objective.train()
-    return TrainStep(stage, train, stage.optimizer, stage.settings.ema, world)
+    ema = stage.settings.ema
+    return TrainStep(stage, train, stage.optimizer, ema, world, prepared=prepared)
 
 
 def device_of(stage: Stage) -> torch.device:

@@ -23,7 +23,7 @@ WARM_STEPS = 3
 def dry_run(stage: Stage, dataset: Dataset, folder: Path) -> dict[str, Any]:
     """Sizes and speeds of a run that is not begun; ``folder`` is where it would be written."""
     train = stage.settings.train
-    step = make_step(stage, train)
+    step = make_step(stage, train, prepared=dataset.encoded is not None)
     with naming_memory_knobs(train):
         seconds = [
             _timed(step, i, raw) for i, raw in enumerate(batches(dataset, seed=train.seed, batch=train.batch, start=0, stop=1 + WARM_STEPS))
@@ -69,7 +69,7 @@ def parts_that_fit(stage: Stage, dataset: Dataset, share: float = 0.8) -> int:
 
 def _memory_of(stage: Stage, dataset: Dataset, batch: int) -> int:
     train = stage.settings.train.model_copy(update={"batch": batch, "accumulate": 1, "compile": "off"})
-    step = make_step(stage, train)
+    step = make_step(stage, train, prepared=dataset.encoded is not None)
     if step.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(step.device)
     for i, raw in enumerate(batches(dataset, seed=0, batch=batch, start=0, stop=2)):

@@ -21,9 +21,20 @@ class TrainStep:
 
     Args:
         stage: what is trained, on its device already.
+        prepared: whether batches hold what the representation prepared, not raw examples.
     """
 
-    def __init__(self, stage: Stage, train: TrainOptions, optimizer: OptimizerFactory, ema: EmaOptions, world: World | None = None) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        train: TrainOptions,
+        optimizer: OptimizerFactory,
+        ema: EmaOptions,
+        world: World | None = None,
+        *,
+        prepared: bool = False,
+    ) -> None:
+        self.prepared = prepared
         assert stage.objective is not None, "a stage that was loaded to sample is not trained"
         self.stage, self.train, self.world, self.objective = stage, train, world or World(), stage.objective
         self.device = next(self.objective.parameters()).device
@@ -87,6 +98,8 @@ class TrainStep:
 
     def _prepare(self, raw: Batch, rng: Stream) -> Batch:
         raw = raw.map(lambda t: t.to(self.device, non_blocking=True))
+        if self.prepared:
+            return self.stage.representation.draw(raw, rng)
         raw, bridge = self.stage.modality.augment(raw, rng), self.stage.bridge
         if bridge is None:
             representation = self.stage.representation

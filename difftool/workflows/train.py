@@ -145,14 +145,15 @@ def opened(
     assembly: Assembly | None = None,
 ) -> tuple[Config, Dataset]:
     """The config's data, with a word to the user on what it is and what had to be left out."""
-    from ..assemble import open_dataset, require_examples
+    from ..assemble import encode_dataset, open_dataset, require_examples
 
     config, dataset = open_dataset(config, registry, progress=reporter.counter(), measured=measured, assembly=assembly)
     require_examples(dataset)
     reporter.say(f"{len(dataset)} example{'s' * (len(dataset) != 1)} from {dataset.source}{_conditions(dataset)}")
     _tell_skipped(dataset.skipped, reporter)
     _tell_remarks(dataset.remarks, reporter)
-    return config, dataset
+    assembly = assembly or assembly_of(config, registry)
+    return config, encode_dataset(config, assembly, dataset, reporter.counter())
 
 
 def _conditions(dataset: Dataset) -> str:

@@ -1,0 +1,148 @@
+"""A data set encoded once, for a representation that asks for it (``Representation.cached``)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import blake2b
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import __version__
+from ..batch import Batch
+from ..config import NONE, Config
+from ..data.cache import Progress, cache_path
+from ..data.dataset import Dataset
+from ..data.encoded import Encoded, write_encoded
+from ..engine.device import naming_memory_knobs
+from ..errors import UsageError
+from ..files import building, forget_abandoned
+from ..representation import Representation
+from ..rng import Rng, Shape, Stream
+from .build import Assembly, fingerprint_of, identity_of
+
+FORMAT = 1
+
+MOST = 32
+"""Examples that are encoded at once, at most; fewer where a training step takes fewer."""
+
+
+def encode_dataset(
+    config: Config, assembly: Assembly, dataset: Dataset, progress: Progress | None = None
+) -> Dataset:
+    """The data set with what its representation prepares, where the representation asks for that.
+
+    Each example is encoded once, on the run's device, into the cache folder. The cache is found
+    again by every run with the same data, representation and weights. Of several processes that
+    find no cache each encodes on its own device, and the one that is first provides it to all.
+
+    Raises:
+        UsageError: the run needs raw examples at every step.
+    """
+    representation = assembly.representation(config, dataset.description)
+    if not representation.cached:
+        return dataset
+    _require_same_at_every_step(config, assembly, dataset)
+    folder = cache_path(f"encoded/{_fingerprint(config, assembly, dataset, representation)}")
+    if not folder.exists():
+        forget_abandoned(folder.parent)
+        prepared = _prepared(config, assembly, dataset, representation)
+        with building(folder) as partial, naming_memory_knobs(config.train):
+            for done in write_encoded(partial, len(dataset), prepared, dataset.values):
+                if progress:
+                    progress(done, len(dataset), "encoding")
+    return replace(dataset, encoded=Encoded(folder))
+
+
+def _fingerprint(
+    config: Config, assembly: Assembly, dataset: Dataset, representation: Representation
+) -> str:
+    """A hash of everything that decides what is encoded."""
+    description = dataset.description
+    about = [
+        FORMAT,
+        __version__,
+        description.to_json(),  # with the content of the data, and what was measured on it
+        config.modality.use,
+        dataset.modality.settings().model_dump(mode="json"),
+        identity_of(assembly.registry, "representation", config.representation),
+        fingerprint_of(representation),
+    ]
+    return blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=10).hexdigest()
+
+
+@torch.no_grad()
+def _prepared(
+    config: Config, assembly: Assembly, dataset: Dataset, representation: Representation
+) -> Iterator[Batch]:
+    size = min(MOST, max(1, config.train.batch // config.train.accumulate))
+    for start in range(0, len(dataset), size):
+        indices = np.arange(start, min(start + size, len(dataset)))
+        raw = dataset.batch(indices, Stream(0, "encode", start))
+        yield representation.prepare(raw.map(lambda t: t.to(assembly.device)))
+
+
+def _require_same_at_every_step(config: Config, assembly: Assembly, dataset: Dataset) -> None:
+    """Refuse a run in which an example is not the same array whenever it is met."""
+    use = config.representation.use
+    fact = f"The representation {use!r} caches what it encodes, but"
+    off = f"or turn caching off in [representation], where {use!r} has an option for it"
+    reason = "A cached example is encoded once, so it is the same at every step."
+    if config.bridge.use != NONE:
+        raise UsageError(
+            f"{fact} the run has a bridge. Set bridge.use = none, {off}. "
+            "A bridge degrades raw examples anew at every step, and they are no longer read."
+        )
+    if None in dataset.description.shape:
+        raise UsageError(
+            f"{fact} the examples differ in size. Give them one size, {off}. "
+            "Examples of several sizes are padded to the largest of each batch, so what is encoded "
+            "depends on the batch."
+        )
+    indices = np.arange(min(4, len(dataset)))
+    draws: tuple[Rng, ...] = (_Constant(0.0), _Constant(1 - 2**-24), Stream(0, "encode"))
+    first, *others = (dataset.batch(indices, rng) for rng in draws)
+    if not all(_equal(first, other) for other in others):
+        raise UsageError(
+            f"{fact} the modality {config.modality.use!r} takes a random part of each example. "
+            f"Cut the examples to the size that is trained on, {off}. {reason}"
+        )
+    rng = _Constant(0.5)
+    dataset.modality.augment(first.map(lambda t: t.to(assembly.device)), rng.on(assembly.device))
+    if rng.drawn:
+        raise UsageError(
+            f"{fact} the modality {config.modality.use!r} changes examples at random (augmentation)."
+            f" Turn its random changes off in [modality], {off}. {reason}"
+        )
+
+
+class _Constant:
+    """Random numbers that are all the same, and whether any were drawn."""
+
+    def __init__(self, value: float) -> None:
+        self.value, self.device, self.drawn = value, torch.device("cpu"), False
+
+    def on(self, device: torch.device) -> _Constant:
+        self.device = device
+        return self
+
+    def normal(self, shape: Shape) -> Tensor:
+        self.drawn = True
+        return torch.full(tuple(shape), self.value, device=self.device)
+
+    uniform = normal
+
+
+def _equal(one: Batch, other: Batch) -> bool:
+    return all(
+        torch.equal(a, b) if a is not None and b is not None else a is b
+        for a, b in [
+            (one.x, other.x),
+            (one.mask, other.mask),
+            (one.observed, other.observed),
+            *((one.cond[name], other.cond.get(name)) for name in one.cond),
+        ]
+    )
