@@ -3,33 +3,75 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
+from torch import nn
 
+from ..assemble.build import frozen_weights
 from ..batch import Batch
+from ..context import Context, Opened
 from ..description import Description
+from ..engine.weights import MODEL, load_weights, save_weights
+from ..options import NoOptions
+from ..representation import Representation, weights_of
 from ..rng import Stream
 from .parts import load, named
 
+CPU = torch.device("cpu")
+
 
 def representation_contract(
-    name: str, raw: torch.Tensor, *, tolerance: float = 0.0, options: dict[str, Any] | None = None, extra: dict[str, Any] | None = None
+    name: str | type[Representation],
+    raw: torch.Tensor,
+    *,
+    tolerance: float = 0.0,
+    options: dict[str, Any] | None = None,
+    extra: dict[str, Any] | None = None,
+    opened: Callable[[str | Path], Opened] | None = None,
 ) -> type:
-    """Tests that a representation of this name keeps what every representation promises.
+    """Tests that a representation keeps what every representation promises.
 
     Args:
+        name: what it is registered as, or its class.
         raw: ``[b, ...]``, examples in raw units and dtype.
         tolerance: largest error of a round trip, in raw units; infinite where a round trip is not meant to keep every number.
-        extra: what the modality would say of the data.
+        extra: what the modality says of the data.
+        opened: what the context's ``open`` gives for a path; needed where it opens another run.
     """
 
-    def built():
-        target, settings = load("representation", name, **(options or {}))
-        description = Description(tuple(raw.shape[1:]), str(raw.dtype).removeprefix("torch."), len(raw), extra=extra or {})
-        measured = target(settings, description).measure([Batch(raw)])
-        return target(settings, replace(description, measured=json.loads(json.dumps(measured))))
+    target: type[Representation]
+    target, settings = _target(name, options or {})
+    described = Description(
+        tuple(raw.shape[1:]),
+        str(raw.dtype).removeprefix("torch."),
+        len(raw),
+        extra=extra or {},
+    )
+
+    def built(seed: int = 0) -> Representation:
+        """As a run builds it: from the same options and context, whatever was drawn before."""
+
+        def build(description: Description) -> Representation:
+            torch.manual_seed(seed)
+            made = target.build(settings, Context(description, CPU, opened or _none))
+            if isinstance(made, nn.Module):
+                made.eval().requires_grad_(False)
+            return made
+
+        measured = build(described).measure([Batch(raw)])
+        return build(replace(described, measured=json.loads(json.dumps(measured))))
+
+    def module(seed: int = 0) -> Any:
+        """The representation where it holds weights; a test of weights is skipped elsewhere."""
+        found = built(seed)
+        if not isinstance(found, nn.Module):
+            pytest.skip("it holds no weights")
+        return found
 
     class RepresentationContract:
         def test_round_trip(self):
@@ -86,9 +128,61 @@ def representation_contract(
             torch.testing.assert_close(space.keep(kept, x0, known), kept)
             torch.testing.assert_close(space.keep(x0, x0, known), x0)
 
+        def test_training_examples_are_drawn_from_what_is_prepared(self):
+            """One draw is a function of the prepared examples and the stream."""
+            representation = built()
+            prepared = representation.prepare(Batch(raw))
+            one, again = (representation.draw(prepared, Stream(0, "contract")).x for _ in range(2))
+            assert torch.equal(one, again)
+            assert one.shape == representation.encode(Batch(raw)).x.shape
+
+        def test_two_builds_with_the_saved_weights_encode_and_decode_alike(self):
+            """All that it learned or drew is in its ``state_dict``, which the model file keeps."""
+            one, other = module(), module(seed=1)
+            other.load_state_dict(one.state_dict())
+            x = one.encode(Batch(raw)).x
+            assert torch.equal(x, other.encode(Batch(raw)).x)
+            assert torch.equal(one.decode(Batch(x)).x, other.decode(Batch(x)).x)
+
+        def test_its_weights_travel_in_a_model_file(self, tmp_path):
+            one, other = module(), module(seed=1)
+            path = tmp_path / "model.safetensors"
+            save_weights(path, MODEL, weights_of(one), {"config": {}, "description": {}})
+            other.load_state_dict(frozen_weights(load_weights(path, MODEL)[0]))
+            assert torch.equal(one.encode(Batch(raw)).x, other.encode(Batch(raw)).x)
+
+        def test_on_another_device_every_tensor_is_there(self):
+            """The meta device stands for any other: a tensor that stays behind is met and refused."""
+            moved = module().to("meta")
+            assert moved.prepare(Batch(raw.to("meta"))).x.is_meta
+            x = moved.encode(Batch(raw.to("meta"))).x
+            assert x.is_meta
+            assert moved.decode(Batch(x)).x.is_meta
+
+        def test_gradients_never_reach_its_weights(self):
+            representation = module()
+            x = representation.encode(Batch(raw)).x.requires_grad_()
+            decoded = representation.decode(Batch(x)).x
+            if decoded.requires_grad:
+                decoded.sum().backward()
+            assert not any(p.requires_grad for p in representation.parameters())
+            assert all(p.grad is None for p in representation.parameters())
+
     def _cut(x: torch.Tensor) -> torch.Tensor:
-        """As the engine cuts what was decoded: to the size that was asked for, which it must have."""
+        """As the engine cuts what was decoded: to the size of the raw examples, which it must have."""
         assert all(n >= asked for n, asked in zip(x.shape, raw.shape, strict=True))
         return x[tuple(slice(n) for n in raw.shape)]
 
-    return named(RepresentationContract, name)
+    return named(RepresentationContract, name if isinstance(name, str) else name.__name__)
+
+
+def _target(
+    name: str | type[Representation], options: dict[str, Any]
+) -> tuple[type[Representation], Any]:
+    if isinstance(name, str):
+        return load("representation", name, **options)
+    return name, options.get("options", NoOptions())
+
+
+def _none(path: str | Path) -> Opened:
+    raise AssertionError(f"It opens {path}: give the contract what to open, as opened=...")
