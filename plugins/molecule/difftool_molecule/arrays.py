@@ -94,9 +94,10 @@ def table(path: Path) -> Table:
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     with opened(path, text=False) as file:
         try:
+            _refuse_large(path)
             with np.load(file, allow_pickle=False) as archive:
                 return {name: archive[name] for name in archive.files}
-        except MemoryError:
+        except (MemoryError, DataError):
             raise
         except Exception as error:  # zipfile, zlib and NumPy raise a dozen kinds of exception on damaged files
             if "pickle" in str(error) and zipfile.is_zipfile(path):
@@ -105,6 +106,21 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
                     "Save plain arrays, padded with zeros, or flat with offsets."
                 ) from None
             raise DataError(f"{path} is damaged, or no archive of NumPy arrays (.npz). Copy or make it again. ({error})") from None
+
+
+MOST_BYTES = 1 << 32
+"""Of an archive's arrays, unpacked: they are read whole, and a small file can unpack to more than the memory there is."""
+
+
+def _refuse_large(path: Path) -> None:
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        total = sum(entry.file_size for entry in archive.infolist())
+    if total > MOST_BYTES:
+        raise DataError(
+            f"{path} unpacks to {total / 1e9:.1f} GB, and at most {MOST_BYTES / 1e9:.1f} GB are read at once. Split it into several files."
+        )
 
 
 def _first(arrays: Mapping[str, np.ndarray], names: Sequence[str], path: Path) -> np.ndarray:

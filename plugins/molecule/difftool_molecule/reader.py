@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
 
-from difftool import DataError
+from difftool import DataError, remark
 
 from .molecule import Molecule, checked
 
@@ -160,11 +160,13 @@ def opened(path: Path, text: bool = True) -> Iterator[BinaryIO]:
 
 
 def decoded(data: bytes, name: str) -> str:
-    """Text with plain line ends. Raises DataError when it is not UTF-8."""
+    """Text with plain line ends. What is not UTF-8 is read as Windows-1252: atoms are ASCII in both, and a note must not cost a molecule."""
     try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{name} is not UTF-8 text. Save the file as UTF-8. (There is a byte {data[error.start]:#04x}.)") from None
+        remark(f"{name} is not UTF-8 text (there is a byte {data[error.start]:#04x}); it was read as Windows-1252")
+        text = data.decode("cp1252", errors="replace")
+    return text.replace("\r\n", "\n")
 
 
 def whole_text(path: Path) -> str:

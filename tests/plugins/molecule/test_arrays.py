@@ -7,6 +7,8 @@ import sys
 import numpy as np
 import pytest
 
+from difftool import DataError
+from difftool_molecule.arrays import table
 from difftool_molecule.files import atoms_of, columns_of, molecule
 
 from .conftest import made, methane, refusal, salt, same, water
@@ -194,3 +196,10 @@ def test_atoms_at_one_place(tmp_path):
     twice = made("C C", [[0, 0, 0], [0, 0, 0.0005]])
     path = save(tmp_path / "a.npz", positions=twice.positions[None], numbers=twice.numbers[None])
     assert "has two atoms at one place: 1 and 2" in refusal(path)
+
+
+def test_what_unpacks_to_more_than_memory_holds_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("difftool_molecule.arrays.MOST_BYTES", 100)
+    np.savez_compressed(tmp_path / "a.npz", positions=np.zeros((4, 3, 3)), numbers=np.ones((4, 3), int))
+    with pytest.raises(DataError, match=r"a\.npz unpacks to .* Split it"):
+        table(tmp_path / "a.npz")

@@ -116,8 +116,15 @@ BAD = {
     "atom 1: its position is not a number (NaN or": xyz(water()).replace("0.119000", "inf"),
     "two atoms at one place: 1 and 2 are 0.0005": "2\n\nC 0 0 0\nC 0 0 0.0005\n",
     "has Properties without species and pos": xyz(water(), "Properties=species:S:1"),
-    "is not UTF-8 text": xyz(water(), "\udce5"),
 }
+
+
+def test_a_note_in_another_encoding_costs_no_molecule(tmp_path):
+    path = tmp_path / "a.xyz"
+    path.write_bytes(xyz(water(), "25 \udcb0C").encode(errors="surrogateescape"))
+    with remarks() as said:
+        same(molecule(path, 0), water())
+    assert any("0xb0" in text for text in said)
 
 
 @pytest.mark.parametrize("words", BAD)
