@@ -1,4 +1,4 @@
-"""Train on the built-in demo set and sample, from Python: what ``difftool train`` and ``difftool sample`` do.
+"""Train on the demo set and sample from Python, like ``difftool train`` and ``difftool sample``.
 
 python examples/01_train_and_sample.py [STEPS]
 """
@@ -9,13 +9,13 @@ import difftool
 
 steps = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
 
-# A run: the modality's default recipe and demo set, and what is said here. Nothing is trained before the loop asks for it.
+# A run with the modality's default recipe and demo set, and these settings. Iterating trains it.
 training = difftool.training("image", steps=steps, size=16, batch=32, backbone={"channels": 16})
 for record in training:
     if record.step % 100 == 0 or record.step == steps:
         print(f"step {record.step}  loss {record.loss:.4f}")
 
-# A model describes itself: nothing but its path is needed.
+# A model file describes itself, so its path is enough.
 model = difftool.load(training.run.path)
 samples = model.sample(8, steps=20, cond={"class": "all"})
 print(f"{samples[0].shape} {samples[0].dtype}, the first of {len(samples)}: {samples.conditions[0]}")

@@ -101,7 +101,7 @@ def _raises():
 
 @pytest.mark.parametrize(
     ("module", "said"),
-    [(_misspelt(), "difftool_smaplers"), (_wrong_type(), "ModalitySpec is wanted"), (_raises(), "ValueError: two")],
+    [(_misspelt(), "difftool_smaplers"), (_wrong_type(), "must yield ModalitySpec"), (_raises(), "ValueError: two")],
 )
 def test_a_plugin_that_fails_half_way_leaves_nothing_behind(registry, lines, module, said):
     registry.add(plugin("bad"), lambda: module)

@@ -1,1 +1,1 @@
-"""Exporters: what a trained model may be written as."""
+"""Exporters: file formats of trained models."""

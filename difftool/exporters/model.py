@@ -1,4 +1,4 @@
-"""difftool's own model file: safetensors, with all that ``difftool sample`` needs in its header."""
+"""difftool's model file: safetensors; its header holds all that ``difftool sample`` needs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from ..options import Options
 
 
 def model(trained: TrainedModel, path: Path, options: Options) -> None:
-    """The same file that training writes, with the chosen average of the weights."""
+    """Write the same file as training does, with the chosen average of the weights."""
     del options
     save_weights(path, MODEL, trained.weights, trained.about)

@@ -1,1 +1,1 @@
-"""The plugin door: what a plugin says of its parts, how plugins are found, and how their parts are looked up."""
+"""Plugins: the specs of their parts, how plugins are found, and how parts are looked up."""

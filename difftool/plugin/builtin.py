@@ -1,4 +1,4 @@
-"""difftool's own parts. They come through the same hooks as any plugin's."""
+"""difftool's own parts. They are registered through the same hooks as those of plugins."""
 
 from __future__ import annotations
 
@@ -105,16 +105,16 @@ def difftool_objectives() -> list[Spec]:
 def difftool_optimizers() -> list[Spec]:
     return [
         _optimizer("adamw", "Adam with decoupled weight decay (Loshchilov & Hutter 2019)", "AdamwOptions"),
-        _optimizer("muon", "learns the same in fewer steps that cost a little more: updates of matrices are orthogonal (Jordan et al. 2024)", "MuonOptions"),
+        _optimizer("muon", "orthogonal updates of matrices (Jordan et al. 2024): fewer steps, each slightly slower", "MuonOptions"),
     ]
 
 
 @hookimpl
 def difftool_conditioners() -> list[ConditionerSpec]:
     return [
-        _conditioner("channels", "laid beside the noisy example"),
+        _conditioner("channels", "extra input channels, concatenated to the noisy example"),
         _conditioner("label", "one learned vector per label"),
-        _conditioner("labels", "several labels at once, written cat;drawing: the sum of a learned vector for each"),
+        _conditioner("labels", "several labels at once, written as cat;drawing: the sum of their learned vectors"),
         _conditioner("number", "Fourier features of a number"),
         _conditioner("vector", "a linear map of a vector"),
     ]
@@ -125,7 +125,7 @@ def difftool_bridges() -> list[Spec]:
     return [
         Spec(
             "resample",
-            "fewer entries along some axes, and a smooth way back",
+            "downsampling along some axes, and smooth upsampling",
             "difftool.bridges.resample:Resample",
             "difftool.bridges.options:ResampleOptions",
         )
@@ -158,7 +158,7 @@ def difftool_metrics() -> list[Spec]:
     return [
         Spec(
             "patches",
-            "how far small parts are from the data's, at every scale (Karras et al. 2018)",
+            "distance between small patches of samples and data, at every scale (Karras et al. 2018)",
             "difftool.metrics.patches:Patches",
             "difftool.metrics.options:PatchesOptions",
         )

@@ -1,7 +1,7 @@
-"""Which plugins are installed, and what their packages need.
+"""Discovery: the installed plugins and the requirements of their packages.
 
-Entry points are read straight from the metadata folders on ``sys.path``: ``importlib.metadata`` takes longer to import and to
-ask than all the rest of ``difftool --help``.
+Entry points are read directly from the metadata folders on ``sys.path``, because importing and
+using ``importlib.metadata`` takes longer than all the rest of ``difftool --help``.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class EntryPoint:
     """One entry point of an installed package.
 
     Attributes:
-        name, target: as the package declares them; the target is ``module`` or ``module:attribute``.
-        folder: of the package's metadata.
+        name, target: as declared by the package; the target is ``module`` or ``module:attribute``.
+        folder: the folder of the package's metadata.
     """
 
     name: str
@@ -31,7 +31,7 @@ class EntryPoint:
     folder: str
 
     def load(self) -> Any:
-        """Import the target. Raises whatever that raises."""
+        """Import the target. Any exception of the import is passed on."""
         module, _, attribute = self.target.partition(":")
         found = import_module(module)
         for part in filter(None, attribute.split(".")):
@@ -44,7 +44,7 @@ class EntryPoint:
         return about.get("Name", UNKNOWN[0]), about.get("Version", UNKNOWN[1])
 
     def summary(self) -> str:
-        """The line in which the package says what it is."""
+        """The package's one-line summary."""
         return self._about().get("Summary", "")
 
     def _about(self) -> dict[str, str]:
@@ -53,10 +53,10 @@ class EntryPoint:
 
 
 def entry_points(group: str, path: Iterable[str] | None = None) -> list[EntryPoint]:
-    """The entry points of a group, by name. Of two copies of a package the first on the path counts.
+    """The entry points of a group, sorted by name. If a package exists twice, the first one counts.
 
     Args:
-        path: folders to look in; ``sys.path`` unless given.
+        path: folders to search; None for ``sys.path``.
     """
     found = []
     for folder in _metadata_folders(sys.path if path is None else path):
@@ -68,16 +68,16 @@ def entry_points(group: str, path: Iterable[str] | None = None) -> list[EntryPoi
 
 def _metadata_folders(path: Iterable[str]) -> Iterator[str]:
     seen = set()
-    for place in path:
+    for root in path:
         try:
-            names = os.listdir(place or ".")
+            names = os.listdir(root or ".")
         except OSError:  # a zip file, or a folder that does not exist
             continue
         for name in sorted(names):
             stem, suffix = os.path.splitext(name)
             if suffix in METADATA and (project := stem.partition("-")[0].lower().replace(".", "_")) not in seen:
                 seen.add(project)
-                yield os.path.join(place, name)
+                yield os.path.join(root, name)
 
 
 def _section(text: str, group: str) -> Iterator[tuple[str, str]]:
@@ -105,9 +105,9 @@ class Plugin:
 
     Attributes:
         name: of its entry point.
-        module: that the entry point names.
-        distribution, version: of the package that it came with.
-        error: why it could not be loaded; empty when it was.
+        module: the target of the entry point.
+        distribution, version: of the package that provides it.
+        error: why it could not be loaded; empty if it was loaded.
     """
 
     name: str
@@ -121,23 +121,23 @@ class Plugin:
         return f"{self.distribution} {self.version}"
 
     def complaint(self) -> str:
-        """One line about a plugin that could not be loaded."""
+        """One line that says why the plugin could not be loaded."""
         return f"The plugin {self.name!r} of {self.package} could not be loaded: {self.error}"
 
     def failed(self, error: BaseException) -> Plugin:
-        """The plugin, with the reason why it could not be loaded."""
+        """A copy of the plugin with the reason why it could not be loaded."""
         return replace(self, error=one_line(error, self.distribution))
 
 
 def one_line(error: BaseException, distribution: str) -> str:
-    """What went wrong with a package, and what it needs that is missing."""
+    """The error of a package in one line, with its missing requirements."""
     text = f"{type(error).__name__}: {error}".splitlines()[0]
     missing = _unmet_of(distribution)
     return f"{text} (it needs {', '.join(f'{r}: {found}' for r, found in missing)})" if missing else text
 
 
 def unmet(requirements: Iterable[str]) -> list[tuple[str, str]]:
-    """PEP 508 requirements that the environment does not meet, each with what was found instead."""
+    """The PEP 508 requirements that the environment does not meet, each with what was found."""
     from importlib.metadata import PackageNotFoundError, version
 
     from packaging.requirements import Requirement

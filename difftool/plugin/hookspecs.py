@@ -1,7 +1,8 @@
-"""The hooks of the plugin door, one for each kind of part. Each returns specs; nothing heavy is imported to answer.
+"""The hooks of plugins, one for each kind of part. Hooks return specs and import nothing heavy.
 
-A plugin is a module named by an entry point in the group ``difftool``, holding functions of these names marked with
-``@difftool.hookimpl``. difftool's own parts come through the same door (``difftool.plugin.builtin``).
+A plugin is a module that an entry point in the group ``difftool`` names. It defines functions with
+these names, marked with ``@difftool.hookimpl``. difftool registers its own parts in the same way
+(``difftool.plugin.builtin``).
 """
 
 from __future__ import annotations

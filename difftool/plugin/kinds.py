@@ -1,4 +1,4 @@
-"""Kinds of part, each declared once: hooks, configuration tables, lists and the documentation follow from this."""
+"""The kinds of parts. Hooks, configuration tables, lists and documentation derive from them."""
 
 from __future__ import annotations
 
@@ -8,30 +8,32 @@ from dataclasses import dataclass
 from .spec import ConditionerSpec, ExporterSpec, ModalitySpec, ProcessSpec, RecipeSpec, SourceSpec, Spec
 
 AUTO = "auto"
-"""The ``use`` of a part that is chosen when the data is seen."""
+"""The ``use`` of a part that is chosen from the data."""
 
 NONE = "none"
-"""The ``use`` of a part that is not there."""
+"""The ``use`` of a part that is switched off."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a kind of part is, for everyone who lists, looks up or configures parts.
+    """One kind of part.
 
     Attributes:
-        name, plural: as a user reads them; the hook is ``difftool_<plural>``.
-        summary: what parts of this kind are for.
-        target: what the target of a spec is.
-        arguments: what the target is called with; empty where it is not called.
+        name, plural: in messages and lists; the hook is ``difftool_<plural>``.
+        summary: the purpose of parts of this kind.
+        target: what the target of a spec must be.
+        arguments: the arguments of the target; empty if it is not called.
         spec: the type of its specs.
-        table: the configuration table in which ``use`` names one part of this kind; empty where there is none.
-        tables: the configuration table that holds several parts of this kind, each under a name of its own; empty where there is none.
-        default: the part in use where nothing is said, or ``AUTO`` or ``NONE``.
-        parent: the kind whose part in use says the default instead; a choice belongs to the parent under which it was made.
-        options: ``"package.module:Class"``, what the options of every part of this kind are a subclass of; empty for any options.
-        sampling: whether it may be changed after training.
-        shared: whether an expert and the stage that it serves must agree in it.
-        meaning: whether other ones would make a network's weights meaningless, so that ``--init`` takes them over.
+        table: the configuration table in which ``use`` selects one part; empty if there is none.
+        tables: the configuration table with several named parts; empty if there is none.
+        default: the part in use by default, or ``AUTO`` or ``NONE``.
+        parent: the kind whose part in use determines the default instead; a choice belongs to the
+            parent under which it was made.
+        options: ``"package.module:Class"``, the base class of the options of all parts of this
+            kind; empty for ``Options``.
+        sampling: whether it can be changed after training.
+        shared: whether an expert must agree with its stage in it.
+        meaning: whether weights are meaningless with another part, so that ``--init`` adopts it.
         former: an earlier name of ``use`` in its table, accepted for one version.
     """
 
@@ -56,7 +58,7 @@ class Kind:
         return f"difftool_{self.plural}"
 
 
-# In the order in which they are listed to a user. A kind with a parent stands after it.
+# In the order of lists for users. A kind comes after its parent.
 _KINDS = (
     Kind(
         "modality", "modalities", "Kinds of data.", "`Modality` subclass", "its options",
@@ -104,7 +106,7 @@ _KINDS = (
         spec=ConditionerSpec, tables="conditions", default=AUTO,
     ),
     Kind(
-        "bridge", "bridges", "What a later stage of a cascade is given of an earlier one.", "`Bridge` subclass",
+        "bridge", "bridges", "How a later stage of a cascade is conditioned on an earlier one.", "`Bridge` subclass",
         "options, description of the later stage's data, its representation",
         table="bridge", default=NONE, shared=True,
     ),
@@ -114,10 +116,10 @@ _KINDS = (
         spec=SourceSpec, table="source", default=AUTO,
     ),
     Kind(
-        "exporter", "exporters", "What a trained model may be written as.", "a function `(model, path, options)` that writes a file",
-        "a `TrainedModel`, a path that is free, its options", spec=ExporterSpec,
+        "exporter", "exporters", "File formats of trained models.", "a function `(model, path, options)` that writes a file",
+        "a `TrainedModel`, a path that does not exist, its options", spec=ExporterSpec,
     ),
-    Kind("observer", "observers", "What watches a training run, such as a tracker.", "`Observer` subclass", "its options", tables="observers"),
+    Kind("observer", "observers", "Watch a training run, such as trackers.", "`Observer` subclass", "its options", tables="observers"),
     Kind("recipe", "recipes", "Named configurations.", "a TOML file in the package: the settings of a run", spec=RecipeSpec),
     Kind("cascade", "cascades", "Named cascades.", "a TOML file in the package: a list of stages", spec=RecipeSpec),
 )  # fmt: skip
@@ -131,5 +133,5 @@ def find_kind(word: str) -> Kind | None:
 
 
 def tables(kinds: Iterable[Kind] = _KINDS) -> tuple[str, ...]:
-    """The configuration tables in which one part of each of these kinds is named."""
+    """The configuration tables in which ``use`` selects one part of these kinds."""
     return tuple(kind.table for kind in kinds if kind.table)

@@ -1,4 +1,4 @@
-"""Registry: every part that difftool and the installed plugins provide, by kind and name."""
+"""Registry: all parts of difftool and of the installed plugins, by kind and name."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _to_stderr(line: str) -> None:
 
 
 class Registry:
-    """Parts by kind and name. Build one with ``Registry.load_all()``, or add plugins to an empty one in a test."""
+    """Parts by kind and name. Build one with ``Registry.load_all()``; tests add to an empty one."""
 
     def __init__(self, report: Callable[[str], None] = _to_stderr) -> None:
         self._report = report
@@ -46,7 +46,7 @@ class Registry:
 
     @classmethod
     def load_all(cls, report: Callable[[str], None] = _to_stderr) -> Registry:
-        """The core's own parts and those of every installed plugin; ``report`` is told of plugins that fail."""
+        """The parts of difftool and of all installed plugins; failures are passed to ``report``."""
         from importlib import import_module
 
         from .. import __version__
@@ -58,7 +58,7 @@ class Registry:
         return registry
 
     def add(self, plugin: Plugin, load: Callable[[], object]) -> None:
-        """Import one plugin and take in its specs. One that fails is reported and set aside, and leaves nothing behind."""
+        """Import one plugin and add its specs. A plugin that fails is reported and adds nothing."""
         try:
             entries = self._collect(plugin, load())
         except (Exception, SystemExit) as error:
@@ -80,7 +80,10 @@ class Registry:
             announce(entry.spec.name, entry.spec.column)
 
     def _collect(self, plugin: Plugin, module: object) -> list[_Entry]:
-        """All specs of one plugin, through pluggy. ``register`` is not atomic: a plugin that fails half-way is taken out again."""
+        """All specs of one plugin, through pluggy.
+
+        ``register`` is not atomic, so a plugin that fails half-way is unregistered again.
+        """
         manager = self._pluggy()
         try:
             manager.register(module, name=f"{plugin.distribution}:{plugin.name}")
@@ -103,21 +106,21 @@ class Registry:
 
     @property
     def plugins(self) -> tuple[Plugin, ...]:
-        """Every plugin found, the core first, the broken ones included."""
+        """All plugins, the core first, including broken ones."""
         return tuple(self._plugins)
 
     def names(self, kind: str) -> list[str]:
-        """Names of a kind, sorted; a recipe's and a cascade's is ``modality/name``."""
+        """The sorted names of a kind; recipes and cascades are named ``modality/name``."""
         return sorted(self._of(kind))
 
     def specs(self, kind: str) -> list[Spec]:
-        """Specs of a kind, by name; names that two packages claim are left out."""
+        """The specs of a kind, sorted by name, without names that two packages provide."""
         return [entries[0].spec for _, entries in sorted(self._of(kind).items()) if len(entries) == 1]
 
     def get(self, kind: str, name: str) -> Spec:
-        """The part of that kind and name (a recipe's and a cascade's is ``modality/name``).
+        """The part of this kind and name; recipes and cascades are named ``modality/name``.
 
-        Raises UsageError, or PluginError where a plugin is at fault.
+        Raises UsageError if it does not exist, PluginError if a plugin is the cause.
         """
         entries = self._of(kind).get(name)
         if not entries:
@@ -133,7 +136,7 @@ class Registry:
         return spec
 
     def metrics(self, modality: str) -> list[str]:
-        """The metrics of a modality: those that it names, then those that name it."""
+        """The metrics of a modality: first those that it names, then those that name it."""
         own = list(self.modality(modality).metrics)
         more = [s.name for s in self.specs("metric") if isinstance(s, MetricSpec) and {modality, "*"} & set(s.modalities)]
         return [*own, *(name for name in more if name not in own)]
@@ -145,31 +148,31 @@ class Registry:
         return spec
 
     def column(self, conditioner: str) -> type[Column]:
-        """The columns that a conditioner takes. Raises PluginError where it does not say."""
+        """The class of columns that a conditioner accepts. Raises PluginError if it names none."""
         spec = self.get("conditioner", conditioner)
         if not getattr(spec, "column", ""):
             raise PluginError(
-                f"The conditioner {conditioner!r} of {self.provider(spec).package} does not say which columns it takes, so it can be put on "
-                "none. Its ConditionerSpec needs column = \"package.module:Class\"."
+                f"The conditioner {conditioner!r} of {self.provider(spec).package} does not name its column class. "
+                "Add column = \"package.module:Class\" to its ConditionerSpec: without it, no condition can use the conditioner."
             )
         return kind_of(conditioner)
 
     def recipe(self, modality: str, representation: str, name: str) -> RecipeSpec:
-        """The recipe ``name`` of a modality; one for this representation alone comes first."""
+        """The recipe ``name`` of a modality; a recipe for this representation comes first."""
         prefixes = (f"{modality}/{representation}/", f"{modality}/")
         key = next((prefix + name for prefix in prefixes if prefix + name in self._entries["recipe"]), None)
         if key is None:
             known = sorted({k.removeprefix(p) for k in self._entries["recipe"] for p in prefixes if k.startswith(p)} - {""})
             known = [k for k in known if "/" not in k]
             others = [k.rpartition("/")[0] for k in self._entries["recipe"] if k.startswith(f"{modality}/") and k.endswith(f"/{name}")]
-            of = f"{modality}/{representation}, but for {' and '.join(sorted(others))}" if others else modality
+            of = f"{modality}/{representation}, only for {' and '.join(sorted(others))}" if others else modality
             raise UsageError(f"There is no recipe {name!r} for {of}.{_hint(name, known)} {_listing('recipes', known)}")
         spec = self.get("recipe", key)
         assert isinstance(spec, RecipeSpec)
         return spec
 
     def options(self, spec: Spec) -> type[Options]:
-        """The options model of a part, without importing the part."""
+        """The options model of a part; the part itself is not imported."""
         from ..options import NoOptions, Options
 
         if not spec.options:
@@ -181,28 +184,28 @@ class Registry:
         return model
 
     def _base(self, spec: Spec) -> tuple[type[Options], str] | None:
-        """What the options of every part of the spec's kind are a subclass of, and its public name."""
+        """The base class of the options of the spec's kind, and its public name."""
         entry = self._owners.get(id(spec))
         reference = entry.kind.options if entry is not None else ""
         return (load_object(reference), f"difftool.{reference.partition(':')[2]}") if reference else None
 
     def load(self, spec: Spec) -> Any:
-        """Import the part itself, after its requirements were checked."""
+        """Check the requirements of the part, then import it."""
         self._check_requirements(spec)
         return self._import(spec, spec.target)
 
     def inspection(self, spec: ModalitySpec) -> Any:
-        """The class that inspects data of this modality; None where it names none."""
+        """The class that inspects data of this modality; None if it names none."""
         return self._import(spec, spec.inspection) if spec.inspection else None
 
     def provider(self, spec: Spec) -> Plugin:
-        """The plugin that a spec came from."""
+        """The plugin that provides a spec."""
         if (entry := self._owners.get(id(spec))) is not None and entry.spec is spec:
             return entry.plugin
         return Plugin("?", spec.target, "an unregistered package", "")
 
     def provides(self, plugin: Plugin) -> dict[str, list[str]]:
-        """What a plugin brings: names by kind, kinds without any left out."""
+        """The names of a plugin's parts by kind, without empty kinds."""
         found = {
             kind: sorted(name for name, entries in table.items() if any(entry.plugin == plugin for entry in entries))
             for kind, table in self._entries.items()
@@ -233,7 +236,7 @@ class Registry:
     def _clash(self, entries: list[_Entry]) -> str:
         packages = " and ".join(entry.plugin.package for entry in entries)
         kind, name = entries[0].kind.name, entries[0].spec.name
-        return f"The {kind} {name!r} is provided by {packages}. Uninstall one of them: difftool will not guess which is meant."
+        return f"The {kind} {name!r} is provided by {packages}. Uninstall one of them: difftool does not guess which one you mean."
 
     def _unknown(self, kind: str, name: str) -> UsageError | PluginError:
         known = self.names(kind)
@@ -242,23 +245,23 @@ class Registry:
         fact = f"There is no {kind} {name!r}.{hint} {_listing(KINDS[kind].plural, known)}"
         if broken and (not hint or any(plugin.name == name for plugin in broken)):
             named = [plugin for plugin in broken if plugin.name == name] or broken
-            return PluginError("\n".join([fact, *(f"{plugin.complaint()}. It may be what provides {name!r}." for plugin in named)]))
+            return PluginError("\n".join([fact, *(f"{plugin.complaint()}. It may provide {name!r}." for plugin in named)]))
         return UsageError(fact)
 
 
 def _specs_of(manager: pluggy.PluginManager, module: object, kind: Kind) -> list[Spec]:
-    """What one plugin's hook for a kind yields, with a wrong type named."""
+    """The specs that a plugin's hook yields. Raises TypeError for one of a wrong type."""
     caller = getattr(manager.hook, kind.hook)
     functions = [impl.function for impl in caller.get_hookimpls() if impl.plugin is module]
     specs = [spec for function in functions for spec in function() or ()]
     for spec in specs:
         if not isinstance(spec, kind.spec):
-            raise TypeError(f"{kind.hook} yields {spec!r}, and {kind.spec.__name__} is wanted")
+            raise TypeError(f"{kind.hook} yields {spec!r}, but must yield {kind.spec.__name__}")
     return specs
 
 
 def _key(spec: Spec) -> str:
-    """Recipes and cascades are named within their modality; everything else within its kind."""
+    """The registry key of a spec. Names of recipes and cascades are unique within a modality."""
     return f"{spec.modality}/{spec.name}" if isinstance(spec, RecipeSpec) else spec.name
 
 

@@ -1,4 +1,4 @@
-"""Spec: what a plugin says about a part before any of the part's code is imported."""
+"""Spec: the description of a part, available without importing the part's code."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A named part and where its code lives.
+    """A named part and the location of its code.
 
     Attributes:
-        name: what a user writes after ``use =``.
+        name: the value of ``use``.
         summary: one line for lists.
         target: ``"package.module:attribute"``, imported only when the part is built.
-        options: ``"package.module:Class"``, an ``Options`` subclass in a module without torch; empty when there is nothing to set.
-        requires: PEP 508 requirements checked before ``target`` is imported, for what a plugin keeps optional.
+        options: ``"package.module:Class"``, an ``Options`` subclass in a module without torch;
+            empty for a part without settings.
+        requires: PEP 508 requirements that are checked before ``target`` is imported, for optional
+            dependencies of a plugin.
     """
 
     name: str
@@ -28,14 +30,16 @@ class Spec:
 
 @dataclass(frozen=True, slots=True)
 class ModalitySpec(Spec):
-    """A modality, with the names of what it works with.
+    """A modality, with the names of related parts.
 
     Attributes:
-        representations: names of the representations that take its raw data; the first is the default.
-        recipe: the name of the recipe used when none is asked for.
-        request: ``"package.module:Class"``, an ``Options`` subclass with the modality's own flags of ``sample``; empty for none.
-        metrics: names of the metrics that apply to its raw examples, in the order in which they are shown.
-        inspection: ``"package.module:Class"``, an ``Inspection`` subclass for ``data check``; empty for the core's own.
+        representations: names of the representations of its raw data; the first is the default.
+        recipe: the name of its default recipe.
+        request: ``"package.module:Class"``, an ``Options`` subclass with the modality's own flags
+            of ``sample``; empty for none.
+        metrics: names of the metrics for its raw examples, in the order of the output.
+        inspection: ``"package.module:Class"``, an ``Inspection`` subclass for ``data check``; empty
+            for the default inspection.
     """
 
     representations: tuple[str, ...] = ()
@@ -47,10 +51,11 @@ class ModalitySpec(Spec):
 
 @dataclass(frozen=True, slots=True)
 class MetricSpec(Spec):
-    """A metric that may apply to modalities of other packages.
+    """A metric that can apply to modalities of other packages.
 
     Attributes:
-        modalities: names of modalities that it applies to besides those that name it themselves; ``("*",)`` for all.
+        modalities: names of further modalities that it applies to, in addition to those that name
+            it; ``("*",)`` for all.
     """
 
     modalities: tuple[str, ...] = ()
@@ -58,10 +63,10 @@ class MetricSpec(Spec):
 
 @dataclass(frozen=True, slots=True)
 class ProcessSpec(Spec):
-    """A row of the preconditioning table, with the columns it is used with unless told otherwise.
+    """A preconditioning, with its default density, weighting and schedule.
 
     Attributes:
-        density, weighting, schedule: names of the default columns.
+        density, weighting, schedule: names of the defaults.
     """
 
     density: str = "lognormal"
@@ -71,7 +76,7 @@ class ProcessSpec(Spec):
 
 @dataclass(frozen=True, slots=True)
 class ConditionerSpec(Spec):
-    """A conditioner, with the columns of data that it takes.
+    """A conditioner, with the class of the data columns that it accepts.
 
     Attributes:
         column: ``"package.module:Class"``, a ``Column`` subclass in a module without torch.
@@ -82,10 +87,10 @@ class ConditionerSpec(Spec):
 
 @dataclass(frozen=True, slots=True)
 class RecipeSpec(Spec):
-    """A named configuration, or a named cascade. ``target`` is ``"package:folder/file.toml"``, a resource inside a package.
+    """A named configuration or cascade; ``target`` is ``"package:folder/file.toml"``, a resource.
 
     Attributes:
-        modality: the modality it belongs to, or ``modality/representation`` when it is for one representation only.
+        modality: its modality, or ``modality/representation`` for a single representation.
     """
 
     modality: str = ""
@@ -93,11 +98,13 @@ class RecipeSpec(Spec):
 
 @dataclass(frozen=True, slots=True)
 class SourceSpec(Spec):
-    """A source of data, with the paths that it takes.
+    """A source of data, with the paths that it accepts.
 
     Attributes:
-        patterns: of paths in small letters, such as ``("*.zip",)`` or ``("s3://*",)``; ``("*",)`` takes what no other does.
-        folders: of the names in a folder that it takes as well, such as ``("*.tar",)``; every visible one must match.
+        patterns: lower-case patterns of paths, such as ``("*.zip",)`` or ``("s3://*",)``;
+            ``("*",)`` accepts the paths that no other source accepts.
+        folders: lower-case patterns of file names, such as ``("*.tar",)``: the source also accepts
+            a folder in which all visible names match.
     """
 
     patterns: tuple[str, ...] = ()
@@ -106,16 +113,16 @@ class SourceSpec(Spec):
 
 @dataclass(frozen=True, slots=True)
 class ExporterSpec(Spec):
-    """Something that a trained model can be written as.
+    """A file format for trained models.
 
     Attributes:
-        suffix: what its files end in, in small letters, such as ``".npz"``.
+        suffix: the lower-case suffix of its files, such as ``".npz"``.
     """
 
     suffix: str = ""
 
 
 def load_object(reference: str) -> Any:
-    """Import ``"package.module:attribute"``. Raises ImportError or AttributeError as they come."""
+    """Import ``"package.module:attribute"``. Raises ImportError or AttributeError."""
     module, _, attribute = reference.partition(":")
     return getattr(importlib.import_module(module), attribute)

@@ -1,4 +1,4 @@
-"""The report: one HTML file that tells what a run did, readable offline and for ever."""
+"""The report: one self-contained HTML file about a run, which can be read offline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..files import write_text
 
 
 def write_report(folder: RunFolder) -> Path:
-    """Write ``report.html`` from what the run folder holds; everything it shows is inside the file."""
+    """Write ``report.html`` from the run folder; figures and samples are embedded in the file."""
     import jinja2
 
     text = Path(__file__).with_name("report.html.j2").read_text(encoding="utf-8")
@@ -53,7 +53,7 @@ def _facts(folder: RunFolder, rows: list[dict[str, Any]]) -> list[tuple[str, str
 
 
 def _previews(folder: RunFolder) -> list[Path]:
-    """The newest preview first."""
+    """The six newest previews, newest first."""
     return sorted(folder.samples_path.glob("preview-*"), reverse=True)[:6]
 
 
@@ -63,11 +63,12 @@ def _embedded(path: Path) -> str:
 
 
 def _loss_curve(rows: list[dict[str, Any]]) -> str:
-    """The loss over steps as SVG, with its running mean."""
+    """The loss and its running mean over the steps, as SVG."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    rows = [row for row in rows if row["loss"] is not None]  # before the first player's first turn there is none
+    # The loss is None before the first update of the first player.
+    rows = [row for row in rows if row["loss"] is not None]
     steps, losses = [row["step"] for row in rows], [row["loss"] for row in rows]
     figure = Figure(figsize=(7, 2.8), layout="constrained")
     axes = figure.add_subplot(xlabel="step", ylabel="loss", yscale="log" if min(losses) > 0 else "linear")
@@ -81,7 +82,7 @@ def _loss_curve(rows: list[dict[str, Any]]) -> str:
 
 
 def _running_mean(values: list[float], share: float = 0.1) -> list[float]:
-    """An exponential mean over about a tenth of the curve, without a bias at its start."""
+    """An exponential mean over about a tenth of the curve, corrected for the bias at its start."""
     total = weight = 0.0
     keep = 1 - 1 / max(1.0, share * len(values))
     means = []

@@ -1,4 +1,4 @@
-"""A new plugin package, written from the templates in this folder: plain files with $placeholders, a folder for each kind of part."""
+"""Write a new plugin package from templates: files with $placeholders, one folder per kind."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ from ..errors import UsageError
 
 KINDS = ("modality", "sampler", "backbone")
 COMMON = "any"
-"""The folder of what every package holds."""
+"""The folder of templates that all packages share."""
 
 PACKAGE = "package"
-"""The folder, in the templates, that becomes the Python package."""
+"""The folder in the templates that becomes the Python package."""
 
 SUFFIX = ".template"
 
 
 def distribution(name: str) -> str:
-    """What the package of a plugin is called by pip, and its folder."""
+    """The name of a plugin's package for pip, and of its folder."""
     return f"difftool-{name.replace('_', '-')}"
 
 
 def check_name(name: str) -> None:
-    """Raises UsageError unless a plugin, its module and its function can all have this name."""
+    """Raise UsageError unless the name is valid for a plugin, its module and its function."""
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
-        raise UsageError(f"{name!r} cannot be a plugin's name. Write small letters, digits and single underscores, such as my_data.")
+        raise UsageError(f"{name!r} cannot be a plugin's name. Use lower-case letters, digits and single underscores, such as my_data.")
     if keyword.iskeyword(name) or hasattr(builtins, name):
-        raise UsageError(f"{name!r} cannot be a plugin's name: Python has a meaning for it. Choose another.")
+        raise UsageError(f"{name!r} cannot be a plugin's name. Choose another: Python reserves this one.")
 
 
 def write_package(kind: str, name: str, folder: Path) -> None:
-    """Write a package that provides one part of this kind into a folder that does not exist yet."""
+    """Write a package with one part of this kind into a folder that must not exist yet."""
     check_name(name)
     written = dict(_rendered(kind, name))
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
-        raise UsageError(f"{folder} exists already, and nothing is overwritten. Choose another folder with -o.") from None
+        raise UsageError(f"{folder} exists already. Choose another folder with -o: nothing is overwritten.") from None
     for path, text in written.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
 
 
 def _rendered(kind: str, name: str) -> Iterator[tuple[str, str]]:
-    """Path within the package's folder, and text, of each file."""
+    """The path within the package's folder and the text of each file."""
     words = {
         "name": name,
         "Name": "".join(part.capitalize() for part in name.split("_")),

@@ -1,7 +1,7 @@
 """Archives: .zip, .tar, .tar.gz and shards of them, unpacked into the cache.
 
-What an archive says of its contents is not trusted: no entry is written outside the folder, links and devices are left out, and
-the bytes that come out are counted as they are written.
+The metadata of an archive is not trusted: no entry is written outside the folder, links and devices
+are skipped, and unpacked bytes are counted while they are written.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Entry:
     """One file in an archive.
 
     Attributes:
-        name: as the archive says it.
-        open: reads it.
-        reason: why it is left out; empty for a file that is taken.
+        name: as given in the archive.
+        open: opens it for reading.
+        reason: why it is skipped; empty for a file that is unpacked.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Entry:
 
 @dataclass
 class _Budget:
-    """What may still be unpacked."""
+    """The number of files and bytes that may still be unpacked."""
 
     files: int
     bytes: int
@@ -57,7 +57,7 @@ class _Budget:
 
 
 class Archive(Source):
-    """One archive, shards of one (``name-{0000..0012}.tar``), or a folder that holds nothing but tar files."""
+    """One archive, shards of one (``name-{0000..0012}.tar``), or a folder with only tar files."""
 
     options: ArchiveOptions
 
@@ -78,7 +78,7 @@ class Archive(Source):
         if budget.skipped:
             shown = ", ".join(budget.skipped[:5]) + (", …" if len(budget.skipped) > 5 else "")
             count = "1 entry" if len(budget.skipped) == 1 else f"{len(budget.skipped):,} entries"
-            remark(f"left out of {path}: {count}: {shown}")
+            remark(f"skipped in {path}: {count}: {shown}")
         merge_sidecars(folder)
 
     def _budget(self, size: int) -> _Budget:
@@ -90,31 +90,31 @@ class Archive(Source):
 
     def _unpack(self, entry: Entry, folder: Path, prefix: str, budget: _Budget, shard: Path) -> None:
         target = _target(entry.name)
-        if reason := entry.reason or ("" if target else "it leads out of the archive"):
+        if reason := entry.reason or ("" if target else "its path leads out of the folder"):
             budget.skipped.append(f"{entry.name!r} ({reason})")
             return
         assert target is not None
         budget.files -= 1
         if budget.files < 0:
             raise DataError(
-                f"{shard} holds more than {self.options.max_files:,} files. Raise source.max_files if that is meant; "
-                "there is a limit so that an archive cannot fill the disk."
+                f"{shard} holds more than {self.options.max_files:,} files. Raise source.max_files if you expect that many; "
+                "the limit keeps an archive from filling the disk."
             )
-        place = folder / target.parent / f"{prefix}{target.name}"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with entry.open() as source, open(place, "wb") as out:
+        path = folder / target.parent / f"{prefix}{target.name}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with entry.open() as source, open(path, "wb") as out:
             while chunk := source.read(CHUNK):
                 budget.bytes -= len(chunk)
                 if budget.bytes < 0:
                     raise DataError(
-                        f"{shard} unpacks to more than {budget.reason}. Raise that setting if the archive is what you expect; "
-                        "there is a limit so that a small file cannot fill the disk."
+                        f"{shard} unpacks to more than {budget.reason}. Raise this setting if you trust the archive; "
+                        "the limit keeps a small file from filling the disk."
                     )
                 out.write(chunk)
 
 
 def shards(path: str) -> list[Path]:
-    """The archives that a path names, in their order.
+    """The archives that a path names, in order.
 
     Raises:
         DataError: one of them does not exist.
@@ -131,7 +131,7 @@ def shards(path: str) -> list[Path]:
     missing = [file for file in files if not file.is_file()]
     if missing or not files:
         what = f"{missing[0]} does not exist" if missing else f"{path} names no shards: {last} is before {first}"
-        raise DataError(f"{what}. Name an archive, or shards such as data-{{0000..0012}}.tar that are all there.")
+        raise DataError(f"{what}. Pass an archive, or shards such as data-{{0000..0012}}.tar that all exist.")
     return files
 
 
@@ -147,7 +147,7 @@ def opened(path: Path) -> Iterator[Iterator[Entry]]:
 
 
 def _of_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry:
-    kind = info.external_attr >> 28  # of a file made on Unix: 0o10 a plain file, 0o12 a link
+    kind = info.external_attr >> 28  # on Unix: 0o10 is a plain file, 0o12 a link
     reason = "it is a link" if kind == 0o12 else "it is not a plain file" if kind not in (0, 0o10) else ""
     reason = reason or ("it is encrypted" if info.flag_bits & 1 else "")
     return Entry(info.filename, lambda: archive.open(info), reason)
@@ -165,29 +165,29 @@ def _of_tar(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Entry:
 
 
 def _of_finder(name: str) -> bool:
-    """Whether it is what macOS adds to archives beside the files themselves."""
+    """Whether an entry is metadata that macOS adds to archives."""
     return name.startswith("__MACOSX/")
 
 
 def _target(name: str) -> Path | None:
-    """Where an entry belongs in the folder; None where it would lie outside, or where its name has parts that no file should have."""
+    """The relative path of an entry; None if it leads outside the folder or is not portable."""
     path = PurePosixPath(name.removeprefix("./"))
     unsafe = path.is_absolute() or "\\" in name or ":" in name or "\0" in name
     return None if unsafe or not path.parts or ".." in path.parts else Path(path)
 
 
 def stem(path: Path) -> str:
-    """The name of an archive without what says its format."""
+    """The name of an archive without its suffixes."""
     name = path.name
     return next((name[: -len(end)] for end in sorted((*TARS, ".zip"), key=len, reverse=True) if name.lower().endswith(end)), name)
 
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Say which archive could not be read; a full disk is not the archive's fault."""
+    """Raise DataError that names a broken archive; system errors (a full disk) pass through."""
     try:
         yield
     except BROKEN as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise DataError(f"{path} cannot be read as an archive: {error}. Download or pack it again; it seems damaged.") from error
+        raise DataError(f"{path} cannot be read as an archive: {error}. Download or pack it again: it is probably damaged.") from error

@@ -1,4 +1,4 @@
-"""A folder or a file on this machine, used where it is."""
+"""A folder or a file on this machine, used in place."""
 
 from __future__ import annotations
 
@@ -12,4 +12,4 @@ class Folder(Source):
         return ""
 
     def fill(self, path: str, folder: Path) -> None:
-        raise NotImplementedError  # a path without an identity is used as it is
+        raise NotImplementedError  # never called: a path without an identity is used in place

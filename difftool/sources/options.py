@@ -8,8 +8,8 @@ from ..options import Options
 
 
 class ArchiveOptions(Options):
-    """Limits on what archives may unpack to, so that a small file cannot fill the disk."""
+    """Limits of unpacking, so that a small archive cannot fill the disk."""
 
-    max_files: PositiveInt = Field(5_000_000, description="files that archives may hold, at most")
-    max_size: PositiveFloat = Field(1000.0, description="gigabytes that archives may unpack to, at most")
-    max_ratio: PositiveFloat = Field(100.0, description="how many times their own size archives may unpack to, at most; 1 GB is always allowed")
+    max_files: PositiveInt = Field(5_000_000, description="largest number of files in an archive")
+    max_size: PositiveFloat = Field(1000.0, description="largest unpacked size in gigabytes")
+    max_ratio: PositiveFloat = Field(100.0, description="largest ratio of unpacked to packed size; 1 GB is always allowed")

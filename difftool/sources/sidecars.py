@@ -1,4 +1,4 @@
-"""Files of one basename, as shards of WebDataset hold them, brought into the form that folders have."""
+"""Sidecar files (WebDataset: several files with one basename) -> ``metadata.jsonl``."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ CLASS = ".cls"
 
 
 def merge_sidecars(folder: Path) -> None:
-    """Turn ``key.json`` and ``key.cls`` beside ``key.EXT`` into a row of ``metadata.jsonl``, and remove them.
+    """Turn ``key.json`` and ``key.cls`` next to ``key.EXT`` into rows of ``metadata.jsonl``.
 
-    A caption, ``key.txt``, is left: folders keep captions so. A folder that has metadata is left as it is.
+    The sidecar files are removed. Captions (``key.txt``) stay, because ``scan_folder`` reads them.
+    Folders with a metadata file are left unchanged.
     """
-    for place, _, names in os.walk(folder):
-        rows = _rows(Path(place), names)
+    for parent, _, names in os.walk(folder):
+        rows = _rows(Path(parent), names)
         if not rows:
             continue
         if present := {name.lower() for name in names} & set(METADATA):
-            remark(f"{Path(place).relative_to(folder) / min(present)} says what the files are; the .json files beside them are not read")
+            remark(f"{Path(parent).relative_to(folder) / min(present)} describes the files, so the .json files next to them are not read")
             continue
-        with open(Path(place, "metadata.jsonl"), "w", encoding="utf-8") as out:
-            for row, spent in rows:
+        with open(Path(parent, "metadata.jsonl"), "w", encoding="utf-8") as out:
+            for row, merged in rows:
                 out.write(json.dumps(row) + "\n")
-                for name in spent:
-                    Path(place, name).unlink()
+                for name in merged:
+                    Path(parent, name).unlink()
 
 
-def _rows(place: Path, names: list[str]) -> list[tuple[dict[str, Any], list[str]]]:
-    """For each example with columns beside it: its row, and the files that this is made of."""
+def _rows(parent: Path, names: list[str]) -> list[tuple[dict[str, Any], list[str]]]:
+    """For each example with sidecar files: its row, and the names of these files."""
     groups: dict[str, dict[str, str]] = defaultdict(dict)
     for name in sorted(names):
         key, dot, suffix = name.partition(".")
@@ -43,23 +44,23 @@ def _rows(place: Path, names: list[str]) -> list[tuple[dict[str, Any], list[str]
     rows = []
     for group in groups.values():
         examples = [name for suffix, name in group.items() if suffix not in (COLUMNS, CLASS, CAPTION_SUFFIX)]
-        spent = [group[suffix] for suffix in (COLUMNS, CLASS) if suffix in group]
-        if len(examples) == 1 and spent and (columns := _columns(place, group)) is not None:
-            rows.append(({FILE_NAME: examples[0], **columns}, spent))
+        sidecars = [group[suffix] for suffix in (COLUMNS, CLASS) if suffix in group]
+        if len(examples) == 1 and sidecars and (columns := _columns(parent, group)) is not None:
+            rows.append(({FILE_NAME: examples[0], **columns}, sidecars))
     return rows
 
 
-def _columns(place: Path, group: dict[str, str]) -> dict[str, Any] | None:
-    """What the files beside an example say of it; None where they are something else."""
+def _columns(parent: Path, group: dict[str, str]) -> dict[str, Any] | None:
+    """The columns in the sidecar files of an example; None if they do not hold columns."""
     columns: dict[str, Any] = {}
     try:
         if COLUMNS in group:
-            said = json.loads((place / group[COLUMNS]).read_bytes())
-            if not isinstance(said, dict):
+            content = json.loads((parent / group[COLUMNS]).read_bytes())
+            if not isinstance(content, dict):
                 return None
-            columns |= {name: value for name, value in said.items() if isinstance(value, str | int | float) and name != FILE_NAME}
+            columns |= {name: value for name, value in content.items() if isinstance(value, str | int | float) and name != FILE_NAME}
         if CLASS in group:
-            columns[LABEL] = (place / group[CLASS]).read_text(encoding="utf-8").strip()
+            columns[LABEL] = (parent / group[CLASS]).read_text(encoding="utf-8").strip()
     except (ValueError, RecursionError):
         return None
     return columns

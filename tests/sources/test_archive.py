@@ -102,7 +102,7 @@ def test_names_that_shards_share_are_kept_apart(tmp_path):
 
 def test_a_missing_shard_is_named(tmp_path):
     tar(tmp_path / "s-0.tar", {"a.dat": b"1"})
-    with pytest.raises(DataError, match=r"s-1.tar does not exist. Name an archive, or shards such as"):
+    with pytest.raises(DataError, match=r"s-1.tar does not exist. Pass an archive, or shards such as"):
         found(f"{tmp_path}/s-{{0..2}}.tar")
 
 
@@ -122,7 +122,7 @@ def test_no_entry_leaves_the_folder(tmp_path, name, kind):
     path = zipped(tmp_path / "a.zip", files) if kind == "zip" else tar(tmp_path / "a.tar", files)
     items, said = found(path)
     assert list(items) == ["good.dat"]
-    assert "leads out of the archive" in said[0]
+    assert "leads out of the folder" in said[0]
     assert list(tmp_path.rglob("*")) == [path]
 
 
@@ -154,7 +154,7 @@ def test_links_and_devices_in_zip_and_tar_are_named(tmp_path):
 def test_a_bomb_is_refused_and_nothing_of_it_is_kept(tmp_path, cache, monkeypatch):
     monkeypatch.setattr("difftool.sources.archive.GIGABYTE", 10**6)
     path = zipped(tmp_path / "a.zip", {"a.dat": bytes(5 * 10**6)})
-    with pytest.raises(DataError, match=r"a.zip unpacks to more than 100 times its own size \(source.max_ratio\). Raise that setting"):
+    with pytest.raises(DataError, match=r"a.zip unpacks to more than 100 times its own size \(source.max_ratio\). Raise this setting"):
         found(path)
     with pytest.raises(DataError, match=r"more than 2 GB \(source.max_size\)"):
         found(path, max_ratio=10_000, max_size=2)
@@ -227,5 +227,5 @@ def test_an_archive_is_checked_and_trained_on_from_the_command_line(tmp_path, mo
         told = "".join(capfd.readouterr())
         assert not leaving.value.code, told
         assert said in told
-        assert "'../evil.png' (it leads out of the archive)" in told
+        assert "'../evil.png' (its path leads out of the folder)" in told
     assert (tmp_path / "runs/x/model.safetensors").is_file()

@@ -1,4 +1,4 @@
-"""The demo set: beats made of the waves that physicians name P, Q, R, S and T. Racing hearts beat twice in the time of one."""
+"""The demo set: heartbeats with P, Q, R, S and T waves. Racing hearts beat twice as fast."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 
 LENGTH = 64
 COUNT = 100
-"""Signals of each class."""
+"""Number of signals in each class."""
 
 WAVES = ((-0.25, 0.15, 0.05), (-0.04, -0.15, 0.015), (0.0, 1.2, 0.02), (0.04, -0.25, 0.015), (0.28, 0.35, 0.06))
-"""Place, height in millivolts and width of each, in beats."""
+"""Position (in beats), height (in millivolts) and width (in beats) of each wave."""
 
 
 def write_demo(folder: Path) -> None:
@@ -26,4 +26,4 @@ def write_demo(folder: Path) -> None:
 def signal(beats: int, rng: np.random.Generator) -> np.ndarray:
     t = (np.arange(LENGTH) / LENGTH * beats + rng.uniform(-0.1, 0.1)) % 1 - 0.5
     heights = rng.normal(1, 0.1, len(WAVES))
-    return sum(h * height * np.exp(-0.5 * ((t - place) / width) ** 2) for h, (place, height, width) in zip(heights, WAVES, strict=True))
+    return sum(h * height * np.exp(-0.5 * ((t - centre) / width) ** 2) for h, (centre, height, width) in zip(heights, WAVES, strict=True))

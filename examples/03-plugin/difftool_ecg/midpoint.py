@@ -1,4 +1,4 @@
-"""A sampler knows nothing of signals: this one serves every modality."""
+"""The midpoint sampler. It does not depend on the kind of data, so it works with every modality."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from difftool import Step, order
 
 @order(2)
 def midpoint(denoise, x, sigmas, noise) -> Iterator[Step]:
-    """dx/dsigma = (x - D(x; sigma)) / sigma by the midpoint method: half an Euler step, and the slope found there for the whole."""
+    """Solve dx/dsigma = (x - D(x; sigma)) / sigma with the midpoint method.
+
+    Half an Euler step leads to the midpoint; the slope there is used for the whole step.
+    """
     for i, (sigma, sigma_next) in enumerate(pairwise(sigmas)):
         sigma_mid = (sigma + sigma_next) / 2
         x_mid = x + (sigma_mid - sigma) * (x - denoise(x, sigma)) / sigma

@@ -1,4 +1,4 @@
-"""millivolts: the signal itself, scaled to about unit size."""
+"""millivolts: the signal itself, scaled to about unit variance."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LIMIT = 10.0
 
 
 class Millivolts(Representation):
-    """``[b, 1, n]`` both ways."""
+    """``[b, 1, n]`` <-> ``[b, 1, n]``."""
 
     def __init__(self, options: ScaleOptions, description: Description) -> None:
         self.scale = options.scale
@@ -22,7 +22,8 @@ class Millivolts(Representation):
         self.space = Euclidean()
 
     def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
-        return {}  # where encoding needs the data's own mean, say, it is found here and stands in description.measured
+        # Statistics that encode() needs, such as a mean; they arrive in description.measured.
+        return {}
 
     def encode(self, raw: Batch) -> Batch:
         return raw.with_x(raw.x.float() * self.scale)

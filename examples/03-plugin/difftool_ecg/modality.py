@@ -16,12 +16,13 @@ from .options import EcgOptions, EcgRequest
 
 
 class Ecg(Modality):
-    """Signals of one length."""
+    """Signals with one length."""
 
     options: EcgOptions
 
     def scan(self, path: Path) -> list[Item]:
-        return scan_folder(path, (".csv",))  # subfolders become classes; metadata.csv, captions and the errors come with it
+        # Also reads classes (subfolders), captions and metadata.csv.
+        return scan_folder(path, (".csv",))
 
     def fit(self, items: Sequence[Item]) -> Ecg:
         if self.options.length != "auto":
@@ -31,7 +32,7 @@ class Ecg(Modality):
     def read(self, item: Item) -> np.ndarray:
         signal, length = _signal(item.path), self.settled("length")
         if len(signal) < length:
-            raise DataError(f"{item.path} has {len(signal)} readings, and {length} are needed. Leave it out, or set length.")
+            raise DataError(f"{item.path} has {len(signal)} readings, but {length} are needed. Remove the file, or set length.")
         return signal[None, :length]
 
     def template(self, description: Description, n: int, rng: Rng, request: Options) -> Batch:
@@ -40,7 +41,7 @@ class Ecg(Modality):
 
     def write(self, example: np.ndarray, stem: Path, info: Mapping[str, Any], request: Options) -> Path:
         path = stem.with_name(stem.name + ".csv")
-        with creating(path) as partial:  # whole or not at all, and never over a file that exists
+        with creating(path) as partial:  # atomic, and never overwrites a file
             np.savetxt(partial, example[0], fmt="%.5f", header="\n".join(f"{name}: {value}" for name, value in info.items()))
         return path
 
@@ -53,10 +54,11 @@ class Ecg(Modality):
 def _signal(path: Path) -> np.ndarray:
     """float32 ``[n]``."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # numpy warns of an empty file; here that is an error
+        # numpy warns about an empty file; the check below raises.
+        with warnings.catch_warnings(action="ignore"):
             signal = np.loadtxt(path, np.float32, ndmin=1)
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}. It should hold one number on each line.") from None
     if signal.ndim != 1 or not len(signal) or not np.isfinite(signal).all():
-        raise DataError(f"{path} should hold one finite number on each line, and does not.")
+        raise DataError(f"{path} does not hold one finite number on each line. Repair or remove the file.")
     return signal

@@ -1,4 +1,4 @@
-"""Settings. This module is imported to print help, so it must not import torch."""
+"""Settings. difftool imports this module to print help, so it must not import torch."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from difftool import Options
 class EcgOptions(Options):
     """How signals are read."""
 
-    length: Literal["auto"] | PositiveInt = Field("auto", description="readings of each signal that are used; auto is the shortest one's")
+    length: Literal["auto"] | PositiveInt = Field("auto", description="number of readings to use of each signal; auto takes the length of the shortest")
 
 
 class EcgRequest(Options):
     """The modality's own flags of ``difftool sample``."""
 
-    length: NonNegativeInt = Field(0, description="readings of each sample; 0 for as many as in training")
+    length: NonNegativeInt = Field(0, description="number of readings of each sample; 0 for as many as in training")
 
 
 class ScaleOptions(Options):
-    """How large the network sees a signal."""
+    """The scale of signals in model units."""
 
     scale: PositiveFloat = Field(2.0, description="factor from millivolts to model units")

@@ -1,4 +1,4 @@
-"""What this plugin brings, as specs: nothing of it is imported until it is used."""
+"""The parts of this plugin, as specs: their code is imported only when it is used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def difftool_modalities() -> list[ModalitySpec]:
     return [
         ModalitySpec(
             "ecg",
-            "heartbeats: one-channel signals in .csv files, one number a line",
+            "heartbeats: one-channel signals in .csv files, one number per line",
             "difftool_ecg.modality:Ecg",
             "difftool_ecg.options:EcgOptions",
             representations=("millivolts",),
@@ -21,12 +21,12 @@ def difftool_modalities() -> list[ModalitySpec]:
 
 @hookimpl
 def difftool_representations() -> list[Spec]:
-    return [Spec("millivolts", "millivolts as they are, scaled", "difftool_ecg.millivolts:Millivolts", "difftool_ecg.options:ScaleOptions")]
+    return [Spec("millivolts", "millivolts, scaled", "difftool_ecg.millivolts:Millivolts", "difftool_ecg.options:ScaleOptions")]
 
 
 @hookimpl
 def difftool_samplers() -> list[Spec]:
-    return [Spec("midpoint", "the midpoint method: second order, two evaluations a step", "difftool_ecg.midpoint:midpoint")]
+    return [Spec("midpoint", "the midpoint method: second order, two evaluations per step", "difftool_ecg.midpoint:midpoint")]
 
 
 @hookimpl

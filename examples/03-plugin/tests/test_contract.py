@@ -1,4 +1,4 @@
-"""What difftool asks of each part, in one line each."""
+"""difftool's contracts, one line for each part."""
 
 import torch
 

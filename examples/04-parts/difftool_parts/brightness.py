@@ -1,4 +1,4 @@
-"""The mean of all entries, and how far it is from the data's."""
+"""The mean of all entries, and its difference from the mean of the data."""
 
 import numpy as np
 

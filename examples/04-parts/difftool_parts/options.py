@@ -1,4 +1,4 @@
-"""Settings; this module imports neither torch nor numpy."""
+"""Settings. This module must not import torch or numpy."""
 
 from pydantic import Field
 
@@ -8,10 +8,10 @@ from difftool import OptimizerOptions, Options
 class LionOptions(OptimizerOptions):
     """Lion (Chen et al. 2023, arXiv:2302.06675)."""
 
-    betas: tuple[float, float] = Field((0.9, 0.99), description="decay of the average in a step, and of the average that is kept")
+    betas: tuple[float, float] = Field((0.9, 0.99), description="decay of the average in the update, and of the stored average")
 
 
 class TableOptions(Options):
     """A table of the losses."""
 
-    name: str = Field("losses.csv", description="of the file in the run's folder")
+    name: str = Field("losses.csv", description="name of the file in the run's folder")

@@ -1,4 +1,4 @@
-"""What this package provides. Nothing is imported until it is used."""
+"""The parts of this package, as specs: their code is imported only when it is used."""
 
 from difftool import ExporterSpec, MetricSpec, SourceSpec, Spec, hookimpl
 
@@ -10,7 +10,7 @@ def difftool_optimizers():
 
 @hookimpl
 def difftool_sources():
-    return [SourceSpec("listing", "files that a list names", "difftool_parts.listing:Listing", patterns=("*.list",))]
+    return [SourceSpec("listing", "the files in a text file of paths", "difftool_parts.listing:Listing", patterns=("*.list",))]
 
 
 @hookimpl

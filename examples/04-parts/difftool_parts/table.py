@@ -1,4 +1,4 @@
-"""A line of a CSV file wherever losses were measured: a tracker at its smallest."""
+"""A minimal tracker: one line of a CSV file for every logged loss."""
 
 from difftool import Observer
 

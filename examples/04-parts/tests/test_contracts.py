@@ -1,4 +1,4 @@
-"""Every part keeps what its kind promises."""
+"""difftool's contracts, one line for each part."""
 
 from pathlib import Path
 from tempfile import mkdtemp
