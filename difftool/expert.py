@@ -33,7 +33,7 @@ class Turn(NamedTuple):
     density: Density
 
 
-def unlearnt(schedule: Schedule, turns: Sequence[Turn]) -> str:
+def untrained_levels(schedule: Schedule, turns: Sequence[Turn]) -> str:
     """Why these denoisers cannot serve a schedule together: levels that one of them was not trained on; "" where they can.
 
     Args:

@@ -1,4 +1,4 @@
-"""The header of a weight file: what the file says of itself, read without torch and checked before anything relies on it."""
+"""The header of a weight file, read without torch and validated."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from .plain import parse_json
 VERSION = 1
 MODEL, CHECKPOINT, SNAPSHOT = "difftool-model", "difftool-checkpoint", "difftool-snapshot"
 
-DAMAGED = "Its header is damaged or was changed by another program: take another copy, or an earlier checkpoint."
+DAMAGED = "Use another copy, or an earlier checkpoint. The header is damaged or was changed by another program."
 
 MOST = 100_000_000
-"""Bytes of a header, at most, as in the safetensors format."""
+"""Largest size of a header in bytes, as in the safetensors format."""
 
 
 def read_about(path: Path, kind: str) -> dict[str, Any]:
-    """What a weight file says of itself, without its tensors. Raises ModelFileError when it cannot be what is asked for."""
+    """The header of a weight file, without its tensors.
+
+    Raises ModelFileError if the file is not of this kind.
+    """
     if not path.is_file():
         raise ModelFileError(f"There is no file {path}.")
     found = path.stat()
@@ -31,17 +34,17 @@ def read_about(path: Path, kind: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def _read(path: Path, kind: str, *state: int) -> dict[str, Any]:
-    """The same, read once for each state of the file: a command looks into the header of a model more than once."""
+    """The header, cached while the file is unchanged: a command needs it more than once."""
     _refuse_pickle(path)
     try:
         header = _metadata(path)
     except (ValueError, OSError) as error:
         raise ModelFileError(
-            f"{path} is damaged or truncated, or no model file at all ({error}). Take another copy, or an earlier checkpoint."
+            f"{path} is damaged, truncated, or not a model file ({error}). Use another copy, or an earlier checkpoint."
         ) from None
     found = header.get("format", "a safetensors file that difftool did not write")
     if found != kind:
-        raise ModelFileError(f"{path} is {found}, not a {kind}: give the run's folder or its model.safetensors.")
+        raise ModelFileError(f"{path} is {found}, not a {kind}. Name the run's folder or its model.safetensors.")
     return about_of(path, header)
 
 
@@ -68,9 +71,9 @@ def about_of(path: Path, header: Mapping[str, str]) -> dict[str, Any]:
     """What the header of a weight file says of it: at least ``config`` and ``description``, each a table. Raises ModelFileError."""
     version = header.get("version", "")
     if not version.isdecimal() or len(version) > 9:
-        raise ModelFileError(f"{path} does not say its format version ({version!r}). {DAMAGED}")
+        raise ModelFileError(f"{path} has no valid format version ({version!r}). {DAMAGED}")
     if int(version) > VERSION:
-        raise ModelFileError(f"{path} has format version {version}, and this difftool reads up to {VERSION}: upgrade difftool.")
+        raise ModelFileError(f"{path} has format version {version}, but this difftool reads versions up to {VERSION}. Upgrade difftool.")
     try:
         about = parse_json(header.get("about", ""))
     except ValueError as error:
@@ -86,6 +89,6 @@ def _refuse_pickle(path: Path) -> None:
         start = file.read(2)
     if start in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
         raise ModelFileError(
-            f"{path} is a pickle (a .pt or .ckpt file). difftool does not open pickles, because opening one can run any program; "
-            "convert it to safetensors where you trust it."
+            f"{path} is a pickle (a .pt or .ckpt file). difftool does not open pickles, because opening one can run any program. "
+            "Convert it to safetensors if you trust it."
         )

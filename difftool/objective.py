@@ -1,4 +1,4 @@
-"""Objective: what is trained, and what is minimised."""
+"""Objective: the modules that are trained, and the loss that is minimised."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .space import Space
 
 @dataclass(frozen=True, slots=True)
 class Player:
-    """One part of an objective that is optimised by itself. Denoising has one, adversarial training two.
+    """A part of an objective with its own optimizer. Denoising has one, adversarial training two.
 
     Attributes:
         name: unique within the objective; losses are reported under it.
@@ -53,7 +53,7 @@ class Moment(NamedTuple):
 
 
 class Objective(nn.Module, ABC):
-    """Anything that trains: the one training loop walks over what ``players`` names, and minimises ``loss`` for each in turn.
+    """A training method: the training loop minimises ``loss`` for each of ``players`` in turn.
 
     Built with (options, context), its submodules are what a checkpoint holds. An average that serves as a target is a submodule that requires no gradients;
     a frozen teacher is a stage from ``context.open``, which is no submodule, and so is not saved again.
@@ -83,16 +83,16 @@ class Objective(nn.Module, ABC):
 
     @property
     def model(self) -> nn.Module:
-        """What a model file holds; all else is in checkpoints only."""
+        """The module that a model file holds; everything else is in checkpoints only."""
         return self.denoiser
 
     @abstractmethod
     def players(self) -> Sequence[Player]:
-        """What is optimised, in the order of turns within a step. Asked once, when training begins."""
+        """The players, in the order of their turns in a step. Called once, before training."""
 
     @abstractmethod
     def loss(self, batch: Batch, rng: Rng, moment: Moment, player: str) -> Tensor:
-        """What this player minimises, for each example: ``[b]``, float32. The other players' weights are frozen meanwhile.
+        """The loss of this player for each example: ``[b]``, float32. Other players are frozen.
 
         Args:
             batch: encoded examples in model units, on the device.
@@ -101,11 +101,11 @@ class Objective(nn.Module, ABC):
         """
 
     def stepped(self, moment: Moment) -> None:
-        """Called without gradients after each step: what follows the weights, such as an average that serves as a target, moves here."""
+        """Called without gradients after each step, to update a target average, for example."""
 
     def reconstruct(self, batch: Batch) -> Batch:
-        """Encoded examples as the model gives them back, in model units: what a preview shows where there is no denoiser to sample from."""
-        raise NotImplementedError(f"{type(self).__name__} trains no denoiser and does not say how to reconstruct: override reconstruct().")
+        """Encoded examples as the model reconstructs them, for the preview of a model that cannot sample."""
+        raise NotImplementedError(f"{type(self).__name__} cannot reconstruct examples. Override reconstruct(): it trains no denoiser.")
 
 
 class Denoising(Objective):

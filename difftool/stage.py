@@ -11,7 +11,7 @@ from .bridge import Bridge
 from .denoiser import Denoiser
 from .description import Description
 from .errors import UsageError
-from .expert import Expert, Turn, unlearnt
+from .expert import Expert, Turn, untrained_levels
 from .modality import Modality
 from .objective import Objective
 from .optimizers.optimizer import OptimizerFactory
@@ -59,10 +59,10 @@ class Stage:
         return self.network
 
     @property
-    def unlearnt(self) -> str:
+    def untrained_levels(self) -> str:
         """Why it cannot be sampled: levels that no denoiser of it was trained on; "" where there are none."""
         if self.network is None:
             return ""
         own = Turn("the model", math.inf, self.process.density)
         experts = [Turn(f"the expert below {expert.below:g}", expert.below, expert.density) for expert in self.experts]
-        return unlearnt(self.process.schedule, [own, *experts])
+        return untrained_levels(self.process.schedule, [own, *experts])

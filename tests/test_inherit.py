@@ -8,10 +8,10 @@ import pytest
 import small
 import torch
 
+from difftool.assemble.inherit import inherit, require_trained
 from difftool.cli import main
 from difftool.engine.weights import MODEL, load_weights
 from difftool.errors import UsageError
-from difftool.inherit import inherit, require_learnt
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +57,12 @@ def test_what_neither_is_taken_nor_learns_is_refused(trained):
     """It would stay what chance made it."""
     one = stage()
     one.denoiser.backbone.requires_grad_(False)
-    with pytest.raises(UsageError, match=r"tensors of the network are to stay as they are \(backbone\..*by --init"):
-        require_learnt(one.denoiser)
+    with pytest.raises(UsageError, match=r"frozen tensors \(such as backbone\..*with --init"):
+        require_trained(one.denoiser)
     inherit(one, trained)
     other = stage("modality.channels='grey'")
     other.denoiser.backbone.requires_grad_(False)
-    with pytest.raises(UsageError, match=r"\(backbone\.stem\.weight is one\)"):
+    with pytest.raises(UsageError, match=r"such as backbone\.stem\.weight"):
         inherit(other, trained)
 
 
@@ -71,7 +71,7 @@ def test_what_is_new_in_a_part_that_was_taken_is_named(trained):
 
 
 def test_another_network_is_refused(trained):
-    with pytest.raises(UsageError, match=r"another network: 6 of its .* is \(8,\) there and \(16,\) here"):
+    with pytest.raises(UsageError, match=r"another network: only 6 of its .* has shape \(8,\) there and \(16,\) here"):
         inherit(stage("backbone.channels=16"), trained)
 
 

@@ -40,14 +40,14 @@ CPU = torch.device("cpu")
 
 
 class Assembly:
-    """What the parts of one run are built with, and what has been built for it: nothing that costs memory is built twice.
+    """Builds the parts of one run, each at most once.
 
     A representation may take parts of another run (``Context.open``). Its weights are then saved in the new model's file, with the other
     run's configuration, from which its empty parts are built again when the file is loaded: the other run may be gone by then.
 
     Args:
-        model: a file of the very model that is built: its representation's weights are taken from there, not from the run they came from.
-        opening: the files that are being opened, which a model must not open again.
+        model: the file of the model that is built, which holds the weights of its representation.
+        opening: the files that are being opened. A model must not open them again.
     """
 
     def __init__(self, registry: Registry, device: torch.device = CPU, model: Path | None = None, opening: tuple[Path, ...] = ()) -> None:
@@ -55,16 +55,16 @@ class Assembly:
         self._opening = opening
         self._weights = frozen_weights(load_weights(model, MODEL)[0]) if model else None
         self.opened: dict[str, Any] = _opened(read_about(model, MODEL), model) if model else {}
-        self._empty = False  # whether the weights are brought by who asked for the stage
+        self._empty = False  # whether the caller fills in the weights
         self._loaded: dict[Path, Stage] = {}
         self._representations: dict[str, Representation] = {}
 
     def context(self, description: Description, **built: Any) -> Context:
-        """For what is built after the representation: what it opens is read from its file, and stays no part of the model."""
+        """The context of parts other than the representation: models that they open are not saved."""
         return Context(description, self.device, self.load, **built)
 
     def load(self, path: str | Path) -> Stage:
-        """Another run or model file as a stage that does not learn.
+        """Another run or model file as a frozen stage.
 
         Raises:
             ModelFileError: there is none, or it is damaged.
@@ -73,13 +73,13 @@ class Assembly:
         path = Path(path).expanduser()
         path = (path / "model.safetensors" if path.is_dir() else path).resolve()
         if path in self._opening:
-            raise UsageError(f"{path} opens itself: a part of it names it. Name a run that was trained before it.")
+            raise UsageError(f"{path} opens itself, because one of its parts names it. Name a run that was trained before it.")
         if path not in self._loaded:
             self._loaded[path] = _still(stage_of(path, self.registry, self.device, opening=self._opening))
         return self._loaded[path]
 
     def _open(self, path: str | Path) -> Stage:
-        """For the representation: as ``load``, and noted, so that it can be built again when the file is gone."""
+        """``load`` for the representation: recorded, so that it can be rebuilt without the file."""
         name = str(path)
         if self._weights is not None and name in self.opened:
             return _still(self._rebuilt(name))
@@ -88,7 +88,7 @@ class Assembly:
         return stage
 
     def representation(self, config: Config, description: Description) -> Representation:
-        """The representation of this description, on the device, its weights in place."""
+        """The representation for this description, on the device, with its weights."""
         part = config.representation
         about = [part.use, part.options.model_dump(mode="json"), description.to_json()]
         name = json.dumps(about, sort_keys=True)
@@ -106,7 +106,7 @@ class Assembly:
         return built
 
     def _rebuilt(self, name: str) -> Stage:
-        """The stage without its own weights, which whoever takes parts of it brings."""
+        """The stage without its weights, which the caller fills in."""
         about = self.opened[name]
         inner = Assembly(self.registry, self.device)
         inner.opened, inner._weights, inner._empty = dict(about["opened"]), {}, True
@@ -140,18 +140,18 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
 
 
 def frozen_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Those of a model file's tensors that are its representation's."""
+    """The representation's tensors of a model file."""
     return {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items() if name.startswith(PREFIX)}
 
 
 def identity_of(registry: Registry, kind: str, part: Part) -> list[Any]:
-    """What tells a part from others: its package, its name, its settings."""
+    """The identity of a part: its package, name and options."""
     package = registry.provider(registry.get(kind, part.use)).package
     return [package, part.use, part.options.model_dump(mode="json")]
 
 
 def fingerprint_of(representation: Representation) -> str:
-    """Tells its weights from others; "" where it has none."""
+    """A hash of its weights; "" if it has none."""
     if not isinstance(representation, nn.Module):
         return ""
     digest = blake2b(digest_size=10)
@@ -165,7 +165,7 @@ def _opened(about: Mapping[str, Any], path: Path) -> dict[str, Any]:
     found = about.get("opened", {})
     for one in found.values() if isinstance(found, dict) else [None]:
         if not isinstance(one, dict) or not all(isinstance(one.get(entry), dict) for entry in ("config", "description", "opened")):
-            raise ModelFileError(f"{path} does not say what it was made with: its header's table 'opened' is damaged. Take another copy.")
+            raise ModelFileError(f"{path} cannot be used: the table 'opened' of its header is damaged. Use another copy.")
     return dict(found)
 
 
@@ -192,14 +192,14 @@ def make_schedule(config: Config, registry: Registry) -> Schedule:
 
 def make_optimizer(config: Config, registry: Registry) -> OptimizerFactory:
     part = config.optimizer
-    assert isinstance(part.options, OptimizerOptions)  # the registry holds every optimizer's options to it
+    assert isinstance(part.options, OptimizerOptions)  # the registry checks this
     return OptimizerFactory(registry.load(registry.get("optimizer", part.use)), part.options)
 
 
 def make_bridge(
     config: Config, registry: Registry, description: Description, representation: Representation | None = None
 ) -> Bridge | None:
-    """What hands an earlier stage's examples on to this one; None where there is no earlier one."""
+    """The bridge to the earlier stage; None if there is no earlier stage."""
     if config.bridge.use == NONE:
         return None
     return _build(registry, "bridge", config.bridge, description, representation or make_representation(config, registry, description))
@@ -218,8 +218,8 @@ def build_stage(
     """Every part of a model, its network freshly initialised from the config's seed and on the device.
 
     Args:
-        learns: whether it is to be trained. What only samples needs no objective, which may open other runs.
-        assembly: what was built for this run before, on the same device.
+        learns: whether it will be trained. Sampling needs no objective, which may open other runs.
+        assembly: that of the run, if parts of it are built already.
     """
     assembly = assembly or Assembly(registry, device)
     modality = modality or make_modality(config, registry)
@@ -247,7 +247,7 @@ def build_stage(
 
 
 def model_of(stage: Stage) -> nn.Module:
-    """What the stage's model file holds."""
+    """The module that the stage's model file holds."""
     if stage.network is not None:
         return stage.network
     assert stage.objective is not None
@@ -255,7 +255,7 @@ def model_of(stage: Stage) -> nn.Module:
 
 
 def build_process(config: Config, registry: Registry) -> Process:
-    """The four columns, each built from what it depends on."""
+    """The four parts of a process, each built from those it depends on."""
     schedule = make_schedule(config, registry)
     preconditioning = _build(registry, "process", config.process, schedule)
     density = _build(registry, "density", config.density, schedule)
@@ -280,28 +280,28 @@ def _build_denoiser(
 
 
 def _common_width(signal: str, widths: Mapping[str, int]) -> int:
-    """Vectors are added and tokens laid in one sequence, so those that exist are of one width."""
+    """The width of all vectors or tokens: vectors are added, and tokens form one sequence."""
     found = {name: width for name, width in widths.items() if width}
     if len(set(found.values())) > 1:
         shown = ", ".join(f"conditions.{name}.width = {width}" for name, width in found.items())
-        raise UsageError(f"The {signal} signals of several conditions are combined and need one width, but {shown}. Give all the same.")
+        raise UsageError(f"The {signal} signals of the conditions need one width, but {shown}. Set them to the same number, because they are combined.")
     return next(iter(found.values()), 0)
 
 
 def _build_conditioner(config: Config, registry: Registry, column: Column) -> Conditioner:
     part = config.conditions.get(column.name)
-    if part is None or part.use == NONE:  # of a column that is left out there is no condition: this one is the modality's own
+    if part is None or part.use == NONE:  # the modality's own condition
         part = default_part(registry, column.kind)
     if not isinstance(column, takes := registry.column(part.use)):
         raise UsageError(
-            f"conditions.{column.name}.use = {part.use!r} takes a column of the kind {takes.kind}, and this one is of the kind {column.kind}. "
-            f"Use a conditioner for that, such as {column.kind}."
+            f"conditions.{column.name}.use = {part.use!r} needs a column of kind {takes.kind}, but this one is of kind {column.kind}. "
+            f"Use a conditioner for that kind, such as {column.kind}."
         )
     return _build(registry, "conditioner", part, column)
 
 
 def _always_given(registry: Registry, column: Column, width: int | None) -> Conditioner:
-    """Of a condition that training never leaves open; its vector, where it has one, is as wide as the others."""
+    """The conditioner of a condition that is always given, with vectors as wide as the others."""
     fields = registry.options(registry.get("conditioner", column.kind)).model_fields
     wanted = {"dropout": 0.0, "width": width}
     options = {name: value for name, value in wanted.items() if name in fields and value is not None}
@@ -313,5 +313,5 @@ def _build(registry: Registry, kind: str, part: Part, *context: Any) -> Any:
 
 
 def default_part(registry: Registry, conditioner: str, **options: Any) -> Part:
-    """A conditioner with its defaults, except for these options."""
+    """A conditioner with default options, except for these."""
     return Part(conditioner, registry.options(registry.get("conditioner", conditioner))(**options))

@@ -1,4 +1,4 @@
-"""Data -> Dataset: decoded into the cache, described, and measured for what will encode it."""
+"""Data -> Dataset: decoded into the cache, described, and measured for the representation."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from ..rng import Stream
 from .build import Assembly, default_part, fingerprint_of, identity_of, make_bridge, make_modality
 
 MEASURED = 512
-"""Examples that a representation or a bridge is shown to measure what it needs; many are parts of longer ones, drawn as in training."""
+"""Number of examples that a representation or a bridge measures, drawn as in training."""
 
 ENTRIES = 1 << 27
-"""Numbers in them, at most: 47 minutes of mono at 48 kHz, which take seconds to measure."""
+"""Most numbers in these examples: 47 minutes of mono at 48 kHz, which take seconds to measure."""
 
 
 def open_dataset(
@@ -44,11 +44,12 @@ def open_dataset(
     measured: Mapping[str, Any] | None = None,
     assembly: Assembly | None = None,
 ) -> tuple[Config, Dataset]:
-    """The data that a config names, decoded into the cache, and the config with everything settled that the data decides.
+    """The data of a config, decoded into the cache, and the config without ``auto`` values.
 
     Args:
-        measured: what the representation and the bridge measured when the run began; None to measure it now.
-        assembly: what the run's model will be built with.
+        measured: what the representation and the bridge measured at the start of the run; None to
+            measure it now.
+        assembly: the assembly of the run.
 
     Raises:
         DataError: nothing usable, or too much of it unreadable.
@@ -57,7 +58,7 @@ def open_dataset(
     _, modality, cache = open_examples(config, registry, progress=progress)
     config = _settled(config, registry, modality, cache)
     if config.data.path:
-        config = config.replace(data=config.data.model_copy(update={"path": absolute(config.data.path)}))  # it is saved, and read again from elsewhere
+        config = config.replace(data=config.data.model_copy(update={"path": absolute(config.data.path)}))  # a resume may start elsewhere
     description, values = _described(config, registry, modality, cache)
     dataset = Dataset(cache, modality, description, values, source_of(config), config.data.bucket)
     found = _measured(config, assembly, dataset) if measured is None else measured
@@ -66,7 +67,7 @@ def open_dataset(
 
 
 def _bridged(config: Config, assembly: Assembly, description: Description) -> Description:
-    """With the conditions that the bridge sets, which hang on the representation and so on what was measured."""
+    """The description with the bridge's conditions, which depend on the measured representation."""
     if config.bridge.use == NONE:
         return description
     bridge = make_bridge(config, assembly.registry, description, assembly.representation(config, description))
@@ -75,7 +76,7 @@ def _bridged(config: Config, assembly: Assembly, description: Description) -> De
 
 
 def open_examples(config: Config, registry: Registry, *, progress: Progress | None = None) -> tuple[Path, Modality, Cache]:
-    """Where the data that a config names lies, the modality settled on it, and the examples, decoded into the cache.
+    """The path of a config's data, the modality without ``auto`` values, and the cached examples.
 
     Raises:
         DataError: nothing usable, or too much of it unreadable.
@@ -92,17 +93,17 @@ def open_examples(config: Config, registry: Registry, *, progress: Progress | No
 
 
 def data_folder(config: Config, registry: Registry, path: str) -> Path:
-    """Where the data at a path lies on this machine, by the source that the config names or that takes such paths."""
+    """The local folder of the data at a path, by the config's source or the one for such paths."""
     return locate(path, registry, config.source.use, config.source.options)
 
 
 def source_of(config: Config) -> str:
-    """What to call a config's data when speaking to a person."""
+    """The name of a config's data in messages."""
     return absolute(config.data.path) if config.data.path else f"the {config.modality.use} demo set"
 
 
 def _measured(config: Config, assembly: Assembly, dataset: Dataset) -> Mapping[str, Any]:
-    """What the representation and the bridge need to know of the data; it is kept, so that every process of a run has the very same numbers."""
+    """The measurements of the representation and the bridge, cached so that all processes agree."""
     description, parts = dataset.description, {"representation": config.representation, "bridge": config.bridge}
     representation = assembly.representation(config, description)
     weights = fingerprint_of(representation)
@@ -128,7 +129,7 @@ def _measured(config: Config, assembly: Assembly, dataset: Dataset) -> Mapping[s
 
 
 def _some_batches(dataset: Dataset) -> Iterator[Batch]:
-    """Fewer examples, and fewer at once, where each of them is large and says as much as many."""
+    """Batches to measure; fewer and smaller ones if examples are large."""
     largest = dataset.cache.shapes.max(0).tolist()
     entries = math.prod(most if n is None else n for n, most in zip(dataset.description.shape, largest, strict=True))
     size, order = min(32, max(1, ENTRIES // 16 // entries)), Order(len(dataset), seed=0)
@@ -137,10 +138,10 @@ def _some_batches(dataset: Dataset) -> Iterator[Batch]:
 
 
 def _fitted(config: Config, registry: Registry, modality: Modality, items: Sequence[Item], listed: str) -> Modality:
-    """The modality settled on the items. What it found is kept: it may have opened every one of a million files to find it."""
+    """The modality without ``auto`` values. They are cached: ``fit`` may open a million files."""
     use = config.modality.use
     note = cache_path(f"settled/{fingerprint(modality, use, listed)[:20]}.json")
-    with suppress(FileNotFoundError, ValueError):  # a note that says nothing valid any more is written anew
+    with suppress(FileNotFoundError, ValueError):  # an invalid file is written again
         options = registry.options(registry.modality(use)).model_validate_json(note.read_text(encoding="utf-8"))
         return make_modality(config.replace(modality=Part(use, options)), registry)
     fitted = modality.fit(items)
@@ -150,7 +151,7 @@ def _fitted(config: Config, registry: Registry, modality: Modality, items: Seque
 
 
 def demo_folder(name: str, modality: Modality) -> Path:
-    """The modality's demo set as files, written on first use."""
+    """The folder of the modality's demo set, written on first use."""
     folder = cache_path(f"demo/{name}")
     if not folder.exists():
         with building(folder) as partial:
@@ -159,7 +160,7 @@ def demo_folder(name: str, modality: Modality) -> Path:
 
 
 def _settled(config: Config, registry: Registry, modality: Modality, cache: Cache) -> Config:
-    """No ``auto`` is left: the modality's settings, and the conditions, among them the data's evident class unless it is ``none``."""
+    """The config without ``auto``, with the class of the data as a condition unless it is ``none``."""
     wanted = dict(config.conditions)
     name = automatic(cache.columns)
     if name is not None:
@@ -174,7 +175,7 @@ def _settled(config: Config, registry: Registry, modality: Modality, cache: Cach
 
 
 def _chosen_conditioner(part: Part, registry: Registry, cache: Cache, name: str) -> Part:
-    """What suits the column: a label for the data's evident class, be its names numbers or not; else a number for numbers."""
+    """The conditioner for a column: number for numbers that are not the class, else label."""
     kind = "number" if numeric(name, cache.columns) and name != automatic(cache.columns) else "label"
     return default_part(registry, kind, **part.options.model_dump(exclude_none=True))
 
@@ -190,12 +191,12 @@ def _described(config: Config, registry: Registry, modality: Modality, cache: Ca
 
 
 def _with_own(found: Mapping[str, Column], own: Iterable[Column], owner: str) -> dict[str, Column]:
-    """The data's conditions, and those that a part of the model sets itself."""
+    """The conditions of the data together with those that a part of the model sets."""
     both = dict(found)
     for c in own:
         if c.name in both:
             raise DataError(
-                f"The column {c.name!r} has the name of a condition that the {owner} sets itself. "
+                f"The column {c.name!r} has the name of a condition that the {owner} sets. "
                 f"Rename the column, or leave it out with --set conditions.{c.name}.use=none."
             )
         both[c.name] = c
@@ -203,7 +204,7 @@ def _with_own(found: Mapping[str, Column], own: Iterable[Column], owner: str) ->
 
 
 def require_examples(dataset: Dataset) -> None:
-    """Refuse what cannot be trained on. One example is enough where random parts of it are."""
+    """Refuse too few examples. One is enough if training takes random parts of it."""
     parts = zip(dataset.cache.shapes[0], dataset.description.shape, strict=True)
     if len(dataset) < 2 and not any(part is not None and size > part for size, part in parts):
-        raise DataError(f"{dataset.source} holds {len(dataset)} usable example; a model needs at least 2. Add some.")
+        raise DataError(f"{dataset.source} holds {len(dataset)} usable examples. Add some: training needs at least 2.")

@@ -1,4 +1,4 @@
-"""When something is due. Functions of the step alone, so that every process, and every resumed run, agrees."""
+"""Which steps save, log and preview: functions of the step, the same in every process and run."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from ..settings import EmaOptions, TrainOptions
 
 @dataclass(frozen=True, slots=True)
 class Cadence:
-    """Steps are counted from 1: step n is the n-th that was taken."""
+    """Steps count from 1."""
 
     train: TrainOptions
     ema: EmaOptions
 
     def logs(self, step: int) -> bool:
-        """Metrics are written; early on at 1, 2, 4, 8, …, since a loss changes most in the beginning."""
+        """Whether metrics are written: at steps 1, 2, 4, 8, … too, where the loss changes most."""
         return step % self.train.log_every == 0 or (step < self.train.log_every and step & (step - 1) == 0)
 
     def snapshots(self, step: int) -> bool:
-        """The power averages are kept as they stand."""
+        """Whether a snapshot of the power averages is written."""
         return bool(self.ema.snapshot_every) and (step % self.ema.snapshot_every == 0 or step == self.train.steps)
 
     def saves(self, step: int) -> bool:
-        """A checkpoint is written. A snapshot comes with one: it could not be made again after a kill."""
+        """Whether a checkpoint is written. Each snapshot has one, so that it survives a kill."""
         return step % self.train.save_every == 0 or step == self.train.steps or self.snapshots(step)
 
     def previews(self, step: int) -> bool:
-        """A sheet of previews is made."""
+        """Whether a preview is made."""
         every = self.train.preview_every
         return bool(self.train.preview) and (step == self.train.steps or (bool(every) and step % every == 0))

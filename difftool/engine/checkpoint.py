@@ -1,4 +1,4 @@
-"""Checkpoints: the whole state of training in one file, copied in the step and written in the background."""
+"""Checkpoints: the whole state of training in one file, written in the background."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ from torch import Tensor
 from ..errors import ModelFileError, NonFiniteLossError
 from .ema import Ema
 from .folder import checkpoints
-from .players import OWN, Trained
+from .players import OWN, PlayerTraining
 from .step import TrainStep
 from .weights import CHECKPOINT, MODEL, SNAPSHOT, load_weights, save_weights
 
 
 def training_state(step: TrainStep) -> dict[str, Tensor]:
-    """Every tensor that the next step depends on, by a flat name. Nothing random is among them: see ``difftool.rng``."""
+    """Every tensor that the next step depends on, by name.
+
+    There is no state of random numbers to save: see ``difftool.rng``.
+    """
     weights = step.weights()
     state = {f"model.{name}": tensor.detach() for name, tensor in weights.items()}
     for profile in step.ema.averages:
         state |= {f"ema.{profile}.{name}": tensor for name, tensor in step.ema.tensors(profile).items()}
     for player in step.players:
-        state |= optimizer_state(_learnt(weights, player), player.optimizer)
+        state |= optimizer_state(_trained_parameters(weights, player), player.optimizer)
     if step.scaler.is_enabled():
         saved = step.scaler.state_dict()
         state |= {"scaler.scale": torch.tensor(saved["scale"]), "scaler.growth": torch.tensor(saved["_growth_tracker"])}
@@ -34,7 +37,7 @@ def training_state(step: TrainStep) -> dict[str, Tensor]:
 
 
 def optimizer_state(parameters: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Every tensor that the optimizer remembers of a parameter: ``optimizer.<what>.<parameter>``."""
+    """Every tensor of the optimizer's state, as ``optimizer.<entry>.<parameter>``."""
     return {
         f"optimizer.{what}.{name}": value
         for name, parameter in parameters.items()
@@ -45,7 +48,7 @@ def optimizer_state(parameters: Mapping[str, Tensor], optimizer: torch.optim.Opt
 
 @torch.no_grad()
 def restore_optimizer(state: Mapping[str, Tensor], parameters: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
-    """Put back what ``optimizer_state`` gave; what has a parameter's shape is laid out in memory as the parameter is."""
+    """Restore the result of ``optimizer_state``, in the memory format of each parameter."""
     for key, tensor in state.items():
         if key.startswith("optimizer."):
             _, what, name = key.split(".", 2)
@@ -58,7 +61,7 @@ def restore_optimizer(state: Mapping[str, Tensor], parameters: Mapping[str, Tens
 
 @torch.no_grad()
 def require_finite(state: Mapping[str, Tensor], step: int) -> None:
-    """Refuse to save numbers from which no run can go on: a finite loss may have had a gradient that was not.
+    """Refuse to save NaN or infinity: a finite loss may have had a gradient that was not finite.
 
     By the Euclidean norm, which is twenty times faster than the largest value on a CPU; what it overflows on is lost as well.
     """
@@ -76,7 +79,7 @@ def require_finite(state: Mapping[str, Tensor], step: int) -> None:
 
 @torch.no_grad()
 def restore_state(state: Mapping[str, Tensor], step: TrainStep) -> None:
-    """Put a checkpoint's tensors back, bit for bit. Raises ModelFileError when they are of another network."""
+    """Restore a checkpoint bit for bit. Raises ModelFileError if it is of another network."""
     weights = step.weights()
     for name, tensor in weights.items():
         tensor.copy_(_take(state, f"model.{name}", tensor))
@@ -84,14 +87,14 @@ def restore_state(state: Mapping[str, Tensor], step: TrainStep) -> None:
         for name, average in step.ema.tensors(profile).items():
             average.copy_(_take(state, f"ema.{profile}.{name}", average))
     for player in step.players:
-        restore_optimizer(state, _learnt(weights, player), player.optimizer)
+        restore_optimizer(state, _trained_parameters(weights, player), player.optimizer)
     if step.scaler.is_enabled() and "scaler.scale" in state:
         saved = {"scale": state["scaler.scale"].item(), "_growth_tracker": int(state["scaler.growth"])}
         step.scaler.load_state_dict(step.scaler.state_dict() | saved)
 
 
-def _learnt(weights: Mapping[str, Tensor], player: Trained) -> dict[str, Tensor]:
-    """The parameters that a player optimises, by their names in checkpoints."""
+def _trained_parameters(weights: Mapping[str, Tensor], player: PlayerTraining) -> dict[str, Tensor]:
+    """The parameters that a player optimises, by name."""
     own = {id(p) for p in player.parameters}
     return {name: tensor for name, tensor in weights.items() if id(tensor) in own}
 
@@ -100,18 +103,20 @@ def _take(state: Mapping[str, Tensor], name: str, like: Tensor) -> Tensor:
     if name not in state or state[name].shape != like.shape:
         found = f"has shape {tuple(state[name].shape)}" if name in state else "is missing"
         raise ModelFileError(
-            f"The checkpoint is of another network: {name} {found}, and {tuple(like.shape)} is needed. Was the run's config.toml edited?"
+            f"The checkpoint is of another network: {name} {found}, but {tuple(like.shape)} is needed. Restore the run's config.toml if it was edited."
         )
     return state[name]
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors of a checkpoint and its facts. Raises ModelFileError."""
+    """The tensors and the header of a checkpoint. Raises ModelFileError."""
     return load_weights(path, CHECKPOINT)
 
 
 class Saver:
-    """Copies state into buffers it keeps, and writes them on a thread, one save in flight at most. Leaving its ``with`` block waits for it.
+    """Copies the state into its own buffers and writes them on a thread, one save at a time.
+
+    Leaving its ``with`` block waits for the last save.
 
     Args:
         folder: the run's.
@@ -126,7 +131,10 @@ class Saver:
         self._error: BaseException | None = None
 
     def save(self, step: int, state: Mapping[str, Tensor], ema: Ema, about: Mapping[str, Any], *, snapshot: bool = False) -> Path:
-        """Begin to save; returns the checkpoint's path-to-be. Blocks only for the copy, and for an earlier save still being written."""
+        """Start a save and return the path of the checkpoint.
+
+        It blocks for the copy, and until an earlier save is written.
+        """
         self.wait()
         self._copy(state)
         path = self._folder / "checkpoints" / f"{step:08d}.safetensors"
@@ -135,7 +143,7 @@ class Saver:
         live = (name.removeprefix("model.") for name in self._buffers if name.startswith("model."))
         others = {name: self._buffers[f"model.{name}"] for name in live if name not in weights and not name.startswith(OWN)}
 
-        def write() -> None:  # the checkpoint last: what a kill keeps from being written is then made again by the resumed run
+        def write() -> None:  # the checkpoint last: after a kill, the resumed run writes the rest again
             if snapshot:
                 save_weights(self._folder / "snapshots" / path.name, SNAPSHOT, self._snapshot(ema), {**about, "step": step})
             save_weights(self._folder / "model.safetensors", MODEL, weights | others | self._frozen, {**about, "step": step, "ema": profile})
@@ -153,7 +161,7 @@ class Saver:
         self.wait()
 
     def wait(self) -> None:
-        """Until what was begun is on disk; raises what went wrong while writing it."""
+        """Wait until the save is on disk. Raises the error that it met."""
         if self._thread is not None:
             self._thread.join()
             self._thread = None

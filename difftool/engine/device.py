@@ -1,4 +1,4 @@
-"""The device: choosing it, its precision and its memory formats, and saying what to do when it is too small."""
+"""The device: its choice, precision and memory formats, and advice when its memory is full."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def _cpu_has_bf16() -> bool:
 
 
 def is_on(choice: str, device: torch.device) -> bool:
-    """``auto``, ``on`` or ``off``: what pays on a CUDA device and not on a CPU."""
+    """Whether an option of ``auto``, ``on`` or ``off`` is on; ``auto`` is on with CUDA only."""
     return choice == "on" or (choice == "auto" and device.type == "cuda")
 
 
 def prepare_process(device: torch.device) -> None:
-    """Settings of this process that every run wants."""
+    """Apply the settings of the process that every run needs."""
     if device.type == "cuda":
         torch.cuda.set_device(device)
         torch.backends.cuda.matmul.allow_tf32 = True
@@ -107,13 +107,13 @@ def memory_in_use(device: torch.device) -> int:
 
 
 def memory_total(device: torch.device) -> int:
-    """Bytes the device has."""
+    """Bytes of memory of the device."""
     return torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else psutil.virtual_memory().total
 
 
 @contextmanager
 def naming_memory_knobs(train: TrainOptions) -> Iterator[None]:
-    """Turn an out-of-memory failure into a DeviceError that names the knobs and the values to turn them to."""
+    """Turn an out-of-memory error into a DeviceError that names options and values to change."""
     try:
         yield
     except RuntimeError as error:
@@ -125,7 +125,7 @@ def naming_memory_knobs(train: TrainOptions) -> Iterator[None]:
         options += [] if train.checkpointing else ["--set train.checkpointing=true (a third slower)"]
         raise DeviceError(
             f"Out of memory at batch {train.batch} in {train.accumulate} part(s) of {train.batch // train.accumulate}. "
-            f"Turn one of: {'; '.join(options)}. Nothing that was saved is lost. ({str(error).splitlines()[0]})"
+            f"Try one of: {'; '.join(options)}. Everything saved before is kept. ({str(error).splitlines()[0]})"
         ) from error
 
 

@@ -25,7 +25,7 @@ ASKED = "DIFFTOOL_WORKER"
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Who this process is among the processes of a run."""
+    """The rank of this process, and the number of processes."""
 
     rank: int = 0
     size: int = 1
@@ -33,7 +33,7 @@ class World:
 
     @property
     def leads(self) -> bool:
-        """Whether this process writes files and speaks."""
+        """Whether this process writes files and messages."""
         return self.rank == 0
 
     def share(self, batch: int, accumulate: int) -> int:
@@ -46,7 +46,7 @@ class World:
         return batch // self.size
 
     def agree(self, flag: bool) -> bool:
-        """True in every process as soon as it is true in one. Voted on the CPU: it is asked at every step, and must not wait for the device."""
+        """True in every process if it is true in one. On the CPU, so that no step waits for the device."""
         if self.size == 1:
             return flag
         vote = torch.tensor(float(flag))
@@ -78,7 +78,7 @@ def without_sync(module: nn.Module, last: bool) -> AbstractContextManager[None]:
 
 
 def join() -> World:
-    """The world that the environment describes (torchrun's or SLURM's variables), joined; or this process alone."""
+    """Join the processes that torchrun's or SLURM's variables describe; by default only this one."""
     _translate_slurm()
     if int(os.environ.get("WORLD_SIZE", "1")) <= 1:
         return World()
@@ -95,7 +95,7 @@ def leave() -> None:
 
 
 def _translate_slurm() -> None:
-    """``srun`` names ranks in its own way; env:// wants torch's names."""
+    """Set torch's variables from those of ``srun``, which env:// does not read."""
     if "WORLD_SIZE" in os.environ or int(os.environ.get("SLURM_NTASKS", "1")) <= 1 or "SLURM_PROCID" not in os.environ:
         return
     os.environ["RANK"] = os.environ["SLURM_PROCID"]
@@ -107,7 +107,7 @@ def _translate_slurm() -> None:
 
 
 def is_worker() -> bool:
-    """Whether this process was started as one of several."""
+    """Whether a launcher started this process as one of several."""
     return "TORCHELASTIC_RUN_ID" in os.environ or ASKED in os.environ
 
 
@@ -142,13 +142,13 @@ def launch(devices: int, argv: Sequence[str], *, nodes: int = 1, node_rank: int 
         if (ended_by := _signal_of({failure.exitcode for failure in error.failures.values()})) is None:
             raise  # the process has said why itself
         raise DifftoolError(
-            f"A training process was ended from outside by {ended_by.name}; the system does that when memory runs out. "
-            "The last checkpoint stands: go on with difftool resume."
+            f"A training process was ended from outside by {ended_by.name}. Continue from the last checkpoint with difftool resume. "
+            "The system ends processes when memory runs out."
         ) from None
 
 
 def _signal_of(codes: set[int]) -> signal.Signals | None:
-    """What killed the first process, by the exit codes of all; None when one of them failed by itself.
+    """The signal that ended the first process, from all exit codes; None if one failed by itself.
 
     The launcher ends the rest with SIGTERM, and a process whose peer vanished fails with code 1.
     """

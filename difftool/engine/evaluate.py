@@ -1,4 +1,4 @@
-"""Samples and data by the same metrics, so that a number is never alone."""
+"""Samples and data measured by the same metrics, so that numbers can be compared."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .generate import unpadded
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one metric says.
+    """The result of one metric.
 
     Attributes:
         samples: numbers by name; empty where it could not be had.
@@ -48,14 +48,14 @@ def compared(
         try:
             found = metric.measure(samples, rest if apart else data)
             own = metric.measure(data[:held], rest) if held else {}
-        except DifftoolError as error:  # what one of them needs may not be installed, and the others are no worse for it
+        except DifftoolError as error:  # a metric may need something that is not installed; the others still count
             yield Measured(name, missing=str(error))
         else:
             yield Measured(name, found, own)
 
 
 def held_out(samples: Sequence[np.ndarray], data: Sequence[np.ndarray]) -> int:
-    """How many examples of the data are measured against the others."""
+    """Number of examples of the data that are compared with the rest."""
     return min(len(samples), len(data) // 2)
 
 

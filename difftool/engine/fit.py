@@ -1,4 +1,4 @@
-"""The training loop. A generator: the caller owns the display, the signals and what is done between steps."""
+"""The training loop, as a generator: the caller owns the display and the signals."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from .device import is_on, lay_channels_last, memory_in_use, naming_memory_knobs
 from .distributed import World
 from .folder import RunFolder
 from .losses import LossLog, Pace
-from .observers import Audience, MakePreviews, SaveCheckpoints, WriteMetrics
+from .observers import MakePreviews, Notifier, SaveCheckpoints, WriteMetrics
 from .step import TrainStep
 
 MOST_UNREAD = 100
-"""Steps after which losses are read even where logs are rarer: what became NaN must not go on for long."""
+"""Most steps between two readings of the loss, even where logs are rarer: training must not continue for long after a NaN."""
 
 
 def fit(
@@ -42,30 +42,30 @@ def fit(
     observers: Sequence[Observer] = (),
     report: Callable[[str], None] | None = None,
 ) -> Iterator[Progress]:
-    """Train to the end of the plan in the stage's config, or until ``stop()``; the state is saved either way.
+    """Train to the last step of the stage's config, or until ``stop()``. Both save the state.
 
     Args:
-        resume: go on from the folder's newest checkpoint (from the start when there is none).
-        observers: are told what happens, after the engine's own, which save, make previews and write metrics.
-        report: is told of an observer's failure, which ends nothing; a warning unless given. That the run is saved is no observer's choice:
-            a failure of that ends the run.
+        resume: continue from the folder's newest checkpoint, or from the start if there is none.
+        observers: called after the engine's own, which save, make previews and write metrics.
+        report: called with the failure of an observer, which does not end the run; by default it
+            warns. A failure to save does end the run.
 
     Raises:
-        NonFiniteLossError: the loss became NaN or infinite; what was saved before stands.
+        NonFiniteLossError: the loss became NaN or infinite. Earlier checkpoints are untouched.
         DeviceError: out of memory.
         ModelFileError: the checkpoint does not fit the run.
         RunBusyError: another process is training the run.
     """
     world = world or World()
     train = stage.settings.train
-    if stage.unlearnt:  # what is trained on a part of the levels makes no examples by itself
+    if stage.untrained_levels:  # it was trained on a part of the levels, so it cannot sample
         train = train.model_copy(update={"preview": 0})
-    if train.preview and stage.network:  # a number of steps that the schedule does not have is said now, not when the training is done
+    if train.preview and stage.network:  # refuse an impossible number of steps now, not at the end
         stage.process.schedule.sigmas(stage.settings.sample.steps)
     with folder.held() if world.leads else nullcontext():
         step = make_step(stage, train, world, prepared=dataset.encoded is not None)
         cadence = Cadence(train, stage.settings.ema)
-        # on a CPU a loss is there at once; elsewhere reading one waits for the device, and so is rare
+        # reading a loss waits for the device, so it is rare; on a CPU it costs nothing
         losses = LossLog(min(train.log_every, MOST_UNREAD) if step.device.type != "cpu" else 1, world)
         first = 0
         if resume:
@@ -74,18 +74,18 @@ def fit(
             if world.leads:
                 folder.sweep()
                 folder.resume_metrics(first, about.get("metrics"), scheduled=cadence.logs(first) or first == train.steps)
-        seated: list[Observer] = [SaveCheckpoints(step, cadence, folder, losses)]
+        members: list[Observer] = [SaveCheckpoints(step, cadence, folder, losses)]
         if world.leads:
-            seated += [MakePreviews(step, cadence, dataset, folder), WriteMetrics(folder), *observers]
-        audience, run = Audience(seated, report or warnings.warn), RunInfo(folder.path, stage.config, stage.description, first, train.steps)
+            members += [MakePreviews(step, cadence, dataset, folder), WriteMetrics(folder), *observers]
+        notify, run = Notifier(members, report or warnings.warn), RunInfo(folder.path, stage.config, stage.description, first, train.steps)
         source = _batches(dataset, step, first)
-        with audience.attending(run), closing(source), naming_memory_knobs(train):
-            yield from _loop(step, source, losses, cadence, audience, first, stop)
+        with notify.during(run), closing(source), naming_memory_knobs(train):
+            yield from _loop(step, source, losses, cadence, notify, first, stop)
         world.barrier()
 
 
 def _batches(dataset: Dataset, step: TrainStep, first: int) -> Generator[Batch, None, None]:
-    """This process's share of the batch of every step that is still to be taken."""
+    """This process's share of the batch of every remaining step."""
     train, world, pin = step.train, step.world, step.device if step.device.type == "cuda" else None
     return batches(dataset, seed=train.seed, batch=train.batch, start=first, stop=train.steps, rank=world.rank, ranks=world.size, pin=pin)
 
@@ -95,7 +95,7 @@ def _loop(
     source: Iterator[Batch],
     losses: LossLog,
     cadence: Cadence,
-    audience: Audience,
+    notify: Notifier,
     first: int,
     stop: Callable[[], bool],
 ) -> Iterator[Progress]:
@@ -104,14 +104,14 @@ def _loop(
     for done, raw in enumerate(source, first + 1):
         losses.add(done, step(done - 1, raw))
         pace.tick()
-        ending = world.agree(stop()) or done == train.steps  # all leave at the same step, else the rest would wait for one for ever
+        ending = world.agree(stop()) or done == train.steps  # all leave at one step, or some would wait for ever
         measuring = ending or cadence.logs(done)
-        loss = losses.read(player.name, force=measuring or cadence.saves(done))  # what became NaN is never saved
+        loss = losses.read(player.name, force=measuring or cadence.saves(done))  # never save a NaN
         means = losses.means(clear=cadence.logs(done)) if measuring else {}
         eta, memory = pace.left(train.steps - done), memory_in_use(step.device)
         event = Progress(done, train.steps, loss, pace.rate, eta, memory, player.rate)
         event = event._replace(mean_loss=means.get(player.name, loss) if measuring else None, losses=means)
-        yield audience.step(event._replace(seen=done * train.batch, ending=ending))  # saves before it hands over: the caller may not return
+        yield notify.step(event._replace(seen=done * train.batch, ending=ending))  # saved before the caller gets control
         if ending:
             return
 
@@ -136,13 +136,16 @@ def make_step(
 
 
 def device_of(stage: Stage) -> torch.device:
-    """Where what is trained lies."""
+    """The device of the parameters."""
     assert stage.objective is not None
     return next(stage.objective.parameters()).device
 
 
 def compile_networks(objective: Objective) -> None:
-    """Compile every backbone of an objective in place, and what a player optimises that has none; where that fails, it runs as it is."""
+    """Compile every backbone of an objective, and each player without one, in place.
+
+    What does not compile runs uncompiled.
+    """
     import torch._dynamo
 
     torch._dynamo.config.suppress_errors = True  # an op that does not compile falls back to eager, with a warning
@@ -159,7 +162,7 @@ def _restore(step: TrainStep, folder: RunFolder) -> tuple[int, dict[str, Any]]:
         return 0, {}
     state, about = load_checkpoint(path)
     if about["config"]["train"]["batch"] != step.train.batch:
-        raise ModelFileError(f"{path} was trained with batch {about['config']['train']['batch']}, and config.toml says {step.train.batch}.")
+        raise ModelFileError(f"{path} was trained with batch {about['config']['train']['batch']}, but config.toml says {step.train.batch}. Restore train.batch in config.toml.")
     restore_state(state, step)
     require_frozen(step.objective)
     return int(about["step"]), about

@@ -1,4 +1,4 @@
-"""The run folder: everything about one training run, and where the runs are."""
+"""The folder of a training run, and how runs are found."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class RunFolder:
         with alone(self.path / LOCK) as free:
             if not free:
                 raise RunBusyError(
-                    f"{self.path} is being trained by another process right now, and two would spoil each other's files. "
+                    f"{self.path} is being trained by another process, and two would damage each other's files. "
                     "Wait for it, or stop it (Ctrl-C or SIGTERM: it saves first), then resume."
                 )
             self._held = True
@@ -117,7 +117,7 @@ class RunFolder:
                 )
 
     def description(self) -> Description:
-        """What the run's data turned out to be. Raises ModelFileError where that is not readable."""
+        """The description of the run's data. Raises ModelFileError if it is not readable."""
         path = self.path / "description.json"
         try:
             return Description.from_json(parse_json(path.read_bytes()))
@@ -140,7 +140,7 @@ class RunFolder:
         _append(self.path / "metrics.jsonl", json.dumps(row))
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Every line of metrics that is one; what a kill cut short, or another program wrote, is left out."""
+        """Every valid line of metrics; what a kill cut short or another program wrote is left out."""
         path = self.path / "metrics.jsonl"
         lines = path.read_bytes().splitlines() if path.exists() else []
         return [row for line in lines if (row := _row(line)) is not None]
@@ -160,7 +160,7 @@ class RunFolder:
         write_text(self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
 
     def sweep(self) -> None:
-        """Remove what a kill left half-written: it is of no use, and may be large. What is being sampled meanwhile is not touched."""
+        """Remove half-written files of a kill. Files of a sampling in progress stay."""
         own = (".*.partial", "checkpoints/.*.partial", "snapshots/.*.partial", "samples/.preview-*.partial")
         for path in [path for pattern in own for path in self.path.glob(pattern)]:
             path.unlink(missing_ok=True)
@@ -172,11 +172,11 @@ class RunFolder:
 
 
 REMAINDER = {LOCK, "description.json", "environment.json"}
-"""What version 0.1 could leave of a run that was killed before it had a configuration."""
+"""What version 0.1 could leave of a run that was killed before its configuration existed."""
 
 
 def _remove_remainder(path: Path) -> None:
-    """Remove a folder that holds nothing but a beginning of this program's own, which no one works on."""
+    """Remove a folder that holds only the start of a run, unless a process works on it."""
     names = {entry.name for entry in path.iterdir()} if path.is_dir() and not path.is_symlink() else set()
     if not names or any(name not in REMAINDER and not name.endswith(".partial") for name in names) or LOCK not in names:
         return
@@ -193,7 +193,7 @@ def _exists(path: Path) -> str:
 
 
 def _append(path: Path, line: str) -> None:
-    """Add a line to a file of the run; never to one that a link leads to."""
+    """Append a line to a file of the run, but never through a link."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
     try:
         descriptor = os.open(path, flags, 0o666)
@@ -206,7 +206,7 @@ def _append(path: Path, line: str) -> None:
 
 
 def _row(line: bytes) -> dict[str, Any] | None:
-    """A line of metrics; None for what is not one."""
+    """A line of metrics; None if it is not valid."""
     try:
         row = parse_json(line)
     except ValueError:
@@ -220,7 +220,7 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def environment(source: str) -> dict[str, Any]:
-    """Where and with what a run was made, for whoever must repeat it."""
+    """The machine, versions and command of a run, so that it can be repeated."""
     import torch
 
     return {
@@ -253,7 +253,7 @@ def stage_runs(cascade: Path) -> list[Path]:
 
 
 def list_runs(root: Path = RUNS) -> list[Path]:
-    """The runs and cascades below a folder, the one last worked on first."""
+    """The runs and cascades below a folder, the latest first."""
     runs = [path.parent for name in (CONFIG, CASCADE) for path in root.glob(f"*/{name}")]
     return sorted(runs, key=lambda run: (_last_worked_on(run), run.name), reverse=True)
 

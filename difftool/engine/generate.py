@@ -1,4 +1,4 @@
-"""The sampling loop: sample i depends on the seed and i alone."""
+"""The sampling loop: sample i depends only on the seed and i."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class SampleRequest:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """One finished sample: ``example`` in raw units, and the conditions it was made for."""
+    """A finished sample: ``example`` in raw units, with its conditions."""
 
     index: int
     example: np.ndarray
@@ -74,7 +74,7 @@ class Generated:
 
     @property
     def title(self) -> str:
-        """What it was made for, in a few words."""
+        """Its conditions in a few words."""
         given = [value for value in self.cond.values() if value is not None]
         return " ".join(value if isinstance(value, str) else f"{value:.4g}" for value in given)
 
@@ -88,8 +88,8 @@ def generate(stage: Stage, request: SampleRequest) -> Iterator[Generated]:
     """
     require_low(stage.bridge, request.low, request.level, request.n)
     require_tile(stage, request.tile)
-    if told := stage.unlearnt:
-        raise UsageError(f"It cannot be sampled: {told} Put it beside models that know the other levels, with --expert or in a cascade.")
+    if told := stage.untrained_levels:
+        raise UsageError(f"The model cannot be sampled by itself: {told} Add models for the other levels with --expert, or sample the cascade.")
     chosen = {name: _values(stage, name, texts) for name, texts in request.cond.items()}
     for denoiser in _denoisers(stage):
         denoiser.eval()
@@ -202,7 +202,7 @@ def _extent(real: Tensor, axis: int) -> int:
 
 
 def _bridged(stage: Stage) -> set[str]:
-    """The conditions that the bridge sets: a user cannot give them, and guidance does not take them away."""
+    """The conditions of the bridge: users cannot give them, and guidance does not drop them."""
     return set() if stage.bridge is None else {c.name for c in stage.bridge.conditions()}
 
 
@@ -223,7 +223,7 @@ def _values(stage: Stage, name: str, texts: Sequence[str]) -> Sequence[Value]:
 
 
 def _asked(column: Column, chosen: Sequence[Value] | None, indices: Sequence[int], seed: int) -> list[Value]:
-    """The condition's value for each sample: what was chosen, in turn; else drawn as it occurs in the data."""
+    """The condition's value for each sample: the given values in turn, else drawn from the data."""
     if chosen is not None:
         return [chosen[index % len(chosen)] for index in indices]
     return [_drawn(column, seed, index) for index in indices]

@@ -1,4 +1,4 @@
-"""Losses and the pace of training, measured without making the device wait."""
+"""Losses and the speed of training, measured without waiting for the device."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class LossLog:
         self._window: dict[str, list[float]] = defaultdict(list)
 
     def add(self, step: int, losses: Mapping[str, Tensor]) -> None:
-        """The loss of every player that took a turn in this step."""
+        """Add the losses of the players that took a turn in this step."""
         self._unread += 1
         self._pending += [(step, player, loss) for player, loss in losses.items()]
 
@@ -70,7 +70,7 @@ class LossLog:
         return {name: list(values) for name, values in self._window.items() if values}
 
     def restore(self, window: Mapping[str, Sequence[float]]) -> None:
-        """Go on with the window of a checkpoint."""
+        """Continue with the window of a checkpoint."""
         self._window = defaultdict(list, {name: [float(value) for value in values] for name, values in window.items()})
 
 
@@ -92,5 +92,5 @@ class Pace:
         return self._batch * (len(self._times) - 1) / max(self._times[-1] - self._times[0], 1e-9)
 
     def left(self, steps: int) -> float:
-        """Seconds that many steps will take."""
+        """Seconds that this many steps take."""
         return steps * self._batch / max(self.rate, 1e-9)

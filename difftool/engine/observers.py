@@ -1,4 +1,4 @@
-"""The engine's own observers, and the audience in which all observers sit."""
+"""The engine's own observers, and the notifier that calls all observers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from .step import TrainStep
 
 
 class SaveCheckpoints(Observer):
-    """Writes checkpoints, the model file and snapshots in the background. It sits in every process, so that all refuse a lost run together."""
+    """Writes checkpoints, the model file and snapshots in the background.
+
+    It runs in every process, so that all of them stop together when the weights are not finite.
+    """
 
     essential = True
 
@@ -45,7 +48,7 @@ class SaveCheckpoints(Observer):
 
 
 class MakePreviews(Observer):
-    """Samples from the averaged weights into one file to look at."""
+    """Writes one file that shows samples of the averaged weights."""
 
     def __init__(self, step: TrainStep, cadence: Cadence, dataset: Dataset, folder: RunFolder) -> None:
         self._step, self._cadence, self._dataset, self._folder = step, cadence, dataset, folder
@@ -56,7 +59,7 @@ class MakePreviews(Observer):
         return event._replace(preview=preview(self._step, self._dataset, self._folder, event.step))
 
     def begin(self, run: RunInfo) -> None:
-        """The sheet of the checkpoint that a run is resumed from, where a kill came between the two."""
+        """Make the preview of the resumed checkpoint if the run was killed before it was made."""
         missing = run.first and not any(self._folder.samples_path.glob(f"preview-{run.first:08d}*"))
         if missing and self._cadence.previews(run.first):
             preview(self._step, self._dataset, self._folder, run.first)
@@ -80,11 +83,14 @@ def metrics_row(event: Progress) -> dict[str, Any]:
     return row | ({"losses": dict(event.losses)} if len(event.losses) > 1 else {})
 
 
-class Audience:
-    """Observers in order. What one of them raises is reported, once for each of its faults, and ends the run only where it is essential.
+class Notifier:
+    """Calls observers in order.
+
+    An error in an observer is reported, each kind once, and ends the run only where the observer is
+    essential.
 
     Args:
-        report: is told of faults, in a sentence.
+        report: called with one sentence for each error.
     """
 
     def __init__(self, observers: Sequence[Observer], report: Callable[[str], None]) -> None:
@@ -93,13 +99,13 @@ class Audience:
         self._last: Progress | None = None
 
     @contextmanager
-    def attending(self, run: RunInfo) -> Iterator[None]:
-        """Inside the block a run takes place: they are told that it begins, and how it ended, whatever that was."""
+    def during(self, run: RunInfo) -> Iterator[None]:
+        """Call ``begin`` before the block and ``end`` after it, however it ends."""
         error: BaseException | None = None
         self._each("begin", lambda one: one.begin(run))
         try:
             yield
-        except GeneratorExit:  # whoever iterates has had enough, which is no fault
+        except GeneratorExit:  # the caller stopped iterating, which is not an error
             raise
         except BaseException as raised:
             error = raised
@@ -123,7 +129,7 @@ class Audience:
         return event
 
     def _end(self, result: Result) -> None:
-        """Everyone is told, even where something essential fails; that is raised afterwards."""
+        """Call every ``end``, even after an essential observer failed; then raise its error."""
         failures = []
         for one in self._observers:
             try:
@@ -146,4 +152,7 @@ class Audience:
             fault = (id(one), hook, type(error))
             if fault not in self._reported:
                 self._reported.add(fault)
-                self._report(f"{type(one).__name__}.{hook} failed ({type(error).__name__}: {error}). Training is not affected, and goes on.")
+                self._report(
+                    f"{type(one).__name__}.{hook} failed ({type(error).__name__}: {error}). "
+                    "Training continues."
+                )

@@ -1,4 +1,4 @@
-"""What a run will cost, found out by three warm steps and nothing written."""
+"""What a run will cost, measured by three warm steps without writing anything."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WARM_STEPS = 3
 
 
 def dry_run(stage: Stage, dataset: Dataset, folder: Path) -> dict[str, Any]:
-    """Sizes and speeds of a run that is not begun; ``folder`` is where it would be written."""
+    """Sizes and speeds of a run that is not started; ``folder`` is where it would be written."""
     train = stage.settings.train
     step = make_step(stage, train, prepared=dataset.encoded is not None)
     with naming_memory_knobs(train):
@@ -54,7 +54,7 @@ def dry_run(stage: Stage, dataset: Dataset, folder: Path) -> dict[str, Any]:
 def parts_that_fit(stage: Stage, dataset: Dataset, share: float = 0.8) -> int:
     """The smallest ``accumulate`` with which a step stays within this share of the device's memory: ``--batch auto``.
 
-    Memory is a + b n for n examples at once; two small steps tell a and b. The stage is trained a little, so build it anew.
+    Memory is a + b n for n examples at once; small steps measure a and b. They train the stage, so build it again afterwards.
     """
     train = stage.settings.train
     device = device_of(stage)
@@ -86,6 +86,6 @@ def _timed(step: TrainStep, i: int, raw: Batch) -> float:
 
 
 def _existing(path: Path) -> Path:
-    """The nearest folder that is there."""
+    """The nearest folder that exists."""
     path = path.resolve()
     return next(parent for parent in (path, *path.parents) if parent.exists())

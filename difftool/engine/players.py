@@ -1,4 +1,4 @@
-"""What an objective trains, as the engine walks over it: each player with its loss, its optimizer and its learning rate."""
+"""The players of an objective in training: loss, optimizer and learning rate of each."""
 
 from __future__ import annotations
 
@@ -17,27 +17,30 @@ from ..rng import Rng
 from .distributed import World
 
 OWN = "objective."
-"""Before the names of tensors that are the objective's own, and no part of a model file."""
+"""Prefix of the objective's own tensors, which are in checkpoints and not in a model file."""
 
 
 class Loss(nn.Module):
-    """A player's mean loss as a module's forward, which is where data-parallel wrappers hook in: they see what the player optimises and nothing else."""
+    """A player's mean loss as the forward of a module.
+
+    Data-parallel wrappers need a module, and must see only the parameters of this player.
+    """
 
     def __init__(self, objective: Objective, player: Player) -> None:
         super().__init__()
         self.module = player.module
-        self._loss, self._name = objective.loss, player.name  # a bound method, so that the rest of the objective is no submodule
+        self._loss, self._name = objective.loss, player.name  # a bound method: the objective must not become a submodule
 
     def forward(self, batch: Batch, rng: Rng, moment: Moment) -> Tensor:
         return self._loss(batch, rng, moment, self._name).mean()
 
 
-class Trained:
+class PlayerTraining:
     """A player in training.
 
     Attributes:
-        stream: appended to the purposes of the random streams that it draws from; the first player's are those of the run.
-        parameters: those that learn.
+        stream: suffix of its random streams; empty for the first player.
+        parameters: its trainable parameters.
     """
 
     def __init__(
@@ -53,7 +56,7 @@ class Trained:
 
     @property
     def rate(self) -> float:
-        """The learning rate of its latest step."""
+        """The learning rate of the latest step."""
         return self.optimizer.param_groups[0]["lr"]
 
     def set_rate(self, seen: int, total: int) -> None:
@@ -63,34 +66,34 @@ class Trained:
             group["lr"] = rate
 
 
-def trained(objective: Objective, optimizer: OptimizerFactory, precision: torch.dtype, world: World) -> list[Trained]:
-    """The objective's players, each with its optimizer. Raises PluginError where what they say cannot be trained."""
+def train_players(objective: Objective, optimizer: OptimizerFactory, precision: torch.dtype, world: World) -> list[PlayerTraining]:
+    """The objective's players, each with its optimizer. Raises PluginError where they are invalid."""
     players = objective.players()
     _require_disjoint(objective, players)
-    return [Trained(objective, player, player is players[0], optimizer, precision, world) for player in players]
+    return [PlayerTraining(objective, player, player is players[0], optimizer, precision, world) for player in players]
 
 
 def _require_disjoint(objective: Objective, players: Sequence[Player]) -> None:
-    """Every parameter that learns belongs to exactly one player: one that nobody optimises would stay what chance made it."""
+    """Each trainable parameter must belong to one player: else it keeps its random start."""
     said = f"The objective {type(objective).__name__}"
     names = [player.name for player in players]
     if not players or len(set(names)) < len(names):
-        raise PluginError(f"{said} names the players {names}: give at least one, and each a name of its own.")
+        raise PluginError(f"{said} names the players {names}. Name at least one player, and give each its own name.")
     owners: dict[int, str] = {}
     for player in players:
         learnt = [p for p in player.module.parameters() if p.requires_grad]
         if not learnt:
-            raise PluginError(f"{said} has the player {player.name!r}, in which nothing learns: leave it out.")
+            raise PluginError(f"{said} has the player {player.name!r} without trainable parameters. Remove that player.")
         if shared := {owners[id(p)] for p in learnt if id(p) in owners}:
-            raise PluginError(f"{said} gives the players {player.name!r} and {shared.pop()!r} the same parameters; give each its own.")
+            raise PluginError(f"{said} gives the players {player.name!r} and {shared.pop()!r} the same parameters. Give each its own.")
         owners |= {id(p): player.name for p in learnt}
     if left := [name for name, p in objective.named_parameters() if p.requires_grad and id(p) not in owners]:
-        raise PluginError(f"{said} has the parameter {left[0]}, which no player optimises: name it in a player, or freeze it.")
+        raise PluginError(f"{said} has the parameter {left[0]}, which no player optimises. Add it to a player, or freeze it.")
 
 
 @contextmanager
-def alone(player: Trained, players: Sequence[Trained]) -> Iterator[None]:
-    """Inside the block the other players' weights are frozen: the loss may pass through them, and they gather no gradients."""
+def others_frozen(player: PlayerTraining, players: Sequence[PlayerTraining]) -> Iterator[None]:
+    """Freeze the other players' weights inside the block: they get no gradients."""
     others = [p for other in players if other is not player for p in other.parameters]
     for p in others:
         p.requires_grad_(False)
@@ -102,10 +105,10 @@ def alone(player: Trained, players: Sequence[Trained]) -> Iterator[None]:
 
 
 def weights_of(objective: Objective) -> dict[str, Tensor]:
-    """Every tensor of an objective: those of a model file by the names that they have there, all others after ``objective.``."""
+    """Every tensor of an objective, by name; those outside the model file start with ``objective.``."""
     model = objective.model
     path = next((f"{path}." if path else "" for path, module in objective.named_modules() if module is model), None)
     if path is None:
-        raise PluginError(f"The model of the objective {type(objective).__name__} is not among its submodules, so it would not be saved.")
+        raise PluginError(f"The model of the objective {type(objective).__name__} is not a submodule of it. Assign it to an attribute: else it is not saved.")
     state = objective.state_dict(keep_vars=True)
     return {name.removeprefix(path) if name.startswith(path) else f"{OWN}{name}": tensor for name, tensor in state.items()}

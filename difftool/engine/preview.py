@@ -22,16 +22,16 @@ from .step import TrainStep
 def preview(step: TrainStep, dataset: Dataset, folder: RunFolder, done: int) -> Path:
     """Sample from the first average and write the modality's preview into the run's ``samples`` folder."""
     as_is = torch.compiler.set_stance("force_eager") if is_on(step.train.compile, step.device) else nullcontext()
-    with step.ema.applied(), as_is:  # as ``difftool sample`` does it; compiling anew for a sheet would take longer than the sheet
+    with step.ema.applied(), as_is:  # as ``difftool sample``: compiling takes longer than the preview
         path = preview_sheet(step.stage, dataset, folder.samples_path / f"preview-{done:08d}", step.train.preview)
     step.objective.train()
     return path
 
 
 def preview_sheet(stage: Stage, dataset: Dataset, stem: Path, n: int) -> Path:
-    """``n`` samples with the run's own settings in one file to look at: every label in turn, or examples of all over the data made anew.
+    """One file with ``n`` samples of the run's settings: each label in turn, or refined examples.
 
-    Where there is nothing to sample from, examples of all over the data, each followed by its reconstruction.
+    A model without a denoiser shows examples of the data, each with its reconstruction.
     """
     made = _reconstructed(stage, dataset, n) if stage.network is None else _sampled(stage, dataset, n)
     stem.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ def _reconstructed(stage: Stage, dataset: Dataset, n: int) -> list[tuple[np.ndar
 
 
 def _all_over(dataset: Dataset, n: int) -> np.ndarray:
-    """Places of examples, from the first to the last."""
+    """Indices of examples, spread evenly over the data."""
     return np.arange(n) * len(dataset) // n
 
 
@@ -68,7 +68,7 @@ def _labelled(stage: Stage, request: SampleRequest) -> SampleRequest:
 
 
 def _refining(stage: Stage, dataset: Dataset, request: SampleRequest) -> SampleRequest:
-    """What the stage is to refine, and its conditions, are those of examples of the data, from its first to its last."""
+    """The request with examples of the data to refine, and their conditions."""
     assert stage.bridge is not None
     places = _all_over(dataset, request.n)
     raw = dataset.batch(places, Stream(0, "preview"))

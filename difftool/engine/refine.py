@@ -12,21 +12,25 @@ from ..errors import UsageError
 
 
 def require_low(bridge: Bridge | None, low: Sequence[np.ndarray], level: float, n: int) -> None:
-    """The earlier stage's examples are given where there is one, and only there. Raises UsageError."""
+    """Examples are given exactly where the model refines an earlier stage's. Raises UsageError."""
     if bridge is None:
         if len(low) or level:
-            raise UsageError("The model was given examples to refine, and it has no [bridge]: it makes its own. Leave them out.")
+            raise UsageError("The model takes no examples to refine. Leave them out: it was trained without a bridge.")
         return
     if not len(low):
         raise UsageError(
-            "The model was given nothing to refine. Sample the whole cascade, or give it examples with --from FILES: it is a later stage, "
-            "which is shown what an earlier one made."
+            "The model needs examples to refine. Sample the whole cascade, or name examples with --from FILES. "
+            "It is a later stage of a cascade, which refines the samples of an earlier one."
         )
     if len(low) != n:
-        raise UsageError(f"{n} samples are asked for, and {len(low)} examples are given. Give one for each: a sample refines one example.")
+        raise UsageError(
+            f"{n} samples are requested, but {len(low)} examples are given. Give one example for each "
+            "sample, which refines it."
+        )
     if not 0 <= level <= bridge.max_aug_level:
         raise UsageError(
-            f"Level {level:g} is no noise that the model was trained with. Ask for 0 to {bridge.max_aug_level:g}: that is what its bridge drew."
+            f"The model was not trained at level {level:g}. Choose a level from 0 to {bridge.max_aug_level:g}, the "
+            "range of its bridge."
         )
 
 
@@ -35,7 +39,7 @@ def alike(
 ) -> Iterator[tuple[list[int], Batch, Batch]]:
     """Indices whose samples have one shape, what these refine, and their template; fewer of them at once where they are larger than usual.
 
-    Each is prepared alone, so that none hangs on what it is made together with.
+    Each is prepared by itself, so that it does not depend on the others.
 
     Args:
         low: ``low[i]`` is refined by the sample of index ``start + i``.

@@ -13,14 +13,14 @@ from ..settings import EmaOptions, TrainOptions
 from ..stage import Stage
 from .distributed import World, without_sync
 from .ema import Ema
-from .players import Trained, alone, trained, weights_of
+from .players import PlayerTraining, others_frozen, train_players, weights_of
 
 
 class TrainStep:
     """For each player whose turn it is: forward, backward, clipping, optimizer. Then the averages.
 
     Args:
-        stage: what is trained, on its device already.
+        stage: the stage to train, on its device.
         prepared: whether batches hold what the representation prepared, not raw examples.
     """
 
@@ -39,17 +39,17 @@ class TrainStep:
         self.stage, self.train, self.world, self.objective = stage, train, world or World(), stage.objective
         self.device = next(self.objective.parameters()).device
         self.precision = stage.network.precision if stage.network else torch.float32
-        self.players = trained(self.objective, optimizer, self.precision, self.world)
+        self.players = train_players(self.objective, optimizer, self.precision, self.world)
         averaged = {id(p) for player in self.players if player.averaged for p in player.parameters}
         self.ema = Ema({name: p for name, p in self.weights().items() if id(p) in averaged}, ema)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == torch.float16)
         self.share = self.world.share(train.batch, train.accumulate)
 
     def __call__(self, step: int, raw: Batch) -> dict[str, Tensor]:
-        """Take step number ``step`` (from 0) on this process's share of the batch.
+        """Take step ``step`` (from 0) on this process's share of the batch.
 
         Returns:
-            The mean loss of each player whose turn it was, still on the device.
+            The mean loss of each player that took a turn, on the device.
         """
         moment = self._moment(step)
         turns = [player for player in self.players if step % player.every == 0]
@@ -62,15 +62,15 @@ class TrainStep:
         return losses
 
     def weights(self) -> dict[str, Tensor]:
-        """Every tensor of what is trained, by its name in checkpoints."""
+        """Every tensor that is trained, by its name in checkpoints."""
         return weights_of(self.objective)
 
     def _moment(self, step: int) -> Moment:
         return Moment(step, self.train.steps, step * self.train.batch)
 
-    def _take_turn(self, player: Trained, moment: Moment, raw: Batch) -> Tensor:
+    def _take_turn(self, player: PlayerTraining, moment: Moment, raw: Batch) -> Tensor:
         player.set_rate(moment.seen, self.train.steps * self.train.batch)
-        with alone(player, self.players):
+        with others_frozen(player, self.players):
             total = self._gradients(player, moment, raw)
         if self.train.clip:
             self.scaler.unscale_(player.optimizer)
@@ -79,8 +79,8 @@ class TrainStep:
         player.optimizer.zero_grad(set_to_none=True)
         return total
 
-    def _gradients(self, player: Trained, moment: Moment, raw: Batch) -> Tensor:
-        """Sum the gradients of the batch's parts; the mean loss of all of them."""
+    def _gradients(self, player: PlayerTraining, moment: Moment, raw: Batch) -> Tensor:
+        """Add up the gradients of the parts of a batch, and return the mean loss."""
         parts, size = self.train.accumulate, self.share // self.train.accumulate
         total = torch.zeros((), device=self.device)
         for part in range(parts):

@@ -13,7 +13,7 @@ from ..tiles import Tiled
 
 
 def in_tiles(stage: Stage, denoiser: D, sizes: Sequence[int], tile: Tile, overlap: float, most: int) -> D:
-    """The denoiser for samples of these sizes: as it is where they are made whole.
+    """The denoiser for samples of these sizes, in tiles where they are too large.
 
     Args:
         denoiser: the stage's, or what stands for it.
@@ -30,7 +30,7 @@ def in_tiles(stage: Stage, denoiser: D, sizes: Sequence[int], tile: Tile, overla
 
 
 def require_tile(stage: Stage, tile: Tile) -> None:
-    """Raises UsageError where tiles are asked for along axes that there are not."""
+    """Raises UsageError where ``tile`` names more axes than an example has."""
     if not isinstance(tile, str) and len(tile) >= len(shape := stage.representation.shape):
         raise UsageError(
             f"sample.tile = {list(tile)} is for {len(tile)} axes, and an encoded example has {' x '.join(str(n or 'any') for n in shape)}, "

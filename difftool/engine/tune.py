@@ -1,4 +1,4 @@
-"""How much noise to add to what a stage refines: every level is tried, and the one whose samples are nearest the data is taken.
+"""How much noise to add to the examples that a stage refines: the level with the nearest samples.
 
 Noise on what is shown hides the faults of the stage before, and with them some of what it had right. So there is a level at which the
 chain is best, which hangs on both stages and is found by trying   (Ho et al. 2022, arXiv:2106.15282, Sec. 4.4: a sweep after training).
@@ -16,7 +16,7 @@ from .consistency import consistency
 from .generate import Generated, SampleRequest, generate
 
 GROUPS = 8
-"""Parts of the samples whose distances say how far the distance of all hangs on chance."""
+"""Number of groups of samples. The spread of their distances estimates the standard error."""
 
 Distance = Callable[[Sequence[np.ndarray]], float]
 """Of raw examples from the data."""
@@ -48,7 +48,7 @@ class Tried:
 def sweep(
     stage: Stage, chain: SampleRequest, data: SampleRequest, levels: Sequence[float], distance: Distance, shown: Draw
 ) -> Iterator[Tried]:
-    """Each level in turn, with the same noise in all of them.
+    """Measure each level in turn, all with the same noise.
 
     Args:
         chain: to refine what the earlier stages make.
@@ -86,5 +86,5 @@ def error_between(one: Tried, other: Tried) -> float:
 
 
 def evenly(highest: float, count: int) -> list[float]:
-    """So many levels from none to the highest, in round numbers; one where there is only none."""
+    """``count`` round levels from 0 to the highest; only 0 where that is the highest."""
     return sorted({min(highest, float(f"{level:.2g}")) for level in np.linspace(0, highest, count).tolist()})

@@ -112,13 +112,13 @@ def _met(path: Path, parts: Registry) -> Described:
 
 def refuse_unlike(stage: Described, experts: Sequence[tuple[float, Described]], schedule: Schedule, parts: Registry) -> None:
     """Refuse experts that are of other data than their stage, or of levels that they do not serve; all faults at once. Raises UsageError."""
-    from ..expert import Turn, unlearnt
+    from ..expert import Turn, untrained_levels
 
     faults = [f"  {expert.name} for {stage.name}: {fault}" for _, expert in experts for fault in _unlike(stage, expert)]
     if faults:
         raise UsageError("\n".join(["The experts do not fit:", *faults]))
     turns = [Turn(one.name, below, _density(one, parts)) for below, one in ((math.inf, stage), *experts)]
-    if told := unlearnt(schedule, turns):
+    if told := untrained_levels(schedule, turns):
         beside = (
             "Put it beside a model of the other levels: difftool sample RUN --expert RUN2@LEVEL, where RUN2 takes over below that level."
         )

@@ -199,11 +199,11 @@ def built(config: Config, assembly: Assembly, dataset: Dataset, reporter: Report
     from ..assemble import build_stage
 
     stage = build_stage(config, assembly.registry, dataset.description, assembly.device, dataset.modality, assembly=assembly)
-    from ..inherit import inherit, require_learnt
+    from ..assemble.inherit import inherit, require_trained
 
     if fresh and not config.train.init:
         if stage.network is not None:
-            require_learnt(stage.network)
+            require_trained(stage.network)
     elif fresh:
         taken, total, new = inherit(stage, Path(config.train.init))
         reporter.say(f"Starts with {taken:,} of its {total:,} numbers from {config.train.init}{'; new: ' * bool(new)}{', '.join(new)}")
@@ -239,8 +239,8 @@ def train_steps(
     note = (lambda text: None) if quiet else folder.log
     for text in _opening(stage, dataset, resume):
         note(text)
-    if stage.config["train"]["preview"] and stage.unlearnt and not quiet:
-        reporter.say(f"No preview is made: {stage.unlearnt}")
+    if stage.config["train"]["preview"] and stage.untrained_levels and not quiet:
+        reporter.say(f"No preview is made: {stage.untrained_levels}")
     with reporter.watch() as watch, _logged(folder):
         from ..engine.fit import fit  # takes a second, in which a Ctrl-C is one to this run already
 

@@ -60,7 +60,7 @@ def test_a_failure_is_reported_once_and_changes_nothing(tmp_path):
     said, noting = [], Noting()
     events = observed(tmp_path / "run", [Failing(), noting], report=said.append)
     assert events[-1].step == 4
-    assert said == ["Failing.step failed (ValueError: the server is away). Training is not affected, and goes on."]
+    assert said == ["Failing.step failed (ValueError: the server is away). Training continues."]
     assert noting.told[-1] == ("end", True)
 
 

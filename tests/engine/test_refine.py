@@ -104,7 +104,7 @@ def test_a_column_of_the_same_name_is_refused():
         "file_name,low\n" + "".join(f"{p.parent.name}/{p.name},1\n" for p in pictures().rglob("*.png"))
     )
     try:
-        with pytest.raises(DataError, match="'low' has the name of a condition that the resample bridge sets itself"):
+        with pytest.raises(DataError, match="'low' has the name of a condition that the resample bridge sets"):
             prepared(*small_run(sets=[*REFINING, 'conditions.low.use="number"']))
     finally:
         (pictures() / "metadata.csv").unlink()
@@ -241,9 +241,9 @@ def test_samples_are_named_by_the_conditions_that_a_user_can_give(stage):
 @pytest.mark.parametrize(
     ("request_", "said"),
     [
-        ({"n": 2}, "nothing to refine.*--from FILES"),
-        ({"n": 2, "low": low(3)}, "2 samples are asked for, and 3 examples are given"),
-        ({"n": 1, "low": low(1), "level": 0.6}, "Level 0.6 is no noise.*0 to 0.5"),
+        ({"n": 2}, "needs examples to refine.*--from FILES"),
+        ({"n": 2, "low": low(3)}, "2 samples are requested, but 3 examples are given"),
+        ({"n": 1, "low": low(1), "level": 0.6}, "not trained at level 0.6.*0 to 0.5"),
         ({"n": 1, "low": low(1), "cond": {"low_level": ["0"]}}, "no condition 'low_level'. It has: class."),
     ],
 )
@@ -255,7 +255,7 @@ def test_what_cannot_be_refined_is_said(stage, request_, said):
 def test_a_model_without_a_bridge_refines_nothing():
     stage, _, _ = prepared(*small_run())
     assert stage.bridge is None
-    with pytest.raises(UsageError, match="it has no \\[bridge\\]"):
+    with pytest.raises(UsageError, match="trained without a bridge"):
         generate(stage, SampleRequest(n=1, steps=1, low=low(1)))
 
 

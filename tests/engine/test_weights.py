@@ -34,7 +34,7 @@ def test_truncated(tmp_path, size):
     save_weights(path, MODEL, TENSORS, ABOUT)
     data = path.read_bytes()
     path.write_bytes(data[:size])
-    with pytest.raises(ModelFileError, match="damaged or truncated"):
+    with pytest.raises(ModelFileError, match="damaged, truncated, or not a model file"):
         load_weights(path, MODEL)
 
 
@@ -54,7 +54,7 @@ def test_foreign_kind_and_newer_version(tmp_path):
         read_about(foreign, MODEL)
     with pytest.raises(ModelFileError, match="difftool-checkpoint, not a difftool-model"):
         read_about(checkpoint, MODEL)
-    with pytest.raises(ModelFileError, match="upgrade difftool"):
+    with pytest.raises(ModelFileError, match="Upgrade difftool"):
         read_about(newer, MODEL)
 
 

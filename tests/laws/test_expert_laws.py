@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from difftool.expert import Turn, unlearnt
+from difftool.expert import Turn, untrained_levels
 from difftool.guidance import below
 from difftool.plugin.registry import Registry
 from difftool.process import options as o
@@ -86,6 +86,6 @@ def turn(name: str, below: float, low: float = 0.0, high: float | None = None) -
     ],
 )
 def test_no_one_serves_where_it_was_not_trained(turns, said):
-    found = unlearnt(KARRAS, turns)
+    found = untrained_levels(KARRAS, turns)
     assert found.startswith(said)
     assert bool(found) == bool(said)

@@ -10,13 +10,13 @@ import torch
 
 from difftool import Streams
 from difftool.assemble import build_stage, load_stage, open_dataset
+from difftool.assemble.inherit import inherit
 from difftool.config import gather, resolve
 from difftool.engine.checkpoint import load_checkpoint
 from difftool.engine.device import choose_device
 from difftool.engine.fit import fit
 from difftool.engine.folder import RunFolder
 from difftool.engine.generate import SampleRequest, generate
-from difftool.inherit import inherit
 from difftool.plugin.registry import Registry
 from difftool.testing.parts import load
 from difftool.testing.sampler import SIGMA_DATA, gaussian_denoise

@@ -1,4 +1,4 @@
-"""A new model's first weights, taken from a trained one wherever it has the same part."""
+"""The initial weights of a new model, copied from a trained one where parts are the same."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .denoiser import Denoiser
-from .description import Description
-from .engine.weights import MODEL, load_weights
-from .errors import UsageError
-from .nn.frozen import require_frozen
-from .stage import Stage
+from ..denoiser import Denoiser
+from ..description import Description
+from ..engine.weights import MODEL, load_weights
+from ..errors import UsageError
+from ..nn.frozen import require_frozen
+from ..stage import Stage
 
 BACKBONE, CONDITIONERS = "backbone.", "_conditioners."
 
 
 class Inherited(NamedTuple):
-    """What a model was given: numbers out of all of its numbers, and the parts that stay new."""
+    """How many of a model's numbers were copied, and the parts that were not."""
 
     taken: int
     total: int
@@ -28,21 +28,21 @@ class Inherited(NamedTuple):
 
 
 def inherit(stage: Stage, path: Path) -> Inherited:
-    """Fill the stage's network from a model file: what has the same place and the same shape.
+    """Copy the tensors of a model file that have the same name and shape in the stage's network.
 
-    A network that holds another (``Backbone.inner_network``) takes the weights of such a one alone. A condition's weights are taken where its
-    labels are the same.
+    A network that contains another (``Backbone.inner_network``) also takes the weights of that one.
+    The weights of a condition are copied if its labels are the same.
 
     Raises:
         ModelFileError: the file is damaged, foreign, or newer than this program.
-        UsageError: it is of a network of another shape.
+        UsageError: fewer than half of the tensors fit.
     """
     weights, about = load_weights(path, MODEL)
     own = stage.denoiser.state_dict()
     found = dict(_placed(weights, stage, Description.from_json(about["description"])))
     fitting = {name: tensor for name, tensor in found.items() if name in own and own[name].shape == tensor.shape}
     _require_most(path, weights, found, fitting, own)
-    require_learnt(stage.denoiser, fitting)
+    require_trained(stage.denoiser, fitting)
     with torch.no_grad():
         for name, tensor in fitting.items():
             own[name].copy_(tensor)
@@ -50,25 +50,25 @@ def inherit(stage: Stage, path: Path) -> Inherited:
     return Inherited(_numbers(fitting.values()), _numbers(own.values()), _parts(set(own) - set(fitting), set(fitting), stage.denoiser))
 
 
-def require_learnt(denoiser: Denoiser, taken: Collection[str] = ()) -> None:
-    """Refuse weights of the network that neither were taken from a model nor learn: they would stay what chance made them.
+def require_trained(denoiser: Denoiser, taken: Collection[str] = ()) -> None:
+    """Refuse frozen weights of the network that were not copied: they would stay random.
 
-    A conditioner may hold frozen weights, because it brings them with it (``Frozen``): those of a text encoder, for example.
+    A conditioner may hold frozen weights of its own (``Frozen``), such as those of a text encoder.
     """
     network = denoiser.backbone.named_parameters(BACKBONE[:-1])
     if frozen := [name for name, p in network if not p.requires_grad and name not in taken]:
         raise UsageError(
-            f"{len(frozen)} tensors of the network are to stay as they are ({frozen[0]} is one), and no model gives them. Start from one that "
-            "has them, by --init, or let them learn, by the backbone's own options."
+            f"{len(frozen)} frozen tensors (such as {frozen[0]}) have no trained values. "
+            "Start from a model that has them with --init, or unfreeze them in [backbone]."
         )
     if not taken:
         require_frozen(denoiser)
 
 
 def _placed(weights: Mapping[str, Tensor], stage: Stage, description: Description) -> Iterator[tuple[str, Tensor]]:
-    """Every tensor of the file under the name that it has in the stage's denoiser."""
+    """Every tensor of the file, by its name in the stage's denoiser."""
     denoiser, inner = stage.denoiser, stage.denoiser.backbone.inner_network
-    alone = bool(inner) and not any(name.startswith(f"{BACKBONE}{inner}.") for name in weights)
+    is_inner = bool(inner) and not any(name.startswith(f"{BACKBONE}{inner}.") for name in weights)
     places = {
         str(i): str(list(denoiser.conditioners).index(name))
         for i, (name, condition) in enumerate(description.conditions.items())
@@ -76,7 +76,7 @@ def _placed(weights: Mapping[str, Tensor], stage: Stage, description: Descriptio
     }
     for name, tensor in weights.items():
         if name.startswith(BACKBONE):
-            yield (f"{BACKBONE}{inner}.{name.removeprefix(BACKBONE)}" if alone else name), tensor
+            yield (f"{BACKBONE}{inner}.{name.removeprefix(BACKBONE)}" if is_inner else name), tensor
         elif name.startswith(CONDITIONERS):
             place, _, rest = name.removeprefix(CONDITIONERS).partition(".")
             if place in places:
@@ -86,15 +86,15 @@ def _placed(weights: Mapping[str, Tensor], stage: Stage, description: Descriptio
 def _require_most(
     path: Path, weights: Mapping[str, Tensor], found: Mapping[str, Tensor], fitting: Mapping[str, Tensor], own: Mapping[str, Tensor]
 ) -> None:
-    """Refuse what would be another network: less than half of its tensors find their place."""
+    """Refuse a file of another network: fewer than half of its tensors fit."""
     count, used = (sum(name.startswith(BACKBONE) for name in names) for names in (weights, fitting))
     if used * 2 >= count:
         return
     other = [name for name, tensor in found.items() if name in own and own[name].shape != tensor.shape][:1]
-    shown = "".join(f" {name} is {tuple(found[name].shape)} there and {tuple(own[name].shape)} here." for name in other)
+    shown = "".join(f" {name} has shape {tuple(found[name].shape)} there and {tuple(own[name].shape)} here." for name in other)
     raise UsageError(
-        f"{path} is of another network: {used:,} of its {count:,} tensors would fit. Leave its settings, [backbone], as "
-        f"they are there, or start without --init.{shown}"
+        f"{path} holds another network: only {used:,} of its {count:,} tensors fit. "
+        f"Use its [backbone] settings, or start without --init.{shown}"
     )
 
 
@@ -103,7 +103,7 @@ def _numbers(tensors: Iterable[Tensor]) -> int:
 
 
 def _parts(names: set[str], taken: set[str], denoiser: Denoiser) -> tuple[str, ...]:
-    """What these tensors belong to: a condition, a part of the network, or a part of that where the rest of it was taken."""
+    """The parts that these tensors belong to: conditions, or parts of the network."""
     found = set()
     for name in names:
         head, second, *rest = name.split(".")
