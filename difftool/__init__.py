@@ -115,6 +115,7 @@ _HOME = {
     "parallel": "data.parallel",
     "pick_evenly": "data.parallel",
     "readable": "data.parallel",
+    "reading_binary": "data.binary",
     "remark": "data.remark",
     "remarks": "data.remark",
     "replacing": "files",
@@ -154,6 +155,7 @@ if TYPE_CHECKING:
     from .conditioners.columns import NumberColumn as NumberColumn
     from .conditioners.columns import VectorColumn as VectorColumn
     from .context import Context as Context
+    from .data.binary import reading_binary as reading_binary
     from .data.findings import commonest as commonest
     from .data.findings import short_name as short_name
     from .data.findings import some_names as some_names

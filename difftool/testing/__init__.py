@@ -1,18 +1,19 @@
-"""Conformance suites for plugins, one line each, in a test module of the plugin's own:
+"""Contract tests for plugins. A test module of a plugin needs one line for each part:
 
     from difftool.testing import modality_contract, sampler_contract
 
     TestEcg = modality_contract("ecg")
     TestMySolver = sampler_contract("my_solver")
 
-Each returns a class of pytest tests that hold the named part to the contract its noun has. The first-party plugins and the
-built-in parts pass the same suites.
+Each function returns a class of pytest tests that check the named part against the contract of its
+kind. The built-in parts and the first-party plugins pass the same tests.
 """
 
 import pytest
 
 SUITES = ("backbone", "bridge", "conditioner", "exporter", "metric", "modality", "objective", "optimizer", "process", "representation", "sampler", "source")
-pytest.register_assert_rewrite(*(f"{__name__}.{suite}" for suite in SUITES))  # before they are imported: a failure shows its values
+# Before the imports below, so that a failed assertion shows its values.
+pytest.register_assert_rewrite(*(f"{__name__}.{suite}" for suite in SUITES))
 
 from .backbone import backbone_contract  # noqa: E402
 from .bridge import bridge_contract  # noqa: E402

@@ -23,13 +23,13 @@ def backbone_contract(
     sizes: Sequence[tuple[int, ...]] = (),
     beside: tuple[int, ...] | None = None,
 ) -> type:
-    """Tests that a backbone of this name keeps what every backbone promises.
+    """Tests that check a backbone against its contract.
 
     Args:
-        shape: of one example it is tried on.
+        shape: of one example, channels first.
         options: settings that make it small.
-        sizes: other sizes of the axes after the first that it must take, such as odd ones.
-        beside: sizes of the axes of channels laid beside an example, where they are not those of ``shape`` after the first.
+        sizes: further sizes of the axes after the first that it must accept, such as odd ones.
+        beside: sizes of the axes of ``Signals.channels``, if they differ from ``shape[1:]``.
     """
     places = shape[1:] if beside is None else beside
 
@@ -40,7 +40,7 @@ def backbone_contract(
         return _stirred(network)
 
     def steered(kind: str) -> Backbone:
-        """A network that takes signals of this kind; one may refuse a kind, and says so when it is built."""
+        """A network with signals of this kind; the test is skipped if the backbone refuses them."""
         try:
             return built(**{kind: 4})
         except UsageError as refusal:
@@ -90,7 +90,7 @@ def backbone_contract(
 
         @pytest.mark.parametrize("padding", [2, 5])
         def test_padding_among_tokens_changes_nothing(self, padding):
-            """At two amounts of it, whatever stands there; and tokens without a mask are all real."""
+            """For two amounts of padding with any values; without a mask, all tokens are real."""
             network = steered("tokens")
             x, c_noise = inputs(2)
             tokens = random("tokens", 2).tokens
@@ -138,14 +138,14 @@ def backbone_contract(
                 one = network(x * mask, c_noise, Signals(), mask)
                 other = network(
                     torch.where(mask, x, 9 * torch.randn(x.shape)), c_noise, Signals(), mask
-                )  # what is in the padding must not matter
+                )  # values in the padding must not matter
             torch.testing.assert_close(one * mask, other * mask, atol=1e-5, rtol=1e-5)
 
     return named(BackboneContract, name)
 
 
 def _stirred(network: nn.Module) -> Any:
-    """Zero-initialised layers hide what is behind them: give every parameter a small random value."""
+    """Add small noise to all parameters: zero-initialised layers hide the layers before them."""
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.05 * torch.randn(parameter.shape))

@@ -28,19 +28,20 @@ def bridge_contract(
     extra: dict[str, Any] | None = None,
     earlier: dict[str, Any] | None = None,
 ) -> type:
-    """Tests that a bridge of this name keeps what every bridge promises.
+    """Tests that check a bridge against its contract.
 
     Args:
-        raw: ``[b, ...]``, two or more different examples of the later stage, in raw units and dtype.
-        representation: name of the one that the later stage has.
+        raw: ``[b, ...]``, two or more different examples of the later stage, in raw units and
+            dtype.
+        representation: the name of the later stage's representation.
         options: settings of the bridge.
-        extra: what the modality would say of the data.
-        earlier: what it would say of the earlier stage's data.
+        extra: ``Description.extra`` of the later stage's data.
+        earlier: ``Description.extra`` of the earlier stage's data; None for the same as ``extra``.
     """
     data = Description(tuple(raw.shape[1:]), str(raw.dtype).removeprefix("torch."), len(raw), extra=extra or {})
 
     def encoder() -> tuple[Description, Representation]:
-        """What is known of the data once it is measured, and the representation built on it."""
+        """The measured description of the data, and the representation built with it."""
         target, settings = load("representation", representation)
         description = replace(data, measured=target(settings, data).measure([Batch(raw)]))
         return description, target(settings, description)
@@ -50,21 +51,21 @@ def bridge_contract(
         return bridge(own, *encoder())
 
     def made(low: Tensor) -> Description:
-        """An earlier stage's data."""
+        """The description of an earlier stage's data."""
         return Description(tuple(low.shape[1:]), str(low.dtype).removeprefix("torch."), len(low), extra=earlier or extra or {})
 
     def shown(low: Batch, of: Batch, level: float = 0.0, seed: int = 0) -> Batch:
         return built().encode(low, of, torch.full((len(of),), level), Stream(seed, "contract"))
 
     def tensors(batch: Batch) -> dict[str, Tensor]:
-        """What is shown; of ``x`` what is known of it, which a space may say up to a symmetry only."""
+        """The conditioning tensors; of ``x``, only observed entries, up to the space's symmetry."""
         if batch.observed is None:
             return dict(batch.cond)
         x = encoder()[1].space.keep(torch.zeros_like(batch.x), batch.x, batch.observed, batch.mask)
         return {**batch.cond, "observed": batch.observed, "x": x}
 
     def same(one: Batch, other: Batch) -> bool:
-        """To the bit, but for ``x``, which may have been moved to where it does not matter and back."""
+        """Bit-identical, except ``x``, which the space may transform and transform back."""
         a, b = tensors(one), tensors(other)
         if a.keys() != b.keys() or any(a[key].shape != b[key].shape for key in a):
             return False
@@ -72,7 +73,7 @@ def bridge_contract(
 
     class BridgeContract:
         def test_its_options_need_no_torch(self):
-            """They are loaded to print help and to check a config."""
+            """difftool imports them to print help and to check a configuration."""
             assert needs_no_torch("bridge", name)
 
         def test_what_is_shown_is_what_it_announces(self):
@@ -80,7 +81,7 @@ def bridge_contract(
             announced = {c.name: c for c in built().conditions()}
             assert announced or batch.observed is not None
             assert announced.keys() <= batch.cond.keys()
-            varies = encoder()[1].shape[0] is None  # the axis of positions, where entries are points with features
+            varies = encoder()[1].shape[0] is None  # point clouds: the first axis is the positions
             places = batch.x.shape[1:2] if varies else batch.x.shape[2:]
             for key, c in announced.items():
                 value = batch.cond[key]
@@ -108,8 +109,8 @@ def bridge_contract(
                 with pytest.raises(UsageError):
                     bridge.check_compatible(wrong)
 
-        def test_what_is_shown_hangs_on_the_low_example_alone(self):
-            """In sampling there is no other: the raw batch is a template."""
+        def test_what_is_shown_depends_on_the_low_example_alone(self):
+            """When sampling, the raw batch is only a template."""
             low = built().degrade(Batch(raw))
             assert same(shown(low, Batch(raw)), shown(low, Batch(torch.zeros_like(raw))))
             assert not same(shown(low, Batch(raw)), shown(low.with_x(low.x.flip(0)), Batch(raw)))

@@ -19,7 +19,8 @@ from ..errors import UsageError
 from ..nn.backbone import Signals
 from .parts import imports_torch, load, named, registry
 
-# Three different cells of a column that each of the core's conditioners takes; and, where no cell is, a column and three values.
+# For each of the core's conditioners: three different cells of a column, or a column and three
+# values.
 CELLS: dict[str, Sequence[str | float]] = {"label": ("a", "b", "c"), "labels": ("a;b", "b", "c; a"), "number": (0.0, 4.0, 9.0)}
 MADE: dict[str, tuple[Column, Tensor]] = {
     "vector": (VectorColumn("c", 4), torch.eye(4)[:3]),
@@ -36,12 +37,13 @@ def conditioner_contract(
     column: Column | None = None,
     values: Tensor | None = None,
 ) -> type:
-    """Tests that a conditioner of this name, and the class of its columns, keep what they promise.
+    """Tests that check a conditioner and the class of its columns against their contracts.
 
     Args:
-        options: its settings, those that make it small for example.
-        cells: three different cells of a column of data that it takes.
-        column, values: instead of cells, where no user gives such a column: one, and ``[3, ...]``, three different values of it.
+        options: its settings, for example to make it small.
+        cells: three different cells of a data column that it accepts.
+        column, values: instead of cells, if users cannot supply such a column: a column, and three
+            different values of it, ``[3, ...]``.
     """
     cells = cells or CELLS.get(name, ())
     own, read, given = _columns(name, cells, column, values)
@@ -52,7 +54,7 @@ def conditioner_contract(
         return target(settings, own)
 
     def tensors(signals: Signals) -> dict[str, Tensor]:
-        """The signals that are there; of tokens, what padding holds does not count."""
+        """The signals by kind; padding of tokens is set to 0."""
         found = {kind: t for kind in SIGNALS if (t := getattr(signals, kind)) is not None}
         if signals.token_mask is not None:
             found["tokens"] = torch.where(signals.token_mask.unsqueeze(-1), found["tokens"], 0.0)
@@ -68,7 +70,7 @@ def conditioner_contract(
             assert all(len(t) == len(given) and t.isfinite().all() for t in found.values())
 
         def test_every_example_has_a_token_to_attend_to(self):
-            """Null as well: attention over nothing is not defined."""
+            """Null too, because attention over no token is undefined."""
             conditioner = built()
             mask = conditioner(torch.cat([given, conditioner.null(given)])).token_mask
             assert mask is None or (mask.dtype == torch.bool and mask.any(1).all())
@@ -106,7 +108,7 @@ def conditioner_contract(
 
     class ColumnContract:
         def test_it_is_named_by_the_spec_and_found_by_its_kind(self):
-            """A model file names the kind alone."""
+            """A model file only stores the kind."""
             assert isinstance(own, registry().column(name))
             assert kind_of(own.kind) is type(own)
 
@@ -139,7 +141,7 @@ def conditioner_contract(
             torch.testing.assert_close(built().null(null), null, atol=0, rtol=0, equal_nan=True)
 
         def test_draws_are_values_as_often_as_they_occur(self):
-            """Or, of what has no fixed set of values, values that can be written."""
+            """Or, for columns without a fixed set of values, values that can be parsed."""
             drawn = [own.draw((i + 0.5) / 1000) for i in range(1000)]
             shares, occur = (Counter(own.show(value) for value in values) for values in (drawn, read[:4]))
             assert None not in shares
@@ -168,7 +170,10 @@ def conditioner_contract(
 def _columns(
     name: str, cells: Sequence[str | float], column: Column | None, values: Tensor | None
 ) -> tuple[Column, list[Value], Tensor]:
-    """The column; its values of these cells, the second one twice, an empty one and one that is missing; three of them as a batch."""
+    """The column, its values, and the first three as a batch.
+
+    The values are those of the cells, of the second cell again, of an empty and of a missing cell.
+    """
     if cells:
         rows: list[dict[str, str | float]] = [*({"c": cell} for cell in (*cells, cells[1], "")), {"d": 1.0}]
         own, read = registry().column(name).read("c", rows)

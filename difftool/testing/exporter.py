@@ -13,10 +13,10 @@ from .parts import load, named, needs_no_torch
 
 
 def exporter_contract(name: str, *, model: Callable[[], TrainedModel], options: dict[str, Any] | None = None) -> type:
-    """Tests that an exporter of this name keeps what every exporter promises.
+    """Tests that check an exporter against its contract.
 
     Args:
-        model: gives a small trained model.
+        model: returns a small trained model.
     """
 
     def written(trained: TrainedModel, path: Path) -> bytes:
@@ -26,7 +26,7 @@ def exporter_contract(name: str, *, model: Callable[[], TrainedModel], options: 
 
     class ExporterContract:
         def test_its_options_need_no_torch(self):
-            """They are loaded to print help."""
+            """difftool imports them to print help."""
             assert needs_no_torch("exporter", name)
 
         def test_it_writes_one_file_and_nothing_beside_it(self, tmp_path):

@@ -23,12 +23,12 @@ def metric_contract(
     extra: dict[str, Any] | None = None,
     tolerance: float = 1e-6,
 ) -> type:
-    """Tests that a metric of this name keeps what every metric promises.
+    """Tests that check a metric against its contract.
 
     Args:
-        examples, data: in raw units, two or more of each; not all the same.
-        extra: what the modality would say of the data.
-        tolerance: how far a number may hang on the order of the examples, relative to it.
+        examples, data: in raw units, two or more of each, not all equal.
+        extra: ``Description.extra`` of the data.
+        tolerance: largest relative change of a number with the order of the examples.
     """
 
     def built() -> Metric:
@@ -45,7 +45,7 @@ def metric_contract(
             assert not any(math.isinf(value) for value in found.values())
 
         def test_its_options_need_no_torch(self):
-            """They are loaded to print help."""
+            """difftool imports them to print help."""
             assert needs_no_torch("metric", name)
 
         def test_the_same_examples_give_the_same_numbers(self):

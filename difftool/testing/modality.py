@@ -1,4 +1,4 @@
-"""The contract of a modality, tried on its own demo set and on bad input."""
+"""The contract of a modality, tested on its demo set and on bad input."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ BRIEF = (
 
 
 SEED = 20261128
-"""Stands in the provenance of what is written, and is looked for there."""
+"""Written into the provenance of samples, and searched for in their files."""
 
 
 def modality_contract(
@@ -51,14 +51,16 @@ def modality_contract(
     data: Callable[[Path], None] | None = None,
     loss: float = 0.01,
 ) -> type:
-    """Tests that a modality of this name keeps what every modality promises.
+    """Tests that check a modality against its contract.
 
     Args:
         options: settings of the modality that make it small.
-        sets: settings of any part, as after ``--set``, that make its default recipe small enough to train for two steps.
-        data: writes a data set into an empty folder, for a modality without a demo set. Deterministic.
-        loss: how far writing may change an example: the error of its numbers by their spread, both
-            as root mean squares. A compressed format may lose more than the default.
+        sets: settings of any part, as for ``--set``, that make its default recipe small enough to
+            train for two steps.
+        data: writes a data set into an empty folder, for a modality without a demo set. It must be
+            deterministic.
+        loss: largest change of an example by writing it: the root mean square of the error,
+            relative to the standard deviation. Compressed formats may need more than the default.
     """
 
     def fresh() -> Modality:
@@ -76,7 +78,7 @@ def modality_contract(
         @pytest.fixture(scope="class")
         @classmethod
         def demo(cls, tmp_path_factory):
-            """The demo set, or ``data``, as files; its items; the modality settled on it."""
+            """The folder of the demo set (or ``data``), its items, and the fitted modality."""
             folder = tmp_path_factory.mktemp("demo")
             fill(folder)
             items = fresh().scan(folder)
@@ -90,7 +92,7 @@ def modality_contract(
         def test_what_it_works_with_is_installed(self):
             spec = registry().modality(name)
             assert spec.representations, "name the representations that take its raw data"
-            for metric in spec.metrics:  # not loaded: what one needs may be left to choice
+            for metric in spec.metrics:  # not loaded: its requirements may be optional
                 registry().get("metric", metric)
             for representation in spec.representations:
                 registry().load(registry().get("representation", representation))
@@ -98,7 +100,7 @@ def modality_contract(
                 resolve(use, gather(registry(), use, recipe, project=None), registry())
 
         def test_its_options_need_no_torch(self):
-            """They are loaded to print help and to check a config."""
+            """difftool imports them to print help and to check a configuration."""
             assert needs_no_torch("modality", name)
 
         def test_the_demo_set_is_deterministic(self, demo, tmp_path):
@@ -132,7 +134,7 @@ def modality_contract(
             assert type(modality)(modality.settings()).fit(items).settings() == modality.settings()
 
         def test_its_settings_are_all_there_is_to_it(self, demo):
-            """What was settled is kept as JSON, and a modality is made from that alone: the next run, and sampling, do so."""
+            """Settings are stored as JSON; later runs and sampling build the modality from them."""
             settings = demo[2].settings()
             again = type(demo[2])(type(settings).model_validate_json(settings.model_dump_json()))
             assert again.settings() == settings
@@ -160,7 +162,7 @@ def modality_contract(
             assert set(raw.cond) | set(template.cond) <= {c.name for c in own}
 
         def test_a_template_s_example_depends_on_its_stream_alone(self, demo):
-            """Not on its neighbours, and not on the generator of the whole process."""
+            """It does not depend on other examples or on torch's global generator."""
             _, items, modality = demo
             description = _description(modality, items, _collated(modality, items[:3]))
             sizes = []
@@ -227,7 +229,7 @@ def modality_contract(
                     read(bad)
 
         def test_half_a_file_is_read_or_a_data_error(self, demo, tmp_path):
-            """Some formats do not show that an end is missing; those that do say so, and nothing else is raised."""
+            """Some formats cannot detect a missing end; the others raise only DataError."""
             _, items, modality = demo
             bad = _damaged(items[0], tmp_path, "half")
             for read in (modality.read, modality.read_sample, modality.read_given):
@@ -238,7 +240,7 @@ def modality_contract(
         def test_a_bad_file_stops_nothing_be_it_the_first(self, demo, tmp_path, damage):
             _, items, modality = demo
             bad = _damaged(items[0], tmp_path, damage)
-            assert fresh().scan(tmp_path) == [bad]  # found like any other, to be named when it is read
+            assert fresh().scan(tmp_path) == [bad]  # found like any other file; reading reports it
             assert fresh().fit([bad, *items]).settings() == modality.settings()
             with pytest.raises(DataError):
                 modality.read(fresh().scan(tmp_path)[0])
@@ -259,7 +261,7 @@ def modality_contract(
             assert findings[-1].text.startswith(f"to train: difftool train -m {name} ")
 
         def test_it_trains_goes_on_and_samples(self, demo, cache, tmp_path):
-            """Through the engine, by its default recipe, in every representation."""
+            """With its default recipe, in every representation."""
             for representation in registry().modality(name).representations:
                 folder = _trained(f"{name}/{representation}", demo[0], tmp_path / representation, [*_as_sets(options), *BRIEF, *sets])
                 assert folder.model_path.is_file()
@@ -268,7 +270,7 @@ def modality_contract(
 
 
 def _trained(use: str, data: Path, path: Path, sets: list[str]) -> RunFolder:
-    """Two steps of training, with a stop between them, a preview, and one sample written."""
+    """Train two steps with a stop between them and a preview, and write one sample."""
     config = resolve(use, gather(registry(), use, sets=[f"data.path={str(data)!r}", *sets], project=None), registry())
     config, dataset = open_dataset(config, registry())
     folder = RunFolder.create(path, config.to_toml(), dataset.description, dataset.source)
@@ -296,7 +298,7 @@ def _recipes(name: str) -> list[tuple[str, str]]:
 
 
 def _damaged(item: Item, folder: Path, damage: str) -> Item:
-    """A file of the same kind in an empty folder that is damaged in this way."""
+    """A damaged copy of the item's file in an empty folder."""
     content = {
         "empty": lambda: b"",
         "noise": lambda: np.random.default_rng(0).bytes(4096),
@@ -308,7 +310,7 @@ def _damaged(item: Item, folder: Path, damage: str) -> Item:
 
 
 def _shapes(modality: Modality, items: Sequence[Item]) -> np.ndarray:
-    """Those of these examples, as a cache would tell them."""
+    """The shapes of these examples, as in a cache."""
     return np.asarray([modality.read(item).shape for item in items])
 
 
@@ -317,7 +319,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _collated(modality: Modality, items: Sequence[Item]):
-    """As a dataset would: one array where all shapes agree, else a list."""
+    """Collate as a dataset does: from one array if all shapes agree, else from a list."""
     examples = [modality.read(item) for item in items]
     alike = len({example.shape for example in examples}) == 1
     return modality.collate(np.stack(examples) if alike else examples, Stream(0, "collate"))

@@ -1,4 +1,4 @@
-"""The contract of an objective, on a network small enough to reason about."""
+"""The contract of an objective, tested with a very small network."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NULL = -1.0
 
 
 class Pointwise(Backbone):
-    """Sees each entry by itself, so padding cannot reach anything through it."""
+    """A network that treats each entry alone, so that padding cannot affect other entries."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Pointwise(Backbone):
 
 
 class Listening(Conditioner):
-    """Keeps the values that it was given, and says nothing to the network."""
+    """A conditioner that records its values and gives the network no signals."""
 
     dropout = 0.5
 
@@ -64,12 +64,13 @@ class Listening(Conditioner):
 
 
 def objective_contract(name: str | type[Objective], options: dict[str, Any] | None = None, *, process: str = "edm") -> type:
-    """Tests that an objective keeps what every objective promises.
+    """Tests that check an objective against its contract.
 
     Args:
-        name: what it is registered as, or its class.
-        options: its settings, where the defaults do not do; a run that it opens by its path is a small untrained one, whatever the path.
-        process: the row of the table that it is tried on.
+        name: its registered name, or its class.
+        options: its settings, if the defaults are not sufficient. Any run that it opens by path is
+            replaced by a small untrained one.
+        process: the name of the process to test it with.
     """
 
     def columns() -> Process:
@@ -170,7 +171,8 @@ def objective_contract(name: str | type[Objective], options: dict[str, Any] | No
 
         @of_denoisers
         def test_conditions_are_dropped_as_often_as_their_conditioner_says(self):
-            """Half of the time here. Without it, the network never learns what to make where nothing is said, and guidance has nothing to push off from."""
+            """Half of the time here. Guidance needs a network that also works without conditions.
+            """
             objective = build()
             listening = objective.denoiser.conditioners["told"]
             assert isinstance(listening, Listening)
@@ -179,7 +181,7 @@ def objective_contract(name: str | type[Objective], options: dict[str, Any] | No
 
         @of_denoisers
         def test_nothing_is_learnt_of_what_is_known(self):
-            """The network sees each entry by itself, so that what is known could only change the loss by counting in it."""
+            """Each entry is treated alone, so observed ones only matter if the loss counts them."""
             known = torch.zeros(6, *SHAPE, dtype=torch.bool)
             known[:, 1] = True
             one, other = Batch(x, observed=known), Batch(torch.where(known, x + 3, x), observed=known)
@@ -193,12 +195,12 @@ def objective_contract(name: str | type[Objective], options: dict[str, Any] | No
             objective, met = build(), list[Tensor]()
             objective.denoiser.backbone.register_forward_pre_hook(lambda module, given: met.append(given[0].detach()))
             loss(Batch(x, observed=known, noise_free=True), on=objective)
-            for given in met:  # scaled, by a number of each example's own
+            for given in met:  # scaled by one factor per example
                 scale = given[:, 1] / x[:, 1]
                 torch.testing.assert_close(scale, scale[:, :1].expand_as(scale))
 
         def test_it_trains_and_resumes_to_the_bit(self):
-            """Whatever its loss depends on is a tensor of a checkpoint, or is there again when it is built anew."""
+            """All that the loss depends on is in the checkpoint or is rebuilt identically."""
             raw, whole, stopped, resumed = told(Batch(x)), training(), training(), training()
             for step in range(6):
                 losses = whole(step, raw)

@@ -1,4 +1,4 @@
-"""The contract of an optimizer, on problems whose solution is known."""
+"""The contract of an optimizer, tested on a problem with a known solution."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ class Quadratic(nn.Module):
         return (self.layer(self.x) - self.target).square().mean()
 
     def least(self) -> float:
-        """The smallest loss there is."""
+        """The smallest possible loss."""
         with_one = torch.cat([self.x, torch.ones(len(self.x), 1)], 1)
         solution = torch.linalg.lstsq(with_one, self.target).solution
         return (with_one @ solution - self.target).square().mean().item()
 
 
 def optimizer_contract(name: str, *, options: dict[str, Any] | None = None, lr: float = 0.05) -> type:
-    """Tests that an optimizer of this name keeps what every optimizer promises.
+    """Tests that check an optimizer against its contract.
 
     Args:
-        options: other settings than the default ones.
-        lr: a learning rate with which it solves a small least-squares problem, falling linearly to 0.
+        options: settings other than the defaults.
+        lr: a learning rate that solves a small least-squares problem when it falls linearly to 0.
     """
 
     def made(module: nn.Module, **more: Any) -> torch.optim.Optimizer:
@@ -59,7 +59,7 @@ def optimizer_contract(name: str, *, options: dict[str, Any] | None = None, lr: 
 
     class OptimizerContract:
         def test_its_options_need_no_torch(self):
-            """They are loaded to print help."""
+            """difftool imports them to print help."""
             assert needs_no_torch("optimizer", name)
 
         def test_it_solves_a_least_squares_problem(self):
@@ -69,7 +69,7 @@ def optimizer_contract(name: str, *, options: dict[str, Any] | None = None, lr: 
             assert problem.loss().item() - least < 0.02 * begun, "the loss is not near its minimum after 400 steps; is lr right for it?"
 
         def test_every_group_follows_the_learning_rate(self):
-            """At a rate of 0 nothing moves."""
+            """With a rate of 0, no parameter changes."""
             problem = Quadratic()
             before = deepcopy(problem.state_dict())
             optimizer = made(problem, weight_decay=0.5)
@@ -98,7 +98,7 @@ def optimizer_contract(name: str, *, options: dict[str, Any] | None = None, lr: 
 
         @pytest.mark.parametrize("at", [0, 1, 5])
         def test_a_resumed_run_goes_on_bit_for_bit(self, at):
-            """A checkpoint keeps every tensor in the optimizer's ``state`` of a parameter, and nothing else that it remembers."""
+            """A checkpoint stores only the tensors in the optimizer's ``state`` of a parameter."""
             whole = Quadratic()
             stepped(whole, made(whole), range(10))
             stopped = Quadratic()

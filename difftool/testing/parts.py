@@ -1,4 +1,4 @@
-"""Building a named part with its default options, as a run would."""
+"""Helpers that look up a part by name and build its options, as a run does."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ..plugin.registry import Registry
 
 @lru_cache(maxsize=1)
 def registry() -> Registry:
-    """Everything that is installed."""
+    """The registry of all installed parts."""
     return Registry.load_all()
 
 
 def load(kind: str, name: str, **options: Any) -> tuple[Any, Any]:
-    """The code of a part, and its options with these changes."""
+    """The target of a part, and its options with these values."""
     spec = registry().get(kind, name)
     return registry().load(spec), registry().options(spec)(**options)
 
 
 def needs_no_torch(kind: str, name: str) -> bool:
-    """Whether the options of a part can be declared without torch."""
+    """Whether the options of a part can be imported without torch."""
     spec = registry().get(kind, name)
     return not imports_torch(*{reference.partition(":")[0] for reference in (spec.options, getattr(spec, "request", "")) if reference})
 
@@ -36,6 +36,6 @@ def imports_torch(*modules: str) -> bool:
 
 
 def named(contract: type, part: str) -> type:
-    """The suite under a name that says what it is applied to."""
+    """The test class, renamed so that its name contains the part."""
     contract.__name__ = contract.__qualname__ = f"{contract.__name__}_{re.sub('[^0-9A-Za-z]+', '_', part)}"
     return contract

@@ -1,4 +1,4 @@
-"""The contract of a process: a row of the preconditioning table with the columns it is used with."""
+"""The contract of a process: preconditioning, density, weighting and schedule together."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .parts import load, named, registry
 def process_contract(
     name: str, options: dict[str, Any] | None = None, *, density: str = "", weighting: str = "", schedule: str = ""
 ) -> type:
-    """Tests that a row of this name keeps what every row promises, and its columns what theirs do.
+    """Tests that check a process and its density, weighting and schedule against their contracts.
 
     Args:
-        density, weighting, schedule: names of other columns than the row's own; so they are tried too.
+        density, weighting, schedule: names of others than the defaults of the process.
     """
     spec = registry().process(name)
 
@@ -36,7 +36,7 @@ def process_contract(
         return Process(row, column("density", density, visited), column("weighting", weighting, row), visited)
 
     def rows(n: int = 101) -> tuple[Process, Tensor, Coefficients]:
-        """The process, levels over its whole range, and the coefficients there."""
+        """The process, noise levels over its whole range, and the coefficients at these levels."""
         process = built()
         sigma = process.schedule.sigma(torch.linspace(0, 1, n, dtype=torch.float64))
         return process, sigma, process.preconditioning.coefficients(sigma)

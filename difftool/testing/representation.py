@@ -34,14 +34,15 @@ def representation_contract(
     extra: dict[str, Any] | None = None,
     opened: Callable[[str | Path], Opened] | None = None,
 ) -> type:
-    """Tests that a representation keeps what every representation promises.
+    """Tests that check a representation against its contract.
 
     Args:
-        name: what it is registered as, or its class.
+        name: its registered name, or its class.
         raw: ``[b, ...]``, examples in raw units and dtype.
-        tolerance: largest error of a round trip, in raw units; infinite where a round trip is not meant to keep every number.
-        extra: what the modality says of the data.
-        opened: what the context's ``open`` gives for a path; needed where it opens another run.
+        tolerance: largest error of a round trip, in raw units; infinite if a round trip may lose
+            information.
+        extra: ``Description.extra`` of the data.
+        opened: stands for the context's ``open``; needed if the part opens another run.
     """
 
     target: type[Representation]
@@ -54,7 +55,7 @@ def representation_contract(
     )
 
     def built(seed: int = 0) -> Representation:
-        """As a run builds it: from the same options and context, whatever was drawn before."""
+        """Build it as a run does, always from the same options, context and random state."""
 
         def build(description: Description) -> Representation:
             torch.manual_seed(seed)
@@ -67,7 +68,7 @@ def representation_contract(
         return build(replace(described, measured=json.loads(json.dumps(measured))))
 
     def module(seed: int = 0) -> Any:
-        """The representation where it holds weights; a test of weights is skipped elsewhere."""
+        """The representation, if it has weights; otherwise the test is skipped."""
         found = built(seed)
         if not isinstance(found, nn.Module):
             pytest.skip("it holds no weights")
@@ -117,7 +118,7 @@ def representation_contract(
             assert abs(space.mean_square(noise).mean() - 1) < 0.05
 
         def test_what_is_given_of_an_example_is_kept_in_the_space(self):
-            """As far as the space tells one place from another: the same if it is kept again, and the example where all is right already."""
+            """Keeping is idempotent, up to the space's symmetry, and keeps a correct example."""
             representation = built()
             space = representation.space
             x0 = space.project(representation.encode(Batch(raw)).x)
@@ -129,7 +130,7 @@ def representation_contract(
             torch.testing.assert_close(space.keep(x0, x0, known), x0)
 
         def test_training_examples_are_drawn_from_what_is_prepared(self):
-            """One draw is a function of the prepared examples and the stream."""
+            """A draw depends only on the prepared examples and the stream."""
             representation = built()
             prepared = representation.prepare(Batch(raw))
             one, again = (representation.draw(prepared, Stream(0, "contract")).x for _ in range(2))
@@ -137,7 +138,7 @@ def representation_contract(
             assert one.shape == representation.encode(Batch(raw)).x.shape
 
         def test_two_builds_with_the_saved_weights_encode_and_decode_alike(self):
-            """All that it learned or drew is in its ``state_dict``, which the model file keeps."""
+            """All of its state is in its ``state_dict``, which the model file stores."""
             one, other = module(), module(seed=1)
             other.load_state_dict(one.state_dict())
             x = one.encode(Batch(raw)).x
@@ -152,7 +153,7 @@ def representation_contract(
             assert torch.equal(one.encode(Batch(raw)).x, other.encode(Batch(raw)).x)
 
         def test_on_another_device_every_tensor_is_there(self):
-            """The meta device stands for any other: a tensor that stays behind is met and refused."""
+            """The meta device stands for any other: torch refuses a tensor that stays behind."""
             moved = module().to("meta")
             assert moved.prepare(Batch(raw.to("meta"))).x.is_meta
             x = moved.encode(Batch(raw.to("meta"))).x
@@ -169,7 +170,7 @@ def representation_contract(
             assert all(p.grad is None for p in representation.parameters())
 
     def _cut(x: torch.Tensor) -> torch.Tensor:
-        """As the engine cuts what was decoded: to the size of the raw examples, which it must have."""
+        """Cut to the size of the raw examples, as the engine does."""
         assert all(n >= asked for n, asked in zip(x.shape, raw.shape, strict=True))
         return x[tuple(slice(n) for n in raw.shape)]
 

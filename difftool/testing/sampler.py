@@ -1,8 +1,9 @@
-"""The contract of a sampler, on data whose denoiser and solution are known exactly.
+"""The contract of a sampler, tested on data whose denoiser and solution are known exactly.
 
-For data N(0, sd^2) the denoiser is linear, D(x; sigma) = x sd^2 / (sd^2 + sigma^2), and so is every sampler in (x, noise). If x
-and each draw of noise are therefore orthogonal unit vectors instead of random numbers, the variance of the result is a
-squared norm: exact, with nothing to average over. For a deterministic sampler it is the square of the ODE's solution.
+For data N(0, sd^2) the denoiser is linear, D(x; sigma) = x sd^2 / (sd^2 + sigma^2), and so is every
+sampler in (x, noise). Replace x and each draw of noise by orthogonal unit vectors: the variance of
+the result is then a squared norm, which is exact and needs no averaging. For a deterministic
+sampler it is the square of the ODE's solution.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def gaussian_denoise(x: Tensor, sigma: float) -> Tensor:
 
 
 def nonlinear_denoise(x: Tensor, sigma: float) -> Tensor:
-    """A smooth D in which a forgotten term shows."""
+    """A smooth nonlinear D, with which a missing term changes the result."""
     return torch.tanh(x / (1 + sigma**2)) / 2
 
 
@@ -42,7 +43,7 @@ def levels(n: int, low: float = 0.05, high: float = 10.0, rho: float = 3.0) -> l
 
 
 def seeded(shape: tuple[int, ...], seed: int = 0) -> Callable[..., Tensor]:
-    """Draws of unit noise for any interval, the same ones each time this is called; each example's are its own."""
+    """Unit noise for any interval; each call restarts the draws, one stream per example."""
     streams = Streams(seed, "contract", range(shape[0]))
     return lambda *interval: streams.normal(shape).double()
 
@@ -54,13 +55,13 @@ def one_path(shape: tuple[int, ...], seed: int = 1) -> Noise:
 
 
 def run(name: str, knobs: dict[str, Any], x: Tensor, sigmas: Sequence[float], denoise=gaussian_denoise, noise=None) -> list:
-    """Every step of a sampler."""
+    """All steps of a sampler."""
     sampler, options = load("sampler", name, **knobs)
     return list(sampler(denoise, x, sigmas, noise or seeded(tuple(x.shape), 1), **options.model_dump()))
 
 
 def variance(name: str, knobs: dict[str, Any], sigmas: list[float]) -> float:
-    """Variance of the sampler's result for data N(0, sigma_data^2), started from the right one."""
+    """Variance of the result for data N(0, sigma_data^2), started with the correct variance."""
     basis = torch.eye(4 * len(sigmas), dtype=torch.float64)
     draws: Iterator[Tensor] = iter(basis[1:].split(1))
     x = basis[:1] * math.sqrt(SIGMA_DATA**2 + sigmas[0] ** 2)
@@ -68,7 +69,7 @@ def variance(name: str, knobs: dict[str, Any], sigmas: list[float]) -> float:
 
 
 def convergence(name: str, knobs: dict[str, Any]) -> tuple[list[float], float]:
-    """The order measured twice, between 64, 128 and 256 steps, and the relative error that is left."""
+    """The orders between 64, 128 and 256 steps, and the relative error with 256."""
     errors = []
     for n in (64, 128, 256):
         sigmas = levels(n)
@@ -77,20 +78,23 @@ def convergence(name: str, knobs: dict[str, Any]) -> tuple[list[float], float]:
 
 
 def sampler_contract(name: str, options: dict[str, Any] | None = None) -> type:
-    """Tests that a sampler of this name keeps what every sampler promises.
+    """Tests that check a sampler against its contract.
 
     Args:
-        options: knobs other than the default ones.
+        options: settings other than the defaults.
     """
     knobs = options or {}
 
     class SamplerContract:
         def test_its_order_is_stated(self):
             sampler, _ = load("sampler", name)
-            assert getattr(sampler, "order", None) in (1, 2, 3, 4, 5), f"say of what order {name} is: @difftool.order(p) above the function"
+            assert getattr(sampler, "order", None) in (1, 2, 3, 4, 5), f"declare the order of {name} with @difftool.order(p) above the function"
 
         def test_it_converges_with_the_stated_order(self):
-            """Halving every step divides the error of the result's variance by 2^order, or by more: some gain an order on this data."""
+            """Half the step divides the error of the variance by at least 2^order.
+
+            Some samplers gain an order on this data.
+            """
             sampler, _ = load("sampler", name)
             rates, error = convergence(name, knobs)
             assert min(rates) > sampler.order - 0.2
@@ -117,7 +121,7 @@ def sampler_contract(name: str, options: dict[str, Any] | None = None) -> type:
             assert run(name, knobs, torch.ones(1, 2), [1.0]) == []
 
         def test_nothing_that_was_handed_over_is_written_to(self):
-            """Neither the caller's tensors, nor the denoiser's, nor the records that were yielded."""
+            """Neither the tensors of the caller or the denoiser, nor records that were yielded."""
             sampler, settings = load("sampler", name, **knobs)
             given: list[tuple[Tensor, Tensor]] = []
 
@@ -136,7 +140,7 @@ def sampler_contract(name: str, options: dict[str, Any] | None = None) -> type:
             assert all(torch.equal(tensor, copy) for tensor, copy in given)
 
         def test_a_linear_space_is_never_left(self):
-            """A sampler only scales and adds, so what a Space closes under, it keeps."""
+            """A sampler only scales and adds tensors, so it stays within any linear subspace."""
 
             def centred(x: Tensor) -> Tensor:
                 return x - x.mean(1, keepdim=True)
@@ -148,7 +152,7 @@ def sampler_contract(name: str, options: dict[str, Any] | None = None) -> type:
 
         @pytest.mark.parametrize("end", [0.0, 0.05])
         def test_noise_is_asked_for_the_interval_that_a_step_crosses(self, end):
-            """Or for a part of it: then one path of noise serves any number of steps."""
+            """Or for a part of it; one path of noise then works with any number of steps."""
             sampler, settings = load("sampler", name, **knobs)
             sigmas, draw = [*levels(6)[:6], end], seeded((2, 5), 1)
             asked: list[tuple[float, float]] = []
@@ -160,14 +164,14 @@ def sampler_contract(name: str, options: dict[str, Any] | None = None) -> type:
             steps = sampler(nonlinear_denoise, 10 * seeded((2, 5))(), sigmas, noise, **settings.model_dump())
             for (high, low), _ in zip(pairwise(sigmas), steps, strict=True):
                 for sigma, sigma_next in asked:
-                    assert high >= sigma > sigma_next >= low, f"the step from {high:g} to {low:g} asks for noise({sigma:g}, {sigma_next:g})"
+                    assert high >= sigma > sigma_next >= low, f"the step from {high:g} to {low:g} calls noise({sigma:g}, {sigma_next:g})"
                 asked.clear()
 
         def test_on_one_path_of_noise_more_steps_approach_one_result(self):
             x = 10 * seeded((2, 5))()
             coarse, fine, exact = (run(name, knobs, x, levels(n), nonlinear_denoise, one_path((2, 5)))[-1].x for n in (16, 64, 256))
             errors = [(found - exact).square().mean().sqrt().item() for found in (coarse, fine)]
-            assert errors[1] < 0.6 * errors[0], "is noise(sigma, sigma_next) asked for the interval of the step?"
+            assert errors[1] < 0.6 * errors[0], "does the sampler call noise(sigma, sigma_next) with the interval of the step?"
             assert errors[1] < 0.06
 
         def test_examples_do_not_see_each_other(self):

@@ -13,11 +13,11 @@ from .parts import load, named, needs_no_torch, registry
 
 
 def source_contract(name: str, path: str, missing: str, *, options: dict[str, Any] | None = None) -> type:
-    """Tests that a source of this name keeps what every source promises.
+    """Tests that check a source against its contract.
 
     Args:
-        path: of data that it takes and finds.
-        missing: a path of the same form where nothing is.
+        path: a path of existing data that it accepts.
+        missing: a path of the same form that does not exist.
     """
 
     def built() -> Any:
@@ -31,7 +31,7 @@ def source_contract(name: str, path: str, missing: str, *, options: dict[str, An
 
     class SourceContract:
         def test_its_options_need_no_torch(self):
-            """They are loaded to print help."""
+            """difftool imports them to print help."""
             assert needs_no_torch("source", name)
 
         def test_it_takes_such_paths(self):
@@ -39,7 +39,7 @@ def source_contract(name: str, path: str, missing: str, *, options: dict[str, An
 
         def test_its_identity_is_steady(self):
             identity = built().identity(path)
-            assert identity, "data that is used where it is needs no source"
+            assert identity, "identity is empty, which means that the path is used in place"
             assert built().identity(path) == identity
 
         def test_it_gives_the_same_files_every_time(self, tmp_path):

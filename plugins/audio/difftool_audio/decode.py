@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from difftool import DataError, remark
+from difftool import DataError, reading_binary, remark
 
 from .lazy import torchaudio
 from .level import FULL_SCALE, PEAK
@@ -31,7 +31,7 @@ SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", "
 RATES = range(1000, 384_001)
 BLOCK = 1 << 18  # frames decoded at once
 CHUNK = 1 << 20  # samples resampled at once, about
-HEAD = 1 << 16  # bytes looked at to tell text from sound
+PAGE = 1 << 16  # upper bound of the size of an Ogg page in bytes
 DULL = 0.75  # a file of less than this share of the asked rate gets a remark: its treble is missing
 LOUD = 2.0  # full scales above which turning down gets a remark; MP3 overshoots by less
 
@@ -103,14 +103,9 @@ def opened(path: Path) -> Iterator[SoundFile]:
     import soundfile
 
     try:
-        _refuse_text(path)
-        with soundfile.SoundFile(os.fspath(path)) as file:
+        with reading_binary(path, "sound"), soundfile.SoundFile(os.fspath(path)) as file:
             _refuse_odd(path, file)
             yield file
-    except FileNotFoundError:
-        raise DataError(f"{path} does not exist any more. Was it moved while it was being read?") from None
-    except PermissionError:
-        raise DataError(f"{path} cannot be read: permission denied. Check its permissions.") from None
     except soundfile.SoundFileError as error:
         text = str(getattr(error, "error_string", error))
         raise DataError(f"{path} {_what(text)}") from error
@@ -120,20 +115,6 @@ def _what(text: str) -> str:
     if "not recognised" in text or "does not exist" in text:  # the second is what an MP3 decoder's refusal becomes
         return "is not sound, or not of a kind that libsndfile reads. Remove or convert it."
     return f"is cut short or damaged. Copy it again, or remove it. ({text.strip().removeprefix('Error : ')})"
-
-
-def _refuse_text(path: Path) -> None:
-    """An empty file and text of any kind, such as a web page that says that there is nothing to download."""
-    with open(path, "rb") as file:
-        head = file.read(HEAD)
-    if not head:
-        raise DataError(f"{path} is empty (0 bytes). Remove it or copy it again.")
-    try:
-        text = b"\0" not in head and (head.isascii() or bool(head[:-4].decode("utf-8")))
-    except UnicodeDecodeError:
-        return
-    if text:
-        raise DataError(f"{path} is text, not sound. Remove it or copy it again. (It begins: {head[:24].decode('ascii', 'replace')!r})")
 
 
 def _refuse_odd(path: Path, file: SoundFile) -> None:
@@ -180,7 +161,7 @@ def _blocks(path: Path, file: SoundFile, watch: Watch | None) -> Iterator[np.nda
 def _ended(path: Path) -> bool:
     """Whether the last page of an Ogg file is whole and says that it is the last one (RFC 3533, section 6)."""
     with open(path, "rb") as file:
-        file.seek(max(0, os.path.getsize(path) - 2 * HEAD))  # a page is less than 64 KiB
+        file.seek(max(0, os.path.getsize(path) - 2 * PAGE))
         tail = file.read()
     if (start := tail.rfind(b"OggS")) < 0 or len(page := tail[start:]) < 27:
         return False

@@ -15,7 +15,7 @@ from av.error import FFmpegError, InvalidDataError
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from difftool import DataError, remark
+from difftool import DataError, reading_binary, remark
 
 from .retime import Timed
 
@@ -29,7 +29,6 @@ GUESSED = 25.0  # frames per second, where nothing at all says it, or nothing th
 SLOWEST, FASTEST = 1 / 60, 1000  # frames per second of a file
 COARSE = 0.15  # share by which the average of the first timestamps is off where they are whole hundredths of a second
 LARGEST = 1 << 28  # pixels of a frame
-HEAD = 1 << 16  # bytes looked at to tell text from video
 SHORT = 0.9  # share of the promised seconds below which a file is cut short
 HDR = {16: "PQ", 18: "HLG"}  # transfer functions, ITU-T H.273 table 3
 
@@ -39,13 +38,11 @@ def opened(path: Path) -> Iterator[Video]:
     """The file opened by FFmpeg; whatever goes wrong inside is a DataError that names it."""
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
     try:
-        _refuse_text(path)
-        with av.open(f"file:{os.fspath(path)}", options=options, metadata_errors="replace") as container:
+        with (
+            reading_binary(path, "video"),
+            av.open(f"file:{os.fspath(path)}", options=options, metadata_errors="replace") as container,
+        ):
             yield Video(path, container)
-    except FileNotFoundError:
-        raise DataError(f"{path} does not exist any more. Was it moved while it was being read?") from None
-    except PermissionError:
-        raise DataError(f"{path} cannot be read: permission denied. Check its permissions.") from None
     except UnicodeEncodeError:
         raise DataError(f"{path!r} has a name that is not UTF-8. Rename it: FFmpeg cannot open it.") from None
     except FFmpegError as error:
@@ -193,20 +190,6 @@ def _stream(path: Path, container: InputContainer) -> VideoStream:
     if stream.width * stream.height > LARGEST:
         raise DataError(f"{path} states {stream.height:,}x{stream.width:,}, which is not the size of a video. Reduce it first, or remove it.")
     return stream
-
-
-def _refuse_text(path: Path) -> None:
-    """An empty file and text of any kind, such as a web page that says that there is nothing to download, or a TypeScript program."""
-    with open(path, "rb") as file:
-        head = file.read(HEAD)
-    if not head:
-        raise DataError(f"{path} is empty (0 bytes). Remove it or copy it again.")
-    try:
-        text = b"\0" not in head and (head.isascii() or bool(head[:-4].decode("utf-8")))
-    except UnicodeDecodeError:
-        return
-    if text:
-        raise DataError(f"{path} is text, not video. Remove it or copy it again. (It begins: {head[:24].decode('ascii', 'replace')!r})")
 
 
 def _what(path: Path) -> str:

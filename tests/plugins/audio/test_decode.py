@@ -332,7 +332,7 @@ def test_unreadable(tmp_path, monkeypatch):
     def denied(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(module, "_refuse_text", denied)
+    monkeypatch.setattr("difftool.data.binary._refuse_text", denied)
     refused(write_tone(tmp_path / "a.wav"), "permission denied")
 
 
