@@ -76,3 +76,14 @@ class Terminated(DifftoolError):
     """The system asked the program to stop (SIGTERM); the run is saved and can be resumed."""
 
     exit_code = 75
+
+
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
+"""What the driver, the CPU's allocators and cuBLAS say when memory runs out."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on a device or on the CPU: torch reports the latter as a RuntimeError."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in OUT_OF_MEMORY)

@@ -8,12 +8,14 @@ import traceback
 
 import click
 
-from ..errors import DeviceError, DifftoolError, Interrupted, Terminated
+from ..errors import DeviceError, DifftoolError, Interrupted, Terminated, is_out_of_memory
 from ..files import is_full_disk
 from .console import complain, say
 
 STOPPED = (Interrupted.exit_code, Terminated.exit_code)
 """Codes of what was asked to stop and did: nothing went wrong."""
+
+SMALLER = "Try a smaller --batch, smaller samples (--size), or a smaller network ([backbone])."
 
 
 def report(error: BaseException, debug: bool = False) -> int:
@@ -58,8 +60,8 @@ def _told(error: BaseException) -> tuple[str, int]:
         return "", _exit_code_of_child(error)
     if type(error).__name__ == "SignalException":
         return "", 130 if getattr(error, "sigval", 0) == 2 else 75
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return f"Out of memory: {_first_line(error)}. Take a smaller --batch.", DeviceError.exit_code
+    if is_out_of_memory(error):
+        return f"Out of memory. {SMALLER} ({_first_line(error)})", DeviceError.exit_code
     if is_full_disk(error):
         return f"The disk is full: {error}. Free some space; what was written before is untouched.", 1
     if isinstance(error, OSError):

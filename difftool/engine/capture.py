@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ..denoiser import Cond, D, Denoiser
+from ..errors import is_out_of_memory
 from ..nn.backbone import Signals
-from .device import is_out_of_memory
 
 
 class Recording(NamedTuple):

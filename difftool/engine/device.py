@@ -12,7 +12,7 @@ from functools import lru_cache
 import psutil
 import torch
 
-from ..errors import DeviceError
+from ..errors import DeviceError, is_out_of_memory
 from ..settings import TrainOptions
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -128,7 +128,3 @@ def naming_memory_knobs(train: TrainOptions) -> Iterator[None]:
             f"Try one of: {'; '.join(options)}. Everything saved before is kept. ({str(error).splitlines()[0]})"
         ) from error
 
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    said = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")  # the driver, the CPU's allocators, cuBLAS
-    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in said)

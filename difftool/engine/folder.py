@@ -18,6 +18,7 @@ from .. import __version__
 from ..description import Description
 from ..errors import ModelFileError, RunBusyError, RunExistsError, UsageError
 from ..files import alone, found, unused, write_text
+from ..header import CHECKPOINT, read_about
 from ..plain import escaped, parse_json
 
 RUNS = Path("runs")
@@ -128,9 +129,15 @@ class RunFolder:
             ) from None
 
     def latest_checkpoint(self) -> Path | None:
-        """The newest checkpoint, all of which are whole."""
+        """The newest checkpoint that is whole; the newest of all where none is."""
         found = checkpoints(self.path / "checkpoints")
-        return found[-1] if found else None
+        return next(filter(_is_whole, reversed(found)), found[-1] if found else None)
+
+    def damaged_checkpoints(self) -> list[Path]:
+        """Checkpoints that are newer than the one that a resume starts from."""
+        latest = self.latest_checkpoint()
+        found = checkpoints(self.path / "checkpoints")
+        return [path for path in found if latest is not None and path.name > latest.name]
 
     def snapshots(self) -> list[Path]:
         return checkpoints(self.path / "snapshots")
@@ -212,6 +219,14 @@ def _row(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        read_about(path, CHECKPOINT)
+    except (ModelFileError, OSError):
+        return False
+    return True
 
 
 def checkpoints(folder: Path) -> list[Path]:

@@ -66,6 +66,8 @@ def _resumed(
     if steps is not None and world.leads:
         write_text(folder.config_path, config.to_toml())  # else a later resume would fall back to the old end
     checkpoint = folder.latest_checkpoint()
+    for damaged in folder.damaged_checkpoints():
+        reporter.say(f"{damaged} is damaged, so an earlier checkpoint is used.")
     reporter.say(f"Going on with {folder.path} from {checkpoint.name if checkpoint else 'the start'}")
     stage = built(config, assembly, dataset, reporter, fresh=checkpoint is None)
     result = yield from train_steps(stage, dataset, folder, reporter, resume=True, world=world, observers=make_observers(config, parts))

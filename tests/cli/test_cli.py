@@ -52,6 +52,8 @@ def call(capsys):
         (PluginError("bad"), 4),
         (DeviceError("bad"), 5),
         (MemoryError("bad"), 5),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 1 TB"), 5),
+        (RuntimeError("shapes cannot be multiplied"), 1),
         (OSError(28, "No space left on device", "model"), 1),
         (ValueError("bad"), 1),
     ],

@@ -48,6 +48,18 @@ def test_metrics_are_written_once_each(alone, tmp_path):
     assert 9.9 not in [row["loss"] for row in rows]
 
 
+def test_a_damaged_checkpoint_is_passed_over_for_the_whole_one_before_it(alone, tmp_path):
+    path = train(tmp_path / "run", *small_run(steps=12), stop_at=8)
+    folder = RunFolder.open(path)
+    newest = folder.latest_checkpoint()
+    newest.write_bytes(newest.read_bytes()[:1000])
+    assert folder.damaged_checkpoints() == [newest]
+    assert folder.latest_checkpoint().name == "00000004.safetensors"
+    train(path, *small_run(steps=12), resume=True)
+    assert folder.damaged_checkpoints() == []
+    assert same_state(alone, path)
+
+
 def test_another_seed_is_another_run(alone, tmp_path):
     assert not same_state(alone, train(tmp_path / "run", *small_run(steps=12, sets=["train.seed=1"])))
 
