@@ -246,7 +246,7 @@ def _fill(
     digests: list[int] = []
     dtype, start, content = None, 0, hashlib.blake2b(digest_size=16)
     with open(folder / "examples.bin", "wb") as file:
-        for done, (item, result, said) in enumerate(_decoded(modality, items, earlier), 1):
+        for done, (item, result, texts) in enumerate(_decoded(modality, items, earlier), 1):
             if isinstance(result, DataError):
                 skipped.append((str(item.path), str(result)))
                 _refuse_many(skipped, len(items), max_bad)
@@ -263,7 +263,7 @@ def _fill(
                 index.append((start, *result.shape))
                 digests.append(earlier.digest(item))
                 columns.append(dict(item.columns))
-                remarks += [(str(item.path), text) for text in said]
+                remarks += [(str(item.path), text) for text in texts]
                 start += result.size
             if progress:
                 progress(done, len(items), "decoding")
@@ -335,18 +335,18 @@ def _decoded(
 def _read(modality: Modality, item: Item, earlier: _Earlier) -> Decoded:
     if found := earlier.get(item):
         return found
-    with remarks() as said:
+    with remarks() as texts:
         try:
-            return modality.read(item), said
+            return modality.read(item), texts
         except DataError as error:
             if isinstance(error.__context__, OSError):
                 _refuse_passing(error.__context__, item)
-            return error, said
+            return error, texts
         except OSError as error:
             if is_full_disk(error):  # spooling a large example failed, so the file is not damaged
                 raise
             _refuse_passing(error, item)
-            return DataError(f"{item.path}: {error.strerror or error}"), said
+            return DataError(f"{item.path}: {error.strerror or error}"), texts
 
 
 PASSING = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT, errno.EINTR, errno.EAGAIN}

@@ -179,11 +179,11 @@ def inspect(
 
 def _look(inspection: Inspection[Any, Any], item: Item) -> Look | _Bad:
     try:
-        with remarks() as said:
+        with remarks() as texts:
             look = inspection.look(item)
     except (DataError, OSError) as error:
         return _Bad(str(error))
-    return replace(look, remarks=tuple(said))
+    return replace(look, remarks=tuple(texts))
 
 
 def _uncovered(inspection: Inspection[Any, Any], look: Look) -> list[str]:

@@ -74,10 +74,10 @@ def _unpacked(source: Source, path: str, identity: str) -> Path:
     """The folder in the cache; it is filled if it does not exist."""
     folder = cache_path(f"sources/{blake2b(identity.encode(), digest_size=10).hexdigest()}")
     if not folder.is_dir():
-        with building(folder) as partial, remarks() as said:
+        with building(folder) as partial, remarks() as texts:
             (partial / FILES).mkdir()
             source.fill(path, partial / FILES)
-            (partial / REMARKS).write_text(json.dumps(said), encoding="utf-8")
+            (partial / REMARKS).write_text(json.dumps(texts), encoding="utf-8")
     for text in json.loads((folder / REMARKS).read_text(encoding="utf-8")):
         remark(text)
     return _top(folder / FILES)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-_said: ContextVar[list[str] | None] = ContextVar("remarks", default=None)
+_texts: ContextVar[list[str] | None] = ContextVar("remarks", default=None)
 
 
 def remark(text: str) -> None:
@@ -14,17 +14,17 @@ def remark(text: str) -> None:
 
     The cache stores the text, and training prints it at its start.
     """
-    said = _said.get()
-    if said is not None:
-        said.append(text)
+    texts = _texts.get()
+    if texts is not None:
+        texts.append(text)
 
 
 @contextmanager
 def remarks() -> Iterator[list[str]]:
     """Yield a list; remarks made inside the block are appended to it."""
-    said: list[str] = []
-    token = _said.set(said)
+    texts: list[str] = []
+    token = _texts.set(texts)
     try:
-        yield said
+        yield texts
     finally:
-        _said.reset(token)
+        _texts.reset(token)

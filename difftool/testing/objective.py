@@ -86,7 +86,7 @@ def objective_contract(name: str | type[Objective], options: dict[str, Any] | No
 
     def opened(path: Any) -> Any:
         chosen = columns()
-        teacher = Denoiser(Pointwise(), chosen.preconditioning, {"told": Listening()}).eval().requires_grad_(False)
+        teacher = Denoiser(Pointwise(), chosen.preconditioning, {"noted": Listening()}).eval().requires_grad_(False)
         return SimpleNamespace(network=teacher, denoiser=teacher, process=chosen, representation=SimpleNamespace(space=Euclidean(), shape=SHAPE))
 
     def build() -> Objective:
@@ -94,20 +94,20 @@ def objective_contract(name: str | type[Objective], options: dict[str, Any] | No
         torch.manual_seed(0)
         target, settings = load("objective", name, **(options or {})) if isinstance(name, str) else (name, (options or {}).get("options", NoOptions()))
         chosen, representation = columns(), SimpleNamespace(space=Euclidean(), shape=SHAPE)
-        denoiser = Denoiser(Pointwise(), chosen.preconditioning, {"told": Listening()}) if target.generative else None
+        denoiser = Denoiser(Pointwise(), chosen.preconditioning, {"noted": Listening()}) if target.generative else None
         description = Description(SHAPE, "float32", 6)
         return target(settings, Context(description, torch.device("cpu"), opened, representation, chosen, denoiser))  # type: ignore[arg-type]
 
     def players(objective: Objective) -> Sequence[str]:
         return [player.name for player in objective.players()]
 
-    def told(batch: Batch) -> Batch:
-        return batch.with_cond(told=torch.ones(len(batch)))
+    def with_condition(batch: Batch) -> Batch:
+        return batch.with_cond(noted=torch.ones(len(batch)))
 
     def loss(batch: Batch, step: int = 0, on: Objective | None = None, player: str = "") -> Tensor:
         objective = on or build()
         moment = Moment(step, 10, step * len(batch))
-        return objective.loss(told(batch), Stream(0, "contract", step), moment, player or players(objective)[0])
+        return objective.loss(with_condition(batch), Stream(0, "contract", step), moment, player or players(objective)[0])
 
     def training() -> TrainStep:
         objective = build()
@@ -174,7 +174,7 @@ def objective_contract(name: str | type[Objective], options: dict[str, Any] | No
             """Half of the time here. Guidance needs a network that also works without conditions.
             """
             objective = build()
-            listening = objective.denoiser.conditioners["told"]
+            listening = objective.denoiser.conditioners["noted"]
             assert isinstance(listening, Listening)
             loss(Batch(Stream(0, "many").normal((400, *SHAPE))), on=objective)
             assert any(0.35 < float((values == NULL).float().mean()) < 0.65 for values in listening.heard)
@@ -201,7 +201,7 @@ def objective_contract(name: str | type[Objective], options: dict[str, Any] | No
 
         def test_it_trains_and_resumes_to_the_bit(self):
             """All that the loss depends on is in the checkpoint or is rebuilt identically."""
-            raw, whole, stopped, resumed = told(Batch(x)), training(), training(), training()
+            raw, whole, stopped, resumed = with_condition(Batch(x)), training(), training(), training()
             for step in range(6):
                 losses = whole(step, raw)
                 assert all(value.isfinite() for value in losses.values())
@@ -219,7 +219,7 @@ def objective_contract(name: str | type[Objective], options: dict[str, Any] | No
             before = {name: tensor.clone() for name, tensor in step.weights().items()}
             learnt = {id(p): player.name for player in step.players for p in player.parameters}
             for i in range(4):
-                step(i, told(Batch(x)))
+                step(i, with_condition(Batch(x)))
             moved = {learnt[id(t)] for name, t in step.weights().items() if id(t) in learnt and not torch.equal(t, before[name])}
             assert moved == {player.name for player in step.players}
 
