@@ -303,7 +303,7 @@ def draw(stage: Any, **request: Any) -> list[Any]:
 
 def sample_options(stage: Any) -> dict[str, Any]:
     """The steps and the guidance that the stage's own configuration asks for, as ``draw`` takes them."""
-    return {"steps": stage.settings.sample.steps, "guidance": stage.settings.guidance}
+    return {"steps": stage.settings.sample.steps, "guidance": stage.guidance}
 
 
 def parameters(stage: Any) -> int:

@@ -42,10 +42,11 @@ from difftool.engine.generate import SampleRequest, generate
 from difftool.engine.preview import preview
 from difftool.engine.step import TrainStep
 from difftool.expert import Expert
+from difftool.guidance.cfg import ClassifierFree
+from difftool.guidance.options import GuidanceOptions
 from difftool.nn.backbone import Signals
 from difftool.plugin.registry import Registry
 from difftool.rng import Stream
-from difftool.settings import GuidanceOptions
 from difftool.stage import Stage
 
 CUDA = torch.cuda.is_available()
@@ -374,7 +375,7 @@ def check_capture(registry: Registry) -> Facts:
 def check_sampling(registry: Registry) -> Facts:
     """Guided samples on captured graphs do not depend on the batch, up to rounding."""
     step, _ = tiny(registry)
-    guidance = GuidanceOptions(scale=2.0, low=0.05, high=5.0)
+    guidance = ClassifierFree(GuidanceOptions(scale=2.0, low=0.05, high=5.0))
     together, apart = (
         [one.example for one in generate(step.stage, SampleRequest(n=6, steps=8, batch=batch, guidance=guidance))] for batch in (6, 4)
     )

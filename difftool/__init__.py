@@ -84,6 +84,8 @@ _HOME = {
     "TrainedModel": "exporter",
     "VectorColumn": "conditioners.columns",
     "Weighting": "process.process",
+    "ClassifierFree": "guidance.cfg",
+    "Guidance": "guidance.guidance",
     # Errors.
     "ConfigError": "errors",
     "DataError": "errors",
@@ -94,6 +96,7 @@ _HOME = {
     "UsageError": "errors",
     # A toolbox for networks and training.
     "attend": "nn.attention",
+    "bind": "guidance.bind",
     "conv": "nn.layers",
     "decay_groups": "optimizers.optimizer",
     "drop_conditions": "objective",
@@ -182,6 +185,9 @@ if TYPE_CHECKING:
     from .exporter import TrainedModel as TrainedModel
     from .files import creating as creating
     from .files import replacing as replacing
+    from .guidance.bind import bind as bind
+    from .guidance.cfg import ClassifierFree as ClassifierFree
+    from .guidance.guidance import Guidance as Guidance
     from .metric import Metric as Metric
     from .modality import Finding as Finding
     from .modality import Item as Item

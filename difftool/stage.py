@@ -12,6 +12,7 @@ from .denoiser import Denoiser
 from .description import Description
 from .errors import UsageError
 from .expert import Expert, Turn, untrained_levels
+from .guidance.guidance import Guidance
 from .modality import Modality
 from .objective import Objective
 from .optimizers.optimizer import OptimizerFactory
@@ -29,6 +30,7 @@ class Stage:
         network: the denoiser, which sampling uses; None for a model that makes no samples, such as an autoencoder.
         objective: what trains it; None for a model that was loaded to sample.
         knobs: the sampler's own settings.
+        guidance: how conditions steer samples.
         config: the resolved configuration, as plain data, saved in the model file.
         settings: the tables of the configuration that name no part, validated.
         bridge: to an earlier stage of a cascade; None for a model that stands alone.
@@ -44,6 +46,7 @@ class Stage:
     optimizer: OptimizerFactory
     sampler: Sampler
     knobs: Mapping[str, Any]
+    guidance: Guidance
     description: Description
     config: Mapping[str, Any]
     settings: Settings

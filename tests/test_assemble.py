@@ -15,7 +15,8 @@ from difftool.cli.sampling_flags import parse_conditions
 from difftool.config import gather, resolve
 from difftool.engine.generate import SampleRequest, generate
 from difftool.errors import DataError, UsageError
-from difftool.settings import GuidanceOptions
+from difftool.guidance.cfg import ClassifierFree
+from difftool.guidance.options import GuidanceOptions
 
 ODD = "kind of, thing"
 
@@ -50,7 +51,7 @@ def test_conditions_of_any_name_with_missing_values_from_training_to_samples(fol
     run = train(tmp_path / "run", folder, [*sets, *CONDITIONS, "train.steps=3", "train.batch=16"])
     stage = load_stage(run / "model.safetensors", registry(), device="cpu")
     cond = parse_conditions((f'{ODD}="a, b",é ö', "age=3.5,none", "self=none"))
-    guidance = GuidanceOptions(scale=2.0, rescale=0.7, low=0.01, high=50)
+    guidance = ClassifierFree(GuidanceOptions(scale=2.0, rescale=0.7, low=0.01, high=50))
     made = list(generate(stage, SampleRequest(n=2, steps=3, cond=cond, shape=ImageRequest(size="5x12"), guidance=guidance)))
     shown = [{ODD: "a, b", "age": 3.5, "self": None, "augment": None}, {ODD: "é ö", "age": None, "self": None, "augment": None}]
     assert [one.cond for one in made] == [{k: v for k, v in s.items() if k != "augment"} for s in shown]

@@ -6,13 +6,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from difftool.guidance import below, bind, classifier_free, guide
+from difftool.guidance.bind import bind
+from difftool.guidance.cfg import ClassifierFree, classifier_free
+from difftool.guidance.experts import below
+from difftool.guidance.options import GuidanceOptions
 from difftool.nn.backbone import Signals
-from difftool.settings import GuidanceOptions
 
 LABEL = torch.tensor([1.0, 2.0, -1.0])
 X = torch.randn(3, 4, 2, generator=torch.Generator().manual_seed(0))
 SIGMA = 0.7
+
+
+def guide(denoiser, cond, mask=None, kept=(), **options):
+    """Classifier-free guidance with these settings."""
+    return ClassifierFree(GuidanceOptions(**options)).bind(denoiser, cond, mask, kept=kept)
 
 
 class Toy:

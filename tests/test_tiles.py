@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from difftool.guidance import classifier_free
+from difftool.guidance.cfg import classifier_free
 from difftool.nn.backbone import Signals
 from difftool.tiles import Tiled, blend, starts
 

@@ -21,6 +21,7 @@ from ..description import Description
 from ..engine.device import choose_precision
 from ..engine.weights import MODEL, load_weights, read_about
 from ..errors import ModelFileError, UsageError
+from ..guidance.guidance import Guidance
 from ..metric import Metric
 from ..modality import Modality
 from ..nn.backbone import Backbone, Interface
@@ -190,6 +191,10 @@ def make_schedule(config: Config, registry: Registry) -> Schedule:
     return _build(registry, "schedule", config.schedule)
 
 
+def make_guidance(config: Config, registry: Registry) -> Guidance:
+    return _build(registry, "guidance", config.guidance)
+
+
 def make_optimizer(config: Config, registry: Registry) -> OptimizerFactory:
     part = config.optimizer
     assert isinstance(part.options, OptimizerOptions)  # the registry checks this
@@ -240,9 +245,9 @@ def build_stage(
         objective = _build(registry, "objective", config.objective, context).to(device)
     optimizer = make_optimizer(config, registry)
     knobs = config.sampler.options.model_dump()
-    settings = Settings(config.train, config.ema, config.guidance, config.sample)
+    settings = Settings(config.train, config.ema, config.sample)
     about = config.to_dict()
-    parts = modality, representation, process, denoiser, objective, optimizer, sampler, knobs
+    parts = modality, representation, process, denoiser, objective, optimizer, sampler, knobs, make_guidance(config, registry)
     return Stage(*parts, description, about, settings, bridge, opened=assembly.opened)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..config import config_from_dict
+from ..config import BUILT, config_from_dict
 from ..engine.device import choose_device, choose_precision
 from ..engine.ema import posthoc_weights
 from ..engine.folder import RunFolder
@@ -17,7 +17,7 @@ from ..engine.weights import SNAPSHOT, load_weights, read_about
 from ..errors import UsageError
 from ..plugin.registry import Registry
 from ..stage import Stage
-from .build import make_schedule, stage_of
+from .build import make_guidance, make_schedule, stage_of
 
 
 def load_stage(
@@ -34,7 +34,7 @@ def load_stage(
     Args:
         path: a ``model.safetensors``.
         ema: relative width of the average to sample from, made now from the run's snapshots beside the file.
-        overrides: the tables ``sampler`` and ``schedule`` to sample with, in place of the model's own.
+        overrides: the tables of parts to sample with (``BUILT``), in place of the model's own.
 
     Raises:
         ModelFileError: the file is damaged, foreign, or newer than this program.
@@ -49,23 +49,24 @@ def load_stage(
 
 
 def _sampled_otherwise(stage: Stage, registry: Registry, overrides: Mapping[str, Any]) -> Stage:
-    """Another sampler, or other levels to visit; the network's own time stays that of the schedule it was trained with."""
-    if strange := set(overrides) - {"sampler", "schedule"}:
-        raise UsageError(f"{', '.join(sorted(strange))} cannot be changed after training: only sampler and schedule can.")
+    """Another sampler, other guidance, or other levels to visit; the network's own time stays that of the schedule it was trained with."""
+    if strange := set(overrides) - set(BUILT):
+        raise UsageError(f"{', '.join(sorted(strange))} cannot be changed after training: only {', '.join(BUILT)} can.")
     tables = stage.config
-    merged = {name: _merged(tables[name], table) for name, table in overrides.items()}
+    merged = {name: _merged(tables.get(name, {}), table) for name, table in overrides.items()}
     config = config_from_dict({**tables, **merged}, "--set", registry)
     return replace(
         stage,
         process=replace(stage.process, schedule=make_schedule(config, registry)),
         sampler=registry.load(registry.get("sampler", config.sampler.use)),
         knobs=config.sampler.options.model_dump(),
+        guidance=make_guidance(config, registry),
     )
 
 
 def _merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Options of another ``use`` fall away with it."""
-    return dict(changes) if changes.get("use", table["use"]) != table["use"] else {**table, **changes}
+    return dict(changes) if changes.get("use", table.get("use")) != table.get("use") else {**table, **changes}
 
 
 def posthoc_average(folder: RunFolder, width: float) -> dict[str, Tensor]:

@@ -14,7 +14,8 @@ import click
 from ..config import CHANGEABLE
 from ..engine.folder import CASCADE, find_run, is_cascade
 from ..errors import DifftoolError, UsageError
-from ..settings import GuidanceOptions, SampleOptions
+from ..guidance.options import GuidanceOptions
+from ..settings import SampleOptions
 from ..workflows.model import modality_of, model_path, plain_config
 from ..workflows.request import REQUEST, Request, request_model
 from .flags import Flag, flags_of, given, registry

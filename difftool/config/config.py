@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ..options import NoOptions, Options
 from ..plugin.kinds import AUTO, KINDS, NONE, Kind
-from ..settings import DataOptions, EmaOptions, GuidanceOptions, SampleOptions, TrainOptions
+from ..settings import DataOptions, EmaOptions, SampleOptions, TrainOptions
 
 PARTS: dict[str, Kind] = {kind.table: kind for kind in KINDS.values() if kind.table}
 """The tables that name one part. A table whose default depends on another comes after it."""
@@ -22,7 +22,6 @@ ENGINE: dict[str, type[Options]] = {
     "data": DataOptions,
     "train": TrainOptions,
     "ema": EmaOptions,
-    "guidance": GuidanceOptions,
     "sample": SampleOptions,
 }
 """The tables that hold settings but do not name a part."""
@@ -32,7 +31,7 @@ TABLES = (*PARTS, *SEVERAL, *ENGINE)
 BUILT = tuple(table for table, kind in (PARTS | SEVERAL).items() if kind.sampling)
 """The tables of parts that can be changed after training."""
 
-CHANGEABLE = (*BUILT, "guidance", "sample")
+CHANGEABLE = (*BUILT, "sample")
 """The tables that sampling can change."""
 
 SHARED = tuple(table for table, kind in PARTS.items() if kind.shared)
@@ -75,6 +74,7 @@ class Config:
     objective: Part
     optimizer: Part
     sampler: Part
+    guidance: Part
     bridge: Part = field(default_factory=lambda: Part(NONE))
     source: Part = field(default_factory=lambda: Part(AUTO))
     conditions: Mapping[str, Part] = field(default_factory=dict)
@@ -82,7 +82,6 @@ class Config:
     data: DataOptions = field(default_factory=DataOptions)
     train: TrainOptions = field(default_factory=TrainOptions)
     ema: EmaOptions = field(default_factory=EmaOptions)
-    guidance: GuidanceOptions = field(default_factory=GuidanceOptions)
     sample: SampleOptions = field(default_factory=SampleOptions)
 
     def replace(self, **changes: Any) -> Config:

@@ -14,11 +14,14 @@ from ..batch import Batch
 from ..column import Column, Value
 from ..denoiser import D, Denoiser
 from ..errors import UsageError
-from ..guidance import below, guide, keeping
+from ..guidance.cfg import ClassifierFree
+from ..guidance.experts import below
+from ..guidance.guidance import Guidance
+from ..guidance.inpaint import keeping
 from ..noise import brownian, fresh
 from ..options import NoOptions, Options
 from ..rng import Streams, generator
-from ..settings import GuidanceOptions, NoiseSource, Tile
+from ..settings import NoiseSource, Tile
 from ..stage import Stage
 from .capture import captured
 from .refine import alike, require_low
@@ -51,7 +54,7 @@ class SampleRequest:
     batch: int = 64
     seed: int = 0
     start: int = 0
-    guidance: GuidanceOptions = field(default_factory=GuidanceOptions)
+    guidance: Guidance = field(default_factory=ClassifierFree)
     cond: Mapping[str, Sequence[str]] = field(default_factory=dict)
     shape: Options = field(default_factory=NoOptions)
     low: Sequence[np.ndarray] = ()
@@ -172,9 +175,9 @@ def _solved(
         paths = brownian(space, request.seed, purpose, indices, shape, device, like.mask)
     else:
         paths = fresh(space, rng, shape, like.mask)
-    guidance, kept, sizes = request.guidance.model_dump(), _bridged(stage), shape[2:]
+    kept, sizes = _bridged(stage), shape[2:]
     tiled = [in_tiles(stage, denoiser, sizes, request.tile, request.overlap, request.batch) for denoiser in denoisers]
-    first, *others = (guide(denoiser, like.cond, like.mask, kept=kept, **guidance) for denoiser in tiled)
+    first, *others = (request.guidance.bind(denoiser, like.cond, like.mask, kept=kept) for denoiser in tiled)
     denoise = below(first, [(expert.below, other) for expert, other in zip(stage.experts, others, strict=True)])
     if like.observed is not None:
         denoise = keeping(denoise, space, like.x, like.observed, like.mask, clean=like.noise_free)

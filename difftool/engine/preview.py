@@ -40,7 +40,7 @@ def preview_sheet(stage: Stage, dataset: Dataset, stem: Path, n: int) -> Path:
 
 def _sampled(stage: Stage, dataset: Dataset, n: int) -> list[tuple[np.ndarray, str]]:
     """Examples with their titles."""
-    request = SampleRequest(n=n, guidance=stage.settings.guidance, **stage.settings.sample.model_dump())
+    request = SampleRequest(n=n, guidance=stage.guidance, **stage.settings.sample.model_dump())
     request = _labelled(stage, request) if stage.bridge is None else _refining(stage, dataset, request)
     return [(one.example, one.title) for one in generate(stage, request)]
 

@@ -83,6 +83,12 @@ def difftool_schedules() -> list[Spec]:
 
 
 @hookimpl
+def difftool_guidances() -> list[Spec]:
+    target, options = "difftool.guidance.cfg:ClassifierFree", "difftool.guidance.options:GuidanceOptions"
+    return [Spec("cfg", "classifier-free guidance, in an interval of noise levels (Ho & Salimans 2022)", target, options)]
+
+
+@hookimpl
 def difftool_samplers() -> list[Spec]:
     return [
         _sampler("ddpm", "ancestral sampling of DDPM (Ho et al. 2020)", "ancestral", "DdpmOptions"),

@@ -102,6 +102,10 @@ _KINDS = (
         table="sampler", default="heun", sampling=True,
     ),
     Kind(
+        "guidance", "guidances", "How conditions steer samples.", "`Guidance` subclass", "its options",
+        table="guidance", default="cfg", sampling=True,
+    ),
+    Kind(
         "conditioner", "conditioners", "Condition values to signals.", "`Conditioner` subclass", "options, the column",
         spec=ConditionerSpec, tables="conditions", default=AUTO,
     ),

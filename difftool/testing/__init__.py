@@ -11,7 +11,7 @@ kind. The built-in parts and the first-party plugins pass the same tests.
 
 import pytest
 
-SUITES = ("backbone", "bridge", "conditioner", "exporter", "metric", "modality", "objective", "optimizer", "process", "representation", "sampler", "source")
+SUITES = ("backbone", "bridge", "conditioner", "exporter", "guidance", "metric", "modality", "objective", "optimizer", "process", "representation", "sampler", "source")
 # Before the imports below, so that a failed assertion shows its values.
 pytest.register_assert_rewrite(*(f"{__name__}.{suite}" for suite in SUITES))
 
@@ -19,6 +19,7 @@ from .backbone import backbone_contract  # noqa: E402
 from .bridge import bridge_contract  # noqa: E402
 from .conditioner import conditioner_contract  # noqa: E402
 from .exporter import exporter_contract  # noqa: E402
+from .guidance import guidance_contract  # noqa: E402
 from .metric import metric_contract  # noqa: E402
 from .modality import modality_contract  # noqa: E402
 from .objective import objective_contract  # noqa: E402
@@ -33,6 +34,7 @@ __all__ = [
     "bridge_contract",
     "conditioner_contract",
     "exporter_contract",
+    "guidance_contract",
     "metric_contract",
     "modality_contract",
     "objective_contract",

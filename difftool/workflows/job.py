@@ -54,7 +54,7 @@ def _request(stage: Stage, config: Config, shape: Options, request: Request) -> 
     if request.every_label:
         listed = [name for name in stage.denoiser.conditioners if stage.description.conditions[name].choices()]
         cond |= {name: ["all"] for name in listed if name not in cond}
-    settings = {"guidance": config.guidance, "shape": shape, **config.sample.model_dump()}
+    settings = {"guidance": stage.guidance, "shape": shape, **config.sample.model_dump()}
     low: dict[str, Any] = {"low": request.low, "level": request.level, "agree": request.agree, "place": request.place}
     return SampleRequest(request.n, seed=request.seed, start=request.start, cond=cond, **low, **settings)
 
@@ -67,7 +67,7 @@ def _provenance(path: Path, config: Config, request: Request) -> dict[str, Any]:
         "sampler": config.sampler.use,
         "steps": config.sample.steps,
         **({"resampling_steps": config.sample.resampling_steps} if config.sample.resampling_steps > 1 else {}),
-        "guidance": config.guidance.scale,
+        "guidance": getattr(config.guidance.options, "scale", config.guidance.use),
         **({"level": request.level} if len(request.low) else {}),
         **({"experts": ", ".join(f"{other}@{below:g}" for below, other in request.experts)} if request.experts else {}),
     }

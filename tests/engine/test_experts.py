@@ -13,10 +13,11 @@ from difftool import UsageError
 from difftool.engine import generate as generating
 from difftool.engine.generate import SampleRequest, generate
 from difftool.expert import Expert
-from difftool.settings import GuidanceOptions
+from difftool.guidance.cfg import ClassifierFree
+from difftool.guidance.options import GuidanceOptions
 from difftool.stage import Stage
 
-WISHES = {"n": 3, "steps": 5, "cond": {"class": ["left", "above"]}, "guidance": GuidanceOptions(scale=2.0, low=0.1)}
+WISHES = {"n": 3, "steps": 5, "cond": {"class": ["left", "above"]}, "guidance": ClassifierFree(GuidanceOptions(scale=2.0, low=0.1))}
 
 
 def stirred(seed: int, *sets: str) -> Stage:

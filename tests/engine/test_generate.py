@@ -11,7 +11,8 @@ from small import prepared, small_run
 
 from difftool import Batch, NumberColumn
 from difftool.engine.generate import Generated, SampleRequest, generate, unpadded
-from difftool.settings import GuidanceOptions
+from difftool.guidance.cfg import ClassifierFree
+from difftool.guidance.options import GuidanceOptions
 
 
 def test_examples_are_cut_to_the_template_s_size_and_mask():
@@ -59,7 +60,7 @@ def test_conditions_are_encoded_once_for_a_batch_at_any_number_of_steps(guidance
     calls = []
     conditioner = stage.denoiser.conditioners["class"]
     conditioner.register_forward_hook(lambda *args: calls.append(1))
-    request = SampleRequest(n=4, steps=steps, batch=2, cond={"class": ["left"]}, guidance=GuidanceOptions(**guidance))
+    request = SampleRequest(n=4, steps=steps, batch=2, cond={"class": ["left"]}, guidance=ClassifierFree(GuidanceOptions(**guidance)))
     assert len(list(generate(stage, request))) == 4
     assert len(calls) == 2 * times
 

@@ -19,8 +19,8 @@ from difftool.engine.folder import RunFolder
 from difftool.engine.generate import SampleRequest, generate
 from difftool.engine.preview import preview_sheet
 from difftool.engine.weights import MODEL, load_weights
-from difftool.guidance import classifier_free
-from difftool.settings import GuidanceOptions
+from difftool.guidance.cfg import ClassifierFree, classifier_free
+from difftool.guidance.options import GuidanceOptions
 from difftool_image.options import ImageRequest
 
 REFINING = ['bridge.use="resample"', "bridge.factors=[1,2,2]", "bridge.max_aug_level=0.5", "bridge.blur=0.5", "bridge.compress=2"]
@@ -179,7 +179,7 @@ def test_memory_does_not_grow_with_the_size_nor_with_guidance_beyond_the_batch(s
     seen, together = Seen(stage, monkeypatch), []
     inner = generating._solved
     monkeypatch.setattr(generating, "_solved", lambda *args: together.append(len(args[3])) or inner(*args))
-    made(stage, low(6, (8, 8)), batch=6, guidance=GuidanceOptions(scale=2.0), cond={"class": ["left"]})
+    made(stage, low(6, (8, 8)), batch=6, guidance=ClassifierFree(GuidanceOptions(scale=2.0)), cond={"class": ["left"]})
     assert together == [1] * 6
     assert seen.most == 6
 
@@ -308,7 +308,7 @@ def test_sampling_tells_guidance_what_to_keep(stage, monkeypatch):
     kept = []
     inner = generating.guide
     monkeypatch.setattr(generating, "guide", lambda *args, **knobs: kept.append(knobs["kept"]) or inner(*args, **knobs))
-    made(stage, low(1), guidance=GuidanceOptions(scale=2.0))
+    made(stage, low(1), guidance=ClassifierFree(GuidanceOptions(scale=2.0)))
     assert kept == [{"low", "low_level"}]
 
 

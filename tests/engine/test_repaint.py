@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from difftool.engine.repaint import solve
-from difftool.guidance import keeping
+from difftool.guidance.inpaint import keeping
 from difftool.samplers.ancestral import euler_ancestral
 from difftool.samplers.euler import euler
 from difftool.space import Euclidean

@@ -28,10 +28,11 @@ from difftool.engine.fit import fit
 from difftool.engine.folder import RunFolder
 from difftool.engine.generate import SampleRequest, generate
 from difftool.errors import DeviceError, DifftoolError, NonFiniteLossError, UsageError
+from difftool.guidance.cfg import ClassifierFree
+from difftool.guidance.options import GuidanceOptions
 from difftool.objective import Denoising
 from difftool.options import NoOptions
 from difftool.representation import Representation
-from difftool.settings import GuidanceOptions
 from difftool.stage import Stage
 from difftool_image.options import ImageRequest
 
@@ -265,18 +266,18 @@ def test_guidance_reaches_the_samples(stage):
     wish = {"cond": {"class": ["above"]}, "batch": 2}
     plain = sampled(stage, 3, **wish)
     one, three, zero, narrow = (
-        sampled(stage, 3, guidance=GuidanceOptions(**knobs), **wish)
+        sampled(stage, 3, guidance=ClassifierFree(GuidanceOptions(**knobs)), **wish)
         for knobs in ({}, {"scale": 3.0}, {"scale": 0.0}, {"scale": 3.0, "low": 1e6})
     )
     assert np.array_equal(plain, one)
     assert not np.allclose(plain, three, atol=1e-3)
     np.testing.assert_allclose(zero, sampled(stage, 3, cond={"class": ["none"]}), atol=1e-4)
     np.testing.assert_allclose(narrow, plain, atol=1e-4)
-    np.testing.assert_allclose(three, sampled(stage, 3, guidance=GuidanceOptions(scale=3.0), cond=wish["cond"]), atol=1e-4)
+    np.testing.assert_allclose(three, sampled(stage, 3, guidance=ClassifierFree(GuidanceOptions(scale=3.0)), cond=wish["cond"]), atol=1e-4)
 
 
 def test_clipping_bounds_the_last_estimate(stage):
-    assert np.abs(sampled(stage, 2, guidance=GuidanceOptions(clip=0.3))).max() <= 0.3 + 1e-6
+    assert np.abs(sampled(stage, 2, guidance=ClassifierFree(GuidanceOptions(clip=0.3)))).max() <= 0.3 + 1e-6
 
 
 def test_another_size_than_trained(stage):

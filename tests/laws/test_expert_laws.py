@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from difftool.expert import Turn, untrained_levels
-from difftool.guidance import below
+from difftool.guidance.experts import below
 from difftool.plugin.registry import Registry
 from difftool.process import options as o
 from difftool.process.density import Uniform

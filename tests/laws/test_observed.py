@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from difftool.batch import Batch, together
-from difftool.guidance import keeping
+from difftool.guidance.inpaint import keeping
 from difftool.objective import Denoising, Moment
 from difftool.options import NoOptions
 from difftool.process.density import LogNormal

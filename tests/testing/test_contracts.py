@@ -11,6 +11,7 @@ from difftool.plugin.registry import Registry
 from difftool.testing import (
     backbone_contract,
     conditioner_contract,
+    guidance_contract,
     objective_contract,
     optimizer_contract,
     process_contract,
@@ -26,6 +27,7 @@ EXPECTED = {
     "optimizer": {"adamw", "muon"},
     "conditioner": {"channels", "label", "labels", "number", "vector"},
     "bridge": {"resample"},
+    "guidance": {"cfg"},
 }
 KNOBS = [
     ("ddim", {"eta": 0.5}),
@@ -36,6 +38,7 @@ KNOBS = [
     ("heun", {"s_churn": 3.0, "s_min": 0.1, "s_max": 2.0}),
     ("dpmpp_2m_sde", {"eta": 0.4}),
 ]
+GUIDANCES = [{"scale": 3.0}, {"scale": 3.0, "rescale": 0.7, "low": 0.1, "high": 5.0}, {"scale": 0.0}, {"clip": 0.5}]
 SMALL = {"unet": {"channels": 8, "multipliers": (1, 2), "blocks": 1, "attention": 64, "head_width": 8}}
 SHAPES = {"line": (2, 12), "plane": (3, 8, 8), "solid": (2, 4, 6, 6)}
 SIZES = {"line": [(13,), (7,)], "plane": [(7, 9)], "solid": [(3, 5, 5)]}
@@ -60,6 +63,10 @@ def _suites():
         yield "", sampler_contract(name)
     for i, (name, knobs) in enumerate(KNOBS):
         yield f"_{i}", sampler_contract(name, knobs)
+    for name in names("guidance"):
+        yield "", guidance_contract(name)
+    for i, options in enumerate(GUIDANCES):
+        yield f"_{i}", guidance_contract("cfg", options)
     for name in names("process"):
         yield "", process_contract(name)
     for name in names("objective"):

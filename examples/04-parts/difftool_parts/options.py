@@ -15,3 +15,9 @@ class TableOptions(Options):
     """A table of the losses."""
 
     name: str = Field("losses.csv", description="name of the file in the run's folder")
+
+
+class FadingOptions(Options):
+    """How conditions steer samples."""
+
+    scale: float = Field(2.0, ge=0, description="guidance where there is no noise; 1 samples the conditional model")

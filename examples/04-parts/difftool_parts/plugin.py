@@ -9,6 +9,11 @@ def difftool_optimizers():
 
 
 @hookimpl
+def difftool_guidances():
+    return [Spec("fading", "strong where there is little noise", "difftool_parts.fading:Fading", "difftool_parts.options:FadingOptions")]
+
+
+@hookimpl
 def difftool_sources():
     return [SourceSpec("listing", "the files in a text file of paths", "difftool_parts.listing:Listing", patterns=("*.list",))]
 

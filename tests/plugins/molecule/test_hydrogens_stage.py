@@ -13,7 +13,8 @@ from small import call
 from difftool import Streams
 from difftool.assemble import load_stage
 from difftool.engine.generate import SampleRequest, generate
-from difftool.guidance import guide, keeping
+from difftool.guidance.cfg import ClassifierFree
+from difftool.guidance.inpaint import keeping
 from difftool.plugin.registry import Registry
 from difftool_molecule.files import molecule
 
@@ -147,7 +148,7 @@ def _solved(stage, example: np.ndarray, turn: torch.Tensor) -> torch.Tensor:
         x = space.noise(like.x.shape, rng, like.mask)
         return torch.cat((x[..., :3] @ turn.T, x[..., 3:]), -1)
 
-    denoise = keeping(guide(stage.denoiser, like.cond, like.mask), space, like.x, like.observed, like.mask, clean=like.noise_free)
+    denoise = keeping(ClassifierFree().bind(stage.denoiser, like.cond, like.mask), space, like.x, like.observed, like.mask, clean=like.noise_free)
     sigmas = stage.process.schedule.sigmas(5)
     with torch.inference_mode():
         steps = list(stage.sampler(denoise, noise() * sigmas[0], sigmas, noise, **stage.knobs))

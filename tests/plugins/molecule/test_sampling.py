@@ -15,8 +15,9 @@ from difftool.engine.device import choose_device
 from difftool.engine.fit import fit
 from difftool.engine.folder import RunFolder
 from difftool.engine.generate import SampleRequest, generate
+from difftool.guidance.cfg import ClassifierFree
+from difftool.guidance.options import GuidanceOptions
 from difftool.plugin.registry import Registry
-from difftool.settings import GuidanceOptions
 from difftool_molecule.options import MoleculeRequest
 
 from .conftest import made, methane, save, sdf, water, xyz
@@ -95,7 +96,7 @@ def test_samples_are_of_the_size_asked_for_about_their_centre_and_of_known_eleme
 
 def test_a_property_guides(trained):
     given = {"cond": {"energy": ["11"]}, "shape": MoleculeRequest(atoms=5)}
-    once, thrice = (sampled(trained, guidance=GuidanceOptions(scale=scale), **given) for scale in (1, 3))
+    once, thrice = (sampled(trained, guidance=ClassifierFree(GuidanceOptions(scale=scale)), **given) for scale in (1, 3))
     assert [one.cond["energy"] for one in once] == [11.0] * 4
     assert all(not np.array_equal(one.example, other.example) for one, other in zip(once, thrice, strict=True))
 
@@ -106,7 +107,7 @@ def test_fragments_keep_their_shape_while_the_rest_is_made(trained, tmp_path, sc
     given = made("O H C H", [[5, 0, 0], [5.96, 0, 0], [5, 4, 0], [5, 5.09, 0]])
     wish = MoleculeRequest(atoms=9, fragment=str(save(tmp_path / "ends.sdf", sdf(given))))
     cond = {"energy": ["3"]}
-    for one in sampled(trained, shape=wish, cond=cond, guidance=GuidanceOptions(scale=scale)):
+    for one in sampled(trained, shape=wish, cond=cond, guidance=ClassifierFree(GuidanceOptions(scale=scale))):
         assert one.example.shape == (9, 5)
         assert one.example[:4, 3].tolist() == [8, 1, 6, 1]
         moved = one.example[:4, :3] - one.example[0, :3]

@@ -1,0 +1,18 @@
+"""bind: the conditional model as it is."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ..denoiser import Cond, D
+from ..sampler import Denoise
+
+
+def bind(denoiser: D, cond: Cond, mask: Tensor | None = None) -> Denoise:
+    """The conditional model as it is; its conditions are encoded now, once for all evaluations."""
+    signals = denoiser.signals(cond)
+
+    def denoise(x: Tensor, sigma: float) -> Tensor:
+        return denoiser(x, x.new_full((len(x),), sigma), signals, mask)
+
+    return denoise
