@@ -110,10 +110,8 @@ def orthogonal(x: Tensor, steps: int = 5) -> Tensor:
 
 def matrices_of(model: nn.Module) -> list[nn.Parameter]:
     """The weights of linear layers and convolutions that require gradients."""
-    found: dict[int, nn.Parameter] = {
-        id(m.weight): m.weight for m in model.modules() if isinstance(m, MATRICES)
-    }  # type: ignore[misc]
-    return [p for p in found.values() if p.requires_grad]
+    weights = {id(m.weight): m.weight for m in model.modules() if isinstance(m, MATRICES)}
+    return [p for p in weights.values() if isinstance(p, nn.Parameter) and p.requires_grad]
 
 
 def muon(

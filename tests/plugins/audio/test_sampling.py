@@ -121,7 +121,7 @@ def test_samplers_keep_their_laws_on_encoded_sound(trained, sampler):
     assert not like.mask.all()
     noise, sigmas = space.noise(like.x.shape, rng, like.mask), stage.process.schedule.sigmas(200)
     function, knobs = load("sampler", sampler)
-    steps = function(gaussian_denoise, noise * sigmas[0], sigmas, lambda: space.noise(like.x.shape, rng, like.mask), **knobs.model_dump())
+    steps = function(gaussian_denoise, noise * sigmas[0], sigmas, lambda sigma, sigma_next: space.noise(like.x.shape, rng, like.mask), **knobs.model_dump())
     x = list(steps)[-1].x
     assert not x[~like.mask.expand_as(x)].any()
     spread = space.mean_square(x, like.mask).mean().sqrt()
