@@ -25,7 +25,7 @@ class Expert(NamedTuple):
     density: Density
 
 
-class Turn(NamedTuple):
+class ServedRange(NamedTuple):
     """What of a denoiser says when it serves: its name, the level below which it takes over, and the levels that it was trained on."""
 
     name: str
@@ -33,20 +33,20 @@ class Turn(NamedTuple):
     density: Density
 
 
-def untrained_levels(schedule: Schedule, turns: Sequence[Turn]) -> str:
+def untrained_levels(schedule: Schedule, ranges: Sequence[ServedRange]) -> str:
     """Why these denoisers cannot serve a schedule together: levels that one of them was not trained on; "" where they can.
 
     Args:
-        turns: in any order; the one that begins has an infinite ``below``.
+        ranges: in any order; the one that begins has an infinite ``below``.
     """
-    ordered = sorted(turns, key=lambda turn: -turn.below)
-    for turn, after in zip(ordered, [*ordered[1:], None], strict=True):
-        if turn.below <= schedule.sigma_min:
-            return f"{turn.name} would never take over: sampling goes no lower than {schedule.sigma_min:g}."
+    ordered = sorted(ranges, key=lambda served: -served.below)
+    for served, after in zip(ordered, [*ordered[1:], None], strict=True):
+        if served.below <= schedule.sigma_min:
+            return f"{served.name} would never take over: sampling goes no lower than {schedule.sigma_min:g}."
         low = max(after.below if after else 0.0, schedule.sigma_min)
-        high = min(turn.below, schedule.sigma_max)
-        if low < high and (turn.density.low > low * NEAR or turn.density.high * NEAR < high):
-            return f"{turn.name} was trained on noise {span(turn.density)} only, and would serve from {high:g} down to {low:g}."
+        high = min(served.below, schedule.sigma_max)
+        if low < high and (served.density.low > low * NEAR or served.density.high * NEAR < high):
+            return f"{served.name} was trained on noise {span(served.density)} only, and would serve from {high:g} down to {low:g}."
     return ""
 
 

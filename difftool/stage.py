@@ -11,7 +11,7 @@ from .bridge import Bridge
 from .denoiser import Denoiser
 from .description import Description
 from .errors import UsageError
-from .expert import Expert, Turn, untrained_levels
+from .expert import Expert, ServedRange, untrained_levels
 from .guidance.guidance import Guidance
 from .modality import Modality
 from .objective import Objective
@@ -66,6 +66,6 @@ class Stage:
         """Why it cannot be sampled: levels that no denoiser of it was trained on; "" where there are none."""
         if self.network is None:
             return ""
-        own = Turn("the model", math.inf, self.process.density)
-        experts = [Turn(f"the expert below {expert.below:g}", expert.below, expert.density) for expert in self.experts]
+        own = ServedRange("the model", math.inf, self.process.density)
+        experts = [ServedRange(f"the expert below {expert.below:g}", expert.below, expert.density) for expert in self.experts]
         return untrained_levels(self.process.schedule, [own, *experts])

@@ -76,7 +76,7 @@ def evaluate(
     if samples:
         _refuse_sampling(request)
     chain = chain_of(ChainRequest(models, until, handing=True), request, parts, Terminal())
-    chosen = chosen_metrics(parts, chain.links[-1].config.modality.use, metrics, request)
+    chosen = chosen_metrics(parts, chain.stages[-1].config.modality.use, metrics, request)
     terminate_at_once()
     found = evaluate_chain(chain, parts, Terminal(), request.seed, chosen, samples, Against(against, most))
     if as_json:

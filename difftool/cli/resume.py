@@ -8,9 +8,9 @@ import click
 
 from ..engine.folder import RunFolder, find_run, is_cascade
 from ..errors import UsageError
-from ..workflows.cascade import kept_stages
+from ..workflows.cascade import Cascade
 from ..workflows.resume import resume_run
-from ..workflows.train_cascade import Work
+from ..workflows.train_cascade import CascadeTraining
 from .devices import launched, over_devices
 from .flags import registry
 from .signals import terminate_at_once
@@ -24,25 +24,27 @@ from .train import tell, train_stages
     "--steps",
     metavar="N",
     type=click.IntRange(1),
-    help="Train to this step, not the run's own last one; a rate that decays is planned anew.",
+    help="Train to this step instead of the run's own last one; the decay of the learning rate is adapted.",
 )
-@click.option("--stage", metavar="NAME", help="Of a cascade, only this stage.")
-@click.option("--device", help="Another device than the run's own.")
+@click.option("--stage", metavar="NAME", help="Resume only this stage of a cascade.")
+@click.option("--device", help="Use another device.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @over_devices
 @click.pass_context
 def resume(ctx: click.Context, run: str, steps: int | None, stage: str | None, device: str | None, as_json: bool, **processes: Any) -> None:
-    """Go on with RUN (a path, a name in runs/, or latest) from its newest checkpoint, as if it had never stopped.
+    """Resume RUN (a path, a name in runs/, or latest) from its newest checkpoint, as if it had never stopped.
 
-    Of a cascade, the stages are gone on with in turn, and those that have not begun are trained.
+    For a cascade, resume its stages in turn, and train those that have not begun.
     """
     path, parts = find_run(run), registry(ctx)
     if is_cascade(path):
         launch = lambda words: launched(**processes, words=words)  # noqa: E731
-        train_stages(Work(path, kept_stages(path, parts), stage, steps=steps, device=device, launch=launch), parts, as_json)
+        cascade = Cascade.open(path, parts)
+        training = CascadeTraining(cascade, stage, steps=steps, device=device, launch=launch)
+        train_stages(training, parts, as_json)
         return
     if stage is not None:
-        raise UsageError(f"--stage names a stage of a cascade, and {path} is one run: leave it out.")
+        raise UsageError(f"--stage names a stage of a cascade, but {path} is a single run. Remove --stage.")
     folder = RunFolder.open(path)
     if launched(**processes):
         return

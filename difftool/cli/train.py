@@ -14,11 +14,11 @@ from ..engine.folder import RUNS
 from ..errors import DifftoolError, UsageError
 from ..optimizers.options import OptimizerOptions
 from ..settings import TrainOptions
-from ..workflows.cascade import cascade_path, stages_of
+from ..workflows.cascade import Cascade, cascade_path
 from ..workflows.model import known_levels, refines
 from ..workflows.text import command, duration, number, size
 from ..workflows.train import data_name, data_path, fill_cache, new_path, planned, refuse_used, run_training
-from ..workflows.train_cascade import Work, plan_cascade, refuse_files, refuse_own_file, train_cascade, untrained
+from ..workflows.train_cascade import CascadeTraining, plan_cascade, refuse_files, refuse_own_file, train_cascade
 from ..workflows.warm_start import started
 from .console import out, out_json, say, table
 from .devices import launched, over_devices
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     from ..config import Config, Layer
     from ..plugin.registry import Registry
 
-# The parts that have a flag of their own, and what is said of it; everything else is reached with --set.
+# The parts that have a flag, and its help text. --set reaches all other parts.
 CHOICES = {
     "backbone": "the network",
-    "process": "how the network is spoken to; brings its own density, weighting and schedule",
+    "process": "the parametrization of the network, with its own density, weighting and schedule",
     "sampler": "the solver that previews and samples use",
 }
 
 
 class Train(Sectioned):
-    """Flags for the engine's settings, and for those of the modality that the line names."""
+    """Flags for the settings of the engine, and of the modality that the line names."""
 
     def flags(self, ctx: click.Context, args: list[str]) -> list[Flag]:
         parts = registry(ctx)
@@ -49,7 +49,7 @@ class Train(Sectioned):
         engine = flags_of(TrainOptions, "train", "Training", values=_values(config, "train"), taken=taken)
         for flag in engine:
             if flag.dotted == "train.batch":
-                flag.metavar, flag.help = "auto|N", f"{flag.help}; auto splits it into as many parts as memory needs"
+                flag.metavar, flag.help = "auto|N", f"{flag.help}; auto splits it into as many parts as the memory requires"
         engine += flags_of(OptimizerOptions, "optimizer", "Training", values=_values(config, "optimizer"), only=("lr",), taken=taken)
         model = [choice_flag(kind, f"{kind}.use", "Model", text, _use(config, kind)) for kind, text in CHOICES.items() if kind not in taken]
         taken |= set(CHOICES)
@@ -67,7 +67,7 @@ def named_modality(args: list[str]) -> str:
 
 
 def is_cascade_file(word: str) -> bool:
-    """Whether a word of the line is a cascade's file. Data never is TOML."""
+    """Whether a word of the line is a cascade file. Data is never TOML."""
     return word.endswith(".toml")
 
 
@@ -75,12 +75,12 @@ def _modality_in(path: Path) -> str:
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8")).get("modality")
     except (OSError, ValueError):
-        return ""  # it is read again, and its faults told, when the config is resolved
+        return ""  # the file is read again, and its faults reported, when the config is resolved
     return str(found.get("use", "") if isinstance(found, dict) else found or "")
 
 
 def _usual(parts: Registry, modality: str, args: list[str]) -> Config | None:
-    """The configuration without the line's own flags: the defaults that help shows."""
+    """The configuration without the flags of the line: the defaults in the help text."""
     if not modality or not ("--help" in args or "-h" in args):
         return None
     recipe = values_of(args, "--recipe")
@@ -119,8 +119,8 @@ def own_flags(parts: Registry, modality: str, config: Config | None, taken: set[
 
 def epilog() -> str:
     return (
-        "Every other setting is reached with --set TABLE.KEY=VALUE or a --config file; difftool config show -m NAME lists them all with "
-        "their values. The flags of a modality are shown when it is named: difftool train -m NAME --help."
+        "For all other settings use --set TABLE.KEY=VALUE or a --config file; difftool config show -m NAME lists them "
+        "with their values. To see the flags of a modality, name it: difftool train -m NAME --help."
     )
 
 
@@ -128,19 +128,19 @@ def epilog() -> str:
 @click.argument("words", nargs=-1, metavar="[CASCADE.toml] [DATA]")
 @click.option("-m", "--modality", metavar="NAME[/REPR]", help="The kind of data; difftool list modalities shows them.")
 @click.option("--recipe", metavar="NAME|FILE", help="A named configuration to start from; difftool list recipes shows them.")
-@click.option("--cascade", metavar="NAME", help="A named list of stages to train in turn; difftool list cascades shows them.")
+@click.option("--cascade", metavar="NAME", help="A named cascade to train stage by stage; difftool list cascades shows them.")
 @click.option(
     "--config",
     "configs",
     metavar="FILE",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="A TOML file; may be repeated, later ones win.",
+    help="A TOML file; may be repeated; later files win.",
 )
 @click.option("--set", "sets", multiple=True, metavar="TABLE.KEY=VALUE", help="One setting; may be repeated.")
 @click.option("--run", metavar="DIR", type=click.Path(path_type=Path), help="The folder of the run. [default: a new one in runs/]")
-@click.option("--stage", metavar="NAME", help="Of a cascade, only this stage.")
-@click.option("--dry-run", is_flag=True, help="Build everything, measure, and write nothing.")
+@click.option("--stage", metavar="NAME", help="Train only this stage of a cascade.")
+@click.option("--dry-run", is_flag=True, help="Build everything and measure it, but write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @over_devices
 @click.pass_context
@@ -158,9 +158,9 @@ def train(
     as_json: bool,
     **processes: Any,
 ) -> None:
-    """Train a model on DATA, a folder or file of your own; without DATA, on the modality's built-in demo set.
+    """Train a model on DATA, a folder or a file; without DATA, on the modality's built-in demo set.
 
-    With CASCADE.toml or --cascade, train the stages listed there one after another, and go on where that was stopped.
+    With CASCADE.toml or --cascade, train the stages of a cascade one after another, and resume those that were stopped.
     """
     parts = registry(ctx)
     file, data = _file_and_data(words, ctx)
@@ -169,16 +169,17 @@ def train(
     flags += [("DATA", "data.path", str(data_path(data)))] if data else []
     if found := _listed(file, cascade, modality, data, parts):
         refuse_files(recipe=recipe, config=configs)
-        stages, root = stages_of(found[0], parts, modality, flags, sets), run or found[1]
-        refuse_own_file(found[0], root, stages)
-        work = Work(root, stages, stage, fitting, launch=lambda words: launched(**processes, words=words))
+        listed = Cascade.read(found[0], parts, run or found[1], modality, flags, sets)
+        refuse_own_file(found[0], listed)
+        launch = lambda words: launched(**processes, words=words)  # noqa: E731
+        training = CascadeTraining(listed, stage, fitting, launch=launch)
         if dry_run:
-            _tell_plans(plan_cascade(work, parts, Terminal()), as_json)
+            _print_plans(plan_cascade(training, parts, Terminal()), as_json)
         else:
-            train_stages(work, parts, as_json)
+            train_stages(training, parts, as_json)
         return
     if stage is not None:
-        raise UsageError("--stage names a stage of a cascade, and none is named: difftool train CASCADE.toml --stage NAME")
+        raise UsageError("--stage names a stage of a cascade, but the line names no cascade. Use: difftool train CASCADE.toml --stage NAME")
 
     def resolved(*over: Layer) -> Config:
         return resolve(modality, gather(parts, modality, recipe, configs, flags, sets, over=over), parts)
@@ -186,7 +187,7 @@ def train(
     config = started(resolved(), resolved)
     refuse_used(run)
     if dry_run:
-        _tell_plan(_plan(config, parts, run or Path("runs"), fitting), as_json)
+        _print_plan(_plan(config, parts, run or Path("runs"), fitting), as_json)
         return
     given_run = run is not None
     run = run or new_path(config)
@@ -197,31 +198,31 @@ def train(
 
 
 def _file_and_data(words: tuple[str, ...], ctx: click.Context) -> tuple[Path | None, str | None]:
-    """The cascade's file and the data that a line names, either of which may not be there."""
+    """The cascade file and the data that a line names; None for what it does not name."""
     file = Path(words[0]) if words and is_cascade_file(words[0]) else None
     rest = words[1:] if file else words
     if len(rest) > 1:
-        raise click.UsageError(f"Got {len(rest)} words where one folder or file, DATA, is meant: {' '.join(rest)}", ctx)
+        raise click.UsageError(f"DATA is one folder or file, but the line has {len(rest)} words: {' '.join(rest)}", ctx)
     return file, (rest[0] if rest else None)
 
 
 def _listed(file: Path | None, cascade: str | None, modality: str | None, data: str | None, parts: Registry) -> tuple[Path, Path] | None:
-    """The file that lists the stages, and where they go unless that is said, so that the same line again goes on with them."""
+    """The cascade file, and the default folder, which is the same each time so that the line resumes."""
     if cascade is None:
         return None if file is None else (file, RUNS / file.stem)
     if file is not None:
         raise UsageError(
-            f"--cascade {cascade} and {file} both list stages. Give one; a file can build on the other by extends = {cascade!r}."
+            f"--cascade {cascade} and {file} both name a cascade. Use one; a file can extend the other with extends = {cascade!r}."
         )
     use, _, name = cascade.rpartition("/")
     if not (use := use or (modality or "").partition("/")[0]):
         known = ", ".join(parts.names("cascade")) or "none"
-        raise UsageError(f"--cascade {name}: of which modality? Say it with -m, or as a part of the name. Installed are: {known}.")
+        raise UsageError(f"--cascade {name} does not name its modality. Add -m, or write MODALITY/{name}. Installed cascades: {known}.")
     return cascade_path(f"{use}/{name}", parts), RUNS / f"{data_name(data, use)}-{name}"
 
 
 def _plan(config: Config, parts: Registry, place: Path, fitting: bool) -> dict[str, Any]:
-    """What ``--dry-run`` finds; the cache that it fills is a trial's."""
+    """The plan of ``--dry-run``; the cache that it fills is removed at the end."""
     from ..data.cache import trial_cache
 
     terminate_at_once()
@@ -229,14 +230,14 @@ def _plan(config: Config, parts: Registry, place: Path, fitting: bool) -> dict[s
         return planned(config, parts, place, fitting, Terminal())
 
 
-def _tell_plan(plan: dict[str, Any], as_json: bool) -> None:
+def _print_plan(plan: dict[str, Any], as_json: bool) -> None:
     if as_json:
         out_json(plan)
     else:
         out(table(plan_lines(plan)))
 
 
-def _tell_plans(plans: dict[str, dict[str, Any]], as_json: bool) -> None:
+def _print_plans(plans: dict[str, dict[str, Any]], as_json: bool) -> None:
     if as_json:
         out_json(plans)
         return
@@ -245,7 +246,7 @@ def _tell_plans(plans: dict[str, dict[str, Any]], as_json: bool) -> None:
 
 
 def plan_lines(plan: dict[str, Any]) -> list[tuple[str, str]]:
-    """What ``--dry-run`` found, in words."""
+    """The plan of ``--dry-run`` in words."""
     kept, each = plan["checkpoints_kept"], plan["checkpoint_bytes"]
     conditions = ", ".join(f"{name} ({kind})" for name, kind in plan["conditions"].items()) or "none"
     return [
@@ -265,7 +266,7 @@ def _shape(shape: list[int | None]) -> str:
 
 
 def tell(result: dict[str, Any], as_json: bool) -> None:
-    """The result on stdout: the model's path, or everything as JSON."""
+    """Print the result on stdout: the model's path, or everything as JSON."""
     if not result:
         return
     if as_json:
@@ -289,19 +290,20 @@ def _sampling_command(result: Mapping[str, Any]) -> str:
     return command("sample", *words)
 
 
-def train_stages(work: Work, parts: Registry, as_json: bool) -> None:
-    """Train a cascade, and say on stdout where it is: its folder, or everything as JSON."""
+def train_stages(training: CascadeTraining, parts: Registry, as_json: bool) -> None:
+    """Train a cascade, and print its folder on stdout, or everything as JSON."""
     terminate_at_once()
-    results = train_cascade(work, parts, Terminal())
+    root = training.cascade.root
+    results = train_cascade(training, parts, Terminal())
     if not results:
         return
     if as_json:
-        out_json({"cascade": str(work.root), "stages": results})
+        out_json({"cascade": str(root), "stages": results})
         return
-    missing = untrained(work)
+    missing = training.cascade.untrained
     say(
-        f"Not trained yet: {', '.join(missing)}. Go on with: {command('resume', work.root)}"
+        f"Not trained yet: {', '.join(missing)}. Continue with: {command('resume', root)}"
         if missing
-        else f"Done. Sample from it with: {command('sample', work.root)}"
+        else f"Done. Sample from it with: {command('sample', root)}"
     )
-    out(str(work.root))
+    out(str(root))

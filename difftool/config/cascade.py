@@ -2,7 +2,7 @@
 
     extends = "other.toml"        # another cascade, by file or name; this file overrides it
     modality = "NAME"             # for every stage, like any table up here; short for [modality]
-    use data = "folder"
+    data = "folder"
 
     [[stage]]
     name = "base"
@@ -33,6 +33,7 @@ from itertools import pairwise
 from pathlib import Path as File
 from typing import Any
 
+from ..errors import UsageError
 from .layers import Layer, Path, file_text, flag_layer, text_layer
 from .places import EXPERT, STAGE, expert_names, is_tables, places, stage_heads
 
@@ -47,7 +48,7 @@ _NAME = re.compile(r"[A-Za-z0-9][\w-]*", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Outline:
+class StageLayers:
     """A stage or an expert, as written in files and on the command line.
 
     Attributes:
@@ -66,7 +67,7 @@ class Outline:
     run: str = ""
     level: float | None = None
     below: float = 0.0
-    experts: tuple[Outline, ...] = ()
+    experts: tuple[StageLayers, ...] = ()
 
 
 @dataclass
@@ -84,7 +85,7 @@ Named = Callable[[str], File | None]
 
 def read_cascade(
     path: File, flags: Iterable[tuple[str, str, Any]] = (), sets: Sequence[str] = (), named: Named = lambda name: None
-) -> tuple[list[Outline], list[str]]:
+) -> tuple[list[StageLayers], list[str]]:
     """The stages of a file, merged with the files that it extends, and all faults in its structure.
 
     ``resolve`` validates the settings themselves.
@@ -101,9 +102,9 @@ def read_cascade(
     faults = [fault for source in sources for fault in (*source.shared.faults, *source.faults)]
     if not names and not faults:
         faults.append(f"{path}: has no stage; write [[stage]], then name = and the settings of the stage's run below it")
-    outlines = [_outline(name, sources, faults) for name in names]
-    faults += _taken_names(outlines)
-    return outlines, faults
+    stages = [_stage(name, sources, faults) for name in names]
+    faults += _taken_names(stages)
+    return stages, faults
 
 
 def unit_name(stage: str, expert: str) -> str:
@@ -111,13 +112,13 @@ def unit_name(stage: str, expert: str) -> str:
     return f"{stage}-{expert}"
 
 
-def _taken_names(outlines: Sequence[Outline]) -> Iterator[str]:
+def _taken_names(stages: Sequence[StageLayers]) -> Iterator[str]:
     """Faults of stages and experts that would share a folder."""
-    seen = {outline.name for outline in outlines}
-    for outline in outlines:
-        for expert in outline.experts:
-            if (name := unit_name(outline.name, expert.name)) in seen:
-                yield f"stage {outline.name}: the folder of its expert {expert.name} would be {name}, which is already taken; rename one of them"
+    seen = {stage.name for stage in stages}
+    for stage in stages:
+        for expert in stage.experts:
+            if (name := unit_name(stage.name, expert.name)) in seen:
+                yield f"stage {stage.name}: the folder of its expert {expert.name} would be {name}, which is already taken; rename one of them"
             seen.add(name)
 
 
@@ -166,24 +167,24 @@ def _take(source: _Source, layer: Layer, path: File) -> None:
     """Add one stage to the source."""
     name: Any = layer.data.get("name")
     where = layer.where(("name",))
-    if fault := _name_fault(name, where, STAGE, source.stages):
-        source.faults.append(fault)
+    if faults := _name_faults(name, where, STAGE, source.stages):
+        source.faults += faults
     elif name == SAMPLES:
         source.faults.append(f"{where}: a stage cannot be called {name}; choose another name, because the cascade's samples use this folder")
     else:
         source.stages[name] = _with_experts(source, layer, path)
 
 
-def _name_fault(name: Any, where: str, kind: str, taken: Iterable[str]) -> str:
-    """The fault in the name of a stage or an expert; "" for a valid name."""
+def _name_faults(name: Any, where: str, kind: str, taken: Iterable[str]) -> list[str]:
+    """The faults in the name of a stage or an expert."""
     if name is None:
         head = f"[[{STAGE}.{kind}]]" if kind == EXPERT else f"[[{STAGE}]]"
-        return f"{where}: {'an' if kind == EXPERT else 'a'} {kind} has no name; write name = as the first line below {head}"
+        return [f"{where}: {'an' if kind == EXPERT else 'a'} {kind} has no name; write name = as the first line below {head}"]
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        return f"{where}: the name {name!r} is not valid; use letters, digits, - and _, because the {kind}'s folder has the same name"
+        return [f"{where}: the name {name!r} is not valid; use letters, digits, - and _, because the {kind}'s folder has the same name"]
     if name in taken:
-        return f"{where}: two {kind}s in this {'stage' if kind == EXPERT else 'file'} are called {name!r}; rename one of them"
-    return ""
+        return [f"{where}: two {kind}s in this {'stage' if kind == EXPERT else 'file'} are called {name!r}; rename one of them"]
+    return []
 
 
 def _with_experts(source: _Source, layer: Layer, path: File) -> Layer:
@@ -195,8 +196,8 @@ def _with_experts(source: _Source, layer: Layer, path: File) -> Layer:
     experts = dict[str, Any]()
     for table in tables:
         name = table.get("name")
-        if fault := _name_fault(name, layer.where((EXPERT, str(name or ""), "name")), EXPERT, experts):
-            source.faults.append(fault)
+        if faults := _name_faults(name, layer.where((EXPERT, str(name or ""), "name")), EXPERT, experts):
+            source.faults += faults
         else:
             experts[name] = _long(table, path)
     return replace(layer, data={**layer.data, EXPERT: experts} if experts else {k: v for k, v in layer.data.items() if k != EXPERT})
@@ -233,10 +234,12 @@ def stage_layers(sets: Sequence[str], names: Sequence[str]) -> tuple[dict[str, L
     said, faults = dict[str, list[str]](), list[str]()
     for item in stage_sets(sets)[1]:
         _, name, rest = [*(part.strip() for part in item.split(".", 2)), "", ""][:3]
-        if name in names:
-            said.setdefault(name, []).append(rest)
+        try:
+            require_stage(f"--set {item.partition('=')[0]}", name, names)
+        except UsageError as error:
+            faults.append(str(error))
         else:
-            faults.append(f"--set {item.partition('=')[0]}: {unknown_stage(name, names)}")
+            said.setdefault(name, []).append(rest)
     layers = {name: _stage_layer(name, items) for name, items in said.items()}
     return layers, [*faults, *(fault for layer in layers.values() for fault in layer.faults)]
 
@@ -255,13 +258,20 @@ def _stage_layer(name: str, items: Sequence[str]) -> Layer:
     return replace(layer, data=data, places=places, faults=tuple(map(named, layer.faults)))
 
 
-def unknown_stage(name: str, names: Sequence[str]) -> str:
-    """A message that the stage does not exist, with the likely one or all of them."""
+def require_stage(flag: str, name: str, names: Sequence[str]) -> None:
+    """Raise UsageError if there is no stage of that name.
+
+    Args:
+        flag: where the user wrote the name, for the message.
+    """
+    if name in names:
+        return
     close = get_close_matches(name, names, n=1)
-    return f"there is no stage {name!r}. " + (f"Did you mean {close[0]!r}?" if close else f"The stages are: {', '.join(names)}")
+    hint = f"Did you mean {close[0]!r}?" if close else f"The stages are: {', '.join(names)}"
+    raise UsageError(f"{flag}: there is no stage {name!r}. {hint}")
 
 
-def _outline(name: str, sources: Sequence[_Source], faults: list[str]) -> Outline:
+def _stage(name: str, sources: Sequence[_Source], faults: list[str]) -> StageLayers:
     """One stage, merged from all sources."""
     run, level = "", None
     layers, own = list[Layer](), list[Layer]()
@@ -276,10 +286,10 @@ def _outline(name: str, sources: Sequence[_Source], faults: list[str]) -> Outlin
     for said in line:
         faults += _unknown_experts(said, name, names)
     experts = tuple(_expert(expert, name, sources, faults) for expert in names)
-    return Outline(name, tuple(layers), tuple(own), run, level, experts=experts)
+    return StageLayers(name, tuple(layers), tuple(own), run, level, experts=experts)
 
 
-def _expert(name: str, stage: str, sources: Sequence[_Source], faults: list[str]) -> Outline:
+def _expert(name: str, stage: str, sources: Sequence[_Source], faults: list[str]) -> StageLayers:
     """An expert, merged from all sources: settings for all stages, for its stage, and its own.
 
     Its own settings always override those of its stage, whichever file they are in.
@@ -300,7 +310,7 @@ def _expert(name: str, stage: str, sources: Sequence[_Source], faults: list[str]
             layers.append(own[-1])
     if not below:
         faults.append(f"stage {stage}: its expert {name} has no below; write below = the noise level under which it takes over")
-    return Outline(name, tuple(layers), tuple(own), run, below=below)
+    return StageLayers(name, tuple(layers), tuple(own), run, below=below)
 
 
 def _without(data: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

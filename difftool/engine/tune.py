@@ -26,7 +26,7 @@ Draw = Callable[[Iterable[Generated], int, float], Iterable[Generated]]
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class Candidate:
     """One level.
 
     Attributes:
@@ -47,7 +47,7 @@ class Tried:
 
 def sweep(
     stage: Stage, chain: SampleRequest, data: SampleRequest, levels: Sequence[float], distance: Distance, shown: Draw
-) -> Iterator[Tried]:
+) -> Iterator[Candidate]:
     """Measure each level in turn, all with the same noise.
 
     Args:
@@ -60,7 +60,7 @@ def sweep(
         examples = [one.example for one in made]
         refined = [one.example for one in shown(generate(stage, replace(data, level=level)), data.n, level)]
         agreement = consistency(stage.bridge, examples, chain.low)
-        yield Tried(level, agreement, distance(examples), _parts(examples, distance), distance(refined), made)
+        yield Candidate(level, agreement, distance(examples), _parts(examples, distance), distance(refined), made)
 
 
 def _parts(examples: Sequence[np.ndarray], distance: Distance) -> tuple[float, ...]:
@@ -68,18 +68,18 @@ def _parts(examples: Sequence[np.ndarray], distance: Distance) -> tuple[float, .
     return tuple(distance(examples[i::groups]) for i in range(groups)) if groups > 1 else ()
 
 
-def best(tried: Sequence[Tried]) -> Tried:
+def best(candidates: Sequence[Candidate]) -> Candidate:
     """The lowest level that is as near the data as the nearest one, as far as can be told from so many samples.
 
     It may be farther by no more than one standard error of the difference between the two   (as in Breiman et al. 1984, Sec. 3.4.3).
     That error is from the differences between like parts of the samples of both: they refine the same examples under the same noise, and so
     what chance does to both alike is not in it. A lower level keeps more of what is refined.
     """
-    nearest = min(tried, key=lambda one: one.distance)
-    return min((one for one in tried if one.distance - nearest.distance <= error_between(one, nearest)), key=lambda one: one.level)
+    nearest = min(candidates, key=lambda one: one.distance)
+    return min((one for one in candidates if one.distance - nearest.distance <= error_between(one, nearest)), key=lambda one: one.level)
 
 
-def error_between(one: Tried, other: Tried) -> float:
+def error_between(one: Candidate, other: Candidate) -> float:
     """The standard error of the difference between two levels' distances; 0 where there are too few samples to tell."""
     apart = np.subtract(one.parts, other.parts)
     return float(apart.std(ddof=1) / len(apart) ** 0.5) if len(apart) > 1 else 0.0

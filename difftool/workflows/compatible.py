@@ -1,4 +1,4 @@
-"""What keeps two stages apart, or an expert and its stage; all faults at once."""
+"""Whether two stages fit together, and an expert and its stage; all faults at once."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Described:
-    """A stage and the data that it was, or is to be, trained on.
+    """A stage and the description of its training data.
 
     Attributes:
-        level: noise level, in model units, of what it is shown when sampling.
+        level: noise level, in model units, that sampling adds to its input.
     """
 
     name: str
@@ -38,18 +38,22 @@ class Described:
 
 
 def refuse_strangers(stages: Sequence[Described], parts: Registry) -> None:
-    """Refuse stages that do not make what the next one takes; all faults at once, before any weights are made or loaded."""
+    """Raise UsageError where a stage cannot refine the samples of the one before it; all faults at
+    once, before any weights are created or loaded.
+    """
     faults = list[str]()
     for earlier, stage in pairwise(stages):
-        faults += (f"  {stage.name} after {earlier.name}: {told}" for told in _strange_conditions(earlier, stage))
+        faults += (
+            f"  {stage.name} after {earlier.name}: {fault}"
+            for fault in _strange_conditions(earlier, stage)
+        )
         try:
             if (bridge := bridge_of(stage, parts)) is None:
-                raise UsageError("it was trained without a bridge, and can only come first.")
+                raise UsageError("it was trained without a bridge, so it can only be the first stage.")
             if stage.config.modality.use != earlier.config.modality.use:
-                raise UsageError(f"its data is of the kind {stage.config.modality.use}, and not {earlier.config.modality.use}.")
+                raise UsageError(f"its modality is {stage.config.modality.use}, not {earlier.config.modality.use}.")
             bridge.check_compatible(earlier.description)
-            if told := beyond(stage.level, bridge):
-                raise UsageError(told)
+            check_level(stage.level, bridge)
         except DifftoolError as error:
             faults.append(f"  {stage.name} after {earlier.name}: {error}")
     if faults:
@@ -63,66 +67,71 @@ def bridge_of(stage: Described, parts: Registry) -> Bridge | None:
     return make_bridge(stage.config, parts, stage.description)
 
 
-def beyond(level: float, bridge: Bridge) -> str:
-    """What to say of a sampling level that training does not draw; "" of one that it does."""
-    if level <= bridge.max_aug_level:
-        return ""
-    return f"level {level:g} is more noise than it is trained with. Ask for 0 to {bridge.max_aug_level:g}, which its bridge draws in training."
+def check_level(level: float, bridge: Bridge, prefix: str = "", suffix: str = "") -> None:
+    """Raise UsageError for a sampling level that training does not draw."""
+    if level > bridge.max_aug_level:
+        raise UsageError(
+            f"{prefix}level {level:g} is more noise than it is trained with. Choose a level from "
+            f"0 to {bridge.max_aug_level:g}, the range that its bridge draws in training.{suffix}"
+        )
 
 
 def _choices(column: Column) -> list[str]:
-    """What the values of a column can be, where they can be listed."""
+    """The possible values of a column, where they can be listed."""
     return [str(column.show(value)) for value in column.choices()]
 
 
 def _strange_conditions(earlier: Described, stage: Described) -> Iterator[str]:
-    """Conditions of the earlier stage's examples that this one, which has them by name, would not know or take for another thing."""
+    """Faults for conditions that both stages have by name, but with other kinds or labels."""
     for name, condition in earlier.description.conditions.items():
         other = stage.description.conditions.get(name)
         if other is None or not (condition.settable and other.settable):
             continue
         if condition.kind != other.kind:
-            yield f"it knows {name} as a {other.kind}, and the earlier one as a {condition.kind}. Train both with one conditions.{name}.use."
+            yield f"{name} is a {other.kind} in it and a {condition.kind} in the earlier stage. Train both with the same conditions.{name}.use."
         elif missing := [label for label in _choices(condition) if label not in _choices(other)]:
             more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
             yield f"it does not know the {name} {', '.join(missing[:5])}{more}. Train both on the same labels."
 
 
 def require_experts(path: Path, config: Config, experts: Sequence[tuple[float, Path]], parts: Registry) -> None:
-    """Refuse to sample a model, with its experts or alone, at levels that it does not know, or beside what is no expert of its own.
+    """Check that a model and its experts fit together and cover the noise levels of sampling.
 
-    Read from the headers of the model files.
+    Only the headers of the model files are read.
 
     Args:
-        config: the model's, with what sampling is to change in it.
+        config: the settings of the model, with the changes that sampling makes.
 
     Raises:
-        UsageError: with what does not fit.
+        UsageError: they do not fit.
     """
     from ..assemble import make_schedule
 
-    refuse_unlike(_met(path, parts), [(below, _met(other, parts)) for below, other in experts], make_schedule(config, parts), parts)
+    refuse_unlike(_described(path, parts), [(below, _described(other, parts)) for below, other in experts], make_schedule(config, parts), parts)
 
 
-def _met(path: Path, parts: Registry) -> Described:
-    """A model as it was trained."""
+def _described(path: Path, parts: Registry) -> Described:
+    """A model with the settings of its training."""
     model = ModelFile.read(path)
     return Described(model.name, model.config(parts), model.description)
 
 
 def refuse_unlike(stage: Described, experts: Sequence[tuple[float, Described]], schedule: Schedule, parts: Registry) -> None:
-    """Refuse experts that are of other data than their stage, or of levels that they do not serve; all faults at once. Raises UsageError."""
-    from ..expert import Turn, untrained_levels
+    """Raise UsageError for experts with other data than their stage, or untrained levels."""
+    from ..expert import ServedRange, untrained_levels  # torch
 
     faults = [f"  {expert.name} for {stage.name}: {fault}" for _, expert in experts for fault in _unlike(stage, expert)]
     if faults:
         raise UsageError("\n".join(["The experts do not fit:", *faults]))
-    turns = [Turn(one.name, below, _density(one, parts)) for below, one in ((math.inf, stage), *experts)]
-    if told := untrained_levels(schedule, turns):
-        beside = (
-            "Put it beside a model of the other levels: difftool sample RUN --expert RUN2@LEVEL, where RUN2 takes over below that level."
+    ranges = [ServedRange(one.name, below, _density(one, parts)) for below, one in ((math.inf, stage), *experts)]
+    if reason := untrained_levels(schedule, ranges):
+        fix = (
+            "Choose the levels so that each model is used only where it was trained."
+            if experts
+            else "Combine it with a model of the other levels: difftool sample RUN --expert "
+            "RUN2@LEVEL, where RUN2 takes over below that level."
         )
-        raise UsageError(f"{told} {'Choose the levels so that each knows what it serves.' if experts else beside}")
+        raise UsageError(f"{reason} {fix}")
 
 
 def _density(one: Described, parts: Registry) -> Density:
@@ -135,23 +144,23 @@ def _density(one: Described, parts: Registry) -> Density:
 
 
 def _unlike(stage: Described, expert: Described, most: int = 3) -> Iterator[str]:
-    """In what an expert is given something else than its stage."""
+    """The differences between the data of an expert and of its stage."""
     tables = [flat({name: getattr(one.config, name).to_dict() for name in SHARED}) for one in (stage, expert)]
     there, here = tables
     keys = [key for key in dict.fromkeys([*there, *here]) if there.get(key) != here.get(key)]
     if keys:
         more = f" and {len(keys) - most} more" if len(keys) > most else ""
-        told = ", ".join(f"{key} is {here.get(key)} and not {there.get(key)}" for key in keys[:most])
-        yield f"{told}{more}. Both are given the same examples, so that [{'], ['.join(SHARED)}] must agree."
+        differing = ", ".join(f"{key} is {here.get(key)}, not {there.get(key)}" for key in keys[:most])
+        yield f"{differing}{more}. Use the same [{'], ['.join(SHARED)}], because both get the same examples."
         return
     for name in dict.fromkeys([*stage.description.conditions, *expert.description.conditions]):
         one, other = stage.description.conditions.get(name), expert.description.conditions.get(name)
         if one is None or other is None:
-            yield f"{'it alone' if one is None else 'only its stage'} has the condition {name}. Train both with the same."
+            yield f"{'it alone' if one is None else 'only its stage'} has the condition {name}. Train both with the same conditions."
         elif not one.same_as(other):
-            yield f"the condition {name} is another one: its kind, labels or width. Train both on the same."
+            yield f"the condition {name} has another kind, other labels or another width. Train both on the same."
     shapes = [(one.description.shape, one.description.dtype) for one in (stage, expert)]
     if shapes[0] != shapes[1]:
-        yield f"its examples are {shapes[1]} and not {shapes[0]}. Train both on examples of one kind."
+        yield f"its examples are {shapes[1]}, not {shapes[0]}. Train both on examples of one shape and type."
     if stage.description.measured != expert.description.measured:
-        yield "what was measured of its data is not the same, such as its mean, and so are its model units not. Train both on the same data."
+        yield "the statistics of its data, such as the mean, are different, so its model units are different. Train both on the same data."

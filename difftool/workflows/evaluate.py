@@ -1,23 +1,22 @@
-"""How good samples are, in the numbers of the modality's metrics, beside those of the data."""
+"""The metrics of samples, and the same metrics of the data itself."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import Part
 from ..errors import ConfigError, DataError, PluginError, UsageError
+from ..options import NoOptions
 from .chain import Chain
-from .reference import Against, Drawn, drawn_from, source_against
+from .reference import Against, ReferenceData, reference_data, source_against
 from .reporter import Reporter
 from .request import METRIC, Request, own_table
-from .sample import draw, refining
+from .sample import Samples, draw, refining
 
 if TYPE_CHECKING:
-    import numpy as np
 
     from ..description import Description
     from ..engine.evaluate import Measured
@@ -27,21 +26,21 @@ if TYPE_CHECKING:
 
 
 def metric_table(metric: str) -> str:
-    """The table of a metric's options, which is on the command line only."""
+    """The table of a metric's options, which exists on the command line only."""
     return f"{METRIC}.{metric}"
 
 
 def chosen_metrics(parts: Registry, modality: str, only: str | None, request: Request) -> dict[str, Part]:
-    """The metrics of a modality to measure by, with their options; all faults in those at once.
+    """The metrics to measure, with their options; all faults in these at once.
 
     Args:
-        only: names, with commas between them; None for all that the modality has.
+        only: names, separated by commas; None for all metrics of the modality.
     """
     able = parts.metrics(modality)
     if not able:
         raise UsageError(
-            f"There are no metrics for {modality}, so its samples cannot be measured; look at them with difftool sample. "
-            "A plugin can bring some: difftool list metrics shows what is installed."
+            f"There are no metrics for {modality}, so its samples cannot be measured. Install a "
+            "plugin with metrics; `difftool list metrics` shows the installed ones."
         )
     names = [name.strip() for name in only.split(",")] if only else able
     if strange := [name for name in names if name not in able]:
@@ -55,25 +54,31 @@ def chosen_metrics(parts: Registry, modality: str, only: str | None, request: Re
 def evaluate_chain(
     chain: Chain, parts: Registry, reporter: Reporter, seed: int, metrics: Mapping[str, Part], folder: Path | None, against: Against
 ) -> dict[str, Any]:
-    """Samples of the last of some stages, or the files in ``folder``, and the data of that stage, measured.
+    """Measure samples of the last stage, or the files in ``folder``, and the data of that stage.
 
     Returns:
-        what was measured, and ``rows``, each with ``metric``, ``name``, ``samples`` and ``data``: numbers, or None.
+        ``samples`` and ``data``, which describe what was measured; ``rows``, each with ``metric``,
+        ``name``, ``samples`` and ``data`` (numbers or None); and ``missing``, the reasons why
+        metrics are left out.
     """
-    from ..assemble import make_modality
+    from ..assemble import make_modality  # torch
     from ..engine.evaluate import compared, held_out
 
-    last = chain.links[-1]
+    last = chain.stages[-1]
     built, missing = _built(metrics, parts, last.model.description)
-    apart = folder is None and chain.links[0].bridge is not None
+    apart = folder is None and chain.stages[0].bridge is not None
     read = _read(make_modality(last.config, parts), folder, seed, reporter) if folder else None
-    data = _data(chain, parts, reporter, against, seed, needed=apart)  # before a sample is drawn, which takes longer than to find no data
-    made = read or _made(refining(chain, data) if apart else chain, parts, reporter)
-    found = list(reporter.counted(compared(built, made.examples, data.examples, apart), len(built), "measuring"))
+    # before sampling, which takes long: there may be no data
+    data = _data(chain, parts, reporter, against, seed, needed=apart)
+    measured_samples = read or draw(refining(chain, data) if apart else chain, parts, reporter)
+    examples = measured_samples.examples
+    comparisons = compared(built, examples, data.examples, apart)
+    found = list(reporter.counted(comparisons, len(built), "measuring"))
     missing |= {one.metric: one.missing for one in found if one.missing}
-    if rows := [*(row for one in found for row in _rows(one)), *_consistency(made, chain)]:
-        samples = {"count": len(made.examples), **made.info, **({"degraded": data.source} if apart else {})}
-        measured = held_out(made.examples, data.examples)
+    if rows := [*(row for one in found for row in _rows(one)), *_consistency(measured_samples, chain)]:
+        degraded = {"degraded": data.source} if apart else {}
+        samples = {"count": len(examples), **measured_samples.info, **degraded}
+        measured = held_out(examples, data.examples)
         return {
             "samples": samples,
             "data": {"count": len(data.examples), "source": data.source, "measured": measured},
@@ -83,38 +88,20 @@ def evaluate_chain(
     raise UsageError("\n".join(["Nothing could be measured:", *missing.values()]))
 
 
-@dataclass(frozen=True)
-class Made:
-    """What is measured.
+def _consistency(samples: Samples, chain: Chain) -> list[dict[str, Any]]:
+    """How well refined samples agree with their inputs: PSNR in dB after degrading them again."""
+    from ..engine.consistency import consistency  # torch
 
-    Attributes:
-        info: where it comes from.
-        low: what each example refines; empty where they refine nothing.
-    """
-
-    examples: Sequence[np.ndarray]
-    info: Mapping[str, Any] = field(default_factory=dict)
-    low: Sequence[np.ndarray] = ()
-
-
-def _made(chain: Chain, parts: Registry, reporter: Reporter) -> Made:
-    samples = draw(chain, parts, reporter)
-    return Made(samples.examples, samples.info, samples.low)
-
-
-def _consistency(made: Made, chain: Chain) -> list[dict[str, Any]]:
-    """How well samples that refine something keep to it."""
-    from ..engine.consistency import consistency
-
-    bridge = chain.links[-1].bridge
-    if bridge is None or not len(made.low):
+    bridge = chain.stages[-1].bridge
+    if bridge is None or not len(samples.low):
         return []
-    return [{"metric": "consistency", "name": "psnr_db", "samples": _finite(consistency(bridge, made.examples, made.low)), "data": None}]
+    psnr = _finite(consistency(bridge, samples.examples, samples.low))
+    return [{"metric": "consistency", "name": "psnr_db", "samples": psnr, "data": None}]
 
 
 def _built(metrics: Mapping[str, Part], parts: Registry, description: Description) -> tuple[dict[str, Metric], dict[str, str]]:
-    """The metrics, and why those are missing that cannot be had. Raises PluginError where it is all of them."""
-    from ..assemble import make_metric
+    """The metrics, and the reasons why others cannot be built. Raises PluginError if none can."""
+    from ..assemble import make_metric  # torch
 
     made, missing = dict[str, Any](), dict[str, str]()
     for name, part in metrics.items():
@@ -135,13 +122,14 @@ def _rows(one: Measured) -> list[dict[str, Any]]:
 
 
 def _finite(value: float | None) -> float | None:
-    """JSON knows no NaN."""
+    """None for NaN and infinity, which JSON does not have."""
     return None if value is None or not math.isfinite(value) else float(value)
 
 
-def _read(modality: Modality, folder: Path, seed: int, reporter: Reporter) -> Made:
-    """The examples in a folder; what cannot be read is said, as no metric counts it."""
-    from ..engine.evaluate import as_trained
+def _read(modality: Modality, folder: Path, seed: int, reporter: Reporter) -> Samples:
+    """The examples in a folder. Files that cannot be read are named, because no metric counts them."""
+    from ..engine.evaluate import as_trained  # torch
+    from ..engine.generate import Generated
 
     read, bad = list[Any](), list[str]()
     for item in modality.scan(folder):
@@ -150,26 +138,32 @@ def _read(modality: Modality, folder: Path, seed: int, reporter: Reporter) -> Ma
         except DataError as error:
             bad.append(str(error))
     if not read:
-        raise DataError("\n".join([f"None of the {len(bad)} files in {folder} can be used, so there is nothing to measure.", *bad[:10]]))
+        raise DataError("\n".join([f"None of the {len(bad)} files in {folder} can be read, so there is nothing to measure.", *bad[:10]]))
     for text in bad[:10]:
         reporter.say(f"Not measured: {text}")
-    return Made(list(as_trained(modality, read, seed)), {"folder": str(folder), "skipped": len(bad)})
+    examples = as_trained(modality, read, seed)
+    generated = [Generated(i, example, {}) for i, example in enumerate(examples)]
+    return Samples(generated, modality, NoOptions(), {"folder": str(folder), "skipped": len(bad)})
 
 
-def _data(chain: Chain, parts: Registry, reporter: Reporter, against: Against, seed: int, needed: bool) -> Drawn:
-    """Data of the last stage. Training data that is gone is said, and none are taken, unless they are what is refined."""
-    config = chain.links[-1].config
-    nothing = Drawn(source_against(config, against)[1])
+def _data(chain: Chain, parts: Registry, reporter: Reporter, against: Against, seed: int, needed: bool) -> ReferenceData:
+    """Data of the last stage. Missing training data is reported; it is an error only where it is
+    needed as input.
+    """
+    config = chain.stages[-1].config
+    nothing = ReferenceData(source_against(config, against)[1])
     try:
-        data = drawn_from(config, parts, against, seed, reporter) if against.most else nothing
+        data = reference_data(config, parts, against, seed, reporter) if against.most else nothing
     except DataError as error:
         if against.path or needed:
             raise
-        reporter.say(f"Nothing to compare with, so what compares is left out: {error} Other data is named with --against.")
+        reporter.say(f"The metrics that compare with data are left out: {error} Name other data with --against.")
         return nothing
     if needed and len(data.examples) < 2:
         raise UsageError(
-            f"{chain.links[0].name} refines what an earlier stage makes; alone it refines one half of some data, to be measured against the "
-            f"other, and there are {len(data.examples)} examples. Give it more, with --data or --against, or name the earlier stage before it."
+            f"{chain.stages[0].name} refines the samples of an earlier stage. Without one, half of the "
+            f"data is refined and measured against the other half, but there are only "
+            f"{len(data.examples)} examples. Use more with --data or --against, or name the earlier "
+            "stage before it."
         )
     return data

@@ -1,4 +1,4 @@
-"""Experts of a stage: runs that serve in its place where there is less noise."""
+"""Experts of a stage: runs that replace it below a noise level."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import CHANGEABLE, NONE, dict_layer, gather, resolve
-from ..config.cascade import Outline, unit_name
+from ..config.cascade import StageLayers, unit_name
 from ..config.config import ENGINE
 from ..config.gather import PROJECT_FILE
 from ..errors import ConfigError, UsageError
 from .model import model_path, plain_config
-from .plan import CascadeStage
+from .plan import StagePlan
 from .warm_start import started
 
 if TYPE_CHECKING:
@@ -21,17 +21,19 @@ if TYPE_CHECKING:
     from ..plugin.registry import Registry
 
 
-def experts_of(stage: CascadeStage, outline: Outline, parts: Registry, modality: str | None, kept: bool) -> tuple[CascadeStage, ...]:
-    """The experts of a stage, resolved: each is trained from its ``below`` down to the next one's, unless it says otherwise.
+def experts_of(stage: StagePlan, written: StageLayers, parts: Registry, modality: str | None, kept: bool) -> tuple[StagePlan, ...]:
+    """The experts of a stage, resolved.
+
+    Each is trained from its ``below`` down to that of the next expert, unless its settings differ.
 
     Raises:
-        ConfigError: with the faults of all of them.
+        ConfigError: the faults of all experts.
     """
-    levels = [expert.below for expert in outline.experts]
-    found, faults = list[CascadeStage](), list[str]()
-    for expert in outline.experts:
+    levels = [expert.below for expert in written.experts]
+    found, faults = list[StagePlan](), list[str]()
+    for expert in written.experts:
         if levels.count(expert.below) > 1:
-            faults.append(f"expert {expert.name}: another one is below {expert.below:g} as well, and one of them would never serve")
+            faults.append(f"expert {expert.name}: another expert has below = {expert.below:g} as well, so one of them would never be used")
             continue
         low = max((level for level in levels if level < expert.below), default=0.0)
         try:
@@ -45,23 +47,23 @@ def experts_of(stage: CascadeStage, outline: Outline, parts: Registry, modality:
     return tuple(found)
 
 
-def _trained(stage: CascadeStage, outline: Outline, parts: Registry) -> CascadeStage:
+def _trained(stage: StagePlan, written: StageLayers, parts: Registry) -> StagePlan:
     """An expert that is a run or a model."""
-    path = model_path(outline.run).expanduser().absolute()
+    path = model_path(written.run).expanduser().absolute()
     if not (before := plain_config(path)):
-        raise UsageError(f"run = {outline.run!r} is no model of difftool's; name a run that has trained, or its model file.")
-    if said := [(layer, name) for layer in outline.own for name in layer.data]:
+        raise UsageError(f"run = {written.run!r} is not a difftool model. Name a trained run or its model file.")
+    if said := [(layer, name) for layer in written.own for name in layer.data]:
         raise ConfigError(
             [
-                f"{layer.where((name,))}: {name} is settled, as the expert is trained already by run = {outline.run!r}"
+                f"{layer.where((name,))}: [{name}] cannot be changed, because the expert is trained already by run = {written.run!r}"
                 for layer, name in said
             ]
         )
     config = resolve(None, [dict_layer(before, str(path))], parts)
-    return CascadeStage(unit_name(stage.name, outline.name), config, model=path, of=stage.name, below=outline.below)
+    return StagePlan(unit_name(stage.name, written.name), config, model=path, of=stage.name, below=written.below)
 
 
-def _resolved(stage: CascadeStage, expert: Outline, low: float, parts: Registry, modality: str | None, kept: bool) -> CascadeStage:
+def _resolved(stage: StagePlan, expert: StageLayers, low: float, parts: Registry, modality: str | None, kept: bool) -> StagePlan:
     layers = [*(expert.layers if stage.model is None else _over_model(stage.model, expert)), _range(expert, low)]
     use = None if stage.model else modality
 
@@ -70,16 +72,16 @@ def _resolved(stage: CascadeStage, expert: Outline, low: float, parts: Registry,
 
     branches = "init" not in _said(expert, "train")
     config = resolved()
-    if not kept and not (branches and stage.model):  # a model's settings are whole, and what it began from may be gone
+    if not kept and not (branches and stage.model):  # the settings of a model are complete, and the model it started from may be gone
         config = started(config, resolved)
     if branches:
         config = config.replace(train=config.train.model_copy(update={"init": ""}))
         _refuse_other_network(stage, expert, config)
-    return CascadeStage(unit_name(stage.name, expert.name), config, of=stage.name, below=expert.below, branches=branches)
+    return StagePlan(unit_name(stage.name, expert.name), config, of=stage.name, below=expert.below, branches=branches)
 
 
-def _said(expert: Outline, table: str) -> dict[str, Any]:
-    """What is said to an expert alone in a table."""
+def _said(expert: StageLayers, table: str) -> dict[str, Any]:
+    """The settings of one table that belong to this expert alone."""
     said = dict[str, Any]()
     for layer in expert.own:
         found = layer.data.get(table)
@@ -87,15 +89,18 @@ def _said(expert: Outline, table: str) -> dict[str, Any]:
     return said
 
 
-def _range(expert: Outline, low: float) -> Layer:
-    """The levels that an expert serves, to train on, where nothing is said of them to itself."""
+def _range(expert: StageLayers, low: float) -> Layer:
+    """The noise levels to train an expert on, where its own settings do not name any."""
     said = _said(expert, "density")
     levels = {"low": low, "high": expert.below}
     return dict_layer({"density": {key: value for key, value in levels.items() if key not in said}}, f"below of the expert {expert.name}")
 
 
-def _over_model(path: Path, expert: Outline) -> list[Layer]:
-    """An expert's layers over the settings of its stage's model; of what is said to all it takes how to train and to sample."""
+def _over_model(path: Path, expert: StageLayers) -> list[Layer]:
+    """The layers of an expert over the settings of its stage's model.
+
+    Of the settings for all stages, only those of training and sampling apply.
+    """
     def taken(layer: Layer) -> Layer:
         own = any(layer is one for one in expert.own)
         return layer if own else replace(layer, data={name: table for name, table in layer.data.items() if name in (*ENGINE, *CHANGEABLE)})
@@ -103,12 +108,12 @@ def _over_model(path: Path, expert: Outline) -> list[Layer]:
     return [dict_layer({"recipe": NONE, **plain_config(path)}, str(path)), *map(taken, expert.layers)]
 
 
-def _refuse_other_network(stage: CascadeStage, expert: Outline, config: Config) -> None:
-    """Weights mean nothing to another network, or to one that is spoken to otherwise."""
+def _refuse_other_network(stage: StagePlan, expert: StageLayers, config: Config) -> None:
+    """Raise UsageError where the weights of the stage do not fit the network of its expert."""
     for table in ("backbone", "process"):
         there, here = getattr(stage.config, table).use, getattr(config, table).use
         if there != here:
             raise UsageError(
-                f"it would start from the weights of its stage, whose {table} is {there}, and its own is {here}. Say in its [stage.expert.train] "
-                'what it starts from: init = "" for nothing, or a run'
+                f"it cannot start from the weights of its stage, whose {table} is {there}, because its own is {here}. "
+                'Write init into its [stage.expert.train]: a run, or "" to start without weights'
             )

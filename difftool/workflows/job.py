@@ -1,4 +1,4 @@
-"""A model with its weights, on its device, and what it is to make."""
+"""A model with its weights, on its device, and the samples to draw from it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..config import BUILT
-from .link import Link
+from .chain_stage import ChainStage
 from .request import Request
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """A model and what it is to make.
+    """A model and the samples to draw from it.
 
     Attributes:
-        info: provenance, to be written with each sample.
+        info: provenance, which is written with each sample.
     """
 
     stage: Stage
@@ -34,21 +34,21 @@ class Job:
     info: Mapping[str, Any]
 
 
-def prepared(link: Link, parts: Registry, request: Request) -> Job:
-    """The model of a stage, built, and what it is to make."""
-    from ..assemble import load_stage
+def prepared(chained: ChainStage, parts: Registry, request: Request) -> Job:
+    """The model of a stage, built, and the samples to draw from it."""
+    from ..assemble import load_stage  # torch
 
-    path, config = link.model.path, link.config
-    now, before = config.to_dict(), link.model.config(parts).to_dict()
+    path, config = chained.model.path, chained.config
+    now, before = config.to_dict(), chained.model.config(parts).to_dict()
     overrides = {name: now[name] for name in BUILT if now[name] != before[name]}
     stage = load_stage(path, parts, device=request.device, precision=request.precision, ema=request.ema, overrides=overrides)
     stage = replace(stage, experts=tuple(loaded_experts(request, parts)))
-    info = {**_provenance(path, config, request), **link.shape.model_dump(mode="json", exclude_defaults=True)}
-    return Job(stage, _request(stage, config, link.shape, request), info)
+    info = {**_provenance(path, config, request), **chained.shape.model_dump(mode="json", exclude_defaults=True)}
+    return Job(stage, _request(stage, config, chained.shape, request), info)
 
 
 def _request(stage: Stage, config: Config, shape: Options, request: Request) -> SampleRequest:
-    from ..engine.generate import SampleRequest
+    from ..engine.generate import SampleRequest  # torch
 
     cond = dict(request.cond)
     if request.every_label:
@@ -75,7 +75,7 @@ def _provenance(path: Path, config: Config, request: Request) -> dict[str, Any]:
 
 def loaded_experts(request: Request, parts: Registry) -> Iterator[Expert]:
     """The experts that a request names, on its device."""
-    from ..assemble import load_stage
+    from ..assemble import load_stage  # torch
     from ..expert import Expert
 
     for below, path in request.experts:

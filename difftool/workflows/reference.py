@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .inputs import told_of
-from .link import Conditions, Link
+from .chain_stage import ChainStage, Conditions
+from .inputs import conditions_of
 from .reporter import Reporter
 
 if TYPE_CHECKING:
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 CHUNK = 64
-"""Examples of the data that are cut at once."""
+"""Number of examples that are prepared at once."""
 
 
 @dataclass(frozen=True)
 class Against:
-    """What samples are compared with.
+    """The data to compare samples with.
 
     Attributes:
-        path: data of the user's; None for what the model was trained on.
-        most: examples of it, at most.
+        path: data of the user; None for the training data of the model.
+        most: maximum number of examples.
     """
 
     path: Path | None = None
@@ -36,37 +36,37 @@ class Against:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """Examples of data, in an order of chance.
+class ReferenceData:
+    """Examples of the data, in random order.
 
     Attributes:
-        source: what to call the data when speaking to a person.
-        columns: what is said of each example, such as its class.
+        source: the name of the data in messages.
+        columns: the labels and numbers of each example, such as its class.
     """
 
     source: str
     examples: Sequence[np.ndarray] = ()
     columns: Sequence[Mapping[str, str | float]] = ()
 
-    def told(self, link: Link, count: int) -> list[Conditions]:
-        """What is said of the first examples, where a stage knows it."""
-        from ..modality import Item
+    def conditions(self, stage: ChainStage, count: int) -> list[Conditions]:
+        """The conditions of the first ``count`` examples that a stage knows."""
+        from ..modality import Item  # torch
 
-        return [told_of(Item(Path(self.source), columns), link) for columns in self.columns[:count]]
+        return [conditions_of(Item(Path(self.source), columns), stage) for columns in self.columns[:count]]
 
 
 def source_against(config: Config, against: Against) -> tuple[Config, str]:
-    """The configuration with the data to compare with, and what to call that."""
-    from ..assemble import source_of
+    """The configuration with the data to compare with, and the name of that data."""
+    from ..assemble import source_of  # torch
 
     if against.path:
         config = config.replace(data=config.data.model_copy(update={"path": str(against.path)}))
     return config, source_of(config)
 
 
-def drawn_from(config: Config, parts: Registry, against: Against, seed: int, reporter: Reporter) -> Drawn:
-    """At most so many examples as training meets them, drawn at random. Raises DataError."""
-    from ..assemble import open_examples
+def reference_data(config: Config, parts: Registry, against: Against, seed: int, reporter: Reporter) -> ReferenceData:
+    """Random examples, prepared as for training. Raises DataError."""
+    from ..assemble import open_examples  # torch
     from ..data.order import Order
     from ..engine.evaluate import as_trained
 
@@ -75,4 +75,4 @@ def drawn_from(config: Config, parts: Registry, against: Against, seed: int, rep
     count = min(against.most, len(cache))
     indices = Order(len(cache), seed).indices(0, count)
     chunks = (cache.gather(indices[at : at + CHUNK]) for at in range(0, count, CHUNK))
-    return Drawn(source, list(as_trained(modality, chunks, seed)), [cache.columns[i] for i in indices])
+    return ReferenceData(source, list(as_trained(modality, chunks, seed)), [cache.columns[i] for i in indices])

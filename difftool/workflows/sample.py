@@ -1,20 +1,22 @@
-"""Samples of a chain of stages: into memory, to be measured or refined, or into a folder."""
+"""Samples of a chain of stages, in memory or in a folder."""
 
 from __future__ import annotations
 
 import csv
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Interrupted, RunExistsError, Terminated
 from ..files import unused
 from .chain import Chain, ChainRequest, chain_of
+from .chain_stage import Conditions
 from .job import Job
-from .link import Conditions
-from .reference import Drawn
+from .reference import ReferenceData
 from .reporter import Reporter
 from .request import Request
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 
 SHEET = 64
-"""Samples on a preview sheet."""
+"""Number of samples on a sheet."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,9 @@ class Samples:
     """Samples in memory, in raw units, with their conditions: a sequence of arrays.
 
     Attributes:
-        generated: each with its number and its conditions.
-        info: what they were made with, which is written with each.
-        low: what each of them refines; empty where they refine nothing.
+        generated: the samples with their numbers and conditions.
+        info: provenance, which is written with each.
+        low: the examples that they refine; empty where they refine nothing.
         shape: the modality's own options of the request.
     """
 
@@ -59,22 +61,23 @@ class Samples:
 
     @property
     def examples(self) -> list[np.ndarray]:
-        """The arrays, each of one sample."""
+        """One array for each sample."""
         return list(self)
 
     @property
     def conditions(self) -> list[Mapping[str, str | float | None]]:
-        """Of each sample the conditions it was made with; None for one that was withheld."""
+        """The conditions of each sample; None for a condition that was withheld."""
         return [one.cond for one in self.generated]
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write each to a file, as the modality writes them, with ``metadata.csv`` and a sheet of the first ones beside the folder.
+        """Write each sample to a file in the modality's format, with ``metadata.csv``, and a sheet of
+        the first ones beside the folder.
 
         Args:
             folder: new or empty.
 
         Raises:
-            RunExistsError: something is in the folder; nothing in it is changed.
+            RunExistsError: the folder is not empty; nothing in it is changed.
         """
         folder = Path(folder)
         _refuse_used(folder)
@@ -86,39 +89,40 @@ class Samples:
 
 
 def draw(chain: Chain, parts: Registry, reporter: Reporter) -> Samples:
-    """The samples of the last stage, each stage loaded when its turn has come."""
-    low, told = chain.low, chain.told
-    for number, link in enumerate(chain.links):
-        if len(chain.links) > 1:
-            reporter.say(f"{link.name}:")
-        samples = _drawn(chain, number, parts, reporter, low, told)  # a function of its own: it leaves the device empty
-        low, told = samples.examples, samples.conditions
+    """The samples of the last stage. Each stage is loaded when its turn comes."""
+    low, conds = chain.low, chain.conds
+    for number, stage in enumerate(chain.stages):
+        if len(chain.stages) > 1:
+            reporter.say(f"{stage.name}:")
+        # a function of its own, so that the model leaves the device
+        samples = _drawn(chain, number, parts, reporter, low, conds)
+        low, conds = samples.examples, samples.conditions
     return samples
 
 
-def _drawn(chain: Chain, number: int, parts: Registry, reporter: Reporter, low: Sequence[np.ndarray], told: Sequence[Conditions]) -> Samples:
-    from ..engine.generate import generate
+def _drawn(chain: Chain, number: int, parts: Registry, reporter: Reporter, low: Sequence[np.ndarray], conds: Sequence[Conditions]) -> Samples:
+    from ..engine.generate import generate  # torch
 
-    made = chain.job(number, parts, low, told)
-    drawn = [_told(one, told, made) for one in reporter.counted(generate(made.stage, made.request), made.request.n, "sampling")]
-    return Samples(drawn, made.stage.modality, made.request.shape, made.info, low)
+    job = chain.job(number, parts, low, conds)
+    drawn = reporter.counted(generate(job.stage, job.request), job.request.n, "sampling")
+    generated = [_with_inherited(one, conds, job) for one in drawn]
+    return Samples(generated, job.stage.modality, job.request.shape, job.info, low)
 
 
-def refining(chain: Chain, data: Drawn) -> Chain:
-    """A chain whose first stage refines data of its last one, brought down as in training: the first examples, or half of them."""
-    from ..engine.consistency import degraded
+def refining(chain: Chain, data: ReferenceData) -> Chain:
+    """A chain whose first stage refines degraded data of the last: at most half of the examples."""
+    from ..engine.consistency import degraded  # torch
 
     n = min(chain.n, len(data.examples) // 2)
     low: Sequence[np.ndarray] = data.examples[:n]
-    for link in reversed(chain.links):
-        assert link.bridge is not None  # each refines the one before it, or what is given
-        low = degraded(link.bridge, low)
-    told = data.told(chain.links[0], n)
-    return chain.given(low, told, agree=True)
+    for stage in reversed(chain.stages):
+        assert stage.bridge is not None  # each refines the one before it, or files
+        low = degraded(stage.bridge, low)
+    return chain.given(low, data.conditions(chain.stages[0], n), agree=True)
 
 
 def sample_model(path: Path, parts: Registry, request: Request, reporter: Reporter) -> dict[str, Any]:
-    """Sample from one model into a new folder beside it; returns what was written."""
+    """Sample from one model into a new folder beside it; returns the written files."""
     return sample_chain(chain_of(ChainRequest([str(path)]), request, parts, reporter), parts, reporter)
 
 
@@ -130,23 +134,38 @@ def sample_chain(
     on_sample: Callable[[str], None] | None = None,
     save_all: bool = False,
 ) -> dict[str, Any]:
-    """Sample stage after stage into a folder that is new or empty; returns what was written of the last.
+    """Sample stage after stage into a folder; returns the written files of the last stage.
 
     Args:
-        on_sample: told of each file as it is done.
-        save_all: write every stage's samples, into folders below that one.
+        folder: new or empty; by default the next free number below ``chain.root``.
+        on_sample: is called with each file as it is written.
+        save_all: write the samples of every stage, into folders below that one.
     """
-    folder = folder or _numbered(chain.root)
+    if folder is None:
+        with _numbered(chain.root) as folder:
+            return _sample_into(folder, chain, parts, reporter, on_sample, save_all)
     _refuse_used(folder)
-    low, told, written = chain.low, chain.told, list[dict[str, Any]]()
-    for number, link in enumerate(chain.links):
-        if len(chain.links) > 1:
-            reporter.say(f"{link.name}:")
-        last = number == len(chain.links) - 1
-        place = (folder / link.name if save_all else folder) if last or save_all else None
-        drawn, one = _sampled(chain, number, parts, reporter, low, told, place, on_sample)  # a function of its own: it leaves the device empty
-        low, told = [each.example for each in drawn], [each.cond for each in drawn]
-        written += [{"stage": link.name, **one}] if one else []
+    return _sample_into(folder, chain, parts, reporter, on_sample, save_all)
+
+
+def _sample_into(
+    folder: Path,
+    chain: Chain,
+    parts: Registry,
+    reporter: Reporter,
+    on_sample: Callable[[str], None] | None,
+    save_all: bool,
+) -> dict[str, Any]:
+    low, conds, written = chain.low, chain.conds, list[dict[str, Any]]()
+    for number, stage in enumerate(chain.stages):
+        if len(chain.stages) > 1:
+            reporter.say(f"{stage.name}:")
+        last = number == len(chain.stages) - 1
+        place = (folder / stage.name if save_all else folder) if last or save_all else None
+        # a function of its own, so that the model leaves the device
+        drawn, one = _sampled(chain, number, parts, reporter, low, conds, place, on_sample)
+        low, conds = [each.example for each in drawn], [each.cond for each in drawn]
+        written += [{"stage": stage.name, **one}] if one else []
     result = {key: value for key, value in written[-1].items() if key != "stage"}
     return {**result, "stages": written} if save_all else result
 
@@ -157,63 +176,81 @@ def _sampled(
     parts: Registry,
     reporter: Reporter,
     low: Sequence[np.ndarray],
-    told: Sequence[Conditions],
+    conds: Sequence[Conditions],
     folder: Path | None,
     on_sample: Callable[[str], None] | None,
 ) -> tuple[list[Generated], dict[str, Any]]:
-    """One stage's samples, and what was written of them; the last stage's are not kept."""
-    made, last = chain.job(number, parts, low, told), number == len(chain.links) - 1
+    """The samples of one stage, and the written files; those of the last stage are not kept."""
+    job, last = chain.job(number, parts, low, conds), number == len(chain.stages) - 1
     if folder is None:
-        return [_told(one, told, made) for one in _unwritten(made, chain.links[number].name, reporter)], {}
+        drawn = _unwritten(job, chain.stages[number].name, reporter)
+        return [_with_inherited(one, conds, job) for one in drawn], {}
     kept: list[Generated] = []
-    written = _written(made, folder, reporter, on_sample, told, None if last else kept)
+    written = _written(job, folder, reporter, on_sample, conds, None if last else kept)
     return kept, written
 
 
-def _told(one: Generated, told: Sequence[Conditions], made: Job) -> Generated:
-    """The sample with what was said of what it refines: a stage that does not ask for the class makes a sample of that class all the same."""
-    return replace(one, cond={**told[one.index - made.request.start], **one.cond}) if told else one
+def _with_inherited(one: Generated, conds: Sequence[Conditions], job: Job) -> Generated:
+    """The sample with the conditions of its input: it has them even where its stage has not."""
+    if not conds:
+        return one
+    return replace(one, cond={**conds[one.index - job.request.start], **one.cond})
 
 
-def _unwritten(made: Job, name: str, reporter: Reporter) -> Iterator[Generated]:
-    """The samples of a stage that are only refined by the next."""
-    from ..engine.generate import generate
+def _unwritten(job: Job, name: str, reporter: Reporter) -> Iterator[Generated]:
+    """The samples of a stage that only the next stage uses."""
+    from ..engine.generate import generate  # torch
 
     try:
-        yield from reporter.counted(generate(made.stage, made.request), made.request.n, "sampling")
+        yield from reporter.counted(generate(job.stage, job.request), job.request.n, "sampling")
     except (KeyboardInterrupt, Terminated) as stopped:
         kind = Terminated if isinstance(stopped, Terminated) else Interrupted
-        raise kind(f"Stopped in the stage {name}, before the last one; its samples are not kept.") from None
+        raise kind(f"Stopped in the stage {name}, before the last one. Its samples are not saved.") from None
 
 
-def _numbered(root: Path) -> Path:
-    """The first of root/1, root/2, … that is free."""
-    number = 1
-    while (root / str(number)).exists():
-        number += 1
-    return root / str(number)
+@contextmanager
+def _numbered(root: Path) -> Iterator[Path]:
+    """The first of root/1, root/2, … that is free, created at once so that no other process takes
+    it. It is removed at the end where nothing was written.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    folder = next(path for number in count(1) if _created(path := root / str(number)))
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _created(folder: Path) -> bool:
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    return True
 
 
 def _written(
-    made: Job,
+    job: Job,
     folder: Path,
     reporter: Reporter,
     on_sample: Callable[[str], None] | None,
-    told: Sequence[Conditions] = (),
+    conds: Sequence[Conditions] = (),
     kept: list[Generated] | None = None,
 ) -> dict[str, Any]:
-    """Draw the samples and write each as it is done: files, a table of their conditions, and a sheet of the first ones.
+    """Draw the samples and write each as it is done, a table of their conditions, and a sheet.
 
     Args:
-        told: conditions of what each of them refines; empty where they refine nothing.
-        kept: takes in the samples, for whoever needs them as they are.
+        conds: the conditions of their inputs; empty where they refine nothing.
+        kept: a list to append the samples to, for the next stage.
     """
-    from ..engine.generate import generate
+    from ..engine.generate import generate  # torch
 
-    request, writer = made.request, _Writer(folder, made.stage.modality, made.info, made.request.shape)
-    drawn = generate(made.stage, request)
+    request = job.request
+    writer = _Writer(folder, job.stage.modality, job.info, request.shape)
+    drawn = reporter.counted(generate(job.stage, request), request.n, "sampling")
     try:
-        for one in (_told(one, told, made) for one in reporter.counted(drawn, request.n, "sampling")):
+        for one in (_with_inherited(one, conds, job) for one in drawn):
             file = writer.write(one)
             if kept is not None:
                 kept.append(one)
@@ -222,8 +259,9 @@ def _written(
     except (KeyboardInterrupt, Terminated) as stopped:
         kind = Terminated if isinstance(stopped, Terminated) else Interrupted
         done = len(writer.rows)
-        rest = f"The others: --start {request.start + done} -n {request.n - done}, into another folder."
-        rest = rest if kept is None else "They are an earlier stage's; no later one has begun."
+        others = f"--start {request.start + done} -n {request.n - done}"
+        rest = f"For the others, use {others} and another folder."
+        rest = rest if kept is None else "They are of an earlier stage; no later one has started."
         raise kind(f"Stopped: {done} of {request.n} samples are in {folder}. {rest}") from None
     finally:
         writer.write_table()
@@ -232,11 +270,11 @@ def _written(
 
 def _refuse_used(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise RunExistsError(f"{folder} already holds something; nothing in it was changed. Choose another -o.")
+        raise RunExistsError(f"{folder} already exists and is not empty. Choose another -o. Nothing in it was changed.")
 
 
 class _Writer:
-    """Writes samples into a folder, each when it is there, then a table of their conditions and a sheet of the first ones."""
+    """Writes samples into a folder one by one, then a table of their conditions and a sheet."""
 
     def __init__(self, folder: Path, modality: Modality, info: Mapping[str, Any], shape: Options) -> None:
         self._folder, self._modality, self._info, self._shape = folder, modality, info, shape
@@ -245,7 +283,7 @@ class _Writer:
 
     def write(self, one: Generated) -> Path:
         """Write one sample; returns its file."""
-        self._folder.mkdir(parents=True, exist_ok=True)  # not before: a request may be refused when it is first looked at
+        self._folder.mkdir(parents=True, exist_ok=True)  # not earlier: the first step of sampling may refuse the request
         stem = self._folder / f"{one.index:06d}{_label(one.cond)}"
         file = self._modality.write(one.example, stem, {**self._info, "index": one.index, **_known(one.cond)}, self._shape)
         self.rows.append({"path": str(file), "index": one.index, "cond": dict(one.cond)})
@@ -253,7 +291,7 @@ class _Writer:
         return file
 
     def write_table(self) -> None:
-        """Write ``metadata.csv``, from which the samples can be read again with their conditions."""
+        """Write ``metadata.csv``, with which difftool reads the samples and their conditions again."""
         names = list(self.rows[0]["cond"]) if self.rows else []
         if not names:
             return
@@ -263,7 +301,7 @@ class _Writer:
             writer.writerows(_line(row, names) for row in self.rows)
 
     def write_sheet(self) -> Path:
-        """Show the first samples together, in a file beside the folder."""
+        """Write the first samples on one sheet, a file beside the folder."""
         stem = unused(self._folder.with_name(f"{self._folder.name}-sheet"), _taken)
         return self._modality.preview([one.example for one in self._shown], stem, [one.title for one in self._shown])
 
@@ -277,7 +315,7 @@ def _known(cond: Mapping[str, str | float | None]) -> dict[str, str | float]:
 
 
 def _label(cond: Mapping[str, str | float | None]) -> str:
-    """What goes into a file's name: ``-A`` for the label A, with nothing that a file system minds or that looks like a suffix."""
+    """The conditions in a file name, such as ``-A``, without characters that file systems forbid."""
     words = [f"{value:g}" if isinstance(value, float) else value for value in cond.values() if value is not None]
     return "".join(f"-{re.sub(r'[^0-9A-Za-z_+-]+', '_', word)[:40]}" for word in words)
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import CHANGEABLE
-from ..config.cascade import unknown_stage
-from ..engine.folder import CASCADE, CONFIG, LOCK, RunFolder, is_cascade
+from ..config.cascade import require_stage
+from ..engine.folder import CASCADE, LOCK, RunFolder, is_cascade
 from ..errors import ConfigError, DifftoolError, Interrupted, RunExistsError, Terminated, UsageError
-from ..files import write_text
-from .cascade import kept_stages
+from .cascade import Cascade
 from .compatible import Described, refuse_strangers, refuse_unlike
 from .model import ModelFile
-from .plan import CascadeStage, to_toml, units
+from .plan import StagePlan, units
 from .reporter import Reporter
 from .resume import resume_run, run_config
 from .text import command, flat
@@ -29,21 +28,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Work:
-    """What is to be done with a cascade.
+class CascadeTraining:
+    """A cascade and how it is to be trained.
 
     Attributes:
-        root: its folder, which holds a run for each stage.
-        stages: all of them.
-        only: the one to train; None for each in turn.
+        only: the stage or expert to train; None for each in turn.
         fitting: split batches so that they fit the memory.
-        steps: another last step of the stage ``only``.
-        device: another device than the configurations say.
-        launch: trains the stages that some words of a command line name in processes of their own, one for each device; returns whether it did.
+        steps: another last step for the stage ``only``.
+        device: another device than the configurations name.
+        launch: trains the stages that some words of a command line name in processes of their own,
+            one for each device; returns whether it did.
     """
 
-    root: Path
-    stages: Sequence[CascadeStage]
+    cascade: Cascade
     only: str | None = None
     fitting: bool = False
     steps: int | None = None
@@ -51,70 +48,84 @@ class Work:
     launch: Callable[[Sequence[str]], bool] = lambda words: False
 
     @property
-    def units(self) -> list[CascadeStage]:
-        """The stages, and after each its experts."""
-        return units(self.stages)
-
-    @property
-    def chosen(self) -> list[CascadeStage]:
+    def chosen(self) -> list[StagePlan]:
         """The stages and experts to train."""
-        return [unit for unit in self.units if self.only in (None, unit.name)]
+        return [unit for unit in self.cascade.units if self.only in (None, unit.name)]
 
 
-def train_cascade(work: Work, parts: Registry, reporter: Reporter) -> list[dict[str, Any]]:
-    """Train what is not trained yet, and go on where something was begun.
+def train_cascade(
+    training: CascadeTraining, parts: Registry, reporter: Reporter
+) -> list[dict[str, Any]]:
+    """Train the stages that are not trained yet, and resume those that were stopped.
 
     Returns:
-        what each stage came to; nothing in a process that trains together with others and is not to speak.
+        the result of each stage; nothing in a worker process, which prints nothing.
     """
-    from ..engine.distributed import is_worker
+    from ..engine.distributed import is_worker  # torch
 
-    _require_stage(work)
-    work = replace(work, stages=_with_levels(work, parts, reporter))
-    changed = _is_other(work.root, work.stages, parts)
-    if not is_worker():  # a process among several: the one that started it has looked
-        _refuse_strangers(work, parts, reporter)
+    _check_stage(training)
+    training = replace(training, cascade=_with_kept_levels(training.cascade, parts, reporter))
+    changed = _is_changed(training.cascade, parts)
+    if not is_worker():  # the process that started the workers has checked it
+        _refuse_strangers(training, parts, reporter)
     if changed:
-        write_text(work.root / "cascade.toml", to_toml(work.stages))
-    results = _in_turn(work, parts, reporter)
-    return results if not _is_helper(work) and any("run" in result for result in results) else []
+        training.cascade.save()
+    results = _in_turn(training, parts, reporter)
+    trained = not _is_helper(training) and any("run" in result for result in results)
+    return results if trained else []
 
 
-def plan_cascade(work: Work, parts: Registry, reporter: Reporter) -> dict[str, dict[str, Any]]:
-    """Each stage's plan, by its name; nothing is written."""
-    from ..data.cache import trial_cache
+def plan_cascade(
+    training: CascadeTraining, parts: Registry, reporter: Reporter
+) -> dict[str, dict[str, Any]]:
+    """The plan of each stage, by its name. Nothing is written."""
+    from ..data.cache import trial_cache  # torch
 
-    _require_stage(work)
-    work = replace(work, stages=_with_levels(work, parts, reporter))
+    _check_stage(training)
+    training = replace(training, cascade=_with_kept_levels(training.cascade, parts, reporter))
     with trial_cache():
-        _refuse_strangers(work, parts, reporter)
-        return {s.name: planned(_asked(s, work), parts, work.root, work.fitting, reporter) for s in work.chosen if s.model is None}
+        _refuse_strangers(training, parts, reporter)
+        return {
+            unit.name: planned(
+                _run_settings(unit, training), parts, training.cascade.root, training.fitting, reporter
+            )
+            for unit in training.chosen
+            if unit.model is None
+        }
 
 
-def untrained(work: Work) -> list[str]:
-    """The stages and experts that have no model yet."""
-    return [unit.name for unit in work.units if unit.model is None and not (work.root / unit.name / "model.safetensors").is_file()]
-
-
-def _with_levels(work: Work, parts: Registry, reporter: Reporter) -> list[CascadeStage]:
-    """The stages, where nothing is said of a level at the one that is kept in the folder: it may have been found by tuning."""
-    kept = {stage.name: stage.level for stage in kept_stages(work.root, parts)} if is_cascade(work.root) else {}
-    for stage in work.stages:
+def _with_kept_levels(cascade: Cascade, parts: Registry, reporter: Reporter) -> Cascade:
+    """The cascade; a stage without a level gets the one in the folder, which tuning may have found."""
+    if not is_cascade(cascade.root):
+        return cascade
+    kept = {stage.name: stage.level for stage in Cascade.open(cascade.root, parts).stages}
+    for stage in cascade.stages:
         before = kept.get(stage.name)
-        if stage.level != before and None not in (stage.level, before):
-            reporter.say(f"{stage.name}: level {stage.level:g}, as is said now; {work.root} had {before:g}.")
-    return [replace(stage, level=kept.get(stage.name)) if stage.level is None else stage for stage in work.stages]
+        if stage.level is not None and before is not None and stage.level != before:
+            reporter.say(
+                f"{stage.name}: the new level {stage.level:g} replaces {before:g} in {cascade.root}."
+            )
+    stages = (
+        replace(stage, level=kept.get(stage.name)) if stage.level is None else stage
+        for stage in cascade.stages
+    )
+    return replace(cascade, stages=tuple(stages))
 
 
-def _require_stage(work: Work) -> None:
-    if work.only is not None and not work.chosen:
-        raise UsageError(f"--stage {work.only}: {unknown_stage(work.only, [unit.name for unit in work.units])}")
-    if work.steps is not None and work.only is None:
-        raise UsageError("--steps is the last step of one run, and this is a cascade of several: say which, with --stage NAME.")
-    if len(work.chosen) > 1 and _is_one_of_several():
+def _check_stage(training: CascadeTraining) -> None:
+    """Raise UsageError where the stage to train does not exist, or has to be named and is not."""
+    if training.only is not None:
+        require_stage(f"--stage {training.only}", training.only, [unit.name for unit in training.cascade.units])
+    if training.steps is not None and training.only is None:
         raise UsageError(
-            "Processes that another program starts together, such as torchrun or srun, train one stage: add --stage NAME, a line for each. "
-            "They meet once only. --devices N, on one machine, trains the stages in turn."
+            "--steps sets the last step of one run, and this is a cascade. Name the stage with "
+            "--stage NAME."
+        )
+    if len(training.chosen) > 1 and _is_one_of_several():
+        raise UsageError(
+            "Processes that another program starts, such as torchrun or srun, can train only one "
+            "stage, because they can connect only once. Add --stage NAME and run one command for "
+            "each stage, or use --devices N, which trains the stages in turn on one machine."
         )
 
 
@@ -124,190 +135,250 @@ def _is_one_of_several() -> bool:
     return any(int(os.environ.get(name, "1")) > 1 for name in ("WORLD_SIZE", *variables))
 
 
-def _is_other(root: Path, stages: Sequence[CascadeStage], parts: Registry) -> bool:
-    """Whether the folder's file says something else, or is not there.
+def _is_changed(cascade: Cascade, parts: Registry) -> bool:
+    """Whether the folder's ``cascade.toml`` differs, or is not there.
 
     Raises:
-        RunExistsError: a stage was begun with other settings, or the folder holds something else.
+        RunExistsError: a stage has begun with other settings, or the folder holds something else.
     """
+    root = cascade.root
     if not is_cascade(root):
         if root.exists() and (not root.is_dir() or any(root.iterdir())):
-            raise RunExistsError(f"{root} already exists and is no cascade; nothing in it was changed. Choose another --run.")
-        return True
-    before = kept_stages(root, parts)
-    if before == list(stages):
-        return False
-    asked = {unit.name: unit for unit in units(stages)}
-    for stage in units(before):
-        if (root / stage.name / CONFIG).is_file() and (changes := _changes(stage, asked.get(stage.name))):
             raise RunExistsError(
-                f"{root} holds the stage {stage.name}, which was begun otherwise ({changes}); nothing was changed. Give this cascade a "
-                f"folder of its own with --run, or go on with the one that is there: {command('resume', root)}"
+                f"{root} already exists and is not a cascade folder. Choose another --run. Nothing "
+                "in it was changed."
+            )
+        return True
+    before = Cascade.open(root, parts)
+    if before == cascade:
+        return False
+    now = {unit.name: unit for unit in cascade.units}
+    for unit in before.units:
+        if cascade.has_begun(unit) and (changes := list(_changes(unit, now.get(unit.name)))):
+            raise RunExistsError(
+                f"{root} holds the stage {unit.name}, which has begun with other settings "
+                f"({_some(changes)}). Choose another folder with --run, or continue the existing "
+                f"cascade: {command('resume', root)}. Nothing was changed."
             )
     return True
 
 
-def _changes(before: CascadeStage, now: CascadeStage | None, most: int = 3) -> str:
-    """In what the training of a stage differs; "" where it does not. How it is sampled may change."""
+def _changes(before: StagePlan, now: StagePlan | None) -> Iterator[str]:
+    """The differences in the training of a stage. Its sampling may change."""
     if now is None:
-        return "it is not in this cascade"
-    tables = [_settled(stage) for stage in (before, now)]
-    there, here = map(flat, tables)
-    keys = [key for key in dict.fromkeys([*there, *here]) if there.get(key) != here.get(key)]
-    more = f" and {len(keys) - most} more" if len(keys) > most else ""
-    return ", ".join(f"{key} is {there.get(key)} there and {here.get(key)} here" for key in keys[:most]) + more
+        yield "it is not in this cascade"
+        return
+    there, here = map(flat, map(_training_tables, (before, now)))
+    for key in dict.fromkeys([*there, *here]):
+        if there.get(key) != here.get(key):
+            yield f"{key} is {there.get(key)} there and {here.get(key)} here"
 
 
-def _settled(stage: CascadeStage) -> dict[str, Any]:
-    """What the training of a stage hangs on."""
-    tables = {name: table for name, table in stage.config.to_dict().items() if name not in CHANGEABLE}
-    return {**tables, "train": {**tables["train"], "init": f"the model of {stage.of}"}} if stage.branches else tables
+def _some(texts: Sequence[str], most: int = 3) -> str:
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more
 
 
-def _refuse_strangers(work: Work, parts: Registry, reporter: Reporter) -> None:
-    """Refuse what does not fit together before anything is trained. Experts are seen with all of their stage: one may serve for another."""
-    from ..assemble import make_schedule
+def _training_tables(stage: StagePlan) -> dict[str, Any]:
+    """The settings that the training of a stage depends on."""
+    tables = stage.config.to_dict()
+    tables = {name: table for name, table in tables.items() if name not in CHANGEABLE}
+    if stage.branches:
+        tables["train"] = {**tables["train"], "init": f"the model of {stage.of}"}
+    return tables
 
-    stages = {stage.name: stage for stage in _met(work, parts, reporter)}
+
+def _refuse_strangers(training: CascadeTraining, parts: Registry, reporter: Reporter) -> None:
+    """Refuse stages and experts that do not fit together, before anything is trained.
+
+    All experts of a stage are checked together, because one may cover the levels of another.
+    """
+    from ..assemble import make_schedule  # torch
+
+    cascade = training.cascade
+    stages = {stage.name: stage for stage in _neighbours(training, parts, reporter)}
     refuse_strangers(list(stages.values()), parts)
-    for stage in work.stages:
-        if stage.experts and any(unit in work.chosen for unit in units([stage])):
-            experts = [(expert.below, _described(work, expert, parts, reporter)) for expert in stage.experts]
+    for stage in cascade.stages:
+        if stage.experts and any(unit in training.chosen for unit in units([stage])):
+            experts = [
+                (expert.below, _described(cascade, expert, parts, reporter))
+                for expert in stage.experts
+            ]
             refuse_unlike(stages[stage.name], experts, make_schedule(stage.config, parts), parts)
 
 
-def _met(work: Work, parts: Registry, reporter: Reporter) -> list[Described]:
-    """Each stage that is to be trained, with its neighbour before it, and their data."""
-    wanted = {unit.of or unit.name for unit in work.chosen}
-    wanted |= {earlier.name for earlier, stage in pairwise(work.stages) if stage.name in wanted}
-    return [_described(work, stage, parts, reporter) for stage in work.stages if stage.name in wanted]
+def _neighbours(
+    training: CascadeTraining, parts: Registry, reporter: Reporter
+) -> list[Described]:
+    """Each stage to train and the stage before it, with their data."""
+    cascade = training.cascade
+    wanted = {unit.of or unit.name for unit in training.chosen}
+    wanted |= {earlier.name for earlier, one in pairwise(cascade.stages) if one.name in wanted}
+    return [
+        _described(cascade, stage, parts, reporter)
+        for stage in cascade.stages
+        if stage.name in wanted
+    ]
 
 
-def _described(work: Work, stage: CascadeStage, parts: Registry, reporter: Reporter) -> Described:
-    from ..assemble import open_dataset
+def _described(
+    cascade: Cascade, stage: StagePlan, parts: Registry, reporter: Reporter
+) -> Described:
+    from ..assemble import open_dataset  # torch
 
     level = stage.level or 0.0
     if stage.model is not None:
-        return Described(stage.name, stage.config, ModelFile.read(stage.model).description, level)
-    if (work.root / stage.name / CONFIG).is_file():
-        folder = RunFolder(work.root / stage.name)
-        return Described(stage.name, run_config(folder, parts), folder.description(), level)
+        description = ModelFile.read(stage.model).description
+        return Described(stage.name, stage.config, description, level)
+    if cascade.has_begun(stage):
+        run = cascade.run_of(stage)
+        return Described(stage.name, run_config(run, parts), run.description(), level)
     config, dataset = open_dataset(stage.config, parts, progress=reporter.counter())
     return Described(stage.name, config, dataset.description, level)
 
 
-def _in_turn(work: Work, parts: Registry, reporter: Reporter) -> list[dict[str, Any]]:
-    """Train the stages one after another. One that fails keeps no other from being trained, but for experts that start from its weights."""
-    results, failed = [], dict[str, DifftoolError]()
-    for stage in work.chosen:
-        kind = f"Expert {stage.name}, for noise below {stage.below:g}" if stage.of else f"Stage {stage.name}"
-        title = f"{kind} ({1 + work.units.index(stage)} of {len(work.units)})"
+def _in_turn(
+    training: CascadeTraining, parts: Registry, reporter: Reporter
+) -> list[dict[str, Any]]:
+    """Train the stages one after another. After a failure the others are trained all the same."""
+    cascade = training.cascade
+    results, failed = list[dict[str, Any]](), dict[str, DifftoolError]()
+    for stage in training.chosen:
         try:
-            results.append({"stage": stage.name, **_stage_result(work, stage, parts, reporter, title)})
+            result = _stage_result(training, stage, parts, reporter)
+            results.append({"stage": stage.name, **result})
         except (Interrupted, Terminated) as stopped:
-            raise type(stopped)(f"{stopped}\nOr with all of the cascade: {command('resume', work.root)}") from None
+            resume = command("resume", cascade.root)
+            raise type(stopped)(f"{stopped}\nOr resume the whole cascade: {resume}") from None
         except DifftoolError as error:
-            if len(work.chosen) == 1:
+            if len(training.chosen) == 1:
                 raise
             reporter.warn(f"Stage {stage.name}: {error}")
             failed[stage.name] = error
     if failed:
-        raise _failure(failed, work)
+        raise _failure(failed, training)
     return results
 
 
-def _failure(failed: Mapping[str, DifftoolError], work: Work) -> DifftoolError:
-    """What to end with when the others are done, with the exit code of the first that failed."""
-    told = DifftoolError(
-        f"{len(failed)} of {len(work.chosen)} stages failed: {', '.join(failed)}. Nothing of the others is lost. When what was wrong is "
-        f"put right, go on with: {command('resume', work.root)}"
+def _failure(failed: Mapping[str, DifftoolError], training: CascadeTraining) -> DifftoolError:
+    """The error that ends the training, with the exit code of the first stage that failed."""
+    error = DifftoolError(
+        f"{len(failed)} of {len(training.chosen)} stages failed: {', '.join(failed)}. Correct the "
+        f"faults above and continue with: {command('resume', training.cascade.root)}. The other "
+        "stages are saved."
     )
-    told.exit_code = next(iter(failed.values())).exit_code
-    return told
+    error.exit_code = next(iter(failed.values())).exit_code
+    return error
 
 
-def _stage_result(work: Work, stage: CascadeStage, parts: Registry, reporter: Reporter, title: str) -> dict[str, Any]:
-    if stage.model is not None:
-        reporter.say(f"{title}: trained already, {stage.model}")
-        return {"run": str(stage.model.parent), "model": str(stage.model), "finished_before": True}
-    path = work.root / stage.name
-    begun = (path / CONFIG).is_file()
-    if begun and work.steps is None and _is_finished(RunFolder(path), run_config(RunFolder(path), parts)):
-        reporter.say(f"{title}: trained already, {path}")
-        return {"run": str(path), "model": str(RunFolder(path).model_path), "finished_before": True}
+def _title(stage: StagePlan, cascade: Cascade) -> str:
+    kind = f"Expert {stage.name}, for noise below {stage.below:g}" if stage.of else f"Stage {stage.name}"
+    return f"{kind} ({1 + cascade.units.index(stage)} of {len(cascade.units)})"
+
+
+def _stage_result(
+    training: CascadeTraining, stage: StagePlan, parts: Registry, reporter: Reporter
+) -> dict[str, Any]:
+    cascade, title = training.cascade, _title(stage, training.cascade)
+    folder, model = cascade.run_of(stage), cascade.model_of(stage)
+    begun = stage.model is None and cascade.has_begun(stage)
+    finished = begun and training.steps is None and _is_finished(folder, run_config(folder, parts))
+    if stage.model is not None or finished:
+        reporter.say(f"{title}: already trained, {model if stage.model else folder.path}")
+        return {"run": str(model.parent), "model": str(model), "finished_before": True}
     if not begun:
-        _require_trunk(work, stage, parts)
-    if not _is_helper(work):
+        _require_trunk(cascade, stage, parts)
+    if not _is_helper(training):
         reporter.say(title)
-    if work.launch(["--stage", stage.name]):
-        return {"run": str(path), "model": str(RunFolder(path).model_path), "finished_before": False}
+    if training.launch(["--stage", stage.name]):
+        return {"run": str(folder.path), "model": str(model), "finished_before": False}
     if begun:
-        return resume_run(RunFolder.open(path), parts, reporter, work.steps, work.device)
-    _clear_unborn(path)
-    return run_training(_asked(stage, work), parts, path, reporter, work.fitting)
+        run = RunFolder.open(folder.path)
+        return resume_run(run, parts, reporter, training.steps, training.device)
+    _clear_unborn(folder.path)
+    config = _run_settings(stage, training)
+    return run_training(config, parts, folder.path, reporter, training.fitting)
 
 
-def _is_finished(folder: Any, config: Config) -> bool:
+def _is_finished(folder: RunFolder, config: Config) -> bool:
     checkpoint = folder.latest_checkpoint()
-    return checkpoint is not None and int(checkpoint.stem) >= config.train.steps and folder.model_path.is_file()
+    if checkpoint is None or not folder.model_path.is_file():
+        return False
+    return int(checkpoint.stem) >= config.train.steps
 
 
-def _asked(stage: CascadeStage, work: Work) -> Config:
-    """With the device and the last step that are asked for, and the weights that an expert starts from, as far as there are any."""
-    changes: dict[str, Any] = {name: value for name, value in (("device", work.device), ("steps", work.steps)) if value is not None}
-    if stage.branches and (model := _trunk(work, stage)[1]).is_file():
-        changes["init"] = str(model.absolute())
+def _run_settings(stage: StagePlan, training: CascadeTraining) -> Config:
+    """The settings of a stage's run: with the requested device and last step, and for an expert the
+    model of its stage, where that exists already.
+    """
+    asked = {"device": training.device, "steps": training.steps}
+    changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    if stage.branches:
+        model = training.cascade.model_of(_trunk(training.cascade, stage))
+        changes |= {"init": str(model.absolute())} if model.is_file() else {}
     return stage.config.replace(train=stage.config.train.model_copy(update=changes))
 
 
-def _trunk(work: Work, expert: CascadeStage) -> tuple[CascadeStage, Path]:
-    """The stage that an expert belongs to, and its model file."""
-    stage = next(stage for stage in work.stages if stage.name == expert.of)
-    return stage, stage.model or RunFolder(work.root / stage.name).model_path
+def _trunk(cascade: Cascade, expert: StagePlan) -> StagePlan:
+    """The stage that an expert belongs to."""
+    return next(stage for stage in cascade.stages if stage.name == expert.of)
 
 
-def _require_trunk(work: Work, expert: CascadeStage, parts: Registry) -> None:
-    """An expert starts from what its stage came to, so that what it becomes does not hang on when it was begun. Raises UsageError."""
+def _require_trunk(cascade: Cascade, expert: StagePlan, parts: Registry) -> None:
+    """Raise UsageError where the stage that an expert starts from is not trained to its end.
+
+    An expert starts from the final weights of its stage. Its result then does not depend on when
+    its training starts.
+    """
     if not expert.branches:
         return
-    stage, _ = _trunk(work, expert)
-    folder = RunFolder(work.root / stage.name)
-    if stage.model is None and not ((folder.path / CONFIG).is_file() and _is_finished(folder, run_config(folder, parts))):
+    stage = _trunk(cascade, expert)
+    run = cascade.run_of(stage)
+    finished = cascade.has_begun(stage) and _is_finished(run, run_config(run, parts))
+    if stage.model is None and not finished:
         raise UsageError(
-            f"It starts from the weights of the stage {stage.name}, which is not trained to its end. Go on with that first: "
-            f"{command('resume', work.root, '--stage', stage.name)}"
+            f"It starts from the final weights of the stage {stage.name}, which is not finished. "
+            f"Finish that stage first: {command('resume', cascade.root, '--stage', stage.name)}"
         )
 
 
 def _clear_unborn(path: Path) -> None:
-    """Remove what a kill left of a run whose folder was being made; a run's settings are written last, so nothing was trained."""
+    """Remove what a kill left of a run whose folder was being made.
+
+    A run's settings are written last, so nothing was trained.
+    """
     left = list(path.iterdir()) if path.is_dir() else []
-    if all(file.name in (LOCK, "description.json", "environment.json") or file.name.endswith(".partial") for file in left):
+    known = (LOCK, "description.json", "environment.json")
+    if all(file.name in known or file.name.endswith(".partial") for file in left):
         for file in left:
             file.unlink(missing_ok=True)
 
 
-def _is_helper(work: Work) -> bool:
-    """Whether this process trains a stage together with others, for one that waits for them and speaks."""
-    from ..engine.distributed import is_worker
+def _is_helper(training: CascadeTraining) -> bool:
+    """Whether this is a worker that trains one stage; the process that started it prints."""
+    from ..engine.distributed import is_worker  # torch
 
-    return is_worker() and work.only is not None
+    return is_worker() and training.only is not None
 
 
-def refuse_own_file(file: Path, root: Path, stages: Sequence[CascadeStage]) -> None:
-    """Refuse to write what a file resolves to over the file itself. Raises UsageError."""
-    own = root / CASCADE
-    if own.is_file() and own.samefile(file) and own.read_text(encoding="utf-8") != to_toml(stages):
+def refuse_own_file(file: Path, cascade: Cascade) -> None:
+    """Raise UsageError where saving the cascade would overwrite the file that it was read from."""
+    own = cascade.root / CASCADE
+    if own.is_file() and own.samefile(file) and own.read_text(encoding="utf-8") != cascade.to_toml():
         raise UsageError(
-            f"{file} would be replaced by what it resolves to, as the folder of a cascade holds that by this name. Choose another --run, "
-            f"or go on with a cascade that is there as it is: {command('resume', root)}"
+            f"This run would overwrite {file}: a cascade folder keeps its resolved configuration "
+            "under the same name. Choose another --run, or continue the existing cascade: "
+            f"{command('resume', cascade.root)}"
         )
 
 
 def refuse_files(**given: Any) -> None:
-    """Refuse what a cascade's file says for each of its stages. Raises ConfigError."""
+    """Raise ConfigError for options that a cascade file has to contain instead."""
     faults = [
-        f"--{name}: a cascade says it in its file, for each stage or, above the first [[stage]], for all" for name, v in given.items() if v
+        f"--{name}: a cascade takes this from its file. Write it into a [[stage]], or above the "
+        "first [[stage]] for all stages"
+        for name, value in given.items()
+        if value
     ]
     if faults:
         raise ConfigError(faults)

@@ -1,4 +1,4 @@
-"""The level of noise at which each stage of a cascade refines best, found and kept."""
+"""Find the noise level at which each stage of a cascade refines best, and save it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import Part
-from ..config.cascade import unknown_stage
-from ..engine.folder import CASCADE, find_run, is_cascade
+from ..config.cascade import require_stage
+from ..engine.folder import find_run, is_cascade
 from ..errors import DataError, Interrupted, Terminated, UsageError
-from ..files import write_text
-from .cascade import kept_stages
+from .cascade import Cascade
 from .chain import Chain, ChainRequest, chain_of
-from .compatible import beyond
-from .link import Conditions, Link, handed
-from .plan import to_toml
-from .reference import Against, Drawn, drawn_from
+from .chain_stage import ChainStage, Conditions, passed_on
+from .compatible import check_level
+from .reference import Against, ReferenceData, reference_data
 from .reporter import Reporter
 from .request import Request
 
@@ -26,184 +24,236 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..engine.generate import Generated
-    from ..engine.tune import Tried
+    from ..engine.tune import Candidate
     from ..plugin.registry import Registry
 
 
 METRIC, NUMBER = "patches", "distance"
-"""By which levels are compared."""
+"""The metric that compares levels, and its number."""
 
 LEVELS = 6
-"""That are tried, where none are named."""
+"""Number of levels to try, unless the user names levels."""
 
 MOST = 1000
 """Examples of the data that samples are compared with."""
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A stage that is tuned.
+class Sweep:
+    """A stage to tune, and then what was found.
 
     Attributes:
-        levels: to try.
-        data: of its first examples as many as there are samples are degraded and refined, and the others compared with.
+        levels: the levels to try.
+        data: the first examples, as many as there are samples, are degraded and refined; the
+            samples are compared with the others.
+        candidates: one for each level, once it has been tried.
+        best: the candidate whose level is to be used.
+        floor: distance of the data from itself, with as many examples as were refined.
     """
 
-    link: Link
+    stage: ChainStage
     levels: Sequence[float]
-    data: Drawn
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """What was found of a stage.
-
-    Attributes:
-        best: the level to sample at.
-        floor: the distance of the data from itself, of as many examples as were refined.
-    """
-
-    trial: Trial
-    tried: Sequence[Tried]
-    best: Tried
-    floor: float
-
-
-def _found(stages: Iterator[Tuned], root: Path, dry_run: bool) -> list[dict[str, Any]]:
-    """What is found, stage by stage; whoever stops it is told what is kept."""
-    found = list[dict[str, Any]]()
-    try:
-        for one in stages:
-            found.append(_shown(one))
-    except (KeyboardInterrupt, Terminated) as stopped:
-        kind = Terminated if isinstance(stopped, Terminated) else Interrupted
-        done = ", ".join(f"{one['stage']} at {one['level']:g}" for one in found)
-        raise kind(f"Stopped. Kept in {root}: {done}." if done and not dry_run else f"Stopped. Nothing in {root} was changed.") from None
-    return found
+    data: ReferenceData
+    candidates: Sequence[Candidate] = ()
+    best: Candidate | None = None
+    floor: float = math.nan
 
 
 def tune_cascade(
-    word: str, only: str | None, levels: Sequence[float], request: Request, against: Against, parts: Registry, reporter: Reporter, keep: bool = True
+    cascade: Cascade,
+    only: str | None,
+    levels: Sequence[float],
+    request: Request,
+    against: Against,
+    parts: Registry,
+    reporter: Reporter,
+    keep: bool = True,
 ) -> dict[str, Any]:
-    """The level at which each stage of a cascade refines best, kept in its folder; returns what was found.
+    """Find the best level for each stage that refines, and save it in the cascade's folder.
 
     Args:
-        word: the cascade's folder or its name.
-        only: one stage of it; None for each that refines.
-        levels: to try; none for ``LEVELS`` of them, from 0 to the highest that a stage was trained with.
-        against: the data to compare with, ``MOST`` examples of it more than are refined.
+        only: one stage; None for each stage that refines.
+        levels: the levels to try; empty for ``LEVELS`` of them, from 0 to the highest trained one.
+        against: the data to compare with; ``MOST`` examples more than are refined are read.
+        keep: whether to save the levels.
+
+    Returns:
+        the folder, and the results of each stage.
     """
-    root = _cascade(word)
-    chain = chain_of(ChainRequest([str(root)], _until(root, only, parts)), request, parts, reporter)
-    _refuse_unmeasured(chain, parts)
-    chain, trials = _trials(chain, only, levels, replace(against, most=request.n + MOST), parts, reporter)
-    found = _found(tuned(chain, trials, parts, reporter, root if keep else None), root, not keep)
-    return {"cascade": str(root), "stages": found}
+    until = _last_stage(cascade, only)
+    chain = chain_of(ChainRequest([str(cascade.root)], until), request, parts, reporter)
+    _require_metric(chain, parts)
+    against = replace(against, most=request.n + MOST)
+    chain, sweeps = _sweeps(chain, only, levels, against, parts, reporter)
+    found = tuned(chain, sweeps, parts, reporter, cascade.root if keep else None)
+    return {"cascade": str(cascade.root), "stages": _results(found, cascade.root, keep)}
 
 
-def _cascade(word: str) -> Path:
+def tunable_cascade(word: str, parts: Registry) -> Cascade:
+    """The trained cascade that a word names. Raises UsageError."""
     if Path(word).is_file() or not is_cascade(folder := find_run(word)):
         raise UsageError(
-            f"{word} is no cascade's folder, in which what is found could be kept. Name one, such as difftool train CASCADE.toml makes; of "
-            "runs that are in none, try levels with difftool evaluate and --set stage.NAME.level=X."
+            f"{word} is not a cascade folder, so there is nowhere to save the tuned levels. Pass a "
+            "folder that `difftool train CASCADE.toml` created. For separate runs, try levels with "
+            "`difftool evaluate` and --set stage.NAME.level=X."
         )
-    return folder
+    return Cascade.open(folder, parts)
 
 
-def _until(root: Path, only: str | None, parts: Registry) -> str:
-    """The last stage that is needed. Raises UsageError where there is none of that name, or it refines nothing."""
-    names = [stage.name for stage in kept_stages(root, parts)]
-    if only is not None and only not in names:
-        raise UsageError(f"--stage {only}: {unknown_stage(only, names)}")
-    if (only or names[-1]) == names[0]:
-        raise UsageError(f"{names[0]} refines nothing, so there is no level to find: that is noise on what a stage is shown.")
-    return only or names[-1]
+def _results(sweeps: Iterator[Sweep], root: Path, keep: bool) -> list[dict[str, Any]]:
+    """The results, stage by stage. An interruption says which levels are saved."""
+    found = list[dict[str, Any]]()
+    try:
+        for sweep in sweeps:
+            found.append(_shown(sweep))
+    except (KeyboardInterrupt, Terminated) as stopped:
+        kind = Terminated if isinstance(stopped, Terminated) else Interrupted
+        done = ", ".join(f"{one['stage']} at {one['level']:g}" for one in found)
+        saved = f"Saved in {root}: {done}." if done and keep else f"Nothing in {root} was changed."
+        raise kind(f"Stopped. {saved}") from None
+    return found
 
 
-def _refuse_unmeasured(chain: Chain, parts: Registry) -> None:
-    name = chain.links[0].config.modality.use
+def _last_stage(cascade: Cascade, only: str | None) -> str:
+    """The last stage that is needed. Raises UsageError where it does not exist or refines nothing."""
+    names = cascade.names
+    if only is not None:
+        require_stage(f"--stage {only}", only, names)
+    last = only or names[-1]
+    if last == names[0]:
+        raise UsageError(
+            f"{last} refines nothing, so it has no level to tune: a level is noise on a stage's input."
+        )
+    return last
+
+
+def _require_metric(chain: Chain, parts: Registry) -> None:
+    name = chain.stages[0].config.modality.use
     if METRIC not in parts.metrics(name):
         raise UsageError(
-            f"Levels are compared by the metric {METRIC}, which does not apply to {name}. Try them by its own metrics, with difftool "
-            "evaluate and --set stage.NAME.level=X, and write the best into the cascade's file: level = X."
+            f"Levels are compared by the metric {METRIC}, which does not exist for {name}. Try "
+            "levels with `difftool evaluate` and --set stage.NAME.level=X, and write the best one "
+            "into the cascade file: level = X."
         )
 
 
-def _trials(
-    chain: Chain, only: str | None, asked: Sequence[float], against: Against, parts: Registry, reporter: Reporter
-) -> tuple[Chain, dict[str, Trial]]:
-    """What to do at each stage, by its name, and the chain with no more samples than can be compared. Raises before any is made."""
-    wanted = [link for link in chain.links if link.bridge is not None and only in (None, link.name)]
-    levels = [_levels_of(link, asked) for link in wanted]
-    trials = {
-        link.name: Trial(link, some, drawn_from(link.config, parts, against, link.request.seed, reporter))
-        for link, some in zip(wanted, levels, strict=True)
+def _sweeps(
+    chain: Chain,
+    only: str | None,
+    asked: Sequence[float],
+    against: Against,
+    parts: Registry,
+    reporter: Reporter,
+) -> tuple[Chain, dict[str, Sweep]]:
+    """The sweep of each stage, by its name, and the chain with no more samples than can be compared.
+
+    Raises before any sample is drawn.
+    """
+    wanted = [
+        stage for stage in chain.stages if stage.bridge is not None and only in (None, stage.name)
+    ]
+    levels = [_levels_of(stage, asked) for stage in wanted]
+    sweeps = {
+        stage.name: Sweep(
+            stage, some, reference_data(stage.config, parts, against, stage.request.seed, reporter)
+        )
+        for stage, some in zip(wanted, levels, strict=True)
     }
-    fewest = min((trial.data for trial in trials.values()), key=lambda data: len(data.examples))
+    fewest = min((sweep.data for sweep in sweeps.values()), key=lambda data: len(data.examples))
     if len(fewest.examples) < 2:
-        raise DataError(f"{fewest.source} holds one example: at least 2 are wanted, one to refine and one to compare with.")
+        raise DataError(
+            f"{fewest.source} holds one example. At least 2 are needed: one to refine and one to "
+            "compare with. Name more data as DATA."
+        )
     n = min(chain.n, len(fewest.examples) // 2)
-    for name, trial in trials.items():
-        trained = "" if against.path else ", on which it was trained: name others as DATA to hold them out"
-        reporter.say(f"{name}: {n} samples at each level, against {len(trial.data.examples) - n:,} of {trial.data.source}{trained}")
-    return replace(chain, links=[replace(link, request=replace(link.request, n=n)) for link in chain.links]), trials
+    for name, sweep in sweeps.items():
+        others = f"{len(sweep.data.examples) - n:,} examples of {sweep.data.source}"
+        reporter.say(f"{name}: {n} samples at each level are compared with {others}.")
+    if not against.path:
+        reporter.say("These are training data. To compare with held-out data, name it as DATA.")
+    stages = [replace(stage, request=replace(stage.request, n=n)) for stage in chain.stages]
+    return replace(chain, stages=stages), sweeps
 
 
-def _levels_of(link: Link, asked: Sequence[float]) -> list[float]:
+def _levels_of(stage: ChainStage, asked: Sequence[float]) -> list[float]:
     """The levels to try at a stage. Raises UsageError where it was not trained with them."""
-    from ..engine.tune import evenly
+    from ..engine.tune import evenly  # torch
 
-    assert link.bridge is not None  # it refines
-    if not link.bridge.max_aug_level:
+    assert stage.bridge is not None  # it refines
+    if not stage.bridge.max_aug_level:
         return [0.0]
     for level in asked:
-        if told := beyond(level, link.bridge):
-            raise UsageError(f"--levels: {link.name}: {told} --stage NAME tunes one stage alone.")
-    return list(asked) or evenly(link.bridge.max_aug_level, LEVELS)
+        check_level(
+            level, stage.bridge, f"--levels: {stage.name}: ", " --stage NAME tunes only one stage."
+        )
+    return list(asked) or evenly(stage.bridge.max_aug_level, LEVELS)
 
 
-def tuned(chain: Chain, trials: Mapping[str, Trial], parts: Registry, reporter: Reporter, root: Path | None) -> Iterator[Tuned]:
-    """Each stage in turn: what it makes at the level that was found is what the next one refines.
+def tuned(
+    chain: Chain,
+    sweeps: Mapping[str, Sweep],
+    parts: Registry,
+    reporter: Reporter,
+    root: Path | None,
+) -> Iterator[Sweep]:
+    """Each stage in turn. The next stage refines the samples of the best level.
 
     Args:
-        root: the cascade's folder, in which each level is kept as soon as it is found; None to keep none.
+        root: the cascade's folder, in which each level is saved as soon as it is found; None to
+            save none.
     """
-    made: Sequence[Generated] = []
-    for number, link in enumerate(chain.links):
-        reporter.say(f"{link.name}:")
-        low, told = [one.example for one in made], [one.cond for one in made]
-        if link.name not in trials:
-            made = _made(chain, number, parts, reporter, low, told)
+    samples: Sequence[Generated] = []
+    for number, stage in enumerate(chain.stages):
+        reporter.say(f"{stage.name}:")
+        low, conds = [one.example for one in samples], [one.cond for one in samples]
+        if stage.name not in sweeps:
+            samples = _samples(chain, number, parts, reporter, low, conds)
             continue
-        found = _tuned(chain, number, trials[link.name], parts, reporter, low, told)  # a function of its own: it leaves the device empty
-        if root is not None and link.bridge is not None and link.bridge.max_aug_level:
-            _keep(root, link.name, found.best.level, parts)
-        made = found.best.made
+        # a function of its own, so that the model leaves the device
+        found = _swept(chain, number, sweeps[stage.name], parts, reporter, low, conds)
+        assert found.best is not None
+        if root is not None and stage.bridge is not None and stage.bridge.max_aug_level:
+            # read again: the folder may have changed since
+            Cascade.open(root, parts).with_level(stage.name, found.best.level).save()
+        samples = found.best.made
         yield found
 
 
-def _made(
-    chain: Chain, number: int, parts: Registry, reporter: Reporter, low: Sequence[np.ndarray], told: Sequence[Conditions]
+def _samples(
+    chain: Chain,
+    number: int,
+    parts: Registry,
+    reporter: Reporter,
+    low: Sequence[np.ndarray],
+    conds: Sequence[Conditions],
 ) -> list[Generated]:
-    """A stage's samples at the level that its cascade says."""
-    from ..engine.generate import generate
+    """The samples of a stage at the level of its cascade."""
+    from ..engine.generate import generate  # torch
 
-    made = chain.job(number, parts, low, told)
-    return list(reporter.counted(generate(made.stage, made.request), made.request.n, "sampling"))
+    job = chain.job(number, parts, low, conds)
+    return list(reporter.counted(generate(job.stage, job.request), job.request.n, "sampling"))
 
 
-def _tuned(
-    chain: Chain, number: int, trial: Trial, parts: Registry, reporter: Reporter, low: Sequence[np.ndarray], told: Sequence[Conditions]
-) -> Tuned:
-    from ..assemble import make_metric
+def _swept(
+    chain: Chain,
+    number: int,
+    sweep: Sweep,
+    parts: Registry,
+    reporter: Reporter,
+    low: Sequence[np.ndarray],
+    conds: Sequence[Conditions],
+) -> Sweep:
+    """The sweep with its candidates, of which one is the best."""
+    from ..assemble import make_metric  # torch
+    from ..engine import tune
     from ..engine.consistency import degraded
-    from ..engine.tune import best, sweep
 
-    link, n = trial.link, chain.n
-    assert link.bridge is not None  # it refines
-    made = chain.job(number, parts, low, told)
-    metric = make_metric(Part(METRIC, parts.options(parts.get("metric", METRIC))()), parts, link.model.description)
-    held, others = trial.data.examples[:n], trial.data.examples[n:]
+    stage, n = sweep.stage, chain.n
+    assert stage.bridge is not None  # it refines
+    job = chain.job(number, parts, low, conds)
+    metric_options = parts.options(parts.get("metric", METRIC))()
+    metric = make_metric(Part(METRIC, metric_options), parts, stage.model.description)
+    held, others = sweep.data.examples[:n], sweep.data.examples[n:]
 
     def distance(examples: Sequence[np.ndarray]) -> float:
         return metric.measure(examples, others)[NUMBER]
@@ -211,29 +261,26 @@ def _tuned(
     def counted(drawn: Iterable[Generated], count: int, level: float) -> Iterable[Generated]:
         return reporter.counted(drawn, count, f"sampling at level {level:g}")
 
-    request = replace(made.request, low=degraded(link.bridge, held), cond=handed(link, trial.data.told(link, n)))
-    tried = list(sweep(made.stage, made.request, request, trial.levels, distance, counted))
-    return Tuned(trial, tried, best(tried), distance(held))
+    cond = passed_on(stage, sweep.data.conditions(stage, n))
+    on_data = replace(job.request, low=degraded(stage.bridge, held), cond=cond)
+    found = list(tune.sweep(job.stage, job.request, on_data, sweep.levels, distance, counted))
+    return replace(sweep, candidates=found, best=tune.best(found), floor=distance(held))
 
 
-def _keep(root: Path, name: str, level: float, parts: Registry) -> None:
-    """Write a stage's level into the cascade's folder, which may have changed since it was read."""
-    stages = kept_stages(root, parts)
-    write_text(root / CASCADE, to_toml(replace(stage, level=level) if stage.name == name else stage for stage in stages))
+def _shown(sweep: Sweep) -> dict[str, Any]:
+    """The results of a stage, as JSON."""
+    from ..engine.tune import error_between  # torch
 
-
-def _shown(found: Tuned) -> dict[str, Any]:
-    """What was found of a stage, as JSON."""
-    from ..engine.tune import error_between
-
-    nearest = min(found.tried, key=lambda one: one.distance)
+    assert sweep.best is not None
+    nearest = min(sweep.candidates, key=lambda one: one.distance)
+    count = len(sweep.best.made)
     return {
-        "stage": found.trial.link.name,
-        "level": found.best.level,
-        "level_before": found.trial.link.request.level,
-        "samples": len(found.best.made),
-        "against": {"source": found.trial.data.source, "count": len(found.trial.data.examples) - len(found.best.made)},
-        "distance_of_data": found.floor,
+        "stage": sweep.stage.name,
+        "level": sweep.best.level,
+        "level_before": sweep.stage.request.level,
+        "samples": count,
+        "against": {"source": sweep.data.source, "count": len(sweep.data.examples) - count},
+        "distance_of_data": sweep.floor,
         "levels": [
             {
                 "level": one.level,
@@ -242,6 +289,6 @@ def _shown(found: Tuned) -> dict[str, Any]:
                 "error": error_between(one, nearest),
                 "distance_of_degraded": one.degraded,
             }
-            for one in found.tried
+            for one in sweep.candidates
         ],
     }

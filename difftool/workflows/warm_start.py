@@ -1,4 +1,4 @@
-"""Settings of a run that starts from the weights of another."""
+"""Settings of a run that starts from the weights of another run."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def started(config: Config, resolved: Callable[[Layer], Config]) -> Config:
-    """The configuration with the network as it is in the model that ``train.init`` names, where nothing else is said.
+    """The configuration, with the network of the model that ``train.init`` names as defaults.
 
     Args:
-        resolved: the configuration again, with a layer between the recipe and the user's own settings.
+        resolved: resolves the configuration again, with a layer between the recipe and the user's settings.
 
     Raises:
         UsageError: there is no such model.
@@ -29,7 +29,7 @@ def started(config: Config, resolved: Callable[[Layer], Config]) -> Config:
 
 
 def _tables(there: dict[str, Any], config: Config) -> dict[str, Any]:
-    """What both networks have settings for, and how the one that is there is spoken to."""
+    """The settings that both networks have, and the parametrization of the model."""
     backbone = config.backbone
     shared = {name: value for name, value in there.get("backbone", {}).items() if name in type(backbone.options).model_fields}
     tables = {name: there[name] for name in MEANING if name in there}

@@ -61,7 +61,7 @@ def test_what_is_trained_is_not_trained_again(capsys, line):
     models = [Path(f"runs/two/{name}/model.safetensors") for name in ("base", "x2")]
     before = [(path.stat().st_mtime_ns, path.stat().st_ino) for path in models]
     assert call(*line) == 0
-    assert capsys.readouterr().err.count("trained already") == 2
+    assert capsys.readouterr().err.count("already trained") == 2
     assert [(path.stat().st_mtime_ns, path.stat().st_ino) for path in models] == before
 
 
@@ -69,7 +69,7 @@ def test_a_stage_that_has_begun_keeps_its_settings_and_may_be_sampled_otherwise(
     resolved = Path("runs/two/cascade.toml").read_text()
     assert call(*TRAIN, "--set", "stage.x2.backbone.channels=16") == 2
     err = capsys.readouterr().err
-    assert "the stage x2, which was begun otherwise (backbone.channels is 8 there and 16 here)" in err
+    assert "the stage x2, which has begun with other settings (backbone.channels is 8 there and 16 here)" in err
     assert "difftool resume runs/two" in err
     assert Path("runs/two/cascade.toml").read_text() == resolved
     assert call(*TRAIN, "--set", "stage.x2.sample.steps=3") == 0
@@ -106,7 +106,7 @@ def test_a_stage_alone_and_one_that_fails_and_the_rest_later(capsys):
     assert "1 of 2 stages failed: base" in err
     assert Path("runs/failing/x2/model.safetensors").is_file()
     assert call("sample", "failing") == 2
-    assert "Not trained yet, so that there is no model: base" in capsys.readouterr().err
+    assert "Not trained yet: base" in capsys.readouterr().err
     assert call(*TRAIN, "--run", "runs/failing", "--stage", "base") == 0
     assert "Done. Sample from it with: difftool sample runs/failing" in capsys.readouterr().err
     assert call("sample", "failing", "-n", "3", "-o", "late") == 0
@@ -154,7 +154,7 @@ def test_of_a_file_that_is_cut_it_is_said(capsys):
     for name, size, said in (("short", 5, False), ("longer", 5, True)):
         link = SimpleNamespace(request=Request())
         assert read_low(Item(Path(name)), modality, link, degraded=False, reporter=Terminal(), as_trained=True).shape == (1, size)
-        assert ("a part of it, taken at random" in capsys.readouterr().err) == said
+        assert ("a random part of it" in capsys.readouterr().err) == said
         assert read_low(Item(Path(name)), modality, link, degraded=False, reporter=Terminal()).shape == (1, 3 * len(name))
 
 
@@ -169,7 +169,7 @@ def test_a_cascade_s_own_file_is_not_replaced_by_what_it_resolves_to(capsys):
     Path("mine").mkdir()
     Path("mine/cascade.toml").write_text(f"# mine\n{TWO}")
     assert call("train", "mine/cascade.toml", *TRAIN[2:], "--run", "mine") == 2
-    assert "mine/cascade.toml would be replaced by what it resolves to" in capsys.readouterr().err
+    assert "This run would overwrite mine/cascade.toml" in capsys.readouterr().err
     assert [path.name for path in Path("mine").iterdir()] == ["cascade.toml"]
     assert Path("mine/cascade.toml").read_text().startswith("# mine")
 
@@ -196,7 +196,7 @@ def test_a_finished_run_can_be_a_stage(capsys):
     )
     words = ("train", "reuse.toml", str(pictures()), *WORDS, "--steps", "6")
     assert call(*words) == 2
-    assert "modality is settled, as the stage is trained already by run =" in capsys.readouterr().err
+    assert "[modality] cannot be changed, because the stage is trained already by run =" in capsys.readouterr().err
     Path("reuse.toml").write_text(TWO.replace("[stage.modality]\nsize = 4", 'run = "runs/two/base"'))
     assert call(*words) == 0
     assert not Path("runs/reuse/base").exists()
@@ -246,7 +246,7 @@ def test_a_file_that_is_larger_is_refined_whole_in_tiles(capsys, monkeypatch):
     seen, inner = set[tuple[int, ...]](), Denoiser.network
     monkeypatch.setattr(Denoiser, "network", lambda self, x, *rest: seen.add(tuple(x.shape[2:])) or inner(self, x, *rest))
     assert call("sample", "two", "--from", "large.png", "-o", "whole") == 0
-    assert "larger than what was trained on, and refined whole" in capsys.readouterr().err
+    assert "larger than the training examples and refined whole" in capsys.readouterr().err
     assert {one.shape for one in examples("whole").values()} == {(22, 30, 3)}
     assert seen == {(8, 8)}
     assert call("sample", "two", "--from", "large.png", "--tile", "off", "-o", "untiled") == 0
@@ -265,18 +265,18 @@ def test_a_file_that_is_larger_is_refined_whole_in_tiles(capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["two", "--as-trained"], "--as-trained says how the files are read"),
+        (["two", "--as-trained"], "--as-trained has an effect on files to refine only"),
         (["two", "--tile", "nope"], "nope is no size of tiles: take auto, off, or a whole number for each axis"),
-        (["two/x2"], "x2 refines what an earlier stage makes"),
+        (["two/x2"], "x2 refines the samples of an earlier stage"),
         (["two/x2", "two/base"], "base after x2: it was trained without a bridge"),
         (["two/base", "two/x2", "two/x2"], "x2-2 after x2: The earlier stage makes examples of 3 x 8 x 8"),
         (["two", "--until", "x3"], "--until x3: there is no stage 'x3'. The stages are: base, x2"),
         (["two", "--stage", "x2"], "--stage names the stage that refines files"),
-        (["two/base", "--from", "made"], "base refines none"),
-        (["two/base", "--level", "1"], "--level is of stages that refine"),
-        (["two", "--level", "9"], "x2: level 9 is more noise than it is trained with. ChainRequest for 0 to 0.5"),
-        (["two", "--set", "stage.base.level=0.1"], "--set stage.base.level: it is noise on what a stage is shown"),
-        (["two", "--cond", "klass=left"], "The stages have no condition 'klass'. They have: class."),
+        (["two/base", "--from", "made"], "base refines nothing"),
+        (["two/base", "--level", "1"], "--level has an effect on stages that refine"),
+        (["two", "--level", "9"], "x2: level 9 is more noise than it is trained with. Choose a level from 0 to 0.5"),
+        (["two", "--set", "stage.base.level=0.1"], "--set stage.base.level: a level is noise on a stage's input"),
+        (["two", "--cond", "klass=left"], "The stages have no condition 'klass'. Known are: class."),
         (["two", "--cond", "class=lefd"], "Did you mean 'left'?"),
         (["two", "--set", "stage.x2.train.steps=1", "--set", "stage.x2.sample.steps=0", "--steps", "0"], "3 faults"),
         (["two", "--set", "stage.x3.sample.steps=1"], "there is no stage 'x3'"),
@@ -304,9 +304,9 @@ def test_wishes_that_cannot_be_met_are_refused_before_weights_are_loaded(capsys,
         ('extends = "two.toml"\n[[stage]]\nname = "x4"', "stage x4: it comes after x2 and has no bridge to it"),
         (
             'extends = "two.toml"\n[[stage]]\nname = "base"\n[stage.bridge]\nuse = "resample"\nfactors = [1, 2, 2]',
-            "stage base: it comes first and has",
+            "stage base: it is the first stage and has",
         ),
-        ('extends = "two.toml"\n[[stage]]\nname = "base"\nlevel = 0.1', "stage base: level = 0.1 is noise on what a stage is shown"),
+        ('extends = "two.toml"\n[[stage]]\nname = "base"\nlevel = 0.1', "stage base: level = 0.1 adds noise to a stage's input"),
         ('extends = "two.toml"\n[[stage]]\nname = "x2"\nlevel = 0.6', "x2 after base: level 0.6 is more noise than it is trained with"),
         ('extends = "two.toml"\n[train]\nstpes = 1\n[[stage]]\nname = "x2"\n[stage.sample]\nbatch = 0', "2 faults"),
         ('extends = "two.toml"\n[[stage]]\nname = "base"\nrun = "nothere"', "There is no run 'nothere'"),
@@ -322,14 +322,14 @@ def test_stages_that_cannot_follow_one_another_are_named_before_any_is_trained(c
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["train", "two.toml", "a", "b"], "Got 2 words where one folder or file, DATA, is meant: a b"),
-        (["train", "two.toml", "--recipe", "tiny"], "--recipe: a cascade says it in its file"),
+        (["train", "two.toml", "a", "b"], "DATA is one folder or file, but the line has 2 words: a b"),
+        (["train", "two.toml", "--recipe", "tiny"], "--recipe: a cascade takes this from its file"),
         (["train", "two.toml", "--stage", "x3"], "there is no stage 'x3'"),
         (["train", "-m", "image", "--stage", "x2"], "--stage names a stage of a cascade"),
-        (["resume", "two", "--steps", "9"], "say which, with --stage NAME"),
-        (["resume", "two/x2", "--stage", "x2"], "is one run: leave it out"),
-        (["evaluate", "two/x2", "--data", "0"], "x2 refines what an earlier stage makes; alone it refines one half of some data"),
-        (["evaluate", "two/x2", "--data", "1"], "and there are 1 examples"),
+        (["resume", "two", "--steps", "9"], "Name the stage with --stage NAME"),
+        (["resume", "two/x2", "--stage", "x2"], "is a single run. Remove --stage"),
+        (["evaluate", "two/x2", "--data", "0"], "x2 refines the samples of an earlier stage. Without one, half of the data"),
+        (["evaluate", "two/x2", "--data", "1"], "there are only 1 examples"),
         (["evaluate", "two/x2", "two/base"], "base after x2: it was trained without a bridge"),
         (["evaluate", "two", "--until", "x3"], "--until x3: there is no stage 'x3'"),
         (["evaluate", "two", "--set", "stage.x2.level=9"], "x2: level 9 is more noise than it is trained with"),
@@ -344,7 +344,7 @@ def test_processes_that_are_started_together_train_one_stage(capsys, monkeypatch
     """A second meeting of the same processes would wait for ever."""
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert call(*TRAIN, "--run", "runs/together") == 2
-    assert "add --stage NAME" in capsys.readouterr().err
+    assert "Add --stage NAME" in capsys.readouterr().err
     assert not Path("runs/together").exists()
 
 

@@ -121,7 +121,7 @@ def test_without_the_data_the_comparison_is_left_out_and_said(measured):
         found, rows, err = measured("first", "-n", "2")
     finally:
         shutil.move("away", "data")
-    assert "Nothing to compare with" in err
+    assert "The metrics that compare with data are left out" in err
     assert "--against" in err
     assert found["data"]["count"] == 0
     assert list(rows) == ["mean", "contrast"]

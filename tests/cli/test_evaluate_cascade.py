@@ -118,5 +118,5 @@ def test_data_that_are_gone_are_missed_where_they_are_what_is_refined(capsys):
     finally:
         shutil.move("away", "data")
     captured = capsys.readouterr()
-    assert "Nothing to compare with" in captured.err
+    assert "The metrics that compare with data are left out" in captured.err
     assert captured.out.splitlines()[-1].split()[:2] == ["consistency", "psnr_db"]

@@ -83,9 +83,9 @@ def test_an_expert_that_is_lost_is_trained_again_to_the_same_weights(capsys):
     shutil.copytree("runs/one", "runs/lost")
     shutil.rmtree("runs/lost/base-fine")
     assert call("sample", "lost") == 2
-    assert "Not trained yet, so that there is no model: base-fine. Go on with: difftool resume runs/lost" in capsys.readouterr().err
+    assert "Not trained yet: base-fine. Resume the training: difftool resume runs/lost" in capsys.readouterr().err
     assert call("resume", "lost") == 0
-    assert capsys.readouterr().err.count("trained already") == 2
+    assert capsys.readouterr().err.count("already trained") == 2
     assert alike("lost/base-fine", "one/base-fine")
 
 
@@ -108,7 +108,7 @@ def test_an_expert_that_is_stopped_goes_on_to_the_very_same_end(capsys, monkeypa
 def test_an_expert_alone_waits_for_its_stage(capsys):
     assert call(*TRAIN, "--run", "runs/alone", "--stage", "base-fine") == 2
     err = capsys.readouterr().err
-    assert "starts from the weights of the stage base, which is not trained to its end" in err
+    assert "starts from the final weights of the stage base, which is not finished" in err
     assert call(*TRAIN, "--run", "runs/alone", "--stage", "base-finest") == 0  # it starts from nothing
     assert alike("alone/base-finest", "one/base-finest")
     assert call(*TRAIN, "--run", "runs/alone", "--stage", "base", "--set", "train.preview=0") == 0
@@ -186,8 +186,8 @@ def test_runs_that_are_trained_can_be_stage_and_expert():
         (["one/base", "--expert", "one/base@-1"], "is not of the form RUN@LEVEL"),
         (["one/base", "--expert", "one/base@1", "--expert", "one/base@1.0"], "another one takes over below 1 as well"),
         (["one/base", "--expert", "one/other@1"], "There is no run 'one/other'"),
-        (["one/base", "one/base", "--expert", "one/base@1"], "--expert is for one model"),
-        (["one/base", "--expert", "large@1"], "large for runs/one/base: modality.size is 8 and not 4"),
+        (["one/base", "one/base", "--expert", "one/base@1"], "--expert works with one model only"),
+        (["one/base", "--expert", "large@1"], "large for runs/one/base: modality.size is 8, not 4"),
         (["one/base", "--expert", "unlabelled@1"], "only its stage has the condition class"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -214,10 +214,10 @@ def others(place):
     ("said", "changes"),
     [
         (
-            "expert fine: it would start from the weights of its stage, whose process is edm, and its own is flow",
+            "expert fine: it cannot start from the weights of its stage, whose process is edm, because its own is flow",
             '[stage.expert.process]\nuse = "flow"',
         ),
-        ("base-fine for base: modality.size is 8 and not 4", "[stage.expert.modality]\nsize = 8"),
+        ("base-fine for base: modality.size is 8, not 4", "[stage.expert.modality]\nsize = 8"),
         ("base-fine was trained on noise below 0.5 only, and would serve from 0.6", "[stage.expert.density]\nhigh = 0.5"),
         ("The density draws no noise levels", "[stage.expert.density]\np_mean = 9"),
         ("x.toml:9: unknown key stpes", "[stage.expert.train]\nstpes = 3"),

@@ -107,7 +107,7 @@ def test_samples_are_files_that_can_be_read_again(capsys):
     assert {row["class"] for row in rows} == {"left", "above"}
     assert call("data", "check", "made", "-m", "image") == 0
     assert call("sample", "first", "-o", "made") == 2
-    assert "already holds something" in capsys.readouterr().err
+    assert "already exists and is not empty" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("kind", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
@@ -122,7 +122,7 @@ def test_sampling_that_is_stopped_keeps_what_it_made(capsys, monkeypatch, kind, 
 
     monkeypatch.setattr(sample, "_label", counting)
     assert call("sample", "first", "-n", "5", "-o", f"stopped{code}") == code
-    assert f"Stopped: 2 of 5 samples are in stopped{code}. The others: --start 2 -n 3" in capsys.readouterr().err
+    assert f"Stopped: 2 of 5 samples are in stopped{code}. For the others, use --start 2 -n 3" in capsys.readouterr().err
     assert len(list(csv.DictReader(Path(f"stopped{code}/metadata.csv").read_text().splitlines()))) == 2
     assert call("sample", "first", "-n", "3", "--start", "2", "-o", f"others{code}") == 0
 
@@ -153,7 +153,7 @@ def test_sampling_otherwise(capsys):
     ("args", "said"),
     [
         (["--cond", "class=lefd"], "Did you mean 'left'?"),
-        (["--cond", "klass=left"], "no condition 'klass'. It has: class"),
+        (["--cond", "klass=left"], "no condition 'klass'. Known are: class"),
         (["--set", "train.steps=3"], "[train] was settled when the model was trained"),
         (["--sampler", "huen", "--size", "1", "--steps", "0"], "3 faults"),
         (["--size", "wide"], "--size:"),

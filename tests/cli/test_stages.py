@@ -29,11 +29,11 @@ def test_stages_that_know_the_same_conditions_fit():
 @pytest.mark.parametrize(
     ("earlier", "later", "said"),
     [
-        (DIGITS, replace(DIGITS, names=("0", "2"), counts=(1, 1)), "does not know the digit 1. Train both on the same labels"),
-        (DIGITS, SIZES, "knows digit as a number, and the earlier one as a label"),
-        (SIZES, DIGITS, "knows digit as a label, and the earlier one as a number"),
+        (DIGITS, replace(DIGITS, names=("0", "2"), counts=(1, 1)), "it does not know the digit 1. Train both on the same labels"),
+        (DIGITS, SIZES, "digit is a number in it and a label in the earlier stage"),
+        (SIZES, DIGITS, "digit is a label in it and a number in the earlier stage"),
     ],
 )
 def test_a_condition_of_one_name_is_one_thing(earlier, later, said):
-    with pytest.raises(UsageError, match=rf"x2 after base: it {said}"):
+    with pytest.raises(UsageError, match=rf"x2 after base: {said}"):
         refuse_strangers([met("base", 4, earlier), met("x2", 8, later, BRIDGE)], registry())

@@ -88,8 +88,7 @@ def found(capsys, *args: str) -> tuple[dict, str]:
 
 def test_the_level_is_kept_and_sample_uses_it(capsys, monkeypatch):
     """The level that is chosen is changed here, so that it is told from all others."""
-    real = tune.Tuned
-    monkeypatch.setattr(tune, "Tuned", lambda trial, tried, best, floor: real(trial, tried, tried[-1], floor))
+    monkeypatch.setattr("difftool.engine.tune.best", lambda candidates: candidates[-1])
     assert call("sample", "three", "-n", "3", "-o", "before") == 0
     told, _ = found(capsys, "three", "-n", "4", "--levels", "0.3,0")
     assert levels() == [None, 0.3, None]
@@ -116,7 +115,7 @@ def test_every_level_is_told_with_both_numbers(capsys):
     assert x2["samples"] == 4
     assert x2["against"] == {"source": str(pictures()), "count": 36}
     assert 0 < x2["distance_of_data"] < x2["levels"][0]["distance"]
-    assert "on which it was trained: name others as DATA" in err
+    assert "These are training data." in err
 
 
 def test_the_table_and_other_data(capsys):
@@ -126,7 +125,7 @@ def test_the_table_and_other_data(capsys):
     assert head.split() == ["stage", "level", "psnr_db", "distance", "+-", "degraded"]
     assert [row.split()[:2] for row in rows] == [["x2", "0"], ["x2", "0.5"], ["x2", "data"], ["x4", "0"], ["x4", "data"]]
     assert sum("best" in row for row in rows) == 2
-    assert f"x2: 4 samples at each level, against 36 of {Path('others').absolute()}\n" in captured.err
+    assert f"x2: 4 samples at each level are compared with 36 examples of {Path('others').absolute()}.\n" in captured.err
     assert levels() == [None, None, None]  # a dry run
 
 
@@ -144,16 +143,16 @@ def test_what_is_refined_is_what_the_tuned_stage_before_made(capsys, monkeypatch
 
 
 def test_what_was_found_before_it_was_stopped_is_kept(capsys, monkeypatch):
-    real = tune._tuned
+    real = tune._swept
 
     def stopped(chain, number, *rest):
         if number == 2:
             raise KeyboardInterrupt
         return real(chain, number, *rest)
 
-    monkeypatch.setattr(tune, "_tuned", stopped)
+    monkeypatch.setattr(tune, "_swept", stopped)
     assert call("cascade", "tune", "three", "-n", "4", "--levels", "0.3") == 130
-    assert "Kept in runs/three: x2 at 0.3." in capsys.readouterr().err
+    assert "Saved in runs/three: x2 at 0.3." in capsys.readouterr().err
     assert levels() == [None, 0.3, None]
 
 
@@ -166,7 +165,7 @@ def test_of_few_data_as_many_samples_are_made_as_there_are_to_refine(capsys):
     for path in sorted(Path("few").iterdir())[1:]:
         path.unlink()
     assert call("cascade", "tune", "three", "few") == 3
-    assert "holds one example: at least 2 are wanted" in capsys.readouterr().err
+    assert "holds one example. At least 2 are needed" in capsys.readouterr().err
 
 
 def test_a_finished_run_that_is_a_stage_is_tuned_as_well(capsys):
@@ -185,21 +184,21 @@ def test_training_goes_on_with_the_level_that_was_found_unless_another_is_said(c
     assert call(*TRAIN) == 0
     assert levels() == [None, 0.2, None]
     assert call(*TRAIN, "--set", "stage.x2.level=0.4") == 0
-    assert "x2: level 0.4, as is said now; runs/three had 0.2." in capsys.readouterr().err
+    assert "x2: the new level 0.4 replaces 0.2 in runs/three." in capsys.readouterr().err
     assert levels() == [None, 0.4, None]
 
 
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["three/base"], "three/base is no cascade's folder"),
-        (["three", "--stage", "base"], "base refines nothing, so there is no level to find"),
+        (["three/base"], "three/base is not a cascade folder"),
+        (["three", "--stage", "base"], "base refines nothing, so it has no level to tune"),
         (["three", "--stage", "x3"], "--stage x3: there is no stage 'x3'"),
-        (["three", "--levels", "0,9"], "--levels: x2: level 9 is more noise than it is trained with. Ask for 0 to 0.5"),
-        (["three", "--levels", "0,a"], "is no list of numbers"),
-        (["three", "--levels", "-1"], "from 0 on"),
+        (["three", "--levels", "0,9"], "--levels: x2: level 9 is more noise than it is trained with. Choose a level from 0 to 0.5"),
+        (["three", "--levels", "0,a"], "is not a list of numbers"),
+        (["three", "--levels", "-1"], "is not below 0"),
         (["three", "nowhere"], "nowhere"),
-        (["untrained"], "Not trained yet, so that there is no model: base, x2, x4"),
+        (["untrained"], "Not trained yet: base, x2, x4"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -217,4 +216,4 @@ def test_what_cannot_be_done_is_refused_before_weights_are_loaded(capsys, monkey
 def test_data_to_which_the_metric_does_not_apply_is_refused(capsys, monkeypatch):
     give_metrics(monkeypatch, difftool_image.plugin, [BRIGHTNESS])
     assert call("cascade", "tune", "three") == 2
-    assert "by the metric patches, which does not apply to image" in capsys.readouterr().err
+    assert "by the metric patches, which does not exist for image" in capsys.readouterr().err

@@ -14,7 +14,7 @@ from difftool.bridges.resample import Resample
 from difftool.engine import tune
 from difftool.engine.consistency import consistency, degraded
 from difftool.engine.generate import Generated, SampleRequest
-from difftool.engine.tune import Tried, best, error_between, evenly, sweep
+from difftool.engine.tune import Candidate, best, error_between, evenly, sweep
 
 RNG = np.random.default_rng(0)
 
@@ -24,8 +24,8 @@ def halving(*shape: int, dtype: str = "uint8") -> Resample:
     return Resample(options, Description(shape, dtype, 10), SimpleNamespace(shape=shape))
 
 
-def tried(level: float, distance: float, parts: tuple[float, ...] = ()) -> Tried:
-    return Tried(level, 40.0, distance, parts, distance, [])
+def tried(level: float, distance: float, parts: tuple[float, ...] = ()) -> Candidate:
+    return Candidate(level, 40.0, distance, parts, distance, [])
 
 
 def test_the_nearest_level_is_taken():

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from difftool.expert import Turn, untrained_levels
+from difftool.expert import ServedRange, untrained_levels
 from difftool.guidance.experts import below
 from difftool.plugin.registry import Registry
 from difftool.process import options as o
@@ -63,29 +63,29 @@ def test_an_expert_that_is_the_base_gives_the_very_same_solution(name):
     assert all(torch.equal(one.x, other.x) for one, other in zip(alone, beside, strict=True))
 
 
-def turn(name: str, below: float, low: float = 0.0, high: float | None = None) -> Turn:
-    return Turn(name, below, Uniform(o.UniformOptions(low=low, high=high), KARRAS))
+def served(name: str, below: float, low: float = 0.0, high: float | None = None) -> ServedRange:
+    return ServedRange(name, below, Uniform(o.UniformOptions(low=low, high=high), KARRAS))
 
 
 @pytest.mark.parametrize(
-    ("turns", "said"),
+    ("ranges", "said"),
     [
-        ([turn("base", math.inf)], ""),
-        ([turn("base", math.inf, 0.001, 90.0)], ""),
-        ([turn("base", math.inf), turn("fine", 0.5, 0.0, 0.5)], ""),
-        ([turn("finest", 0.1, 0.0, 0.2), turn("base", math.inf, 0.5), turn("fine", 0.5, 0.1, 0.5)], ""),
-        ([turn("base", math.inf), turn("middle", 2.0, 0.5, 2.0), turn("base", 0.5)], ""),
-        ([turn("base", math.inf, 0.0, 0.5)], "base was trained on noise below 0.5 only, and would serve from 80 down to 0.002."),
+        ([served("base", math.inf)], ""),
+        ([served("base", math.inf, 0.001, 90.0)], ""),
+        ([served("base", math.inf), served("fine", 0.5, 0.0, 0.5)], ""),
+        ([served("finest", 0.1, 0.0, 0.2), served("base", math.inf, 0.5), served("fine", 0.5, 0.1, 0.5)], ""),
+        ([served("base", math.inf), served("middle", 2.0, 0.5, 2.0), served("base", 0.5)], ""),
+        ([served("base", math.inf, 0.0, 0.5)], "base was trained on noise below 0.5 only, and would serve from 80 down to 0.002."),
         (
-            [turn("base", math.inf, 0.5), turn("fine", 0.4)],
+            [served("base", math.inf, 0.5), served("fine", 0.4)],
             "base was trained on noise above 0.5 only, and would serve from 80 down to 0.4.",
         ),
-        ([turn("base", math.inf), turn("fine", 0.7, 0.0, 0.5)], "fine was trained on noise below 0.5 only, and would serve from 0.7"),
-        ([turn("base", math.inf), turn("middle", 2.0, 0.5, 2.0)], "middle was trained on noise above 0.5 and below 2 only"),
-        ([turn("base", math.inf), turn("fine", 0.002)], "fine would never take over: sampling goes no lower than 0.002."),
+        ([served("base", math.inf), served("fine", 0.7, 0.0, 0.5)], "fine was trained on noise below 0.5 only, and would serve from 0.7"),
+        ([served("base", math.inf), served("middle", 2.0, 0.5, 2.0)], "middle was trained on noise above 0.5 and below 2 only"),
+        ([served("base", math.inf), served("fine", 0.002)], "fine would never take over: sampling goes no lower than 0.002."),
     ],
 )
-def test_no_one_serves_where_it_was_not_trained(turns, said):
-    found = untrained_levels(KARRAS, turns)
+def test_no_one_serves_where_it_was_not_trained(ranges, said):
+    found = untrained_levels(KARRAS, ranges)
     assert found.startswith(said)
     assert bool(found) == bool(said)

@@ -97,7 +97,7 @@ def test_samples_are_raw_examples_with_their_conditions_and_are_saved_as_the_mod
     assert [path.name for path in files] == [f"{i:06d}-{name}.png" for i, name in enumerate(["left", "above"] * 2)]
     assert all(np.array_equal(np.asarray(Image.open(path)).transpose(2, 0, 1), one) for path, one in zip(files, samples, strict=True))
     before = sorted(Path("made").iterdir())
-    with pytest.raises(UsageError, match="already holds something"):
+    with pytest.raises(UsageError, match="already exists and is not empty"):
         samples.save("made")
     assert sorted(Path("made").iterdir()) == before
 
