@@ -1,4 +1,4 @@
-"""Batch: the tensor that is diffused, and its company."""
+"""Batch: the tensor that is diffused, with its conditions and masks."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a step of training or sampling works on.
+    """The examples of a step of training or sampling.
 
     Attributes:
-        x: ``[b, ...]``, the diffused tensor: raw units before ``Representation.encode``, model units after it.
-        cond: condition name -> ``[b, ...]``; an entry may be *null* ("not given"), see ``Conditioner.null``.
-        mask: broadcasts to ``x``; True marks a real entry, False padding. None when everything is real.
-        observed: broadcasts to ``x``; True marks a given entry (an inpainting mask): no loss counts it,
-            and samples keep it.
-        noise_free: the network meets the observed entries without noise, in training and in sampling.
+        x: ``[b, ...]``, the diffused tensor: raw units before ``Representation.encode``, model
+            units after it.
+        cond: condition name -> ``[b, ...]``; an entry may be *null* ("not given"), see
+            ``Conditioner.null``.
+        mask: broadcasts to ``x``; True marks a real entry, False padding. None when everything is
+            real.
+        observed: broadcasts to ``x``; True marks a given entry (an inpainting mask): no loss counts
+            it, and samples keep it.
+        noise_free: the network meets the observed entries without noise, in training and in
+            sampling.
     """
 
     x: Tensor
@@ -34,10 +38,12 @@ class Batch:
     def map(self, f: Callable[[Tensor], Tensor]) -> Batch:
         """The same batch with ``f`` applied to every tensor in it (a move to a device, a slice)."""
         mask, observed = (None if t is None else f(t) for t in (self.mask, self.observed))
-        return Batch(f(self.x), {k: f(v) for k, v in self.cond.items()}, mask, observed, self.noise_free)
+        return Batch(
+            f(self.x), {k: f(v) for k, v in self.cond.items()}, mask, observed, self.noise_free
+        )
 
     def part(self, start: int, size: int) -> Batch:
-        """``size`` examples from ``start`` on; a tensor that all examples share goes whole to each part."""
+        """``size`` examples from ``start`` on; tensors that all examples share stay whole."""
         whole = len(self)
         return self.map(lambda t: t[start : start + size] if len(t) == whole else t)
 
@@ -50,7 +56,7 @@ class Batch:
 
 
 def together(batches: Sequence[Batch]) -> Batch:
-    """Batches of the same shapes as one. What is absent from one is absent from all."""
+    """Batches of equal shapes as one. All must have the same conditions and masks."""
 
     def joined(tensors: Sequence[Tensor | None]) -> Tensor | None:
         present = [t for t in tensors if t is not None]
@@ -58,5 +64,8 @@ def together(batches: Sequence[Batch]) -> Batch:
 
     first = batches[0]
     cond = {name: torch.cat([batch.cond[name] for batch in batches]) for name in first.cond}
-    mask, observed = joined([batch.mask for batch in batches]), joined([batch.observed for batch in batches])
+    mask, observed = (
+        joined([batch.mask for batch in batches]),
+        joined([batch.observed for batch in batches]),
+    )
     return Batch(torch.cat([batch.x for batch in batches]), cond, mask, observed, first.noise_free)

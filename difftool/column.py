@@ -1,4 +1,4 @@
-"""Column: what the values of one column of the data are, from a file's cell to the numbers that a conditioner is given."""
+"""Column: one column of the data, from cells of files to the input of a conditioner."""
 
 from __future__ import annotations
 
@@ -14,25 +14,28 @@ if TYPE_CHECKING:  # the registry imports this module, and listing parts needs n
     import numpy as np
 
 Rows = Sequence[Mapping[str, str | float]]
-"""For each example, column name -> cell; a column that an example lacks is not in its row."""
+"""For each example, column name -> cell; a row has no entry for a column that the example lacks."""
 
 Value = Any
-"""What ``read``, ``parse`` and ``draw`` give and ``batch`` takes: a number, an array, a tuple. Each kind of column has its own."""
+"""A value of a column, such as a number, an array or a tuple. Each kind has its own type."""
 
 NULL_WORDS = ("none", "")
-"""What a user writes for a condition that is not given."""
+"""The words with which a user leaves a condition open."""
 
 
 @dataclass(frozen=True)
 class Column(ABC):
-    """One column that a model is conditioned on. A subclass is a frozen dataclass whose fields are what was found in the data.
+    """One column that a model is conditioned on. A subclass is a frozen dataclass.
 
-    Its fields are JSON values (tuples for lists), because they are kept in the model file. No module of a column imports torch.
+    Its fields describe the data, as JSON values (tuples for lists), because the model file stores
+    them. The module of a column does not import torch.
 
     Attributes:
-        kind: name of the column's class in files; also of the conditioner that takes it unless another is named.
-        settable: a user may give it, with ``--cond`` or by a column of the data; else a modality or a bridge sets it.
-        positional: its values lie at the positions of the example, and are cut and padded as that is.
+        kind: name of the class in files; by default also the name of its conditioner.
+        settable: True if a user sets it, with ``--cond`` or a column of the data; False if a
+            modality or a bridge sets it.
+        positional: its values lie at the positions of the example, and are cropped and padded with
+            it.
         name: the column's name.
     """
 
@@ -45,47 +48,57 @@ class Column(ABC):
     @classmethod
     @abstractmethod
     def read(cls, name: str, rows: Rows) -> tuple[Self, Sequence[Value] | np.ndarray]:
-        """The column of this name, and its value for every row; null where a row has none.
+        """The column of this name and its value for every row; null for a row without one.
 
         Raises:
             DataError: the cells are not of this kind.
-            UsageError: no column of this kind is read from data.
+            UsageError: columns of this kind are not read from data.
         """
 
     @property
     @abstractmethod
     def null(self) -> Value:
-        """The value that says "not given"."""
+        """The value that means "not given"."""
 
     @abstractmethod
     def parse(self, text: str) -> Value:
-        """The value that a user wrote; null for a word of ``NULL_WORDS``. Raises UsageError."""
+        """The value of a user's text; null for a word of ``NULL_WORDS``. Raises UsageError."""
 
     @abstractmethod
     def show(self, value: Value) -> str | float | None:
-        """A value as a user would write it; None for null. Where a template may set the condition, also a value's row of a batch."""
+        """A value as a user would write it; None for null.
+
+        If a template may set the condition, this also accepts a row of a batch.
+        """
 
     @abstractmethod
     def draw(self, u: float) -> Value:
-        """A value as often as it occurs in the data, of a number that is uniform in [0, 1). Raises UsageError where there is none."""
+        """A value with its frequency in the data; ``u`` is uniform in [0, 1).
+
+        Raises UsageError if none.
+        """
 
     @abstractmethod
     def batch(self, values: Sequence[Value]) -> np.ndarray:
-        """``[b, ...]``, int64 or float32, as a conditioner is given them.
+        """The input of a conditioner: ``[b, ...]``, int64 or float32.
 
-        A row that does not depend on the other values keeps a sample the same in any batch: pad to a length that the column knows.
+        A row must not depend on the other values, so that a sample is the same in any batch: pad to
+        a fixed length of the column.
         """
 
     def choices(self) -> Sequence[Value]:
-        """Every value there is, for sheets of samples and ``--cond NAME=all``; none where they cannot be listed."""
+        """All values, for previews and ``--cond NAME=all``; empty if they cannot be listed."""
         return ()
 
     def meaning(self) -> tuple[Any, ...]:
-        """What a row's numbers stand for: weights that were learnt for one column fit another of the same kind and meaning."""
+        """What the numbers of a row mean.
+
+        Weights fit another column of the same kind and meaning.
+        """
         return ()
 
     def same_as(self, other: Column) -> bool:
-        """Whether weights that were learnt for one of the two fit the other."""
+        """Whether weights that were trained for one column fit the other."""
         return (self.kind, self.meaning()) == (other.kind, other.meaning())
 
     def to_json(self) -> dict[str, Any]:
@@ -94,10 +107,12 @@ class Column(ABC):
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Column:
-        """A column of any known kind. Entries that its kind has no field for are left out: files made before held those of all kinds.
+        """A column of any installed kind.
+
+        Entries without a field are ignored: older files hold the fields of all kinds.
 
         Raises:
-            PluginError: nothing that is installed knows the kind.
+            PluginError: no installed conditioner provides the kind.
         """
         column = kind_of(data["kind"])
         names = {field.name for field in fields(column)}
@@ -118,19 +133,29 @@ _KINDS: dict[str, str] = {
 
 
 def announce(kind: str, reference: str) -> None:
-    """Say where the class of a kind lives, ``"package.module:Class"``. The registry does, for every conditioner that is installed."""
+    """Register the class of a kind, ``"package.module:Class"``.
+
+    The registry does so for every installed conditioner.
+    """
     _KINDS[kind] = reference
 
 
 def kind_of(kind: str) -> type[Column]:
-    """The class of a kind. A file's own text never names what is imported: only what is installed does. Raises PluginError."""
+    """The class of a kind. Raises PluginError.
+
+    Only installed parts name what is imported; the text of a file never does.
+    """
     if kind not in _KINDS:
         raise PluginError(
-            f"The model has a condition of the kind {kind!r}, which nothing installed provides. Install the plugin whose conditioner "
-            f"{kind!r} it was trained with: a value of an unknown kind can be neither read nor drawn."
+            f"The model has a condition of the kind {kind!r}, which nothing installed provides. "
+            f"Install the plugin of the conditioner {kind!r}: without it, values can be neither "
+            "read nor drawn."
         )
     module, _, name = _KINDS[kind].partition(":")
     try:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise PluginError(f"The column of the conditioner {kind!r}, {_KINDS[kind]}, could not be imported: {error}") from error
+        raise PluginError(
+            f"The column of the conditioner {kind!r}, {_KINDS[kind]}, could not be imported: "
+            f"{error}"
+        ) from error

@@ -1,4 +1,4 @@
-"""Denoiser: D(x; sigma) -> x0, the one quantity the whole program speaks. The only place where precision changes."""
+"""Denoiser: D(x; sigma) -> x0, the interface of all sampling. Precision changes only here."""
 
 from __future__ import annotations
 
@@ -18,33 +18,37 @@ Cond = Mapping[str, Tensor]
 
 
 class D(Protocol):
-    """What guidance and the sampling loop ask of a denoiser, and what wraps one answers: tiles, CUDA graphs.
+    """The interface of denoisers, and of their wrappers such as tiles and CUDA graphs.
 
-    Conditions are encoded by ``signals`` once for a batch of samples, and then handed to every evaluation: an encoder may cost more
-    than the network.
+    ``signals`` encodes the conditions once for a batch of samples, and every evaluation takes the
+    result, because an encoder may cost more than the network.
     """
 
     def null(self, cond: Cond) -> dict[str, Tensor]:
-        """The same conditions, none of them given."""
+        """The null values of the same conditions."""
         ...
 
     def signals(self, cond: Cond) -> Signals:
-        """All conditions together, encoded."""
+        """The encoded conditions."""
         ...
 
-    def __call__(self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None, /) -> Tensor:
+    def __call__(
+        self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None, /
+    ) -> Tensor:
         """``x [b, ...]``, ``sigma [b]`` -> x0 ``[b, ...]``, float32."""
         ...
 
 
 class Denoiser(nn.Module):
-    """D(x; sigma) = skip * x + out * F(in * x; c_noise)   (Karras et al. 2022, arXiv:2206.00364, Eq. 7).
+    """D(x; sigma) = skip * x + out * F(in * x; c_noise).
+
+    Karras et al. 2022, arXiv:2206.00364, Eq. 7.
 
     Args:
         backbone: F.
         preconditioning: the four coefficients.
-        conditioners: by condition name.
-        precision: dtype that F computes in; parameters, input and output stay float32.
+        conditioners: condition name -> conditioner.
+        precision: dtype of the computations of F; parameters, input and output stay float32.
     """
 
     def __init__(
@@ -57,26 +61,31 @@ class Denoiser(nn.Module):
         super().__init__()
         self.backbone = backbone
         self._names = tuple(conditioners)
-        self._conditioners = nn.ModuleList(conditioners.values())  # a list: a column may be called anything, a submodule may not
+        # a list: not every column name can name a submodule
+        self._conditioners = nn.ModuleList(conditioners.values())
         self.preconditioning = preconditioning
         self.precision = precision
 
     @property
     def conditioners(self) -> dict[str, Conditioner]:
-        """By condition name."""
+        """Condition name -> conditioner."""
         return dict(zip(self._names, self._conditioners, strict=True))  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor, sigma: Tensor, cond: Cond | Signals, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, sigma: Tensor, cond: Cond | Signals, mask: Tensor | None = None
+    ) -> Tensor:
         """``x [b, ...]``, ``sigma [b]`` -> x0 ``[b, ...]``, float32.
 
         Args:
-            cond: the conditions, or what ``signals`` made of them before, which many evaluations then share.
+            cond: the conditions, or their ``signals``, which many evaluations can share.
         """
         output, c = self.network(x, sigma, cond, mask)
         return expand_as(c.skip, x) * x + expand_as(c.out, x) * output
 
-    def network(self, x: Tensor, sigma: Tensor, cond: Cond | Signals, mask: Tensor | None = None) -> tuple[Tensor, Coefficients]:
-        """F's own output, which training compares with its native target, and the coefficients."""
+    def network(
+        self, x: Tensor, sigma: Tensor, cond: Cond | Signals, mask: Tensor | None = None
+    ) -> tuple[Tensor, Coefficients]:
+        """The output of F, which training compares with the target of F, and the coefficients."""
         c = self.preconditioning.coefficients(sigma)
         with self._precise(x.device):
             signals = cond if isinstance(cond, Signals) else self._encoded(cond)
@@ -84,14 +93,19 @@ class Denoiser(nn.Module):
         return output.float(), c
 
     def signals(self, cond: Cond) -> Signals:
-        """All conditions together. A condition that the model knows and the caller leaves out is a KeyError: pass null."""
+        """The encoded conditions.
+
+        Raises KeyError for a missing one: pass its null value instead.
+        """
         device = next((value.device for value in cond.values()), torch.device("cpu"))
         with self._precise(device):
             return self._encoded(cond)
 
     def null(self, cond: Cond) -> dict[str, Tensor]:
-        """The same conditions, none of them given."""
-        return {name: conditioner.null(cond[name]) for name, conditioner in self.conditioners.items()}
+        """The null values of the same conditions."""
+        return {
+            name: conditioner.null(cond[name]) for name, conditioner in self.conditioners.items()
+        }
 
     def _precise(self, device: torch.device) -> torch.autocast:
         return torch.autocast(device.type, self.precision, enabled=self.precision != torch.float32)

@@ -1,4 +1,4 @@
-"""Description: what a data set turned out to be. Measured once, kept in the model file, so sampling needs no data."""
+"""Description: what sampling must know of the data. It is saved in the model file."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from typing import Any
 from .column import Column
 
 Condition = Column
-"""A column's older name, which plugins may still use."""
+"""The old name of ``Column``, which plugins may still use."""
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """The data as the network will meet it.
+    """The properties of a data set.
 
     Attributes:
-        shape: of one example in raw units; None for an axis that varies.
-        dtype: numpy's name of the raw type, such as ``uint8``.
+        shape: shape of one example in raw units; None for an axis that varies.
+        dtype: numpy name of the raw type, such as ``uint8``.
         count: number of examples.
         conditions: the columns that a model is conditioned on, by name.
-        extra: what the modality knows of the data and needs again when sampling (JSON values only).
-        measured: what the representation and the bridge measured on the data, such as its mean (JSON values only).
-        fingerprint: hash of the decoded examples and their columns; a resumed run says so where it is another.
+        extra: what the modality needs again for sampling (JSON values only).
+        measured: statistics of the representation and the bridge, such as a mean (JSON values
+            only).
+        fingerprint: hash of the decoded examples and their columns; a resumed run reports a change.
     """
 
     shape: tuple[int | None, ...]
@@ -36,13 +37,22 @@ class Description:
 
     def to_json(self) -> dict[str, Any]:
         plain = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {**plain, "conditions": {name: column.to_json() for name, column in self.conditions.items()}}
+        return {
+            **plain,
+            "conditions": {name: column.to_json() for name, column in self.conditions.items()},
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Description:
-        """Raises PluginError where a condition is of a kind that nothing installed knows."""
+        """Raises PluginError if no installed part provides the kind of a condition."""
         conditions = {name: Column.from_json(column) for name, column in data["conditions"].items()}
         measured = dict(data.get("measured", {}))
         return cls(
-            tuple(data["shape"]), data["dtype"], data["count"], conditions, dict(data["extra"]), data.get("fingerprint", ""), measured
+            tuple(data["shape"]),
+            data["dtype"],
+            data["count"],
+            conditions,
+            dict(data["extra"]),
+            data.get("fingerprint", ""),
+            measured,
         )

@@ -1,8 +1,8 @@
 """Named random streams: every draw is a function of (seed, purpose, step, index).
 
-There is no generator state to save or to lose: a resumed run draws what the uninterrupted one would have drawn, and
-sample 17 is the same sample at any batch size. The key is hashed (BLAKE2b), so that neighbouring seeds, steps and
-indices give unrelated streams.
+No generator state needs to be saved: a resumed run draws the same numbers as an uninterrupted one,
+and sample 17 is the same at any batch size. The key is hashed (BLAKE2b), so that neighbouring
+seeds, steps and indices give unrelated streams.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Shape = Sequence[int]
 
 
 class Rng(Protocol):
-    """Where random numbers come from. ``shape`` always includes the batch dimension."""
+    """A source of random numbers. ``shape`` always includes the batch dimension."""
 
     device: torch.device
 
@@ -32,20 +32,29 @@ class Rng(Protocol):
 
 
 def key(seed: int, purpose: str, step: int = 0, index: int = 0) -> int:
-    """A 63-bit integer that names one stream."""
+    """The 63-bit seed of one stream."""
     text = f"{seed}/{purpose}/{step}/{index}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1
 
 
-def generator(seed: int, purpose: str, step: int = 0, index: int = 0, device: torch.device | str = "cpu") -> torch.Generator:
+def generator(
+    seed: int, purpose: str, step: int = 0, index: int = 0, device: torch.device | str = "cpu"
+) -> torch.Generator:
     """A torch generator at the start of the named stream."""
     return torch.Generator(device).manual_seed(key(seed, purpose, step, index))
 
 
 class Stream:
-    """One stream for a whole batch: what a training step draws from."""
+    """One stream for a whole batch, which a training step uses."""
 
-    def __init__(self, seed: int, purpose: str, step: int = 0, index: int = 0, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        seed: int,
+        purpose: str,
+        step: int = 0,
+        index: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> None:
         self.device = torch.device(device)
         self._generator = generator(seed, purpose, step, index, self.device)
 
@@ -57,13 +66,20 @@ class Stream:
 
 
 class Streams:
-    """One stream per example: what sampling draws from, so that example ``i`` never depends on its neighbours.
+    """One stream per example, which sampling uses: example ``i`` never depends on its neighbours.
 
     Args:
         indices: the global index of each example in the batch.
     """
 
-    def __init__(self, seed: int, purpose: str, indices: Sequence[int], step: int = 0, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        seed: int,
+        purpose: str,
+        indices: Sequence[int],
+        step: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> None:
         self.device, self.indices = torch.device(device), tuple(indices)
         self._generators = [generator(seed, purpose, step, index, self.device) for index in indices]
 
@@ -75,5 +91,10 @@ class Streams:
 
     def _draw(self, f: Callable[..., Tensor], shape: Shape) -> Tensor:
         if shape[0] != len(self._generators):
-            raise ValueError(f"{len(self._generators)} streams cannot fill a batch of {shape[0]}: draw with the batch's own size first.")
-        return torch.stack([f(tuple(shape[1:]), generator=g, device=self.device) for g in self._generators])
+            raise ValueError(
+                f"{len(self._generators)} streams cannot fill a batch of {shape[0]}. The first "
+                "size of the shape must be the batch size."
+            )
+        return torch.stack(
+            [f(tuple(shape[1:]), generator=g, device=self.device) for g in self._generators]
+        )

@@ -1,4 +1,4 @@
-"""What a sampler is given, and what it yields after every step."""
+"""Sampler: its arguments, and what it yields after every step."""
 
 from __future__ import annotations
 
@@ -11,23 +11,26 @@ Denoise = Callable[[Tensor, float], Tensor]
 """``denoise(x [b, ...], sigma) -> x0 [b, ...]``, the estimate of the clean example."""
 
 Noise = Callable[[float, float], Tensor]
-"""``noise(sigma, sigma_next) -> [b, ...]``: unit noise like ``x``, in its Space, that belongs to the interval between the two levels.
+"""``noise(sigma, sigma_next) -> [b, ...]``: unit noise in the Space of ``x`` for that interval.
 
-A new tensor, from each example's own stream. Noise of two intervals that do not overlap is independent. A sampler asks for the interval
-that its step crosses, or for parts of it: then a source that follows one Brownian path gives the same path at any number of steps.
+It is a new tensor, from the stream of each example. Noise of two intervals that do not overlap is
+independent. A sampler asks for the interval of its step, or for parts of it; then a Brownian source
+gives the same path at any number of steps.
 """
 
 
 class Step(NamedTuple):
     """After step ``index``: ``x`` at noise level ``sigma``, and the last estimate ``x0``."""
 
-    index: int  # type: ignore[assignment]  # shadows tuple.index, which no one needs of a step
+    index: int  # type: ignore[assignment]  # shadows tuple.index, which a step does not need
     sigma: float
     x: Tensor
     x0: Tensor
 
 
 class Sampler(Protocol):
-    """x starts at ``sigmas[0]`` (it already carries that noise) and ends at ``sigmas[-1]``."""
+    """``x`` starts at ``sigmas[0]``, including that noise, and ends at ``sigmas[-1]``."""
 
-    def __call__(self, denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise: Noise) -> Iterator[Step]: ...
+    def __call__(
+        self, denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise: Noise
+    ) -> Iterator[Step]: ...

@@ -1,4 +1,4 @@
-"""Space: where noise lives, which entries are degrees of freedom, and how an error is averaged over them."""
+"""Space: the space of the noise, its degrees of freedom, and the mean over them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .shapes import mean_per_example
 
 
 class Space(ABC):
-    """The linear space that ``x`` diffuses in. Samplers only scale and add, so what a Space closes under, they keep."""
+    """The linear space in which ``x`` diffuses. Samplers only scale and add, so they stay in it."""
 
     @abstractmethod
     def noise(self, shape: Shape, rng: Rng, mask: Tensor | None = None) -> Tensor:
-        """Noise ``[b, ...]`` in the space, of unit variance per degree of freedom; zero on padding."""
+        """Noise ``[b, ...]`` of unit variance per degree of freedom; zero on padding."""
 
     @abstractmethod
     def project(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -24,15 +24,18 @@ class Space(ABC):
 
     @abstractmethod
     def mean_square(self, error: Tensor, mask: Tensor | None = None) -> Tensor:
-        """``[b, ...] -> [b]``: the squared error, averaged over the degrees of freedom of each example."""
+        """``[b, ...] -> [b]``: mean squared error over the degrees of freedom of each example."""
 
-    def keep(self, estimate: Tensor, x0: Tensor, observed: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The estimate with what is given of the example in its place, a point of the space if ``estimate`` and ``x0`` are; idempotent.
+    def keep(
+        self, estimate: Tensor, x0: Tensor, observed: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
+        """The estimate with the observed entries of ``x0`` in place; idempotent.
 
-        A space that a symmetry has been divided out of says here where the given entries lie, which is known up to the symmetry only.
+        It is a point of the space if ``estimate`` and ``x0`` are. A space modulo a symmetry
+        overrides this, because the observed entries are known only up to that symmetry.
 
         Args:
-            observed: broadcasts to ``estimate``; True where ``x0`` is given.
+            observed: broadcasts to ``estimate``; True where ``x0`` is observed.
         """
         return torch.where(observed, x0, estimate)
 

@@ -27,15 +27,16 @@ class Stage:
     """Everything that defines a model, as built objects.
 
     Attributes:
-        network: the denoiser, which sampling uses; None for a model that makes no samples, such as an autoencoder.
-        objective: what trains it; None for a model that was loaded to sample.
-        knobs: the sampler's own settings.
+        network: the denoiser; None for a model that makes no samples, such as an autoencoder.
+        objective: how the model is trained; None for a model that was loaded for sampling.
+        knobs: the options of the sampler.
         guidance: how conditions steer samples.
         config: the resolved configuration, as plain data, saved in the model file.
-        settings: the tables of the configuration that name no part, validated.
-        bridge: to an earlier stage of a cascade; None for a model that stands alone.
-        experts: denoisers that serve in place of ``denoiser`` at lower levels, in any order; they are given what it is given.
-        opened: what other runs that its parts were taken from were made with: path -> their ``config``, ``description`` and ``opened``.
+        settings: the validated tables of the configuration that name no part.
+        bridge: the bridge to the earlier stage of a cascade; None for a stand-alone model.
+        experts: denoisers that replace ``denoiser`` at lower levels, in any order, with its inputs.
+        opened: the other runs from which parts were taken: path -> ``config``, ``description`` and
+            ``opened`` of that run.
     """
 
     modality: Modality
@@ -56,16 +57,22 @@ class Stage:
 
     @property
     def denoiser(self) -> Denoiser:
-        """The network that samples. Raises UsageError where the model has none."""
+        """The network that samples. Raises UsageError if the model has none."""
         if self.network is None:
-            raise UsageError("This model makes no samples: what it trained is no denoiser. It can be trained on, and it can serve other runs.")
+            raise UsageError(
+                "This model makes no samples. Use it in another run, or resume its training: its "
+                "objective trains no denoiser."
+            )
         return self.network
 
     @property
     def untrained_levels(self) -> str:
-        """Why it cannot be sampled: levels that no denoiser of it was trained on; "" where there are none."""
+        """Why the stage cannot be sampled: levels without a trained denoiser; "" if it can."""
         if self.network is None:
             return ""
         own = ServedRange("the model", math.inf, self.process.density)
-        experts = [ServedRange(f"the expert below {expert.below:g}", expert.below, expert.density) for expert in self.experts]
+        experts = [
+            ServedRange(f"the expert below {expert.below:g}", expert.below, expert.density)
+            for expert in self.experts
+        ]
         return untrained_levels(self.process.schedule, [own, *experts])

@@ -1,4 +1,4 @@
-"""Tiles: D of examples that are larger than what a network takes, from its estimates of overlapping parts of them."""
+"""Tiles: D of large examples, blended from estimates of overlapping tiles."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .nn.backbone import Signals
 
 
 class Window(NamedTuple):
-    """A tile's place.
+    """The position of a tile.
 
     Attributes:
-        corner: where it begins along each axis.
-        weights: ``[size]`` for each axis; their product is how much its estimate counts at each position.
+        corner: first position along each axis.
+        weights: ``[size]`` for each axis; their product weighs the estimate at each position.
     """
 
     corner: tuple[int, ...]
@@ -28,19 +28,21 @@ class Window(NamedTuple):
 
 
 class Tiled:
-    """A denoiser whose every estimate is blended from those of tiles of one size. Called like the denoiser it wraps.
+    """A denoiser that blends the estimates of tiles of one size. Called like the denoiser it wraps.
 
-    The estimate is the mean of the tiles' own, weighted by a smooth bump over each: the closed form of the least squares of MultiDiffusion
-    (Bar-Tal et al. 2023, arXiv:2302.08113, Eq. 5). There it is the outcomes of a sampler's step that are averaged, with equal weights and
-    with each tile's own noise in them. Here it is x0, before the solver: x, the noise and what a solver remembers are those of one large
-    sample, so that no noise is averaged away where tiles overlap, and any solver serves.
+    The estimate is the mean of the tiles' estimates, weighted by a smooth bump over each tile: the
+    closed-form least squares of MultiDiffusion (Bar-Tal et al. 2023, arXiv:2302.08113, Eq. 5).
+    MultiDiffusion averages the results of a sampler step, with equal weights, and each tile has its
+    own noise. Here x0 is averaged, before the solver: x, the noise and the solver's state belong to
+    one large sample. So overlaps do not average noise away, and any solver works.
 
-    Guidance goes around it, and sees whole examples.
+    Guidance wraps this denoiser, and operates on whole examples.
 
     Args:
-        tile: sizes, one for each axis of ``x`` after its channels; along an axis that is no larger, a tile is as long as that.
-        overlap: share of a tile, at least, that it has in common with the next.
-        most: tiles that the network is given at once.
+        tile: sizes, one for each axis of ``x`` after its channels. A tile is never longer than the
+            axis.
+        overlap: smallest share of a tile that the next tile covers too.
+        most: largest number of tiles in one call of the network.
     """
 
     def __init__(self, denoiser: D, tile: Sequence[int], overlap: float, most: int) -> None:
@@ -53,54 +55,80 @@ class Tiled:
     def signals(self, cond: Cond) -> Signals:
         return self._denoiser.signals(cond)
 
-    def __call__(self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None) -> Tensor:
-        windows, batch, total = self._windows(x), Batch(x, signals.tensors(), mask), torch.zeros_like(x)
+    def __call__(
+        self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None
+    ) -> Tensor:
+        windows, batch, total = (
+            self._windows(x),
+            Batch(x, signals.tensors(), mask),
+            torch.zeros_like(x),
+        )
         for at in range(0, len(x), self._most):
-            few, level, sums = batch.part(at, self._most), sigma[at : at + self._most], total[at : at + self._most]
-            each = max(1, self._most // len(few))
+            part, level, sums = (
+                batch.part(at, self._most),
+                sigma[at : at + self._most],
+                total[at : at + self._most],
+            )
+            each = max(1, self._most // len(part))
             for first in range(0, len(windows), each):
-                self._add(sums, few, level, windows[first : first + each])
+                self._add(sums, part, level, windows[first : first + each])
         return total
 
     def _add(self, total: Tensor, batch: Batch, sigma: Tensor, windows: Sequence[Window]) -> None:
         """Add the weighted estimates of these tiles of each example."""
         tiles = [self._cut(batch, window) for window in windows]
         cut = together(tiles)
-        estimates = self._denoiser(cut.x, sigma.repeat(len(tiles)), Signals(**cut.cond), cut.mask).split(len(batch))
+        estimates = self._denoiser(
+            cut.x, sigma.repeat(len(tiles)), Signals(**cut.cond), cut.mask
+        ).split(len(batch))
         for window, tile, x0 in zip(windows, tiles, estimates, strict=True):
             if tile.mask is not None:
-                x0 = torch.where(tile.mask, x0, 0.0)  # of a tile that is all padding a network may make anything, NaN included
+                # on padding the network's output is arbitrary, even NaN
+                x0 = torch.where(tile.mask, x0, 0.0)
             for axis, weights in enumerate(window.weights, 2):
                 x0 = x0 * weights.reshape(-1, *(1,) * (x0.ndim - 1 - axis))
             _at(total, total.shape, window).add_(x0)
 
     def _cut(self, batch: Batch, window: Window) -> Batch:
         b, shape = len(batch), batch.x.shape
-        mask = None if batch.mask is None else _at(batch.mask, shape, window).expand(b, *(-1,) * (len(shape) - 1))
-        signals = {name: _at(t, shape, window) if name == "channels" else t for name, t in batch.cond.items()}  # they lie beside x
+        mask = (
+            None
+            if batch.mask is None
+            else _at(batch.mask, shape, window).expand(b, *(-1,) * (len(shape) - 1))
+        )
+        # only channels have positions
+        signals = {
+            name: _at(t, shape, window) if name == "channels" else t
+            for name, t in batch.cond.items()
+        }
         return Batch(_at(batch.x, shape, window), signals, mask)
 
     def _windows(self, x: Tensor) -> list[Window]:
-        """Every tile of examples of this size."""
+        """All tiles of examples of this size."""
         if (key := (x.shape[2:], x.device)) not in self._known:
-            axes = [_along(n, size, self._overlap, x) for n, size in zip(x.shape[2:], self._tile, strict=True)]
+            axes = [
+                _along(n, size, self._overlap, x)
+                for n, size in zip(x.shape[2:], self._tile, strict=True)
+            ]
             self._known[key] = [Window(*zip(*places, strict=True)) for places in product(*axes)]
         return self._known[key]
 
 
 def starts(n: int, size: int, overlap: float) -> list[int]:
-    """Where windows of ``size`` begin that cover ``n`` entries, neighbours with a share of ``overlap`` in common, at least.
+    """The starts of windows of ``size`` that cover ``n`` entries.
 
-    They are equally far apart, so that a network which halves resolutions meets the entries as it met those of its training examples;
-    the last one is moved inwards.
+    Neighbours overlap by a share of at least ``overlap``. The starts are equally spaced, so that a
+    network that halves resolutions sees entries aligned as in training; the last window is moved
+    inwards.
     """
     last = max(n - size, 0)
     return [*range(0, last, max(1, int(size * (1 - overlap)))), last]
 
 
 def blend(n: int, size: int, at: Sequence[int]) -> Tensor:
-    """``[windows, size]``: weights of windows of ``size`` that begin at ``at`` and cover ``n`` entries, a smooth bump over each; of all
-    that cover an entry they sum to one.
+    """Blending weights ``[windows, size]`` of windows that start at ``at`` and cover ``n`` entries.
+
+    Each window has a smooth bump; the weights at each entry sum to one.
     """
     bump = torch.sin((torch.arange(size, dtype=torch.float64) + 0.5) * (math.pi / size)).square()
     total = torch.zeros(n, dtype=torch.float64)
@@ -110,13 +138,13 @@ def blend(n: int, size: int, at: Sequence[int]) -> Tensor:
 
 
 def _along(n: int, size: int, overlap: float, x: Tensor) -> list[tuple[int, Tensor]]:
-    """The start and the weights, like ``x``, of each window of an axis."""
+    """The start and the weights of each window of an axis, on the device of ``x``."""
     at = starts(n, min(n, size), overlap)
     return list(zip(at, blend(n, min(n, size), at).to(x.device, x.dtype), strict=True))
 
 
 def _at(t: Tensor, shape: Sequence[int], window: Window) -> Tensor:
-    """The part of a tensor that lies under a window of an ``x`` of this shape; an axis of one entry, which stands for all, is left alone."""
+    """The part of a tensor under a window of an ``x`` of this shape; axes of size 1 stay whole."""
     for axis, (start, weights) in enumerate(zip(window.corner, window.weights, strict=True), 2):
         t = t if t.shape[axis] == 1 < shape[axis] else t.narrow(axis, start, len(weights))
     return t
