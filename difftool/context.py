@@ -1,4 +1,4 @@
-"""Context: what a part may know of the run that it is built for."""
+"""Context: the information about a run that a part is built with."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # the parts below are built with a context, and import it
 
 
 class Opened(Protocol):
-    """Another run, as far as a part may know it: a stage that no longer learns."""
+    """Another run or model, opened as a frozen stage."""
 
     @property
     def description(self) -> Description: ...
@@ -34,12 +34,15 @@ class Opened(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The run as it stands when a part is built. The last three are built in their order, and are None until then.
+    """The run at the moment when a part is built.
+
+    The last three are built in this order, and are None before.
 
     Attributes:
         description: the data that the model is for.
         device: where the model will run.
-        open: ``open(path)`` gives another run or model file as a stage that no longer learns: in eval mode, on ``device``, without gradients.
+        open: ``open(path)`` opens another run or model file as a frozen stage: in eval mode, on
+            ``device``, without gradients.
         representation, process, denoiser: the parts built before this one.
     """
 

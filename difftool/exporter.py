@@ -1,4 +1,4 @@
-"""What an exporter is given: a trained model, read and not built yet."""
+"""Exporter: writes a trained model in another format."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .stage import Stage
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """A trained model with the average of its weights that was chosen.
+    """A trained model with one average of its weights, read but not built.
 
     Attributes:
-        weights: by name, on the CPU.
-        about: what its file says of it: ``config``, ``description`` and more, as plain data.
-        open: builds it, on the CPU and in eval mode, with these weights.
+        weights: name -> tensor, on the CPU.
+        about: the metadata of its file, such as ``config`` and ``description``, as plain data.
+        open: builds the model with these weights, on the CPU and in eval mode.
     """
 
     weights: Mapping[str, Tensor]
@@ -28,4 +28,7 @@ class TrainedModel:
 
 
 Exporter = Callable[[TrainedModel, Path, Any], None]
-"""``(model, path, options)``: write the model to a path that is free; the caller puts the file in its place once it is whole."""
+"""``(model, path, options)``: write the model to a new path.
+
+The caller then moves the file into place.
+"""

@@ -1,4 +1,4 @@
-"""Metric: how good examples are, in a few numbers."""
+"""Metric: the quality of examples, as a few numbers."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ class Metric(ABC):
         self.options, self.description = options, description
 
     @abstractmethod
-    def measure(self, examples: Sequence[np.ndarray], data: Sequence[np.ndarray]) -> dict[str, float]:
-        """A number by name for these examples, at least one; NaN where these examples give none.
+    def measure(
+        self, examples: Sequence[np.ndarray], data: Sequence[np.ndarray]
+    ) -> dict[str, float]:
+        """Name -> number for these examples, at least one; NaN if a number is undefined for them.
 
-        Both are in raw units, each an array of its own, and are only read.
+        Both arguments are lists of arrays in raw units; do not change them.
 
         Args:
-            data: examples to compare with, as training meets them; where there are none, what needs them is left out.
+            data: examples to compare with, as in training. If empty, leave out the numbers that
+                need them.
 
         Raises:
-            UsageError: something that the metric needs is not installed.
+            UsageError: a requirement of the metric is not installed.
         """

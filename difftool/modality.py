@@ -1,4 +1,4 @@
-"""Modality: files on disk <-> raw examples. Write one to teach difftool a new kind of data."""
+"""Modality: files on disk <-> raw examples. Write one for a new kind of data."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Item:
 
     Attributes:
         path: the file it is in.
-        columns: text or numbers by column name, from folders, metadata files and captions.
-        part: which part of the file, for files that hold many.
+        columns: column name -> text or number, from folders, metadata files and captions.
+        part: index of the example in a file that holds several.
     """
 
     path: Path
@@ -36,7 +36,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of ``difftool data check``. ``level`` is ``ok``, ``note``, ``warning`` or ``error``."""
+    """One line of ``difftool data check``.
+
+    ``level`` is ``ok``, ``note``, ``warning`` or ``error``.
+    """
 
     level: str
     text: str
@@ -45,12 +48,12 @@ class Finding:
 class Modality(ABC):
     """A kind of data: how it is read from files, put into batches, and written.
 
-    ``scan``, ``read`` and ``write`` must be written. ``describe``, ``collate`` and ``template`` are
-    right as they are for examples that all have one shape; write all three where shapes differ. The
-    others have defaults that many kinds of data keep.
+    ``scan``, ``read`` and ``write`` are required. The defaults of ``describe``, ``collate`` and
+    ``template`` are correct if all examples have one shape; otherwise override all three. The other
+    methods have defaults that suit many kinds of data.
 
-    An instance holds its options and nothing else: they are saved with the run, and the same
-    modality is made from them when the run is resumed or sampled.
+    An instance holds only its options. They are saved with the run, and the modality is rebuilt
+    from them when the run is resumed or sampled.
     """
 
     def __init__(self, options: Options) -> None:
@@ -60,10 +63,10 @@ class Modality(ABC):
 
     @abstractmethod
     def scan(self, path: Path) -> list[Item]:
-        """The examples below ``path`` (a folder or a file), in a fixed order, without decoding them.
+        """The examples at ``path`` (a folder or a file), in a fixed order and not decoded.
 
         Raises:
-            DataError: there is nothing usable.
+            DataError: there is no usable example.
         """
 
     @abstractmethod
@@ -71,29 +74,29 @@ class Modality(ABC):
         """Decode one example to raw units: the array that is cached. Deterministic.
 
         Raises:
-            DataError: the file is bad. Names the file, and says what to do.
+            DataError: the file is damaged or unusable. Names the file and the fix.
         """
 
     def read_sample(self, item: Item) -> np.ndarray:
-        """Decode a sample that was written to a file, to measure it.
+        """Decode a sample that was written to a file, in order to measure it.
 
-        Override it where ``read`` takes only a part of a file, or refuses what a model may still
-        make: the whole sample is measured.
+        The whole sample is measured. Override this if ``read`` decodes only a part of a file, or
+        refuses files that a model can write.
         """
         return self.read(item)
 
     def read_given(self, item: Item) -> np.ndarray:
-        """Decode a user's example that a model is to refine.
+        """Decode a user's example as the input of a stage that refines it.
 
-        Override it where ``read`` cuts or resizes: what is refined is taken whole, at its own size.
+        The input is the whole example at its own size. Override this if ``read`` crops or resizes.
         """
         return self.read(item)
 
     def fit(self, items: Sequence[Item]) -> Modality:
-        """This modality with every ``auto`` option settled from the data, such as a size.
+        """This modality with every ``auto`` option, such as a size, determined from the data.
 
-        Override it where there is such an option: look at the headers with ``difftool.readable``,
-        which passes over damaged files, and return ``self.with_options(...)``.
+        Override this if there is such an option: read the headers with ``difftool.readable``, which
+        skips damaged files, and return ``self.with_options(...)``.
 
         Raises:
             DataError: none of the files can be read.
@@ -102,32 +105,36 @@ class Modality(ABC):
         return self
 
     def settings(self) -> Options:
-        """The options with nothing left on ``auto``; they are saved with the run."""
+        """The options without ``auto`` values; they are saved with the run."""
         return self.options
 
     def with_options(self, **found: Any) -> Self:
-        """This modality with these options changed."""
+        """A copy of this modality with these options changed."""
         return type(self)(self.options.model_copy(update=found)) if found else self
 
     def settled(self, name: str) -> Any:
-        """The value of an option that ``fit`` settles. Raises DataError while it is ``auto``."""
+        """The value of an option that ``fit`` determines. Raises DataError while it is ``auto``."""
         value = getattr(self.options, name)
         if value == "auto":
-            raise DataError(f"{name} is not settled yet. Set {name}, or let fit find it from the data.")
+            raise DataError(
+                f"{name} is still auto. Set {name}, or call fit, which determines it from the data."
+            )
         return value
 
     # --- raw examples -> raw batches ---
 
-    def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Column, ...]]:
-        """What sampling needs to know of the data.
+    def describe(
+        self, shapes: np.ndarray
+    ) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Column, ...]]:
+        """The properties of the data that sampling needs.
 
         Args:
             shapes: ``[count, axes]``, of all the cached examples.
 
         Returns:
-            The shape of one example of a raw batch, None for an axis without a fixed size; more
-            that sampling needs (JSON); the conditions that the modality itself sets. By default the
-            shape that all examples have.
+            The shape of one example of a raw batch, with None for an axis that varies; further
+            values for sampling (JSON); the conditions that the modality itself sets. By default the
+            shape of all examples, and nothing else.
 
         Raises:
             DataError: the examples cannot be trained on together.
@@ -136,15 +143,15 @@ class Modality(ABC):
         if len(unlike := np.unique(shapes, axis=0)) > 1:
             one, other = ("x".join(map(str, shape)) for shape in unlike[:2])
             raise DataError(
-                f"The examples differ in shape, such as {one} and {other}. Leave out those that differ: "
-                f"{type(self).__name__} takes one shape only."
+                f"The examples differ in shape, such as {one} and {other}. Remove those that "
+                f"differ: {type(self).__name__} needs examples of one shape."
             )
         return tuple(shapes[0].tolist()), {}, ()
 
     def collate(self, examples: np.ndarray | Sequence[np.ndarray], rng: Rng) -> Batch:
         """Cached examples as one raw batch on the CPU; by default stacked.
 
-        Cropping and padding happen here. The batch holds only conditions that the modality itself sets.
+        Crop and pad here. The batch holds only conditions that the modality itself sets.
         """
         del rng
         array = examples if isinstance(examples, np.ndarray) else np.stack(examples)
@@ -156,14 +163,13 @@ class Modality(ABC):
         return raw
 
     def template(self, description: Description, n: int, rng: Streams, request: Options) -> Batch:
-        """A raw batch with the shapes and the mask that ``n`` samples will have; by default zeros.
+        """A raw batch with the shapes and the mask of ``n`` samples; by default zeros.
 
-        Conditions in it are used where the user gives none, and so is its content, which they may
-        refer to.
+        Its conditions are used unless the user sets them. They may refer to its content.
 
         Args:
-            rng: one stream for each sample; ``rng.indices`` are the samples' numbers.
-            request: the modality's own flags of ``sample``.
+            rng: one stream for each sample; ``rng.indices`` are the numbers of the samples.
+            request: the modality's flags of ``sample``.
 
         Raises:
             UsageError: the request cannot be met.
@@ -172,31 +178,43 @@ class Modality(ABC):
         shape = [size for size in description.shape if size is not None]
         if len(shape) < len(description.shape):
             raise PluginError(
-                f"{type(self).__name__} describes examples without a fixed shape, so it must say how "
-                "large samples are: write its template method."
+                f"{type(self).__name__} has no template method. Write it: its examples have no "
+                "fixed shape, so the default cannot choose the size of samples."
             )
-        return Batch(torch.zeros(n, *shape, dtype=getattr(torch, description.dtype), device=rng.device))
+        return Batch(
+            torch.zeros(n, *shape, dtype=getattr(torch, description.dtype), device=rng.device)
+        )
 
     # --- raw examples -> files ---
 
     @abstractmethod
-    def write(self, example: np.ndarray, stem: Path, info: Mapping[str, Any], request: Options) -> Path:
+    def write(
+        self, example: np.ndarray, stem: Path, info: Mapping[str, Any], request: Options
+    ) -> Path:
         """Write one raw sample to ``stem`` plus a suffix; returns the path. Never replaces a file.
 
         Args:
-            info: how the sample was made (JSON), to be kept in the file or next to it.
+            info: how the sample was made (JSON); store it in the file or next to it.
             request: as for ``template``; it may choose a file format.
         """
 
-    def preview(self, examples: Sequence[np.ndarray], stem: Path, titles: Sequence[str] = ()) -> Path:
-        """One file that shows these raw examples together; returns its path. By default curves or heat maps."""
+    def preview(
+        self, examples: Sequence[np.ndarray], stem: Path, titles: Sequence[str] = ()
+    ) -> Path:
+        """Write one file that shows these raw examples; returns its path.
+
+        By default curves or heat maps.
+        """
         from .plot import plotted
 
         return plotted(examples, stem.with_name(stem.name + ".png"), titles)
 
     def demo(self, folder: Path) -> None:
-        """Write a small data set into an empty folder, as files that ``scan`` reads. Deterministic."""
+        """Write a small data set into an empty folder, as files that ``scan`` reads.
+
+        Deterministic.
+        """
         raise UsageError(
-            "This kind of data has no demo set. Name a folder of your own data, as in difftool train -m NAME FOLDER. "
-            f"({type(self).__name__} writes none.)"
+            "This kind of data has no demo set. Name a folder of your data, as in difftool train "
+            f"-m NAME FOLDER. ({type(self).__name__} has no demo.)"
         )

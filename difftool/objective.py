@@ -25,10 +25,11 @@ class Player:
 
     Attributes:
         name: unique within the objective; losses are reported under it.
-        module: what is optimised: its parameters that require gradients. No parameter belongs to two players.
-        optimizer: settings that differ from the run's table ``optimizer``, such as ``{"lr": 1e-4}``; None where none does.
-        every: it takes a step in every so many steps of the run, beginning with the first.
-        averaged: whether averages of its weights are kept.
+        module: its parameters that require gradients are optimised. Players share no parameter.
+        optimizer: settings that differ from the run's table ``optimizer``, such as ``{"lr":
+            1e-4}``.
+        every: steps of the run per step of this player, which takes the first one.
+        averaged: whether averages of its weights are maintained.
     """
 
     name: str
@@ -39,10 +40,10 @@ class Player:
 
 
 class Moment(NamedTuple):
-    """How far training is.
+    """The progress of training.
 
     Attributes:
-        step: steps taken so far: 0 in the first one.
+        step: steps taken so far; 0 in the first step.
         steps: steps of the whole run.
         seen: examples seen so far, on all devices.
     """
@@ -55,16 +56,18 @@ class Moment(NamedTuple):
 class Objective(nn.Module, ABC):
     """A training method: the training loop minimises ``loss`` for each of ``players`` in turn.
 
-    Built with (options, context), its submodules are what a checkpoint holds. An average that serves as a target is a submodule that requires no gradients;
-    a frozen teacher is a stage from ``context.open``, which is no submodule, and so is not saved again.
+    It is built with (options, context). A checkpoint holds its submodules. An average that is a
+    target is a submodule without gradients. A frozen teacher is a stage from ``context.open``,
+    which must not be a submodule, so that it is not saved again.
 
-    An objective that trains the denoiser drops conditions (``drop_conditions``) and heeds ``batch.observed`` and ``batch.noise_free`` itself: when it
-    draws, and from what, is its own.
+    An objective that trains the denoiser must drop conditions (``drop_conditions``) and respect
+    ``batch.observed`` and ``batch.noise_free`` itself, because it decides what it draws and when.
 
     Attributes:
-        generative: whether it trains the stage's denoiser, which then makes samples. A class says False where there is none (an autoencoder);
-            it then overrides ``model`` and ``reconstruct``, and its stage has no denoiser.
-        denoiser, process, space: the stage's own, from the context; ``denoiser`` is missing where ``generative`` is False.
+        generative: whether it trains the stage's denoiser, which then makes samples. A class
+            without one, such as an autoencoder, sets False and overrides ``model`` and
+            ``reconstruct``.
+        denoiser, process, space: those of the stage; without a ``denoiser`` if not ``generative``.
     """
 
     generative: bool = True
@@ -97,7 +100,7 @@ class Objective(nn.Module, ABC):
         Args:
             batch: encoded examples in model units, on the device.
             rng: the only source of randomness, apart from dropout layers.
-            player: the name of the player whose turn it is.
+            player: name of the player that takes this step.
         """
 
     def stepped(self, moment: Moment) -> None:
@@ -109,9 +112,12 @@ class Objective(nn.Module, ABC):
 
 
 class Denoising(Objective):
-    """Denoising score matching: E lambda(sigma) |D(x0 + sigma eps; sigma) - x0|^2   (Karras et al. 2022, Eq. 2).
+    """Denoising score matching: E lambda(sigma) |D(x0 + sigma eps; sigma) - x0|^2.
 
-    What is known of an example counts as met, as samples keep it. Computed on the network's native target (x0 - skip x) / out with weight lambda out^2: the same loss, better conditioned (Eq. 8).
+    Karras et al. 2022, Eq. 2.
+
+    Observed entries have no error, as samples keep them. The error is computed on the target of F,
+    (x0 - skip x) / out, with weight lambda out^2: the same loss, better conditioned (Eq. 8).
     """
 
     def players(self) -> Sequence[Player]:
@@ -123,16 +129,25 @@ class Denoising(Objective):
         x = x0 + expand_as(sigma, x0) * self.space.noise(x0.shape, rng, mask)
         if batch.observed is not None and batch.noise_free:
             x = self.space.keep(x, x0, batch.observed, mask)
-        output, c = self.denoiser.network(x, sigma, drop_conditions(self.denoiser, batch.cond, rng), mask)
+        output, c = self.denoiser.network(
+            x, sigma, drop_conditions(self.denoiser, batch.cond, rng), mask
+        )
         target = (x0 - expand_as(c.skip, x) * x) / expand_as(c.out, x)
         error = output - target
         if batch.observed is not None:
             error = self.space.keep(error, torch.zeros_like(error), batch.observed, mask)
-        return self.process.weighting.weight(sigma) * c.out.square() * self.space.mean_square(error, mask)
+        return (
+            self.process.weighting.weight(sigma)
+            * c.out.square()
+            * self.space.mean_square(error, mask)
+        )
 
 
 def drop_conditions(denoiser: Denoiser, cond: Mapping[str, Tensor], rng: Rng) -> dict[str, Tensor]:
-    """Replace each condition of each example by null with its own probability (Ho & Salimans 2022, arXiv:2207.12598, Alg. 1)."""
+    """Replace each condition by null, per example, with the ``dropout`` of its conditioner.
+
+    Ho & Salimans 2022, arXiv:2207.12598, Alg. 1.
+    """
     kept = {}
     for name, conditioner in denoiser.conditioners.items():
         value = cond[name]

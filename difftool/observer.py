@@ -1,4 +1,4 @@
-"""Observer: what watches a training run. Saving, metrics and previews are observers, and so are trackers."""
+"""Observer: watches a training run. Saving, metrics, previews and trackers are observers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """A run as it begins, or goes on.
+    """A run that begins or resumes.
 
     Attributes:
         path: the run's folder.
         config: the resolved configuration, as plain data.
         description: the data that it trains on.
-        first: steps taken before; 0 for a new run.
+        first: steps already taken; 0 for a new run.
         steps: steps of the whole run.
     """
 
@@ -32,20 +32,21 @@ class RunInfo:
 
 
 class Progress(NamedTuple):
-    """Where training stands after a step; what was not measured at this step is None.
+    """The progress after a step; values that were not measured at this step are None.
 
     Attributes:
-        step, steps: steps taken, and steps of the whole run.
+        step, steps: steps taken so far, and steps of the whole run.
         loss: the newest loss of the first player, over the whole batch.
         examples_per_second: over the last half minute.
         eta_s: seconds until the last step, at this pace.
-        memory_bytes: on the device where it has memory of its own, else of the process.
+        memory_bytes: memory in use on the device if it has its own, else by the process.
         lr: the first player's learning rate.
-        saved, preview: the files that were made after this step.
-        mean_loss: the mean of the first player's losses since this was last measured. It is measured where metrics are written.
-        losses: the same for every player, by name.
+        saved, preview: files that were written after this step.
+        mean_loss: mean loss of the first player since the last measurement, which is made when
+            metrics are written.
+        losses: the mean loss of every player, by name.
         seen: examples seen, on all devices.
-        ending: whether this was the last step: of the whole run, or before a stop that was asked for.
+        ending: whether this was the last step of the run, or the last before a requested stop.
     """
 
     step: int
@@ -67,8 +68,8 @@ class Result(NamedTuple):
     """How training ended.
 
     Attributes:
-        last: the last step's progress; None where no step was taken.
-        error: what ended it; None where it reached its last step, or stopped as it was asked to.
+        last: the last step's progress; None if no step was taken.
+        error: the exception that ended it; None if it finished or stopped on request.
     """
 
     last: Progress | None
@@ -76,34 +77,38 @@ class Result(NamedTuple):
 
     @property
     def finished(self) -> bool:
-        """Whether the last step of the plan was taken."""
+        """Whether the last step of the run was taken."""
         return self.error is None and self.last is not None and self.last.step == self.last.steps
 
 
 class Observer:
-    """Watches a run through hooks, all of which do nothing unless a subclass says otherwise. Built with its options.
+    """Watches a run through hooks, which do nothing unless a subclass overrides them.
 
-    Hooks are called in the process that leads, between two steps: what takes long delays training, so hand it to a thread. A hook that
-    raises is reported, and training goes on.
+    Built with its options. The main process calls the hooks between two steps, so a slow hook
+    delays training: use a thread. A hook that raises is reported, and training continues.
 
     Attributes:
-        essential: a failure ends the run. For what a run is not worth its time without, which is that it is saved.
+        essential: a failure ends the run. Only saving is essential.
     """
 
     essential: ClassVar[bool] = False
 
     def begin(self, run: RunInfo) -> None:
-        """Before the first step; a resumed run begins again."""
+        """Called before the first step, also of a resumed run."""
 
     def step(self, event: Progress) -> Progress | None:
-        """After every step. What makes a file hands the event back with the file's path in ``saved`` or ``preview``; all others None."""
+        """Called after every step.
+
+        An observer that writes a file returns the event with its path in ``saved`` or ``preview``;
+        otherwise None.
+        """
         return None
 
     def saved(self, event: Progress) -> None:
-        """A checkpoint and a model file are being written; ``event.saved`` is where the checkpoint will be."""
+        """Called while a checkpoint and a model are written; ``event.saved`` is the former."""
 
     def sampled(self, event: Progress) -> None:
-        """A sheet of previews was made; ``event.preview`` is the file."""
+        """Called after a preview was made; ``event.preview`` is the file."""
 
     def end(self, result: Result) -> None:
-        """After the last step, however training ended."""
+        """Called after the last step, however training ended."""

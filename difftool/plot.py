@@ -15,8 +15,8 @@ from .files import replacing
 def plotted(examples: Sequence[np.ndarray], path: Path, titles: Sequence[str] = ()) -> Path:
     """Draw arrays ``[c, n...]`` side by side into a PNG file; returns its path.
 
-    One axis after the channels is a curve for each channel, several are a heat map with slices and
-    channels one below another.
+    With one axis after the channels, each channel is a curve; with several, slices and channels are
+    stacked in one heat map.
     """
     columns = math.ceil(math.sqrt(len(examples)))
     rows = math.ceil(len(examples) / columns)

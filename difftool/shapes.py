@@ -1,4 +1,4 @@
-"""The one place where a per-example quantity is shaped to meet a tensor."""
+"""Broadcasting of per-example quantities, in one place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Source: where data comes from, when that is not a folder of files that a modality reads."""
+"""Source: data that is not a folder of files, such as an archive."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from .options import Options
 
 
 class Source(ABC):
-    """Makes a folder of files, as a person would keep them, from what a path names.
+    """Turns the data at a path into a folder of files that a modality reads.
 
-    The folder lies in the cache and is made once for each identity; where the path leads, nothing is ever written.
+    The folder is in the cache and is written once for each identity. Nothing is written at the
+    path.
 
     Args:
-        options: the part's own.
+        options: the settings of the source.
     """
 
     def __init__(self, options: Options) -> None:
@@ -22,16 +23,17 @@ class Source(ABC):
 
     @abstractmethod
     def identity(self, path: str) -> str:
-        """What changes when the data at this path changes, such as its size and time; "" where the path is used as it is.
+        """A text that changes with the data, such as its size and time; "" to use the path itself.
 
         Raises:
-            DataError: nothing is there.
+            DataError: the path does not exist.
         """
 
     @abstractmethod
     def fill(self, path: str, folder: Path) -> None:
-        """Write the data into an empty folder. ``remark`` tells the user what was left out.
+        """Write the data into an empty folder. Report what is left out with ``remark``.
 
         Raises:
-            DataError: it cannot be read, or must not be: the fact, the fix, the reason.
+            DataError: the data is unreadable or unsafe; the message says the fact, the fix, the
+                reason.
         """

@@ -107,5 +107,5 @@ def test_channels_are_laid_beside_x_as_they_are_and_null_is_zero():
 
 
 def test_channels_cannot_be_written_on_the_command_line():
-    with pytest.raises(UsageError, match="cannot be given with --cond: the channels are made from data"):
+    with pytest.raises(UsageError, match=r"cannot be set with --cond. Leave it out: its channels"):
         ChannelsColumn("seen", width=2).parse("1")

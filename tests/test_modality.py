@@ -140,7 +140,7 @@ def test_a_damaged_first_file_is_named_and_a_copy_is_found(folder, numbers):
 def test_examples_of_several_shapes_cannot_be_trained_on_together(folder, numbers):
     np.savetxt(folder / "long.dat", np.arange(7.0))
     found = report(folder, numbers)
-    text = "The examples differ in shape, such as 1x4 and 1x7. Leave out those that differ: Numbers takes one shape only."
+    text = "The examples differ in shape, such as 1x4 and 1x7. Remove those that differ: Numbers needs examples of one shape."
     assert ("error", text) in found
     assert not any("to train" in text for _, text in found)
 

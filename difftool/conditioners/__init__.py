@@ -1,1 +1,3 @@
-"""Conditioners of the core: a label, several labels, a number, a vector, each as one global vector (those of several add), and channels beside x."""
+"""The core's conditioners: label, labels, number and vector (global vectors, which add),
+channels.
+"""

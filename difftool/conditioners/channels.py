@@ -1,4 +1,4 @@
-"""Channels beside x."""
+"""Conditions that are further input channels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .options import ChannelsOptions
 
 
 class Channels(Conditioner):
-    """``[b, width, ...]`` float, at the positions of x -> the same, laid beside x; null is zero everywhere."""
+    """``[b, width, ...]`` float, at the positions of x -> further input channels; null is zero."""
 
     def __init__(self, options: ChannelsOptions, column: ChannelsColumn) -> None:
         super().__init__()

@@ -1,4 +1,6 @@
-"""Columns of the core's conditioners: one label, several labels, a number; and vectors and channels, which no user gives."""
+"""Columns of the core's conditioners: label, labels and number; vector and channels, which are not
+set by users.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +21,15 @@ NULL_LABEL = -1
 """The label that means "not given"."""
 
 BETWEEN = ";"
-"""What stands between labels of one cell."""
+"""The separator of labels in one cell."""
 
 COMBINATIONS = 1000
-"""Combinations of labels that are remembered, to draw from; the commonest."""
+"""The number of most frequent combinations of labels that are stored, to draw from."""
 
 
 @dataclass(frozen=True)
 class LabelColumn(Column):
-    """One of ``names``: its index. ``counts`` is how often each occurs in the data. A batch is int64 ``[b]``."""
+    """The index of one of ``names``; ``counts`` are their frequencies. A batch is int64 ``[b]``."""
 
     kind: ClassVar[str] = "label"
 
@@ -39,7 +41,9 @@ class LabelColumn(Column):
         counts = Counter(text_of(row[name]) for row in rows if row.get(name, "") != "")
         names = sorted(counts, key=natural)
         place = {text: i for i, text in enumerate(names)}
-        values = np.asarray([place.get(text_of(row.get(name, "")), NULL_LABEL) for row in rows], np.int64)
+        values = np.asarray(
+            [place.get(text_of(row.get(name, "")), NULL_LABEL) for row in rows], np.int64
+        )
         return cls(name, tuple(names), tuple(counts[text] for text in names)), values
 
     @property
@@ -70,11 +74,14 @@ class LabelColumn(Column):
 
 @dataclass(frozen=True)
 class LabelsColumn(Column):
-    """Any number of ``names`` at once, written ``cat;drawing``: the sorted indices. A batch is float32 ``[b, names]``, 1 for each that
-    holds and 0 for the others, or -1 throughout for null.
+    """The sorted indices of any number of ``names``, written as ``cat;drawing``.
+
+    A batch is float32 ``[b, names]``: 1 for present labels, 0 for the others, -1 everywhere for
+    null.
 
     Attributes:
-        combinations, counts: those that occur in the data, the commonest first, and how often.
+        combinations, counts: the combinations in the data, the most frequent first, and their
+            counts.
     """
 
     kind: ClassVar[str] = "labels"
@@ -88,10 +95,17 @@ class LabelsColumn(Column):
         cells = [list(_split(text_of(row.get(name, "")))) for row in rows]
         names = sorted({label for cell in cells for label in cell}, key=natural)
         if not names:
-            raise DataError(f"The column {name!r} holds no label at all, so nothing can be learned from it.")
+            raise DataError(
+                f"The column {name!r} holds no label. Remove the condition: nothing can be learned "
+                "from it."
+            )
         place = {label: i for i, label in enumerate(names)}
-        values = [tuple(sorted({place[label] for label in cell})) or (NULL_LABEL,) for cell in cells]
-        common = Counter(value for value in values if value != (NULL_LABEL,)).most_common(COMBINATIONS)
+        values = [
+            tuple(sorted({place[label] for label in cell})) or (NULL_LABEL,) for cell in cells
+        ]
+        common = Counter(value for value in values if value != (NULL_LABEL,)).most_common(
+            COMBINATIONS
+        )
         combinations, counts = zip(*common, strict=True)
         return cls(name, tuple(names), combinations, counts), values
 
@@ -133,7 +147,7 @@ class NumberColumn(Column):
     """A number; NaN is null. A batch is float32 ``[b]``.
 
     Attributes:
-        mean, std, low, high: of the data.
+        mean, std, low, high: statistics of the data.
     """
 
     kind: ClassVar[str] = "number"
@@ -146,18 +160,31 @@ class NumberColumn(Column):
     @classmethod
     def read(cls, name: str, rows: Rows) -> tuple[Self, np.ndarray]:
         try:
-            values = np.asarray([float(row.get(name, "") or math.nan) if row.get(name) != 0 else 0.0 for row in rows], np.float64)
+            values = np.asarray(
+                [
+                    float(row.get(name, "") or math.nan) if row.get(name) != 0 else 0.0
+                    for row in rows
+                ],
+                np.float64,
+            )
         except ValueError as error:
             raise DataError(
-                f"The column {name!r} is not all numbers ({error}). Use it as a label instead: --set conditions.{name}.use=label"
+                f"The column {name!r} does not hold numbers only ({error}). Use it as a label: "
+                f"--set conditions.{name}.use=label"
             ) from None
         values[~(np.abs(values) <= np.finfo(np.float32).max)] = math.nan
-        known = values[~np.isnan(values)]
-        if not len(known):
-            raise DataError(f"The column {name!r} holds no number at all, so nothing can be learned from it.")
-        mean, std = float(known.mean()), float(known.std())
-        spread = std if std > 1e-7 * abs(mean) else 1.0  # of equal numbers, rounding leaves a spread that is not quite none
-        return cls(name, mean, spread, float(known.min()), float(known.max())), values.astype(np.float32)
+        present = values[~np.isnan(values)]
+        if not len(present):
+            raise DataError(
+                f"The column {name!r} holds no number. Remove the condition: nothing can be "
+                "learned from it."
+            )
+        mean, std = float(present.mean()), float(present.std())
+        # the spread of equal numbers is not exactly 0, because of rounding
+        spread = std if std > 1e-7 * abs(mean) else 1.0
+        return cls(name, mean, spread, float(present.min()), float(present.max())), values.astype(
+            np.float32
+        )
 
     @property
     def null(self) -> float:
@@ -171,14 +198,18 @@ class NumberColumn(Column):
             value = float(text)
         except ValueError:
             raise UsageError(
-                f"{self.name} takes a number, and {text!r} is none. The data ranged from {self.low:g} to {self.high:g}."
+                f"{text!r} is not a number for {self.name}. Choose one such as in the data: from "
+                f"{self.low:g} to {self.high:g}."
             ) from None
         if not math.isfinite(value):
-            raise UsageError(f"{self.name} takes a finite number; write {self.name}=none to leave it open.")
+            raise UsageError(
+                f"{text!r} is not a finite number for {self.name}. Write {self.name}=none to leave "
+                "it open."
+            )
         return value
 
     def show(self, value: Value) -> float | None:
-        """In the fewest digits that say it: 0.1, not what float32 makes of it, 0.10000000149011612."""
+        """The shortest digits for the float32 value: 0.1 and not 0.10000000149011612."""
         return None if math.isnan(value) else float(str(np.float32(value)))
 
     def draw(self, u: float) -> float:
@@ -189,27 +220,31 @@ class NumberColumn(Column):
         return np.asarray(values, np.float32)
 
 
-class _Made(Column):
-    """A column that a modality or a bridge sets, and no user."""
+class _Computed(Column):
+    """A column that a modality or a bridge sets, not a user."""
 
     settable: ClassVar[bool] = False
 
     @classmethod
     def read(cls, name: str, rows: Rows) -> NoReturn:
         raise UsageError(
-            f"conditions.{name}.use = {cls.kind!r} cannot be: no column of the data is read as {cls.kind}. Choose label, labels or number. "
-            f"A modality or a bridge makes {cls.kind} itself, from the examples."
+            f"conditions.{name}.use = {cls.kind!r} is not possible. Choose label, labels or "
+            f"number: a modality or a bridge computes {cls.kind} from the examples, and no column "
+            f"is read as {cls.kind}."
         )
 
     def parse(self, text: str) -> NoReturn:
-        raise UsageError(f"The condition {self.name!r} cannot be given with --cond: the {self.kind} are made from data.")
+        raise UsageError(
+            f"The condition {self.name!r} cannot be set with --cond. Leave it out: its {self.kind} "
+            "is computed from data."
+        )
 
     def show(self, value: Value) -> None:
         return None
 
 
 @dataclass(frozen=True)
-class VectorColumn(_Made):
+class VectorColumn(_Computed):
     """``width`` numbers; zeros are null. A batch is float32 ``[b, width]``."""
 
     kind: ClassVar[str] = "vector"
@@ -221,7 +256,9 @@ class VectorColumn(_Made):
         return np.zeros(self.width, np.float32)
 
     def draw(self, u: float) -> np.ndarray:
-        """Null, as it is meant in sampling: what was done to an example of the training data, for instance, is not done to a sample."""
+        """Null: sampling leaves it open. An augmentation of training examples, for instance, is not
+        applied to samples.
+        """
         return self.null
 
     def batch(self, values: Sequence[Value]) -> np.ndarray:
@@ -232,8 +269,11 @@ class VectorColumn(_Made):
 
 
 @dataclass(frozen=True)
-class ChannelsColumn(_Made):
-    """``width`` channels at the positions of the example; zeros are null. A batch is float32 ``[b, width, ...]``."""
+class ChannelsColumn(_Computed):
+    """``width`` channels at the positions of the example; zeros are null.
+
+    A batch is float32 ``[b, width, ...]``.
+    """
 
     kind: ClassVar[str] = "channels"
     positional: ClassVar[bool] = True
@@ -242,7 +282,10 @@ class ChannelsColumn(_Made):
 
     @property
     def null(self) -> Value:
-        raise UsageError(f"The channels {self.name!r} were not set: whatever makes a template sets them, because they lie at its positions.")
+        raise UsageError(
+            f"The channels {self.name!r} are not set. Set them in the template: they lie at its "
+            "positions."
+        )
 
     def draw(self, u: float) -> Value:
         return self.null
@@ -255,31 +298,37 @@ class ChannelsColumn(_Made):
 
 
 def index_of(text: str, column: str, names: Sequence[str]) -> int:
-    """The place of a label that a user wrote. Raises UsageError, with what was probably meant."""
+    """The index of a label that a user wrote. Raises UsageError with the closest label."""
     if text in names:
         return names.index(text)
     close = get_close_matches(text, names, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    splits = any(text in (part.strip() for part in name.split(",")) for name in names if "," in name)
-    hint += " A label that holds a comma is written in double quotes: 'NAME=\"a, b\"'." if splits else ""
+    splits = any(
+        text in (part.strip() for part in name.split(",")) for name in names if "," in name
+    )
+    hint += " Write a label with a comma in double quotes: 'NAME=\"a, b\"'." if splits else ""
     shown = ", ".join(names[:20]) + (f", … ({len(names)} in all)" if len(names) > 20 else "")
     raise UsageError(f"{text!r} is not a {column} of this model.{hint} It was trained on: {shown}.")
 
 
 def as_often(counts: Sequence[int], u: float) -> int:
-    """An index as often as ``counts`` says, of a number that is uniform in [0, 1)."""
+    """An index with probability proportional to ``counts``; ``u`` is uniform in [0, 1)."""
     edges = np.cumsum(counts) / sum(counts)
     return int(np.searchsorted(edges, u, side="right"))
 
 
 def text_of(value: str | float) -> str:
-    """A cell as the name of a label."""
+    """The label of a cell; a whole number has no decimal point."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def natural(text: str) -> list[tuple[bool, int, str]]:
-    """Sort key under which ``class2`` comes before ``class10``."""
-    return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", text) if part]
+    """Sort key that puts ``class2`` before ``class10``."""
+    return [
+        (not part.isdecimal(), int(part) if part.isdecimal() else 0, part)
+        for part in re.split(r"(\d+)", text)
+        if part
+    ]
 
 
 def _split(text: str) -> Iterator[str]:

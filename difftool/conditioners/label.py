@@ -1,4 +1,4 @@
-"""A label's vector."""
+"""The condition on one label."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from .options import LabelOptions
 
 
 class Label(Conditioner):
-    """``[b]`` int64 -> a learned vector per label, and one more for null (Ho & Salimans 2022, arXiv:2207.12598)."""
+    """``[b]`` int64 -> a learned vector for each label, and one for null.
+
+    Ho & Salimans 2022, arXiv:2207.12598.
+    """
 
     def __init__(self, options: LabelOptions, column: LabelColumn) -> None:
         super().__init__()

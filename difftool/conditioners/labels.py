@@ -1,4 +1,4 @@
-"""The vector of several labels at once."""
+"""The condition on several labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from .options import LabelsOptions
 
 
 class Labels(Conditioner):
-    """``[b, names]`` float, 1 for each label that holds -> the sum of a learned vector for each; null is a vector of its own."""
+    """``[b, names]`` float, 1 for each present label -> the sum of their learned vectors.
+
+    Null has its own vector.
+    """
 
     def __init__(self, options: LabelsOptions, column: LabelsColumn) -> None:
         super().__init__()

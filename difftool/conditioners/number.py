@@ -1,4 +1,4 @@
-"""A number's vector."""
+"""The condition on a number."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from .options import NumberOptions
 
 
 class Number(Conditioner):
-    """``[b]`` float -> a smooth function of the number in units of the data's spread; NaN is null, a vector of its own."""
+    """``[b]`` float -> a smooth function of the number, standardised by the data's mean and std.
+
+    NaN is null, which has its own vector.
+    """
 
     mean: Tensor
     std: Tensor
@@ -37,6 +40,7 @@ class Number(Conditioner):
 
     def forward(self, value: Tensor) -> Signals:
         given = ~value.isnan()
-        standard = (value.where(given, self.mean) - self.mean) / self.std  # no NaN goes in, so that none comes back as a gradient
+        # a NaN input would make NaN gradients
+        standard = (value.where(given, self.mean) - self.mean) / self.std
         h = self.outer(F.silu(self.inner(self.features(standard))))
         return Signals(h.where(given.unsqueeze(-1), self.open.to(h.dtype)))

@@ -8,11 +8,19 @@ from ..options import Options
 
 
 class GivenOptions(Options):
-    """For a condition that a user may leave open."""
+    """Settings of a condition that a user may leave open."""
 
-    width: PositiveInt = Field(256, description="width of the vector given to the network; the same for all conditions of a model")
+    width: PositiveInt = Field(
+        256,
+        description="width of the vector for the network; it must be the same for all conditions "
+        "of a model",
+    )
     dropout: float = Field(
-        0.1, ge=0, le=1, description="probability that training leaves this condition open; guidance and sampling without it need some"
+        0.1,
+        ge=0,
+        le=1,
+        description="probability that training leaves this condition open; guidance and sampling "
+        "without it need more than 0",
     )
 
 
@@ -29,12 +37,16 @@ class NumberOptions(GivenOptions):
 
 
 class VectorOptions(GivenOptions):
-    """A linear function of a vector, zero where the vector is."""
+    """A linear function of a vector; zero for the zero vector."""
 
-    dropout: float = Field(0.0, ge=0, le=1, description="probability that training sets the vector to zero")
+    dropout: float = Field(
+        0.0, ge=0, le=1, description="probability that training sets the vector to zero"
+    )
 
 
 class ChannelsOptions(Options):
-    """What lies beside the noisy example, position by position."""
+    """Further input channels at the positions of the noisy example."""
 
-    dropout: float = Field(0.0, ge=0, le=1, description="probability that training lays nothing there")
+    dropout: float = Field(
+        0.0, ge=0, le=1, description="probability that training sets the channels to zero"
+    )

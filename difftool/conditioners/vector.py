@@ -1,4 +1,4 @@
-"""A vector's vector."""
+"""The condition on a vector."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from .options import VectorOptions
 
 
 class Vector(Conditioner):
-    """``[b, width]`` float -> a linear function without bias: null is the zero vector and adds nothing (Karras et al. 2022, App. F.2)."""
+    """``[b, width]`` float -> a linear function without bias.
+
+    Null is the zero vector and adds nothing (Karras et al. 2022, App. F.2).
+    """
 
     def __init__(self, options: VectorOptions, column: VectorColumn) -> None:
         super().__init__()

@@ -1,1 +1,1 @@
-"""Metrics of examples that are dense along their axes, whatever they depict."""
+"""Metrics of examples that are dense along their axes, such as pictures and sound."""

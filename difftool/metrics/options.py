@@ -8,8 +8,14 @@ from ..options import Options
 
 
 class PatchesOptions(Options):
-    """Small parts of examples, at several scales."""
+    """Patches of examples at several scales."""
 
-    entries: PositiveInt = Field(49, description="entries of a patch along its long axes together: 49, or 7x7, or 4x4x4")
-    patches: PositiveInt = Field(128, description="patches of an example at each scale, at most")
-    directions: PositiveInt = Field(128, description="directions on which the patches are projected")
+    entries: PositiveInt = Field(
+        49, description="number of entries of a patch over its long axes; 49 is 7x7, or about 4x4x4"
+    )
+    patches: PositiveInt = Field(
+        128, description="largest number of patches of an example at each scale"
+    )
+    directions: PositiveInt = Field(
+        128, description="number of directions on which the patches are projected"
+    )

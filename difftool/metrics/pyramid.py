@@ -1,4 +1,4 @@
-"""The Laplacian pyramid along any axes: what each scale adds to the coarser ones   (Burt & Adelson 1983)."""
+"""The Laplacian pyramid along any axes   (Burt & Adelson 1983)."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import numpy as np
 
 
 def pyramid(x: np.ndarray, axes: Sequence[Sequence[int]]) -> list[np.ndarray]:
-    """``x [b, ...]`` float as detail at each scale, the finest first, and what is left of it at the coarsest.
+    """The detail of ``x [b, ...]`` at each scale, the finest first; the last is the low-pass rest.
 
     Args:
-        axes: of each scale but the coarsest, those that are halved from it to the next.
+        axes: for each scale but the coarsest, the axes that are halved from it to the next.
     """
     scales = []
-    for some in axes:
+    for chosen in axes:
         low = x
-        for axis in some:
+        for axis in chosen:
             low = halved(low, axis)
         back = low
-        for axis in reversed(some):
+        for axis in reversed(chosen):
             back = doubled(back, axis, x.shape[axis])
         scales.append(x - back)
         x = low
@@ -27,7 +27,9 @@ def pyramid(x: np.ndarray, axes: Sequence[Sequence[int]]) -> list[np.ndarray]:
 
 
 def halved(x: np.ndarray, axis: int) -> np.ndarray:
-    """Every other entry, smoothed by the binomial filter of five taps: ``n -> ceil(n / 2)``. Beyond an edge the last entry goes on."""
+    """Every other entry after a five-tap binomial filter: ``n -> ceil(n / 2)``; edges are
+    repeated.
+    """
     t = np.moveaxis(x, axis, -1)
     t = _edged(t, 2)
     smooth = (t[..., :-4] + t[..., 4:] + 4 * (t[..., 1:-3] + t[..., 3:-1]) + 6 * t[..., 2:-2]) / 16
@@ -35,7 +37,7 @@ def halved(x: np.ndarray, axis: int) -> np.ndarray:
 
 
 def doubled(x: np.ndarray, axis: int, n: int) -> np.ndarray:
-    """``n`` entries again, from half as many, through the same filter."""
+    """``n`` entries from half as many, by the same filter."""
     t = np.moveaxis(x, axis, -1)
     wide = _edged(t, 1)
     made = np.empty((*t.shape[:-1], 2 * t.shape[-1]), t.dtype)

@@ -266,7 +266,7 @@ def test_a_file_that_is_larger_is_refined_whole_in_tiles(capsys, monkeypatch):
     ("args", "said"),
     [
         (["two", "--as-trained"], "--as-trained has an effect on files to refine only"),
-        (["two", "--tile", "nope"], "nope is no size of tiles: take auto, off, or a whole number for each axis"),
+        (["two", "--tile", "nope"], "nope is not a tile size. Use auto, off, or a whole number for each axis"),
         (["two/x2"], "x2 refines the samples of an earlier stage"),
         (["two/x2", "two/base"], "base after x2: it was trained without a bridge"),
         (["two/base", "two/x2", "two/x2"], "x2-2 after x2: The earlier stage makes examples of 3 x 8 x 8"),

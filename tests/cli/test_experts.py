@@ -178,9 +178,9 @@ def test_runs_that_are_trained_can_be_stage_and_expert():
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["one/base-fine"], "runs/one/base-fine was trained on noise above 0.1 and below 0.6 only, and would serve from 80 down to 0.002"),
+        (["one/base-fine"], "runs/one/base-fine was trained on noise above 0.1 and below 0.6 only, but would serve from 80 down to 0.002"),
         (["one/base", "--expert", "one/base-fine@0.6"], "would serve from 0.6 down to 0.002. Choose the levels"),
-        (["one/base", "--expert", "one/base-finest@0.2"], "trained on noise below 0.1 only, and would serve from 0.2"),
+        (["one/base", "--expert", "one/base-finest@0.2"], "trained on noise below 0.1 only, but would serve from 0.2"),
         (["one/base", "--expert", "one/base@0.001"], "runs/one/base would never take over"),
         (["one/base", "--expert", "one/base"], "is not of the form RUN@LEVEL"),
         (["one/base", "--expert", "one/base@-1"], "is not of the form RUN@LEVEL"),
@@ -218,7 +218,7 @@ def others(place):
             '[stage.expert.process]\nuse = "flow"',
         ),
         ("base-fine for base: modality.size is 8, not 4", "[stage.expert.modality]\nsize = 8"),
-        ("base-fine was trained on noise below 0.5 only, and would serve from 0.6", "[stage.expert.density]\nhigh = 0.5"),
+        ("base-fine was trained on noise below 0.5 only, but would serve from 0.6", "[stage.expert.density]\nhigh = 0.5"),
         ("The density draws no noise levels", "[stage.expert.density]\np_mean = 9"),
         ("x.toml:9: unknown key stpes", "[stage.expert.train]\nstpes = 3"),
     ],

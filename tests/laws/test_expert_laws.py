@@ -75,14 +75,14 @@ def served(name: str, below: float, low: float = 0.0, high: float | None = None)
         ([served("base", math.inf), served("fine", 0.5, 0.0, 0.5)], ""),
         ([served("finest", 0.1, 0.0, 0.2), served("base", math.inf, 0.5), served("fine", 0.5, 0.1, 0.5)], ""),
         ([served("base", math.inf), served("middle", 2.0, 0.5, 2.0), served("base", 0.5)], ""),
-        ([served("base", math.inf, 0.0, 0.5)], "base was trained on noise below 0.5 only, and would serve from 80 down to 0.002."),
+        ([served("base", math.inf, 0.0, 0.5)], "base was trained on noise below 0.5 only, but would serve from 80 down to 0.002."),
         (
             [served("base", math.inf, 0.5), served("fine", 0.4)],
-            "base was trained on noise above 0.5 only, and would serve from 80 down to 0.4.",
+            "base was trained on noise above 0.5 only, but would serve from 80 down to 0.4.",
         ),
-        ([served("base", math.inf), served("fine", 0.7, 0.0, 0.5)], "fine was trained on noise below 0.5 only, and would serve from 0.7"),
+        ([served("base", math.inf), served("fine", 0.7, 0.0, 0.5)], "fine was trained on noise below 0.5 only, but would serve from 0.7"),
         ([served("base", math.inf), served("middle", 2.0, 0.5, 2.0)], "middle was trained on noise above 0.5 and below 2 only"),
-        ([served("base", math.inf), served("fine", 0.002)], "fine would never take over: sampling goes no lower than 0.002."),
+        ([served("base", math.inf), served("fine", 0.002)], "fine would never take over: the lowest level of sampling is 0.002."),
     ],
 )
 def test_no_one_serves_where_it_was_not_trained(ranges, said):

@@ -94,7 +94,7 @@ def test_of_many_examples_fewer_patches_are_taken(monkeypatch):
 
 
 def test_other_channels_are_refused_in_words():
-    with pytest.raises(UsageError, match="compares examples of 3 x any x any, and one is 1 x 8 x 8"):
+    with pytest.raises(UsageError, match="An example of 1 x 8 x 8 does not fit the data, 3 x any x any"):
         measured(smooth(1, 1, 8, 8), smooth(2, 3, 8, 8), 3, None, None)
 
 
