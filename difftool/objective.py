@@ -107,8 +107,13 @@ class Objective(nn.Module, ABC):
         """Called without gradients after each step, to update a target average, for example."""
 
     def reconstruct(self, batch: Batch) -> Batch:
-        """Encoded examples as the model reconstructs them, for the preview of a model that cannot sample."""
-        raise NotImplementedError(f"{type(self).__name__} cannot reconstruct examples. Override reconstruct(): it trains no denoiser.")
+        """The model's reconstruction of encoded examples, for the preview of a model that cannot
+        sample.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} cannot reconstruct examples. Override reconstruct(): it trains "
+            "no denoiser."
+        )
 
 
 class Denoising(Objective):
