@@ -8,9 +8,7 @@ from functools import cache
 import click
 
 from ..errors import PluginError
-from ..plugin.discovery import EntryPoint, Plugin, entry_points
-
-GROUP = "difftool.commands"
+from ..plugin.discovery import COMMANDS, EntryPoint, Plugin, entry_points
 
 
 @cache
@@ -21,7 +19,7 @@ def plugin_commands(core: Collection[str]) -> dict[str, EntryPoint]:
         core: names of the core's own commands.
     """
     found: dict[str, list[EntryPoint]] = {}
-    for point in entry_points(GROUP):
+    for point in entry_points(COMMANDS):
         if point.name in core:
             click.echo(f"The command {point.name!r} of {_package(point)} is left out: difftool has one of this name. Rename it.", err=True)
         else:

@@ -13,6 +13,9 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
+COMMANDS = "difftool.commands"
+"""The group of entry points that are commands."""
+
 METADATA = (".dist-info", ".egg-info")
 UNKNOWN = ("an unknown package", "of unknown version")
 

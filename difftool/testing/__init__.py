@@ -11,18 +11,36 @@ kind. The built-in parts and the first-party plugins pass the same tests.
 
 import pytest
 
-SUITES = ("backbone", "bridge", "conditioner", "exporter", "guidance", "metric", "modality", "objective", "optimizer", "process", "representation", "sampler", "source")
+SUITES = (
+    "backbone",
+    "bridge",
+    "command",
+    "conditioner",
+    "exporter",
+    "guidance",
+    "metric",
+    "modality",
+    "objective",
+    "observer",
+    "optimizer",
+    "process",
+    "representation",
+    "sampler",
+    "source",
+)
 # Before the imports below, so that a failed assertion shows its values.
 pytest.register_assert_rewrite(*(f"{__name__}.{suite}" for suite in SUITES))
 
 from .backbone import backbone_contract  # noqa: E402
 from .bridge import bridge_contract  # noqa: E402
+from .command import command_contract  # noqa: E402
 from .conditioner import conditioner_contract  # noqa: E402
 from .exporter import exporter_contract  # noqa: E402
 from .guidance import guidance_contract  # noqa: E402
 from .metric import metric_contract  # noqa: E402
 from .modality import modality_contract  # noqa: E402
 from .objective import objective_contract  # noqa: E402
+from .observer import observer_contract  # noqa: E402
 from .optimizer import optimizer_contract  # noqa: E402
 from .process import process_contract  # noqa: E402
 from .representation import representation_contract  # noqa: E402
@@ -32,12 +50,14 @@ from .source import source_contract  # noqa: E402
 __all__ = [
     "backbone_contract",
     "bridge_contract",
+    "command_contract",
     "conditioner_contract",
     "exporter_contract",
     "guidance_contract",
     "metric_contract",
     "modality_contract",
     "objective_contract",
+    "observer_contract",
     "optimizer_contract",
     "process_contract",
     "representation_contract",

@@ -7,7 +7,15 @@ import numpy as np
 import torch
 
 from difftool import TrainedModel
-from difftool.testing import exporter_contract, guidance_contract, metric_contract, optimizer_contract, source_contract
+from difftool.testing import (
+    command_contract,
+    exporter_contract,
+    guidance_contract,
+    metric_contract,
+    observer_contract,
+    optimizer_contract,
+    source_contract,
+)
 
 FOLDER = Path(mkdtemp())
 (FOLDER / "a.txt").write_text("1")
@@ -22,6 +30,8 @@ def model():
 
 TestLion = optimizer_contract("lion", lr=0.01)
 TestFading = guidance_contract("fading", {"scale": 4.0})
+TestTable = observer_contract("csv")
 TestListing = source_contract("listing", str(FOLDER / "some.list"), str(FOLDER / "bad.list"))
 TestNpz = exporter_contract("npz", model=model)
+TestAge = command_contract("age")
 TestBrightness = metric_contract("brightness", EXAMPLES[:2], EXAMPLES[2:])
