@@ -57,7 +57,9 @@ def compare(folder: Path, files: int, steps: int, rounds: int) -> dict[str, Any]
     }
     for kind in ("wav", "flac"):
         paths = sorted((folder / kind).iterdir())
-        read, _ = seconds(lambda paths=paths: segments_from_files(paths, 5 * steps), 5 * steps, rounds)
+        read, _ = seconds(
+            lambda paths=paths: segments_from_files(paths, 5 * steps), 5 * steps, rounds
+        )
         report[f"soundfile_{kind}_segments_per_second"] = round(1 / read)
         report[f"ratio_to_soundfile_{kind}"] = round(read / cached, 1)
     return report | {"level": LEVEL, "held": report["ratio_to_soundfile_wav"] >= LEVEL}
@@ -66,13 +68,18 @@ def compare(folder: Path, files: int, steps: int, rounds: int) -> dict[str, Any]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=200)
-    parser.add_argument("--steps", type=int, default=100, help="batches from the cache in each round")
+    parser.add_argument(
+        "--steps", type=int, default=100, help="batches from the cache in each round"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     options = arguments(parser, {"files": 3, "steps": 3, "rounds": 1})
     torch.set_num_threads(1)
     with workplace() as folder:
         found = compare(folder / "recordings", options.files, options.steps, options.rounds)
-    emit({"clock": "cpu", "threads": 1, **found, "ratio": found["ratio_to_soundfile_wav"]}, options.smoke)
+    emit(
+        {"clock": "cpu", "threads": 1, **found, "ratio": found["ratio_to_soundfile_wav"]},
+        options.smoke,
+    )
 
 
 if __name__ == "__main__":

@@ -27,22 +27,36 @@ OURS: dict[str, dict[str, Any]] = {
     "smoke": {"backbone.channels": 8, "backbone.multipliers": (1, 2)},
 }
 PEERS: dict[str, dict[str, Any]] = {
-    "wide": {"channels": [32, 64, 128, 256, 256], "factors": [1, 2, 4, 4, 4], "items": [1, 2, 2, 2, 2]},
-    "readme": {"channels": [8, 32, 64, 128, 256, 256], "factors": [1, 4, 4, 4, 2, 2], "items": [1, 2, 2, 2, 2, 2]},
+    "wide": {
+        "channels": [32, 64, 128, 256, 256],
+        "factors": [1, 2, 4, 4, 4],
+        "items": [1, 2, 2, 2, 2],
+    },
+    "readme": {
+        "channels": [8, 32, 64, 128, 256, 256],
+        "factors": [1, 4, 4, 4, 2, 2],
+        "items": [1, 2, 2, 2, 2, 2],
+    },
     "smoke": {"channels": [8, 8], "factors": [1, 4], "items": [1, 1]},
 }
 SIZES = {"full": (16384, ("wide", "readme")), "smoke": (1024, ("smoke",))}
 
 
-def ours(data: Path, size: str, length: int, precision: str, batch: int) -> tuple[Work, dict[str, Any]]:
+def ours(
+    data: Path, size: str, length: int, precision: str, batch: int
+) -> tuple[Work, dict[str, Any]]:
     sound = {"modality.rate": RATE, "modality.seconds": length / RATE, "backbone.use": "unet1d"}
     return engine_step("audio/waveform", data, {**sound, **OURS[size]}, precision, batch)
 
 
-def audio_diffusion_pytorch(shape: str, length: int, precision: str, batch: int) -> tuple[Work, dict[str, Any]]:
+def audio_diffusion_pytorch(
+    shape: str, length: int, precision: str, batch: int
+) -> tuple[Work, dict[str, Any]]:
     from audio_diffusion_pytorch import DiffusionModel, UNetV0, VDiffusion, VSampler
 
-    model = DiffusionModel(net_t=UNetV0, in_channels=1, diffusion_t=VDiffusion, sampler_t=VSampler, **PEERS[shape])
+    model = DiffusionModel(
+        net_t=UNetV0, in_channels=1, diffusion_t=VDiffusion, sampler_t=VSampler, **PEERS[shape]
+    )
     x0 = torch.rand(batch, 1, length) * 2 - 1
     return peer_step(model, lambda: model(x0), precision)
 
@@ -54,15 +68,35 @@ def import_audio_diffusion_pytorch() -> None:
 def compare(folder: Path, size: str, precision: str, batch: int, rounds: int) -> dict[str, Any]:
     (length, shapes), data = SIZES[size], folder / precision
     write_recordings(data, RECORDINGS, RATE, length)
-    sides = [Side("difftool", ours, (data / "wav", size, length, precision, batch), import_difftool)]
+    sides = [
+        Side("difftool", ours, (data / "wav", size, length, precision, batch), import_difftool)
+    ]
     needs = "audio_diffusion_pytorch"
     for shape in shapes:
         args = (shape, length, precision, batch)
-        sides.append(Side(f"audio-diffusion-pytorch, {shape}", audio_diffusion_pytorch, args, import_audio_diffusion_pytorch, needs))
+        sides.append(
+            Side(
+                f"audio-diffusion-pytorch, {shape}",
+                audio_diffusion_pytorch,
+                args,
+                import_audio_diffusion_pytorch,
+                needs,
+            )
+        )
     results, found = compared(sides, rounds, batch, "clip")
     mine = results["difftool"].median
-    each = {name: round(result.median / mine, 2) for name, result in results.items() if name != "difftool"}
-    return {"precision": precision, "batch": batch, "shape": (1, length), **found, "ratio_to_each": each}
+    each = {
+        name: round(result.median / mine, 2)
+        for name, result in results.items()
+        if name != "difftool"
+    }
+    return {
+        "precision": precision,
+        "batch": batch,
+        "shape": (1, length),
+        **found,
+        "ratio_to_each": each,
+    }
 
 
 def main() -> None:
@@ -74,7 +108,9 @@ def main() -> None:
     options = arguments(parser, {"size": "smoke", "batch": 2, "rounds": 1})
     precisions = list(PRECISIONS) if options.precision == "all" else [options.precision]
     with workplace() as folder:
-        runs = [compare(folder, options.size, how, options.batch, options.rounds) for how in precisions]
+        runs = [
+            compare(folder, options.size, how, options.batch, options.rounds) for how in precisions
+        ]
     emit({"runs": runs}, options.smoke)
 
 

@@ -12,7 +12,17 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from common import Side, Work, arguments, draw, emit, fresh_cascade, in_turn, parameters, sample_options
+from common import (
+    Side,
+    Work,
+    arguments,
+    draw,
+    emit,
+    fresh_cascade,
+    in_turn,
+    parameters,
+    sample_options,
+)
 
 CLASSES = tuple("ABCDEFGHIJ")
 ONE = {"channels": 40, "multipliers": [1, 2, 4, 4], "blocks": 1, "attention": 64, "embedding": 256}
@@ -39,7 +49,9 @@ def one_network(name: str, tables: dict[str, Any]) -> Any:
 
 
 def chain(n: int, single: bool) -> tuple[Work, dict[str, Any]]:
-    stages = fresh_cascade("image/16-32-64", one_network if single else lambda _, tables: pictures(tables))
+    stages = fresh_cascade(
+        "image/16-32-64", one_network if single else lambda _, tables: pictures(tables)
+    )
 
     def work() -> list[Any]:
         low: list[Any] = []
@@ -55,11 +67,23 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
     options = arguments(parser, {"n": 1, "rounds": 1})
-    sides = [Side("cascade", chain, (options.n, False)), Side("one network", chain, (options.n, True))]
+    sides = [
+        Side("cascade", chain, (options.n, False)),
+        Side("one network", chain, (options.n, True)),
+    ]
     results = in_turn(sides, options.rounds, warm=0 if options.smoke else 1)
-    rows = {name: {"seconds_per_picture": round(r.median / options.n, 4), **r.facts} for name, r in results.items()}
+    rows = {
+        name: {"seconds_per_picture": round(r.median / options.n, 4), **r.facts}
+        for name, r in results.items()
+    }
     ratio = results["one network"].median / results["cascade"].median
-    report = {"n": options.n, "threads": 1, "clock": "cpu", "sides": rows, "one_network_over_cascade": round(ratio, 2)}
+    report = {
+        "n": options.n,
+        "threads": 1,
+        "clock": "cpu",
+        "sides": rows,
+        "one_network_over_cascade": round(ratio, 2),
+    }
     emit(report, options.smoke)
 
 

@@ -51,7 +51,12 @@ def saving(steps: Iterator[Any], count: int) -> Iterator[tuple[tuple[float, floa
 def measure(folder: Path, size: str, rounds: int) -> dict[str, Any]:
     write_pictures(folder / "pictures", 4, 8)
     network = {f"backbone.{name}": value for name, value in OURS[size].items()}
-    picture = {"modality.size": 8, "modality.channels": "rgb", "train.batch": 1, "train.precision": "fp32"}
+    picture = {
+        "modality.size": 8,
+        "modality.channels": "rgb",
+        "train.batch": 1,
+        "train.precision": "fp32",
+    }
     settings = {**UNDISTURBED, **picture, **network, "train.save_every": EVERY}
     steps = train("image", folder / "pictures", folder / "run", settings)
     plain, saves, theirs = [], [], []
@@ -62,7 +67,9 @@ def measure(folder: Path, size: str, rounds: int) -> dict[str, Any]:
             theirs.append(seconds(lambda: torch.save(state, folder / "peer.pt")))  # noqa: B023
     first, *rest = saves
     usual = medians(plain[EVERY:])
-    blocked, blocked_wall = (with_save - without for with_save, without in zip(medians(rest), usual, strict=True))
+    blocked, blocked_wall = (
+        with_save - without for with_save, without in zip(medians(rest), usual, strict=True)
+    )
     peer, peer_wall = medians(theirs)
     return {
         "size": size,
@@ -93,7 +100,10 @@ def main() -> None:
     options = arguments(parser, {"size": "smoke", "rounds": 1})
     torch.set_num_threads(1)
     with workplace() as folder:
-        emit({"clock": "cpu", "threads": 1, **measure(folder, options.size, options.rounds)}, options.smoke)
+        emit(
+            {"clock": "cpu", "threads": 1, **measure(folder, options.size, options.rounds)},
+            options.smoke,
+        )
 
 
 if __name__ == "__main__":

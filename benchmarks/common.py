@@ -38,7 +38,9 @@ def arguments(parser: argparse.ArgumentParser, smoke: Mapping[str, Any]) -> argp
     """
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
-        "--smoke", action="store_true", help="run everything in seconds, at sizes whose figures say nothing"
+        "--smoke",
+        action="store_true",
+        help="run everything in seconds, at sizes whose figures say nothing",
     )
     if parser.parse_args().smoke:
         parser.set_defaults(**smoke)
@@ -51,7 +53,11 @@ def emit(report: Mapping[str, Any], smoke: bool) -> None:
     Args:
         smoke: the figures come from ``--smoke`` and must not be quoted.
     """
-    about = {"date": date.today().isoformat(), "machine": processor(), "python": platform.python_version()}
+    about = {
+        "date": date.today().isoformat(),
+        "machine": processor(),
+        "python": platform.python_version(),
+    }
     json.dump({"smoke": smoke, **about, **report}, sys.stdout, indent=2)
     print()
 
@@ -62,7 +68,10 @@ def processor() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.machine()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
+        platform.machine(),
+    )
 
 
 # --- sides measured in turn ---------------------------------------------------------------------------
@@ -110,7 +119,9 @@ def skipped(sides: Iterable[Side]) -> dict[str, str]:
     return {side.name: f"{side.needs} is not installed: {EXTRA}" for side in sides if side.absent}
 
 
-def in_turn(sides: Iterable[Side], rounds: int, repeats: int = 1, warm: int = 2) -> dict[str, Result]:
+def in_turn(
+    sides: Iterable[Side], rounds: int, repeats: int = 1, warm: int = 2
+) -> dict[str, Result]:
     """Measure the sides that are installed, each in a process of its own.
 
     Every side does ``repeats`` pieces of work, then the next side, for ``rounds`` rounds: a slow minute of the
@@ -161,7 +172,13 @@ def _serve(pipe: Connection, side: Side, warm: int) -> None:
             work()
         pipe.send(time.process_time() - start)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    pipe.send((peak, peak - imported, {name: fact() if callable(fact) else fact for name, fact in facts.items()}))
+    pipe.send(
+        (
+            peak,
+            peak - imported,
+            {name: fact() if callable(fact) else fact for name, fact in facts.items()},
+        )
+    )
 
 
 def resident_mb() -> float:
@@ -198,7 +215,9 @@ def workplace() -> Iterator[Path]:
                 os.environ["DIFFTOOL_CACHE"] = before
 
 
-def resolved(modality: str, settings: Mapping[str, Any], recipe: str | None = "none") -> tuple[Any, Any]:
+def resolved(
+    modality: str, settings: Mapping[str, Any], recipe: str | None = "none"
+) -> tuple[Any, Any]:
     """The configuration that ``difftool train -m MODALITY --set KEY=VALUE ...`` would use, and the installed parts."""
     from difftool.config import gather, resolve
     from difftool.plugin.registry import Registry
@@ -215,11 +234,15 @@ def open_data(modality: str, data: Path, settings: Mapping[str, Any]) -> Any:
     return open_dataset(*resolved(modality, {"data.path": str(data), **settings}))[1]
 
 
-def train(modality: str, data: Path, run: Path, settings: Mapping[str, Any]) -> Generator[Any, None, Any]:
+def train(
+    modality: str, data: Path, run: Path, settings: Mapping[str, Any]
+) -> Generator[Any, None, Any]:
     """A training that takes one step each time the iterator is asked. Closing the iterator saves the run."""
     import difftool
 
-    training = difftool.training(modality, data, run=run, recipe="none", **{"train.device": "cpu", **settings})
+    training = difftool.training(
+        modality, data, run=run, recipe="none", **{"train.device": "cpu", **settings}
+    )
     return iter(training)  # type: ignore[return-value]
 
 
@@ -231,7 +254,9 @@ def saved_parameters(run: Path) -> int:
         return sum(prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 (not a dict)
 
 
-def fresh(modality: str, settings: Mapping[str, Any], description: Any, recipe: str | None = "none") -> Any:
+def fresh(
+    modality: str, settings: Mapping[str, Any], description: Any, recipe: str | None = "none"
+) -> Any:
     """The stage that a training would begin with, its network freshly initialised.
 
     Args:

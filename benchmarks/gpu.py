@@ -91,24 +91,36 @@ class Scale:
 
 
 SCALE = Scale()
-SMOKE = Scale(("tiny",), (2,), samples=2, steps=2, seconds=0.0, rounds=1, compiled=False, peers=False)
+SMOKE = Scale(
+    ("tiny",), (2,), samples=2, steps=2, seconds=0.0, rounds=1, compiled=False, peers=False
+)
 
 
 # --- building ----------------------------------------------------------------------------------------------------------------------------
 
 
-def make_stage(registry: Registry, recipe: str, sets: list[str], conditional: bool = False) -> Stage:
+def make_stage(
+    registry: Registry, recipe: str, sets: list[str], conditional: bool = False
+) -> Stage:
     """A recipe's stage at 32 px, freshly initialised; conditional: on a label and a number."""
-    given = [f'conditions.{name}.use="{c.kind}"' for name, c in CONDITIONS.items()] if conditional else []
+    given = (
+        [f'conditions.{name}.use="{c.kind}"' for name, c in CONDITIONS.items()]
+        if conditional
+        else []
+    )
     fixed = ["modality.size=32", 'modality.channels="rgb"', "train.preview=4", *given]
-    config = resolve("image", gather(registry, "image", recipe, sets=[*fixed, *sets], project=None), registry)
+    config = resolve(
+        "image", gather(registry, "image", recipe, sets=[*fixed, *sets], project=None), registry
+    )
     modality = make_modality(config, registry)
     shape, extra, own = modality.describe(np.array([[3, 32, 32]]))
     conditions = {**(CONDITIONS if conditional else {}), **{c.name: c for c in own}}
     description = Description(shape, "uint8", 1000, conditions, extra)
     bridge = make_bridge(config, registry, description)
     shown = {c.name: c for c in bridge.conditions()} if bridge else {}
-    return build_stage(config, registry, replace(description, conditions={**conditions, **shown}), DEVICE, modality)
+    return build_stage(
+        config, registry, replace(description, conditions={**conditions, **shown}), DEVICE, modality
+    )
 
 
 def training(stage: Stage, mode: str | None = None) -> TrainStep:
@@ -134,7 +146,9 @@ def raw_batch(stage: Stage, size: int) -> Batch:
     """Random bytes in pinned memory, as the loader makes them, with values of the conditions that come from data."""
     g = torch.Generator().manual_seed(0)
     values = {"class": torch.randint(2, (size,), generator=g), "age": torch.rand(size, generator=g)}
-    cond = {name: pinned(value) for name, value in values.items() if name in stage.denoiser.conditioners}
+    cond = {
+        name: pinned(value) for name, value in values.items() if name in stage.denoiser.conditioners
+    }
     return Batch(pinned(torch.randint(256, (size, *SHAPE), dtype=torch.uint8, generator=g)), cond)
 
 
@@ -195,10 +209,20 @@ def check_channels_last(registry: Registry) -> Facts:
     plain, raw = tiny(registry, 'train.channels_last="off"', 'train.precision="fp32"')
     laid, _ = tiny(registry, 'train.precision="fp32"')
     kernels = [p for p in laid.objective.parameters() if p.ndim == 4 and min(p.shape[1:]) > 1]
-    averages = [a for values in laid.ema.averages.values() for a in values if a.ndim == 4 and min(a.shape[1:]) > 1]
-    require(all(t.is_contiguous(memory_format=torch.channels_last) for t in [*kernels, *averages]), "some kernels are not channels-last")
+    averages = [
+        a
+        for values in laid.ema.averages.values()
+        for a in values
+        if a.ndim == 4 and min(a.shape[1:]) > 1
+    ]
+    require(
+        all(t.is_contiguous(memory_format=torch.channels_last) for t in [*kernels, *averages]),
+        "some kernels are not channels-last",
+    )
     a, b = losses(laid, raw, 0, 4), losses(plain, raw, 0, 4)
-    require(max(abs(x - y) / y for x, y in zip(a, b, strict=True)) < 0.02, f"losses differ: {a} and {b}")
+    require(
+        max(abs(x - y) / y for x, y in zip(a, b, strict=True)) < 0.02, f"losses differ: {a} and {b}"
+    )
     return {"kernels": len(kernels)}
 
 
@@ -206,8 +230,14 @@ def check_optimizer(registry: Registry) -> Facts:
     """AdamW is fused, all of its state is on the device, and it does what the unfused one does."""
     step, raw = tiny(registry, 'train.precision="fp32"')
     losses(step, raw, 0, 2)
-    require(all(group["fused"] for group in step.players[0].optimizer.param_groups), "the optimizer is not fused")
-    require(all(t.is_cuda for s in step.players[0].optimizer.state.values() for t in s.values()), "some of the optimizer's state is on the CPU")
+    require(
+        all(group["fused"] for group in step.players[0].optimizer.param_groups),
+        "the optimizer is not fused",
+    )
+    require(
+        all(t.is_cuda for s in step.players[0].optimizer.state.values() for t in s.values()),
+        "some of the optimizer's state is on the CPU",
+    )
     fused = [nn.Parameter(p.detach().clone()) for p in step.objective.parameters()]
     plain = [nn.Parameter(p.detach().clone()) for p in fused]
     for a, b in zip(fused, plain, strict=True):
@@ -230,14 +260,22 @@ def check_compile(registry: Registry) -> Facts:
     step, raw = tiny(registry, "backbone.dropout=0.0", 'train.compile="on"')
     found = losses(step, raw, 0, 4)
     graphs, breaks = counters["stats"]["unique_graphs"], dict(counters["graph_break"])
-    require(graphs >= 1, "nothing was compiled: torch.compile fell back to the plain network (is triton installed?)")
+    require(
+        graphs >= 1,
+        "nothing was compiled: torch.compile fell back to the plain network (is triton installed?)",
+    )
     require(not breaks, f"the graph breaks: {breaks}")
     with TemporaryDirectory() as folder:
-        preview(step, cast(Any, None), RunFolder(Path(folder)), 4)  # from noise alone: the data is not looked at
+        preview(
+            step, cast(Any, None), RunFolder(Path(folder)), 4
+        )  # from noise alone: the data is not looked at
     losses(step, raw, 4, 6)
     again = counters["stats"]["unique_graphs"]
     require(again == graphs, f"{again - graphs} more graphs were compiled by a preview or after it")
-    require(max(abs(a - b) / b for a, b in zip(found, expected, strict=True)) < 0.03, f"losses differ: {found} and {expected}")
+    require(
+        max(abs(a - b) / b for a, b in zip(found, expected, strict=True)) < 0.03,
+        f"losses differ: {found} and {expected}",
+    )
     return {"graphs": graphs}
 
 
@@ -249,7 +287,12 @@ def check_no_waiting(registry: Registry) -> Facts:
         "accumulated": ["train.accumulate=2"],
         "checkpointed": ["train.checkpointing=true"],
         "compiled": ['train.compile="on"'],
-        "eps row, linear schedule": ['process.use="eps"', 'density.use="uniform"', 'weighting.use="uniform"', 'schedule.use="linear"'],
+        "eps row, linear schedule": [
+            'process.use="eps"',
+            'density.use="uniform"',
+            'weighting.use="uniform"',
+            'schedule.use="linear"',
+        ],
         "flow row": ['process.use="flow"', 'schedule.use="flow"', 'weighting.use="uniform"'],
     }
     for name, sets in cases.items():
@@ -265,8 +308,14 @@ def require_no_waiting(name: str, step: TrainStep, raw: Batch) -> None:
             for i in range(3, 6):
                 step(i, raw)
     except RuntimeError as error:
-        where = [frame for frame in traceback.extract_tb(error.__traceback__) if "difftool" in frame.filename][-1]
-        raise AssertionError(f"{name}: {Path(where.filename).name}:{where.lineno} waits ({str(error).splitlines()[0]})") from error
+        where = [
+            frame
+            for frame in traceback.extract_tb(error.__traceback__)
+            if "difftool" in frame.filename
+        ][-1]
+        raise AssertionError(
+            f"{name}: {Path(where.filename).name}:{where.lineno} waits ({str(error).splitlines()[0]})"
+        ) from error
 
 
 SOUND = {"waveform": 0, "stft": 3, "spectrogram": None}
@@ -286,25 +335,39 @@ def check_sound(registry: Registry) -> Facts:
         raw, on = sounds(8), stage.representation
         there = raw.map(lambda t: t.to(DEVICE))
         found[name] = relative(on.encode(there).x.cpu(), on.encode(raw).x)
-        require(found[name] < 1e-3, f"{name}: encoded on the device it differs by {found[name]:.1e}")
+        require(
+            found[name] < 1e-3, f"{name}: encoded on the device it differs by {found[name]:.1e}"
+        )
         if tolerance is not None:
             back = on.decode(on.encode(there)).x.cpu().int()[..., : raw.x.shape[-1]]
             worst = int((back - raw.x.int()).abs().max())
-            require(worst <= tolerance, f"{name}: a round trip on the device is off by {worst} of 32768")
+            require(
+                worst <= tolerance, f"{name}: a round trip on the device is off by {worst} of 32768"
+            )
         require_no_waiting(name, training(stage), raw.map(pinned))
         made = list(generate(stage, SampleRequest(n=3, steps=4, shape=AudioRequest(seconds=0.3))))
-        require({one.example.shape for one in made} == {(1, 2400)}, f"{name}: samples are {made[0].example.shape}, not of 2400 samples")
+        require(
+            {one.example.shape for one in made} == {(1, 2400)},
+            f"{name}: samples are {made[0].example.shape}, not of 2400 samples",
+        )
     return {"encoding differs by": found}
 
 
 def sound_stage(registry: Registry, representation: str) -> Stage:
     """A small network on half a second at 8 kHz."""
-    use, sets = f"audio/{representation}", ["backbone.channels=16", "train.batch=8", "modality.rate=8000", "modality.seconds=0.5"]
+    use, sets = (
+        f"audio/{representation}",
+        ["backbone.channels=16", "train.batch=8", "modality.rate=8000", "modality.seconds=0.5"],
+    )
     mels = ["representation.mels=40"] if representation == "spectrogram" else []
-    config = resolve(use, gather(registry, use, "tiny", sets=[*sets, *mels], project=None), registry)
+    config = resolve(
+        use, gather(registry, use, "tiny", sets=[*sets, *mels], project=None), registry
+    )
     modality = make_modality(config, registry)
     shape, extra, _ = modality.describe(np.array([[1, 2000], [1, 9000]]))
-    return build_stage(config, registry, Description(shape, "int16", 1000, {}, extra), DEVICE, modality)
+    return build_stage(
+        config, registry, Description(shape, "int16", 1000, {}, extra), DEVICE, modality
+    )
 
 
 def sounds(n: int) -> Batch:
@@ -334,18 +397,38 @@ def check_clips(registry: Registry) -> Facts:
     require(gap < 1e-2, f"on the device the network differs by {gap:.1e}")
     require_no_waiting("clips", training(stage), raw.map(pinned))
     made = list(generate(stage, SampleRequest(n=3, steps=4, shape=VideoRequest(frames=11))))
-    require({one.example.shape for one in made} == {(11, 3, 16, 16)}, f"samples are {made[0].example.shape}, not of 11 frames")
+    require(
+        {one.example.shape for one in made} == {(11, 3, 16, 16)},
+        f"samples are {made[0].example.shape}, not of 11 frames",
+    )
     return {"network differs by": gap}
 
 
 def clip_stage(registry: Registry) -> Stage:
     """A small network over space and time, on clips of six frames of 16 pixels, of half of which some frames are given."""
-    sets = ["backbone.channels=32", "backbone.multipliers=[1,2]", "train.batch=8", 'train.precision="fp32"']
-    sets += ["modality.size=16", 'modality.channels="rgb"', "modality.frames=6", "modality.fps=8", 'modality.given="ends"']
+    sets = [
+        "backbone.channels=32",
+        "backbone.multipliers=[1,2]",
+        "train.batch=8",
+        'train.precision="fp32"',
+    ]
+    sets += [
+        "modality.size=16",
+        'modality.channels="rgb"',
+        "modality.frames=6",
+        "modality.fps=8",
+        'modality.given="ends"',
+    ]
     config = resolve("video", gather(registry, "video", "tiny", sets=sets, project=None), registry)
     modality = make_modality(config, registry)
     shape, extra, own = modality.describe(np.array([[3, 3, 16, 16], [9, 3, 16, 16]]))
-    return build_stage(config, registry, Description(shape, "uint8", 1000, {c.name: c for c in own}, extra), DEVICE, modality)
+    return build_stage(
+        config,
+        registry,
+        Description(shape, "uint8", 1000, {c.name: c for c in own}, extra),
+        DEVICE,
+        modality,
+    )
 
 
 def random_clips(n: int) -> list[np.ndarray]:
@@ -365,9 +448,15 @@ def check_capture(registry: Registry) -> Facts:
                 x = torch.randn(size, *SHAPE, device=DEVICE) * sigma
                 cond = {name: _values(name, size) for name in denoiser.conditioners}
                 level = x.new_full((size,), sigma)
-                worst = max(worst, relative(graphs(x, level, denoiser.signals(cond)), denoiser(x, level, cond)))
+                worst = max(
+                    worst,
+                    relative(graphs(x, level, denoiser.signals(cond)), denoiser(x, level, cond)),
+                )
     recorded = sum(one is not None for one in graphs._recordings.values())
-    require(recorded == 2, f"{recorded} graphs were recorded for 2 shapes: the network fell back to running as it is")
+    require(
+        recorded == 2,
+        f"{recorded} graphs were recorded for 2 shapes: the network fell back to running as it is",
+    )
     require(worst < 1e-3, f"replayed and plain evaluations differ by {worst:.1e}")
     return {"largest_difference": worst}
 
@@ -377,9 +466,18 @@ def check_sampling(registry: Registry) -> Facts:
     step, _ = tiny(registry)
     guidance = ClassifierFree(GuidanceOptions(scale=2.0, low=0.05, high=5.0))
     together, apart = (
-        [one.example for one in generate(step.stage, SampleRequest(n=6, steps=8, batch=batch, guidance=guidance))] for batch in (6, 4)
+        [
+            one.example
+            for one in generate(
+                step.stage, SampleRequest(n=6, steps=8, batch=batch, guidance=guidance)
+            )
+        ]
+        for batch in (6, 4)
     )
-    gaps = [float(abs(a.astype(int) - b.astype(int)).mean()) for a, b in zip(together, apart, strict=True)]
+    gaps = [
+        float(abs(a.astype(int) - b.astype(int)).mean())
+        for a, b in zip(together, apart, strict=True)
+    ]
     require(max(gaps) < 2, f"samples differ by {gaps} levels on average between batches of 6 and 4")
     return {"largest_mean_difference_in_levels": max(gaps)}
 
@@ -395,15 +493,27 @@ def check_cascade(registry: Registry) -> Facts:
     recorded = [one.example for one in generate(stage, request)]
     with patch("difftool.engine.generate.captured", nullcontext):
         plain = [one.example for one in generate(stage, request)]
-    gaps = [float(abs(a.astype(int) - b.astype(int)).mean()) for a, b in zip(recorded, plain, strict=True)]
-    require(max(gaps) < 2, f"samples differ by {gaps} levels on average with and without recorded graphs")
+    gaps = [
+        float(abs(a.astype(int) - b.astype(int)).mean())
+        for a, b in zip(recorded, plain, strict=True)
+    ]
+    require(
+        max(gaps) < 2,
+        f"samples differ by {gaps} levels on average with and without recorded graphs",
+    )
     require_no_waiting("a later stage", training(stage), raw_batch(stage, 16))
     return {"largest_mean_difference_in_levels": max(gaps)}
 
 
 def refining_stage(registry: Registry) -> Stage:
     """A small later stage of a cascade: 32 px from 16, with noise on what it is shown."""
-    sets = ['bridge.use="resample"', "bridge.factors=[1,2,2]", "bridge.max_aug_level=0.3", "bridge.residual=true", 'train.compile="off"']
+    sets = [
+        'bridge.use="resample"',
+        "bridge.factors=[1,2,2]",
+        "bridge.max_aug_level=0.3",
+        "bridge.residual=true",
+        'train.compile="off"',
+    ]
     return make_stage(registry, "tiny", [*TINY, *sets, "train.batch=16", "modality.augment=0"])
 
 
@@ -430,7 +540,10 @@ def check_resume(registry: Registry) -> Facts:
     floats = [name for name in ours if name.startswith(("model.", "ema."))]
     worst = max(relative(theirs[name], ours[name]) for name in floats if ours[name].norm() > 1e-3)
     require(worst < 1e-2, f"weights differ by {worst:.1e} after resuming")
-    return {"largest_difference": worst, "bit_identical": all(torch.equal(theirs[n], ours[n]) for n in ours)}
+    return {
+        "largest_difference": worst,
+        "bit_identical": all(torch.equal(theirs[n], ours[n]) for n in ours),
+    }
 
 
 def check_data_parallel(registry: Registry) -> Facts:
@@ -443,17 +556,27 @@ def check_data_parallel(registry: Registry) -> Facts:
     expected = losses(plain, raw, 0, 4)
     step, _ = tiny(registry, *sets)
     with TemporaryDirectory() as folder:
-        dist.init_process_group("cpu:gloo,cuda:nccl", init_method=f"file://{folder}/store", rank=0, world_size=1)
+        dist.init_process_group(
+            "cpu:gloo,cuda:nccl", init_method=f"file://{folder}/store", rank=0, world_size=1
+        )
         try:
             player = step.players[0]
-            player.loss = DistributedDataParallel(player.loss, device_ids=[DEVICE], gradient_as_bucket_view=True)
+            player.loss = DistributedDataParallel(
+                player.loss, device_ids=[DEVICE], gradient_as_bucket_view=True
+            )
             found = losses(step, raw, 0, 4)
             with no_waiting():
                 step(4, raw)
         finally:
             dist.destroy_process_group()
-    require(max(abs(a - b) / b for a, b in zip(found, expected, strict=True)) < 0.03, f"losses differ: {found} and {expected}")
-    return {"devices_here": torch.cuda.device_count(), "note": "exchange between devices is not checked here"}
+    require(
+        max(abs(a - b) / b for a, b in zip(found, expected, strict=True)) < 0.03,
+        f"losses differ: {found} and {expected}",
+    )
+    return {
+        "devices_here": torch.cuda.device_count(),
+        "note": "exchange between devices is not checked here",
+    }
 
 
 CHECKS = (
@@ -501,7 +624,10 @@ def run_checks(registry: Registry) -> dict[str, Facts]:
             results[name] = {"passed": False, "reason": f"{type(error).__name__}: {error}"}
             traceback.print_exc()
         results[name]["seconds"] = round(time.perf_counter() - start, 1)
-        print(f"{name}: {'pass' if results[name]['passed'] else 'FAIL ' + results[name]['reason']}", file=sys.stderr)
+        print(
+            f"{name}: {'pass' if results[name]['passed'] else 'FAIL ' + results[name]['reason']}",
+            file=sys.stderr,
+        )
     return results
 
 
@@ -516,7 +642,9 @@ def timed(work: Work, share: float = 1.0, warm: int = 5) -> float:
     start = time.perf_counter()
     work()
     synchronize()
-    each = max(1, int(share * SCALE.seconds / SCALE.rounds / max(time.perf_counter() - start, 1e-6)))
+    each = max(
+        1, int(share * SCALE.seconds / SCALE.rounds / max(time.perf_counter() - start, 1e-6))
+    )
     rounds = []
     for _ in range(SCALE.rounds):
         start = time.perf_counter()
@@ -551,7 +679,11 @@ def flops_of_forward(stage: Stage) -> float:
 def measure_training(registry: Registry, recipe: str, batch: int, how: str, peak: float) -> Facts:
     """``how``: eager, compiled (as the engine does it), or reduce-overhead (a mode of torch.compile that records graphs)."""
     compiled = "on" if how == "compiled" else "off"
-    stage = make_stage(registry, recipe, [f"train.batch={batch}", f'train.compile="{compiled}"', "train.steps=1_000_000"])
+    stage = make_stage(
+        registry,
+        recipe,
+        [f"train.batch={batch}", f'train.compile="{compiled}"', "train.steps=1_000_000"],
+    )
     flops = 3 * flops_of_forward(stage)
     step = training(stage, mode=how if how == "reduce-overhead" else None)
     raw, count = raw_batch(stage, batch), iter(range(10**9))
@@ -601,7 +733,9 @@ def denoising_diffusion_pytorch(batch: int, compiled: bool) -> tuple[nn.Module, 
     from denoising_diffusion_pytorch import GaussianDiffusion, Unet
 
     unet = Unet(dim_mults=(1, 2, 4, 8), flash_attn=True, **DENOISING_DIFFUSION_PYTORCH["35M"])
-    model = GaussianDiffusion(unet, image_size=SHAPE[-1], sampling_timesteps=SCALE.steps).to(DEVICE, memory_format=torch.channels_last)
+    model = GaussianDiffusion(unet, image_size=SHAPE[-1], sampling_timesteps=SCALE.steps).to(
+        DEVICE, memory_format=torch.channels_last
+    )
     if compiled:
         unet.compile()
     x0 = torch.rand(batch, *SHAPE, device=DEVICE)
@@ -618,7 +752,15 @@ def diffusers(batch: int, compiled: bool) -> tuple[nn.Module, Work, Work]:
 
     down = ("DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D")
     up = ("UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D")
-    unet: Any = UNet2DModel(SHAPE[-1], SHAPE[0], SHAPE[0], down_block_types=down, up_block_types=up, layers_per_block=2, **DIFFUSERS["35M"])
+    unet: Any = UNet2DModel(
+        SHAPE[-1],
+        SHAPE[0],
+        SHAPE[0],
+        down_block_types=down,
+        up_block_types=up,
+        layers_per_block=2,
+        **DIFFUSERS["35M"],
+    )
     unet = unet.to(DEVICE, memory_format=torch.channels_last)
     if compiled:
         unet.compile()
@@ -628,7 +770,9 @@ def diffusers(batch: int, compiled: bool) -> tuple[nn.Module, Work, Work]:
 
     def loss() -> Tensor:
         noise, t = torch.randn_like(x0), torch.randint(0, 1000, (batch,), device=DEVICE)
-        return nn.functional.mse_loss(unet(schedule.add_noise(x0, noise, t), t).sample.float(), noise)
+        return nn.functional.mse_loss(
+            unet(schedule.add_noise(x0, noise, t), t).sample.float(), noise
+        )
 
     def sample() -> None:
         sampler.set_timesteps(SCALE.steps)
@@ -652,13 +796,33 @@ def measure_peer(name: str, batch: int) -> list[Facts]:
             seconds, sampling = timed(step), timed(sample, warm=2) if how == "eager" else None
         except ImportError:
             return [{"peer": name, "absent": "not installed here, so not measured"}]
-        except Exception as error:  # a peer that breaks on this version of torch is told, and is no fault of ours
-            rows.append({"peer": name, "batch": batch, "how": how, "failed": f"{type(error).__name__}: {str(error).splitlines()[0]}"})
+        except (
+            Exception
+        ) as error:  # a peer that breaks on this version of torch is told, and is no fault of ours
+            rows.append(
+                {
+                    "peer": name,
+                    "batch": batch,
+                    "how": how,
+                    "failed": f"{type(error).__name__}: {str(error).splitlines()[0]}",
+                }
+            )
             continue
-        row = {"peer": name, "batch": batch, "how": how, "parameters": sum(p.numel() for p in unet.parameters())}
-        row |= {"images_per_second": round(batch / seconds, 1), "ms_per_step": round(1000 * seconds, 3)}
+        row = {
+            "peer": name,
+            "batch": batch,
+            "how": how,
+            "parameters": sum(p.numel() for p in unet.parameters()),
+        }
+        row |= {
+            "images_per_second": round(batch / seconds, 1),
+            "ms_per_step": round(1000 * seconds, 3),
+        }
         if sampling:
-            row |= {"sampled_images_per_second": round(SCALE.samples / sampling, 1), "ms_per_evaluation": round(1000 * sampling / SCALE.steps, 3)}
+            row |= {
+                "sampled_images_per_second": round(SCALE.samples / sampling, 1),
+                "ms_per_evaluation": round(1000 * sampling / SCALE.steps, 3),
+            }
         rows.append(row)
     return rows
 
@@ -692,13 +856,28 @@ def measure(registry: Registry) -> Facts:
     peak, rows = peak_flops(), []
     for recipe in SCALE.recipes:
         for batch in SCALE.batches:
-            compiled = ("compiled", *(("reduce-overhead",) if batch == min(SCALE.batches) else ())) if SCALE.compiled else ()
+            compiled = (
+                ("compiled", *(("reduce-overhead",) if batch == min(SCALE.batches) else ()))
+                if SCALE.compiled
+                else ()
+            )
             for how in ("eager", *compiled):
-                rows.append(told(f"training {recipe} {batch} {how}", partial(measure_training, registry, recipe, batch, how, peak)))
+                rows.append(
+                    told(
+                        f"training {recipe} {batch} {how}",
+                        partial(measure_training, registry, recipe, batch, how, peak),
+                    )
+                )
     sampling = told("sampling", lambda: measure_sampling(registry))
     batches = [batch for batch in SCALE.batches if batch < 512] if SCALE.peers else []
     peers = [row for name in PEERS for batch in batches for row in measure_peer(name, batch)]
-    return {"peak_tflops": round(peak / 1e12), "training": rows, "sampling": sampling, "peers": peers, **ratios(rows, sampling, peers)}
+    return {
+        "peak_tflops": round(peak / 1e12),
+        "training": rows,
+        "sampling": sampling,
+        "peers": peers,
+        **ratios(rows, sampling, peers),
+    }
 
 
 def told(name: str, work: Callable[[], Facts]) -> Facts:
@@ -716,13 +895,28 @@ def told(name: str, work: Callable[[], Facts]) -> Facts:
 
 def ratios(rows: list[Facts], sampling: Facts, peers: list[Facts]) -> Facts:
     """Ours over the better peer at equal batch, each eager or compiled, whichever is faster; None where there is nothing to compare with."""
-    rows = [row for row in rows if row.get("how") != "reduce-overhead"]  # not how the engine compiles
+    rows = [
+        row for row in rows if row.get("how") != "reduce-overhead"
+    ]  # not how the engine compiles
 
     def best(table: list[Facts], key: str, **only: Any) -> float:
-        return max((row[key] for row in table if key in row and all(row.get(k) == v for k, v in only.items())), default=0.0)
+        return max(
+            (
+                row[key]
+                for row in table
+                if key in row and all(row.get(k) == v for k, v in only.items())
+            ),
+            default=0.0,
+        )
 
-    ours, theirs = best(rows, "images_per_second", recipe="small", batch=128), best(peers, "images_per_second", batch=128)
-    drawn, drawn_theirs = sampling.get("images_per_second_of_many_batches", 0.0), best(peers, "sampled_images_per_second")
+    ours, theirs = (
+        best(rows, "images_per_second", recipe="small", batch=128),
+        best(peers, "images_per_second", batch=128),
+    )
+    drawn, drawn_theirs = (
+        sampling.get("images_per_second_of_many_batches", 0.0),
+        best(peers, "sampled_images_per_second"),
+    )
     return {
         "ratio": round(ours / theirs, 2) if theirs else None,
         "ratio_sampling": round(drawn / drawn_theirs, 2) if drawn_theirs else None,
@@ -761,7 +955,9 @@ def device() -> Facts:
 
 def failed(report: Facts) -> bool:
     measured = [*report.get("training", []), report.get("sampling", {})]
-    return not all(check.get("passed", True) for check in report["checks"].values()) or any("failed" in one for one in measured)
+    return not all(check.get("passed", True) for check in report["checks"].values()) or any(
+        "failed" in one for one in measured
+    )
 
 
 if __name__ == "__main__":

@@ -70,7 +70,10 @@ def main() -> None:
     options = arguments(parser, {"images": 16, "rounds": 1})
     torch.set_num_threads(1)
     with workplace() as folder:
-        cases = {name: compare(folder / str(size), size, batch, options.images, options.rounds) for name, (size, batch) in CASES.items()}
+        cases = {
+            name: compare(folder / str(size), size, batch, options.images, options.rounds)
+            for name, (size, batch) in CASES.items()
+        }
     ratio = min(case["ratio_to_h200"] for case in cases.values())
     emit({"clock": "cpu", "threads": 1, "cases": cases, "ratio": ratio}, options.smoke)
 

@@ -47,15 +47,21 @@ def measure(run: Path, files: Path, options: argparse.Namespace) -> dict[str, An
     start = time.process_time()
     made = draw(stage, n=len(low), steps=options.steps, batch=64, low=low, level=options.level)
     spent = time.process_time() - start
-    chance = [scattered(one, len(whole), k) for k, (one, whole) in enumerate(zip(low, truth, strict=True))]
+    chance = [
+        scattered(one, len(whole), k) for k, (one, whole) in enumerate(zip(low, truth, strict=True))
+    ]
     examples = {
         "true molecules": truth,
         "at random, each on a heavy atom": chance,
-        "RDKit, with the bonds of the file": [added(of_file(item), one) for item, one in zip(items, low, strict=True)],
+        "RDKit, with the bonds of the file": [
+            added(of_file(item), one) for item, one in zip(items, low, strict=True)
+        ],
         "RDKit, bonds by the tables": [added(tabulated(one), one) for one in low],
         "model": made,
     }
-    exact = np.mean([len(one) + hydrogens(one) == len(whole) for one, whole in zip(low, truth, strict=True)])
+    exact = np.mean(
+        [len(one) + hydrogens(one) == len(whole) for one, whole in zip(low, truth, strict=True)]
+    )
     return {
         "molecules": len(truth),
         "hydrogens_counted_to_the_atom": round(float(exact), 3),
@@ -88,7 +94,12 @@ def inputs(options: argparse.Namespace) -> Iterator[tuple[Path, Path]]:
     with workplace() as folder:
         files = folder / "data" / "molecules.sdf"
         write_sdf(files, SMOKE)
-        small = {"bridge.use": "hydrogens", "backbone.use": "egnn", "backbone.layers": 1, "backbone.features": 16}
+        small = {
+            "bridge.use": "hydrogens",
+            "backbone.use": "egnn",
+            "backbone.layers": 1,
+            "backbone.features": 16,
+        }
         settings = {**UNDISTURBED, **small, "train.steps": 2, "train.batch": 2}
         for _ in train("molecule", files, folder / "run", settings):
             pass
@@ -97,8 +108,12 @@ def inputs(options: argparse.Namespace) -> Iterator[tuple[Path, Path]]:
 
 def row(examples: Sequence[np.ndarray], truth: Sequence[np.ndarray]) -> dict[str, float]:
     """The shares that the metrics find, and how many have the constitution of the true molecule."""
-    stability, validity = (metric(NoOptions(), BLANK).measure(examples, []) for metric in (Stability, Validity))
-    same = np.mean([named(one) == named(other) != "" for one, other in zip(examples, truth, strict=True)])
+    stability, validity = (
+        metric(NoOptions(), BLANK).measure(examples, []) for metric in (Stability, Validity)
+    )
+    same = np.mean(
+        [named(one) == named(other) != "" for one, other in zip(examples, truth, strict=True)]
+    )
     shares = {**stability, "validity": validity["validity"], "same_constitution": float(same)}
     return {name: round(float(value), 3) for name, value in shares.items()}
 
@@ -117,7 +132,9 @@ def scattered(low: np.ndarray, n: int, seed: int) -> np.ndarray:
     """Add the missing hydrogens, each a bond's length away from a random heavy atom in a random direction."""
     rng, count = np.random.default_rng(seed), n - len(low)
     direction = rng.normal(size=(count, 3))
-    places = low[rng.integers(len(low), size=count), :3] + BOND * direction / np.linalg.norm(direction, axis=1, keepdims=True)
+    places = low[rng.integers(len(low), size=count), :3] + BOND * direction / np.linalg.norm(
+        direction, axis=1, keepdims=True
+    )
     return np.concatenate((low, np.c_[places, np.ones(count), np.zeros(count)])).astype(np.float32)
 
 

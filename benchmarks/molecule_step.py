@@ -46,7 +46,9 @@ def batches(batch: int, mixed: bool) -> list[tuple[Tensor, Tensor]]:
     return made
 
 
-def ours(data: Path, shape: Shape, precision: str, batch: int, mixed: bool) -> tuple[Work, dict[str, Any]]:
+def ours(
+    data: Path, shape: Shape, precision: str, batch: int, mixed: bool
+) -> tuple[Work, dict[str, Any]]:
     layers, features = shape
     settings = {
         "modality.fragments": "keep",
@@ -71,7 +73,10 @@ class Published(nn.Module):
         i, j = _ends(b, n)
         real = mask.flatten()
         pair = (real[i] & real[j] & (i != j)).unsqueeze(1).to(x.dtype)
-        at, h = x[..., :3].flatten(0, 1), torch.cat((x[..., 3:], t.view(b, 1, 1).expand(b, n, 1)), -1).flatten(0, 1)
+        at, h = (
+            x[..., :3].flatten(0, 1),
+            torch.cat((x[..., 3:], t.view(b, 1, 1).expand(b, n, 1)), -1).flatten(0, 1),
+        )
         h, first, start = self.enter(h), _difference(at, i, j)[0], at
         for block in self.blocks:
             squared, direction = _difference(at, i, j)
@@ -79,7 +84,9 @@ class Published(nn.Module):
             weight = block["gate"](message).sigmoid() * pair.to(message.dtype)
             total = torch.zeros_like(h, dtype=message.dtype).index_add_(0, i, message * weight)
             h = h + block["node"](torch.cat((h, total), 1))
-            shift = block["move"](torch.cat((h[i], h[j], squared, first), 1)).float().tanh() * (15 / len(self.blocks))
+            shift = block["move"](torch.cat((h[i], h[j], squared, first), 1)).float().tanh() * (
+                15 / len(self.blocks)
+            )
             at = at + torch.zeros_like(at).index_add_(0, i, direction * shift * pair)
         return torch.cat((at - start, self.leave(h).float()), 1).view_as(x) * mask
 
@@ -119,12 +126,18 @@ def published(shape: Shape, precision: str, batch: int, mixed: bool) -> tuple[Wo
     return peer_step(model, loss, precision, BATCHES)
 
 
-def egnn_pytorch(shape: Shape, precision: str, batch: int, mixed: bool) -> tuple[Work, dict[str, Any]]:
+def egnn_pytorch(
+    shape: Shape, precision: str, batch: int, mixed: bool
+) -> tuple[Work, dict[str, Any]]:
     from egnn_pytorch import EGNN
 
     count, features = shape
-    layers = nn.ModuleList(EGNN(dim=features, m_dim=features, soft_edges=True, norm_coors=True) for _ in range(count))
-    model = nn.ModuleList([nn.Linear(WIDTH - 3 + 1, features), layers, nn.Linear(features, WIDTH - 3)])
+    layers = nn.ModuleList(
+        EGNN(dim=features, m_dim=features, soft_edges=True, norm_coors=True) for _ in range(count)
+    )
+    model = nn.ModuleList(
+        [nn.Linear(WIDTH - 3 + 1, features), layers, nn.Linear(features, WIDTH - 3)]
+    )
     turns = _turns(batch, mixed)
 
     def loss() -> Tensor:
@@ -150,7 +163,9 @@ def import_egnn_pytorch() -> None:
     import egnn_pytorch  # noqa: F401
 
 
-def compare(folder: Path, shape: Shape, precision: str, batch: int, rounds: int, mixed: bool) -> dict[str, Any]:
+def compare(
+    folder: Path, shape: Shape, precision: str, batch: int, rounds: int, mixed: bool
+) -> dict[str, Any]:
     args, data = (shape, precision, batch, mixed), folder / precision / "molecules"
     write_molecules(data, molecule_sizes(BATCHES * batch, SMALLEST, LARGEST))
     sides = [
@@ -171,12 +186,21 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--layers", type=int, default=9)
     parser.add_argument("--features", type=int, default=256)
-    parser.add_argument("--mixed", action="store_true", help="batches of molecules of any size, padded to the largest")
-    options = arguments(parser, {"precision": "fp32", "batch": 2, "rounds": 1, "layers": 1, "features": 16})
+    parser.add_argument(
+        "--mixed",
+        action="store_true",
+        help="batches of molecules of any size, padded to the largest",
+    )
+    options = arguments(
+        parser, {"precision": "fp32", "batch": 2, "rounds": 1, "layers": 1, "features": 16}
+    )
     precisions = list(PRECISIONS) if options.precision == "all" else [options.precision]
     shape = options.layers, options.features
     with workplace() as folder:
-        runs = [compare(folder, shape, how, options.batch, options.rounds, options.mixed) for how in precisions]
+        runs = [
+            compare(folder, shape, how, options.batch, options.rounds, options.mixed)
+            for how in precisions
+        ]
     emit({"runs": runs}, options.smoke)
 
 

@@ -27,7 +27,9 @@ SHAPE = (3, 32, 32)
 class Nothing(Backbone):
     """The network that returns its input."""
 
-    def forward(self, x: Tensor, c_noise: Tensor, signals: Any, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, c_noise: Tensor, signals: Any, mask: Tensor | None = None
+    ) -> Tensor:
         return x
 
 
@@ -62,7 +64,11 @@ def turns(stage: Any, request: dict[str, int], count: int, rounds: int) -> tuple
     """CPU seconds of one sampling and of as many bare forwards: the least over rounds of each, taken in turn."""
     stage.denoiser.eval()
     n = request["n"]
-    x, sigma, cond = torch.randn(n, *SHAPE), torch.ones(n), {"class": torch.zeros(n, dtype=torch.int64)}
+    x, sigma, cond = (
+        torch.randn(n, *SHAPE),
+        torch.ones(n),
+        {"class": torch.zeros(n, dtype=torch.int64)},
+    )
 
     def forwards() -> None:
         with torch.inference_mode():

@@ -51,7 +51,10 @@ def install(site: Path, name: str) -> None:
     (site / name / "plugin.py").write_text(PLUGIN.format(name=name), encoding="utf-8")
     about = site / f"difftool_{name}-1.0.dist-info"
     about.mkdir()
-    about.joinpath("METADATA").write_text(f"Metadata-Version: 2.1\nName: difftool-{name}\nVersion: 1.0\nSummary: One of many.\n", "utf-8")
+    about.joinpath("METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: difftool-{name}\nVersion: 1.0\nSummary: One of many.\n",
+        "utf-8",
+    )
     points = f"[difftool]\n{name} = {name}.plugin\n\n[difftool.commands]\n{name} = {name}.command:command\n"
     about.joinpath("entry_points.txt").write_text(points, encoding="utf-8")
 
@@ -73,8 +76,17 @@ def timed(args: tuple[str, ...], limit: float, runs: int, plugins: int = 0) -> d
             install(Path(folder), f"many{i}")
         cpu_ms(("-m", "difftool", *args), Path(folder))  # writes the byte code
         times = sorted(cpu_ms(("-m", "difftool", *args), Path(folder)) for _ in range(runs))
-    row = {"command": " ".join(("difftool", *args)), "plugins": plugins, "cpu_ms": round(times[0], 1)}
-    return {**row, "median_ms": round(times[runs // 2], 1), "limit_ms": limit, "held": times[0] <= limit}
+    row = {
+        "command": " ".join(("difftool", *args)),
+        "plugins": plugins,
+        "cpu_ms": round(times[0], 1),
+    }
+    return {
+        **row,
+        "median_ms": round(times[runs // 2], 1),
+        "limit_ms": limit,
+        "held": times[0] <= limit,
+    }
 
 
 def main() -> int:
@@ -83,7 +95,11 @@ def main() -> int:
     parser.add_argument("--plugins", type=int, nargs="+", default=[0, 5, 20])
     options = arguments(parser, {"runs": 1, "plugins": [0, 2]})
     rows = [timed(args, limit, options.runs) for args, limit in LIMITS.items()]
-    rows += [timed(args, limit, options.runs, n) for args, limit in WITH_PLUGINS.items() for n in options.plugins]
+    rows += [
+        timed(args, limit, options.runs, n)
+        for args, limit in WITH_PLUGINS.items()
+        for n in options.plugins
+    ]
     bare = min(cpu_ms(("-c", "pass")) for _ in range(options.runs))
     emit({"bare_python_ms": round(bare, 1), "rows": rows}, options.smoke)
     return int(not options.smoke and not all(row["held"] for row in rows))

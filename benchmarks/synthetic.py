@@ -24,7 +24,9 @@ def write_pictures(folder: Path, count: int, size: int) -> None:
         Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(folder / f"{i:05d}.png")
 
 
-def write_recordings(folder: Path, count: int, rate: int, length: int, kinds: tuple[str, ...] = ("wav",)) -> None:
+def write_recordings(
+    folder: Path, count: int, rate: int, length: int, kinds: tuple[str, ...] = ("wav",)
+) -> None:
     """Tones with noise, of ``length`` samples, each as every one of ``kinds``, in a folder for each kind."""
     import soundfile
 
@@ -38,7 +40,9 @@ def write_recordings(folder: Path, count: int, rate: int, length: int, kinds: tu
             soundfile.write(folder / kind / f"{i:04d}.{kind}", x, rate, subtype="PCM_16")
 
 
-def write_clips(folder: Path, count: int, frames: int, size: int, rate: int, kinds: tuple[str, ...] = ("h264",)) -> None:
+def write_clips(
+    folder: Path, count: int, frames: int, size: int, rate: int, kinds: tuple[str, ...] = ("h264",)
+) -> None:
     """Noisy pictures that wander, each as every one of ``kinds``, in a folder for each kind."""
     rng = np.random.default_rng(0)
     for kind in kinds:
@@ -79,8 +83,13 @@ def write_molecules(folder: Path, sizes: np.ndarray) -> None:
     rng = np.random.default_rng(0)
     for i, n in enumerate(sizes):
         places = np.cumsum(rng.normal(0, 0.9, (n, 3)), 0)
-        rows = [f"{ELEMENTS[k % len(ELEMENTS)]} {x:.4f} {y:.4f} {z:.4f}" for k, (x, y, z) in enumerate(places)]
-        (folder / f"{i:04d}.xyz").write_text("\n".join([str(n), "made for a benchmark", *rows, ""]), encoding="utf-8")
+        rows = [
+            f"{ELEMENTS[k % len(ELEMENTS)]} {x:.4f} {y:.4f} {z:.4f}"
+            for k, (x, y, z) in enumerate(places)
+        ]
+        (folder / f"{i:04d}.xyz").write_text(
+            "\n".join([str(n), "made for a benchmark", *rows, ""]), encoding="utf-8"
+        )
 
 
 def write_sdf(path: Path, smiles: tuple[str, ...]) -> None:

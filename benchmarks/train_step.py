@@ -28,7 +28,11 @@ OURS: dict[str, dict[str, Any]] = {
     "5M": {"channels": 32, "multipliers": (1, 2, 4, 4), "blocks": 1, "embedding": 256},
     "35M": {"channels": 64, "multipliers": (1, 2, 4, 7), "blocks": 1},
 }
-DENOISING_DIFFUSION_PYTORCH: dict[str, dict[str, Any]] = {"smoke": {"dim": 8}, "5M": {"dim": 24}, "35M": {"dim": 64}}
+DENOISING_DIFFUSION_PYTORCH: dict[str, dict[str, Any]] = {
+    "smoke": {"dim": 8},
+    "5M": {"dim": 24},
+    "35M": {"dim": 64},
+}
 DIFFUSERS: dict[str, dict[str, Any]] = {
     "smoke": {"block_out_channels": (8, 8, 8, 8), "norm_num_groups": 4},
     "5M": {"block_out_channels": (48, 96, 96, 96), "norm_num_groups": 16},
@@ -42,7 +46,9 @@ def ours(data: Path, size: str, precision: str, batch: int) -> tuple[Work, dict[
     return engine_step("image", data, {**picture, **backbone}, precision, batch)
 
 
-def denoising_diffusion_pytorch(size: str, precision: str, batch: int) -> tuple[Work, dict[str, Any]]:
+def denoising_diffusion_pytorch(
+    size: str, precision: str, batch: int
+) -> tuple[Work, dict[str, Any]]:
     from denoising_diffusion_pytorch import GaussianDiffusion, Unet
 
     unet = Unet(dim_mults=(1, 2, 4, 8), **DENOISING_DIFFUSION_PYTORCH[size])
@@ -57,13 +63,17 @@ def diffusers(size: str, precision: str, batch: int) -> tuple[Work, dict[str, An
     down = ("DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D")
     up = ("UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D")
     shape = {"sample_size": SHAPE[-1], "in_channels": SHAPE[0], "out_channels": SHAPE[0]}
-    model: Any = UNet2DModel(**shape, down_block_types=down, up_block_types=up, layers_per_block=2, **DIFFUSERS[size])
+    model: Any = UNet2DModel(
+        **shape, down_block_types=down, up_block_types=up, layers_per_block=2, **DIFFUSERS[size]
+    )
     scheduler: Any = DDPMScheduler()
     x0 = torch.rand(batch, *SHAPE) * 2 - 1
 
     def loss() -> Tensor:
         noise, t = torch.randn_like(x0), torch.randint(0, 1000, (batch,))
-        return nn.functional.mse_loss(model(scheduler.add_noise(x0, noise, t), t).sample.float(), noise)
+        return nn.functional.mse_loss(
+            model(scheduler.add_noise(x0, noise, t), t).sample.float(), noise
+        )
 
     return peer_step(model, loss, precision)
 
@@ -82,7 +92,13 @@ def compare(folder: Path, size: str, precision: str, batch: int, rounds: int) ->
     ddp = "denoising_diffusion_pytorch"
     sides = [
         Side("difftool", ours, (data, *args), import_difftool),
-        Side("denoising-diffusion-pytorch", denoising_diffusion_pytorch, args, import_denoising_diffusion_pytorch, ddp),
+        Side(
+            "denoising-diffusion-pytorch",
+            denoising_diffusion_pytorch,
+            args,
+            import_denoising_diffusion_pytorch,
+            ddp,
+        ),
         Side("diffusers", diffusers, args, import_diffusers, "diffusers"),
     ]
     _, found = compared(sides, rounds, batch, "image")
@@ -99,7 +115,11 @@ def main() -> None:
     sizes = ["5M", "35M"] if options.size == "all" else [options.size]
     precisions = list(PRECISIONS) if options.precision == "all" else [options.precision]
     with workplace() as folder:
-        runs = [compare(folder, size, how, options.batch, options.rounds) for size in sizes for how in precisions]
+        runs = [
+            compare(folder, size, how, options.batch, options.rounds)
+            for size in sizes
+            for how in precisions
+        ]
     emit({"runs": runs}, options.smoke)
 
 

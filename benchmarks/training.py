@@ -15,12 +15,22 @@ from torch.utils.flop_counter import FlopCounterMode
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
-UNDISTURBED = {"train.steps": 10**6, "train.save_every": 10**6, "train.log_every": 10**6, "train.preview": 0}
+UNDISTURBED = {
+    "train.steps": 10**6,
+    "train.save_every": 10**6,
+    "train.log_every": 10**6,
+    "train.preview": 0,
+}
 """Settings of a training that does nothing but take steps while it is measured."""
 
 
 def engine_step(
-    modality: str, data: Path, settings: Mapping[str, Any], precision: str, batch: int, turns: int = 1
+    modality: str,
+    data: Path,
+    settings: Mapping[str, Any],
+    precision: str,
+    batch: int,
+    turns: int = 1,
 ) -> tuple[Work, dict[str, Any]]:
     """A step as ``difftool train`` takes it: the batch from its loader, augmented, encoded and trained on.
 
@@ -38,10 +48,15 @@ def engine_step(
         steps.close()
         return saved_parameters(run)
 
-    return lambda: next(steps), {"gflop_per_step": gflop(lambda: next(steps), turns), "parameters": parameters}
+    return lambda: next(steps), {
+        "gflop_per_step": gflop(lambda: next(steps), turns),
+        "parameters": parameters,
+    }
 
 
-def peer_step(model: nn.Module, loss: Callable[[], Tensor], precision: str, turns: int = 1) -> tuple[Work, dict[str, Any]]:
+def peer_step(
+    model: nn.Module, loss: Callable[[], Tensor], precision: str, turns: int = 1
+) -> tuple[Work, dict[str, Any]]:
     """What a step of difftool does, around a peer's network and loss."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     averages = [p.detach().clone() for p in parameters]
@@ -57,7 +72,10 @@ def peer_step(model: nn.Module, loss: Callable[[], Tensor], precision: str, turn
         with torch.no_grad():
             torch._foreach_lerp_(averages, list[Tensor](parameters), 0.001)
 
-    return step, {"parameters": sum(p.numel() for p in model.parameters()), "gflop_per_step": gflop(step, turns)}
+    return step, {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "gflop_per_step": gflop(step, turns),
+    }
 
 
 def gflop(step: Work, turns: int) -> float:
@@ -65,7 +83,10 @@ def gflop(step: Work, turns: int) -> float:
 
     Attention is computed as plain matrix products meanwhile, which are what the counter knows.
     """
-    with FlopCounterMode(display=False, custom_mapping=FUSED) as counter, sdpa_kernel(SDPBackend.MATH):
+    with (
+        FlopCounterMode(display=False, custom_mapping=FUSED) as counter,
+        sdpa_kernel(SDPBackend.MATH),
+    ):
         for _ in range(turns):
             step()
     return counter.get_total_flops() / turns / 1e9
@@ -76,7 +97,11 @@ def _linear(x: list[int], weight: list[int], *_: Any, **__: Any) -> int:
     return 2 * prod(x) * weight[0]
 
 
-FUSED = {torch.ops.mkldnn._linear_pointwise: _linear} if hasattr(torch.ops.mkldnn, "_linear_pointwise") else {}
+FUSED = (
+    {torch.ops.mkldnn._linear_pointwise: _linear}
+    if hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    else {}
+)
 """Operations that torch's counter does not know by itself."""
 
 
@@ -86,14 +111,21 @@ def import_difftool() -> None:
     import difftool.nn.unet  # noqa: F401
 
 
-def compared(sides: list[Side], rounds: int, batch: int, what: str, **turns: int) -> tuple[dict[str, Result], dict[str, Any]]:
+def compared(
+    sides: list[Side], rounds: int, batch: int, what: str, **turns: int
+) -> tuple[dict[str, Result], dict[str, Any]]:
     """Measure the sides, the first of which is difftool, and report.
 
     Args:
         what: the name of one example.
     """
     results = in_turn(sides, rounds, **turns)
-    return results, {"threads": 1, "clock": "cpu", **report(results, batch, what), "skipped": skipped(sides)}
+    return results, {
+        "threads": 1,
+        "clock": "cpu",
+        **report(results, batch, what),
+        "skipped": skipped(sides),
+    }
 
 
 def report(results: Mapping[str, Result], batch: int, what: str) -> dict[str, Any]:
@@ -120,7 +152,11 @@ def ratios(mine: Result, peers: list[Result], what: str) -> dict[str, float]:
     rate = mine.facts["gflop_per_step"] / mine.median
     return {
         f"ratio_{what}s_per_second": round(min(peer.median for peer in peers) / mine.median, 2),
-        "ratio_gflop_per_second": round(rate / max(peer.facts["gflop_per_step"] / peer.median for peer in peers), 2),
+        "ratio_gflop_per_second": round(
+            rate / max(peer.facts["gflop_per_step"] / peer.median for peer in peers), 2
+        ),
         "ratio_peak_memory": round(mine.peak_mb / min(peer.peak_mb for peer in peers), 2),
-        "ratio_peak_memory_without_imports": round(mine.own_mb / min(peer.own_mb for peer in peers), 2),
+        "ratio_peak_memory_without_imports": round(
+            mine.own_mb / min(peer.own_mb for peer in peers), 2
+        ),
     }

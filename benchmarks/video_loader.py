@@ -24,6 +24,7 @@ from synthetic import VIDEO_KINDS, write_clips
 FRAMES, SIZE, RATE, BATCH = 16, 64, 8, 16
 LEVEL = 100
 
+
 def clips_from_cache(dataset: Any, steps: int) -> None:
     from difftool.data.dataset import batches
 
@@ -36,7 +37,9 @@ def clips_from_files(paths: list[Path], count: int) -> None:
     for path in rng.choice(np.asarray(paths, object), count):
         with av.open(path) as container:
             container.streams.video[0].codec_context.thread_count = 1
-            clip = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+            clip = np.stack(
+                [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+            )
         assert clip.shape == (FRAMES, SIZE, SIZE, 3)
 
 
@@ -44,7 +47,9 @@ def compare(folder: Path, files: int, steps: int, rounds: int) -> dict[str, Any]
     write_clips(folder, files, FRAMES, SIZE, RATE, tuple(VIDEO_KINDS))
     start = time.perf_counter()
     settings = {"size": SIZE, "frames": FRAMES, "fps": RATE, "channels": "rgb"}
-    dataset = open_data("video", folder / "h264", {f"modality.{name}": value for name, value in settings.items()})
+    dataset = open_data(
+        "video", folder / "h264", {f"modality.{name}": value for name, value in settings.items()}
+    )
     building = time.perf_counter() - start
     clips_from_cache(dataset, steps)
     cached, wall = seconds(lambda: clips_from_cache(dataset, steps), steps * BATCH, rounds)
@@ -69,7 +74,12 @@ def compare(folder: Path, files: int, steps: int, rounds: int) -> dict[str, Any]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=200)
-    parser.add_argument("--steps", type=int, default=200, help="batches from the cache, and files decoded, in each round")
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=200,
+        help="batches from the cache, and files decoded, in each round",
+    )
     parser.add_argument("--rounds", type=int, default=5)
     options = arguments(parser, {"files": 4, "steps": 3, "rounds": 1})
     torch.set_num_threads(1)

@@ -21,7 +21,12 @@ from training import PRECISIONS, compared, engine_step, import_difftool, peer_st
 
 CLIPS, FPS = 16, 8
 SIZES: dict[str, tuple[int, int, int, dict[str, Any]]] = {
-    "full": (16, 8, 32, {}),  # frames of a file, frames and pixels trained on; the network is what unet3d is by default
+    "full": (
+        16,
+        8,
+        32,
+        {},
+    ),  # frames of a file, frames and pixels trained on; the network is what unet3d is by default
     "smoke": (4, 4, 16, {"backbone.channels": 8, "backbone.multipliers": (1, 2)}),
 }
 LEVELS = {"fp32": 2.2, "bf16": 3.5}
@@ -32,10 +37,14 @@ def ours(data: Path, size: str, precision: str, batch: int) -> tuple[Work, dict[
     _, frames, pixels, network = SIZES[size]
     clip = {"size": pixels, "frames": frames, "fps": FPS, "channels": "rgb"}
     settings = {f"modality.{name}": value for name, value in clip.items()}
-    return engine_step("video", data, {**settings, "backbone.use": "unet3d", **network}, precision, batch)
+    return engine_step(
+        "video", data, {**settings, "backbone.use": "unet3d", **network}, precision, batch
+    )
 
 
-def video_diffusion_pytorch(dim: int, size: str, precision: str, batch: int) -> tuple[Work, dict[str, Any]]:
+def video_diffusion_pytorch(
+    dim: int, size: str, precision: str, batch: int
+) -> tuple[Work, dict[str, Any]]:
     from video_diffusion_pytorch import GaussianDiffusion, Unet3D
 
     _, frames, pixels, _ = SIZES[size]
@@ -49,14 +58,24 @@ def import_video_diffusion_pytorch() -> None:
     from video_diffusion_pytorch import GaussianDiffusion, Unet3D  # noqa: F401
 
 
-def compare(folder: Path, size: str, dims: list[int], precision: str, batch: int, rounds: int) -> dict[str, Any]:
+def compare(
+    folder: Path, size: str, dims: list[int], precision: str, batch: int, rounds: int
+) -> dict[str, Any]:
     (long, frames, pixels, _), data = SIZES[size], folder / precision
     write_clips(data, CLIPS, long, pixels, FPS)
     sides = [Side("difftool", ours, (data / "h264", size, precision, batch), import_difftool)]
     needs = "video_diffusion_pytorch"
     for dim in dims:
         args = (dim, size, precision, batch)
-        sides.append(Side(f"video-diffusion-pytorch, dim {dim}", video_diffusion_pytorch, args, import_video_diffusion_pytorch, needs))
+        sides.append(
+            Side(
+                f"video-diffusion-pytorch, dim {dim}",
+                video_diffusion_pytorch,
+                args,
+                import_video_diffusion_pytorch,
+                needs,
+            )
+        )
     results, found = compared(sides, rounds, batch, "clip")
     about = {"precision": precision, "batch": batch, "shape": (3, frames, pixels, pixels)}
     return {**about, **found, **(held(found, precision) if len(results) > 1 else {})}
@@ -74,11 +93,20 @@ def main() -> None:
     parser.add_argument("--precision", choices=[*PRECISIONS, "all"], default="fp32")
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--dim", type=int, nargs="+", default=[32], help="first width of the peer, or several to be measured in turn")
+    parser.add_argument(
+        "--dim",
+        type=int,
+        nargs="+",
+        default=[32],
+        help="first width of the peer, or several to be measured in turn",
+    )
     options = arguments(parser, {"size": "smoke", "batch": 2, "rounds": 1, "dim": [8]})
     precisions = list(PRECISIONS) if options.precision == "all" else [options.precision]
     with workplace() as folder:
-        runs = [compare(folder, options.size, options.dim, how, options.batch, options.rounds) for how in precisions]
+        runs = [
+            compare(folder, options.size, options.dim, how, options.batch, options.rounds)
+            for how in precisions
+        ]
     emit({"runs": runs}, options.smoke)
 
 

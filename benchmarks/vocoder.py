@@ -40,7 +40,10 @@ def ours(precision: str, seconds: float, steps: int) -> tuple[Work, dict[str, An
 
     (stage,) = fresh_cascade("audio/vocoder", change)
     low = [np.random.default_rng(0).integers(-3000, 3000, (1, n)).astype(np.int16)]
-    return lambda: draw(stage, n=1, steps=steps, low=low, tile=(65536,)), {"parameters": parameters(stage), "steps": steps}
+    return lambda: draw(stage, n=1, steps=steps, low=low, tile=(65536,)), {
+        "parameters": parameters(stage),
+        "steps": steps,
+    }
 
 
 class Published(nn.Module):
@@ -53,7 +56,9 @@ class Published(nn.Module):
         from difftool_audio.network_options import DiffWaveOptions
 
         self.network = DiffWave(DiffWaveOptions(), Interface((1, None), channels=MELS))
-        self.upsamplers = nn.ModuleList(nn.ConvTranspose2d(1, 1, (3, 32), (1, 16), (1, 8)) for _ in range(2))
+        self.upsamplers = nn.ModuleList(
+            nn.ConvTranspose2d(1, 1, (3, 32), (1, 16), (1, 8)) for _ in range(2)
+        )
 
     def channels(self, spectrogram: torch.Tensor) -> torch.Tensor:
         x = spectrogram.unsqueeze(1)
@@ -75,20 +80,30 @@ def published(precision: str, seconds: float, steps: int) -> tuple[Work, dict[st
             channels = model.channels(spectrogram)
             x = torch.randn(1, 1, channels.shape[2])
             for step in range(steps):
-                eps = model.network(x, torch.full((1,), 1 - step / steps), Signals(channels=channels))
-                x = 0.99 * x - 0.1 * eps + 0.01 * torch.randn_like(x)  # the arithmetic of a step, with some coefficients
+                eps = model.network(
+                    x, torch.full((1,), 1 - step / steps), Signals(channels=channels)
+                )
+                x = (
+                    0.99 * x - 0.1 * eps + 0.01 * torch.randn_like(x)
+                )  # the arithmetic of a step, with some coefficients
         return x
 
     return work, {"parameters": sum(p.numel() for p in model.parameters()), "steps": steps}
 
 
-def compare(precision: str, seconds: float, steps: int, theirs: list[int], rounds: int) -> dict[str, Any]:
+def compare(
+    precision: str, seconds: float, steps: int, theirs: list[int], rounds: int
+) -> dict[str, Any]:
     sides = [Side("difftool", ours, (precision, seconds, steps))]
     sides += [Side(f"DiffWave, {n} steps", published, (precision, seconds, n)) for n in theirs]
     results = in_turn(sides, rounds, warm=1)
     mine = results["difftool"].median
     rows = {
-        name: {"clips_per_s": round(1 / result.median, 3), "times_slower": round(result.median / mine, 2), **result.facts}
+        name: {
+            "clips_per_s": round(1 / result.median, 3),
+            "times_slower": round(result.median / mine, 2),
+            **result.facts,
+        }
         for name, result in results.items()
     }
     return {"precision": precision, "seconds": seconds, "threads": 1, "clock": "cpu", "sides": rows}
@@ -104,7 +119,10 @@ def main() -> None:
     smoke = {"steps": 1, "peer_steps": [1], "seconds": 0.1, "rounds": 1, "precision": "fp32"}
     options = arguments(parser, smoke)
     precisions = list(PRECISIONS) if options.precision == "all" else [options.precision]
-    runs = [compare(how, options.seconds, options.steps, options.peer_steps, options.rounds) for how in precisions]
+    runs = [
+        compare(how, options.seconds, options.steps, options.peer_steps, options.rounds)
+        for how in precisions
+    ]
     emit({"runs": runs}, options.smoke)
 
 

@@ -66,7 +66,11 @@ class Bridge(ABC):
 
     def draw_aug_levels(self, n: int, rng: Rng) -> Tensor:
         """``[n]``: augmentation levels of a training batch, as sigma in model units: uniform up to ``max_aug_level``."""
-        return self.max_aug_level * rng.uniform((n,)) if self.max_aug_level else torch.zeros(n, device=rng.device)
+        return (
+            self.max_aug_level * rng.uniform((n,))
+            if self.max_aug_level
+            else torch.zeros(n, device=rng.device)
+        )
 
     @abstractmethod
     def encode(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:

@@ -29,7 +29,9 @@ class ConfigError(UsageError):
     def __init__(self, faults: list[str]) -> None:
         self.faults = tuple(faults)
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        super().__init__(f"{count} in the configuration:\n" + "\n".join(f"  {fault}" for fault in faults))
+        super().__init__(
+            f"{count} in the configuration:\n" + "\n".join(f"  {fault}" for fault in faults)
+        )
 
 
 class RunExistsError(UsageError):

@@ -60,7 +60,9 @@ def _give_free_name(temporary: Path, path: Path) -> None:
         if not path.exists():
             os.replace(temporary, path)
             return
-    raise UsageError(f"{path} exists already. Write to another folder, or move the file away: samples never overwrite a file.")
+    raise UsageError(
+        f"{path} exists already. Write to another folder, or move the file away: samples never overwrite a file."
+    )
 
 
 def _partial(path: Path) -> Path:
@@ -226,7 +228,9 @@ def naming_full_disk(path: Path) -> Iterator[None]:
 def is_full_disk(error: BaseException) -> bool:
     """Whether an error means that the disk is full; Rust libraries give its number only as text."""
     codes = (errno.ENOSPC, errno.EDQUOT)
-    return getattr(error, "errno", None) in codes or any(f"(os error {code})" in str(error) for code in codes)
+    return getattr(error, "errno", None) in codes or any(
+        f"(os error {code})" in str(error) for code in codes
+    )
 
 
 def unused(path: Path, taken: Callable[[Path], bool] = Path.exists) -> Path:

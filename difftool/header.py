@@ -44,7 +44,9 @@ def _read(path: Path, kind: str, *state: int) -> dict[str, Any]:
         ) from None
     found = header.get("format", "a safetensors file that difftool did not write")
     if found != kind:
-        raise ModelFileError(f"{path} is {found}, not a {kind}. Name the run's folder or its model.safetensors.")
+        raise ModelFileError(
+            f"{path} is {found}, not a {kind}. Name the run's folder or its model.safetensors."
+        )
     return about_of(path, header)
 
 
@@ -58,12 +60,23 @@ def _metadata(path: Path) -> Mapping[str, str]:
         header = parse_json(file.read(length))
     try:
         metadata = header.get("__metadata__", {})
-        end = max((tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"), default=0)
+        end = max(
+            (
+                tensor["data_offsets"][1]
+                for name, tensor in header.items()
+                if name != "__metadata__"
+            ),
+            default=0,
+        )
         plain = all(isinstance(value, str) for value in metadata.values())
     except (AttributeError, KeyError, IndexError, TypeError):
         raise ValueError("its header is not one of the safetensors format") from None
     if not plain or size != 8 + length + end:
-        raise ValueError("its tensors are not whole" if plain else "its header is not one of the safetensors format")
+        raise ValueError(
+            "its tensors are not whole"
+            if plain
+            else "its header is not one of the safetensors format"
+        )
     return metadata
 
 
@@ -73,14 +86,20 @@ def about_of(path: Path, header: Mapping[str, str]) -> dict[str, Any]:
     if not version.isdecimal() or len(version) > 9:
         raise ModelFileError(f"{path} has no valid format version ({version!r}). {DAMAGED}")
     if int(version) > VERSION:
-        raise ModelFileError(f"{path} has format version {version}, but this difftool reads versions up to {VERSION}. Upgrade difftool.")
+        raise ModelFileError(
+            f"{path} has format version {version}, but this difftool reads versions up to {VERSION}. Upgrade difftool."
+        )
     try:
         about = parse_json(header.get("about", ""))
     except ValueError as error:
-        raise ModelFileError(f"{path} does not say what it was made with: of its entry 'about', {error}. {DAMAGED}") from None
+        raise ModelFileError(
+            f"{path} does not say what it was made with: of its entry 'about', {error}. {DAMAGED}"
+        ) from None
     for entry in ("config", "description"):
         if not isinstance(about, dict) or not isinstance(about.get(entry), dict):
-            raise ModelFileError(f"{path} does not say what it was made with: its header has no table {entry!r}. {DAMAGED}")
+            raise ModelFileError(
+                f"{path} does not say what it was made with: its header has no table {entry!r}. {DAMAGED}"
+            )
     return about
 
 

@@ -24,7 +24,9 @@ class Options(BaseModel):
     and to check a configuration.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
+    )
     renamed: ClassVar[Mapping[str, str]] = {}
     obsolete: ClassVar[tuple[str, ...]] = ()
 

@@ -39,7 +39,9 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 def escaped(text: str) -> str:
     """The text with control characters and invalid Unicode escaped, so that it is safe to print."""
-    return "".join(char if char.isprintable() or char in "\t\u00a0" else _escape(char) for char in text)
+    return "".join(
+        char if char.isprintable() or char in "\t\u00a0" else _escape(char) for char in text
+    )
 
 
 def _escape(char: str) -> str:

@@ -18,6 +18,8 @@ for record in training:
 # A model file describes itself, so its path is enough.
 model = difftool.load(training.run.path)
 samples = model.sample(8, steps=20, cond={"class": "all"})
-print(f"{samples[0].shape} {samples[0].dtype}, the first of {len(samples)}: {samples.conditions[0]}")
+print(
+    f"{samples[0].shape} {samples[0].dtype}, the first of {len(samples)}: {samples.conditions[0]}"
+)
 for path in samples.save(training.run.path / "samples" / "example"):
     print(path)

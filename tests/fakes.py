@@ -46,8 +46,12 @@ def hooks(**given):
     return module
 
 
-ECG = ModalitySpec("ecg", "heart beats", "math:pi", f"{__name__}:EcgOptions", representations=("raw", "wave"))
-TIDE = ModalitySpec("tide", "water levels", "math:pi", f"{__name__}:TideOptions", representations=("raw",))
+ECG = ModalitySpec(
+    "ecg", "heart beats", "math:pi", f"{__name__}:EcgOptions", representations=("raw", "wave")
+)
+TIDE = ModalitySpec(
+    "tide", "water levels", "math:pi", f"{__name__}:TideOptions", representations=("raw",)
+)
 
 
 def plugin(name: str = "ecg", distribution: str = "difftool-ecg", version: str = "1.2") -> Plugin:
@@ -59,7 +63,10 @@ def fake_registry(recipes: list[RecipeSpec] | None = None, report=lambda line: N
     registry.add(Plugin("core", "difftool.plugin.builtin", "difftool", "0.1.0"), lambda: builtin)
     parts = hooks(
         modalities=[ECG, TIDE],
-        representations=[Spec("raw", "as it is", "math:pi"), Spec("wave", "scaled", "math:pi", f"{__name__}:WaveOptions")],
+        representations=[
+            Spec("raw", "as it is", "math:pi"),
+            Spec("wave", "scaled", "math:pi", f"{__name__}:WaveOptions"),
+        ],
         recipes=recipes or [],
     )
     registry.add(plugin(), lambda: parts)

@@ -20,22 +20,41 @@ class Brightness(Metric):
 
     options: BrightnessOptions
 
-    def measure(self, examples: Sequence[np.ndarray], data: Sequence[np.ndarray]) -> dict[str, float]:
+    def measure(
+        self, examples: Sequence[np.ndarray], data: Sequence[np.ndarray]
+    ) -> dict[str, float]:
         means = [float(example.mean()) / self.options.scale for example in examples]
         found = {"mean": float(np.mean(means)), "contrast": np.ptp(means) or float("nan")}
-        return found | ({"distance": abs(found["mean"] - np.mean([one.mean() for one in data]) / self.options.scale)} if data else {})
+        return found | (
+            {
+                "distance": abs(
+                    found["mean"] - np.mean([one.mean() for one in data]) / self.options.scale
+                )
+            }
+            if data
+            else {}
+        )
 
 
 class Unable(Metric):
     """Needs something that is not there, and notices when it is asked."""
 
-    def measure(self, examples: Sequence[np.ndarray], data: Sequence[np.ndarray]) -> dict[str, float]:
+    def measure(
+        self, examples: Sequence[np.ndarray], data: Sequence[np.ndarray]
+    ) -> dict[str, float]:
         raise UsageError("unable needs a light meter, which is not installed.")
 
 
-BRIGHTNESS = Spec("brightness", "how bright pictures are", f"{__name__}:Brightness", f"{__name__}:BrightnessOptions")
+BRIGHTNESS = Spec(
+    "brightness",
+    "how bright pictures are",
+    f"{__name__}:Brightness",
+    f"{__name__}:BrightnessOptions",
+)
 UNABLE = Spec("unable", "cannot be measured", f"{__name__}:Unable")
-ABSENT = Spec("absent", "cannot be loaded", f"{__name__}:Brightness", requires=("difftool-light-meter>=2",))
+ABSENT = Spec(
+    "absent", "cannot be loaded", f"{__name__}:Brightness", requires=("difftool-light-meter>=2",)
+)
 
 
 def give_metrics(monkeypatch, module, specs: Sequence[Spec]) -> None:

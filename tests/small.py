@@ -88,18 +88,39 @@ def prepared(data: Path, sets: list[str]) -> tuple[Stage, Dataset, str]:
     """A built stage, its data, and its config file's text."""
     layers = gather(registry(), "image", sets=[f'data.path="{data}"', *sets], project=None)
     assembly = Assembly(registry(), choose_device("cpu"))
-    config, dataset = open_dataset(resolve("image", layers, registry()), registry(), assembly=assembly)
+    config, dataset = open_dataset(
+        resolve("image", layers, registry()), registry(), assembly=assembly
+    )
     dataset = encode_dataset(config, assembly, dataset)
-    stage = build_stage(config, registry(), dataset.description, assembly.device, dataset.modality, assembly=assembly)
+    stage = build_stage(
+        config,
+        registry(),
+        dataset.description,
+        assembly.device,
+        dataset.modality,
+        assembly=assembly,
+    )
     return stage, dataset, config.to_toml()
 
 
-def train(path: Path, data: Path, sets: list[str], *, resume: bool = False, stop_at: int | None = None) -> Path:
+def train(
+    path: Path, data: Path, sets: list[str], *, resume: bool = False, stop_at: int | None = None
+) -> Path:
     """Train in this process, to the end or as if interrupted after a step."""
     stage, dataset, toml = prepared(data, sets)
-    folder = RunFolder.open(path) if resume else RunFolder.create(path, toml, dataset.description, dataset.source)
+    folder = (
+        RunFolder.open(path)
+        if resume
+        else RunFolder.create(path, toml, dataset.description, dataset.source)
+    )
     done = [0]
-    for progress in fit(stage, dataset, folder, resume=resume, stop=lambda: stop_at is not None and done[0] + 1 >= stop_at):
+    for progress in fit(
+        stage,
+        dataset,
+        folder,
+        resume=resume,
+        stop=lambda: stop_at is not None and done[0] + 1 >= stop_at,
+    ):
         done[0] = progress.step
     return path
 
@@ -117,10 +138,16 @@ def examples(folder: str) -> dict[str, np.ndarray]:
 
 
 def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
-    return bool(one) and one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
+    return (
+        bool(one)
+        and one.keys() == other.keys()
+        and all(np.array_equal(one[name], other[name]) for name in one)
+    )
 
 
 def alike(one: str, other: str) -> bool:
     """Whether two runs ended with the very same weights."""
     there, here = (load_file(f"runs/{run}/model.safetensors") for run in (one, other))
-    return there.keys() == here.keys() and all(torch.equal(there[name], here[name]) for name in there)
+    return there.keys() == here.keys() and all(
+        torch.equal(there[name], here[name]) for name in there
+    )

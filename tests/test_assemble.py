@@ -29,18 +29,34 @@ def folder(tmp_path):
     for i in range(12):
         array = rng.integers(0, 255, (6, 10, 4), dtype=np.uint8)
         Image.fromarray(array).save(tmp_path / "data" / f"p{i}.png")
-        rows.append([f"p{i}.png", "" if i % 3 == 0 else f"{i / 2}", ("a, b", "c/d", "é ö", "")[i % 4], "xy"[i % 2], "uv"[i % 2]])
+        rows.append(
+            [
+                f"p{i}.png",
+                "" if i % 3 == 0 else f"{i / 2}",
+                ("a, b", "c/d", "é ö", "")[i % 4],
+                "xy"[i % 2],
+                "uv"[i % 2],
+            ]
+        )
     with open(tmp_path / "data" / "metadata.csv", "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(rows)
     return tmp_path / "data"
 
 
 def opened(path, *sets):
-    config = resolve("image", gather(registry(), "image", sets=[f'data.path="{path}"', *sets], project=None), registry())
+    config = resolve(
+        "image",
+        gather(registry(), "image", sets=[f'data.path="{path}"', *sets], project=None),
+        registry(),
+    )
     return open_dataset(config, registry())
 
 
-CONDITIONS = [f'conditions."{ODD}".use=label', "conditions.age.use=number", "conditions.self.use=label"]
+CONDITIONS = [
+    f'conditions."{ODD}".use=label',
+    "conditions.age.use=number",
+    "conditions.self.use=label",
+]
 
 
 def test_conditions_of_any_name_with_missing_values_from_training_to_samples(folder, tmp_path):
@@ -52,9 +68,21 @@ def test_conditions_of_any_name_with_missing_values_from_training_to_samples(fol
     stage = load_stage(run / "model.safetensors", registry(), device="cpu")
     cond = parse_conditions((f'{ODD}="a, b",é ö', "age=3.5,none", "self=none"))
     guidance = ClassifierFree(GuidanceOptions(scale=2.0, rescale=0.7, low=0.01, high=50))
-    made = list(generate(stage, SampleRequest(n=2, steps=3, cond=cond, shape=ImageRequest(size="5x12"), guidance=guidance)))
-    shown = [{ODD: "a, b", "age": 3.5, "self": None, "augment": None}, {ODD: "é ö", "age": None, "self": None, "augment": None}]
-    assert [one.cond for one in made] == [{k: v for k, v in s.items() if k != "augment"} for s in shown]
+    made = list(
+        generate(
+            stage,
+            SampleRequest(
+                n=2, steps=3, cond=cond, shape=ImageRequest(size="5x12"), guidance=guidance
+            ),
+        )
+    )
+    shown = [
+        {ODD: "a, b", "age": 3.5, "self": None, "augment": None},
+        {ODD: "é ö", "age": None, "self": None, "augment": None},
+    ]
+    assert [one.cond for one in made] == [
+        {k: v for k, v in s.items() if k != "augment"} for s in shown
+    ]
     assert [one.example.shape for one in made] == [(4, 5, 12)] * 2
     with pytest.raises(UsageError, match="in double quotes"):
         generate(stage, SampleRequest(n=1, steps=1, cond=parse_conditions((f"{ODD}=a, b",))))
@@ -102,4 +130,7 @@ def test_a_class_whose_names_are_numbers_is_a_label(folder):
         csv.writer(file).writerows(rows)
     _, dataset = opened(folder)
     assert dataset.description.conditions["label"].names == ("0", "1", "2")
-    assert opened(folder, "conditions.age.dropout=0.2")[1].description.conditions["age"].kind == "number"
+    assert (
+        opened(folder, "conditions.age.dropout=0.2")[1].description.conditions["age"].kind
+        == "number"
+    )

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = [ROOT / "difftool", *sorted(path.parent for path in (ROOT / "plugins").glob("*/*/__init__.py"))]
+PACKAGES = [
+    ROOT / "difftool",
+    *sorted(path.parent for path in (ROOT / "plugins").glob("*/*/__init__.py")),
+]
 KNOWN: set[str] = set()
 """Packages that still have circles. Whoever removes the last circle of one takes its name out."""
 
@@ -20,8 +23,17 @@ NAMES_ITS_BUILDERS = "difftool.context"
 
 def modules_of(package: Path) -> dict[str, Path]:
     """Dotted name -> file, of every module of a package."""
-    files = (path for path in package.rglob("*.py") if "scaffold" not in path.relative_to(package).parts[:-1])
-    return {".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__"): path for path in files}
+    files = (
+        path
+        for path in package.rglob("*.py")
+        if "scaffold" not in path.relative_to(package).parts[:-1]
+    )
+    return {
+        ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(
+            ".__init__"
+        ): path
+        for path in files
+    }
 
 
 def imports_of(name: str, path: Path, modules: dict[str, Path]) -> Iterator[str]:
@@ -29,12 +41,18 @@ def imports_of(name: str, path: Path, modules: dict[str, Path]) -> Iterator[str]
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     tree = ast.parse(path.read_text(encoding="utf-8"))
     if name == NAMES_ITS_BUILDERS:
-        tree.body = [node for node in tree.body if not (isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING")]
+        tree.body = [
+            node
+            for node in tree.body
+            if not (isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING")
+        ]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in modules)
         elif isinstance(node, ast.ImportFrom):
-            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            above = (
+                package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            )
             base = ".".join([*above, *([node.module] if node.module else [])])
             for alias in node.names:
                 found = f"{base}.{alias.name}" if f"{base}.{alias.name}" in modules else base
@@ -54,18 +72,28 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
         return seen
 
     reach = {name: reached(name) for name in graph}
-    groups = {frozenset({name, *(other for other in reach[name] if name in reach[other])}) for name in graph if name in reach[name]}
+    groups = {
+        frozenset({name, *(other for other in reach[name] if name in reach[other])})
+        for name in graph
+        if name in reach[name]
+    }
     return sorted(sorted(group) for group in groups)
 
 
 def graph_of(package: Path) -> dict[str, set[str]]:
     modules = modules_of(package)
-    root = package.name  # the package itself names everything, lazily: it stands above its modules and below them
-    return {name: set(imports_of(name, path, modules)) - {name, root} for name, path in modules.items()}
+    root = (
+        package.name
+    )  # the package itself names everything, lazily: it stands above its modules and below them
+    return {
+        name: set(imports_of(name, path, modules)) - {name, root} for name, path in modules.items()
+    }
 
 
 def marked(package: Path):
-    known = [pytest.mark.xfail(strict=True, reason="known circles")] if package.name in KNOWN else []
+    known = (
+        [pytest.mark.xfail(strict=True, reason="known circles")] if package.name in KNOWN else []
+    )
     return pytest.param(package, marks=known, id=package.name)
 
 
@@ -80,6 +108,8 @@ def test_a_circle_is_found_wherever_the_import_stands(tmp_path):
     (package / "__init__.py").write_text("")
     (package / "one.py").write_text("from .two import thing\n")
     (package / "two.py").write_text("def thing():\n    from . import three\n")
-    (package / "three.py").write_text("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .one import other\n")
+    (package / "three.py").write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .one import other\n"
+    )
     (package / "four.py").write_text("from .one import other\n")
     assert circles(graph_of(package)) == [["made.one", "made.three", "made.two"]]

@@ -9,7 +9,12 @@ from difftool.conditioners.channels import Channels
 from difftool.conditioners.columns import ChannelsColumn, LabelColumn, NumberColumn, VectorColumn
 from difftool.conditioners.label import Label
 from difftool.conditioners.number import Number
-from difftool.conditioners.options import ChannelsOptions, LabelOptions, NumberOptions, VectorOptions
+from difftool.conditioners.options import (
+    ChannelsOptions,
+    LabelOptions,
+    NumberOptions,
+    VectorOptions,
+)
 from difftool.conditioners.vector import Vector
 from difftool.errors import UsageError
 
@@ -83,7 +88,9 @@ def test_a_number_is_seen_in_units_of_its_spread():
     wide = Number(NumberOptions(), NUMBER)
     torch.manual_seed(0)
     narrow = Number(NumberOptions(), NumberColumn("size", mean=0.0, std=1.0))
-    torch.testing.assert_close(wide(torch.tensor([120.0])).vector, narrow(torch.tensor([1.0])).vector)
+    torch.testing.assert_close(
+        wide(torch.tensor([120.0])).vector, narrow(torch.tensor([1.0])).vector
+    )
 
 
 def test_a_constant_number_is_no_division_by_zero():
@@ -100,7 +107,10 @@ def test_dropping_is_on_by_default_where_a_user_may_leave_it_open():
 
 
 def test_channels_are_laid_beside_x_as_they_are_and_null_is_zero():
-    channels, value = Channels(ChannelsOptions(), ChannelsColumn("seen", width=2)), torch.randn(3, 2, 5, 4)
+    channels, value = (
+        Channels(ChannelsOptions(), ChannelsColumn("seen", width=2)),
+        torch.randn(3, 2, 5, 4),
+    )
     assert channels.channels == 2
     assert torch.equal(channels(value).channels, value)
     assert not channels.null(value).any()

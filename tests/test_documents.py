@@ -19,7 +19,14 @@ DOCUMENTS = sorted({path for pattern in PATTERNS for path in ROOT.glob(pattern)}
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FILE = re.compile(r"`((?:benchmarks|difftool|docs|examples|plugins|tests)/[\w./-]*)`")
-MODELS = {"songs": "spectrogram", "audio": "spectrogram", "clips": "video", "video": "video", "mols": "molecule", "molecule": "molecule"}
+MODELS = {
+    "songs": "spectrogram",
+    "audio": "spectrogram",
+    "clips": "video",
+    "video": "video",
+    "mols": "molecule",
+    "molecule": "molecule",
+}
 """A run that a command line names, or the plugin whose page gives the line -> the golden model file that stands for it; else one of
 pictures."""
 
@@ -38,7 +45,9 @@ def test_links_lead_somewhere(document):
         file = (document.parent / path).resolve() if path else document
         assert file.exists(), f"{named(document)} links to {target}, and there is no such file"
         if anchor:
-            assert anchor in anchors(file), f"{named(document)} links to {target}, and {file.name} has no such heading"
+            assert anchor in anchors(file), (
+                f"{named(document)} links to {target}, and {file.name} has no such heading"
+            )
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=named)
@@ -57,7 +66,9 @@ def anchors(document: Path) -> set[str]:
 def code(text: str) -> list[str]:
     """The lines of a document's code blocks: indented, or fenced as ``sh``."""
     indented = re.findall(r"^ {4}(\S.*)$", re.sub(r"```.*?```", "", text, flags=re.S), re.M)
-    return indented + [line for block in re.findall(r"```sh\n(.*?)```", text, re.S) for line in block.splitlines()]
+    return indented + [
+        line for block in re.findall(r"```sh\n(.*?)```", text, re.S) for line in block.splitlines()
+    ]
 
 
 def command_lines() -> list[tuple[str, str]]:
@@ -85,7 +96,10 @@ def place(tmp_path, monkeypatch, request):
     for run in runs:
         folder = tmp_path / "runs" / run
         folder.mkdir(parents=True)
-        shutil.copy(ROOT / "tests" / "golden" / f"{MODELS.get(run, 'image')}.safetensors", folder / "model.safetensors")
+        shutil.copy(
+            ROOT / "tests" / "golden" / f"{MODELS.get(run, 'image')}.safetensors",
+            folder / "model.safetensors",
+        )
         (folder / "config.toml").touch()
     for flag, word in re.findall(r"(?:(--\S+) )?([\w./-]+)", line):
         path = tmp_path / word

@@ -46,8 +46,14 @@ def test_a_model_is_written_and_never_over_another_file(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--to", "model.bin"], "does not say what to write. Choose one with --format: model (.safetensors)"),
-        (["--to", "model.bin", "--format", "modle"], "There is no exporter 'modle'. Did you mean 'model'?"),
+        (
+            ["--to", "model.bin"],
+            "does not say what to write. Choose one with --format: model (.safetensors)",
+        ),
+        (
+            ["--to", "model.bin", "--format", "modle"],
+            "There is no exporter 'modle'. Did you mean 'model'?",
+        ),
         (["--to", "x.safetensors", "--set", "exporter.half=1"], "exporter.half is unknown"),
         (["--to", "x.safetensors", "--ema", "0.1"], "has no snapshots"),
     ],

@@ -24,7 +24,9 @@ FLOORS = {
     "cli": 7, "__main__": 7,
 }  # fmt: skip
 STRANGERS = [{"process"}, {"samplers"}, {"space"}, {"nn"}, {"plugin"}, {"optimizers"}]
-MODALITY_WORDS = re.compile(r"\b(image|picture|photo|audio|sound|video|molecule|spectrogram|waveform|pixel)s?\b", re.I)
+MODALITY_WORDS = re.compile(
+    r"\b(image|picture|photo|audio|sound|video|molecule|spectrogram|waveform|pixel)s?\b", re.I
+)
 
 
 def sources() -> list[Path]:
@@ -50,7 +52,9 @@ def imported_parts(path: Path) -> set[str]:
     found = set()
     for node in at_run_time(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.level:
-            base = package[: len(package) - node.level + 1] + (node.module.split(".") if node.module else [])
+            base = package[: len(package) - node.level + 1] + (
+                node.module.split(".") if node.module else []
+            )
             found |= {base[1]} if len(base) > 1 else {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "difftool":
             parts = (node.module or "").split(".")
@@ -68,7 +72,9 @@ def test_imports_point_down(path):
     if own == "__init__":
         return  # the public surface names everything, lazily
     for other in imported_parts(path) - {own, "__init__"}:
-        assert FLOORS[other] <= FLOORS[own], f"{own} (floor {FLOORS[own]}) imports {other} (floor {FLOORS[other]})"
+        assert FLOORS[other] <= FLOORS[own], (
+            f"{own} (floor {FLOORS[own]}) imports {other} (floor {FLOORS[other]})"
+        )
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(CORE)))
@@ -91,8 +97,14 @@ def test_workflows_print_nothing_and_know_no_command_line(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        assert not {"click", "rich"} & {name.split(".")[0] for name in names}, f"{path}:{node.lineno}"
-        assert not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"), f"{path}:{node.lineno}"
+        assert not {"click", "rich"} & {name.split(".")[0] for name in names}, (
+            f"{path}:{node.lineno}"
+        )
+        assert not (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "print"
+        ), f"{path}:{node.lineno}"
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(CORE)))
@@ -101,11 +113,17 @@ def test_the_core_says_no_modality_s_name(path):
     docstrings = {
         id(node.body[0].value)
         for node in ast.walk(tree)
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and node.body and isinstance(node.body[0], ast.Expr)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
     }
     for node in ast.walk(tree):
         words = []
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in docstrings
+        ):
             words = [node.value]
         elif isinstance(node, ast.Name):
             words = [node.id]
@@ -122,7 +140,13 @@ def plugin_sources() -> list[Path]:
 @pytest.mark.parametrize("path", plugin_sources(), ids=lambda p: p.name)
 def test_plugins_use_the_public_surface_only(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").startswith("difftool."):
-            assert node.module.startswith("difftool.testing"), f"{path}:{node.lineno} imports {node.module}"
+        if (
+            isinstance(node, ast.ImportFrom)
+            and not node.level
+            and (node.module or "").startswith("difftool.")
+        ):
+            assert node.module.startswith("difftool.testing"), (
+                f"{path}:{node.lineno} imports {node.module}"
+            )
         if isinstance(node, ast.Import):
             assert not any(alias.name.startswith("difftool.") for alias in node.names)

@@ -32,12 +32,17 @@ class Toy:
     def signals(self, cond: dict[str, Tensor]) -> Signals:
         return Signals(*cond.values())
 
-    def __call__(self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None
+    ) -> Tensor:
         assert sigma.shape == (len(x),)
         assert sigma.dtype == x.dtype
         self.batches.append(len(x))
         label = signals.vector.nan_to_num(0.0) if self.conditional else x.new_zeros(len(x))
-        x0 = x / (1 + sigma[:, None, None] ** 2) * (1 + 0.3 * label[:, None, None]) + 0.1 * label[:, None, None]
+        x0 = (
+            x / (1 + sigma[:, None, None] ** 2) * (1 + 0.3 * label[:, None, None])
+            + 0.1 * label[:, None, None]
+        )
         return x0 if mask is None else x0 * mask
 
     def null(self, cond: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -78,7 +83,9 @@ def test_a_model_without_conditions_is_never_asked_twice():
 
 
 @pytest.mark.parametrize(
-    ("sigma", "batch"), [(0.2, 3), (0.200001, 6), (1.0, 6), (1.000001, 3)], ids=["at low", "above low", "at high", "above high"]
+    ("sigma", "batch"),
+    [(0.2, 3), (0.200001, 6), (1.0, 6), (1.000001, 3)],
+    ids=["at low", "above low", "at high", "above high"],
 )
 def test_the_interval_is_open_below_and_closed_above(sigma, batch):
     toy = Toy()
@@ -94,12 +101,16 @@ def test_full_rescale_gives_back_the_conditional_spread():
 
 
 def test_half_a_rescale_is_half_way():
-    none, half, full = (guide(Toy(), {"label": LABEL}, scale=4.0, rescale=r)(X, SIGMA) for r in (0.0, 0.5, 1.0))
+    none, half, full = (
+        guide(Toy(), {"label": LABEL}, scale=4.0, rescale=r)(X, SIGMA) for r in (0.0, 0.5, 1.0)
+    )
     torch.testing.assert_close(half, (none + full) / 2)
 
 
 def test_a_constant_estimate_survives_rescaling():
-    x0 = classifier_free(Toy(), {"label": torch.zeros(3)}, scale=2.0, rescale=0.7)(torch.zeros_like(X), SIGMA)
+    x0 = classifier_free(Toy(), {"label": torch.zeros(3)}, scale=2.0, rescale=0.7)(
+        torch.zeros_like(X), SIGMA
+    )
     assert torch.equal(x0, torch.zeros_like(X))
 
 
@@ -152,7 +163,10 @@ def test_a_number_that_is_not_given_is_not_asked_for_twice():
     assert batches == [len(X)]
 
 
-@pytest.mark.parametrize(("sigma", "who"), [(0.05, "finest"), (0.1, "fine"), (0.4, "fine"), (0.5, "base"), (80.0, "base")])
+@pytest.mark.parametrize(
+    ("sigma", "who"),
+    [(0.05, "finest"), (0.1, "fine"), (0.4, "fine"), (0.5, "base"), (80.0, "base")],
+)
 def test_of_several_experts_the_lowest_that_is_above_serves(sigma, who):
     def named(name):
         return lambda x, sigma: name

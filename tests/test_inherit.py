@@ -17,7 +17,9 @@ from difftool.errors import UsageError
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
     data, sets = small.small_run(steps=2)
-    return small.train(tmp_path_factory.mktemp("runs") / "trained", data, sets) / "model.safetensors"
+    return (
+        small.train(tmp_path_factory.mktemp("runs") / "trained", data, sets) / "model.safetensors"
+    )
 
 
 def call(*args: str) -> int:
@@ -37,16 +39,27 @@ def test_the_same_model_takes_everything(trained):
     assert taken == total
     assert new == ()
     weights, _ = load_weights(trained, MODEL)
-    assert all(torch.equal(weights[name], tensor) for name, tensor in one.denoiser.state_dict().items())
+    assert all(
+        torch.equal(weights[name], tensor) for name, tensor in one.denoiser.state_dict().items()
+    )
 
 
 def test_a_condition_that_the_model_did_not_know_stays_new(trained, tmp_path):
     one = stage("conditions.class.use='none'")
     before = {name: tensor.clone() for name, tensor in one.denoiser.state_dict().items()}
     taken, total, new = inherit(one, trained)
-    assert (taken, new) == (total, ())  # the one it knew beside it, augment, is found by its name, though it is another by number
-    assert not all(torch.equal(before[name], tensor) for name, tensor in one.denoiser.state_dict().items() if name.startswith("_cond"))
-    data, usual = small.small_run(steps=1, sets=["conditions.class.use='none'", "modality.augment=0"])
+    assert (taken, new) == (
+        total,
+        (),
+    )  # the one it knew beside it, augment, is found by its name, though it is another by number
+    assert not all(
+        torch.equal(before[name], tensor)
+        for name, tensor in one.denoiser.state_dict().items()
+        if name.startswith("_cond")
+    )
+    data, usual = small.small_run(
+        steps=1, sets=["conditions.class.use='none'", "modality.augment=0"]
+    )
     bare = small.train(tmp_path / "bare", data, usual) / "model.safetensors"
     taken, total, new = inherit(stage(), bare)
     assert taken < total
@@ -67,21 +80,34 @@ def test_what_neither_is_taken_nor_learns_is_refused(trained):
 
 
 def test_what_is_new_in_a_part_that_was_taken_is_named(trained):
-    assert inherit(stage("modality.channels='grey'"), trained).new == ("backbone.head", "backbone.stem")
+    assert inherit(stage("modality.channels='grey'"), trained).new == (
+        "backbone.head",
+        "backbone.stem",
+    )
 
 
 def test_another_network_is_refused(trained):
-    with pytest.raises(UsageError, match=r"another network: only 6 of its .* has shape \(8,\) there and \(16,\) here"):
+    with pytest.raises(
+        UsageError,
+        match=r"another network: only 6 of its .* has shape \(8,\) there and \(16,\) here",
+    ):
         inherit(stage("backbone.channels=16"), trained)
 
 
-def test_training_starts_from_it_and_resuming_does_not_need_it_any_more(trained, tmp_path, monkeypatch):
+def test_training_starts_from_it_and_resuming_does_not_need_it_any_more(
+    trained, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     copy = tmp_path / "copy.safetensors"
     copy.write_bytes(trained.read_bytes())
     data, sets = small.small_run(steps=2, sets=["optimizer.lr=1e-12", "train.preview=0"])
     words = [word for one in sets for word in ("--set", one)]
-    assert call("train", "-m", "image", str(data), "--init", "copy.safetensors", "--run", "run", *words) == 0
+    assert (
+        call(
+            "train", "-m", "image", str(data), "--init", "copy.safetensors", "--run", "run", *words
+        )
+        == 0
+    )
     weights, about = load_weights(tmp_path / "run" / "model.safetensors", MODEL)
     assert about["config"]["train"]["init"] == str(copy)
     start, _ = load_weights(copy, MODEL)
@@ -91,12 +117,38 @@ def test_training_starts_from_it_and_resuming_does_not_need_it_any_more(trained,
     assert call("resume", "run", "--steps", "3") == 0
 
 
-def test_the_network_s_settings_are_taken_over_too_but_not_against_the_user_s(trained, tmp_path, monkeypatch, capsys):
+def test_the_network_s_settings_are_taken_over_too_but_not_against_the_user_s(
+    trained, tmp_path, monkeypatch, capsys
+):
     """Whatever the recipe says: weights fit no other network, and mean nothing to another process."""
     monkeypatch.chdir(tmp_path)
-    words = ["--run", "run", "--steps", "1", "--batch", "4", "--set", "train.preview=0", "--set", "modality.size=8"]
+    words = [
+        "--run",
+        "run",
+        "--steps",
+        "1",
+        "--batch",
+        "4",
+        "--set",
+        "train.preview=0",
+        "--set",
+        "modality.size=8",
+    ]
     words += ["--set", "backbone.dropout=0.2", "--set", "sample.steps=4"]
-    assert call("train", "-m", "image", str(small.pictures()), "--recipe", "ddpm", "--init", str(trained), *words) == 0
+    assert (
+        call(
+            "train",
+            "-m",
+            "image",
+            str(small.pictures()),
+            "--recipe",
+            "ddpm",
+            "--init",
+            str(trained),
+            *words,
+        )
+        == 0
+    )
     about = load_weights(tmp_path / "run" / "model.safetensors", MODEL)[1]["config"]
     assert (about["backbone"]["channels"], about["backbone"]["multipliers"]) == (8, [1, 2])
     assert about["backbone"]["dropout"] == 0.2

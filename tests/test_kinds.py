@@ -17,7 +17,9 @@ PLUGINS_PAGE = Path(__file__).parents[1] / "docs/plugins.md"
 
 def documented() -> dict[str, list[str]]:
     """Hook -> the other cells of its row in docs/plugins.md."""
-    rows = re.findall(r"^\| `(difftool_\w+)` \|(.*)\|$", PLUGINS_PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(difftool_\w+)` \|(.*)\|$", PLUGINS_PAGE.read_text(encoding="utf-8"), re.MULTILINE
+    )
     return {hook: [cell.strip() for cell in rest.split(" | ")] for hook, rest in rows}
 
 
@@ -32,7 +34,9 @@ def test_a_kind_has_a_hook_that_says_what_it_is(kind):
 
 def test_a_kind_stands_after_its_parent():
     names = list(KINDS)
-    assert all(names.index(kind.parent) < names.index(kind.name) for kind in KINDS.values() if kind.parent)
+    assert all(
+        names.index(kind.parent) < names.index(kind.name) for kind in KINDS.values() if kind.parent
+    )
 
 
 def test_the_configuration_has_a_field_for_every_table():

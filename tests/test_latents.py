@@ -49,7 +49,9 @@ class Latents(nn.Module, Representation):
             return Pixels(None, context.description)
         first = context.open(options.run)
         assert not any(p.requires_grad for p in first.denoiser.parameters())
-        return cls(next(p for p in first.denoiser.backbone.parameters() if p.numel() >= 144), context)
+        return cls(
+            next(p for p in first.denoiser.backbone.parameters() if p.numel() >= 144), context
+        )
 
     def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
         return {}
@@ -69,9 +71,17 @@ class Latents(nn.Module, Representation):
 def latents(monkeypatch):
     """The image plugin's pixels and their options stand for it, so that the command line finds it."""
     load, options = Registry.load, Registry.options
-    monkeypatch.setattr(Registry, "load", lambda self, spec: Latents if spec.name == "pixels" and LATENT else load(self, spec))
     monkeypatch.setattr(
-        Registry, "options", lambda self, spec: LatentsOptions if spec.name == "pixels" and LATENT else options(self, spec)
+        Registry,
+        "load",
+        lambda self, spec: Latents if spec.name == "pixels" and LATENT else load(self, spec),
+    )
+    monkeypatch.setattr(
+        Registry,
+        "options",
+        lambda self, spec: (
+            LatentsOptions if spec.name == "pixels" and LATENT else options(self, spec)
+        ),
     )
     yield
     LATENT.clear()
@@ -99,13 +109,17 @@ def examples(stage, n: int = 3) -> np.ndarray:
     return np.stack([one.example for one in generate(stage, SampleRequest(n=n, steps=4, seed=5))])
 
 
-def test_trained_resumed_bit_for_bit_and_sampled_from_the_command_line_where_the_first_run_is_gone(tmp_path, first):
+def test_trained_resumed_bit_for_bit_and_sampled_from_the_command_line_where_the_first_run_is_gone(
+    tmp_path, first
+):
     data, sets = wanted(first)
     words = [word for value in sets for word in ("--set", value)]
     assert call("train", str(data), "-m", "image", *words, "--run", str(tmp_path / "whole")) == 0
     part = train(tmp_path / "part", data, sets, stop_at=4)
     whole = weights(tmp_path / "whole")
-    assert {name for name in whole if name.startswith("representation.")} == {"representation.forth.weight"}
+    assert {name for name in whole if name.startswith("representation.")} == {
+        "representation.forth.weight"
+    }
     frozen = weights(part)["representation.forth.weight"]
     assert torch.equal(frozen, whole["representation.forth.weight"])
     shutil.rmtree(first)
@@ -118,7 +132,9 @@ def test_trained_resumed_bit_for_bit_and_sampled_from_the_command_line_where_the
     shutil.copy(tmp_path / "whole" / "model.safetensors", copied)
     shutil.rmtree(tmp_path / "whole")
     assert call("sample", str(copied), "-n", "2", "--steps", "2", "-o", str(tmp_path / "out")) == 0
-    assert {Image.open(path).size for path in (tmp_path / "out").rglob("*.png") if path.stem.isdigit()} <= {(8, 8)}
+    assert {
+        Image.open(path).size for path in (tmp_path / "out").rglob("*.png") if path.stem.isdigit()
+    } <= {(8, 8)}
     one, other = (load_stage(copied, registry(), device="cpu") for _ in range(2))
     assert np.array_equal(examples(one), examples(other))
     assert torch.equal(one.representation.forth.weight, frozen)
@@ -128,7 +144,10 @@ def test_trained_resumed_bit_for_bit_and_sampled_from_the_command_line_where_the
 def test_what_is_drawn_in_training_is_drawn_from_what_the_raw_example_gives(tmp_path, first):
     data, sets = wanted(first, 2)
     plain = weights(train(tmp_path / "one", data, sets))
-    assert all(torch.equal(tensor, plain[name]) for name, tensor in weights(train(tmp_path / "two", data, sets)).items())
+    assert all(
+        torch.equal(tensor, plain[name])
+        for name, tensor in weights(train(tmp_path / "two", data, sets)).items()
+    )
     noisy = Latents.draw
     try:
         Latents.draw = Representation.draw
@@ -141,7 +160,11 @@ def test_what_is_drawn_in_training_is_drawn_from_what_the_raw_example_gives(tmp_
 def test_another_run_is_opened_once_for_all_that_is_built(tmp_path, first, monkeypatch):
     data, sets = wanted(first, 2)
     opened, real = [], build.stage_of
-    monkeypatch.setattr(build, "stage_of", lambda path, *given, **named: (opened.append(path), real(path, *given, **named))[1])
+    monkeypatch.setattr(
+        build,
+        "stage_of",
+        lambda path, *given, **named: (opened.append(path), real(path, *given, **named))[1],
+    )
     words = [word for value in sets for word in ("--set", value)]
     assert call("train", str(data), "-m", "image", *words, "--run", str(tmp_path / "run")) == 0
     assert opened == [first / "model.safetensors"]
@@ -162,7 +185,12 @@ def test_a_file_without_the_weights_is_refused_in_words(tmp_path, first):
     data, sets = wanted(first, 2)
     run = train(tmp_path / "run", data, sets)
     tensors, about = load_weights(run / "model.safetensors", MODEL)
-    save_weights(run / "bare.safetensors", MODEL, {name: t for name, t in tensors.items() if not name.startswith("representation.")}, about)
+    save_weights(
+        run / "bare.safetensors",
+        MODEL,
+        {name: t for name, t in tensors.items() if not name.startswith("representation.")},
+        about,
+    )
     with pytest.raises(ModelFileError, match="does not hold the weights"):
         load_stage(run / "bare.safetensors", registry(), device="cpu")
     save_weights(run / "odd.safetensors", MODEL, tensors, {**about, "opened": {"first": 1}})
@@ -217,17 +245,17 @@ def test_training_from_the_cache_is_training_from_raw_examples_with_one_encoding
     encoder.seen.clear()
     monkeypatch.setattr(encoder, "cached", True)
     cached = train(tmp_path / "cached", data, sets)
-    assert sum(encoder.seen) == len(list(data.rglob('*.png')))
+    assert sum(encoder.seen) == len(list(data.rglob("*.png")))
     assert losses(raw) == losses(cached)
     assert_same(weights(raw), weights(cached))
     stopped = train(tmp_path / "stopped", data, sets, stop_at=5)
     train(stopped, data, sets, resume=True)
     assert_same(weights(cached), weights(stopped))
-    assert sum(encoder.seen) == len(list(data.rglob('*.png')))  # another run finds the cache
+    assert sum(encoder.seen) == len(list(data.rglob("*.png")))  # another run finds the cache
     words = [word for value in sets for word in ("--set", value)]
     assert call("train", str(data), "-m", "image", *words, "--run", str(tmp_path / "line")) == 0
     assert_same(weights(cached), weights(tmp_path / "line"))
-    assert sum(encoder.seen) == len(list(data.rglob('*.png')))
+    assert sum(encoder.seen) == len(list(data.rglob("*.png")))
 
 
 def assert_same(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
@@ -267,7 +295,9 @@ def test_other_weights_are_another_cache(tmp_path, first, monkeypatch):
         (['bridge.use="resample"', "bridge.factors=[1,2,2]"], "bridge"),
     ],
 )
-def test_what_needs_raw_examples_is_refused_with_a_cache(tmp_path, first, monkeypatch, changes, said):
+def test_what_needs_raw_examples_is_refused_with_a_cache(
+    tmp_path, first, monkeypatch, changes, said
+):
     monkeypatch.setattr(sys.modules[__name__], "Latents", Encoder)
     monkeypatch.setattr(Encoder, "cached", True)
     data, sets = wanted(first)

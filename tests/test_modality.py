@@ -32,8 +32,17 @@ PAGE = (Path(__file__).parents[1] / "docs/plugins.md").read_text(encoding="utf-8
 
 
 def documented() -> type[Modality]:
-    code = next(code for code in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "(Modality)" in code)
-    names = {"Modality": Modality, "DataError": DataError, "creating": creating, "scan_folder": scan_folder, "np": np, "json": json}
+    code = next(
+        code for code in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "(Modality)" in code
+    )
+    names = {
+        "Modality": Modality,
+        "DataError": DataError,
+        "creating": creating,
+        "scan_folder": scan_folder,
+        "np": np,
+        "json": json,
+    }
     exec(code, names)
     return names["Numbers"]
 
@@ -46,7 +55,9 @@ def numbers() -> Modality:
 @pytest.fixture
 def folder(tmp_path, numbers):
     for i in range(6):
-        numbers.write(np.arange(4, dtype=np.float32)[None] + i, tmp_path / str(i), {"seed": i}, NoOptions())
+        numbers.write(
+            np.arange(4, dtype=np.float32)[None] + i, tmp_path / str(i), {"seed": i}, NoOptions()
+        )
     return tmp_path
 
 
@@ -69,7 +80,9 @@ def test_batches_and_templates_have_the_shape_of_the_examples(folder, numbers):
         assert raw.x.dtype == torch.float32
         assert raw.x.tolist() == np.stack(examples).tolist()
         assert numbers.augment(raw, Stream(0, "augment")) is raw
-    template = numbers.template(Description(shape, "float32", 6, {}, {}), 3, Streams(0, "template", range(3)), NoOptions())
+    template = numbers.template(
+        Description(shape, "float32", 6, {}, {}), 3, Streams(0, "template", range(3)), NoOptions()
+    )
     assert (template.x.dtype, template.x.shape, template.mask) == (torch.float32, (3, 1, 4), None)
 
 
@@ -82,7 +95,12 @@ def test_a_batch_does_not_write_to_the_cache(numbers):
 
 def test_a_template_without_a_fixed_shape_says_which_method_is_missing(numbers):
     with pytest.raises(PluginError, match="template"):
-        numbers.template(Description((1, None), "float32", 6, {}, {}), 3, Streams(0, "template", range(3)), NoOptions())
+        numbers.template(
+            Description((1, None), "float32", 6, {}, {}),
+            3,
+            Streams(0, "template", range(3)),
+            NoOptions(),
+        )
 
 
 def test_a_preview_shows_curves_and_slices(folder, numbers, tmp_path_factory):
@@ -123,7 +141,10 @@ def test_the_report_on_a_sound_folder(folder, numbers):
         ("ok", "shapes: 1x4 (6)"),
         ("ok", "values from 0 to 8, mean 4, standard deviation 2.041"),
         ("ok", "no duplicates"),
-        ("note", "There are no classes, captions or metadata, so the model will be unconditional. Put the files into subfolders to get classes."),
+        (
+            "note",
+            "There are no classes, captions or metadata, so the model will be unconditional. Put the files into subfolders to get classes.",
+        ),
         ("ok", f"to train: difftool train -m numbers {folder}"),
     ]
 
@@ -133,7 +154,9 @@ def test_a_damaged_first_file_is_named_and_a_copy_is_found(folder, numbers):
     shutil.copy(folder / "1.dat", folder / "copy.dat")
     found = report(folder, numbers)
     assert any(level == "warning" and "0.dat cannot be read" in text for level, text in found)
-    assert any(level == "warning" and text.startswith("1 are copies of others") for level, text in found)
+    assert any(
+        level == "warning" and text.startswith("1 are copies of others") for level, text in found
+    )
     assert found[-1][1].startswith("to train: ")
 
 
@@ -148,7 +171,9 @@ def test_examples_of_several_shapes_cannot_be_trained_on_together(folder, number
 def test_values_that_never_change_are_a_warning(tmp_path, numbers):
     for i in range(3):
         np.savetxt(tmp_path / f"{i}.dat", np.ones(4))
-    assert ("warning", "Every value is the same, so there is nothing to learn.") in report(tmp_path, numbers)
+    assert ("warning", "Every value is the same, so there is nothing to learn.") in report(
+        tmp_path, numbers
+    )
 
 
 def test_a_remark_is_reported(folder):
@@ -157,4 +182,7 @@ def test_a_remark_is_reported(folder):
             remark(f"{item.path.stem} readings are missing")
             return super().read(item)
 
-    assert any(level == "note" and "such as 0 readings are missing" in text for level, text in report(folder, Remarking(NoOptions())))
+    assert any(
+        level == "note" and "such as 0 readings are missing" in text
+        for level, text in report(folder, Remarking(NoOptions()))
+    )

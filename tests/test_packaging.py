@@ -23,7 +23,16 @@ def wheels(tmp_path_factory):
     found = {}
     for project in PROJECTS:
         folder = out / project.name
-        command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(project)]
+        command = [
+            sys.executable,
+            "-m",
+            "build",
+            "--wheel",
+            "--no-isolation",
+            "--outdir",
+            str(folder),
+            str(project),
+        ]
         subprocess.run(command, check=True, capture_output=True)
         found[project.name] = zipfile.ZipFile(next(folder.glob("*.whl"))).namelist()
     return found
@@ -35,7 +44,11 @@ def packages(names: list[str]) -> set[str]:
 
 def test_the_core_s_wheel_holds_the_core_alone(wheels):
     assert packages(wheels[ROOT.name]) == {"difftool"}
-    resources = {str(path.relative_to(ROOT)) for end in ("j2", "template") for path in (ROOT / "difftool").rglob(f"*.{end}")}
+    resources = {
+        str(path.relative_to(ROOT))
+        for end in ("j2", "template")
+        for path in (ROOT / "difftool").rglob(f"*.{end}")
+    }
     assert len(resources) > 10
     assert resources <= set(wheels[ROOT.name])
     assert any(name.endswith("licenses/LICENSE") for name in wheels[ROOT.name])
@@ -60,4 +73,7 @@ def test_versions_agree():
     from difftool import __version__
 
     for project in PROJECTS:
-        assert tomllib.loads((project / "pyproject.toml").read_text())["project"]["version"] == __version__
+        assert (
+            tomllib.loads((project / "pyproject.toml").read_text())["project"]["version"]
+            == __version__
+        )

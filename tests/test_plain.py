@@ -23,7 +23,12 @@ def test_faults_of_json(text, words):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("x\ny = 1", "line 1"), ("x = " + "[" * 5000, "nested too deeply"), (f"x = {'9' * 5000}", "too many digits")]
+    ("text", "words"),
+    [
+        ("x\ny = 1", "line 1"),
+        ("x = " + "[" * 5000, "nested too deeply"),
+        (f"x = {'9' * 5000}", "too many digits"),
+    ],
 )
 def test_faults_of_toml(text, words):
     with pytest.raises(ValueError, match=words):

@@ -10,12 +10,23 @@ from difftool.rng import Stream, Streams, key
 def test_a_stream_is_its_name():
     a, b = (Stream(3, "noise", step=7).normal((2, 5)) for _ in range(2))
     assert torch.equal(a, b)
-    for other in (Stream(4, "noise", 7), Stream(3, "order", 7), Stream(3, "noise", 8), Stream(3, "noise", 7, index=1)):
+    for other in (
+        Stream(4, "noise", 7),
+        Stream(3, "order", 7),
+        Stream(3, "noise", 8),
+        Stream(3, "noise", 7, index=1),
+    ):
         assert not torch.equal(a, other.normal((2, 5)))
 
 
 def test_keys_do_not_collide_over_neighbours():
-    keys = {key(seed, purpose, step, index) for seed in range(8) for purpose in "ab" for step in range(16) for index in range(16)}
+    keys = {
+        key(seed, purpose, step, index)
+        for seed in range(8)
+        for purpose in "ab"
+        for step in range(16)
+        for index in range(16)
+    }
     assert len(keys) == 8 * 2 * 16 * 16
     assert all(0 <= k < 2**63 for k in keys)
 

@@ -23,15 +23,20 @@ print(json.dumps({"code": code, "out": out.getvalue(), "modules": sorted(sys.mod
 
 
 def ran(*args):
-    done = subprocess.run([sys.executable, "-c", PROGRAM, *args], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *args], capture_output=True, text=True, check=True
+    )
     return json.loads(done.stdout)
 
 
 def test_importing_difftool_imports_nothing_heavy():
-    program = (
-        "import sys, difftool; print(sorted({'torch', 'numpy', 'pydantic', 'click', 'pluggy', 'importlib.metadata'} & set(sys.modules)))"
+    program = "import sys, difftool; print(sorted({'torch', 'numpy', 'pydantic', 'click', 'pluggy', 'importlib.metadata'} & set(sys.modules)))"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
     )
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
 def test_help_imports_nothing_but_click():
@@ -65,7 +70,9 @@ def test_commands_that_need_no_network_import_none(line):
 
 def test_the_help_of_train_shows_the_modality_s_flags_in_their_own_section():
     text = ran("train", "-m", "image", "--help")["out"]
-    head, own, training = (text.index(title) for title in ("Options:", "Image (-m image):", "Training:"))
+    head, own, training = (
+        text.index(title) for title in ("Options:", "Image (-m image):", "Training:")
+    )
     assert head < own < training
     for flag in ("--size", "--flip / --no-flip", "--channels"):
         assert own < text.index(flag) < training

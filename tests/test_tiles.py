@@ -26,12 +26,18 @@ class Toy:
     def signals(self, cond: dict[str, Tensor]) -> Signals:
         return Signals(vector=cond["label"], channels=cond["low"])
 
-    def __call__(self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None
+    ) -> Tensor:
         assert sigma.shape == signals.vector.shape == x.shape[:1]
         assert mask is None or len(mask) == len(x)
         self.shapes.append(tuple(x.shape))
         spread = (-1, *(1,) * (x.ndim - 1))
-        x0 = self.f(x) / (1 + sigma.view(spread) ** 2) + 0.1 * signals.vector.view(spread) + signals.channels
+        x0 = (
+            self.f(x) / (1 + sigma.view(spread) ** 2)
+            + 0.1 * signals.vector.view(spread)
+            + signals.channels
+        )
         return x0 if mask is None else x0 * mask + torch.where(mask, 0.0, torch.nan)
 
     def null(self, cond: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -146,7 +152,9 @@ def test_a_tile_s_neighbour_in_the_batch_changes_nothing():
     x, toy = noise(2, 3, 50), Toy(smooth)
     tiled = Tiled(toy, (16,), 0.25, 4)
     together = tiled(x, SIGMA, shown(x))
-    alone = tiled(x[1:], SIGMA[1:], Signals(**{name: value[1:] for name, value in shown(x).tensors().items()}))
+    alone = tiled(
+        x[1:], SIGMA[1:], Signals(**{name: value[1:] for name, value in shown(x).tensors().items()})
+    )
     torch.testing.assert_close(together[1:], alone)
 
 

@@ -17,7 +17,18 @@ import torch
 from small import prepared, registry, small_run
 from torch import Tensor, nn
 
-from difftool import Batch, Context, Denoiser, Moment, Objective, Options, Player, Rng, drop_conditions, expand_as
+from difftool import (
+    Batch,
+    Context,
+    Denoiser,
+    Moment,
+    Objective,
+    Options,
+    Player,
+    Rng,
+    drop_conditions,
+    expand_as,
+)
 from difftool.assemble import Assembly
 from difftool.engine.distributed import join, leave
 from difftool.engine.fit import fit
@@ -59,13 +70,19 @@ class Consistent(Objective):
     def loss(self, batch: Batch, rng: Rng, moment: Moment, player: str) -> Tensor:
         x0, mask = batch.x, batch.mask
         sigma = self.process.density.draw(len(batch), rng)
-        lower = sigma * (0.5 + 0.4 * moment.step / moment.steps)  # levels draw nearer, as the paper's N(k) makes them
+        lower = sigma * (
+            0.5 + 0.4 * moment.step / moment.steps
+        )  # levels draw nearer, as the paper's N(k) makes them
         x = kept(self, x0 + expand_as(sigma, x0) * self.space.noise(x0.shape, rng, mask), batch)
         cond = drop_conditions(self.denoiser, batch.cond, rng)
         with torch.no_grad():
             slope = (x - self.teacher.denoiser(x, sigma, cond, mask)) / expand_as(sigma, x)
-            target = self.target(kept(self, x + expand_as(lower - sigma, x) * slope, batch), lower, cond, mask)
-        return self.space.mean_square(unknown(self, self.denoiser(x, sigma, cond, mask) - target, batch), mask)
+            target = self.target(
+                kept(self, x + expand_as(lower - sigma, x) * slope, batch), lower, cond, mask
+            )
+        return self.space.mean_square(
+            unknown(self, self.denoiser(x, sigma, cond, mask) - target, batch), mask
+        )
 
     def stepped(self, moment: Moment) -> None:
         torch._foreach_lerp_(list(self.target.parameters()), list(self.denoiser.parameters()), 0.1)
@@ -76,16 +93,27 @@ class Adversarial(Objective):
 
     def __init__(self, options: object, context: Context) -> None:
         super().__init__(options, context)
-        self.critic = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1))  # of each entry by itself
+        self.critic = nn.Sequential(
+            nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1)
+        )  # of each entry by itself
 
     def players(self) -> Sequence[Player]:
-        return [Player("denoiser", self.denoiser), Player("critic", self.critic, {"lr": 1e-3, "betas": (0.5, 0.9)}, every=2, averaged=False)]
+        return [
+            Player("denoiser", self.denoiser),
+            Player(
+                "critic", self.critic, {"lr": 1e-3, "betas": (0.5, 0.9)}, every=2, averaged=False
+            ),
+        ]
 
     def loss(self, batch: Batch, rng: Rng, moment: Moment, player: str) -> Tensor:
         _, error = denoising_error(self, batch, rng)
         if player == "critic":
-            return self._judged(error.detach() + batch.x, batch, 1.0) + self._judged(batch.x, batch, -1.0)
-        return self.space.mean_square(error, batch.mask) + 0.1 * self._judged(error + batch.x, batch, -1.0)
+            return self._judged(error.detach() + batch.x, batch, 1.0) + self._judged(
+                batch.x, batch, -1.0
+            )
+        return self.space.mean_square(error, batch.mask) + 0.1 * self._judged(
+            error + batch.x, batch, -1.0
+        )
 
     def _judged(self, x: Tensor, batch: Batch, sign: float) -> Tensor:
         """The mean over the entries that are learnt of softplus(sign * critic), as the mean square of its root."""
@@ -99,9 +127,17 @@ TOYS = {"weighted": Weighted, "consistent": Consistent, "adversarial": Adversari
 def denoising_error(objective: Objective, batch: Batch, rng: Rng) -> tuple[Tensor, Tensor]:
     """Levels ``[b]``, and D - x0 where x0 is not given."""
     sigma = objective.process.density.draw(len(batch), rng)
-    x = kept(objective, batch.x + expand_as(sigma, batch.x) * objective.space.noise(batch.x.shape, rng, batch.mask), batch)
+    x = kept(
+        objective,
+        batch.x + expand_as(sigma, batch.x) * objective.space.noise(batch.x.shape, rng, batch.mask),
+        batch,
+    )
     denoiser: Denoiser = objective.denoiser
-    return sigma, unknown(objective, denoiser(x, sigma, drop_conditions(denoiser, batch.cond, rng), batch.mask) - batch.x, batch)
+    return sigma, unknown(
+        objective,
+        denoiser(x, sigma, drop_conditions(denoiser, batch.cond, rng), batch.mask) - batch.x,
+        batch,
+    )
 
 
 def kept(objective: Objective, x: Tensor, batch: Batch) -> Tensor:
@@ -110,25 +146,50 @@ def kept(objective: Objective, x: Tensor, batch: Batch) -> Tensor:
 
 
 def unknown(objective: Objective, error: Tensor, batch: Batch) -> Tensor:
-    return error if batch.observed is None else objective.space.keep(error, torch.zeros_like(error), batch.observed, batch.mask)
+    return (
+        error
+        if batch.observed is None
+        else objective.space.keep(error, torch.zeros_like(error), batch.observed, batch.mask)
+    )
 
 
 def with_toy(stage: Stage, kind: str, teacher: str) -> Stage:
     device = torch.device("cpu")
     opened = Assembly(registry(), device).load
     torch.manual_seed(0)
-    context = Context(stage.description, device, opened, stage.representation, stage.process, stage.denoiser)
+    context = Context(
+        stage.description, device, opened, stage.representation, stage.process, stage.denoiser
+    )
     return replace(stage, objective=TOYS[kind](Teacher(teacher=teacher), context))
 
 
-def train_toy(kind: str, path: Path, teacher: str, steps: int, *sets: str, stop_at: int = 0, resume: bool = False) -> Path:
+def train_toy(
+    kind: str,
+    path: Path,
+    teacher: str,
+    steps: int,
+    *sets: str,
+    stop_at: int = 0,
+    resume: bool = False,
+) -> Path:
     """Train a toy on the small pictures; ``stop_at`` stops it after that step."""
     world = join()
     stage, dataset, toml = prepared(*small_run(steps, list(sets)))
     fresh = not resume and world.leads
-    folder = RunFolder.create(path, toml, dataset.description, dataset.source) if fresh else RunFolder(path)
+    folder = (
+        RunFolder.create(path, toml, dataset.description, dataset.source)
+        if fresh
+        else RunFolder(path)
+    )
     done = [0]
-    for event in fit(with_toy(stage, kind, teacher), dataset, folder, resume=resume, world=world, stop=lambda: done[0] + 1 == stop_at):
+    for event in fit(
+        with_toy(stage, kind, teacher),
+        dataset,
+        folder,
+        resume=resume,
+        world=world,
+        stop=lambda: done[0] + 1 == stop_at,
+    ):
         done[0] = event.step
     leave()
     return path

@@ -51,7 +51,13 @@ class Assembly:
         opening: the files that are being opened. A model must not open them again.
     """
 
-    def __init__(self, registry: Registry, device: torch.device = CPU, model: Path | None = None, opening: tuple[Path, ...] = ()) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        device: torch.device = CPU,
+        model: Path | None = None,
+        opening: tuple[Path, ...] = (),
+    ) -> None:
         self.registry, self.device = registry, device
         self._opening = opening
         self._weights = frozen_weights(load_weights(model, MODEL)[0]) if model else None
@@ -74,9 +80,13 @@ class Assembly:
         path = Path(path).expanduser()
         path = (path / "model.safetensors" if path.is_dir() else path).resolve()
         if path in self._opening:
-            raise UsageError(f"{path} opens itself, because one of its parts names it. Name a run that was trained before it.")
+            raise UsageError(
+                f"{path} opens itself, because one of its parts names it. Name a run that was trained before it."
+            )
         if path not in self._loaded:
-            self._loaded[path] = _still(stage_of(path, self.registry, self.device, opening=self._opening))
+            self._loaded[path] = _still(
+                stage_of(path, self.registry, self.device, opening=self._opening)
+            )
         return self._loaded[path]
 
     def _open(self, path: str | Path) -> Stage:
@@ -85,7 +95,11 @@ class Assembly:
         if self._weights is not None and name in self.opened:
             return _still(self._rebuilt(name))
         stage = self.load(path)
-        self.opened[name] = {"config": dict(stage.config), "description": stage.description.to_json(), "opened": dict(stage.opened)}
+        self.opened[name] = {
+            "config": dict(stage.config),
+            "description": stage.description.to_json(),
+            "opened": dict(stage.opened),
+        }
         return stage
 
     def representation(self, config: Config, description: Description) -> Representation:
@@ -98,7 +112,9 @@ class Assembly:
         return self._representations[name]
 
     def _represented(self, part: Part, description: Description) -> Representation:
-        kind: type[Representation] = self.registry.load(self.registry.get("representation", part.use))
+        kind: type[Representation] = self.registry.load(
+            self.registry.get("representation", part.use)
+        )
         built = kind.build(part.options, Context(description, self.device, self._open))
         if isinstance(built, nn.Module):
             built.to(self.device).eval().requires_grad_(False)
@@ -112,11 +128,23 @@ class Assembly:
         inner = Assembly(self.registry, self.device)
         inner.opened, inner._weights, inner._empty = dict(about["opened"]), {}, True
         config = config_from_dict(about["config"], name, self.registry)
-        return build_stage(config, self.registry, Description.from_json(about["description"]), self.device, learns=False, assembly=inner)
+        return build_stage(
+            config,
+            self.registry,
+            Description.from_json(about["description"]),
+            self.device,
+            learns=False,
+            assembly=inner,
+        )
 
 
 def stage_of(
-    path: Path, registry: Registry, device: torch.device, *, opening: tuple[Path, ...] = (), average: Mapping[str, Tensor] | None = None
+    path: Path,
+    registry: Registry,
+    device: torch.device,
+    *,
+    opening: tuple[Path, ...] = (),
+    average: Mapping[str, Tensor] | None = None,
 ) -> Stage:
     """The model in a file, as it was trained.
 
@@ -126,7 +154,14 @@ def stage_of(
     tensors, about = load_weights(path, MODEL)
     config = config_from_dict(about["config"], str(path), registry)
     assembly = Assembly(registry, device, path, (*opening, path.resolve()))
-    stage = build_stage(config, registry, Description.from_json(about["description"]), device, learns=False, assembly=assembly)
+    stage = build_stage(
+        config,
+        registry,
+        Description.from_json(about["description"]),
+        device,
+        learns=False,
+        assembly=assembly,
+    )
     own = {name: tensor for name, tensor in tensors.items() if not name.startswith(PREFIX)}
     fill(model_of(stage), own | dict(average or {}), str(path))
     require_frozen(model_of(stage))
@@ -137,12 +172,18 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
-        raise ModelFileError(f"{source} does not hold the weights that its own config describes: {error}") from None
+        raise ModelFileError(
+            f"{source} does not hold the weights that its own config describes: {error}"
+        ) from None
 
 
 def frozen_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The representation's tensors of a model file."""
-    return {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items() if name.startswith(PREFIX)}
+    return {
+        name.removeprefix(PREFIX): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(PREFIX)
+    }
 
 
 def identity_of(registry: Registry, kind: str, part: Part) -> list[Any]:
@@ -158,15 +199,21 @@ def fingerprint_of(representation: Representation) -> str:
     digest = blake2b(digest_size=10)
     for name, tensor in sorted(representation.state_dict().items()):
         digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        digest.update(
+            tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+        )
     return digest.hexdigest()
 
 
 def _opened(about: Mapping[str, Any], path: Path) -> dict[str, Any]:
     found = about.get("opened", {})
     for one in found.values() if isinstance(found, dict) else [None]:
-        if not isinstance(one, dict) or not all(isinstance(one.get(entry), dict) for entry in ("config", "description", "opened")):
-            raise ModelFileError(f"{path} cannot be used: the table 'opened' of its header is damaged. Use another copy.")
+        if not isinstance(one, dict) or not all(
+            isinstance(one.get(entry), dict) for entry in ("config", "description", "opened")
+        ):
+            raise ModelFileError(
+                f"{path} cannot be used: the table 'opened' of its header is damaged. Use another copy."
+            )
     return dict(found)
 
 
@@ -183,7 +230,9 @@ def make_metric(part: Part, registry: Registry, description: Description) -> Met
     return _build(registry, "metric", part, description)
 
 
-def make_representation(config: Config, registry: Registry, description: Description) -> Representation:
+def make_representation(
+    config: Config, registry: Registry, description: Description
+) -> Representation:
     return Assembly(registry).representation(config, description)
 
 
@@ -202,12 +251,21 @@ def make_optimizer(config: Config, registry: Registry) -> OptimizerFactory:
 
 
 def make_bridge(
-    config: Config, registry: Registry, description: Description, representation: Representation | None = None
+    config: Config,
+    registry: Registry,
+    description: Description,
+    representation: Representation | None = None,
 ) -> Bridge | None:
     """The bridge to the earlier stage; None if there is no earlier stage."""
     if config.bridge.use == NONE:
         return None
-    return _build(registry, "bridge", config.bridge, description, representation or make_representation(config, registry, description))
+    return _build(
+        registry,
+        "bridge",
+        config.bridge,
+        description,
+        representation or make_representation(config, registry, description),
+    )
 
 
 def build_stage(
@@ -235,19 +293,33 @@ def build_stage(
     denoiser = None
     if generative:
         torch.manual_seed(key(config.train.seed, "weights"))
-        denoiser = _build_denoiser(config, registry, description, representation, process, bridge).to(device)
+        denoiser = _build_denoiser(
+            config, registry, description, representation, process, bridge
+        ).to(device)
         denoiser.precision = choose_precision(config.train.precision, device)
     sampler: Sampler = registry.load(registry.get("sampler", config.sampler.use))
     objective: Objective | None = None
     if learns or not generative:
         torch.manual_seed(key(config.train.seed, "objective"))
-        context = assembly.context(description, representation=representation, process=process, denoiser=denoiser)
+        context = assembly.context(
+            description, representation=representation, process=process, denoiser=denoiser
+        )
         objective = _build(registry, "objective", config.objective, context).to(device)
     optimizer = make_optimizer(config, registry)
     knobs = config.sampler.options.model_dump()
     settings = Settings(config.train, config.ema, config.sample)
     about = config.to_dict()
-    parts = modality, representation, process, denoiser, objective, optimizer, sampler, knobs, make_guidance(config, registry)
+    parts = (
+        modality,
+        representation,
+        process,
+        denoiser,
+        objective,
+        optimizer,
+        sampler,
+        knobs,
+        make_guidance(config, registry),
+    )
     return Stage(*parts, description, about, settings, bridge, opened=assembly.opened)
 
 
@@ -264,16 +336,34 @@ def build_process(config: Config, registry: Registry) -> Process:
     schedule = make_schedule(config, registry)
     preconditioning = _build(registry, "process", config.process, schedule)
     density = _build(registry, "density", config.density, schedule)
-    return Process(preconditioning, density, _build(registry, "weighting", config.weighting, preconditioning), schedule)
+    return Process(
+        preconditioning,
+        density,
+        _build(registry, "weighting", config.weighting, preconditioning),
+        schedule,
+    )
 
 
 def _build_denoiser(
-    config: Config, registry: Registry, description: Description, representation: Representation, process: Process, bridge: Bridge | None
+    config: Config,
+    registry: Registry,
+    description: Description,
+    representation: Representation,
+    process: Process,
+    bridge: Bridge | None,
 ) -> Denoiser:
     own = {c.name for c in bridge.conditions()} if bridge else set()
-    conditioners = {name: _build_conditioner(config, registry, c) for name, c in description.conditions.items() if name not in own}
+    conditioners = {
+        name: _build_conditioner(config, registry, c)
+        for name, c in description.conditions.items()
+        if name not in own
+    }
     width = next((c.vector for c in conditioners.values() if c.vector), None)
-    conditioners |= {name: _always_given(registry, c, width) for name, c in description.conditions.items() if name in own}
+    conditioners |= {
+        name: _always_given(registry, c, width)
+        for name, c in description.conditions.items()
+        if name in own
+    }
     interface = Interface(
         shape=representation.shape,
         vector=_common_width("vector", {name: c.vector for name, c in conditioners.items()}),
@@ -289,7 +379,9 @@ def _common_width(signal: str, widths: Mapping[str, int]) -> int:
     found = {name: width for name, width in widths.items() if width}
     if len(set(found.values())) > 1:
         shown = ", ".join(f"conditions.{name}.width = {width}" for name, width in found.items())
-        raise UsageError(f"The {signal} signals of the conditions need one width, but {shown}. Set them to the same number, because they are combined.")
+        raise UsageError(
+            f"The {signal} signals of the conditions need one width, but {shown}. Set them to the same number, because they are combined."
+        )
     return next(iter(found.values()), 0)
 
 
@@ -309,7 +401,9 @@ def _always_given(registry: Registry, column: Column, width: int | None) -> Cond
     """The conditioner of a condition that is always given, with vectors as wide as the others."""
     fields = registry.options(registry.get("conditioner", column.kind)).model_fields
     wanted = {"dropout": 0.0, "width": width}
-    options = {name: value for name, value in wanted.items() if name in fields and value is not None}
+    options = {
+        name: value for name, value in wanted.items() if name in fields and value is not None
+    }
     return _build(registry, "conditioner", default_part(registry, column.kind, **options), column)
 
 

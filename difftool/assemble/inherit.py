@@ -40,14 +40,22 @@ def inherit(stage: Stage, path: Path) -> Inherited:
     weights, about = load_weights(path, MODEL)
     own = stage.denoiser.state_dict()
     found = dict(_placed(weights, stage, Description.from_json(about["description"])))
-    fitting = {name: tensor for name, tensor in found.items() if name in own and own[name].shape == tensor.shape}
+    fitting = {
+        name: tensor
+        for name, tensor in found.items()
+        if name in own and own[name].shape == tensor.shape
+    }
     _require_most(path, weights, found, fitting, own)
     require_trained(stage.denoiser, fitting)
     with torch.no_grad():
         for name, tensor in fitting.items():
             own[name].copy_(tensor)
     require_frozen(stage.denoiser)
-    return Inherited(_numbers(fitting.values()), _numbers(own.values()), _parts(set(own) - set(fitting), set(fitting), stage.denoiser))
+    return Inherited(
+        _numbers(fitting.values()),
+        _numbers(own.values()),
+        _parts(set(own) - set(fitting), set(fitting), stage.denoiser),
+    )
 
 
 def require_trained(denoiser: Denoiser, taken: Collection[str] = ()) -> None:
@@ -65,7 +73,9 @@ def require_trained(denoiser: Denoiser, taken: Collection[str] = ()) -> None:
         require_frozen(denoiser)
 
 
-def _placed(weights: Mapping[str, Tensor], stage: Stage, description: Description) -> Iterator[tuple[str, Tensor]]:
+def _placed(
+    weights: Mapping[str, Tensor], stage: Stage, description: Description
+) -> Iterator[tuple[str, Tensor]]:
     """Every tensor of the file, by its name in the stage's denoiser."""
     denoiser, inner = stage.denoiser, stage.denoiser.backbone.inner_network
     is_inner = bool(inner) and not any(name.startswith(f"{BACKBONE}{inner}.") for name in weights)
@@ -84,14 +94,23 @@ def _placed(weights: Mapping[str, Tensor], stage: Stage, description: Descriptio
 
 
 def _require_most(
-    path: Path, weights: Mapping[str, Tensor], found: Mapping[str, Tensor], fitting: Mapping[str, Tensor], own: Mapping[str, Tensor]
+    path: Path,
+    weights: Mapping[str, Tensor],
+    found: Mapping[str, Tensor],
+    fitting: Mapping[str, Tensor],
+    own: Mapping[str, Tensor],
 ) -> None:
     """Refuse a file of another network: fewer than half of its tensors fit."""
     count, used = (sum(name.startswith(BACKBONE) for name in names) for names in (weights, fitting))
     if used * 2 >= count:
         return
-    other = [name for name, tensor in found.items() if name in own and own[name].shape != tensor.shape][:1]
-    shown = "".join(f" {name} has shape {tuple(found[name].shape)} there and {tuple(own[name].shape)} here." for name in other)
+    other = [
+        name for name, tensor in found.items() if name in own and own[name].shape != tensor.shape
+    ][:1]
+    shown = "".join(
+        f" {name} has shape {tuple(found[name].shape)} there and {tuple(own[name].shape)} here."
+        for name in other
+    )
     raise UsageError(
         f"{path} holds another network: only {used:,} of its {count:,} tensors fit. "
         f"Use its [backbone] settings, or start without --init.{shown}"

@@ -51,7 +51,9 @@ def load_stage(
 def _sampled_otherwise(stage: Stage, registry: Registry, overrides: Mapping[str, Any]) -> Stage:
     """Another sampler, other guidance, or other levels to visit; the network's own time stays that of the schedule it was trained with."""
     if strange := set(overrides) - set(BUILT):
-        raise UsageError(f"{', '.join(sorted(strange))} cannot be changed after training: only {', '.join(BUILT)} can.")
+        raise UsageError(
+            f"{', '.join(sorted(strange))} cannot be changed after training: only {', '.join(BUILT)} can."
+        )
     tables = stage.config
     merged = {name: _merged(tables.get(name, {}), table) for name, table in overrides.items()}
     config = config_from_dict({**tables, **merged}, "--set", registry)
@@ -66,7 +68,11 @@ def _sampled_otherwise(stage: Stage, registry: Registry, overrides: Mapping[str,
 
 def _merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Options of another ``use`` fall away with it."""
-    return dict(changes) if changes.get("use", table.get("use")) != table.get("use") else {**table, **changes}
+    return (
+        dict(changes)
+        if changes.get("use", table.get("use")) != table.get("use")
+        else {**table, **changes}
+    )
 
 
 def posthoc_average(folder: RunFolder, width: float) -> dict[str, Tensor]:
@@ -79,7 +85,11 @@ def posthoc_average(folder: RunFolder, width: float) -> dict[str, Tensor]:
         )
     headers = [read_about(path, SNAPSHOT) for path in paths]
     batch, widths = headers[-1]["config"]["train"]["batch"], headers[-1]["config"]["ema"]["power"]
-    columns = [(path, about["step"] * batch, w) for path, about in zip(paths, headers, strict=True) for w in widths]
+    columns = [
+        (path, about["step"] * batch, w)
+        for path, about in zip(paths, headers, strict=True)
+        for w in widths
+    ]
     weights = posthoc_weights([(seen, w) for _, seen, w in columns], columns[-1][1], width)
     total: dict[str, Tensor] = {}
     for (path, _, w), weight in zip(columns, weights, strict=True):

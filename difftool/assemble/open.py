@@ -58,7 +58,9 @@ def open_dataset(
     _, modality, cache = open_examples(config, registry, progress=progress)
     config = _settled(config, registry, modality, cache)
     if config.data.path:
-        config = config.replace(data=config.data.model_copy(update={"path": absolute(config.data.path)}))  # a resume may start elsewhere
+        config = config.replace(
+            data=config.data.model_copy(update={"path": absolute(config.data.path)})
+        )  # a resume may start elsewhere
     description, values = _described(config, registry, modality, cache)
     dataset = Dataset(cache, modality, description, values, source_of(config), config.data.bucket)
     found = _measured(config, assembly, dataset) if measured is None else measured
@@ -70,12 +72,21 @@ def _bridged(config: Config, assembly: Assembly, description: Description) -> De
     """The description with the bridge's conditions, which depend on the measured representation."""
     if config.bridge.use == NONE:
         return description
-    bridge = make_bridge(config, assembly.registry, description, assembly.representation(config, description))
+    bridge = make_bridge(
+        config, assembly.registry, description, assembly.representation(config, description)
+    )
     assert bridge is not None  # one is named
-    return replace(description, conditions=_with_own(description.conditions, bridge.conditions(), f"{config.bridge.use} bridge"))
+    return replace(
+        description,
+        conditions=_with_own(
+            description.conditions, bridge.conditions(), f"{config.bridge.use} bridge"
+        ),
+    )
 
 
-def open_examples(config: Config, registry: Registry, *, progress: Progress | None = None) -> tuple[Path, Modality, Cache]:
+def open_examples(
+    config: Config, registry: Registry, *, progress: Progress | None = None
+) -> tuple[Path, Modality, Cache]:
     """The path of a config's data, the modality without ``auto`` values, and the cached examples.
 
     Raises:
@@ -83,11 +94,23 @@ def open_examples(config: Config, registry: Registry, *, progress: Progress | No
     """
     modality = make_modality(config, registry)
     with remarks() as said:
-        path = data_folder(config, registry, config.data.path) if config.data.path else demo_folder(config.modality.use, modality).absolute()
+        path = (
+            data_folder(config, registry, config.data.path)
+            if config.data.path
+            else demo_folder(config.modality.use, modality).absolute()
+        )
         items = modality.scan(path)
     listed = listing(items, path)
     modality = _fitted(config, registry, modality, items, listed)
-    cache = open_cache(modality, items, path, config.modality.use, max_bad=config.data.max_bad, progress=progress, listed=listed)
+    cache = open_cache(
+        modality,
+        items,
+        path,
+        config.modality.use,
+        max_bad=config.data.max_bad,
+        progress=progress,
+        listed=listed,
+    )
     cache.remarks = [*((path, text) for text in said), *cache.remarks]
     return path, modality, cache
 
@@ -104,20 +127,31 @@ def source_of(config: Config) -> str:
 
 def _measured(config: Config, assembly: Assembly, dataset: Dataset) -> Mapping[str, Any]:
     """The measurements of the representation and the bridge, cached so that all processes agree."""
-    description, parts = dataset.description, {"representation": config.representation, "bridge": config.bridge}
+    description, parts = (
+        dataset.description,
+        {"representation": config.representation, "bridge": config.bridge},
+    )
     representation = assembly.representation(config, description)
     weights = fingerprint_of(representation)
     about = [
         __version__,
         *([weights] if weights else []),
-        *(identity_of(assembly.registry, kind, part) for kind, part in parts.items() if part.use != NONE),
+        *(
+            identity_of(assembly.registry, kind, part)
+            for kind, part in parts.items()
+            if part.use != NONE
+        ),
         config.modality.options.model_dump(mode="json"),
         description.to_json(),
     ]
-    note = cache_path(f"measured/{blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=10).hexdigest()}.json")
+    note = cache_path(
+        f"measured/{blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=10).hexdigest()}.json"
+    )
     with suppress(FileNotFoundError, ValueError):
         return json.loads(note.read_text(encoding="utf-8"))
-    found = representation.measure(batch.map(lambda t: t.to(assembly.device)) for batch in _some_batches(dataset))
+    found = representation.measure(
+        batch.map(lambda t: t.to(assembly.device)) for batch in _some_batches(dataset)
+    )
     if config.bridge.use != NONE:
         seen = replace(description, measured=found)
         bridge = make_bridge(config, assembly.registry, seen, assembly.representation(config, seen))
@@ -131,18 +165,24 @@ def _measured(config: Config, assembly: Assembly, dataset: Dataset) -> Mapping[s
 def _some_batches(dataset: Dataset) -> Iterator[Batch]:
     """Batches to measure; fewer and smaller ones if examples are large."""
     largest = dataset.cache.shapes.max(0).tolist()
-    entries = math.prod(most if n is None else n for n, most in zip(dataset.description.shape, largest, strict=True))
+    entries = math.prod(
+        most if n is None else n for n, most in zip(dataset.description.shape, largest, strict=True)
+    )
     size, order = min(32, max(1, ENTRIES // 16 // entries)), Order(len(dataset), seed=0)
     for at in range(0, min(MEASURED, max(size, ENTRIES // entries)), size):
         yield dataset.batch(order.indices(at, size), Stream(0, "measure", at))
 
 
-def _fitted(config: Config, registry: Registry, modality: Modality, items: Sequence[Item], listed: str) -> Modality:
+def _fitted(
+    config: Config, registry: Registry, modality: Modality, items: Sequence[Item], listed: str
+) -> Modality:
     """The modality without ``auto`` values. They are cached: ``fit`` may open a million files."""
     use = config.modality.use
     note = cache_path(f"settled/{fingerprint(modality, use, listed)[:20]}.json")
     with suppress(FileNotFoundError, ValueError):  # an invalid file is written again
-        options = registry.options(registry.modality(use)).model_validate_json(note.read_text(encoding="utf-8"))
+        options = registry.options(registry.modality(use)).model_validate_json(
+            note.read_text(encoding="utf-8")
+        )
         return make_modality(config.replace(modality=Part(use, options)), registry)
     fitted = modality.fit(items)
     if fitted.settings() != modality.settings():
@@ -171,23 +211,31 @@ def _settled(config: Config, registry: Registry, modality: Modality, cache: Cach
         for name, part in wanted.items()
         if part.use != AUTO or name in known
     }
-    return config.replace(modality=Part(config.modality.use, modality.settings()), conditions=conditions)
+    return config.replace(
+        modality=Part(config.modality.use, modality.settings()), conditions=conditions
+    )
 
 
 def _chosen_conditioner(part: Part, registry: Registry, cache: Cache, name: str) -> Part:
     """The conditioner for a column: number for numbers that are not the class, else label."""
-    kind = "number" if numeric(name, cache.columns) and name != automatic(cache.columns) else "label"
+    kind = (
+        "number" if numeric(name, cache.columns) and name != automatic(cache.columns) else "label"
+    )
     return default_part(registry, kind, **part.options.model_dump(exclude_none=True))
 
 
-def _described(config: Config, registry: Registry, modality: Modality, cache: Cache) -> tuple[Description, dict[str, Any]]:
+def _described(
+    config: Config, registry: Registry, modality: Modality, cache: Cache
+) -> tuple[Description, dict[str, Any]]:
     shape, extra, own = modality.describe(cache.shapes)
     found, values = dict[str, Column](), {}
     for name, part in config.conditions.items():
         if part.use != NONE:
             found[name], values[name] = condition(name, registry.column(part.use), cache.columns)
     conditions = _with_own(found, own, f"{config.modality.use} modality")
-    return Description(shape, cache.dtype.name, len(cache), conditions, extra, cache.content), values
+    return Description(
+        shape, cache.dtype.name, len(cache), conditions, extra, cache.content
+    ), values
 
 
 def _with_own(found: Mapping[str, Column], own: Iterable[Column], owner: str) -> dict[str, Column]:
@@ -207,4 +255,6 @@ def require_examples(dataset: Dataset) -> None:
     """Refuse too few examples. One is enough if training takes random parts of it."""
     parts = zip(dataset.cache.shapes[0], dataset.description.shape, strict=True)
     if len(dataset) < 2 and not any(part is not None and size > part for size, part in parts):
-        raise DataError(f"{dataset.source} holds {len(dataset)} usable examples. Add some: training needs at least 2.")
+        raise DataError(
+            f"{dataset.source} holds {len(dataset)} usable examples. Add some: training needs at least 2."
+        )

@@ -43,7 +43,9 @@ def _dct(device: torch.device) -> Tensor:
 
     In double precision where the device has it: accelerators may round what single precision multiplies to ten bits.
     """
-    k, i = torch.meshgrid(*(torch.arange(BLOCK, device=device, dtype=precise(device)),) * 2, indexing="ij")
+    k, i = torch.meshgrid(
+        *(torch.arange(BLOCK, device=device, dtype=precise(device)),) * 2, indexing="ij"
+    )
     matrix = torch.cos(k * (2 * i + 1) * (math.pi / (2 * BLOCK))) * math.sqrt(2 / BLOCK)
     return torch.where(k == 0, math.sqrt(1 / BLOCK), matrix)
 

@@ -27,7 +27,9 @@ def cropped(batch: Batch, sizes: Sequence[int], rng: Rng) -> Batch:
 def _cut(batch: Batch, axis: int, places: Tensor) -> Batch:
     """The batch at ``places [b, size]`` of an axis."""
     n, ndim = batch.x.shape[axis], batch.x.ndim
-    return batch.map(lambda t: _taken(t, axis, places) if t.ndim == ndim and t.shape[axis] == n else t)
+    return batch.map(
+        lambda t: _taken(t, axis, places) if t.ndim == ndim and t.shape[axis] == n else t
+    )
 
 
 def _extent(batch: Batch, axis: int) -> Tensor:
@@ -35,7 +37,13 @@ def _extent(batch: Batch, axis: int) -> Tensor:
     n = batch.x.shape[axis]
     if batch.mask is None or batch.mask.shape[axis] == 1:
         return torch.full((len(batch),), n, device=batch.x.device)
-    return batch.mask.expand(len(batch), *batch.mask.shape[1:]).transpose(1, axis).flatten(2).any(2).sum(1)
+    return (
+        batch.mask.expand(len(batch), *batch.mask.shape[1:])
+        .transpose(1, axis)
+        .flatten(2)
+        .any(2)
+        .sum(1)
+    )
 
 
 def _taken(t: Tensor, axis: int, places: Tensor) -> Tensor:

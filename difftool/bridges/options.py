@@ -26,7 +26,10 @@ class ResampleOptions(Options):
         description="how entries are reduced: area means, every n-th entry, or sinc, which keeps a band of frequencies; one for all axes, "
         "or one for each",
     )
-    up: Up | tuple[Up, ...] = Field("linear", description="how the entries in between are interpolated; one for all axes, or one for each")
+    up: Up | tuple[Up, ...] = Field(
+        "linear",
+        description="how the entries in between are interpolated; one for all axes, or one for each",
+    )
     observed: bool = Field(
         False,
         description="keep the earlier stage's entries as they are and make only those in between; needs down = every. They then stand in "
@@ -65,15 +68,29 @@ class ResampleOptions(Options):
     def _agreeing(self) -> ResampleOptions:
         for name, given in (("down", self.down), ("up", self.up)):
             if not isinstance(given, str) and len(given) != len(self.factors):
-                raise ValueError(f"{name} names {len(given)} methods for {len(self.factors)} axes: give one for all, or one for each")
-        if unlike := [axis for axis in self.axes() if self.way("up", axis) == "sinc" and self.way("down", axis) == "area"]:
-            raise ValueError(f"up = sinc on axis {unlike[0]} puts entries where down = area has none: use down = sinc or every on that axis")
-        if self.observed and (self.max_aug_level or self.residual or any(self.way("down", axis) != "every" for axis in self.axes())):
+                raise ValueError(
+                    f"{name} names {len(given)} methods for {len(self.factors)} axes: give one for all, or one for each"
+                )
+        if unlike := [
+            axis
+            for axis in self.axes()
+            if self.way("up", axis) == "sinc" and self.way("down", axis) == "area"
+        ]:
+            raise ValueError(
+                f"up = sinc on axis {unlike[0]} puts entries where down = area has none: use down = sinc or every on that axis"
+            )
+        if self.observed and (
+            self.max_aug_level
+            or self.residual
+            or any(self.way("down", axis) != "every" for axis in self.axes())
+        ):
             raise ValueError(
                 "observed = true keeps the earlier stage's entries as they are, so it needs down = every, max_aug_level = 0 and residual = false"
             )
         if beyond := [name for name, axis in self.rates.items() if axis >= len(self.factors)]:
-            raise ValueError(f"rates.{beyond[0]} names axis {self.rates[beyond[0]]}, and there are {len(self.factors)}, counted from 0")
+            raise ValueError(
+                f"rates.{beyond[0]} names axis {self.rates[beyond[0]]}, and there are {len(self.factors)}, counted from 0"
+            )
         return self
 
     def axes(self) -> list[int]:

@@ -50,7 +50,9 @@ class Resample(Bridge):
     With ``observed``, what is shown are entries of the example itself. They are marked as such, and samples keep them.
     """
 
-    def __init__(self, options: ResampleOptions, description: Description, representation: Representation) -> None:
+    def __init__(
+        self, options: ResampleOptions, description: Description, representation: Representation
+    ) -> None:
         if len(options.factors) != len(description.shape):
             raise UsageError(
                 f"bridge.factors = {list(options.factors)} is for {len(options.factors)} axes, and an example has "
@@ -72,12 +74,17 @@ class Resample(Bridge):
         self.max_aug_level, self.crop_sizes = options.max_aug_level, options.crop
         self.missing = float(description.measured.get(MISSING, SPREAD))
         self.factors = [max(factor, 1) for factor in options.factors]
-        self.axes = [Axis(i + 1, options.factors[i], options.way("down", i), options.way("up", i)) for i in options.axes()]
+        self.axes = [
+            Axis(i + 1, options.factors[i], options.way("down", i), options.way("up", i))
+            for i in options.axes()
+        ]
 
     # --- what the stage is told ---------------------------------------------------------------------------------------
 
     def conditions(self) -> tuple[Column, ...]:
-        return ChannelsColumn(LOW, width=self.width + self.options.observed), *self.aug_level_condition(LEVEL)
+        return ChannelsColumn(
+            LOW, width=self.width + self.options.observed
+        ), *self.aug_level_condition(LEVEL)
 
     def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
         """With ``residual``, the spread of what the filled-in example lacks, in model units."""
@@ -88,7 +95,10 @@ class Resample(Bridge):
 
     def _lacking(self, raw: Batch) -> Tensor:
         """``[b]``: the mean square, in model units, of what each example has beyond the filled-in one."""
-        whole, filled = (self.representation.encode(raw.with_x(x)) for x in (raw.x, self.lift(self.degrade(raw), raw)))
+        whole, filled = (
+            self.representation.encode(raw.with_x(x))
+            for x in (raw.x, self.lift(self.degrade(raw), raw))
+        )
         return self.representation.space.mean_square(whole.x - filled.x, whole.mask)
 
     def encode(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
@@ -98,9 +108,16 @@ class Resample(Bridge):
             return self._show_known(batch, low, raw)
         x, told = self.representation.encode(raw.with_x(self.lift(low, raw))).x, {}
         if self.max_aug_level:
-            x, told = x + expand_as(level, x) * self.representation.space.noise(x.shape, rng, batch.mask), {LEVEL: level}
+            x, told = (
+                x + expand_as(level, x) * self.representation.space.noise(x.shape, rng, batch.mask),
+                {LEVEL: level},
+            )
         batch = batch.with_cond(**{LOW: expand_as(self._unit(level), x) * x}, **told)
-        return batch.with_x((batch.x - x) * expand_as(self._gain(level), x)) if self.options.residual else batch
+        return (
+            batch.with_x((batch.x - x) * expand_as(self._gain(level), x))
+            if self.options.residual
+            else batch
+        )
 
     def _show_known(self, batch: Batch, low: Batch, raw: Batch) -> Batch:
         """With known entries. The condition holds these, nothing in between, and in one more channel where they are.
@@ -111,12 +128,19 @@ class Resample(Bridge):
         for axis in self.axes:
             shown, there = (axis.back(t, None, raw.x.shape[axis.at])[0] for t in (shown, there))
         noise = DIFFERENT * Stream(0, "different", device=shown.device).normal(shown.shape)
-        one, other = (self.representation.encode(raw.with_x(x)).x for x in (shown, shown + noise * (1 - there)))
-        known = (one == other) & (torch.ones_like(one, dtype=torch.bool) if batch.mask is None else batch.mask)
+        one, other = (
+            self.representation.encode(raw.with_x(x)).x
+            for x in (shown, shown + noise * (1 - there))
+        )
+        known = (one == other) & (
+            torch.ones_like(one, dtype=torch.bool) if batch.mask is None else batch.mask
+        )
         where = known.all(1, keepdim=True)
         told = torch.cat((one * where * self._unit(one.new_zeros(())), where.to(one.dtype)), 1)
         return replace(
-            batch.with_cond(**{LOW: told}), x=torch.where(where, one, batch.x), observed=where if batch.observed is None else where | batch.observed
+            batch.with_cond(**{LOW: told}),
+            x=torch.where(where, one, batch.x),
+            observed=where if batch.observed is None else where | batch.observed,
         )
 
     def restore(self, batch: Batch) -> Batch:
@@ -124,7 +148,9 @@ class Resample(Bridge):
         if not self.options.residual:
             return batch
         x, level = batch.x, batch.cond.get(LEVEL, batch.x.new_zeros(len(batch)))
-        return batch.with_x(x / expand_as(self._gain(level), x) + batch.cond[LOW] / expand_as(self._unit(level), x))
+        return batch.with_x(
+            x / expand_as(self._gain(level), x) + batch.cond[LOW] / expand_as(self._unit(level), x)
+        )
 
     def _unit(self, level: Tensor) -> Tensor:
         """``[b]``: what brings the shown example to unit variance   (Karras et al. 2022, Table 1, c_in)."""
@@ -170,7 +196,9 @@ class Resample(Bridge):
             for axis in self.axes:
                 x = axis.blurred(x, low.mask, width, widest)
         if strongest:
-            x = compressed(x, low.mask, [axis.at for axis in self.axes], strongest * rng.uniform((len(low),)))
+            x = compressed(
+                x, low.mask, [axis.at for axis in self.axes], strongest * rng.uniform((len(low),))
+            )
         return low.with_x(_as(x, low.mask, low.x.dtype))
 
     def crop(self, batch: Batch, rng: Rng) -> Batch:
@@ -187,8 +215,15 @@ class Resample(Bridge):
             )
         for name, axis in rates.items():
             self._agree(name, axis, earlier)
-        wanted = [None if n is None else _fewer(n, factor) for n, factor in zip(own.shape, self.factors, strict=True)]
-        fixed = [axis for axis in range(len(wanted)) if axis not in rates.values() and None not in (earlier.shape[axis], wanted[axis])]
+        wanted = [
+            None if n is None else _fewer(n, factor)
+            for n, factor in zip(own.shape, self.factors, strict=True)
+        ]
+        fixed = [
+            axis
+            for axis in range(len(wanted))
+            if axis not in rates.values() and None not in (earlier.shape[axis], wanted[axis])
+        ]
         if any(earlier.shape[axis] != wanted[axis] for axis in fixed):
             raise UsageError(
                 f"The earlier stage makes examples of {_words(earlier.shape)}, and this one refines those of {_words(wanted)}: its own are "
@@ -198,7 +233,9 @@ class Resample(Bridge):
     def _agree(self, name: str, axis: int, earlier: Description) -> None:
         theirs, ours = (about.extra.get(name) for about in (earlier, self.description))
         if not isinstance(theirs, (int, float)) or not isinstance(ours, (int, float)):
-            raise UsageError(f"bridge.rates names {name!r}, which is no number that the modality says of its data. Leave it out.")
+            raise UsageError(
+                f"bridge.rates names {name!r}, which is no number that the modality says of its data. Leave it out."
+            )
         if abs(theirs * self.factors[axis] - ours) > 1e-6 * ours:
             raise UsageError(
                 f"The earlier stage has {name} {theirs:g}, and this one refines {ours / self.factors[axis]:g}: its own is {ours:g}, and "
@@ -224,7 +261,9 @@ class Resample(Bridge):
         if raw.mask is None:
             return Batch(torch.from_numpy(x)[None]), template
         mask = _first(real, sizes, padded).to(raw.x.device)
-        return Batch(torch.from_numpy(x)[None], mask=_first(low.shape, small, padded)), replace(template, mask=mask)
+        return Batch(torch.from_numpy(x)[None], mask=_first(low.shape, small, padded)), replace(
+            template, mask=mask
+        )
 
     def _size(self, axis: int, low: int, raw: Batch, padded: bool) -> int:
         """How many entries along an axis are made from ``low``."""
@@ -243,12 +282,22 @@ class Resample(Bridge):
         """Whether an example of ``n`` entries along an axis has the channels that the network takes, when it is encoded."""
         sizes = list(raw.x.shape[1:])
         sizes[axis] = n
-        return self.representation.encode(replace(self._resized(raw, sizes), mask=None)).x.shape[1] == self.width
+        return (
+            self.representation.encode(replace(self._resized(raw, sizes), mask=None)).x.shape[1]
+            == self.width
+        )
 
     def _resized(self, raw: Batch, sizes: Sequence[int]) -> Batch:
         """A template of these sizes. Of a condition that speaks of its positions, nothing is given at those that are new."""
-        own = {name for name in raw.cond if name in self.description.conditions and self.description.conditions[name].positional}
-        cond = {name: _longer(value, raw.x.shape, (1, *sizes)) if name in own else value for name, value in raw.cond.items()}
+        own = {
+            name
+            for name in raw.cond
+            if name in self.description.conditions and self.description.conditions[name].positional
+        }
+        cond = {
+            name: _longer(value, raw.x.shape, (1, *sizes)) if name in own else value
+            for name, value in raw.cond.items()
+        }
         return replace(raw, x=raw.x.new_zeros(1, *sizes), cond=cond)
 
 

@@ -33,13 +33,17 @@ def band(t: Tensor, factor: int) -> Tensor:
     """``[..., n] -> [..., ceil(n / factor)]``: as ``every``, of the frequencies alone that so few entries can say."""
     reach = CROSSINGS * factor
     kernel = _sinc(torch.arange(-reach, reach + 1, device=t.device) / factor)
-    return _convolved(edged(t, reach, reach), (kernel / kernel.sum())[None, None], factor).squeeze(-2)
+    return _convolved(edged(t, reach, reach), (kernel / kernel.sum())[None, None], factor).squeeze(
+        -2
+    )
 
 
 def linear(t: Tensor, factor: int, offset: float) -> Tensor:
     """``[..., n] -> [..., n factor]``: straight lines between entries; ``offset`` is where an entry lies among those that it stands for."""
     n = t.shape[-1]
-    halves = 2 * torch.arange(n * factor, device=t.device) - round(2 * offset)  # whole numbers: single precision runs out of places
+    halves = 2 * torch.arange(n * factor, device=t.device) - round(
+        2 * offset
+    )  # whole numbers: single precision runs out of places
     before = halves.div(2 * factor, rounding_mode="floor")
     share = (halves - 2 * factor * before) / (2 * factor)
     return torch.lerp(t[..., before.clamp(min=0)], t[..., (before + 1).clamp(max=n - 1)], share)
@@ -55,7 +59,9 @@ def smooth(t: Tensor, factor: int, offset: float) -> Tensor:
     """``[..., n] -> [..., n factor]``: the one curve through the entries that holds no higher frequencies than they can say."""
     place = (torch.arange(factor, device=t.device) - offset)[:, None] / factor
     kernel = _sinc(torch.arange(-CROSSINGS, CROSSINGS + 1, device=t.device) - place)
-    return _convolved(edged(t, CROSSINGS, CROSSINGS), (kernel / kernel.sum(1, keepdim=True))[:, None]).mT.flatten(-2)
+    return _convolved(
+        edged(t, CROSSINGS, CROSSINGS), (kernel / kernel.sum(1, keepdim=True))[:, None]
+    ).mT.flatten(-2)
 
 
 def alone(t: Tensor, factor: int, offset: float) -> Tensor:
@@ -65,7 +71,11 @@ def alone(t: Tensor, factor: int, offset: float) -> Tensor:
 
 
 DOWN: dict[str, Callable[[Tensor, int], Tensor]] = {"area": area, "every": every, "sinc": band}
-UP: dict[str, Callable[[Tensor, int, float], Tensor]] = {"linear": linear, "nearest": nearest, "sinc": smooth}
+UP: dict[str, Callable[[Tensor, int, float], Tensor]] = {
+    "linear": linear,
+    "nearest": nearest,
+    "sinc": smooth,
+}
 BACK = {"area": nearest, "every": alone, "sinc": smooth}
 """Of each way down the least that it takes to be undone: its pseudo-inverse, that of a band nearly."""
 
@@ -87,7 +97,9 @@ class Axis:
     def fewer(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """``x`` float, and its mask: an entry is real where the first of those that it stands for is."""
         way = DOWN[self.down]
-        return self._through(x, mask, lambda t: way(t, self.factor)), self._masked(mask, lambda t: every(t, self.factor))
+        return self._through(x, mask, lambda t: way(t, self.factor)), self._masked(
+            mask, lambda t: every(t, self.factor)
+        )
 
     def more(self, x: Tensor, mask: Tensor | None, n: int) -> tuple[Tensor, Tensor | None]:
         """``n`` entries of ``x`` float, at most ``factor`` times its own, and its mask."""
@@ -110,7 +122,11 @@ class Axis:
 
     def _masked(self, mask: Tensor | None, way: Callable[[Tensor], Tensor]) -> Tensor | None:
         """One that says the same of all entries along the axis still does."""
-        return mask if mask is None or mask.shape[self.at] == 1 else way(mask.movedim(self.at, -1)).movedim(-1, self.at)
+        return (
+            mask
+            if mask is None or mask.shape[self.at] == 1
+            else way(mask.movedim(self.at, -1)).movedim(-1, self.at)
+        )
 
 
 def blurred(t: Tensor, width: Tensor, widest: float) -> Tensor:
@@ -124,7 +140,9 @@ def blurred(t: Tensor, width: Tensor, widest: float) -> Tensor:
 
 def edged(t: Tensor, before: int, after: int) -> Tensor:
     """``[..., n] -> [..., before + n + after]``: the first and the last entry go on."""
-    return torch.cat((t[..., :1].expand(*t.shape[:-1], before), t, t[..., -1:].expand(*t.shape[:-1], after)), -1)
+    return torch.cat(
+        (t[..., :1].expand(*t.shape[:-1], before), t, t[..., -1:].expand(*t.shape[:-1], after)), -1
+    )
 
 
 def filled(x: Tensor, mask: Tensor | None, axis: int) -> Tensor:

@@ -48,13 +48,19 @@ class Lazy(click.Group):
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         return getattr(import_module(f".{module}", __name__), attribute)
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in COMMANDS and not name.startswith("-") and name not in _from_plugins():
             from difflib import get_close_matches
 
             close = get_close_matches(name, self.list_commands(ctx), n=1)
-            raise click.UsageError(f"There is no command {name!r}." + (f" Did you mean {close[0]!r}?" if close else ""), ctx)
+            raise click.UsageError(
+                f"There is no command {name!r}."
+                + (f" Did you mean {close[0]!r}?" if close else ""),
+                ctx,
+            )
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -71,9 +77,18 @@ def _from_plugins() -> Mapping[str, EntryPoint]:
     return plugin_commands(tuple(COMMANDS))
 
 
-@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, invoke_without_command=False)
+@click.group(
+    cls=Lazy,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    invoke_without_command=False,
+)
 @click.version_option(__version__, "--version", prog_name="difftool")
-@click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback when something fails; may stand anywhere in the line.")
+@click.option(
+    "--debug",
+    is_flag=True,
+    expose_value=False,
+    help="Show a traceback when something fails; may stand anywhere in the line.",
+)
 def cli() -> None:
     """Train diffusion models on your own files, whatever they are, and sample from them."""
 
@@ -91,14 +106,20 @@ def _tell(message: Warning | str, category: type[Warning], *where: Any, **more: 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command line and leave with its exit code."""
-    args = [*(sys.argv[1:] if argv is None else argv)]  # not list(): a command of that name is a module here
+    args = [
+        *(sys.argv[1:] if argv is None else argv)
+    ]  # not list(): a command of that name is a module here
     debug = "--debug" in args
     warnings.showwarning = _tell
     from .signals import leaving_at_once
 
     with leaving_at_once():
         try:
-            code = cli.main([arg for arg in args if arg != "--debug"], prog_name="difftool", standalone_mode=False)
+            code = cli.main(
+                [arg for arg in args if arg != "--debug"],
+                prog_name="difftool",
+                standalone_mode=False,
+            )
             sys.exit(code if isinstance(code, int) else 0)
         except (Exception, KeyboardInterrupt) as error:
             from .failure import report

@@ -31,13 +31,37 @@ def cascade() -> None:
 @cascade.command(short_help="Find the noise level at which each stage refines best, and save it.")
 @click.argument("word", metavar="CASCADE")
 @click.argument("data", metavar="[DATA]", required=False, type=click.Path(path_type=Path))
-@click.option("--stage", "only", metavar="NAME", help="Only this stage. [default: each that refines, in turn]")
-@click.option("--levels", metavar="X,…", help=f"Levels to try. [default: {LEVELS} levels, from 0 to the highest trained one]")
-@click.option("-n", default=64, metavar="N", show_default=True, type=click.IntRange(2), help="Samples at each level.")
-@click.option("--seed", default=0, metavar="N", show_default=True, type=click.IntRange(0), help="Seed of the samples, as in difftool sample.")
+@click.option(
+    "--stage", "only", metavar="NAME", help="Only this stage. [default: each that refines, in turn]"
+)
+@click.option(
+    "--levels",
+    metavar="X,…",
+    help=f"Levels to try. [default: {LEVELS} levels, from 0 to the highest trained one]",
+)
+@click.option(
+    "-n",
+    default=64,
+    metavar="N",
+    show_default=True,
+    type=click.IntRange(2),
+    help="Samples at each level.",
+)
+@click.option(
+    "--seed",
+    default=0,
+    metavar="N",
+    show_default=True,
+    type=click.IntRange(0),
+    help="Seed of the samples, as in difftool sample.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, …")
 @click.option(
-    "--precision", default="auto", show_default=True, type=click.Choice(["auto", "fp32", "bf16", "fp16"]), help="Number format of the computation."
+    "--precision",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+    help="Number format of the computation.",
 )
 @click.option("--dry-run", is_flag=True, help="Do not save the levels.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
@@ -72,9 +96,16 @@ def tune(
         out_json(found)
         return
     say(LEGEND)
-    out(table([row for one in found["stages"] for row in _rows(one)], ("stage", "level", "psnr_db", "distance", "+-", "degraded", "")))
+    out(
+        table(
+            [row for one in found["stages"] for row in _rows(one)],
+            ("stage", "level", "psnr_db", "distance", "+-", "degraded", ""),
+        )
+    )
     if not dry_run:
-        say(f"Saved in {found['cascade']}. Sample from it with: {command('sample', found['cascade'])}")
+        say(
+            f"Saved in {found['cascade']}. Sample from it with: {command('sample', found['cascade'])}"
+        )
 
 
 def _levels(text: str | None) -> list[float]:
@@ -82,9 +113,13 @@ def _levels(text: str | None) -> list[float]:
     try:
         found = sorted({float(part) for part in text.split(",")}) if text else []
     except ValueError:
-        raise UsageError(f"--levels {text} is not a list of numbers. Separate them with commas, such as 0,0.1,0.2") from None
+        raise UsageError(
+            f"--levels {text} is not a list of numbers. Separate them with commas, such as 0,0.1,0.2"
+        ) from None
     if any(not 0 <= level < float("inf") for level in found):
-        raise UsageError(f"--levels {text}: a level is a noise level (sigma, in model units), and is not below 0.")
+        raise UsageError(
+            f"--levels {text}: a level is a noise level (sigma, in model units), and is not below 0."
+        )
     return found
 
 
@@ -93,5 +128,10 @@ def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     for one in found["levels"]:
         numbers = (one["consistency"], one["distance"], one["error"], one["distance_of_degraded"])
         mark = "best" if one["level"] == found["level"] else ""
-        yield (found["stage"], f"{one['level']:g}", *("-" if value is None else f"{value:.4g}" for value in numbers), mark)
+        yield (
+            found["stage"],
+            f"{one['level']:g}",
+            *("-" if value is None else f"{value:.4g}" for value in numbers),
+            mark,
+        )
     yield (found["stage"], "data", "-", f"{found['distance_of_data']:.4g}", "-", "-", "")

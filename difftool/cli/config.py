@@ -23,8 +23,16 @@ def config() -> None:
 @config.command(short_help="Print the whole configuration as a TOML file.")
 @click.option("-m", "--modality", metavar="NAME[/REPR]", help="The kind of data.")
 @click.option("--recipe", metavar="NAME|FILE", help="The recipe to start from.")
-@click.option("--config", "configs", multiple=True, type=click.Path(path_type=Path), help="A TOML file; may be repeated.")
-@click.option("--set", "sets", multiple=True, metavar="TABLE.KEY=VALUE", help="One setting; may be repeated.")
+@click.option(
+    "--config",
+    "configs",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A TOML file; may be repeated.",
+)
+@click.option(
+    "--set", "sets", multiple=True, metavar="TABLE.KEY=VALUE", help="One setting; may be repeated."
+)
 @click.option("--origins", is_flag=True, help="Say of each value where it was written.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON on stdout.")
 @click.pass_context
@@ -43,7 +51,9 @@ def show(
     if origins:
         rows = _rows(found.config.to_dict(), found.origins)
         if as_json:
-            out_json([{"key": key, "value": value, "origin": origin} for key, value, origin in rows])
+            out_json(
+                [{"key": key, "value": value, "origin": origin} for key, value, origin in rows]
+            )
         else:
             out(table(rows, ("key", "value", "origin")))
     elif as_json:
@@ -52,7 +62,9 @@ def show(
         out(found.config.to_toml().rstrip())
 
 
-def _rows(tables: Mapping[str, Any], origins: Mapping[tuple[str, ...], str], path: tuple[str, ...] = ()) -> list[tuple[str, Any, str]]:
+def _rows(
+    tables: Mapping[str, Any], origins: Mapping[tuple[str, ...], str], path: tuple[str, ...] = ()
+) -> list[tuple[str, Any, str]]:
     rows: list[tuple[str, Any, str]] = []
     for name, value in tables.items():
         here = (*path, name)
@@ -65,10 +77,16 @@ def _rows(tables: Mapping[str, Any], origins: Mapping[tuple[str, ...], str], pat
 
 @config.command(short_help="Check TOML files; every fault is told, with its place.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-m", "--modality", metavar="NAME[/REPR]", help="The kind of data, where the files do not say.")
-@click.option("--set", "sets", multiple=True, metavar="TABLE.KEY=VALUE", help="One setting; may be repeated.")
+@click.option(
+    "-m", "--modality", metavar="NAME[/REPR]", help="The kind of data, where the files do not say."
+)
+@click.option(
+    "--set", "sets", multiple=True, metavar="TABLE.KEY=VALUE", help="One setting; may be repeated."
+)
 @click.pass_context
-def check(ctx: click.Context, files: tuple[Path, ...], modality: str | None, sets: tuple[str, ...]) -> None:
+def check(
+    ctx: click.Context, files: tuple[Path, ...], modality: str | None, sets: tuple[str, ...]
+) -> None:
     """Check TOML files, each on its own over the defaults; every fault is told, with its place."""
     parts = registry(ctx)
     faults: list[str] = []
@@ -76,7 +94,9 @@ def check(ctx: click.Context, files: tuple[Path, ...], modality: str | None, set
         try:
             resolve(modality, gather(parts, modality, None, [path], (), sets, project=None), parts)
         except ConfigError as error:
-            faults += [fault if str(path) in fault else f"{path}: {fault}" for fault in error.faults]
+            faults += [
+                fault if str(path) in fault else f"{path}: {fault}" for fault in error.faults
+            ]
         else:
             say(f"{path}: ok")
     if faults:

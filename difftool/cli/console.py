@@ -34,7 +34,12 @@ def out(text: str) -> None:
 def out_json(data: Any) -> None:
     """Data for a script, on stdout."""
     text = json.dumps(data, indent=2, ensure_ascii=False, default=str)
-    _write(text if text.isprintable() or not _has_bytes(text) else json.dumps(data, indent=2, default=str), sys.stdout)
+    _write(
+        text
+        if text.isprintable() or not _has_bytes(text)
+        else json.dumps(data, indent=2, default=str),
+        sys.stdout,
+    )
 
 
 def _has_bytes(text: str) -> bool:
@@ -74,7 +79,10 @@ def _red(text: str) -> str:
 
 def table(rows: Sequence[Sequence[object]], heads: Sequence[str] = ()) -> str:
     """Aligned columns. On a terminal the last one is wrapped to fit; elsewhere every row stays one line."""
-    cells = [[str(cell) for cell in row] for row in ([list(heads)] if heads else []) + [list(row) for row in rows]]
+    cells = [
+        [str(cell) for cell in row]
+        for row in ([list(heads)] if heads else []) + [list(row) for row in rows]
+    ]
     if not cells:
         return ""
     widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
@@ -88,5 +96,3 @@ def _row(row: Sequence[str], widths: Sequence[int], lead: int, room: int | None)
     start = f"{start}  " if len(row) > 1 else ""
     lines = (textwrap.wrap(row[-1], room) if room else [row[-1]]) or [""]
     return "\n".join([(start + lines[0]).rstrip(), *(" " * lead + line for line in lines[1:])])
-
-

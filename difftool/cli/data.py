@@ -23,16 +23,22 @@ class Check(Sectioned):
 
     def flags(self, ctx: click.Context, args: list[str]) -> list[Flag]:
         taken = {name.lstrip("-") for param in self.params for name in param.opts}
-        return own_flags(registry(ctx), named_modality(args), None, taken, "--help" in args or "-h" in args)
+        return own_flags(
+            registry(ctx), named_modality(args), None, taken, "--help" in args or "-h" in args
+        )
 
 
 @data.command(cls=Check, short_help="Say what a model would see in DATA, and what is wrong.")
 @click.argument("path", metavar="DATA", type=click.Path(path_type=Path))
 @click.option("-m", "--modality", metavar="NAME", help="The kind of data.")
-@click.option("--set", "sets", multiple=True, metavar="TABLE.KEY=VALUE", help="One setting; may be repeated.")
+@click.option(
+    "--set", "sets", multiple=True, metavar="TABLE.KEY=VALUE", help="One setting; may be repeated."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON on stdout.")
 @click.pass_context
-def check(ctx: click.Context, path: Path, modality: str | None, sets: tuple[str, ...], as_json: bool) -> None:
+def check(
+    ctx: click.Context, path: Path, modality: str | None, sets: tuple[str, ...], as_json: bool
+) -> None:
     """Say what a model would see in DATA, and what is wrong with it; exit code 3 when it cannot be trained on."""
     found = findings(path, modality, given(ctx), sets, registry(ctx))
     if as_json:
@@ -42,4 +48,6 @@ def check(ctx: click.Context, path: Path, modality: str | None, sets: tuple[str,
             out(f"{finding.level + ':':<9}{finding.text}")
     errors = sum(finding.level == "error" for finding in found)
     if errors:
-        raise DataError(f"{path} has {errors} fault{'s' * (errors > 1)} that must be put right before training on it.")
+        raise DataError(
+            f"{path} has {errors} fault{'s' * (errors > 1)} that must be put right before training on it."
+        )

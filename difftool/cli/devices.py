@@ -11,13 +11,34 @@ import click
 
 _OPTIONS = (
     click.option(
-        "--devices", metavar="N", type=click.IntRange(1), default=1, show_default=True, help="Devices of this machine to train on."
+        "--devices",
+        metavar="N",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="Devices of this machine to train on.",
     ),
     click.option(
-        "--nodes", metavar="N", type=click.IntRange(1), default=1, show_default=True, help="Machines; start the same line on each."
+        "--nodes",
+        metavar="N",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="Machines; start the same line on each.",
     ),
-    click.option("--node-rank", metavar="N", type=click.IntRange(0), default=0, help="Which of the machines this is."),
-    click.option("--rendezvous", metavar="HOST:PORT", default="", help="The first machine, where the others meet it."),
+    click.option(
+        "--node-rank",
+        metavar="N",
+        type=click.IntRange(0),
+        default=0,
+        help="Which of the machines this is.",
+    ),
+    click.option(
+        "--rendezvous",
+        metavar="HOST:PORT",
+        default="",
+        help="The first machine, where the others meet it.",
+    ),
 )
 
 
@@ -29,7 +50,12 @@ def over_devices(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def launched(
-    devices: int, nodes: int, node_rank: int, rendezvous: str, words: Sequence[str] = (), before: Callable[[], object] = lambda: None
+    devices: int,
+    nodes: int,
+    node_rank: int,
+    rendezvous: str,
+    words: Sequence[str] = (),
+    before: Callable[[], object] = lambda: None,
 ) -> bool:
     """Run this command line, with ``words`` at its end, once per device; False when this process is to do the work itself.
 
@@ -43,6 +69,10 @@ def launched(
     if is_worker():
         return False
     before()
-    logging.disable(logging.CRITICAL)  # this process only waits; the one that failed says why in words
-    launch(devices, [*sys.argv[1:], *words], nodes=nodes, node_rank=node_rank, rendezvous=rendezvous)
+    logging.disable(
+        logging.CRITICAL
+    )  # this process only waits; the one that failed says why in words
+    launch(
+        devices, [*sys.argv[1:], *words], nodes=nodes, node_rank=node_rank, rendezvous=rendezvous
+    )
     return True

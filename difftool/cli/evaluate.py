@@ -36,7 +36,13 @@ class Evaluate(Sectioned):
         made = flags_for_sampling(ctx, name, taken)
         for metric in parts.metrics(name) if name in parts.names("modality") else ():
             model = parts.options(parts.get("metric", metric))
-            made += flags_of(model, metric_table(metric), f"{metric.capitalize()} (a metric)", taken=taken, prefix=metric)
+            made += flags_of(
+                model,
+                metric_table(metric),
+                f"{metric.capitalize()} (a metric)",
+                taken=taken,
+                prefix=metric,
+            )
         return made
 
 
@@ -50,9 +56,20 @@ class Evaluate(Sectioned):
     help="Measure these files, such as difftool sample wrote, in place of sampling.",
 )
 @click.option(
-    "--against", metavar="DATA", type=click.Path(path_type=Path), help="Data to compare with. [default: the model's training data]"
+    "--against",
+    metavar="DATA",
+    type=click.Path(path_type=Path),
+    help="Data to compare with. [default: the model's training data]",
 )
-@click.option("--data", "most", default=5000, metavar="N", show_default=True, type=click.IntRange(0), help="Examples of it, at most.")
+@click.option(
+    "--data",
+    "most",
+    default=5000,
+    metavar="N",
+    show_default=True,
+    type=click.IntRange(0),
+    help="Examples of it, at most.",
+)
 @click.option("--metrics", metavar="NAME,…", help="Only these. [default: all of the modality's]")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @click.pass_context
@@ -78,7 +95,9 @@ def evaluate(
     chain = chain_of(ChainRequest(models, until, handing=True), request, parts, Terminal())
     chosen = chosen_metrics(parts, chain.stages[-1].config.modality.use, metrics, request)
     terminate_at_once()
-    found = evaluate_chain(chain, parts, Terminal(), request.seed, chosen, samples, Against(against, most))
+    found = evaluate_chain(
+        chain, parts, Terminal(), request.seed, chosen, samples, Against(against, most)
+    )
     if as_json:
         out_json(found)
     else:
@@ -88,9 +107,29 @@ def evaluate(
 def _refuse_sampling(request: Request) -> None:
     """Samples that exist are measured as they are; a setting that could change nothing is a mistake."""
     idle = [flag for flag, dotted, _ in request.flags if not dotted.startswith("metric.")]
-    idle += [flag for flag, given in (("-n", request.n != SAMPLES), ("--start", request.start), ("--ema", request.ema)) if given]
-    idle += [flag for flag, given in (("--cond", request.cond), ("--set", request.sets), ("--expert", request.experts)) if given]
-    idle += [flag for flag, asked in (("--device", request.device), ("--precision", request.precision)) if asked != "auto"]
+    idle += [
+        flag
+        for flag, given in (
+            ("-n", request.n != SAMPLES),
+            ("--start", request.start),
+            ("--ema", request.ema),
+        )
+        if given
+    ]
+    idle += [
+        flag
+        for flag, given in (
+            ("--cond", request.cond),
+            ("--set", request.sets),
+            ("--expert", request.experts),
+        )
+        if given
+    ]
+    idle += [
+        flag
+        for flag, asked in (("--device", request.device), ("--precision", request.precision))
+        if asked != "auto"
+    ]
     if idle:
         raise UsageError(
             f"--samples measures files that exist, and {', '.join(idle)} would change nothing in them: leave one or the other out."
@@ -100,17 +139,27 @@ def _refuse_sampling(request: Request) -> None:
 def _tell(found: dict[str, Any]) -> None:
     """The table on stdout, and what its columns are on stderr."""
     samples, data = found["samples"], found["data"]
-    made = f"in {samples['folder']}" if "folder" in samples else "of {model} ({sampler}, {steps} steps, seed {seed})".format(**samples)
+    made = (
+        f"in {samples['folder']}"
+        if "folder" in samples
+        else "of {model} ({sampler}, {steps} steps, seed {seed})".format(**samples)
+    )
     others = data["count"] - data["measured"]
     of = f"{data['count']:,} of {data['source']}"
     if "degraded" in samples:
-        made, of = f"{made}, refined from as many of {samples['degraded']}, degraded", f"{others:,} others"
+        made, of = (
+            f"{made}, refined from as many of {samples['degraded']}, degraded",
+            f"{others:,} others",
+        )
     say(f"samples: {samples['count']:,} {made}" + (f", against {of}" if data["count"] else ""))
     if data["measured"]:
         say(f"data: {data['measured']:,} of {data['source']}, against {others:,} others")
     for name, reason in found["missing"].items():
         say(f"{name} is left out: {reason}")
-    rows = [(row["metric"], row["name"], _cell(row["samples"]), _cell(row["data"])) for row in found["rows"]]
+    rows = [
+        (row["metric"], row["name"], _cell(row["samples"]), _cell(row["data"]))
+        for row in found["rows"]
+    ]
     out(table(rows, ("metric", "", "samples", "data")))
 
 

@@ -27,7 +27,9 @@ def report(error: BaseException, debug: bool = False) -> int:
         return 1
     if debug:
         traceback.print_exception(error)
-    if type(error).__name__ == "NoArgsIsHelpError":  # a group named alone; older versions of click print and exit
+    if (
+        type(error).__name__ == "NoArgsIsHelpError"
+    ):  # a group named alone; older versions of click print and exit
         say(str(error))
         return 2
     if isinstance(error, click.ClickException):
@@ -56,17 +58,25 @@ def _told(error: BaseException) -> tuple[str, int]:
         return str(error), error.exit_code
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return "Interrupted.", Interrupted.exit_code
-    if type(error).__name__ == "ChildFailedError":  # torch's launcher: the failed process has said why
+    if (
+        type(error).__name__ == "ChildFailedError"
+    ):  # torch's launcher: the failed process has said why
         return "", _exit_code_of_child(error)
     if type(error).__name__ == "SignalException":
         return "", 130 if getattr(error, "sigval", 0) == 2 else 75
     if is_out_of_memory(error):
         return f"Out of memory. {SMALLER} ({_first_line(error)})", DeviceError.exit_code
     if is_full_disk(error):
-        return f"The disk is full: {error}. Free some space; what was written before is untouched.", 1
+        return (
+            f"The disk is full: {error}. Free some space; what was written before is untouched.",
+            1,
+        )
     if isinstance(error, OSError):
         return f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), 1
-    return f"{type(error).__name__}: {_first_line(error)}\nThis is a fault in difftool or a plugin. Add --debug to see where it arose.", 1
+    return (
+        f"{type(error).__name__}: {_first_line(error)}\nThis is a fault in difftool or a plugin. Add --debug to see where it arose.",
+        1,
+    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -37,8 +37,12 @@ def given(ctx: click.Context) -> list[tuple[str, str, Any]]:
 class Flag(click.Option):
     """An option that stands for a config key, shown in a section of its own."""
 
-    def __init__(self, declarations: Sequence[str], dotted: str, section: str, **attributes: Any) -> None:
-        super().__init__(list(declarations), default=None, expose_value=False, callback=_remember, **attributes)
+    def __init__(
+        self, declarations: Sequence[str], dotted: str, section: str, **attributes: Any
+    ) -> None:
+        super().__init__(
+            list(declarations), default=None, expose_value=False, callback=_remember, **attributes
+        )
         self.dotted, self.section = dotted, section
 
 
@@ -98,9 +102,17 @@ def flags_of(
         flag = f"{prefix}-{flag}" if flag in taken and prefix else flag
         if flag not in taken:
             taken.add(flag)
-            shown = values.get(name) if values is not None else field.get_default(call_default_factory=True)
+            shown = (
+                values.get(name)
+                if values is not None
+                else field.get_default(call_default_factory=True)
+            )
             made.append(_flag(flag, f"{table}.{name}", section, field, shown))
-            made += [_old_flag(old, table, section, field) for old, new in model.renamed.items() if new == name and only is None]
+            made += [
+                _old_flag(old, table, section, field)
+                for old, new in model.renamed.items()
+                if new == name and only is None
+            ]
     return made
 
 
@@ -123,7 +135,13 @@ def _flag(flag: str, dotted: str, section: str, field: FieldInfo, default: Any) 
 
 def choice_flag(name: str, dotted: str, section: str, text: str, current: str) -> Flag:
     """A flag that names a part."""
-    return Flag([dotted.replace(".", "__"), f"--{name}"], dotted, section, metavar="NAME", help=text + _default(current))
+    return Flag(
+        [dotted.replace(".", "__"), f"--{name}"],
+        dotted,
+        section,
+        metavar="NAME",
+        help=text + _default(current),
+    )
 
 
 def _default(value: Any) -> str:
@@ -144,7 +162,9 @@ def _metavar(annotation: Any) -> str:
     if origin is Literal:
         return "|".join(str(value) for value in get_args(annotation) if value != "")
     if origin in (Union, types.UnionType):
-        names = dict.fromkeys(_metavar(arm) for arm in get_args(annotation) if arm is not type(None))
+        names = dict.fromkeys(
+            _metavar(arm) for arm in get_args(annotation) if arm is not type(None)
+        )
         return "|".join(name for name in names if name)
     if origin in (tuple, list):
         inner = [_metavar(arm) for arm in get_args(annotation) if arm is not Ellipsis]
@@ -163,6 +183,11 @@ def values_of(args: Sequence[str], *names: str) -> list[str]:
                 found.append(args[i + 1])
             elif name.startswith("--") and arg.startswith(f"{name}="):
                 found.append(arg.partition("=")[2])
-            elif not name.startswith("--") and arg.startswith(name) and len(arg) > 2 and not arg.startswith("--"):
+            elif (
+                not name.startswith("--")
+                and arg.startswith(name)
+                and len(arg) > 2
+                and not arg.startswith("--")
+            ):
                 found.append(arg[2:])
     return found

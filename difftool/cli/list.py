@@ -26,7 +26,12 @@ def list_parts(ctx: click.Context, kinds: str | None, as_json: bool) -> None:
     parts = registry(ctx)
     chosen = [kind_of(kinds)] if kinds else list(KINDS)
     if as_json:
-        out_json({KINDS[kind].plural: [row(parts, spec) for spec in parts.specs(kind)] for kind in chosen})
+        out_json(
+            {
+                KINDS[kind].plural: [row(parts, spec) for spec in parts.specs(kind)]
+                for kind in chosen
+            }
+        )
         return
     out("\n\n".join(_listing(parts, kind, headed=not kinds) for kind in chosen))
 
@@ -35,9 +40,13 @@ def kind_of(text: str) -> str:
     """A kind by its name or its plural."""
     if (kind := find_kind(text)) is not None:
         return kind.name
-    close = get_close_matches(text, [word for kind in KINDS.values() for word in (kind.name, kind.plural)], n=1)
+    close = get_close_matches(
+        text, [word for kind in KINDS.values() for word in (kind.name, kind.plural)], n=1
+    )
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise UsageError(f"There is no kind of part {text!r}.{hint} The kinds are: {', '.join(kind.plural for kind in KINDS.values())}.")
+    raise UsageError(
+        f"There is no kind of part {text!r}.{hint} The kinds are: {', '.join(kind.plural for kind in KINDS.values())}."
+    )
 
 
 def full_name(spec: Spec) -> str:
@@ -46,11 +55,18 @@ def full_name(spec: Spec) -> str:
 
 def row(parts: Registry, spec: Spec) -> dict[str, str]:
     plugin = parts.provider(spec)
-    return {"name": full_name(spec), "summary": spec.summary, "package": plugin.distribution, "version": plugin.version}
+    return {
+        "name": full_name(spec),
+        "summary": spec.summary,
+        "package": plugin.distribution,
+        "version": plugin.version,
+    }
 
 
 def _listing(parts: Registry, kind: str, headed: bool) -> str:
-    rows: list[tuple[str, ...]] = [(full_name(spec), _origin(parts, spec), spec.summary) for spec in parts.specs(kind)]
+    rows: list[tuple[str, ...]] = [
+        (full_name(spec), _origin(parts, spec), spec.summary) for spec in parts.specs(kind)
+    ]
     if not any(row[1] for row in rows):
         rows = [(row[0], row[2]) for row in rows]
     body = table([(f"  {row[0]}", *row[1:]) for row in rows] if headed else rows)

@@ -21,13 +21,19 @@ def plugin_commands(core: Collection[str]) -> dict[str, EntryPoint]:
     found: dict[str, list[EntryPoint]] = {}
     for point in entry_points(COMMANDS):
         if point.name in core:
-            click.echo(f"The command {point.name!r} of {_package(point)} is left out: difftool has one of this name. Rename it.", err=True)
+            click.echo(
+                f"The command {point.name!r} of {_package(point)} is left out: difftool has one of this name. Rename it.",
+                err=True,
+            )
         else:
             found.setdefault(point.name, []).append(point)
     for name, points in found.items():
         if len(points) > 1:
             packages = " and ".join(_package(point) for point in points)
-            click.echo(f"The command {name!r} is left out: {packages} both bring one. Uninstall one of them.", err=True)
+            click.echo(
+                f"The command {name!r} is left out: {packages} both bring one. Uninstall one of them.",
+                err=True,
+            )
     return {name: points[0] for name, points in found.items() if len(points) == 1}
 
 
@@ -45,7 +51,9 @@ def load_command(point: EntryPoint) -> click.Command:
             f"The command {point.name!r} of {plugin.package} could not be imported: {plugin.failed(error).error}"
         ) from error
     if not isinstance(command, click.Command):
-        raise PluginError(f"{point.target} of {plugin.package} is not a click command, so difftool {point.name} cannot be run.")
+        raise PluginError(
+            f"{point.target} of {plugin.package} is not a click command, so difftool {point.name} cannot be run."
+        )
     return command
 
 

@@ -32,12 +32,26 @@ def plugins_list(ctx: click.Context, as_json: bool) -> None:
         found = parts.plugins
         out_json(
             [
-                {"name": p.name, "package": p.distribution, "version": p.version, "error": p.error, "provides": parts.provides(p)}
+                {
+                    "name": p.name,
+                    "package": p.distribution,
+                    "version": p.version,
+                    "error": p.error,
+                    "provides": parts.provides(p),
+                }
                 for p in found
             ]
         )
         return
-    rows = [(p.name, p.distribution, p.version, f"broken: {p.error}" if p.error else _counts(parts.provides(p))) for p in parts.plugins]
+    rows = [
+        (
+            p.name,
+            p.distribution,
+            p.version,
+            f"broken: {p.error}" if p.error else _counts(parts.provides(p)),
+        )
+        for p in parts.plugins
+    ]
     out(table(rows, ("plugin", "package", "version", "provides")))
 
 
@@ -56,12 +70,22 @@ def plugins_check(ctx: click.Context, name: str, as_json: bool) -> None:
         out_json([asdict(verdict) for verdict in verdicts])
     else:
         for verdict in verdicts:
-            out(f"{'broken' if verdict.broken else 'ok':<7}{verdict.part}: keeps {verdict.kept} of {verdict.kept + len(verdict.broken)}")
+            out(
+                f"{'broken' if verdict.broken else 'ok':<7}{verdict.part}: keeps {verdict.kept} of {verdict.kept + len(verdict.broken)}"
+            )
             for line in (*verdict.broken, *([verdict.note] if verdict.note else [])):
                 out(f"       {line}")
     if broken := [verdict.part for verdict in verdicts if verdict.broken]:
-        raise PluginError(f"{len(broken)} of {len(verdicts)} parts of {name} break a promise: {', '.join(broken)}.")
+        raise PluginError(
+            f"{len(broken)} of {len(verdicts)} parts of {name} break a promise: {', '.join(broken)}."
+        )
 
 
 def _counts(provides: dict[str, list[str]]) -> str:
-    return ", ".join(f"{len(names)} {KINDS[kind].plural if len(names) > 1 else kind}" for kind, names in provides.items()) or "nothing"
+    return (
+        ", ".join(
+            f"{len(names)} {KINDS[kind].plural if len(names) > 1 else kind}"
+            for kind, names in provides.items()
+        )
+        or "nothing"
+    )

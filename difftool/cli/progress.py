@@ -62,7 +62,12 @@ class Heartbeat:
     def show(self, progress: Progress) -> None:
         self._loss = progress.loss if progress.loss is not None else self._loss
         now = time.monotonic()
-        if now - self._last >= self._every or progress.saved or progress.preview or progress.step == progress.steps:
+        if (
+            now - self._last >= self._every
+            or progress.saved
+            or progress.preview
+            or progress.step == progress.steps
+        ):
             self._last = now
             say(line(progress, self._loss))
 
@@ -122,7 +127,9 @@ class _Live:
         self._loss = progress.loss if progress.loss is not None else self._loss
         text = line(progress._replace(saved=None, preview=None), self._loss)
         text = text.removeprefix("step ") if not self._wide else text.partition("  ")[2]
-        self._bar.update(self._task, total=progress.steps, completed=progress.step, description=text)
+        self._bar.update(
+            self._task, total=progress.steps, completed=progress.step, description=text
+        )
         if progress.preview:
             self.say(f"preview {progress.preview}")
 
@@ -150,7 +157,9 @@ class Counter:
         self._last = now
         if self._live:
             with lasting(sys.stderr):
-                sys.stderr.write(f"\r\x1b[K{what} {done}/{total}" + ("\r\x1b[K" if done == total else ""))
+                sys.stderr.write(
+                    f"\r\x1b[K{what} {done}/{total}" + ("\r\x1b[K" if done == total else "")
+                )
                 sys.stderr.flush()
         elif done < total:
             say(f"{what} {done}/{total}")

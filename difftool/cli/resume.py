@@ -31,7 +31,15 @@ from .train import tell, train_stages
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @over_devices
 @click.pass_context
-def resume(ctx: click.Context, run: str, steps: int | None, stage: str | None, device: str | None, as_json: bool, **processes: Any) -> None:
+def resume(
+    ctx: click.Context,
+    run: str,
+    steps: int | None,
+    stage: str | None,
+    device: str | None,
+    as_json: bool,
+    **processes: Any,
+) -> None:
     """Resume RUN (a path, a name in runs/, or latest) from its newest checkpoint, as if it had never stopped.
 
     For a cascade, resume its stages in turn, and train those that have not begun.
@@ -44,7 +52,9 @@ def resume(ctx: click.Context, run: str, steps: int | None, stage: str | None, d
         train_stages(training, parts, as_json)
         return
     if stage is not None:
-        raise UsageError(f"--stage names a stage of a cascade, but {path} is a single run. Remove --stage.")
+        raise UsageError(
+            f"--stage names a stage of a cascade, but {path} is a single run. Remove --stage."
+        )
     folder = RunFolder.open(path)
     if launched(**processes):
         return

@@ -52,18 +52,25 @@ def _cascade_summary(cascade: Path) -> dict[str, Any]:
     stages = _with_experts(own_stages)
     names = [str(stage.get("name")) for stage in stages]
     plans = [
-        0 if "run" in stage else begun.get(name, stage.get("train", {})).get("steps", 0) for name, stage in zip(names, stages, strict=True)
+        0 if "run" in stage else begun.get(name, stage.get("train", {})).get("steps", 0)
+        for name, stage in zip(names, stages, strict=True)
     ]
     own = [begun[name] for name in names if name in begun]
     return {
         "run": str(cascade),
         "cascade": [str(stage.get("name")) for stage in own_stages],
-        "modality": stages[0].get("modality", {}).get("use", own[0]["modality"] if own else "?") if stages else "?",
+        "modality": stages[0].get("modality", {}).get("use", own[0]["modality"] if own else "?")
+        if stages
+        else "?",
         "data": own[0]["data"] if own else None,
         "step": sum(one["step"] for one in own),
         "steps": sum(plans),
         "finished": bool(names)
-        and all(begun.get(name, {}).get("finished", False) for name, steps in zip(names, plans, strict=True) if steps),
+        and all(
+            begun.get(name, {}).get("finished", False)
+            for name, steps in zip(names, plans, strict=True)
+            if steps
+        ),
         "stages": own,
     }
 
@@ -74,7 +81,9 @@ def _plain_stages(cascade: Path) -> list[dict[str, Any]]:
         found = tomllib.loads((cascade / CASCADE).read_text(encoding="utf-8")).get("stage", [])
     except (OSError, ValueError):
         return []
-    return found if isinstance(found, list) and all(isinstance(stage, dict) for stage in found) else []
+    return (
+        found if isinstance(found, list) and all(isinstance(stage, dict) for stage in found) else []
+    )
 
 
 def _with_experts(stages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -83,7 +92,13 @@ def _with_experts(stages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     for stage in stages:
         experts = stage.get("expert", [])
         plain = isinstance(experts, list) and all(isinstance(expert, dict) for expert in experts)
-        found += [stage, *({**expert, "name": f"{stage.get('name')}-{expert.get('name')}"} for expert in (experts if plain else ()))]
+        found += [
+            stage,
+            *(
+                {**expert, "name": f"{stage.get('name')}-{expert.get('name')}"}
+                for expert in (experts if plain else ())
+            ),
+        ]
     return found
 
 
@@ -91,10 +106,29 @@ def _row(summary: dict[str, Any]) -> list[tuple[str, ...]]:
     """The lines of a run, or of a cascade and its stages."""
     if "cascade" not in summary:
         loss = _cell(summary["loss"])
-        return [(summary["run"], summary["modality"], summary["process"], f"{summary['step']}/{summary['steps']}", loss, summary["data"])]
+        return [
+            (
+                summary["run"],
+                summary["modality"],
+                summary["process"],
+                f"{summary['step']}/{summary['steps']}",
+                loss,
+                summary["data"],
+            )
+        ]
     kind = f"cascade of {len(summary['cascade'])}"
-    head = (summary["run"], summary["modality"], kind, f"{summary['step']}/{summary['steps']}", "-", _cell(summary["data"]))
-    return [head, *((f"  {line[0]}", *line[1:]) for stage in summary["stages"] for line in _row(stage))]
+    head = (
+        summary["run"],
+        summary["modality"],
+        kind,
+        f"{summary['step']}/{summary['steps']}",
+        "-",
+        _cell(summary["data"]),
+    )
+    return [
+        head,
+        *((f"  {line[0]}", *line[1:]) for stage in summary["stages"] for line in _row(stage)),
+    ]
 
 
 @runs.command("list")
@@ -102,11 +136,19 @@ def _row(summary: dict[str, Any]) -> list[tuple[str, ...]]:
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON on stdout.")
 def list_(root: Path, as_json: bool) -> None:
     """List the runs and cascades in ROOT, the latest first."""
-    found = [_cascade_summary(path) if is_cascade(path) else _summary(RunFolder.open(path)) for path in list_runs(root)]
+    found = [
+        _cascade_summary(path) if is_cascade(path) else _summary(RunFolder.open(path))
+        for path in list_runs(root)
+    ]
     if as_json:
         out_json(found)
     elif found:
-        out(table([row for summary in found for row in _row(summary)], ("run", "modality", "process", "step", "loss", "data")))
+        out(
+            table(
+                [row for summary in found for row in _row(summary)],
+                ("run", "modality", "process", "step", "loss", "data"),
+            )
+        )
     else:
         say(f"There is no run in {root.resolve()} yet.")
 
@@ -124,7 +166,12 @@ def show(run: str, as_json: bool) -> None:
         if as_json:
             out_json(_cascade_summary(cascade))
             return
-        out(table(_row(_cascade_summary(cascade)), ("run", "modality", "process", "step", "loss", "data")))
+        out(
+            table(
+                _row(_cascade_summary(cascade)),
+                ("run", "modality", "process", "step", "loss", "data"),
+            )
+        )
         out("\n" + (cascade / CASCADE).read_text(encoding="utf-8").rstrip())
         return
     folder = _open(run)
@@ -149,12 +196,17 @@ def compare(names: tuple[str, ...], as_json: bool) -> None:
     ends = [_summary(folder) for folder in folders]
     settings = [flat(_plain_config(folder)) for folder in folders]
     keys = sorted({key for one in settings for key in one})
-    differing = {key: [one.get(key) for one in settings] for key in keys if len({str(one.get(key)) for one in settings}) > 1}
+    differing = {
+        key: [one.get(key) for one in settings]
+        for key in keys
+        if len({str(one.get(key)) for one in settings}) > 1
+    }
     if as_json:
         out_json({"runs": ends, "differences": differing})
         return
-    rows = [(name, *(_cell(end[name]) for end in ends)) for name in ("step", "loss", "examples_per_second")]
+    rows = [
+        (name, *(_cell(end[name]) for end in ends))
+        for name in ("step", "loss", "examples_per_second")
+    ]
     rows += [(key, *(_cell(value) for value in values)) for key, values in differing.items()]
     out(table(rows, ("", *(str(folder.path) for folder in folders))))
-
-

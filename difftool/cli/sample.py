@@ -23,7 +23,11 @@ class Sample(Sectioned):
     """Flags of the modality that the model is of."""
 
     def flags(self, ctx: click.Context, args: list[str]) -> list[Flag]:
-        return flags_for_sampling(ctx, peeked_modality(args), {flag.lstrip("-") for param in self.params for flag in param.opts})
+        return flags_for_sampling(
+            ctx,
+            peeked_modality(args),
+            {flag.lstrip("-") for param in self.params for flag in param.opts},
+        )
 
 
 @click.command(cls=Sample, epilog=EPILOG)
@@ -43,11 +47,29 @@ class Sample(Sectioned):
     type=click.Path(path_type=Path, exists=True),
     help="Refine these, whole and at their own size, in place of an earlier stage's samples; may be repeated.",
 )
-@click.option("--as-trained", is_flag=True, help="Bring what is refined to the size of training examples, cutting what is longer.")
-@click.option("--stage", "entry", metavar="NAME", help="The stage that refines them. [default: the first that refines anything]")
+@click.option(
+    "--as-trained",
+    is_flag=True,
+    help="Bring what is refined to the size of training examples, cutting what is longer.",
+)
+@click.option(
+    "--stage",
+    "entry",
+    metavar="NAME",
+    help="The stage that refines them. [default: the first that refines anything]",
+)
 @click.option("--until", metavar="STAGE", help="Sample no further than this stage.")
-@click.option("--level", metavar="X", type=click.FloatRange(0), help="Noise on what is refined, in model units; hides its faults.")
-@click.option("--save-all", is_flag=True, help="Write the samples of every stage, each into a folder of its name.")
+@click.option(
+    "--level",
+    metavar="X",
+    type=click.FloatRange(0),
+    help="Noise on what is refined, in model units; hides its faults.",
+)
+@click.option(
+    "--save-all",
+    is_flag=True,
+    help="Write the samples of every stage, each into a folder of its name.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @click.pass_context
 def sample(
@@ -70,9 +92,16 @@ def sample(
     request, parts = request_of(ctx, **sampling), registry(ctx)
     counted_out = ctx.get_parameter_source("n") is not click.core.ParameterSource.DEFAULT
     terminate_at_once()
-    chain = chain_of(ChainRequest(models, until, files, entry, level, counted_out, as_trained), request, parts, Terminal())
+    chain = chain_of(
+        ChainRequest(models, until, files, entry, level, counted_out, as_trained),
+        request,
+        parts,
+        Terminal(),
+    )
     made = sample_chain(chain, parts, Terminal(), folder, None if as_json else out, save_all)
     if as_json:
         out_json(made)
     else:
-        say(f"{chain.n} sample{'s' * (chain.n > 1)} in {made['folder']}, together on {made['sheet']}")
+        say(
+            f"{chain.n} sample{'s' * (chain.n > 1)} in {made['folder']}, together on {made['sheet']}"
+        )

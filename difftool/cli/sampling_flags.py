@@ -36,8 +36,21 @@ _OPTIONS = (
         type=click.IntRange(0),
         help="Names the samples: number i of a seed is always the same.",
     ),
-    click.option("--start", default=0, metavar="N", show_default=True, type=click.IntRange(0), help="Number of the first sample."),
-    click.option("--set", "sets", multiple=True, metavar="TABLE.KEY=VALUE", help=f"A setting of {', '.join(CHANGEABLE)}; may be repeated."),
+    click.option(
+        "--start",
+        default=0,
+        metavar="N",
+        show_default=True,
+        type=click.IntRange(0),
+        help="Number of the first sample.",
+    ),
+    click.option(
+        "--set",
+        "sets",
+        multiple=True,
+        metavar="TABLE.KEY=VALUE",
+        help=f"A setting of {', '.join(CHANGEABLE)}; may be repeated.",
+    ),
     click.option(
         "--ema",
         metavar="X",
@@ -53,12 +66,18 @@ _OPTIONS = (
     ),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, …"),
     click.option(
-        "--precision", default="auto", show_default=True, type=click.Choice(["auto", "fp32", "bf16", "fp16"]), help="What is computed in."
+        "--precision",
+        default="auto",
+        show_default=True,
+        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+        help="What is computed in.",
     ),
 )
 
 
-def sampling_options(n: int, several: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def sampling_options(
+    n: int, several: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command the argument ``model`` and the options that ``request_of`` takes.
 
     Args:
@@ -68,7 +87,9 @@ def sampling_options(n: int, several: bool = False) -> Callable[[Callable[..., A
     model = click.argument("model", default="latest", metavar="[RUN|MODEL|latest]")
     if several:
         model = click.argument("models", nargs=-1, metavar="[RUN|MODEL|CASCADE|latest]…")
-    many = click.option("-n", default=n, metavar="N", show_default=True, type=click.IntRange(1), help="How many.")
+    many = click.option(
+        "-n", default=n, metavar="N", show_default=True, type=click.IntRange(1), help="How many."
+    )
 
     def given_options(function: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed((model, many, *_OPTIONS)):
@@ -102,13 +123,27 @@ def flags_for_sampling(ctx: click.Context, name: str, taken: set[str]) -> list[F
         taken: flags that exist already; grows.
     """
     made = flags_of(SampleOptions, "sample", "Sampling", values={}, taken=taken)
-    made.append(Flag(["sampler__use", "--sampler"], "sampler.use", "Sampling", metavar="NAME", help="the solver; difftool list samplers"))
+    made.append(
+        Flag(
+            ["sampler__use", "--sampler"],
+            "sampler.use",
+            "Sampling",
+            metavar="NAME",
+            help="the solver; difftool list samplers",
+        )
+    )
     text = GuidanceOptions.model_fields["scale"].description
-    made.append(Flag(["guidance__scale", "--guidance"], "guidance.scale", "Sampling", metavar="X", help=text))
+    made.append(
+        Flag(
+            ["guidance__scale", "--guidance"], "guidance.scale", "Sampling", metavar="X", help=text
+        )
+    )
     taken |= {"sampler", "guidance"}
     parts = registry(ctx)
     if name in parts.names("modality"):
-        made += flags_of(request_model(parts, name), REQUEST, f"{name.capitalize()}", taken=taken, prefix=name)
+        made += flags_of(
+            request_model(parts, name), REQUEST, f"{name.capitalize()}", taken=taken, prefix=name
+        )
     return made
 
 
@@ -143,8 +178,12 @@ def parse_conditions(items: tuple[str, ...]) -> dict[str, list[str]]:
         if not equals or not name.strip() or not values.strip():
             raise UsageError(f"--cond {item}: is not of the form name=value, such as class=none")
         if name in found:
-            raise UsageError(f"--cond {name} is given twice. Several values go in one: --cond {name}=A,B")
-        found[name.strip()] = [value.strip() for value in next(csv.reader([values], skipinitialspace=True), [""])]
+            raise UsageError(
+                f"--cond {name} is given twice. Several values go in one: --cond {name}=A,B"
+            )
+        found[name.strip()] = [
+            value.strip() for value in next(csv.reader([values], skipinitialspace=True), [""])
+        ]
     return found
 
 
@@ -162,6 +201,8 @@ def parsed_experts(words: Sequence[str]) -> tuple[tuple[float, Path], ...]:
                 f"--expert {word}: is not of the form RUN@LEVEL, such as runs/fine@0.5: the run takes over below that noise level."
             )
         if level in found:
-            raise UsageError(f"--expert {word}: another one takes over below {level:g} as well, and one of them would never serve.")
+            raise UsageError(
+                f"--expert {word}: another one takes over below {level:g} as well, and one of them would never serve."
+            )
         found[level] = model_path(run)
     return tuple(found.items())

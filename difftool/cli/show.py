@@ -48,13 +48,21 @@ def _recipe_text(spec: RecipeSpec) -> str:
 def _described(parts: Registry, spec: Spec) -> dict[str, Any]:
     if isinstance(spec, RecipeSpec):
         return {**row(parts, spec), "toml": _recipe_text(spec)}
-    return {**row(parts, spec), "target": spec.target, "schema": parts.options(spec).model_json_schema()}
+    return {
+        **row(parts, spec),
+        "target": spec.target,
+        "schema": parts.options(spec).model_json_schema(),
+    }
 
 
 def _shown(parts: Registry, kind: str, spec: Spec) -> str:
     plugin, model = parts.provider(spec), parts.options(spec)
     head = [f"{kind} {spec.name}: {spec.summary}", f"from {plugin.package}"]
-    if columns := [f"{name} {value}" for name in ("density", "weighting", "schedule") if (value := getattr(spec, name, ""))]:
+    if columns := [
+        f"{name} {value}"
+        for name in ("density", "weighting", "schedule")
+        if (value := getattr(spec, name, ""))
+    ]:
         head.append(f"comes with {', '.join(columns)}")
     if names := getattr(spec, "representations", ()):
         head.append(f"representations: {', '.join(names)}")
@@ -69,10 +77,20 @@ def _shown(parts: Registry, kind: str, spec: Spec) -> str:
         )
         for name, field in model.model_fields.items()
     ]
-    return "\n".join(head) + ("\n\n" + table(rows, ("option", "takes", "default", "")) if rows else "\n\nIt has no options.")
+    return "\n".join(head) + (
+        "\n\n" + table(rows, ("option", "takes", "default", ""))
+        if rows
+        else "\n\nIt has no options."
+    )
 
 
 def _plain(value: Any) -> str:
     if value is None or value == "":
         return "-"
-    return str(value).lower() if isinstance(value, bool) else str(list(value)) if isinstance(value, tuple) else str(value)
+    return (
+        str(value).lower()
+        if isinstance(value, bool)
+        else str(list(value))
+        if isinstance(value, tuple)
+        else str(value)
+    )

@@ -17,8 +17,22 @@ from ..settings import TrainOptions
 from ..workflows.cascade import Cascade, cascade_path
 from ..workflows.model import known_levels, refines
 from ..workflows.text import command, duration, number, size
-from ..workflows.train import data_name, data_path, fill_cache, new_path, planned, refuse_used, run_training
-from ..workflows.train_cascade import CascadeTraining, plan_cascade, refuse_files, refuse_own_file, train_cascade
+from ..workflows.train import (
+    data_name,
+    data_path,
+    fill_cache,
+    new_path,
+    planned,
+    refuse_used,
+    run_training,
+)
+from ..workflows.train_cascade import (
+    CascadeTraining,
+    plan_cascade,
+    refuse_files,
+    refuse_own_file,
+    train_cascade,
+)
 from ..workflows.warm_start import started
 from .console import out, out_json, say, table
 from .devices import launched, over_devices
@@ -46,14 +60,34 @@ class Train(Sectioned):
         modality = named_modality(args)
         config = _usual(parts, modality, args)
         taken = {name.lstrip("-") for param in self.params for name in param.opts}
-        engine = flags_of(TrainOptions, "train", "Training", values=_values(config, "train"), taken=taken)
+        engine = flags_of(
+            TrainOptions, "train", "Training", values=_values(config, "train"), taken=taken
+        )
         for flag in engine:
             if flag.dotted == "train.batch":
-                flag.metavar, flag.help = "auto|N", f"{flag.help}; auto splits it into as many parts as the memory requires"
-        engine += flags_of(OptimizerOptions, "optimizer", "Training", values=_values(config, "optimizer"), only=("lr",), taken=taken)
-        model = [choice_flag(kind, f"{kind}.use", "Model", text, _use(config, kind)) for kind, text in CHOICES.items() if kind not in taken]
+                flag.metavar, flag.help = (
+                    "auto|N",
+                    f"{flag.help}; auto splits it into as many parts as the memory requires",
+                )
+        engine += flags_of(
+            OptimizerOptions,
+            "optimizer",
+            "Training",
+            values=_values(config, "optimizer"),
+            only=("lr",),
+            taken=taken,
+        )
+        model = [
+            choice_flag(kind, f"{kind}.use", "Model", text, _use(config, kind))
+            for kind, text in CHOICES.items()
+            if kind not in taken
+        ]
         taken |= set(CHOICES)
-        return [*own_flags(parts, modality, config, taken, "--help" in args or "-h" in args), *engine, *model]
+        return [
+            *own_flags(parts, modality, config, taken, "--help" in args or "-h" in args),
+            *engine,
+            *model,
+        ]
 
 
 def named_modality(args: list[str]) -> str:
@@ -62,7 +96,11 @@ def named_modality(args: list[str]) -> str:
         return said[-1]
     if (said := values_of(args, "--cascade")) and "/" in said[-1]:
         return said[-1].partition("/")[0]
-    files = [Path("difftool.toml"), *map(Path, values_of(args, "--config")), *(Path(arg) for arg in args if is_cascade_file(arg))]
+    files = [
+        Path("difftool.toml"),
+        *map(Path, values_of(args, "--config")),
+        *(Path(arg) for arg in args if is_cascade_file(arg)),
+    ]
     return next((found for path in reversed(files) if (found := _modality_in(path))), "")
 
 
@@ -86,7 +124,9 @@ def _usual(parts: Registry, modality: str, args: list[str]) -> Config | None:
     recipe = values_of(args, "--recipe")
     configs = [Path(path) for path in values_of(args, "--config")]
     try:
-        return resolve(modality, gather(parts, modality, recipe[-1] if recipe else None, configs), parts)
+        return resolve(
+            modality, gather(parts, modality, recipe[-1] if recipe else None, configs), parts
+        )
     except DifftoolError:
         return None
 
@@ -102,19 +142,37 @@ def _use(config: Config | None, kind: str) -> str:
     return getattr(config, kind).use if config else ""
 
 
-def own_flags(parts: Registry, modality: str, config: Config | None, taken: set[str], helping: bool) -> list[Flag]:
+def own_flags(
+    parts: Registry, modality: str, config: Config | None, taken: set[str], helping: bool
+) -> list[Flag]:
     """The modality's flags, and its representation's."""
     name, _, representation = modality.partition("/")
     if not name or (helping and name not in parts.names("modality")):
         return []
     spec = parts.modality(name)
     section = f"{name.capitalize()} (-m {name})"
-    own = flags_of(parts.options(spec), "modality", section, values=_values(config, "modality"), taken=taken, prefix=name)
-    chosen = representation or (config.representation.use if config else next(iter(spec.representations), ""))
+    own = flags_of(
+        parts.options(spec),
+        "modality",
+        section,
+        values=_values(config, "modality"),
+        taken=taken,
+        prefix=name,
+    )
+    chosen = representation or (
+        config.representation.use if config else next(iter(spec.representations), "")
+    )
     if chosen not in parts.names("representation"):
         return own
     model = parts.options(parts.get("representation", chosen))
-    return own + flags_of(model, "representation", section, values=_values(config, "representation"), taken=taken, prefix=chosen)
+    return own + flags_of(
+        model,
+        "representation",
+        section,
+        values=_values(config, "representation"),
+        taken=taken,
+        prefix=chosen,
+    )
 
 
 def epilog() -> str:
@@ -126,9 +184,22 @@ def epilog() -> str:
 
 @click.command(cls=Train, epilog=epilog())
 @click.argument("words", nargs=-1, metavar="[CASCADE.toml] [DATA]")
-@click.option("-m", "--modality", metavar="NAME[/REPR]", help="The kind of data; difftool list modalities shows them.")
-@click.option("--recipe", metavar="NAME|FILE", help="A named configuration to start from; difftool list recipes shows them.")
-@click.option("--cascade", metavar="NAME", help="A named cascade to train stage by stage; difftool list cascades shows them.")
+@click.option(
+    "-m",
+    "--modality",
+    metavar="NAME[/REPR]",
+    help="The kind of data; difftool list modalities shows them.",
+)
+@click.option(
+    "--recipe",
+    metavar="NAME|FILE",
+    help="A named configuration to start from; difftool list recipes shows them.",
+)
+@click.option(
+    "--cascade",
+    metavar="NAME",
+    help="A named cascade to train stage by stage; difftool list cascades shows them.",
+)
 @click.option(
     "--config",
     "configs",
@@ -137,8 +208,15 @@ def epilog() -> str:
     type=click.Path(path_type=Path),
     help="A TOML file; may be repeated; later files win.",
 )
-@click.option("--set", "sets", multiple=True, metavar="TABLE.KEY=VALUE", help="One setting; may be repeated.")
-@click.option("--run", metavar="DIR", type=click.Path(path_type=Path), help="The folder of the run. [default: a new one in runs/]")
+@click.option(
+    "--set", "sets", multiple=True, metavar="TABLE.KEY=VALUE", help="One setting; may be repeated."
+)
+@click.option(
+    "--run",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="The folder of the run. [default: a new one in runs/]",
+)
 @click.option("--stage", metavar="NAME", help="Train only this stage of a cascade.")
 @click.option("--dry-run", is_flag=True, help="Build everything and measure it, but write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
@@ -179,10 +257,14 @@ def train(
             train_stages(training, parts, as_json)
         return
     if stage is not None:
-        raise UsageError("--stage names a stage of a cascade, but the line names no cascade. Use: difftool train CASCADE.toml --stage NAME")
+        raise UsageError(
+            "--stage names a stage of a cascade, but the line names no cascade. Use: difftool train CASCADE.toml --stage NAME"
+        )
 
     def resolved(*over: Layer) -> Config:
-        return resolve(modality, gather(parts, modality, recipe, configs, flags, sets, over=over), parts)
+        return resolve(
+            modality, gather(parts, modality, recipe, configs, flags, sets, over=over), parts
+        )
 
     config = started(resolved(), resolved)
     refuse_used(run)
@@ -191,7 +273,11 @@ def train(
         return
     given_run = run is not None
     run = run or new_path(config)
-    if launched(**processes, words=[] if given_run else ["--run", str(run)], before=lambda: fill_cache(config, parts, Terminal())):
+    if launched(
+        **processes,
+        words=[] if given_run else ["--run", str(run)],
+        before=lambda: fill_cache(config, parts, Terminal()),
+    ):
         return
     terminate_at_once()
     tell(run_training(config, parts, run, Terminal(), fitting), as_json)
@@ -202,11 +288,15 @@ def _file_and_data(words: tuple[str, ...], ctx: click.Context) -> tuple[Path | N
     file = Path(words[0]) if words and is_cascade_file(words[0]) else None
     rest = words[1:] if file else words
     if len(rest) > 1:
-        raise click.UsageError(f"DATA is one folder or file, but the line has {len(rest)} words: {' '.join(rest)}", ctx)
+        raise click.UsageError(
+            f"DATA is one folder or file, but the line has {len(rest)} words: {' '.join(rest)}", ctx
+        )
     return file, (rest[0] if rest else None)
 
 
-def _listed(file: Path | None, cascade: str | None, modality: str | None, data: str | None, parts: Registry) -> tuple[Path, Path] | None:
+def _listed(
+    file: Path | None, cascade: str | None, modality: str | None, data: str | None, parts: Registry
+) -> tuple[Path, Path] | None:
     """The cascade file, and the default folder, which is the same each time so that the line resumes."""
     if cascade is None:
         return None if file is None else (file, RUNS / file.stem)
@@ -217,7 +307,9 @@ def _listed(file: Path | None, cascade: str | None, modality: str | None, data: 
     use, _, name = cascade.rpartition("/")
     if not (use := use or (modality or "").partition("/")[0]):
         known = ", ".join(parts.names("cascade")) or "none"
-        raise UsageError(f"--cascade {name} does not name its modality. Add -m, or write MODALITY/{name}. Installed cascades: {known}.")
+        raise UsageError(
+            f"--cascade {name} does not name its modality. Add -m, or write MODALITY/{name}. Installed cascades: {known}."
+        )
     return cascade_path(f"{use}/{name}", parts), RUNS / f"{data_name(data, use)}-{name}"
 
 
@@ -248,16 +340,34 @@ def _print_plans(plans: dict[str, dict[str, Any]], as_json: bool) -> None:
 def plan_lines(plan: dict[str, Any]) -> list[tuple[str, str]]:
     """The plan of ``--dry-run`` in words."""
     kept, each = plan["checkpoints_kept"], plan["checkpoint_bytes"]
-    conditions = ", ".join(f"{name} ({kind})" for name, kind in plan["conditions"].items()) or "none"
+    conditions = (
+        ", ".join(f"{name} ({kind})" for name, kind in plan["conditions"].items()) or "none"
+    )
     return [
-        ("data", f"{plan['data']}: {plan['examples']} examples" + (f", {plan['skipped']} skipped" if plan["skipped"] else "")),
-        ("one example", f"{_shape(plan['raw_shape'])} as read, {_shape(plan['model_shape'])} to the network"),
+        (
+            "data",
+            f"{plan['data']}: {plan['examples']} examples"
+            + (f", {plan['skipped']} skipped" if plan["skipped"] else ""),
+        ),
+        (
+            "one example",
+            f"{_shape(plan['raw_shape'])} as read, {_shape(plan['model_shape'])} to the network",
+        ),
         ("conditions", conditions),
         ("parameters", f"{plan['parameters']:,}"),
         ("device", f"{plan['device']}, {plan['precision']}"),
-        ("memory", f"{size(plan['memory_bytes'])} in use after the warm steps, of {size(plan['memory_total_bytes'])}"),
-        ("checkpoint", f"{size(each)} each, {kept} kept: {size(each * kept)}; free disk: {size(plan['free_disk_bytes'])}"),
-        ("speed", f"{number(plan['seconds_per_step'])} s a step; {plan['steps']} steps in {duration(plan['seconds_in_all'])}"),
+        (
+            "memory",
+            f"{size(plan['memory_bytes'])} in use after the warm steps, of {size(plan['memory_total_bytes'])}",
+        ),
+        (
+            "checkpoint",
+            f"{size(each)} each, {kept} kept: {size(each * kept)}; free disk: {size(plan['free_disk_bytes'])}",
+        ),
+        (
+            "speed",
+            f"{number(plan['seconds_per_step'])} s a step; {plan['steps']} steps in {duration(plan['seconds_in_all'])}",
+        ),
     ]
 
 

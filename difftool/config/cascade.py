@@ -84,7 +84,10 @@ Named = Callable[[str], File | None]
 
 
 def read_cascade(
-    path: File, flags: Iterable[tuple[str, str, Any]] = (), sets: Sequence[str] = (), named: Named = lambda name: None
+    path: File,
+    flags: Iterable[tuple[str, str, Any]] = (),
+    sets: Sequence[str] = (),
+    named: Named = lambda name: None,
 ) -> tuple[list[StageLayers], list[str]]:
     """The stages of a file, merged with the files that it extends, and all faults in its structure.
 
@@ -101,7 +104,9 @@ def read_cascade(
     sources.append(_Source(flag_layer(flags, stage_sets(sets)[0]), *stage_layers(sets, names)))
     faults = [fault for source in sources for fault in (*source.shared.faults, *source.faults)]
     if not names and not faults:
-        faults.append(f"{path}: has no stage; write [[stage]], then name = and the settings of the stage's run below it")
+        faults.append(
+            f"{path}: has no stage; write [[stage]], then name = and the settings of the stage's run below it"
+        )
     stages = [_stage(name, sources, faults) for name in names]
     faults += _taken_names(stages)
     return stages, faults
@@ -135,7 +140,9 @@ def _chain(path: File, named: Named, above: tuple[File, ...] = ()) -> list[_Sour
     if other is None:
         return [source]
     if other.resolve() in (here, *above):
-        source.faults.append(f"{source.shared.where(('extends',))}: {other} also extends this file; remove one extends to break the circle")
+        source.faults.append(
+            f"{source.shared.where(('extends',))}: {other} also extends this file; remove one extends to break the circle"
+        )
         return [source]
     return [*_chain(other, named, (here, *above)), source]
 
@@ -149,16 +156,30 @@ def _read(path: File) -> tuple[_Source, str]:
     heads = stage_heads(lines)
     tables, base = whole.data.get(STAGE, []), whole.data.get("extends", "")
     data = {name: value for name, value in whole.data.items() if name not in (STAGE, "extends")}
-    source = _Source(replace(whole, data=_long(data, path), places=places(lines, 0, (heads or [len(lines)])[0], str(path))))
+    source = _Source(
+        replace(
+            whole,
+            data=_long(data, path),
+            places=places(lines, 0, (heads or [len(lines)])[0], str(path)),
+        )
+    )
     if not isinstance(base, str):
-        source.faults.append(f"{source.shared.where(('extends',))}: extends = {base!r} is not text; write the path or name of a cascade")
+        source.faults.append(
+            f"{source.shared.where(('extends',))}: extends = {base!r} is not text; write the path or name of a cascade"
+        )
         base = ""
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        source.faults.append(f"{whole.where((STAGE,))}: stage is not a list of tables; write [[stage]] with double brackets")
+        source.faults.append(
+            f"{whole.where((STAGE,))}: stage is not a list of tables; write [[stage]] with double brackets"
+        )
         return source, base
     spans = list(pairwise([*heads, len(lines)]))
     for n, table in enumerate(tables):
-        found = places(lines, *spans[n], str(path), expert_names(table)) if len(spans) == len(tables) else {}
+        found = (
+            places(lines, *spans[n], str(path), expert_names(table))
+            if len(spans) == len(tables)
+            else {}
+        )
         _take(source, Layer(str(path), _long(table, path), found), path)
     return source, base
 
@@ -170,7 +191,9 @@ def _take(source: _Source, layer: Layer, path: File) -> None:
     if faults := _name_faults(name, where, STAGE, source.stages):
         source.faults += faults
     elif name == SAMPLES:
-        source.faults.append(f"{where}: a stage cannot be called {name}; choose another name, because the cascade's samples use this folder")
+        source.faults.append(
+            f"{where}: a stage cannot be called {name}; choose another name, because the cascade's samples use this folder"
+        )
     else:
         source.stages[name] = _with_experts(source, layer, path)
 
@@ -179,11 +202,17 @@ def _name_faults(name: Any, where: str, kind: str, taken: Iterable[str]) -> list
     """The faults in the name of a stage or an expert."""
     if name is None:
         head = f"[[{STAGE}.{kind}]]" if kind == EXPERT else f"[[{STAGE}]]"
-        return [f"{where}: {'an' if kind == EXPERT else 'a'} {kind} has no name; write name = as the first line below {head}"]
+        return [
+            f"{where}: {'an' if kind == EXPERT else 'a'} {kind} has no name; write name = as the first line below {head}"
+        ]
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        return [f"{where}: the name {name!r} is not valid; use letters, digits, - and _, because the {kind}'s folder has the same name"]
+        return [
+            f"{where}: the name {name!r} is not valid; use letters, digits, - and _, because the {kind}'s folder has the same name"
+        ]
     if name in taken:
-        return [f"{where}: two {kind}s in this {'stage' if kind == EXPERT else 'file'} are called {name!r}; rename one of them"]
+        return [
+            f"{where}: two {kind}s in this {'stage' if kind == EXPERT else 'file'} are called {name!r}; rename one of them"
+        ]
     return []
 
 
@@ -191,16 +220,25 @@ def _with_experts(source: _Source, layer: Layer, path: File) -> Layer:
     """The stage with its experts keyed by name, as on the command line."""
     tables = layer.data.get(EXPERT, [])
     if not is_tables(tables):
-        source.faults.append(f"{layer.where((EXPERT,))}: expert is not a list of tables; write [[{STAGE}.{EXPERT}]] with double brackets")
+        source.faults.append(
+            f"{layer.where((EXPERT,))}: expert is not a list of tables; write [[{STAGE}.{EXPERT}]] with double brackets"
+        )
         tables = []
     experts = dict[str, Any]()
     for table in tables:
         name = table.get("name")
-        if faults := _name_faults(name, layer.where((EXPERT, str(name or ""), "name")), EXPERT, experts):
+        if faults := _name_faults(
+            name, layer.where((EXPERT, str(name or ""), "name")), EXPERT, experts
+        ):
             source.faults += faults
         else:
             experts[name] = _long(table, path)
-    return replace(layer, data={**layer.data, EXPERT: experts} if experts else {k: v for k, v in layer.data.items() if k != EXPERT})
+    return replace(
+        layer,
+        data={**layer.data, EXPERT: experts}
+        if experts
+        else {k: v for k, v in layer.data.items() if k != EXPERT},
+    )
 
 
 def _long(table: Mapping[str, Any], path: File) -> dict[str, Any]:
@@ -213,7 +251,11 @@ def _long(table: Mapping[str, Any], path: File) -> dict[str, Any]:
             found.setdefault("representation", {"use": representation})
     if isinstance(found.get("data"), str):
         found["data"] = {"path": found["data"]}
-    if isinstance(found.get("data"), dict) and isinstance(found["data"].get("path"), str) and found["data"]["path"]:
+    if (
+        isinstance(found.get("data"), dict)
+        and isinstance(found["data"].get("path"), str)
+        and found["data"]["path"]
+    ):
         found["data"] = {**found["data"], "path": str(_from(path, found["data"]["path"]))}
     if isinstance(found.get("recipe"), str) and found["recipe"].endswith(".toml"):
         found["recipe"] = str(_from(path, found["recipe"]))
@@ -248,8 +290,15 @@ def _stage_layer(name: str, items: Sequence[str]) -> Layer:
     """The layer of ``table.key=value`` and ``level=value`` for one stage, with the user's words."""
     prefix = f"{STAGE}.{name}"
     plain = {item.partition("=")[0].strip() for item in items} & set(OWN)
-    layer = flag_layer(sets=[f"{STAGE}.{item}" if item.partition("=")[0].strip() in plain else item for item in items])
-    data = {**layer.data.get(STAGE, {}), **{key: value for key, value in layer.data.items() if key != STAGE}}
+    layer = flag_layer(
+        sets=[
+            f"{STAGE}.{item}" if item.partition("=")[0].strip() in plain else item for item in items
+        ]
+    )
+    data = {
+        **layer.data.get(STAGE, {}),
+        **{key: value for key, value in layer.data.items() if key != STAGE},
+    }
 
     def named(text: str) -> str:
         return text.replace(f"--set {STAGE}.", "--set ", 1).replace("--set ", f"--set {prefix}.", 1)
@@ -278,11 +327,18 @@ def _stage(name: str, sources: Sequence[_Source], faults: list[str]) -> StageLay
     for source in sources:
         layers.append(source.shared)
         if (said := source.stages.get(name)) is not None:
-            run, level = own_value(said, "run", run, faults), own_value(said, "level", level, faults)
+            run, level = (
+                own_value(said, "run", run, faults),
+                own_value(said, "level", level, faults),
+            )
             own.append(_settings(said))
             layers.append(own[-1])
     *files, line = ([source.stages[name]] if name in source.stages else [] for source in sources)
-    names = list(dict.fromkeys(expert for said in files for one in said for expert in one.data.get(EXPERT, {})))
+    names = list(
+        dict.fromkeys(
+            expert for said in files for one in said for expert in one.data.get(EXPERT, {})
+        )
+    )
     for said in line:
         faults += _unknown_experts(said, name, names)
     experts = tuple(_expert(expert, name, sources, faults) for expert in names)
@@ -305,24 +361,37 @@ def _expert(name: str, stage: str, sources: Sequence[_Source], faults: list[str]
             stage_s = replace(stage_s, data=_without(stage_s.data, before.data))
         layers.append(stage_s)
         if (said := _part(whole, (EXPERT, name))) is not None:
-            run, below = own_value(said, "run", run, faults), own_value(said, "below", below, faults)
+            run, below = (
+                own_value(said, "run", run, faults),
+                own_value(said, "below", below, faults),
+            )
             own.append(_settings(said, EXPERT_OWN))
             layers.append(own[-1])
     if not below:
-        faults.append(f"stage {stage}: its expert {name} has no below; write below = the noise level under which it takes over")
+        faults.append(
+            f"stage {stage}: its expert {name} has no below; write below = the noise level under which it takes over"
+        )
     return StageLayers(name, tuple(layers), tuple(own), run, below=below)
 
 
 def _without(data: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """The settings in ``data`` that ``other`` does not have."""
     found = {key: value for key, value in data.items() if key not in other}
-    both = [key for key, value in data.items() if isinstance(value, Mapping) and isinstance(other.get(key), Mapping)]
+    both = [
+        key
+        for key, value in data.items()
+        if isinstance(value, Mapping) and isinstance(other.get(key), Mapping)
+    ]
     return found | {key: _without(data[key], other[key]) for key in both}
 
 
 def _settings(layer: Layer, own_keys: Sequence[str] = OWN) -> Layer:
     """The settings of the run in the layer of a stage or an expert."""
-    return replace(layer, data={key: value for key, value in layer.data.items() if key not in own_keys}, faults=())
+    return replace(
+        layer,
+        data={key: value for key, value in layer.data.items() if key not in own_keys},
+        faults=(),
+    )
 
 
 def _part(layer: Layer, path: Path) -> Layer | None:
@@ -333,7 +402,10 @@ def _part(layer: Layer, path: Path) -> Layer | None:
     if not isinstance(data, Mapping):
         return None
     n = len(path)
-    places, texts = ({at[n:]: value for at, value in found.items() if at[:n] == path} for found in (layer.places, layer.texts))
+    places, texts = (
+        {at[n:]: value for at, value in found.items() if at[:n] == path}
+        for found in (layer.places, layer.texts)
+    )
     return Layer(layer.where(path), data, places, texts)
 
 
@@ -352,7 +424,9 @@ def own_value(layer: Layer, key: str, before: Any, faults: list[str]) -> Any:
     """The value of one of the stage's own keys, else ``before``; invalid values add to ``faults``."""
     value = layer.data.get(key, before)
     if key == "run" and not isinstance(value, str):
-        faults.append(f"{layer.where(('run',))}: run = {value!r} is not text; write the path of a run or a model file")
+        faults.append(
+            f"{layer.where(('run',))}: run = {value!r} is not text; write the path of a run or a model file"
+        )
     if key == "level" and value is not None and not _is_level(value):
         faults.append(
             f"{layer.where(('level',))}: level = {value!r} is not a number of at least 0; it is the noise level of the stage's input, in model units"
@@ -366,4 +440,8 @@ def own_value(layer: Layer, key: str, before: Any, faults: list[str]) -> Any:
 
 
 def _is_level(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf")
+    return (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and 0 <= value < float("inf")
+    )

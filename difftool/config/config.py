@@ -45,7 +45,10 @@ class AutoConditionOptions(Options):
     """Settings of a condition whose conditioner is chosen from the data."""
 
     dropout: float | None = Field(
-        None, ge=0, le=1, description="share of training examples without this condition; unset for the conditioner's default"
+        None,
+        ge=0,
+        le=1,
+        description="share of training examples without this condition; unset for the conditioner's default",
     )
 
 

@@ -32,7 +32,11 @@ _SHAPE = {
 
 
 def validate(
-    model: type[Options], values: Mapping[str, Any], texts: Mapping[str, str], where: Callable[[str], str], name: str
+    model: type[Options],
+    values: Mapping[str, Any],
+    texts: Mapping[str, str],
+    where: Callable[[str], str],
+    name: str,
 ) -> tuple[Options | None, list[str]]:
     """Build ``model`` from one table.
 
@@ -90,14 +94,27 @@ def _listed(text: str) -> list[Any]:
     return [parse_value(part.strip()) for part in text.split(",") if part.strip()]
 
 
-def _fault(model: type[Options], name: str, values: Mapping[str, Any], detail: ErrorDetails, where: Callable[[str], str]) -> str:
+def _fault(
+    model: type[Options],
+    name: str,
+    values: Mapping[str, Any],
+    detail: ErrorDetails,
+    where: Callable[[str], str],
+) -> str:
     loc = detail["loc"]
     key = str(loc[0]) if loc else ""
     dotted = f"{name}.{key}" if key else f"[{name}]"
     return f"{where(key)}: {_words(model, name, key, dotted, values, detail)}"
 
 
-def _words(model: type[Options], name: str, key: str, dotted: str, values: Mapping[str, Any], detail: ErrorDetails) -> str:
+def _words(
+    model: type[Options],
+    name: str,
+    key: str,
+    dotted: str,
+    values: Mapping[str, Any],
+    detail: ErrorDetails,
+) -> str:
     kind, context, value = detail["type"], detail.get("ctx", {}), _show(detail["input"])
     if kind == "extra_forbidden" and len(detail["loc"]) == 1:
         return unknown_key(key, name, list(model.model_fields))
@@ -137,7 +154,9 @@ def unknown_key(key: str, table: str, known: list[str]) -> str:
     close = get_close_matches(key, known, n=1)
     if close:
         return f"{table}.{key} is unknown. Did you mean {table}.{close[0]}?"
-    return f"{table}.{key} is unknown. " + (f"[{table}] takes: {', '.join(known)}" if known else f"[{table}] takes no options here")
+    return f"{table}.{key} is unknown. " + (
+        f"[{table}] takes: {', '.join(known)}" if known else f"[{table}] takes no options here"
+    )
 
 
 def _close(value: Any, expected: str) -> str:
@@ -159,7 +178,14 @@ def _show(value: Any) -> str:
 def _type(value: Any) -> str:
     if isinstance(value, bool):
         return "a truth value"
-    names = {int: "a whole number", float: "a number with a fraction", str: "text", list: "a list", dict: "a table", type(None): "nothing"}
+    names = {
+        int: "a whole number",
+        float: "a number with a fraction",
+        str: "text",
+        list: "a list",
+        dict: "a table",
+        type(None): "nothing",
+    }
     return names.get(type(value), type(value).__name__)
 
 

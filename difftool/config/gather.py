@@ -35,7 +35,9 @@ def gather(
     """
     files = [*map(file_layer, _existing(project)), *own, *map(file_layer, configs)]
     top = flag_layer(flags, sets)
-    named = recipe or next((str(layer.data["recipe"]) for layer in reversed(files) if "recipe" in layer.data), None)
+    named = recipe or next(
+        (str(layer.data["recipe"]) for layer in reversed(files) if "recipe" in layer.data), None
+    )
     use, representation = _chosen(modality, [*files, top])
     return [*_recipe(registry, use, representation, named), *over, *files, top]
 
@@ -52,10 +54,18 @@ def _chosen(modality: str | None, layers: list[Layer]) -> tuple[str, str]:
 
 def _use(layers: list[Layer], table: str) -> str:
     tables = [layer.data.get(table) for layer in reversed(layers)]
-    return next((str(found["use"]) for found in tables if isinstance(found, dict) and "use" in found), "")
+    return next(
+        (str(found["use"]) for found in tables if isinstance(found, dict) and "use" in found), ""
+    )
 
 
-def _recipe(registry: Registry, modality: str, representation: str, name: str | None, above: tuple[str, ...] = ()) -> list[Layer]:
+def _recipe(
+    registry: Registry,
+    modality: str,
+    representation: str,
+    name: str | None,
+    above: tuple[str, ...] = (),
+) -> list[Layer]:
     """The layers of the recipe and of the recipes that it extends, weakest first.
 
     Empty for an unknown modality, which ``resolve`` reports together with all other faults.
@@ -70,15 +80,28 @@ def _recipe(registry: Registry, modality: str, representation: str, name: str | 
         spec = registry.modality(modality)
         representation = representation or next(iter(spec.representations), "")
         wanted, known = name or spec.recipe, registry.names("recipe")
-        if name is None and not any(f"{prefix}/{wanted}" in known for prefix in (modality, f"{modality}/{representation}")):
+        if name is None and not any(
+            f"{prefix}/{wanted}" in known for prefix in (modality, f"{modality}/{representation}")
+        ):
             return []
         try:
             layer = recipe_layer(registry.recipe(modality, representation, wanted))
         except UsageError as error:
-            return [Layer("--recipe", faults=(f"{'--recipe' if name else 'the default recipe'}: {error}",))]
+            return [
+                Layer(
+                    "--recipe", faults=(f"{'--recipe' if name else 'the default recipe'}: {error}",)
+                )
+            ]
     base = layer.data.get("recipe")
     if not isinstance(base, str):
         return [layer]
     if base in above:
-        return [Layer(layer.origin, faults=(f"{layer.origin}: recipes extend each other in a circle: {' -> '.join((*above, base))}",))]
+        return [
+            Layer(
+                layer.origin,
+                faults=(
+                    f"{layer.origin}: recipes extend each other in a circle: {' -> '.join((*above, base))}",
+                ),
+            )
+        ]
     return [*_recipe(registry, modality, representation, base, (*above, base)), layer]

@@ -105,9 +105,15 @@ def flag_layer(flags: Iterable[tuple[str, str, Any]] = (), sets: Iterable[str] =
     given = {}
     for item in sets:
         dotted, equals, text = item.partition("=")
-        path = _dotted(dotted) if re.search("[\"']", dotted) else tuple(part.strip() for part in dotted.split("."))
+        path = (
+            _dotted(dotted)
+            if re.search("[\"']", dotted)
+            else tuple(part.strip() for part in dotted.split("."))
+        )
         if not equals or len(path) < 2 or not all(path):
-            faults.append(f"--set {item}: does not have the form table.key=value; write, for example, train.steps=1000")
+            faults.append(
+                f"--set {item}: does not have the form table.key=value; write, for example, train.steps=1000"
+            )
         else:
             given[path] = text.strip()
     for path, text in given.items():
@@ -117,13 +123,17 @@ def flag_layer(flags: Iterable[tuple[str, str, Any]] = (), sets: Iterable[str] =
 
 def _put(layer: Layer, path: Path, value: Any, origin: str, faults: list[str]) -> None:
     if path in layer.places:
-        faults.append(f"{origin}: {layer.places[path]} also sets {'.'.join(path)}; keep one of them")
+        faults.append(
+            f"{origin}: {layer.places[path]} also sets {'.'.join(path)}; keep one of them"
+        )
         return
     table = layer.data
     for part in path[:-1]:
         table = table.setdefault(part, {})  # type: ignore[attr-defined]
         if not isinstance(table, dict):
-            faults.append(f"{origin}: {part} already has a value, so it cannot be a table; keep one of them")
+            faults.append(
+                f"{origin}: {part} already has a value, so it cannot be a table; keep one of them"
+            )
             return
     if isinstance(value, str):
         layer.texts[path] = value  # type: ignore[index]
@@ -146,11 +156,15 @@ def _syntax_fault(message: str, origin: str) -> str:
     found = re.search(r"\s*\(at line (\d+), column (\d+)\)$", message)
     if not found:
         return f"{origin}: is not valid TOML: {message}"
-    return f"{origin}:{found[1]}: is not valid TOML at column {found[2]}: {message[: found.start()]}"
+    return (
+        f"{origin}:{found[1]}: is not valid TOML at column {found[2]}: {message[: found.start()]}"
+    )
 
 
 _TABLE = re.compile(r"^\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?$")
-_KEY = re.compile(r"""^\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
+_KEY = re.compile(
+    r"""^\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*="""
+)
 
 
 def key_lines(text: str) -> Iterator[tuple[Path, int]]:

@@ -32,12 +32,16 @@ def is_tables(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(table, dict) for table in value)
 
 
-def places(lines: Sequence[str], start: int, stop: int, origin: str, experts: Sequence[str] = ()) -> dict[Path, str]:
+def places(
+    lines: Sequence[str], start: int, stop: int, origin: str, experts: Sequence[str] = ()
+) -> dict[Path, str]:
     """Positions of the keys between two lines.
 
     Keys below ``[[stage]]`` belong to the stage, those below ``[[stage.expert]]`` to the expert.
     """
-    found: dict[Path, str] = {("name",): f"{origin}:{start + 1}"} if stop > start and _HEAD.match(lines[start]) else {}
+    found: dict[Path, str] = (
+        {("name",): f"{origin}:{start + 1}"} if stop > start and _HEAD.match(lines[start]) else {}
+    )
     cuts = [number for number in range(start, stop) if _EXPERT_HEAD.match(lines[number])]
     cuts = cuts if len(cuts) == len(experts) else []
     for n, (first, last) in enumerate(pairwise([start, *cuts, stop])):

@@ -56,8 +56,13 @@ def trace(modality: str | None, layers: Sequence[Layer], registry: Registry) -> 
     work.rename_uses()
     for name in PARTS:
         work.part(name)
-    several = {table: {name: work.named_part(table, name) for name in work.names_in(table)} for table in SEVERAL}
-    engine = {name: work.table((name,), model, work.entries((name,))) for name, model in ENGINE.items()}
+    several = {
+        table: {name: work.named_part(table, name) for name in work.names_in(table)}
+        for table in SEVERAL
+    }
+    engine = {
+        name: work.table((name,), model, work.entries((name,))) for name, model in ENGINE.items()
+    }
     work.check_tables()
     if work.faults:
         raise ConfigError(list(dict.fromkeys(work.faults)))
@@ -99,7 +104,9 @@ def _as_key(name: str) -> str:
 
     Only keys that exist whichever parts are in use are considered.
     """
-    keys = {table: model.model_fields for table, model in ENGINE.items()} | {table: _common(kind) for table, kind in PARTS.items()}
+    keys = {table: model.model_fields for table, model in ENGINE.items()} | {
+        table: _common(kind) for table, kind in PARTS.items()
+    }
     return next((f"{table}.{name}" for table, known in keys.items() if name in known), "")
 
 
@@ -135,11 +142,19 @@ class _Resolution:
             return layer
         place = layer.where((table, former))
         if layer.places and not layer.own:
-            self.notes.append(f"{place}: {table}.{former} is now called {table}.use. The old name works in this version only.")
+            self.notes.append(
+                f"{place}: {table}.{former} is now called {table}.use. The old name works in this version only."
+            )
         if "use" in old:
-            self.faults.append(f"{place}: {table}.{former} is the old name of {table}.use, and both are set; keep {table}.use")
+            self.faults.append(
+                f"{place}: {table}.{former} is the old name of {table}.use, and both are set; keep {table}.use"
+            )
         new = {"use": old[former], **{key: value for key, value in old.items() if key != former}}
-        return replace(layer, data={**layer.data, table: new}, places={**layer.places, (table, "use"): place} if layer.places else {})
+        return replace(
+            layer,
+            data={**layer.data, table: new},
+            places={**layer.places, (table, "use"): place} if layer.places else {},
+        )
 
     def part(self, name: str) -> None:
         """Resolve one kind: select the part, then validate its options."""
@@ -150,7 +165,9 @@ class _Resolution:
         if use is None:
             if name == "modality":
                 known = ", ".join(self.registry.names("modality"))
-                self.faults.append(f"no modality is selected: pass -m NAME, or write use = NAME in [modality]. Installed: {known}")
+                self.faults.append(
+                    f"no modality is selected: pass -m NAME, or write use = NAME in [modality]. Installed: {known}"
+                )
             return
         kept = [tag == final for tag in self.tags[name]]
         model = self._model(PARTS[name], use, self._place_of_use((name,), kept))
@@ -172,8 +189,13 @@ class _Resolution:
             if isinstance(use, str):
                 chosen[above] = use
             elif use is not None:
-                self.faults.append(f"{layer.where((name, 'use'))}: {name}.use = {use!r} is not text; write the name of a {name}")
-            yield (*above, chosen.get(above) or self._default(PARTS[name], above[-1] if above else None))
+                self.faults.append(
+                    f"{layer.where((name, 'use'))}: {name}.use = {use!r} is not text; write the name of a {name}"
+                )
+            yield (
+                *above,
+                chosen.get(above) or self._default(PARTS[name], above[-1] if above else None),
+            )
 
     def _default(self, kind: Kind, parent: str | None) -> str | None:
         if not kind.parent:
@@ -205,16 +227,22 @@ class _Resolution:
 
     def names_in(self, table: str) -> list[str]:
         """The names of the parts in a table, in the order of their first appearance."""
-        return list(dict.fromkeys(name for layer in self.layers for name in self._table(layer, (table,))))
+        return list(
+            dict.fromkeys(name for layer in self.layers for name in self._table(layer, (table,)))
+        )
 
     def named_part(self, group: str, name: str) -> Part | None:
         """One of several parts in a table; without ``use``, the kind's default."""
         table, kind = (group, name), SEVERAL[group]
         uses: list[str] = []
         for layer in self.layers:
-            uses.append(str(self._table(layer, table).get("use", uses[-1] if uses else kind.default)))
+            uses.append(
+                str(self._table(layer, table).get("use", uses[-1] if uses else kind.default))
+            )
         if not uses[-1]:
-            self.faults.append(f"{self._first_place(table)}: [{group}.{name}] does not name its {kind.name}; write use = NAME in it")
+            self.faults.append(
+                f"{self._first_place(table)}: [{group}.{name}] does not name its {kind.name}; write use = NAME in it"
+            )
             return None
         kept = [use == uses[-1] for use in uses]
         model = self._model(kind, uses[-1], self._place_of_use(table, kept))
@@ -224,9 +252,15 @@ class _Resolution:
         return Part(uses[-1], options) if options is not None else None
 
     def _first_place(self, table: Path) -> str:
-        return next(layer.where(table) for layer in self.layers if self._table(layer, table[:1]).get(table[1]) is not None)
+        return next(
+            layer.where(table)
+            for layer in self.layers
+            if self._table(layer, table[:1]).get(table[1]) is not None
+        )
 
-    def entries(self, table: Path, kept: Sequence[bool] | None = None, common: Collection[str] = ()) -> dict[str, _Entry]:
+    def entries(
+        self, table: Path, kept: Sequence[bool] | None = None, common: Collection[str] = ()
+    ) -> dict[str, _Entry]:
         """The last value of each key, from the layers with ``kept``.
 
         Args:
@@ -241,35 +275,57 @@ class _Resolution:
                     found[key] = _Entry(value, layer, (*table, key))
         return found
 
-    def table(self, table: Path, model: type[Options], entries: dict[str, _Entry]) -> Options | None:
+    def table(
+        self, table: Path, model: type[Options], entries: dict[str, _Entry]
+    ) -> Options | None:
         """Validate one table."""
         entries = self._by_new_names(table, model, entries)
-        texts = {key: entry.layer.texts[entry.path] for key, entry in entries.items() if entry.path in entry.layer.texts}
+        texts = {
+            key: entry.layer.texts[entry.path]
+            for key, entry in entries.items()
+            if entry.path in entry.layer.texts
+        }
 
         def where(key: str) -> str:
             entry = entries.get(key) or next(reversed(entries.values()), None)
             return entry.layer.where(entry.path) if entry else "default"
 
-        options, faults = validate(model, {key: entry.value for key, entry in entries.items()}, texts, where, ".".join(table))
+        options, faults = validate(
+            model,
+            {key: entry.value for key, entry in entries.items()},
+            texts,
+            where,
+            ".".join(table),
+        )
         self.faults += faults
         self.origins |= {entry.path: entry.layer.where(entry.path) for entry in entries.values()}
         return options
 
-    def _by_new_names(self, table: Path, model: type[Options], entries: dict[str, _Entry]) -> dict[str, _Entry]:
+    def _by_new_names(
+        self, table: Path, model: type[Options], entries: dict[str, _Entry]
+    ) -> dict[str, _Entry]:
         """The entries with former keys under their present names (``Options.renamed``)."""
-        found = {key: entry for key, entry in entries.items() if key not in (*model.renamed, *model.obsolete)}
+        found = {
+            key: entry
+            for key, entry in entries.items()
+            if key not in (*model.renamed, *model.obsolete)
+        }
         for old in entries.keys() & set(model.obsolete):
             self._note(entries[old], "no longer has any effect. Remove it.")
         for old, new in model.renamed.items():
             if old not in entries:
                 continue
             dotted = ".".join((*table, new))
-            self._note(entries[old], f"is now called {dotted}. The old name works in this version only.")
+            self._note(
+                entries[old], f"is now called {dotted}. The old name works in this version only."
+            )
             if new not in entries or self._later(entries[old], entries[new]):
                 found[new] = entries[old]
             elif entries[old].layer is entries[new].layer:
                 place, before = entries[old].layer.where(entries[old].path), ".".join((*table, old))
-                self.faults.append(f"{place}: {before} is the old name of {dotted}, and both are set; keep {dotted}")
+                self.faults.append(
+                    f"{place}: {before} is the old name of {dotted}, and both are set; keep {dotted}"
+                )
         return found
 
     def _later(self, one: _Entry, other: _Entry) -> bool:
@@ -289,13 +345,21 @@ class _Resolution:
                 if name == "recipe" and isinstance(value, str):
                     continue
                 if name not in TABLES and not isinstance(value, Mapping) and (key := _as_key(name)):
-                    self.faults.append(f"{layer.where((name,))}: {name} is outside of any table. Did you mean {key}?")
+                    self.faults.append(
+                        f"{layer.where((name,))}: {name} is outside of any table. Did you mean {key}?"
+                    )
                 elif name not in TABLES:
                     close = get_close_matches(name, TABLES, n=1)
-                    hint = f"Did you mean [{close[0]}]?" if close else f"The tables are: {', '.join(TABLES)}"
+                    hint = (
+                        f"Did you mean [{close[0]}]?"
+                        if close
+                        else f"The tables are: {', '.join(TABLES)}"
+                    )
                     self.faults.append(f"{layer.where((name,))}: [{name}] is unknown. {hint}")
                 elif not isinstance(value, Mapping):
-                    self.faults.append(f"{layer.where((name,))}: {name} = {value!r} is not a table; write [{name}] and its keys below it")
+                    self.faults.append(
+                        f"{layer.where((name,))}: {name} = {value!r} is not a table; write [{name}] and its keys below it"
+                    )
             for table in SEVERAL:
                 self._flat_parts(layer, table)
 
@@ -303,7 +367,9 @@ class _Resolution:
         for name, value in self._table(layer, (table,)).items():
             if not isinstance(value, Mapping):
                 place = layer.where((table, name))
-                self.faults.append(f"{place}: {table}.{name} = {value!r} is not a table; write [{table}.{name}] and its keys below it")
+                self.faults.append(
+                    f"{place}: {table}.{name} = {value!r} is not a table; write [{table}.{name}] and its keys below it"
+                )
 
     @staticmethod
     def _table(layer: Layer, path: Path) -> Mapping[str, Any]:

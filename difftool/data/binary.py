@@ -27,9 +27,13 @@ def reading_binary(path: Path, kind: str) -> Iterator[None]:
         _refuse_text(path, kind)
         yield
     except FileNotFoundError:
-        raise DataError(f"{path} does not exist any more. Check whether it was moved while it was being read.") from None
+        raise DataError(
+            f"{path} does not exist any more. Check whether it was moved while it was being read."
+        ) from None
     except PermissionError:
-        raise DataError(f"{path} cannot be read: permission denied. Check its permissions.") from None
+        raise DataError(
+            f"{path} cannot be read: permission denied. Check its permissions."
+        ) from None
 
 
 def _refuse_text(path: Path, kind: str) -> None:
@@ -44,4 +48,6 @@ def _refuse_text(path: Path, kind: str) -> None:
         return
     if text:
         begin = head[:24].decode("ascii", "replace")
-        raise DataError(f"{path} is text, not {kind}. Remove it or copy it again. (It begins: {begin!r})")
+        raise DataError(
+            f"{path} is text, not {kind}. Remove it or copy it again. (It begins: {begin!r})"
+        )

@@ -107,7 +107,9 @@ class Cache:
         # Slicing a plain array is ten times as fast as slicing a memmap.
         flat = np.asarray(np.memmap(folder / "examples.bin", self.dtype, "r"))
         self._index = None if None not in self.shape else np.load(folder / "index.npy")
-        self._examples = flat if self._index is not None else flat.reshape(len(self.columns), *self.shape)
+        self._examples = (
+            flat if self._index is not None else flat.reshape(len(self.columns), *self.shape)
+        )
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -137,7 +139,14 @@ class Cache:
 
 
 def open_cache(
-    modality: Modality, items: Sequence[Item], root: Path, label: str, *, max_bad: float, progress: Progress | None = None, listed: str = ""
+    modality: Modality,
+    items: Sequence[Item],
+    root: Path,
+    label: str,
+    *,
+    max_bad: float,
+    progress: Progress | None = None,
+    listed: str = "",
 ) -> Cache:
     """Open the cache of these items, and build it first if it does not exist.
 
@@ -151,7 +160,9 @@ def open_cache(
         DataError: more than ``max_bad`` of the examples are unreadable.
     """
     family = f"{label.replace('/', '-')}-{_hash(_settings(modality, label))[:8]}"
-    folder = cache_path(f"{family}-{fingerprint(modality, label, listed or listing(items, root))[:20]}")
+    folder = cache_path(
+        f"{family}-{fingerprint(modality, label, listed or listing(items, root))[:20]}"
+    )
     if not folder.exists():
         forget_abandoned(folder.parent)
         with building(folder) as partial:
@@ -192,8 +203,14 @@ class _Earlier:
 
     def __init__(self, family: str, items: Sequence[Item]) -> None:
         self.caches = [Cache(folder) for folder in _newest(family)]
-        self.found = {int(digest): (cache, i) for cache in reversed(self.caches) for i, digest in enumerate(cache.digests)}
-        self.digests = {(item.path, item.part): _digest(item) for item in items} if self.found else {}
+        self.found = {
+            int(digest): (cache, i)
+            for cache in reversed(self.caches)
+            for i, digest in enumerate(cache.digests)
+        }
+        self.digests = (
+            {(item.path, item.part): _digest(item) for item in items} if self.found else {}
+        )
 
     def digest(self, item: Item) -> int:
         return self.digests.get((item.path, item.part)) or _digest(item)
@@ -208,7 +225,9 @@ class _Earlier:
 
 
 def _newest(family: str) -> list[Path]:
-    folders = [folder for folder in cache_root().glob(f"{family}-*") if (folder / "digests.npy").is_file()]
+    folders = [
+        folder for folder in cache_root().glob(f"{family}-*") if (folder / "digests.npy").is_file()
+    ]
     return sorted(folders, key=lambda folder: folder.stat().st_mtime, reverse=True)[:EARLIER]
 
 
@@ -230,14 +249,27 @@ def _stamp(path: Path) -> list[Any]:
     """
     stat = path.stat()
     if not path.is_dir():
-        return [stat.st_size, stat.st_mtime_ns, *([] if os.access(path, os.R_OK) else ["unreadable"])]
+        return [
+            stat.st_size,
+            stat.st_mtime_ns,
+            *([] if os.access(path, os.R_OK) else ["unreadable"]),
+        ]
     with os.scandir(path) as entries:
-        files = [(entry.name, entry.stat()) for entry in entries if entry.is_file() and not entry.name.startswith(".")]
+        files = [
+            (entry.name, entry.stat())
+            for entry in entries
+            if entry.is_file() and not entry.name.startswith(".")
+        ]
     return sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in files)
 
 
 def _fill(
-    folder: Path, modality: Modality, items: Sequence[Item], max_bad: float, progress: Progress | None, earlier: _Earlier
+    folder: Path,
+    modality: Modality,
+    items: Sequence[Item],
+    max_bad: float,
+    progress: Progress | None,
+    earlier: _Earlier,
 ) -> None:
     skipped: list[tuple[str, str]] = []
     remarks: list[tuple[str, str]] = []
@@ -268,7 +300,9 @@ def _fill(
             if progress:
                 progress(done, len(items), "decoding")
     if dtype is None:
-        raise DataError(f"None of the {len(items)} files can be used, so there is nothing to train on.\n{_named(skipped)}")
+        raise DataError(
+            f"None of the {len(items)} files can be used, so there is nothing to train on.\n{_named(skipped)}"
+        )
     content.update(json.dumps(columns, sort_keys=True).encode())
     table = np.asarray(index, np.int64)
     same = (table[:, 1:] == table[0, 1:]).all(0)
@@ -349,7 +383,16 @@ def _read(modality: Modality, item: Item, earlier: _Earlier) -> Decoded:
             return DataError(f"{item.path}: {error.strerror or error}"), texts
 
 
-PASSING = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT, errno.EINTR, errno.EAGAIN}
+PASSING = {
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.ESTALE,
+    errno.ETIMEDOUT,
+    errno.EINTR,
+    errno.EAGAIN,
+}
 """Errors of the machine, not of the file."""
 
 

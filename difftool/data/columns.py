@@ -33,7 +33,9 @@ def numeric(name: str, columns: Rows) -> bool:
     return all(isinstance(row[name], float | int) for row in columns if row.get(name, "") != "")
 
 
-def condition(name: str, kind: type[Column], columns: Rows) -> tuple[Column, Sequence[Value] | np.ndarray]:
+def condition(
+    name: str, kind: type[Column], columns: Rows
+) -> tuple[Column, Sequence[Value] | np.ndarray]:
     """The condition of a column, and its value for every example (null where the column is empty).
 
     Raises:

@@ -73,12 +73,23 @@ class Dataset:
     def _conditioned(self, batch: Batch, indices: np.ndarray) -> Batch:
         """The batch with the data's own conditions of the examples at these indices."""
         columns = self.description.conditions
-        chosen = {name: columns[name].batch([values[i] for i in indices]) for name, values in self.values.items()}
+        chosen = {
+            name: columns[name].batch([values[i] for i in indices])
+            for name, values in self.values.items()
+        }
         return batch.with_cond(**{name: torch.from_numpy(rows) for name, rows in chosen.items()})
 
 
 def batches(
-    dataset: Dataset, *, seed: int, batch: int, start: int, stop: int, rank: int = 0, ranks: int = 1, pin: torch.device | None = None
+    dataset: Dataset,
+    *,
+    seed: int,
+    batch: int,
+    start: int,
+    stop: int,
+    rank: int = 0,
+    ranks: int = 1,
+    pin: torch.device | None = None,
 ) -> Generator[Batch, None, None]:
     """This rank's share of the batches of steps ``start`` to ``stop``, prepared on a thread.
 

@@ -39,12 +39,20 @@ def data_root(items: Iterable[Item]) -> Path:
     """The folder that was scanned, inferred from the items; the file if all are in one file."""
     items = list(items)
     paths = {item.path for item in items}
-    return paths.pop() if len(paths) == 1 else Path(os.path.commonpath([_above(item) for item in items]))
+    return (
+        paths.pop()
+        if len(paths) == 1
+        else Path(os.path.commonpath([_above(item) for item in items]))
+    )
 
 
 def _above(item: Item) -> Path:
     folder, below = item.path.parent, f"/{item.columns.get('class', '')}"
-    return folder.parents[below.count("/") - 1] if below != "/" and folder.as_posix().endswith(below) else folder
+    return (
+        folder.parents[below.count("/") - 1]
+        if below != "/" and folder.as_posix().endswith(below)
+        else folder
+    )
 
 
 def find_size(items: Sequence[Item], looked_at: int) -> Finding:
@@ -53,7 +61,10 @@ def find_size(items: Sequence[Item], looked_at: int) -> Finding:
     text = f"{files:,} file{'s' * (files != 1)}"
     if files < total:
         text = f"{total:,} examples in {text}"
-    return Finding("ok", text + (f" (inspected {looked_at:,} of them, evenly spread)" if looked_at < total else ""))
+    return Finding(
+        "ok",
+        text + (f" (inspected {looked_at:,} of them, evenly spread)" if looked_at < total else ""),
+    )
 
 
 def find_unreadable(reasons: Sequence[str], total: int, alone: bool = False) -> Iterator[Finding]:
@@ -68,7 +79,9 @@ def find_unreadable(reasons: Sequence[str], total: int, alone: bool = False) -> 
     if reasons:
         listed = "\n".join(f"  {reason}" for reason in reasons)
         level = "error" if too_many(len(reasons), total, BAD) or not good else "warning"
-        yield Finding(level, f"{len(reasons):,} ({len(reasons) / total:.1%}) would be skipped:\n{listed}")
+        yield Finding(
+            level, f"{len(reasons):,} ({len(reasons) / total:.1%}) would be skipped:\n{listed}"
+        )
     else:
         yield Finding("ok", "all of them can be used")
     if good == 0:
@@ -77,7 +90,9 @@ def find_unreadable(reasons: Sequence[str], total: int, alone: bool = False) -> 
         yield Finding("error", "Only one example can be used. Add more: a model needs at least 2.")
 
 
-def find_remarks(remarks: Iterable[tuple[Item, Sequence[str]]], grave: str = "") -> Iterator[Finding]:
+def find_remarks(
+    remarks: Iterable[tuple[Item, Sequence[str]]], grave: str = ""
+) -> Iterator[Finding]:
     """The remarks from reading, one line per kind; texts that differ only in numbers are one kind.
 
     Args:
@@ -110,7 +125,10 @@ def find_duplicates(digests: Iterable[tuple[Item, bytes]]) -> Iterator[Finding]:
     )
     yield Finding("warning" if extra > total / 100 else "note", text)
     if torn := sum(len({item.columns.get("class") for item in group}) > 1 for group in same):
-        yield Finding("warning", f"{torn:,} of these {'are' if torn > 1 else 'is'} in several classes at once.")
+        yield Finding(
+            "warning",
+            f"{torn:,} of these {'are' if torn > 1 else 'is'} in several classes at once.",
+        )
 
 
 def find_columns(items: Sequence[Item]) -> Iterator[Finding]:
@@ -130,7 +148,10 @@ def _column(name: str, values: Sequence[str | float], total: int) -> Iterator[Fi
     counts = Counter(values)
     missing = f", {total - len(values):,} without" if len(values) < total else ""
     if len(counts) < 2:
-        yield Finding("note", f"column {name}: one value for all{' that have it' * bool(missing)}{missing}, so it carries no information")
+        yield Finding(
+            "note",
+            f"column {name}: one value for all{' that have it' * bool(missing)}{missing}, so it carries no information",
+        )
     elif all(isinstance(value, float) for value in values) and len(counts) > min(20, total // 2):
         low, high = min(map(float, values)), max(map(float, values))
         use = f"can be a condition: --set conditions.{name}.use=number"
@@ -138,15 +159,25 @@ def _column(name: str, values: Sequence[str | float], total: int) -> Iterator[Fi
     elif len(counts) <= min(1000, total // 2):
         yield from _classes(name, counts, missing)
     else:
-        use = f"; too few examples of each for classes, unless you pass --set conditions.{name}.use=label" if name in AUTOMATIC else ""
+        use = (
+            f"; too few examples of each for classes, unless you pass --set conditions.{name}.use=label"
+            if name in AUTOMATIC
+            else ""
+        )
         yield Finding("ok", f"column {name}: text, {len(counts):,} different values{missing}{use}")
 
 
 def _classes(name: str, counts: Counter[str | float], missing: str) -> Iterator[Finding]:
     (most, many), (least, few) = counts.most_common(1)[0], counts.most_common()[-1]
     use = "" if name in AUTOMATIC else f"; can be a condition: --set conditions.{name}.use=label"
-    shown = f"from {few:,} ({text_of(least)}) to {many:,} ({text_of(most)}) of each" if many != few else f"{many:,} of each"
+    shown = (
+        f"from {few:,} ({text_of(least)}) to {many:,} ({text_of(most)}) of each"
+        if many != few
+        else f"{many:,} of each"
+    )
     yield Finding("ok", f"column {name}: {len(counts):,} classes, {shown}{missing}{use}")
     if many > 10 * few:
         ratio = f"{text_of(most)} is {many / few:.0f} times as common as {text_of(least)}"
-        yield Finding("warning", f"column {name} is imbalanced: {ratio}, which the model will rarely see.")
+        yield Finding(
+            "warning", f"column {name} is imbalanced: {ratio}, which the model will rarely see."
+        )

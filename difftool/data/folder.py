@@ -34,7 +34,9 @@ CAPTION_SUFFIX = ".txt"
 Row = Mapping[str, str | float]
 
 
-def scan_folder(path: Path | str, suffixes: Sequence[str], whole: Callable[[Sequence[str]], bool] | None = None) -> list[Item]:
+def scan_folder(
+    path: Path | str, suffixes: Sequence[str], whole: Callable[[Sequence[str]], bool] | None = None
+) -> list[Item]:
     """Every file below ``path`` with one of these suffixes, with its columns, in natural order.
 
     Hidden files and folders are skipped, and so are broken links, links to a folder above, and runs
@@ -63,13 +65,27 @@ def scan_folder(path: Path | str, suffixes: Sequence[str], whole: Callable[[Sequ
     everything = sorted((*files, *tree.whole), key=natural)
     if not everything:
         raise DataError(_nothing(path, tree, suffixes))
-    captions = {_stem(name): name for name in tree.files if _suffix(name) == CAPTION_SUFFIX and CAPTION_SUFFIX not in suffixes}
+    captions = {
+        _stem(name): name
+        for name in tree.files
+        if _suffix(name) == CAPTION_SUFFIX and CAPTION_SUFFIX not in suffixes
+    }
     rows = _metadata(tree, everything)
     stems = {name: name if name in tree.whole else _stem(name) for name in everything}
-    _remark_on_unread(tree, {*everything, *(captions[stem] for stem in stems.values() if stem in captions)}, suffixes)
+    _remark_on_unread(
+        tree,
+        {*everything, *(captions[stem] for stem in stems.values() if stem in captions)},
+        suffixes,
+    )
     split, names = _training_split(everything)
     return [
-        Item(tree.root / name, _joined(_folder_columns(tree.root, name, captions.get(stems[name]), split), rows.get(name, {})))
+        Item(
+            tree.root / name,
+            _joined(
+                _folder_columns(tree.root, name, captions.get(stems[name]), split),
+                rows.get(name, {}),
+            ),
+        )
         for name in names
     ]
 
@@ -83,7 +99,9 @@ def _training_split(names: list[str]) -> tuple[str, list[str]]:
         return "", names
     kept = [name for name in names if name.startswith(f"{train[0]}/")]
     held_out = ", ".join(f"{top} ({count:,})" for top, count in tops.items() if top != train[0])
-    remark(f"the folders are splits, not classes: training uses {train[0]} ({len(kept):,}); held out: {held_out}")
+    remark(
+        f"the folders are splits, not classes: training uses {train[0]} ({len(kept):,}); held out: {held_out}"
+    )
     return f"{train[0]}/", kept
 
 
@@ -91,16 +109,26 @@ def _remark_on_unread(tree: _Tree, read: set[str], suffixes: Iterable[str]) -> N
     """Remark on the files that were not read, by suffix, and say how to use them."""
     if tree.own:
         shown = ", ".join(tree.own[:3]) + (", …" if len(tree.own) > 3 else "")
-        remark(f"{len(tree.own):,} folders with runs or samples of difftool were not read as data: {shown}")
-    rest = [name for name in tree.files if name in tree.wanted and name not in read and not _is_metadata(name)]
+        remark(
+            f"{len(tree.own):,} folders with runs or samples of difftool were not read as data: {shown}"
+        )
+    rest = [
+        name
+        for name in tree.files
+        if name in tree.wanted and name not in read and not _is_metadata(name)
+    ]
     if tables := [name for name in rest if _suffix(name) in TABLES]:
         remark(
             f"{tables[0]} is not read as a table: to use its columns, rename it to {METADATA[0]} or {METADATA[1]} "
             f"and give it a column {FILE_NAME}"
         )
-    if counts := Counter(_suffix(name) or "without a suffix" for name in rest if name not in tables):
+    if counts := Counter(
+        _suffix(name) or "without a suffix" for name in rest if name not in tables
+    ):
         found = ", ".join(f"{count:,} {suffix}" for suffix, count in counts.most_common(8))
-        remark(f"not read: {found}. To use them, convert them to one of these formats: {' '.join(suffixes)}")
+        remark(
+            f"not read: {found}. To use them, convert them to one of these formats: {' '.join(suffixes)}"
+        )
 
 
 def _is_metadata(name: str) -> bool:
@@ -109,13 +137,18 @@ def _is_metadata(name: str) -> bool:
 
 def _joined(folder: Row, row: Row) -> dict[str, str | float]:
     """The columns of the folder, replaced by those of the metadata."""
-    return {**{name: value for name, value in folder.items() if name != CLASS or LABEL not in row}, **row}
+    return {
+        **{name: value for name, value in folder.items() if name != CLASS or LABEL not in row},
+        **row,
+    }
 
 
 def natural(name: str) -> tuple[Any, ...]:
     """Sort key that puts ``2.dat`` before ``10.dat``; the exact name breaks ties."""
     parts = (re.split(r"(\d+)", part.casefold()) for part in name.split("/"))
-    return tuple(tuple((0, int(s), "") if s.isdecimal() else (1, 0, s) for s in part if s) for part in parts), name
+    return tuple(
+        tuple((0, int(s), "") if s.isdecimal() else (1, 0, s) for s in part if s) for part in parts
+    ), name
 
 
 class _Tree(NamedTuple):
@@ -200,7 +233,9 @@ def _entries(root: Path, prefix: str) -> Iterator[os.DirEntry[str]]:
         with os.scandir(root / prefix) as entries:
             yield from (entry for entry in entries if not entry.name.startswith("."))
     except OSError as error:
-        raise DataError(f"The folder {root / prefix} cannot be read. Check its permissions. ({error.strerror})") from None
+        raise DataError(
+            f"The folder {root / prefix} cannot be read. Check its permissions. ({error.strerror})"
+        ) from None
 
 
 def _single(path: Path) -> _Tree:
@@ -209,9 +244,13 @@ def _single(path: Path) -> _Tree:
         path.stat()
         names = [entry.name for entry in _entries(path.parent, "")]
     except FileNotFoundError:
-        raise DataError(f"{path} does not exist. Pass a folder of examples, or one file. (The current folder is {Path.cwd()}.)") from None
+        raise DataError(
+            f"{path} does not exist. Pass a folder of examples, or one file. (The current folder is {Path.cwd()}.)"
+        ) from None
     except OSError as error:
-        raise DataError(f"{path} cannot be read. Check the path and its permissions. ({error.strerror})") from None
+        raise DataError(
+            f"{path} cannot be read. Check the path and its permissions. ({error.strerror})"
+        ) from None
     captions = [name for name in names if name == path.with_suffix(CAPTION_SUFFIX).name]
     return _Tree(path.parent, [path.name, *captions], [path.name], [])
 
@@ -236,7 +275,9 @@ def _nothing(path: Path, tree: _Tree, suffixes: Iterable[str]) -> str:
     return f"The folder {path} is empty. Put the examples there, or pass another folder. Supported formats: {read}.{links}"
 
 
-def _folder_columns(root: Path, name: str, caption: str | None, split: str) -> dict[str, str | float]:
+def _folder_columns(
+    root: Path, name: str, caption: str | None, split: str
+) -> dict[str, str | float]:
     columns: dict[str, str | float] = {}
     if folder := name.removeprefix(split).rpartition("/")[0]:
         columns[CLASS] = folder
@@ -257,15 +298,23 @@ def _metadata(tree: _Tree, names: Sequence[str]) -> dict[str, Row]:
         present = [tree.root / name for _, name in group]
         if len(present) > 1:
             both = " and ".join(path.name for path in present)
-            raise DataError(f"{tree.root / folder} holds both {both}. Remove one of them: difftool cannot tell which one to use.")
-        rows = _from_csv(present[0]) if present[0].suffix.lower() == ".csv" else _from_jsonl(present[0])
+            raise DataError(
+                f"{tree.root / folder} holds both {both}. Remove one of them: difftool cannot tell which one to use."
+            )
+        rows = (
+            _from_csv(present[0])
+            if present[0].suffix.lower() == ".csv"
+            else _from_jsonl(present[0])
+        )
         prefix = f"{folder}/" if folder else ""
         for name, row in _by_name(present[0], rows, prefix, known).items():
             found[prefix + name] = {**found.get(prefix + name, {}), **row}
     return found
 
 
-def _by_name(path: Path, rows: Iterable[tuple[int, dict[str, Any]]], prefix: str, names: set[str]) -> dict[str, Row]:
+def _by_name(
+    path: Path, rows: Iterable[tuple[int, dict[str, Any]]], prefix: str, names: set[str]
+) -> dict[str, Row]:
     found: dict[str, Row] = {}
     missing: list[str] = []
     for line, row in rows:
@@ -275,10 +324,16 @@ def _by_name(path: Path, rows: Iterable[tuple[int, dict[str, Any]]], prefix: str
                 f"{path}, line {line}: {name} has two rows. Remove one of them: difftool cannot tell which one is right."
             )
         if prefix + name not in names:
-            missing.append(f"{name} (line {line}{', not a supported format' if (path.parent / name).exists() else ''})")
+            missing.append(
+                f"{name} (line {line}{', not a supported format' if (path.parent / name).exists() else ''})"
+            )
         found[name] = {column: value for column, value in row.items() if value not in (None, "")}
     if missing:
-        count = f"{len(missing):,} file that is" if len(missing) == 1 else f"{len(missing):,} files that are"
+        count = (
+            f"{len(missing):,} file that is"
+            if len(missing) == 1
+            else f"{len(missing):,} files that are"
+        )
         raise DataError(
             f"{path} names {count} not in the folder: {', '.join(missing[:5])}{', …' if len(missing) > 5 else ''}. "
             f"Add them or remove their rows. ({FILE_NAME} is relative to the folder of {path.name}.)"
@@ -305,11 +360,17 @@ def _from_csv(path: Path) -> list[tuple[int, dict[str, Any]]]:
     header = [cell.strip() for cell in lines[0][1]] if lines else []
     if FILE_NAME not in header or len(set(header)) < len(header):
         shown = ", ".join(header) or "none"
-        raise DataError(f"The first line of {path} must name one column {FILE_NAME}, and no column twice. It has: {shown}.")
+        raise DataError(
+            f"The first line of {path} must name one column {FILE_NAME}, and no column twice. It has: {shown}."
+        )
     for line, cells in lines[1:]:
         if len(cells) != len(header):
-            raise DataError(f"{path}, line {line}: {len(cells)} cells under {len(header)} columns. Quote cells that contain commas.")
-    rows: list[tuple[int, dict[str, Any]]] = [(line, dict(zip(header, cells, strict=True))) for line, cells in lines[1:]]
+            raise DataError(
+                f"{path}, line {line}: {len(cells)} cells under {len(header)} columns. Quote cells that contain commas."
+            )
+    rows: list[tuple[int, dict[str, Any]]] = [
+        (line, dict(zip(header, cells, strict=True))) for line, cells in lines[1:]
+    ]
     for column in header:
         if column != FILE_NAME and _all_numbers([row[column] for _, row in rows]):
             for _, row in rows:
@@ -337,10 +398,17 @@ def _from_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
             row = parse_json(text)
         except ValueError as error:
-            raise DataError(f"{path}, line {line}: {error}. Write one object on each line.") from None
+            raise DataError(
+                f"{path}, line {line}: {error}. Write one object on each line."
+            ) from None
         if not isinstance(row, dict):
-            raise DataError(f'{path}, line {line}: this is not a JSON object. Write lines such as {{"{FILE_NAME}": "a", "{CLASS}": "b"}}.')
-        yield line, {name: value if name == FILE_NAME else _plain(value) for name, value in row.items()}
+            raise DataError(
+                f'{path}, line {line}: this is not a JSON object. Write lines such as {{"{FILE_NAME}": "a", "{CLASS}": "b"}}.'
+            )
+        yield (
+            line,
+            {name: value if name == FILE_NAME else _plain(value) for name, value in row.items()},
+        )
 
 
 def _plain(value: Any) -> str | float | None:

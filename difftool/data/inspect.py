@@ -117,7 +117,9 @@ class ArrayInspection(Inspection[Modality, ArrayLook]):
         example = self.modality.read(item)
         numbers = example[np.isfinite(example)].astype(np.float64)
         if not numbers.size:
-            raise DataError(f"{item.path} holds no finite number. Remove it, or fill in the missing values.")
+            raise DataError(
+                f"{item.path} holds no finite number. Remove it, or fill in the missing values."
+            )
         return ArrayLook(
             item=item,
             shape=example.shape,
@@ -129,12 +131,17 @@ class ArrayInspection(Inspection[Modality, ArrayLook]):
         )
 
     def lines(self, looks: Sequence[ArrayLook]) -> Iterator[Finding]:
-        yield Finding("ok", f"shapes: {commonest('x'.join(map(str, look.shape)) for look in looks)}")
+        yield Finding(
+            "ok", f"shapes: {commonest('x'.join(map(str, look.shape)) for look in looks)}"
+        )
         low, high = min(look.low for look in looks), max(look.high for look in looks)
         mean = float(np.mean([look.mean for look in looks]))
         variance = float(np.mean([look.square for look in looks])) - mean**2
         deviation = max(variance, 0.0) ** 0.5
-        yield Finding("ok", f"values from {low:.4g} to {high:.4g}, mean {mean:.4g}, standard deviation {deviation:.4g}")
+        yield Finding(
+            "ok",
+            f"values from {low:.4g} to {high:.4g}, mean {mean:.4g}, standard deviation {deviation:.4g}",
+        )
         if low == high:
             yield Finding("warning", "Every value is the same, so there is nothing to learn.")
 
@@ -145,7 +152,10 @@ class _Bad:
 
 
 def inspect(
-    name: str, modality: Modality, items: Sequence[Item], inspection: type[Inspection[Any, Any]] = ArrayInspection
+    name: str,
+    modality: Modality,
+    items: Sequence[Item],
+    inspection: type[Inspection[Any, Any]] = ArrayInspection,
 ) -> Iterator[Finding]:
     """The report, line by line; the last line is a command for training, unless there is an error.
 
@@ -187,7 +197,11 @@ def _look(inspection: Inspection[Any, Any], item: Item) -> Look | _Bad:
 
 
 def _uncovered(inspection: Inspection[Any, Any], look: Look) -> list[str]:
-    return [text for text in look.remarks if not (inspection.covered and re.search(inspection.covered, text))]
+    return [
+        text
+        for text in look.remarks
+        if not (inspection.covered and re.search(inspection.covered, text))
+    ]
 
 
 def _faults(modality: Modality, looks: Sequence[Look | _Bad]) -> Iterator[Finding]:
@@ -208,6 +222,12 @@ def _faults(modality: Modality, looks: Sequence[Look | _Bad]) -> Iterator[Findin
 def _takes_crops(modality: Modality, shapes: Sequence[tuple[int, ...]]) -> bool:
     """Whether training takes crops of an example, so that one example is enough."""
     if len({len(shape) for shape in shapes}) > 1:
-        raise DataError("The examples differ in their number of axes, so they cannot form one data set. Put them into separate folders.")
+        raise DataError(
+            "The examples differ in their number of axes, so they cannot form one data set. Put them into separate folders."
+        )
     trained, _, _ = modality.describe(np.asarray(shapes))
-    return any(n is not None and have > n for shape in shapes for have, n in zip(shape, trained, strict=True))
+    return any(
+        n is not None and have > n
+        for shape in shapes
+        for have, n in zip(shape, trained, strict=True)
+    )

@@ -37,7 +37,11 @@ def locate(path: str, registry: Registry, use: str = AUTO, options: Options | No
     source: Source = registry.load(spec)(given)
     path = absolute(path)
     identity = source.identity(path)
-    return _unpacked(source, path, f"{spec.name}\n{given.model_dump_json()}\n{identity}") if identity else Path(path)
+    return (
+        _unpacked(source, path, f"{spec.name}\n{given.model_dump_json()}\n{identity}")
+        if identity
+        else Path(path)
+    )
 
 
 def absolute(path: str) -> str:
@@ -55,8 +59,12 @@ def source_for(path: str, registry: Registry) -> SourceSpec:
     accepting = [spec for spec in specs if _accepts(spec, path)]
     found = [spec for spec in accepting if "*" not in spec.patterns] or accepting
     if len(found) > 1:
-        packages = " and ".join(f"{spec.name!r} of {registry.provider(spec).package}" for spec in found)
-        raise PluginError(f"{path} can be read by {packages}. Choose one with --set source.use=NAME.")
+        packages = " and ".join(
+            f"{spec.name!r} of {registry.provider(spec).package}" for spec in found
+        )
+        raise PluginError(
+            f"{path} can be read by {packages}. Choose one with --set source.use=NAME."
+        )
     return found[0]
 
 
@@ -67,7 +75,9 @@ def _accepts(spec: SourceSpec, path: str) -> bool:
     if not spec.folders or not folder.is_dir():
         return False
     names = [entry.name.lower() for entry in folder.iterdir() if not entry.name.startswith(".")]
-    return bool(names) and all(any(fnmatchcase(name, pattern) for pattern in spec.folders) for name in names)
+    return bool(names) and all(
+        any(fnmatchcase(name, pattern) for pattern in spec.folders) for name in names
+    )
 
 
 def _unpacked(source: Source, path: str, identity: str) -> Path:

@@ -57,10 +57,14 @@ def _epoch(order: Order, epoch: int) -> np.ndarray:
     first = min(-epoch * order.count % order.batch, order.count)
     together = order.bucket * order.batch
     groups = [drawn[at : at + together] for at in range(first, order.count, together)]
-    return np.concatenate([drawn[:first], *(_by_size(group, order.sizes, order.batch, rng) for group in groups)])
+    return np.concatenate(
+        [drawn[:first], *(_by_size(group, order.sizes, order.batch, rng) for group in groups)]
+    )
 
 
-def _by_size(group: np.ndarray, sizes: np.ndarray, batch: int, rng: np.random.Generator) -> np.ndarray:
+def _by_size(
+    group: np.ndarray, sizes: np.ndarray, batch: int, rng: np.random.Generator
+) -> np.ndarray:
     """The group in batches of similar sizes, in random order, each batch shuffled.
 
     An incomplete batch comes last and is not sorted: if it were cut from one end of the sorted
@@ -68,4 +72,6 @@ def _by_size(group: np.ndarray, sizes: np.ndarray, batch: int, rng: np.random.Ge
     """
     whole = len(group) // batch * batch
     batches = group[:whole][np.argsort(sizes[group[:whole]], kind="stable")].reshape(-1, batch)
-    return np.concatenate([rng.permuted(rng.permutation(batches), axis=1).reshape(-1), group[whole:]])
+    return np.concatenate(
+        [rng.permuted(rng.permutation(batches), axis=1).reshape(-1), group[whole:]]
+    )

@@ -39,7 +39,9 @@ def _mapped(blocks: Iterator[np.ndarray]) -> np.ndarray:
     with TemporaryFile(dir=workspace(), prefix="spooled-") as file:
         for block in chain([first], blocks):
             if block.dtype != first.dtype or block.shape[1:] != first.shape[1:]:
-                raise ValueError(f"a block is {block.dtype} {block.shape[1:]}, but earlier ones are {first.dtype} {first.shape[1:]}")
+                raise ValueError(
+                    f"a block is {block.dtype} {block.shape[1:]}, but earlier ones are {first.dtype} {first.shape[1:]}"
+                )
             file.write(np.ascontiguousarray(block).data)
             length += len(block)
         file.flush()

@@ -32,13 +32,19 @@ def read_text(path: Path) -> str:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path} cannot be read. Check its permissions. ({error.strerror})") from None
+        raise DataError(
+            f"{path} cannot be read. Check its permissions. ({error.strerror})"
+        ) from None
     encoding = next((name for mark, name in MARKS.items() if data.startswith(mark)), "utf-8")
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         if encoding != "utf-8":
-            raise DataError(f"{path} begins with the byte order mark of {encoding}, but is not valid {encoding}. Save it as UTF-8.") from None
+            raise DataError(
+                f"{path} begins with the byte order mark of {encoding}, but is not valid {encoding}. Save it as UTF-8."
+            ) from None
         byte = f"byte {error.start} is {data[error.start]:#04x}"
-    remark(f"{path} is not UTF-8 text ({byte}); it was read as Windows-1252. Save it as UTF-8 if letters look wrong")
+    remark(
+        f"{path} is not UTF-8 text ({byte}); it was read as Windows-1252. Save it as UTF-8 if letters look wrong"
+    )
     return data.decode(WESTERN, errors="replace")

@@ -16,11 +16,15 @@ class Cadence:
 
     def logs(self, step: int) -> bool:
         """Whether metrics are written: at steps 1, 2, 4, 8, … too, where the loss changes most."""
-        return step % self.train.log_every == 0 or (step < self.train.log_every and step & (step - 1) == 0)
+        return step % self.train.log_every == 0 or (
+            step < self.train.log_every and step & (step - 1) == 0
+        )
 
     def snapshots(self, step: int) -> bool:
         """Whether a snapshot of the power averages is written."""
-        return bool(self.ema.snapshot_every) and (step % self.ema.snapshot_every == 0 or step == self.train.steps)
+        return bool(self.ema.snapshot_every) and (
+            step % self.ema.snapshot_every == 0 or step == self.train.steps
+        )
 
     def saves(self, step: int) -> bool:
         """Whether a checkpoint is written. Each snapshot has one, so that it survives a kill."""
@@ -29,4 +33,6 @@ class Cadence:
     def previews(self, step: int) -> bool:
         """Whether a preview is made."""
         every = self.train.preview_every
-        return bool(self.train.preview) and (step == self.train.steps or (bool(every) and step % every == 0))
+        return bool(self.train.preview) and (
+            step == self.train.steps or (bool(every) and step % every == 0)
+        )

@@ -31,7 +31,9 @@ class Captured:
     def __init__(self, denoiser: Denoiser) -> None:
         self._denoiser = denoiser
         self._recordings: dict[tuple, Recording | None] = {}  # None: it cannot be recorded
-        self._pool = torch.cuda.graph_pool_handle()  # one for all: graphs run one at a time, and what they give is copied at once
+        self._pool = (
+            torch.cuda.graph_pool_handle()
+        )  # one for all: graphs run one at a time, and what they give is copied at once
 
     def null(self, cond: Cond) -> dict[str, Tensor]:
         return self._denoiser.null(cond)
@@ -39,7 +41,9 @@ class Captured:
     def signals(self, cond: Cond) -> Signals:
         return self._denoiser.signals(cond)
 
-    def __call__(self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None
+    ) -> Tensor:
         names, tensors = list(signals.tensors()), list(signals.tensors().values())
         inputs = [x, sigma, *tensors, *([] if mask is None else [mask])]
         shapes = (*names, *((t.shape, t.dtype) for t in inputs))
@@ -69,7 +73,8 @@ class Captured:
                     raise
                 reason = str(error).splitlines()[0]
                 warnings.warn(
-                    f"The network cannot be recorded as a CUDA graph and is sampled from without one, slower: {reason}", stacklevel=2
+                    f"The network cannot be recorded as a CUDA graph and is sampled from without one, slower: {reason}",
+                    stacklevel=2,
                 )
                 return None
 

@@ -27,16 +27,23 @@ def training_state(step: TrainStep) -> dict[str, Tensor]:
     weights = step.weights()
     state = {f"model.{name}": tensor.detach() for name, tensor in weights.items()}
     for profile in step.ema.averages:
-        state |= {f"ema.{profile}.{name}": tensor for name, tensor in step.ema.tensors(profile).items()}
+        state |= {
+            f"ema.{profile}.{name}": tensor for name, tensor in step.ema.tensors(profile).items()
+        }
     for player in step.players:
         state |= optimizer_state(_trained_parameters(weights, player), player.optimizer)
     if step.scaler.is_enabled():
         saved = step.scaler.state_dict()
-        state |= {"scaler.scale": torch.tensor(saved["scale"]), "scaler.growth": torch.tensor(saved["_growth_tracker"])}
+        state |= {
+            "scaler.scale": torch.tensor(saved["scale"]),
+            "scaler.growth": torch.tensor(saved["_growth_tracker"]),
+        }
     return state
 
 
-def optimizer_state(parameters: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def optimizer_state(
+    parameters: Mapping[str, Tensor], optimizer: torch.optim.Optimizer
+) -> dict[str, Tensor]:
     """Every tensor of the optimizer's state, as ``optimizer.<entry>.<parameter>``."""
     return {
         f"optimizer.{what}.{name}": value
@@ -47,7 +54,9 @@ def optimizer_state(parameters: Mapping[str, Tensor], optimizer: torch.optim.Opt
 
 
 @torch.no_grad()
-def restore_optimizer(state: Mapping[str, Tensor], parameters: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
+def restore_optimizer(
+    state: Mapping[str, Tensor], parameters: Mapping[str, Tensor], optimizer: torch.optim.Optimizer
+) -> None:
     """Restore the result of ``optimizer_state``, in the memory format of each parameter."""
     for key, tensor in state.items():
         if key.startswith("optimizer."):
@@ -55,8 +64,12 @@ def restore_optimizer(state: Mapping[str, Tensor], parameters: Mapping[str, Tens
             if (parameter := parameters.get(name)) is None:
                 continue
             alike = tensor.shape == parameter.shape and what != "step"
-            like = torch.empty_like(parameter, memory_format=torch.preserve_format) if alike else None
-            optimizer.state[parameter][what] = tensor.to(parameter.device, copy=True) if like is None else like.copy_(tensor)
+            like = (
+                torch.empty_like(parameter, memory_format=torch.preserve_format) if alike else None
+            )
+            optimizer.state[parameter][what] = (
+                tensor.to(parameter.device, copy=True) if like is None else like.copy_(tensor)
+            )
 
 
 @torch.no_grad()
@@ -89,7 +102,10 @@ def restore_state(state: Mapping[str, Tensor], step: TrainStep) -> None:
     for player in step.players:
         restore_optimizer(state, _trained_parameters(weights, player), player.optimizer)
     if step.scaler.is_enabled() and "scaler.scale" in state:
-        saved = {"scale": state["scaler.scale"].item(), "_growth_tracker": int(state["scaler.growth"])}
+        saved = {
+            "scale": state["scaler.scale"].item(),
+            "_growth_tracker": int(state["scaler.growth"]),
+        }
         step.scaler.load_state_dict(step.scaler.state_dict() | saved)
 
 
@@ -130,7 +146,15 @@ class Saver:
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
 
-    def save(self, step: int, state: Mapping[str, Tensor], ema: Ema, about: Mapping[str, Any], *, snapshot: bool = False) -> Path:
+    def save(
+        self,
+        step: int,
+        state: Mapping[str, Tensor],
+        ema: Ema,
+        about: Mapping[str, Any],
+        *,
+        snapshot: bool = False,
+    ) -> Path:
         """Start a save and return the path of the checkpoint.
 
         It blocks for the copy, and until an earlier save is written.
@@ -141,12 +165,28 @@ class Saver:
         profile = ema.profiles[0].name
         weights = {name: self._buffers[f"ema.{profile}.{name}"] for name in _of_model(ema)}
         live = (name.removeprefix("model.") for name in self._buffers if name.startswith("model."))
-        others = {name: self._buffers[f"model.{name}"] for name in live if name not in weights and not name.startswith(OWN)}
+        others = {
+            name: self._buffers[f"model.{name}"]
+            for name in live
+            if name not in weights and not name.startswith(OWN)
+        }
 
-        def write() -> None:  # the checkpoint last: after a kill, the resumed run writes the rest again
+        def write() -> (
+            None
+        ):  # the checkpoint last: after a kill, the resumed run writes the rest again
             if snapshot:
-                save_weights(self._folder / "snapshots" / path.name, SNAPSHOT, self._snapshot(ema), {**about, "step": step})
-            save_weights(self._folder / "model.safetensors", MODEL, weights | others | self._frozen, {**about, "step": step, "ema": profile})
+                save_weights(
+                    self._folder / "snapshots" / path.name,
+                    SNAPSHOT,
+                    self._snapshot(ema),
+                    {**about, "step": step},
+                )
+            save_weights(
+                self._folder / "model.safetensors",
+                MODEL,
+                weights | others | self._frozen,
+                {**about, "step": step, "ema": profile},
+            )
             save_weights(path, CHECKPOINT, self._buffers, {**about, "step": step})
             prune(path.parent, self._keep)
 
@@ -157,7 +197,12 @@ class Saver:
     def __enter__(self) -> Saver:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.wait()
 
     def wait(self) -> None:
@@ -178,7 +223,10 @@ class Saver:
     @torch.no_grad()
     def _copy(self, state: Mapping[str, Tensor]) -> None:
         if self._buffers.keys() != state.keys():
-            self._buffers = {name: torch.empty(t.shape, dtype=t.dtype, pin_memory=t.is_cuda) for name, t in state.items()}
+            self._buffers = {
+                name: torch.empty(t.shape, dtype=t.dtype, pin_memory=t.is_cuda)
+                for name, t in state.items()
+            }
         for name, tensor in state.items():
             self._buffers[name].copy_(tensor, non_blocking=tensor.is_cuda)
         if any(t.is_cuda for t in state.values()):
@@ -187,7 +235,11 @@ class Saver:
     def _snapshot(self, ema: Ema) -> dict[str, Tensor]:
         """The power averages in half precision, as in the paper."""
         powers = [profile.name for profile in ema.profiles if profile.name.startswith("power-")]
-        return {f"{profile}.{name}": self._buffers[f"ema.{profile}.{name}"].half() for profile in powers for name in _of_model(ema)}
+        return {
+            f"{profile}.{name}": self._buffers[f"ema.{profile}.{name}"].half()
+            for profile in powers
+            for name in _of_model(ema)
+        }
 
 
 def _of_model(ema: Ema) -> list[str]:

@@ -32,7 +32,10 @@ def consistency(bridge: Bridge, samples: Sequence[np.ndarray], low: Sequence[np.
     again = degraded(bridge, samples)
     if any(ours.shape != given.shape for ours, given in zip(again, low, strict=True)):
         return math.nan
-    squares = sum(float(np.square(ours.astype(np.float64) - given).sum()) for ours, given in zip(again, low, strict=True))
+    squares = sum(
+        float(np.square(ours.astype(np.float64) - given).sum())
+        for ours, given in zip(again, low, strict=True)
+    )
     peak, step = _range(low)
     return 10 * math.log10(peak**2 / max(squares / sum(given.size for given in low), step**2 / 12))
 

@@ -29,7 +29,9 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise DeviceError(f"The device {name!r} cannot be used here: {reason}. Use --device auto to take the best one there is.") from None
+        raise DeviceError(
+            f"The device {name!r} cannot be used here: {reason}. Use --device auto to take the best one there is."
+        ) from None
     return device
 
 
@@ -50,7 +52,11 @@ def _has_bf16(device: torch.device) -> bool:
 def _cpu_has_bf16() -> bool:
     try:
         with open("/proc/cpuinfo", encoding="ascii") as file:
-            return any("avx512_bf16" in line or "amx_bf16" in line for line in file if line.startswith("flags"))
+            return any(
+                "avx512_bf16" in line or "amx_bf16" in line
+                for line in file
+                if line.startswith("flags")
+            )
     except OSError:
         return False
 
@@ -96,7 +102,9 @@ def lay_channels_last(model: torch.nn.Module) -> None:
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}
     for parameter in model.parameters():
         if parameter.ndim in formats:
-            parameter.data = torch.empty_like(parameter, memory_format=formats[parameter.ndim]).copy_(parameter.data)
+            parameter.data = torch.empty_like(
+                parameter, memory_format=formats[parameter.ndim]
+            ).copy_(parameter.data)
 
 
 def memory_in_use(device: torch.device) -> int:
@@ -108,7 +116,11 @@ def memory_in_use(device: torch.device) -> int:
 
 def memory_total(device: torch.device) -> int:
     """Bytes of memory of the device."""
-    return torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else psutil.virtual_memory().total
+    return (
+        torch.cuda.get_device_properties(device).total_memory
+        if device.type == "cuda"
+        else psutil.virtual_memory().total
+    )
 
 
 @contextmanager
@@ -120,11 +132,16 @@ def naming_memory_knobs(train: TrainOptions) -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         parts = train.accumulate * 2
-        options = [f"--set train.accumulate={parts} (same batch and result, in {parts} parts)"] if train.batch % parts == 0 else []
+        options = (
+            [f"--set train.accumulate={parts} (same batch and result, in {parts} parts)"]
+            if train.batch % parts == 0
+            else []
+        )
         options += [f"--batch {max(1, train.batch // 2)}"]
-        options += [] if train.checkpointing else ["--set train.checkpointing=true (a third slower)"]
+        options += (
+            [] if train.checkpointing else ["--set train.checkpointing=true (a third slower)"]
+        )
         raise DeviceError(
             f"Out of memory at batch {train.batch} in {train.accumulate} part(s) of {train.batch // train.accumulate}. "
             f"Try one of: {'; '.join(options)}. Everything saved before is kept. ({str(error).splitlines()[0]})"
         ) from error
-

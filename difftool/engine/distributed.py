@@ -65,7 +65,11 @@ class World:
         """The module with its gradients averaged over processes."""
         if self.size == 1:
             return module
-        return DistributedDataParallel(module, device_ids=[device] if device.type == "cuda" else None, gradient_as_bucket_view=True)
+        return DistributedDataParallel(
+            module,
+            device_ids=[device] if device.type == "cuda" else None,
+            gradient_as_bucket_view=True,
+        )
 
     def barrier(self) -> None:
         if self.size > 1:
@@ -74,7 +78,11 @@ class World:
 
 def without_sync(module: nn.Module, last: bool) -> AbstractContextManager[None]:
     """While accumulating, only the last part exchanges gradients."""
-    return nullcontext() if last or not isinstance(module, DistributedDataParallel) else module.no_sync()
+    return (
+        nullcontext()
+        if last or not isinstance(module, DistributedDataParallel)
+        else module.no_sync()
+    )
 
 
 def join() -> World:
@@ -96,13 +104,19 @@ def leave() -> None:
 
 def _translate_slurm() -> None:
     """Set torch's variables from those of ``srun``, which env:// does not read."""
-    if "WORLD_SIZE" in os.environ or int(os.environ.get("SLURM_NTASKS", "1")) <= 1 or "SLURM_PROCID" not in os.environ:
+    if (
+        "WORLD_SIZE" in os.environ
+        or int(os.environ.get("SLURM_NTASKS", "1")) <= 1
+        or "SLURM_PROCID" not in os.environ
+    ):
         return
     os.environ["RANK"] = os.environ["SLURM_PROCID"]
     os.environ["LOCAL_RANK"] = os.environ.get("SLURM_LOCALID", "0")
     os.environ["WORLD_SIZE"] = os.environ["SLURM_NTASKS"]
     if "MASTER_ADDR" not in os.environ:
-        raise UsageError("Under srun, export MASTER_ADDR (the first node's name) and MASTER_PORT, so that the processes can meet.")
+        raise UsageError(
+            "Under srun, export MASTER_ADDR (the first node's name) and MASTER_PORT, so that the processes can meet."
+        )
     os.environ.setdefault("MASTER_PORT", "29500")
 
 
@@ -111,7 +125,9 @@ def is_worker() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ or ASKED in os.environ
 
 
-def launch(devices: int, argv: Sequence[str], *, nodes: int = 1, node_rank: int = 0, rendezvous: str = "") -> None:
+def launch(
+    devices: int, argv: Sequence[str], *, nodes: int = 1, node_rank: int = 0, rendezvous: str = ""
+) -> None:
     """Run this same command line in ``devices`` processes on this node, and wait for them.
 
     Args:
@@ -122,8 +138,12 @@ def launch(devices: int, argv: Sequence[str], *, nodes: int = 1, node_rank: int 
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     if nodes > 1 and not rendezvous:
-        raise UsageError("Several nodes need --rendezvous HOST:PORT, the first node's address, the same on every node.")
-    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"  # else a restart after kill -9 can hang (pytorch#135712)
+        raise UsageError(
+            "Several nodes need --rendezvous HOST:PORT, the first node's address, the same on every node."
+        )
+    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = (
+        "1"  # else a restart after kill -9 can hang (pytorch#135712)
+    )
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // devices)))
     config = LaunchConfig(
         min_nodes=nodes,
@@ -139,7 +159,9 @@ def launch(devices: int, argv: Sequence[str], *, nodes: int = 1, node_rank: int 
     try:
         elastic_launch(config, sys.executable)("-m", "difftool", *argv)
     except ChildFailedError as error:
-        if (ended_by := _signal_of({failure.exitcode for failure in error.failures.values()})) is None:
+        if (
+            ended_by := _signal_of({failure.exitcode for failure in error.failures.values()})
+        ) is None:
             raise  # the process has said why itself
         raise DifftoolError(
             f"A training process was ended from outside by {ended_by.name}. Continue from the last checkpoint with difftool resume. "

@@ -66,16 +66,22 @@ class Ema:
     """
 
     def __init__(self, parameters: Mapping[str, Tensor], options: EmaOptions) -> None:
-        self.profiles: list[Exponential | Power] = [Exponential(h, options.rampup) for h in options.halflife]
+        self.profiles: list[Exponential | Power] = [
+            Exponential(h, options.rampup) for h in options.halflife
+        ]
         self.profiles += [Power(width) for width in options.power]
         self.names, self._live = list(parameters), list(parameters.values())
-        self.averages = {profile.name: [p.detach().clone() for p in self._live] for profile in self.profiles}
+        self.averages = {
+            profile.name: [p.detach().clone() for p in self._live] for profile in self.profiles
+        }
 
     @torch.no_grad()
     def update(self, seen: int, batch: int) -> None:
         """Take in the weights after a step; ``seen`` examples so far, ``batch`` of them in this step."""
         for profile in self.profiles:
-            torch._foreach_lerp_(self.averages[profile.name], self._live, 1 - profile.beta(seen, batch))
+            torch._foreach_lerp_(
+                self.averages[profile.name], self._live, 1 - profile.beta(seen, batch)
+            )
 
     def tensors(self, profile: str | None = None) -> dict[str, Tensor]:
         """Parameter name -> average, of the first profile unless another is named."""
@@ -96,7 +102,9 @@ class Ema:
         torch._foreach_copy_(self._live, list(values))
 
 
-def posthoc_weights(snapshots: Iterable[tuple[float, float]], time: float, width: float) -> np.ndarray:
+def posthoc_weights(
+    snapshots: Iterable[tuple[float, float]], time: float, width: float
+) -> np.ndarray:
     """How to mix snapshots into the average of another width (Karras et al. 2024, App. C.2, Algorithm 3).
 
     Args:
@@ -107,14 +115,18 @@ def posthoc_weights(snapshots: Iterable[tuple[float, float]], time: float, width
     Returns:
         One weight per snapshot: the least-squares fit of the wanted profile in the snapshots' profiles.
     """
-    times, widths = (np.asarray(list(column), np.float64) for column in zip(*snapshots, strict=True))
+    times, widths = (
+        np.asarray(list(column), np.float64) for column in zip(*snapshots, strict=True)
+    )
     gammas = np.asarray([gamma_of_width(w) for w in widths])
     gram = _profile_product(times[:, None], gammas[:, None], times[None], gammas[None])
     target = _profile_product(times, gammas, np.asarray(time), np.asarray(gamma_of_width(width)))
     return np.linalg.lstsq(gram, target, rcond=None)[0]
 
 
-def _profile_product(t_a: np.ndarray, gamma_a: np.ndarray, t_b: np.ndarray, gamma_b: np.ndarray) -> np.ndarray:
+def _profile_product(
+    t_a: np.ndarray, gamma_a: np.ndarray, t_b: np.ndarray, gamma_b: np.ndarray
+) -> np.ndarray:
     """The inner product of two profiles p(t) = (gamma + 1) t^gamma / t_end^(gamma + 1) on (0, min t_end)   (Eq. 151)."""
     ratio, later = np.minimum(t_a, t_b) / np.maximum(t_a, t_b), np.maximum(t_a, t_b)
     exponent = np.where(t_a < t_b, gamma_b, gamma_a)

@@ -31,7 +31,10 @@ class Measured:
 
 
 def compared(
-    metrics: Mapping[str, Metric], samples: Sequence[np.ndarray], data: Sequence[np.ndarray], apart: bool = False
+    metrics: Mapping[str, Metric],
+    samples: Sequence[np.ndarray],
+    data: Sequence[np.ndarray],
+    apart: bool = False,
 ) -> Iterator[Measured]:
     """Each metric of the samples against the data, and of a part of the data against its rest.
 
@@ -48,7 +51,9 @@ def compared(
         try:
             found = metric.measure(samples, rest if apart else data)
             own = metric.measure(data[:held], rest) if held else {}
-        except DifftoolError as error:  # a metric may need something that is not installed; the others still count
+        except (
+            DifftoolError
+        ) as error:  # a metric may need something that is not installed; the others still count
             yield Measured(name, missing=str(error))
         else:
             yield Measured(name, found, own)
@@ -59,7 +64,9 @@ def held_out(samples: Sequence[np.ndarray], data: Sequence[np.ndarray]) -> int:
     return min(len(samples), len(data) // 2)
 
 
-def as_trained(modality: Modality, chunks: Iterable[Sequence[np.ndarray] | np.ndarray], seed: int) -> Iterator[np.ndarray]:
+def as_trained(
+    modality: Modality, chunks: Iterable[Sequence[np.ndarray] | np.ndarray], seed: int
+) -> Iterator[np.ndarray]:
     """Cached examples as training meets them, cut and in raw units, each an array of its own."""
     for at, chunk in enumerate(chunks):
         raw = modality.collate(chunk, Stream(seed, "evaluate", at))

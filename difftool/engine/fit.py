@@ -66,18 +66,31 @@ def fit(
         step = make_step(stage, train, world, prepared=dataset.encoded is not None)
         cadence = Cadence(train, stage.settings.ema)
         # reading a loss waits for the device, so it is rare; on a CPU it costs nothing
-        losses = LossLog(min(train.log_every, MOST_UNREAD) if step.device.type != "cpu" else 1, world)
+        losses = LossLog(
+            min(train.log_every, MOST_UNREAD) if step.device.type != "cpu" else 1, world
+        )
         first = 0
         if resume:
             first, about = _restore(step, folder)
             losses.restore(about.get("losses", {}))
             if world.leads:
                 folder.sweep()
-                folder.resume_metrics(first, about.get("metrics"), scheduled=cadence.logs(first) or first == train.steps)
+                folder.resume_metrics(
+                    first,
+                    about.get("metrics"),
+                    scheduled=cadence.logs(first) or first == train.steps,
+                )
         members: list[Observer] = [SaveCheckpoints(step, cadence, folder, losses)]
         if world.leads:
-            members += [MakePreviews(step, cadence, dataset, folder), WriteMetrics(folder), *observers]
-        notify, run = Notifier(members, report or warnings.warn), RunInfo(folder.path, stage.config, stage.description, first, train.steps)
+            members += [
+                MakePreviews(step, cadence, dataset, folder),
+                WriteMetrics(folder),
+                *observers,
+            ]
+        notify, run = (
+            Notifier(members, report or warnings.warn),
+            RunInfo(folder.path, stage.config, stage.description, first, train.steps),
+        )
         source = _batches(dataset, step, first)
         with notify.during(run), closing(source), naming_memory_knobs(train):
             yield from _loop(step, source, losses, cadence, notify, first, stop)
@@ -87,7 +100,16 @@ def fit(
 def _batches(dataset: Dataset, step: TrainStep, first: int) -> Generator[Batch, None, None]:
     """This process's share of the batch of every remaining step."""
     train, world, pin = step.train, step.world, step.device if step.device.type == "cuda" else None
-    return batches(dataset, seed=train.seed, batch=train.batch, start=first, stop=train.steps, rank=world.rank, ranks=world.size, pin=pin)
+    return batches(
+        dataset,
+        seed=train.seed,
+        batch=train.batch,
+        start=first,
+        stop=train.steps,
+        rank=world.rank,
+        ranks=world.size,
+        pin=pin,
+    )
 
 
 def _loop(
@@ -104,14 +126,20 @@ def _loop(
     for done, raw in enumerate(source, first + 1):
         losses.add(done, step(done - 1, raw))
         pace.tick()
-        ending = world.agree(stop()) or done == train.steps  # all leave at one step, or some would wait for ever
+        ending = (
+            world.agree(stop()) or done == train.steps
+        )  # all leave at one step, or some would wait for ever
         measuring = ending or cadence.logs(done)
         loss = losses.read(player.name, force=measuring or cadence.saves(done))  # never save a NaN
         means = losses.means(clear=cadence.logs(done)) if measuring else {}
         eta, memory = pace.left(train.steps - done), memory_in_use(step.device)
         event = Progress(done, train.steps, loss, pace.rate, eta, memory, player.rate)
-        event = event._replace(mean_loss=means.get(player.name, loss) if measuring else None, losses=means)
-        yield notify.step(event._replace(seen=done * train.batch, ending=ending))  # saved before the caller gets control
+        event = event._replace(
+            mean_loss=means.get(player.name, loss) if measuring else None, losses=means
+        )
+        yield notify.step(
+            event._replace(seen=done * train.batch, ending=ending)
+        )  # saved before the caller gets control
         if ending:
             return
 
@@ -148,9 +176,15 @@ def compile_networks(objective: Objective) -> None:
     """
     import torch._dynamo
 
-    torch._dynamo.config.suppress_errors = True  # an op that does not compile falls back to eager, with a warning
+    torch._dynamo.config.suppress_errors = (
+        True  # an op that does not compile falls back to eager, with a warning
+    )
     backbones = [module for module in objective.modules() if isinstance(module, Backbone)]
-    others = [player.module for player in objective.players() if not any(module in backbones for module in player.module.modules())]
+    others = [
+        player.module
+        for player in objective.players()
+        if not any(module in backbones for module in player.module.modules())
+    ]
     for module in (*backbones, *others):
         module.compile()
 
@@ -162,7 +196,9 @@ def _restore(step: TrainStep, folder: RunFolder) -> tuple[int, dict[str, Any]]:
         return 0, {}
     state, about = load_checkpoint(path)
     if about["config"]["train"]["batch"] != step.train.batch:
-        raise ModelFileError(f"{path} was trained with batch {about['config']['train']['batch']}, but config.toml says {step.train.batch}. Restore train.batch in config.toml.")
+        raise ModelFileError(
+            f"{path} was trained with batch {about['config']['train']['batch']}, but config.toml says {step.train.batch}. Restore train.batch in config.toml."
+        )
     restore_state(state, step)
     require_frozen(step.objective)
     return int(about["step"]), about

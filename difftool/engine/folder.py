@@ -57,7 +57,15 @@ class RunFolder:
         return self.path / "report.html"
 
     @classmethod
-    def create(cls, path: Path, config_toml: str, description: Description, source: str, *, or_next: bool = False) -> RunFolder:
+    def create(
+        cls,
+        path: Path,
+        config_toml: str,
+        description: Description,
+        source: str,
+        *,
+        or_next: bool = False,
+    ) -> RunFolder:
         """A new run's folder, whole or not at all.
 
         Args:
@@ -86,7 +94,9 @@ class RunFolder:
                 f"{path} is a cascade of several runs. Name one of them: {', '.join(map(str, stage_runs(path))) or 'none has begun'}."
             )
         if not (path / CONFIG).is_file():
-            raise UsageError(f"{path} is not a run: it has no {CONFIG}. difftool runs list shows the runs there are.")
+            raise UsageError(
+                f"{path} is not a run: it has no {CONFIG}. difftool runs list shows the runs there are."
+            )
         return cls(path)
 
     @contextmanager
@@ -161,14 +171,23 @@ class RunFolder:
             row: the one of ``step``, as the checkpoint keeps it; a kill may have kept it from being written.
             scheduled: whether a run that is not stopped there writes a row.
         """
-        rows = [one for one in self.metrics() if one["step"] < step or (one["step"] == step and scheduled)]
+        rows = [
+            one
+            for one in self.metrics()
+            if one["step"] < step or (one["step"] == step and scheduled)
+        ]
         if row is not None and scheduled and not any(one["step"] == step for one in rows):
             rows.append(dict(row))
         write_text(self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
 
     def sweep(self) -> None:
         """Remove half-written files of a kill. Files of a sampling in progress stay."""
-        own = (".*.partial", "checkpoints/.*.partial", "snapshots/.*.partial", "samples/.preview-*.partial")
+        own = (
+            ".*.partial",
+            "checkpoints/.*.partial",
+            "snapshots/.*.partial",
+            "samples/.preview-*.partial",
+        )
         for path in [path for pattern in own for path in self.path.glob(pattern)]:
             path.unlink(missing_ok=True)
 
@@ -184,8 +203,16 @@ REMAINDER = {LOCK, "description.json", "environment.json"}
 
 def _remove_remainder(path: Path) -> None:
     """Remove a folder that holds only the start of a run, unless a process works on it."""
-    names = {entry.name for entry in path.iterdir()} if path.is_dir() and not path.is_symlink() else set()
-    if not names or any(name not in REMAINDER and not name.endswith(".partial") for name in names) or LOCK not in names:
+    names = (
+        {entry.name for entry in path.iterdir()}
+        if path.is_dir() and not path.is_symlink()
+        else set()
+    )
+    if (
+        not names
+        or any(name not in REMAINDER and not name.endswith(".partial") for name in names)
+        or LOCK not in names
+    ):
         return
     with alone(path / LOCK) as free:
         if free:
@@ -207,7 +234,9 @@ def _append(path: Path, line: str) -> None:
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
-        raise UsageError(f"{path} is a link, and nothing is written where it leads. Remove it, or put the file in its place.") from None
+        raise UsageError(
+            f"{path} is a link, and nothing is written where it leads. Remove it, or put the file in its place."
+        ) from None
     with open(descriptor, "a", encoding="utf-8", errors="backslashreplace") as file:
         file.write(line + "\n")
 
@@ -231,7 +260,9 @@ def _is_whole(path: Path) -> bool:
 
 def checkpoints(folder: Path) -> list[Path]:
     """The checkpoints in a folder, oldest first."""
-    return sorted((p for p in folder.glob("*.safetensors") if p.stem.isdigit()), key=lambda p: int(p.stem))
+    return sorted(
+        (p for p in folder.glob("*.safetensors") if p.stem.isdigit()), key=lambda p: int(p.stem)
+    )
 
 
 def environment(source: str) -> dict[str, Any]:
@@ -274,7 +305,11 @@ def list_runs(root: Path = RUNS) -> list[Path]:
 
 
 def _last_worked_on(run: Path) -> float:
-    own = [path.stat().st_mtime for path in (run, run / CONFIG, run / CASCADE, run / "log.txt", run / "metrics.jsonl") if path.exists()]
+    own = [
+        path.stat().st_mtime
+        for path in (run, run / CONFIG, run / CASCADE, run / "log.txt", run / "metrics.jsonl")
+        if path.exists()
+    ]
     return max([*own, *map(_last_worked_on, stage_runs(run) if is_cascade(run) else ())])
 
 
@@ -282,10 +317,15 @@ def find_run(text: str, root: Path = RUNS) -> Path:
     """A run or cascade by path, by name below ``runs/``, or ``latest``. Raises UsageError."""
     if text == "latest":
         if not (runs := list_runs(root)):
-            raise UsageError(f"There is no run in {root.resolve()} yet. Train one with: difftool train -m MODALITY FOLDER")
+            raise UsageError(
+                f"There is no run in {root.resolve()} yet. Train one with: difftool train -m MODALITY FOLDER"
+            )
         return runs[0]
     for path in (Path(text), root / text):
         if (path / CONFIG).is_file() or is_cascade(path):
             return path
     names = ", ".join(run.name for run in list_runs(root)[:10])
-    raise UsageError(f"There is no run {text!r}, neither as a path nor in {root.resolve()}." + (f" There: {names}." if names else ""))
+    raise UsageError(
+        f"There is no run {text!r}, neither as a path nor in {root.resolve()}."
+        + (f" There: {names}." if names else "")
+    )

@@ -92,20 +92,29 @@ def generate(stage: Stage, request: SampleRequest) -> Iterator[Generated]:
     require_low(stage.bridge, request.low, request.level, request.n)
     require_tile(stage, request.tile)
     if told := stage.untrained_levels:
-        raise UsageError(f"The model cannot be sampled by itself: {told} Add models for the other levels with --expert, or sample the cascade.")
+        raise UsageError(
+            f"The model cannot be sampled by itself: {told} Add models for the other levels with --expert, or sample the cascade."
+        )
     chosen = {name: _values(stage, name, texts) for name, texts in request.cond.items()}
     for denoiser in _denoisers(stage):
         denoiser.eval()
     return _batches(stage, request, chosen)
 
 
-def _batches(stage: Stage, request: SampleRequest, chosen: Mapping[str, Sequence[Value]]) -> Iterator[Generated]:
+def _batches(
+    stage: Stage, request: SampleRequest, chosen: Mapping[str, Sequence[Value]]
+) -> Iterator[Generated]:
     stop = request.start + request.n
     with ExitStack() as stack:
         denoisers = [stack.enter_context(captured(denoiser)) for denoiser in _denoisers(stage)]
         for at in range(request.start, stop, request.batch):
             indices = range(at, min(at + request.batch, stop))
-            shapes = stage.modality.template(stage.description, len(indices), Streams(request.seed, "template", indices), request.shape)
+            shapes = stage.modality.template(
+                stage.description,
+                len(indices),
+                Streams(request.seed, "template", indices),
+                request.shape,
+            )
             columns = _conditions(stage)
             values = {
                 name: _asked(column, chosen.get(name), indices, request.seed)
@@ -118,11 +127,18 @@ def _batches(stage: Stage, request: SampleRequest, chosen: Mapping[str, Sequence
                 else torch.from_numpy(column.batch(values[name]))
                 for name, column in columns.items()
             }
-            rows = {name: values[name] if name in values else cond[name].cpu().numpy() for name in columns}
+            rows = {
+                name: values[name] if name in values else cond[name].cpu().numpy()
+                for name in columns
+            }
             with torch.inference_mode():
                 examples = _sample(stage, denoisers, request, indices, shapes.with_cond(**cond))
             for place, (index, example) in enumerate(zip(indices, examples, strict=True)):
-                shown = {name: column.show(rows[name][place]) for name, column in columns.items() if column.settable}
+                shown = {
+                    name: column.show(rows[name][place])
+                    for name, column in columns.items()
+                    if column.settable
+                }
                 yield Generated(index, example, shown)
 
 
@@ -131,11 +147,19 @@ def _denoisers(stage: Stage) -> list[Denoiser]:
     return [stage.denoiser, *(expert.denoiser for expert in stage.experts)]
 
 
-def _sample(stage: Stage, denoisers: Sequence[D], request: SampleRequest, indices: Sequence[int], shapes: Batch) -> list[np.ndarray]:
+def _sample(
+    stage: Stage,
+    denoisers: Sequence[D],
+    request: SampleRequest,
+    indices: Sequence[int],
+    shapes: Batch,
+) -> list[np.ndarray]:
     """One example for each index."""
     examples = dict[int, np.ndarray]()
     for some, template, like, low in _encoded(stage, request, indices, shapes):
-        examples |= zip(some, _solved(stage, denoisers, request, some, template, like, low), strict=True)
+        examples |= zip(
+            some, _solved(stage, denoisers, request, some, template, like, low), strict=True
+        )
     return [examples[index] for index in indices]
 
 
@@ -153,7 +177,12 @@ def _encoded(
         yield (
             some,
             pair[1],
-            stage.bridge.encode(low, template, level, Streams(request.seed, _own("bridge", request), some, device=device)),
+            stage.bridge.encode(
+                low,
+                template,
+                level,
+                Streams(request.seed, _own("bridge", request), some, device=device),
+            ),
             low,
         )
 
@@ -164,7 +193,13 @@ def _own(purpose: str, request: SampleRequest) -> str:
 
 
 def _solved(
-    stage: Stage, denoisers: Sequence[D], request: SampleRequest, indices: Sequence[int], shapes: Batch, like: Batch, low: Batch | None
+    stage: Stage,
+    denoisers: Sequence[D],
+    request: SampleRequest,
+    indices: Sequence[int],
+    shapes: Batch,
+    like: Batch,
+    low: Batch | None,
 ) -> list[np.ndarray]:
     """From noise to raw examples, for a template in raw units, ``shapes``, as it is encoded, ``like``, and for what they refine, ``low``."""
     purpose = "sample" if stage.bridge is None else _own("refine", request)
@@ -176,9 +211,16 @@ def _solved(
     else:
         paths = fresh(space, rng, shape, like.mask)
     kept, sizes = _bridged(stage), shape[2:]
-    tiled = [in_tiles(stage, denoiser, sizes, request.tile, request.overlap, request.batch) for denoiser in denoisers]
-    first, *others = (request.guidance.bind(denoiser, like.cond, like.mask, kept=kept) for denoiser in tiled)
-    denoise = below(first, [(expert.below, other) for expert, other in zip(stage.experts, others, strict=True)])
+    tiled = [
+        in_tiles(stage, denoiser, sizes, request.tile, request.overlap, request.batch)
+        for denoiser in denoisers
+    ]
+    first, *others = (
+        request.guidance.bind(denoiser, like.cond, like.mask, kept=kept) for denoiser in tiled
+    )
+    denoise = below(
+        first, [(expert.below, other) for expert, other in zip(stage.experts, others, strict=True)]
+    )
     if like.observed is not None:
         denoise = keeping(denoise, space, like.x, like.observed, like.mask, clean=like.noise_free)
     sigmas = stage.process.schedule.sigmas(request.steps)
@@ -186,16 +228,28 @@ def _solved(
     made = like.with_x(space.project(x, like.mask))
     if stage.bridge is None or low is None:
         return unpadded(stage.representation.decode(made).x.cpu(), shapes)
-    x = stage.representation.decode(stage.bridge.restore(made)).x[tuple(slice(n) for n in shapes.x.shape)]
+    x = stage.representation.decode(stage.bridge.restore(made)).x[
+        tuple(slice(n) for n in shapes.x.shape)
+    ]
     raw = Batch(x, mask=None if shapes.mask is None else shapes.mask.to(x.device))
-    return unpadded((stage.bridge.enforce_consistency(raw, low) if request.agree and not request.level else raw).x.cpu(), shapes)
+    return unpadded(
+        (
+            stage.bridge.enforce_consistency(raw, low)
+            if request.agree and not request.level
+            else raw
+        ).x.cpu(),
+        shapes,
+    )
 
 
 def unpadded(x: Tensor, shapes: Batch) -> list[np.ndarray]:
     """Each raw example as an array of its own, cut to the template's size and to the real entries of its mask."""
     whole = torch.ones(1, *(1,) * (x.ndim - 1), dtype=torch.bool)
     mask = (whole if shapes.mask is None else shapes.mask.cpu()).expand(shapes.x.shape)
-    return [one[tuple(slice(_extent(real, axis)) for axis in range(real.ndim))].numpy() for one, real in zip(x, mask, strict=True)]
+    return [
+        one[tuple(slice(_extent(real, axis)) for axis in range(real.ndim))].numpy()
+        for one, real in zip(x, mask, strict=True)
+    ]
 
 
 def _extent(real: Tensor, axis: int) -> int:
@@ -211,21 +265,34 @@ def _bridged(stage: Stage) -> set[str]:
 
 def _conditions(stage: Stage) -> dict[str, Column]:
     own = _bridged(stage)
-    return {name: stage.description.conditions[name] for name in stage.denoiser.conditioners if name not in own}
+    return {
+        name: stage.description.conditions[name]
+        for name in stage.denoiser.conditioners
+        if name not in own
+    }
 
 
 def _values(stage: Stage, name: str, texts: Sequence[str]) -> Sequence[Value]:
     known = _conditions(stage)
     if name not in known:
-        able = ", ".join(column.name for column in known.values() if column.settable) or "none: it was trained without conditions"
+        able = (
+            ", ".join(column.name for column in known.values() if column.settable)
+            or "none: it was trained without conditions"
+        )
         raise UsageError(f"The model has no condition {name!r}. It has: {able}.")
     column = known[name]
-    if list(texts) == [ALL] and (choices := column.choices()) and ALL not in map(column.show, choices):
+    if (
+        list(texts) == [ALL]
+        and (choices := column.choices())
+        and ALL not in map(column.show, choices)
+    ):
         return choices
     return [column.parse(text) for text in texts]
 
 
-def _asked(column: Column, chosen: Sequence[Value] | None, indices: Sequence[int], seed: int) -> list[Value]:
+def _asked(
+    column: Column, chosen: Sequence[Value] | None, indices: Sequence[int], seed: int
+) -> list[Value]:
     """The condition's value for each sample: the given values in turn, else drawn from the data."""
     if chosen is not None:
         return [chosen[index % len(chosen)] for index in indices]
@@ -233,5 +300,7 @@ def _asked(column: Column, chosen: Sequence[Value] | None, indices: Sequence[int
 
 
 def _drawn(column: Column, seed: int, index: int) -> Value:
-    u = torch.rand((), generator=generator(seed, f"condition {column.name}", index=index), dtype=torch.float64).item()
+    u = torch.rand(
+        (), generator=generator(seed, f"condition {column.name}", index=index), dtype=torch.float64
+    ).item()
     return column.draw(u)

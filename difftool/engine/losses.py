@@ -71,7 +71,9 @@ class LossLog:
 
     def restore(self, window: Mapping[str, Sequence[float]]) -> None:
         """Continue with the window of a checkpoint."""
-        self._window = defaultdict(list, {name: [float(value) for value in values] for name, values in window.items()})
+        self._window = defaultdict(
+            list, {name: [float(value) for value in values] for name, values in window.items()}
+        )
 
 
 class Pace:

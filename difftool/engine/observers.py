@@ -25,10 +25,15 @@ class SaveCheckpoints(Observer):
 
     essential = True
 
-    def __init__(self, step: TrainStep, cadence: Cadence, folder: RunFolder, losses: LossLog) -> None:
+    def __init__(
+        self, step: TrainStep, cadence: Cadence, folder: RunFolder, losses: LossLog
+    ) -> None:
         self._step, self._cadence, self._losses = step, cadence, losses
         self._saver = Saver(folder.path, cadence.train.keep, weights_of(step.stage.representation))
-        self._about = {"config": dict(step.stage.config), "description": step.stage.description.to_json()}
+        self._about = {
+            "config": dict(step.stage.config),
+            "description": step.stage.description.to_json(),
+        }
         self._about |= {"opened": dict(step.stage.opened)} if step.stage.opened else {}
 
     def step(self, event: Progress) -> Progress | None:
@@ -39,8 +44,14 @@ class SaveCheckpoints(Observer):
         if not self._step.world.leads:
             return None
         # with the row and the window of losses, a resumed run writes the metrics of one that was never stopped
-        about = {**self._about, "metrics": metrics_row(event) if event.losses else None, "losses": self._losses.window}
-        path = self._saver.save(event.step, state, self._step.ema, about, snapshot=self._cadence.snapshots(event.step))
+        about = {
+            **self._about,
+            "metrics": metrics_row(event) if event.losses else None,
+            "losses": self._losses.window,
+        }
+        path = self._saver.save(
+            event.step, state, self._step.ema, about, snapshot=self._cadence.snapshots(event.step)
+        )
         return event._replace(saved=path)
 
     def end(self, result: Result) -> None:
@@ -50,7 +61,9 @@ class SaveCheckpoints(Observer):
 class MakePreviews(Observer):
     """Writes one file that shows samples of the averaged weights."""
 
-    def __init__(self, step: TrainStep, cadence: Cadence, dataset: Dataset, folder: RunFolder) -> None:
+    def __init__(
+        self, step: TrainStep, cadence: Cadence, dataset: Dataset, folder: RunFolder
+    ) -> None:
         self._step, self._cadence, self._dataset, self._folder = step, cadence, dataset, folder
 
     def step(self, event: Progress) -> Progress | None:
@@ -79,7 +92,12 @@ class WriteMetrics(Observer):
 
 def metrics_row(event: Progress) -> dict[str, Any]:
     """A line of ``metrics.jsonl``; the losses of single players where there are several."""
-    row = {"step": event.step, "loss": event.mean_loss, "lr": event.lr, "examples_per_second": round(event.examples_per_second, 3)}
+    row = {
+        "step": event.step,
+        "loss": event.mean_loss,
+        "lr": event.lr,
+        "examples_per_second": round(event.examples_per_second, 3),
+    }
     return row | ({"losses": dict(event.losses)} if len(event.losses) > 1 else {})
 
 

@@ -26,7 +26,10 @@ def dry_run(stage: Stage, dataset: Dataset, folder: Path) -> dict[str, Any]:
     step = make_step(stage, train, prepared=dataset.encoded is not None)
     with naming_memory_knobs(train):
         seconds = [
-            _timed(step, i, raw) for i, raw in enumerate(batches(dataset, seed=train.seed, batch=train.batch, start=0, stop=1 + WARM_STEPS))
+            _timed(step, i, raw)
+            for i, raw in enumerate(
+                batches(dataset, seed=train.seed, batch=train.batch, start=0, stop=1 + WARM_STEPS)
+            )
         ]
     state = training_state(step)
     per_step = sum(seconds[1:]) / WARM_STEPS
@@ -68,7 +71,9 @@ def parts_that_fit(stage: Stage, dataset: Dataset, share: float = 0.8) -> int:
 
 
 def _memory_of(stage: Stage, dataset: Dataset, batch: int) -> int:
-    train = stage.settings.train.model_copy(update={"batch": batch, "accumulate": 1, "compile": "off"})
+    train = stage.settings.train.model_copy(
+        update={"batch": batch, "accumulate": 1, "compile": "off"}
+    )
     step = make_step(stage, train, prepared=dataset.encoded is not None)
     if step.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(step.device)

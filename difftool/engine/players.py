@@ -29,7 +29,10 @@ class Loss(nn.Module):
     def __init__(self, objective: Objective, player: Player) -> None:
         super().__init__()
         self.module = player.module
-        self._loss, self._name = objective.loss, player.name  # a bound method: the objective must not become a submodule
+        self._loss, self._name = (
+            objective.loss,
+            player.name,
+        )  # a bound method: the objective must not become a submodule
 
     def forward(self, batch: Batch, rng: Rng, moment: Moment) -> Tensor:
         return self._loss(batch, rng, moment, self._name).mean()
@@ -44,12 +47,23 @@ class PlayerTraining:
     """
 
     def __init__(
-        self, objective: Objective, player: Player, first: bool, optimizer: OptimizerFactory, precision: torch.dtype, world: World
+        self,
+        objective: Objective,
+        player: Player,
+        first: bool,
+        optimizer: OptimizerFactory,
+        precision: torch.dtype,
+        world: World,
     ) -> None:
         self.name, self.every, self.averaged = player.name, player.every, player.averaged
         self.stream = "" if first else f"/{player.name}"
         options = optimizer.options
-        self._factory = replace(optimizer, options=type(options).model_validate({**options.model_dump(), **(player.optimizer or {})}))
+        self._factory = replace(
+            optimizer,
+            options=type(options).model_validate(
+                {**options.model_dump(), **(player.optimizer or {})}
+            ),
+        )
         self.parameters = [p for p in player.module.parameters() if p.requires_grad]
         self.optimizer = self._factory(player.module, precision)
         self.loss = world.wrap(Loss(objective, player), self.parameters[0].device)
@@ -66,11 +80,16 @@ class PlayerTraining:
             group["lr"] = rate
 
 
-def train_players(objective: Objective, optimizer: OptimizerFactory, precision: torch.dtype, world: World) -> list[PlayerTraining]:
+def train_players(
+    objective: Objective, optimizer: OptimizerFactory, precision: torch.dtype, world: World
+) -> list[PlayerTraining]:
     """The objective's players, each with its optimizer. Raises PluginError where they are invalid."""
     players = objective.players()
     _require_disjoint(objective, players)
-    return [PlayerTraining(objective, player, player is players[0], optimizer, precision, world) for player in players]
+    return [
+        PlayerTraining(objective, player, player is players[0], optimizer, precision, world)
+        for player in players
+    ]
 
 
 def _require_disjoint(objective: Objective, players: Sequence[Player]) -> None:
@@ -78,17 +97,27 @@ def _require_disjoint(objective: Objective, players: Sequence[Player]) -> None:
     said = f"The objective {type(objective).__name__}"
     names = [player.name for player in players]
     if not players or len(set(names)) < len(names):
-        raise PluginError(f"{said} names the players {names}. Name at least one player, and give each its own name.")
+        raise PluginError(
+            f"{said} names the players {names}. Name at least one player, and give each its own name."
+        )
     owners: dict[int, str] = {}
     for player in players:
         learnt = [p for p in player.module.parameters() if p.requires_grad]
         if not learnt:
-            raise PluginError(f"{said} has the player {player.name!r} without trainable parameters. Remove that player.")
+            raise PluginError(
+                f"{said} has the player {player.name!r} without trainable parameters. Remove that player."
+            )
         if shared := {owners[id(p)] for p in learnt if id(p) in owners}:
-            raise PluginError(f"{said} gives the players {player.name!r} and {shared.pop()!r} the same parameters. Give each its own.")
+            raise PluginError(
+                f"{said} gives the players {player.name!r} and {shared.pop()!r} the same parameters. Give each its own."
+            )
         owners |= {id(p): player.name for p in learnt}
-    if left := [name for name, p in objective.named_parameters() if p.requires_grad and id(p) not in owners]:
-        raise PluginError(f"{said} has the parameter {left[0]}, which no player optimises. Add it to a player, or freeze it.")
+    if left := [
+        name for name, p in objective.named_parameters() if p.requires_grad and id(p) not in owners
+    ]:
+        raise PluginError(
+            f"{said} has the parameter {left[0]}, which no player optimises. Add it to a player, or freeze it."
+        )
 
 
 @contextmanager
@@ -107,8 +136,20 @@ def others_frozen(player: PlayerTraining, players: Sequence[PlayerTraining]) -> 
 def weights_of(objective: Objective) -> dict[str, Tensor]:
     """Every tensor of an objective, by name; those outside the model file start with ``objective.``."""
     model = objective.model
-    path = next((f"{path}." if path else "" for path, module in objective.named_modules() if module is model), None)
+    path = next(
+        (
+            f"{path}." if path else ""
+            for path, module in objective.named_modules()
+            if module is model
+        ),
+        None,
+    )
     if path is None:
-        raise PluginError(f"The model of the objective {type(objective).__name__} is not a submodule of it. Assign it to an attribute: else it is not saved.")
+        raise PluginError(
+            f"The model of the objective {type(objective).__name__} is not a submodule of it. Assign it to an attribute: else it is not saved."
+        )
     state = objective.state_dict(keep_vars=True)
-    return {name.removeprefix(path) if name.startswith(path) else f"{OWN}{name}": tensor for name, tensor in state.items()}
+    return {
+        name.removeprefix(path) if name.startswith(path) else f"{OWN}{name}": tensor
+        for name, tensor in state.items()
+    }

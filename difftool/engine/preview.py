@@ -21,9 +21,18 @@ from .step import TrainStep
 
 def preview(step: TrainStep, dataset: Dataset, folder: RunFolder, done: int) -> Path:
     """Sample from the first average and write the modality's preview into the run's ``samples`` folder."""
-    as_is = torch.compiler.set_stance("force_eager") if is_on(step.train.compile, step.device) else nullcontext()
-    with step.ema.applied(), as_is:  # as ``difftool sample``: compiling takes longer than the preview
-        path = preview_sheet(step.stage, dataset, folder.samples_path / f"preview-{done:08d}", step.train.preview)
+    as_is = (
+        torch.compiler.set_stance("force_eager")
+        if is_on(step.train.compile, step.device)
+        else nullcontext()
+    )
+    with (
+        step.ema.applied(),
+        as_is,
+    ):  # as ``difftool sample``: compiling takes longer than the preview
+        path = preview_sheet(
+            step.stage, dataset, folder.samples_path / f"preview-{done:08d}", step.train.preview
+        )
     step.objective.train()
     return path
 
@@ -33,15 +42,21 @@ def preview_sheet(stage: Stage, dataset: Dataset, stem: Path, n: int) -> Path:
 
     A model without a denoiser shows examples of the data, each with its reconstruction.
     """
-    made = _reconstructed(stage, dataset, n) if stage.network is None else _sampled(stage, dataset, n)
+    made = (
+        _reconstructed(stage, dataset, n) if stage.network is None else _sampled(stage, dataset, n)
+    )
     stem.parent.mkdir(parents=True, exist_ok=True)
-    return stage.modality.preview([example for example, _ in made], stem, [title for _, title in made])
+    return stage.modality.preview(
+        [example for example, _ in made], stem, [title for _, title in made]
+    )
 
 
 def _sampled(stage: Stage, dataset: Dataset, n: int) -> list[tuple[np.ndarray, str]]:
     """Examples with their titles."""
     request = SampleRequest(n=n, guidance=stage.guidance, **stage.settings.sample.model_dump())
-    request = _labelled(stage, request) if stage.bridge is None else _refining(stage, dataset, request)
+    request = (
+        _labelled(stage, request) if stage.bridge is None else _refining(stage, dataset, request)
+    )
     return [(one.example, one.title) for one in generate(stage, request)]
 
 
@@ -50,8 +65,12 @@ def _reconstructed(stage: Stage, dataset: Dataset, n: int) -> list[tuple[np.ndar
     assert stage.objective is not None
     stage.objective.eval()
     device = next(stage.objective.parameters()).device
-    raw = dataset.batch(_all_over(dataset, n // 2 or 1), Stream(0, "preview")).map(lambda t: t.to(device))
-    back = stage.representation.decode(stage.objective.reconstruct(stage.representation.encode(raw)))
+    raw = dataset.batch(_all_over(dataset, n // 2 or 1), Stream(0, "preview")).map(
+        lambda t: t.to(device)
+    )
+    back = stage.representation.decode(
+        stage.objective.reconstruct(stage.representation.encode(raw))
+    )
     pairs = zip(unpadded(raw.x.cpu(), raw), unpadded(back.x.cpu(), raw), strict=True)
     return [shown for given, made in pairs for shown in ((given, "given"), (made, "reconstructed"))]
 
@@ -63,7 +82,11 @@ def _all_over(dataset: Dataset, n: int) -> np.ndarray:
 
 def _labelled(stage: Stage, request: SampleRequest) -> SampleRequest:
     columns = stage.description.conditions.values()
-    listed = [column.name for column in columns if column.name in stage.denoiser.conditioners and column.choices()]
+    listed = [
+        column.name
+        for column in columns
+        if column.name in stage.denoiser.conditioners and column.choices()
+    ]
     return replace(request, cond={name: [ALL] for name in listed})
 
 
@@ -73,8 +96,15 @@ def _refining(stage: Stage, dataset: Dataset, request: SampleRequest) -> SampleR
     places = _all_over(dataset, request.n)
     raw = dataset.batch(places, Stream(0, "preview"))
     low = stage.bridge.degrade(raw)
-    given = {name: [_written(stage, name, values[int(i)]) for i in places] for name, values in dataset.values.items()}
-    return replace(request, low=unpadded(low.x, low), cond={name: texts for name, texts in given.items() if name in stage.denoiser.conditioners})
+    given = {
+        name: [_written(stage, name, values[int(i)]) for i in places]
+        for name, values in dataset.values.items()
+    }
+    return replace(
+        request,
+        low=unpadded(low.x, low),
+        cond={name: texts for name, texts in given.items() if name in stage.denoiser.conditioners},
+    )
 
 
 def _written(stage: Stage, name: str, value: Value) -> str:

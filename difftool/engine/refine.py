@@ -15,7 +15,9 @@ def require_low(bridge: Bridge | None, low: Sequence[np.ndarray], level: float, 
     """Examples are given exactly where the model refines an earlier stage's. Raises UsageError."""
     if bridge is None:
         if len(low) or level:
-            raise UsageError("The model takes no examples to refine. Leave them out: it was trained without a bridge.")
+            raise UsageError(
+                "The model takes no examples to refine. Leave them out: it was trained without a bridge."
+            )
         return
     if not len(low):
         raise UsageError(
@@ -50,7 +52,9 @@ def alike(
         pair = bridge.template(low[index - start], shapes.part(place, 1))
         groups.setdefault(tuple(_sizes(batch) for batch in pair), []).append((index, *pair))
     for group in groups.values():
-        times = -(-group[0][2].x.numel() * len(indices) // shapes.x.numel())  # as large as the modality's own template
+        times = -(
+            -group[0][2].x.numel() * len(indices) // shapes.x.numel()
+        )  # as large as the modality's own template
         each = max(1, len(indices) // times)
         for at in range(0, len(group), each):
             some, lows, templates = zip(*group[at : at + each], strict=True)
@@ -59,4 +63,6 @@ def alike(
 
 def _sizes(batch: Batch) -> tuple:
     tensors = {"mask": batch.mask, "observed": batch.observed, **batch.cond}
-    return batch.x.shape, tuple((name, None if t is None else t.shape) for name, t in tensors.items())
+    return batch.x.shape, tuple(
+        (name, None if t is None else t.shape) for name, t in tensors.items()
+    )

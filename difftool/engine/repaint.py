@@ -13,7 +13,14 @@ from ..sampler import Denoise, Noise
 from ..stage import Stage
 
 
-def solve(stage: Stage, denoise: Denoise, x: Tensor, sigmas: Sequence[float], paths: Paths, resampling_steps: int = 1) -> Tensor:
+def solve(
+    stage: Stage,
+    denoise: Denoise,
+    x: Tensor,
+    sigmas: Sequence[float],
+    paths: Paths,
+    resampling_steps: int = 1,
+) -> Tensor:
     """``x`` brought from the first of the levels to the last by the stage's sampler.
 
     Each step goes down one level, and noise of the difference goes back up: x has the right spread throughout, and parts that were
@@ -26,7 +33,10 @@ def solve(stage: Stage, denoise: Denoise, x: Tensor, sigmas: Sequence[float], pa
     """
     if resampling_steps == 1:
         return _solved(stage, denoise, x, sigmas, paths(0))
-    down, up = [paths(2 * n) for n in range(resampling_steps)], [paths(2 * n + 1) for n in range(resampling_steps)]
+    down, up = (
+        [paths(2 * n) for n in range(resampling_steps)],
+        [paths(2 * n + 1) for n in range(resampling_steps)],
+    )
     for sigma, sigma_next in pairwise(sigmas):
         for n in range(resampling_steps if sigma_next > 0 else 1):
             if n > 0:
@@ -35,7 +45,9 @@ def solve(stage: Stage, denoise: Denoise, x: Tensor, sigmas: Sequence[float], pa
     return x
 
 
-def _solved(stage: Stage, denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise: Noise) -> Tensor:
+def _solved(
+    stage: Stage, denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise: Noise
+) -> Tensor:
     for step in stage.sampler(denoise, x, sigmas, noise, **stage.knobs):
         x = step.x
     return x

@@ -36,13 +36,20 @@ class TrainStep:
     ) -> None:
         self.prepared = prepared
         assert stage.objective is not None, "a stage that was loaded to sample is not trained"
-        self.stage, self.train, self.world, self.objective = stage, train, world or World(), stage.objective
+        self.stage, self.train, self.world, self.objective = (
+            stage,
+            train,
+            world or World(),
+            stage.objective,
+        )
         self.device = next(self.objective.parameters()).device
         self.precision = stage.network.precision if stage.network else torch.float32
         self.players = train_players(self.objective, optimizer, self.precision, self.world)
         averaged = {id(p) for player in self.players if player.averaged for p in player.parameters}
         self.ema = Ema({name: p for name, p in self.weights().items() if id(p) in averaged}, ema)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == torch.float16)
+        self.scaler = torch.amp.GradScaler(
+            self.device.type, enabled=self.precision == torch.float16
+        )
         self.share = self.world.share(train.batch, train.accumulate)
 
     def __call__(self, step: int, raw: Batch) -> dict[str, Tensor]:

@@ -12,7 +12,9 @@ from ..stage import Stage
 from ..tiles import Tiled
 
 
-def in_tiles(stage: Stage, denoiser: D, sizes: Sequence[int], tile: Tile, overlap: float, most: int) -> D:
+def in_tiles(
+    stage: Stage, denoiser: D, sizes: Sequence[int], tile: Tile, overlap: float, most: int
+) -> D:
     """The denoiser for samples of these sizes, in tiles where they are too large.
 
     Args:
@@ -45,5 +47,9 @@ def _sizes(stage: Stage, tile: Tile) -> Sequence[int | None] | None:
     noise alone would become several, side by side.
     """
     if tile == "auto":
-        return None if stage.bridge is None else stage.bridge.crop_sizes or stage.representation.shape[1:]
+        return (
+            None
+            if stage.bridge is None
+            else stage.bridge.crop_sizes or stage.representation.shape[1:]
+        )
     return None if isinstance(tile, str) else tile

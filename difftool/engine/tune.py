@@ -46,7 +46,12 @@ class Candidate:
 
 
 def sweep(
-    stage: Stage, chain: SampleRequest, data: SampleRequest, levels: Sequence[float], distance: Distance, shown: Draw
+    stage: Stage,
+    chain: SampleRequest,
+    data: SampleRequest,
+    levels: Sequence[float],
+    distance: Distance,
+    shown: Draw,
 ) -> Iterator[Candidate]:
     """Measure each level in turn, all with the same noise.
 
@@ -58,9 +63,18 @@ def sweep(
     for level in levels:
         made = list(shown(generate(stage, replace(chain, level=level)), chain.n, level))
         examples = [one.example for one in made]
-        refined = [one.example for one in shown(generate(stage, replace(data, level=level)), data.n, level)]
+        refined = [
+            one.example for one in shown(generate(stage, replace(data, level=level)), data.n, level)
+        ]
         agreement = consistency(stage.bridge, examples, chain.low)
-        yield Candidate(level, agreement, distance(examples), _parts(examples, distance), distance(refined), made)
+        yield Candidate(
+            level,
+            agreement,
+            distance(examples),
+            _parts(examples, distance),
+            distance(refined),
+            made,
+        )
 
 
 def _parts(examples: Sequence[np.ndarray], distance: Distance) -> tuple[float, ...]:
@@ -76,7 +90,14 @@ def best(candidates: Sequence[Candidate]) -> Candidate:
     what chance does to both alike is not in it. A lower level keeps more of what is refined.
     """
     nearest = min(candidates, key=lambda one: one.distance)
-    return min((one for one in candidates if one.distance - nearest.distance <= error_between(one, nearest)), key=lambda one: one.level)
+    return min(
+        (
+            one
+            for one in candidates
+            if one.distance - nearest.distance <= error_between(one, nearest)
+        ),
+        key=lambda one: one.level,
+    )
 
 
 def error_between(one: Candidate, other: Candidate) -> float:
@@ -87,4 +108,6 @@ def error_between(one: Candidate, other: Candidate) -> float:
 
 def evenly(highest: float, count: int) -> list[float]:
     """``count`` round levels from 0 to the highest; only 0 where that is the highest."""
-    return sorted({min(highest, float(f"{level:.2g}")) for level in np.linspace(0, highest, count).tolist()})
+    return sorted(
+        {min(highest, float(f"{level:.2g}")) for level in np.linspace(0, highest, count).tolist()}
+    )

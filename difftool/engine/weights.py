@@ -17,7 +17,9 @@ from ..header import CHECKPOINT, MODEL, SNAPSHOT, VERSION, read_about
 __all__ = ["CHECKPOINT", "MODEL", "SNAPSHOT", "load_weights", "read_about", "save_weights"]
 
 
-def save_weights(path: Path, kind: str, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+def save_weights(
+    path: Path, kind: str, tensors: Mapping[str, Tensor], about: Mapping[str, Any]
+) -> None:
     """Write contiguous CPU tensors and what they are, atomically."""
     header = {"format": kind, "version": str(VERSION), "about": json.dumps(about)}
     with replacing(path) as temporary:

@@ -25,7 +25,9 @@ class ClassifierFree(Guidance):
     def __init__(self, options: GuidanceOptions | None = None) -> None:
         super().__init__(options or GuidanceOptions())
 
-    def bind(self, denoiser: D, cond: Cond, mask: Tensor | None = None, *, kept: Collection[str] = ()) -> Denoise:
+    def bind(
+        self, denoiser: D, cond: Cond, mask: Tensor | None = None, *, kept: Collection[str] = ()
+    ) -> Denoise:
         options = self.options
         denoise = classifier_free(denoiser, cond, mask, options.scale, options.rescale, kept)
         if options.low > 0 or options.high is not None:
@@ -34,7 +36,12 @@ class ClassifierFree(Guidance):
 
 
 def classifier_free(
-    denoiser: D, cond: Cond, mask: Tensor | None = None, scale: float = 1.0, rescale: float = 0.0, kept: Collection[str] = ()
+    denoiser: D,
+    cond: Cond,
+    mask: Tensor | None = None,
+    scale: float = 1.0,
+    rescale: float = 0.0,
+    kept: Collection[str] = (),
 ) -> Denoise:
     """x0(null) + scale * (x0(cond) - x0(null))   (Ho & Salimans 2022, arXiv:2207.12598, Eq. 6), both in one batch.
 
@@ -44,11 +51,15 @@ def classifier_free(
         kept: conditions that are given to both.
     """
     null = denoiser.null(cond) | {name: cond[name] for name in kept}
-    if scale == 1 or all(torch.allclose(cond[name], null[name], rtol=0, atol=0, equal_nan=True) for name in null):
+    if scale == 1 or all(
+        torch.allclose(cond[name], null[name], rtol=0, atol=0, equal_nan=True) for name in null
+    ):
         return bind(denoiser, cond, mask)
     if scale == 0:
         return bind(denoiser, null, mask)
-    both = bind(denoiser, {name: torch.cat([cond[name], null[name]]) for name in null}, _twice(mask))
+    both = bind(
+        denoiser, {name: torch.cat([cond[name], null[name]]) for name in null}, _twice(mask)
+    )
 
     def denoise(x: Tensor, sigma: float) -> Tensor:
         given, free = both(torch.cat([x, x]), sigma).chunk(2)

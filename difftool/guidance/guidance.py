@@ -22,7 +22,9 @@ class Guidance(ABC):
         self.options = options
 
     @abstractmethod
-    def bind(self, denoiser: D, cond: Cond, mask: Tensor | None = None, *, kept: Collection[str] = ()) -> Denoise:
+    def bind(
+        self, denoiser: D, cond: Cond, mask: Tensor | None = None, *, kept: Collection[str] = ()
+    ) -> Denoise:
         """The guided model for these conditions, which are encoded here, once for all evaluations.
 
         Args:

@@ -11,9 +11,17 @@ class GuidanceOptions(Options):
     """Classifier-free guidance (Ho & Salimans 2022, arXiv:2207.12598)."""
 
     scale: NonNegativeFloat = Field(
-        1.0, description="1 samples the conditional model; more follows the condition more closely; 0 ignores it"
+        1.0,
+        description="1 samples the conditional model; more follows the condition more closely; 0 ignores it",
     )
     low: NonNegativeFloat = Field(0.0, description="no guidance at or below this sigma")
     high: PositiveFloat | None = Field(None, description="no guidance above this sigma")
-    rescale: float = Field(0.0, ge=0, le=1, description="share by which the guided estimate's spread is brought back (Lin et al. 2024)")
-    clip: NonNegativeFloat = Field(0.0, description="clamp the estimate of x0 to this range around 0; 0 never clamps")
+    rescale: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share by which the guided estimate's spread is brought back (Lin et al. 2024)",
+    )
+    clip: NonNegativeFloat = Field(
+        0.0, description="clamp the estimate of x0 to this range around 0; 0 never clamps"
+    )

@@ -7,42 +7,109 @@ from .spec import ConditionerSpec, ExporterSpec, ProcessSpec, SourceSpec, Spec
 
 
 def _process(name: str, summary: str, code: str, options: str = "") -> Spec:
-    return Spec(name, summary, f"difftool.process.{code}", f"difftool.process.options:{options}" if options else "")
+    return Spec(
+        name,
+        summary,
+        f"difftool.process.{code}",
+        f"difftool.process.options:{options}" if options else "",
+    )
 
 
-def _row(name: str, summary: str, code: str, options: str, density: str, weighting: str, schedule: str) -> ProcessSpec:
-    target, model = f"difftool.process.preconditioning:{code}", f"difftool.process.options:{options}"
-    return ProcessSpec(name, summary, target, model, density=density, weighting=weighting, schedule=schedule)
+def _row(
+    name: str, summary: str, code: str, options: str, density: str, weighting: str, schedule: str
+) -> ProcessSpec:
+    target, model = (
+        f"difftool.process.preconditioning:{code}",
+        f"difftool.process.options:{options}",
+    )
+    return ProcessSpec(
+        name, summary, target, model, density=density, weighting=weighting, schedule=schedule
+    )
 
 
 def _sampler(name: str, summary: str, module: str, options: str = "") -> Spec:
-    return Spec(name, summary, f"difftool.samplers.{module}:{name}", f"difftool.samplers.options:{options}" if options else "")
+    return Spec(
+        name,
+        summary,
+        f"difftool.samplers.{module}:{name}",
+        f"difftool.samplers.options:{options}" if options else "",
+    )
 
 
 def _optimizer(name: str, summary: str, options: str) -> Spec:
-    return Spec(name, summary, f"difftool.optimizers.{name}:{name}", f"difftool.optimizers.options:{options}")
+    return Spec(
+        name,
+        summary,
+        f"difftool.optimizers.{name}:{name}",
+        f"difftool.optimizers.options:{options}",
+    )
 
 
 def _conditioner(name: str, summary: str) -> ConditionerSpec:
     home, code = "difftool.conditioners", name.capitalize()
-    return ConditionerSpec(name, summary, f"{home}.{name}:{code}", f"{home}.options:{code}Options", column=f"{home}.columns:{code}Column")
+    return ConditionerSpec(
+        name,
+        summary,
+        f"{home}.{name}:{code}",
+        f"{home}.options:{code}Options",
+        column=f"{home}.columns:{code}Column",
+    )
 
 
 @hookimpl
 def difftool_backbones() -> list[Spec]:
     return [
-        Spec("unet", "U-Net with attention, in one, two or three dimensions", "difftool.nn.unet:UNet", "difftool.nn.options:UNetOptions")
+        Spec(
+            "unet",
+            "U-Net with attention, in one, two or three dimensions",
+            "difftool.nn.unet:UNet",
+            "difftool.nn.options:UNetOptions",
+        )
     ]
 
 
 @hookimpl
 def difftool_processes() -> list[ProcessSpec]:
     return [
-        _row("edm", "preconditioning of Karras et al. 2022", "Edm", "EdmOptions", "lognormal", "edm", "karras"),
-        _row("eps", "predicts the noise: DDPM (Ho et al. 2020)", "Eps", "PathOptions", "uniform", "uniform", "linear"),
-        _row("v", "predicts the velocity (Salimans & Ho 2022)", "V", "PathOptions", "uniform", "uniform", "cosine"),
-        _row("flow", "rectified flow (Liu et al. 2022)", "Flow", "PathOptions", "logit-normal", "uniform", "flow"),
-        _row("x0", "predicts the clean example", "X0", "EdmOptions", "lognormal", "min-snr", "karras"),
+        _row(
+            "edm",
+            "preconditioning of Karras et al. 2022",
+            "Edm",
+            "EdmOptions",
+            "lognormal",
+            "edm",
+            "karras",
+        ),
+        _row(
+            "eps",
+            "predicts the noise: DDPM (Ho et al. 2020)",
+            "Eps",
+            "PathOptions",
+            "uniform",
+            "uniform",
+            "linear",
+        ),
+        _row(
+            "v",
+            "predicts the velocity (Salimans & Ho 2022)",
+            "V",
+            "PathOptions",
+            "uniform",
+            "uniform",
+            "cosine",
+        ),
+        _row(
+            "flow",
+            "rectified flow (Liu et al. 2022)",
+            "Flow",
+            "PathOptions",
+            "logit-normal",
+            "uniform",
+            "flow",
+        ),
+        _row(
+            "x0", "predicts the clean example", "X0", "EdmOptions", "lognormal", "min-snr", "karras"
+        ),
     ]
 
 
@@ -50,42 +117,99 @@ def difftool_processes() -> list[ProcessSpec]:
 def difftool_densities() -> list[Spec]:
     return [
         _process("uniform", "uniform in the schedule's time", "density:Uniform", "UniformOptions"),
-        _process("lognormal", "ln sigma is normal (Karras et al. 2022)", "density:LogNormal", "LogNormalOptions"),
-        _process("logit-normal", "logit of flow time is normal (Esser et al. 2024)", "density:LogNormal", "LogitNormalOptions"),
-        _process("stratified", "uniform in time, evenly spread over each batch", "density:Uniform", "StratifiedOptions"),
+        _process(
+            "lognormal",
+            "ln sigma is normal (Karras et al. 2022)",
+            "density:LogNormal",
+            "LogNormalOptions",
+        ),
+        _process(
+            "logit-normal",
+            "logit of flow time is normal (Esser et al. 2024)",
+            "density:LogNormal",
+            "LogitNormalOptions",
+        ),
+        _process(
+            "stratified",
+            "uniform in time, evenly spread over each batch",
+            "density:Uniform",
+            "StratifiedOptions",
+        ),
     ]
 
 
 @hookimpl
 def difftool_weightings() -> list[Spec]:
     return [
-        _process("edm", "unit weight on the network's output (Karras et al. 2022)", "weighting:Edm"),
+        _process(
+            "edm", "unit weight on the network's output (Karras et al. 2022)", "weighting:Edm"
+        ),
         _process("uniform", "unit weight on the native target", "weighting:Uniform"),
-        _process("min-snr", "signal-to-noise ratio, capped (Hang et al. 2023)", "weighting:MinSnr", "MinSnrOptions"),
-        _process("soft-min-snr", "signal-to-noise ratio, softly capped (Crowson et al. 2024)", "weighting:SoftMinSnr", "SoftMinSnrOptions"),
+        _process(
+            "min-snr",
+            "signal-to-noise ratio, capped (Hang et al. 2023)",
+            "weighting:MinSnr",
+            "MinSnrOptions",
+        ),
+        _process(
+            "soft-min-snr",
+            "signal-to-noise ratio, softly capped (Crowson et al. 2024)",
+            "weighting:SoftMinSnr",
+            "SoftMinSnrOptions",
+        ),
     ]
 
 
 @hookimpl
 def difftool_schedules() -> list[Spec]:
     return [
-        _process("karras", "linear in sigma^(1/rho) (Karras et al. 2022)", "schedule:Karras", "KarrasOptions"),
-        _process("linear", "DDPM's linear betas (Ho et al. 2020)", "schedule:Linear", "LinearOptions"),
+        _process(
+            "karras",
+            "linear in sigma^(1/rho) (Karras et al. 2022)",
+            "schedule:Karras",
+            "KarrasOptions",
+        ),
+        _process(
+            "linear", "DDPM's linear betas (Ho et al. 2020)", "schedule:Linear", "LinearOptions"
+        ),
         _process("cosine", "cosine (Nichol & Dhariwal 2021)", "schedule:Cosine", "CosineOptions"),
         _process("sigmoid", "sigmoid (Jabri et al. 2022)", "schedule:Sigmoid", "SigmoidOptions"),
-        _process("flow", "linear in flow time, with a shift for large examples (Esser et al. 2024)", "schedule:Flow", "FlowOptions"),
-        _process("polynomial", "polynomial in time (Hoogeboom et al. 2022)", "schedule:Polynomial", "PolynomialOptions"),
+        _process(
+            "flow",
+            "linear in flow time, with a shift for large examples (Esser et al. 2024)",
+            "schedule:Flow",
+            "FlowOptions",
+        ),
+        _process(
+            "polynomial",
+            "polynomial in time (Hoogeboom et al. 2022)",
+            "schedule:Polynomial",
+            "PolynomialOptions",
+        ),
         _process("exponential", "linear in ln sigma", "schedule:Exponential", "ExponentialOptions"),
         _process(
-            "zero-snr", "DDPM's betas with zero terminal SNR and trailing steps (Lin et al. 2024)", "schedule:Linear", "ZeroSnrOptions"
+            "zero-snr",
+            "DDPM's betas with zero terminal SNR and trailing steps (Lin et al. 2024)",
+            "schedule:Linear",
+            "ZeroSnrOptions",
         ),
     ]
 
 
 @hookimpl
 def difftool_guidances() -> list[Spec]:
-    target, options = "difftool.guidance.cfg:ClassifierFree", "difftool.guidance.options:GuidanceOptions"
-    return [Spec("cfg", "classifier-free guidance, in an interval of noise levels (Ho & Salimans 2022)", target, options)]
+    target, options = (
+        "difftool.guidance.cfg:ClassifierFree",
+        "difftool.guidance.options:GuidanceOptions",
+    )
+    return [
+        Spec(
+            "cfg",
+            "classifier-free guidance, in an interval of noise levels (Ho & Salimans 2022)",
+            target,
+            options,
+        )
+    ]
 
 
 @hookimpl
@@ -94,11 +218,34 @@ def difftool_samplers() -> list[Spec]:
         _sampler("ddpm", "ancestral sampling of DDPM (Ho et al. 2020)", "ancestral", "DdpmOptions"),
         _sampler("ddim", "DDIM (Song et al. 2021); eta adds noise", "ancestral", "DdimOptions"),
         _sampler("euler", "Euler's method: first order, one evaluation a step", "euler"),
-        _sampler("euler_ancestral", "Euler's method with fresh noise at every step", "ancestral", "EulerAncestralOptions"),
-        _sampler("heun", "Heun's method: second order, two evaluations a step; churn (Karras et al. 2022)", "heun", "HeunOptions"),
-        _sampler("dpmpp_2m", "DPM-Solver++ 2M: second order, one evaluation a step (Lu et al. 2022)", "dpmpp"),
-        _sampler("dpmpp_2m_sde", "DPM-Solver++ 2M for the reverse diffusion, with fresh noise", "dpmpp", "Dpmpp2mSdeOptions"),
-        _sampler("pndm", "pseudo linear multistep: second order, one evaluation a step (Liu et al. 2022)", "pndm"),
+        _sampler(
+            "euler_ancestral",
+            "Euler's method with fresh noise at every step",
+            "ancestral",
+            "EulerAncestralOptions",
+        ),
+        _sampler(
+            "heun",
+            "Heun's method: second order, two evaluations a step; churn (Karras et al. 2022)",
+            "heun",
+            "HeunOptions",
+        ),
+        _sampler(
+            "dpmpp_2m",
+            "DPM-Solver++ 2M: second order, one evaluation a step (Lu et al. 2022)",
+            "dpmpp",
+        ),
+        _sampler(
+            "dpmpp_2m_sde",
+            "DPM-Solver++ 2M for the reverse diffusion, with fresh noise",
+            "dpmpp",
+            "Dpmpp2mSdeOptions",
+        ),
+        _sampler(
+            "pndm",
+            "pseudo linear multistep: second order, one evaluation a step (Liu et al. 2022)",
+            "pndm",
+        ),
     ]
 
 
@@ -110,8 +257,14 @@ def difftool_objectives() -> list[Spec]:
 @hookimpl
 def difftool_optimizers() -> list[Spec]:
     return [
-        _optimizer("adamw", "Adam with decoupled weight decay (Loshchilov & Hutter 2019)", "AdamwOptions"),
-        _optimizer("muon", "orthogonal updates of matrices (Jordan et al. 2024): fewer steps, each slightly slower", "MuonOptions"),
+        _optimizer(
+            "adamw", "Adam with decoupled weight decay (Loshchilov & Hutter 2019)", "AdamwOptions"
+        ),
+        _optimizer(
+            "muon",
+            "orthogonal updates of matrices (Jordan et al. 2024): fewer steps, each slightly slower",
+            "MuonOptions",
+        ),
     ]
 
 
@@ -120,7 +273,10 @@ def difftool_conditioners() -> list[ConditionerSpec]:
     return [
         _conditioner("channels", "extra input channels, concatenated to the noisy example"),
         _conditioner("label", "one learned vector per label"),
-        _conditioner("labels", "several labels at once, written as cat;drawing: the sum of their learned vectors"),
+        _conditioner(
+            "labels",
+            "several labels at once, written as cat;drawing: the sum of their learned vectors",
+        ),
         _conditioner("number", "Fourier features of a number"),
         _conditioner("vector", "a linear map of a vector"),
     ]
@@ -142,7 +298,12 @@ def difftool_bridges() -> list[Spec]:
 def difftool_sources() -> list[SourceSpec]:
     archives = ("*.zip", "*.tar", "*.tar.gz", "*.tgz", "*.tar.bz2", "*.tar.xz")
     return [
-        SourceSpec("folder", "a folder or file on this machine, used where it is", "difftool.sources.folder:Folder", patterns=("*",)),
+        SourceSpec(
+            "folder",
+            "a folder or file on this machine, used where it is",
+            "difftool.sources.folder:Folder",
+            patterns=("*",),
+        ),
         SourceSpec(
             "archive",
             "a zip or tar file, or shards of one, unpacked into the cache",
@@ -156,7 +317,14 @@ def difftool_sources() -> list[SourceSpec]:
 
 @hookimpl
 def difftool_exporters() -> list[ExporterSpec]:
-    return [ExporterSpec("model", "difftool's own model file", "difftool.exporters.model:model", suffix=".safetensors")]
+    return [
+        ExporterSpec(
+            "model",
+            "difftool's own model file",
+            "difftool.exporters.model:model",
+            suffix=".safetensors",
+        )
+    ]
 
 
 @hookimpl

@@ -51,8 +51,12 @@ class EntryPoint:
         return self._about().get("Summary", "")
 
     def _about(self) -> dict[str, str]:
-        text = _read(os.path.join(self.folder, "METADATA")) or _read(os.path.join(self.folder, "PKG-INFO"))
-        return dict(line.split(": ", 1) for line in text.split("\n\n", 1)[0].splitlines() if ": " in line)
+        text = _read(os.path.join(self.folder, "METADATA")) or _read(
+            os.path.join(self.folder, "PKG-INFO")
+        )
+        return dict(
+            line.split(": ", 1) for line in text.split("\n\n", 1)[0].splitlines() if ": " in line
+        )
 
 
 def entry_points(group: str, path: Iterable[str] | None = None) -> list[EntryPoint]:
@@ -78,7 +82,10 @@ def _metadata_folders(path: Iterable[str]) -> Iterator[str]:
             continue
         for name in sorted(names):
             stem, suffix = os.path.splitext(name)
-            if suffix in METADATA and (project := stem.partition("-")[0].lower().replace(".", "_")) not in seen:
+            if (
+                suffix in METADATA
+                and (project := stem.partition("-")[0].lower().replace(".", "_")) not in seen
+            ):
                 seen.add(project)
                 yield os.path.join(root, name)
 
@@ -136,7 +143,11 @@ def one_line(error: BaseException, distribution: str) -> str:
     """The error of a package in one line, with its missing requirements."""
     text = f"{type(error).__name__}: {error}".splitlines()[0]
     missing = _unmet_of(distribution)
-    return f"{text} (it needs {', '.join(f'{r}: {found}' for r, found in missing)})" if missing else text
+    return (
+        f"{text} (it needs {', '.join(f'{r}: {found}' for r, found in missing)})"
+        if missing
+        else text
+    )
 
 
 def unmet(requirements: Iterable[str]) -> list[tuple[str, str]]:

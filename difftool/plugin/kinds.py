@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .spec import ConditionerSpec, ExporterSpec, ModalitySpec, ProcessSpec, RecipeSpec, SourceSpec, Spec
+from .spec import (
+    ConditionerSpec,
+    ExporterSpec,
+    ModalitySpec,
+    ProcessSpec,
+    RecipeSpec,
+    SourceSpec,
+    Spec,
+)
 
 AUTO = "auto"
 """The ``use`` of a part that is chosen from the data."""

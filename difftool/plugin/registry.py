@@ -12,7 +12,15 @@ from ..column import Column, announce, kind_of
 from ..errors import PluginError, UsageError
 from .discovery import Plugin, entry_points, one_line, unmet
 from .kinds import KINDS, Kind
-from .spec import ConditionerSpec, MetricSpec, ModalitySpec, ProcessSpec, RecipeSpec, Spec, load_object
+from .spec import (
+    ConditionerSpec,
+    MetricSpec,
+    ModalitySpec,
+    ProcessSpec,
+    RecipeSpec,
+    Spec,
+    load_object,
+)
 
 if TYPE_CHECKING:
     import pluggy
@@ -52,7 +60,9 @@ class Registry:
         from .. import __version__
 
         registry = cls(report)
-        registry.add(Plugin("core", BUILTIN, "difftool", __version__), lambda: import_module(BUILTIN))
+        registry.add(
+            Plugin("core", BUILTIN, "difftool", __version__), lambda: import_module(BUILTIN)
+        )
         for point in entry_points(GROUP):
             registry.add(Plugin(point.name, point.target, *point.package()), point.load)
         return registry
@@ -88,7 +98,11 @@ class Registry:
         try:
             manager.register(module, name=f"{plugin.distribution}:{plugin.name}")
             manager.check_pending()
-            return [_Entry(kind, spec, plugin) for kind in KINDS.values() for spec in _specs_of(manager, module, kind)]
+            return [
+                _Entry(kind, spec, plugin)
+                for kind in KINDS.values()
+                for spec in _specs_of(manager, module, kind)
+            ]
         except (Exception, SystemExit):
             if manager.is_registered(module):
                 manager.unregister(module)
@@ -115,7 +129,9 @@ class Registry:
 
     def specs(self, kind: str) -> list[Spec]:
         """The specs of a kind, sorted by name, without names that two packages provide."""
-        return [entries[0].spec for _, entries in sorted(self._of(kind).items()) if len(entries) == 1]
+        return [
+            entries[0].spec for _, entries in sorted(self._of(kind).items()) if len(entries) == 1
+        ]
 
     def get(self, kind: str, name: str) -> Spec:
         """The part of this kind and name; recipes and cascades are named ``modality/name``.
@@ -138,7 +154,11 @@ class Registry:
     def metrics(self, modality: str) -> list[str]:
         """The metrics of a modality: first those that it names, then those that name it."""
         own = list(self.modality(modality).metrics)
-        more = [s.name for s in self.specs("metric") if isinstance(s, MetricSpec) and {modality, "*"} & set(s.modalities)]
+        more = [
+            s.name
+            for s in self.specs("metric")
+            if isinstance(s, MetricSpec) and {modality, "*"} & set(s.modalities)
+        ]
         return [*own, *(name for name in more if name not in own)]
 
     def process(self, name: str) -> ProcessSpec:
@@ -153,20 +173,40 @@ class Registry:
         if not getattr(spec, "column", ""):
             raise PluginError(
                 f"The conditioner {conditioner!r} of {self.provider(spec).package} does not name its column class. "
-                "Add column = \"package.module:Class\" to its ConditionerSpec: without it, no condition can use the conditioner."
+                'Add column = "package.module:Class" to its ConditionerSpec: without it, no condition can use the conditioner.'
             )
         return kind_of(conditioner)
 
     def recipe(self, modality: str, representation: str, name: str) -> RecipeSpec:
         """The recipe ``name`` of a modality; a recipe for this representation comes first."""
         prefixes = (f"{modality}/{representation}/", f"{modality}/")
-        key = next((prefix + name for prefix in prefixes if prefix + name in self._entries["recipe"]), None)
+        key = next(
+            (prefix + name for prefix in prefixes if prefix + name in self._entries["recipe"]), None
+        )
         if key is None:
-            known = sorted({k.removeprefix(p) for k in self._entries["recipe"] for p in prefixes if k.startswith(p)} - {""})
+            known = sorted(
+                {
+                    k.removeprefix(p)
+                    for k in self._entries["recipe"]
+                    for p in prefixes
+                    if k.startswith(p)
+                }
+                - {""}
+            )
             known = [k for k in known if "/" not in k]
-            others = [k.rpartition("/")[0] for k in self._entries["recipe"] if k.startswith(f"{modality}/") and k.endswith(f"/{name}")]
-            of = f"{modality}/{representation}, only for {' and '.join(sorted(others))}" if others else modality
-            raise UsageError(f"There is no recipe {name!r} for {of}.{_hint(name, known)} {_listing('recipes', known)}")
+            others = [
+                k.rpartition("/")[0]
+                for k in self._entries["recipe"]
+                if k.startswith(f"{modality}/") and k.endswith(f"/{name}")
+            ]
+            of = (
+                f"{modality}/{representation}, only for {' and '.join(sorted(others))}"
+                if others
+                else modality
+            )
+            raise UsageError(
+                f"There is no recipe {name!r} for {of}.{_hint(name, known)} {_listing('recipes', known)}"
+            )
         spec = self.get("recipe", key)
         assert isinstance(spec, RecipeSpec)
         return spec
@@ -180,14 +220,20 @@ class Registry:
         model = self._import(spec, spec.options)
         model_of, name = self._base(spec) or (Options, "difftool.Options")
         if not (isinstance(model, type) and issubclass(model, model_of)):
-            raise PluginError(f"{spec.options} of {self.provider(spec).package} is not a subclass of {name}.")
+            raise PluginError(
+                f"{spec.options} of {self.provider(spec).package} is not a subclass of {name}."
+            )
         return model
 
     def _base(self, spec: Spec) -> tuple[type[Options], str] | None:
         """The base class of the options of the spec's kind, and its public name."""
         entry = self._owners.get(id(spec))
         reference = entry.kind.options if entry is not None else ""
-        return (load_object(reference), f"difftool.{reference.partition(':')[2]}") if reference else None
+        return (
+            (load_object(reference), f"difftool.{reference.partition(':')[2]}")
+            if reference
+            else None
+        )
 
     def load(self, spec: Spec) -> Any:
         """Check the requirements of the part, then import it."""
@@ -207,7 +253,11 @@ class Registry:
     def provides(self, plugin: Plugin) -> dict[str, list[str]]:
         """The names of a plugin's parts by kind, without empty kinds."""
         found = {
-            kind: sorted(name for name, entries in table.items() if any(entry.plugin == plugin for entry in entries))
+            kind: sorted(
+                name
+                for name, entries in table.items()
+                if any(entry.plugin == plugin for entry in entries)
+            )
             for kind, table in self._entries.items()
         }
         return {kind: names for kind, names in found.items() if names}
@@ -218,7 +268,9 @@ class Registry:
         except Exception as error:
             plugin = self.provider(spec)
             reason = one_line(error, plugin.distribution)
-            raise PluginError(f"{spec.name!r} of the plugin {plugin.name!r} ({plugin.package}) could not be imported: {reason}") from error
+            raise PluginError(
+                f"{spec.name!r} of the plugin {plugin.name!r} ({plugin.package}) could not be imported: {reason}"
+            ) from error
 
     def _check_requirements(self, spec: Spec) -> None:
         missing = unmet(spec.requires) if spec.requires else []
@@ -226,11 +278,15 @@ class Registry:
             wanted = " ".join(f"'{requirement}'" for requirement, _ in missing)
             facts = "; ".join(f"{requirement} ({found})" for requirement, found in missing)
             plugin = self.provider(spec)
-            raise PluginError(f"{spec.name!r} of {plugin.package} needs {facts}. Install it with: pip install {wanted}")
+            raise PluginError(
+                f"{spec.name!r} of {plugin.package} needs {facts}. Install it with: pip install {wanted}"
+            )
 
     def _of(self, kind: str) -> dict[str, list[_Entry]]:
         if kind not in self._entries:
-            raise UsageError(f"There is no kind of part {kind!r}.{_hint(kind, list(KINDS))} {_listing('kinds', list(KINDS))}")
+            raise UsageError(
+                f"There is no kind of part {kind!r}.{_hint(kind, list(KINDS))} {_listing('kinds', list(KINDS))}"
+            )
         return self._entries[kind]
 
     def _clash(self, entries: list[_Entry]) -> str:
@@ -245,7 +301,11 @@ class Registry:
         fact = f"There is no {kind} {name!r}.{hint} {_listing(KINDS[kind].plural, known)}"
         if broken and (not hint or any(plugin.name == name for plugin in broken)):
             named = [plugin for plugin in broken if plugin.name == name] or broken
-            return PluginError("\n".join([fact, *(f"{plugin.complaint()}. It may provide {name!r}." for plugin in named)]))
+            return PluginError(
+                "\n".join(
+                    [fact, *(f"{plugin.complaint()}. It may provide {name!r}." for plugin in named)]
+                )
+            )
         return UsageError(fact)
 
 

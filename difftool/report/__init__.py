@@ -37,8 +37,14 @@ def _facts(folder: RunFolder, rows: list[dict[str, Any]]) -> list[tuple[str, str
     description = folder.description()
     environment = json.loads((folder.path / "environment.json").read_text(encoding="utf-8"))
     facts = [
-        ("data", f"{environment['data']}: {description.count} examples of {' x '.join(str(n or '…') for n in description.shape)}"),
-        ("conditions", ", ".join(f"{c.name} ({c.kind})" for c in description.conditions.values()) or "none"),
+        (
+            "data",
+            f"{environment['data']}: {description.count} examples of {' x '.join(str(n or '…') for n in description.shape)}",
+        ),
+        (
+            "conditions",
+            ", ".join(f"{c.name} ({c.kind})" for c in description.conditions.values()) or "none",
+        ),
         ("command", " ".join(environment["command"])),
         ("started", environment["started"]),
     ]
@@ -71,7 +77,9 @@ def _loss_curve(rows: list[dict[str, Any]]) -> str:
     rows = [row for row in rows if row["loss"] is not None]
     steps, losses = [row["step"] for row in rows], [row["loss"] for row in rows]
     figure = Figure(figsize=(7, 2.8), layout="constrained")
-    axes = figure.add_subplot(xlabel="step", ylabel="loss", yscale="log" if min(losses) > 0 else "linear")
+    axes = figure.add_subplot(
+        xlabel="step", ylabel="loss", yscale="log" if min(losses) > 0 else "linear"
+    )
     axes.plot(steps, losses, color="#9bb7d4", linewidth=1, label="logged")
     axes.plot(steps, _running_mean(losses), color="#1f4e79", linewidth=1.6, label="running mean")
     axes.grid(alpha=0.3)

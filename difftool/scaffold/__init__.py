@@ -32,9 +32,13 @@ def distribution(name: str) -> str:
 def check_name(name: str) -> None:
     """Raise UsageError unless the name is valid for a plugin, its module and its function."""
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
-        raise UsageError(f"{name!r} cannot be a plugin's name. Use lower-case letters, digits and single underscores, such as my_data.")
+        raise UsageError(
+            f"{name!r} cannot be a plugin's name. Use lower-case letters, digits and single underscores, such as my_data."
+        )
     if keyword.iskeyword(name) or hasattr(builtins, name):
-        raise UsageError(f"{name!r} cannot be a plugin's name. Choose another: Python reserves this one.")
+        raise UsageError(
+            f"{name!r} cannot be a plugin's name. Choose another: Python reserves this one."
+        )
 
 
 def write_package(kind: str, name: str, folder: Path) -> None:
@@ -44,7 +48,9 @@ def write_package(kind: str, name: str, folder: Path) -> None:
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
-        raise UsageError(f"{folder} exists already. Choose another folder with -o: nothing is overwritten.") from None
+        raise UsageError(
+            f"{folder} exists already. Choose another folder with -o: nothing is overwritten."
+        ) from None
     for path, text in written.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
@@ -60,7 +66,10 @@ def _rendered(kind: str, name: str) -> Iterator[tuple[str, str]]:
     }
     for root in (COMMON, kind):
         for path, text in _templates(files(__name__) / root):
-            yield re.sub(f"^{PACKAGE}/", f"difftool_{name}/", path), Template(text).substitute(words)
+            yield (
+                re.sub(f"^{PACKAGE}/", f"difftool_{name}/", path),
+                Template(text).substitute(words),
+            )
 
 
 def _templates(root: Traversable, prefix: str = "") -> Iterator[tuple[str, str]]:

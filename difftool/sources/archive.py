@@ -26,7 +26,16 @@ from .sidecars import merge_sidecars
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 GIGABYTE = 10**9
 CHUNK = 1 << 20
-BROKEN = (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError)
+BROKEN = (
+    OSError,
+    EOFError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    NotImplementedError,
+    RuntimeError,
+)
 
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
@@ -71,7 +80,11 @@ class Archive(Source):
         for shard in files:
             with _naming(shard), opened(shard) as entries:
                 found = list(entries)
-                taken = {target for entry in found if not entry.reason and (target := _target(entry.name)) is not None}
+                taken = {
+                    target
+                    for entry in found
+                    if not entry.reason and (target := _target(entry.name)) is not None
+                }
                 clash = len(files) > 1 and any((folder / target).exists() for target in taken)
                 for entry in found:
                     self._unpack(entry, folder, f"{stem(shard)}-" if clash else "", budget, shard)
@@ -82,13 +95,20 @@ class Archive(Source):
         merge_sidecars(folder)
 
     def _budget(self, size: int) -> _Budget:
-        by_ratio, most = int(max(GIGABYTE, size * self.options.max_ratio)), int(self.options.max_size * GIGABYTE)
+        by_ratio, most = (
+            int(max(GIGABYTE, size * self.options.max_ratio)),
+            int(self.options.max_size * GIGABYTE),
+        )
         if by_ratio < most:
             reason = f"{self.options.max_ratio:g} times its own size (source.max_ratio)"
             return _Budget(self.options.max_files, by_ratio, reason)
-        return _Budget(self.options.max_files, most, f"{self.options.max_size:g} GB (source.max_size)")
+        return _Budget(
+            self.options.max_files, most, f"{self.options.max_size:g} GB (source.max_size)"
+        )
 
-    def _unpack(self, entry: Entry, folder: Path, prefix: str, budget: _Budget, shard: Path) -> None:
+    def _unpack(
+        self, entry: Entry, folder: Path, prefix: str, budget: _Budget, shard: Path
+    ) -> None:
         target = _target(entry.name)
         if reason := entry.reason or ("" if target else "its path leads out of the folder"):
             budget.skipped.append(f"{entry.name!r} ({reason})")
@@ -125,13 +145,21 @@ def shards(path: str) -> list[Path]:
     if found := _RANGE.search(path):
         first, last = found[1], found[2]
         numbers = range(int(first), int(last) + 1)
-        files = [Path(f"{path[: found.start()]}{n:0{len(first)}}{path[found.end() :]}") for n in numbers]
+        files = [
+            Path(f"{path[: found.start()]}{n:0{len(first)}}{path[found.end() :]}") for n in numbers
+        ]
     else:
         files = [where]
     missing = [file for file in files if not file.is_file()]
     if missing or not files:
-        what = f"{missing[0]} does not exist" if missing else f"{path} names no shards: {last} is before {first}"
-        raise DataError(f"{what}. Pass an archive, or shards such as data-{{0000..0012}}.tar that all exist.")
+        what = (
+            f"{missing[0]} does not exist"
+            if missing
+            else f"{path} names no shards: {last} is before {first}"
+        )
+        raise DataError(
+            f"{what}. Pass an archive, or shards such as data-{{0000..0012}}.tar that all exist."
+        )
     return files
 
 
@@ -140,7 +168,11 @@ def opened(path: Path) -> Iterator[Iterator[Entry]]:
     """The entries of one archive, while it is open."""
     if path.suffix.lower() == ".zip":
         with zipfile.ZipFile(path) as archive:
-            yield (_of_zip(archive, info) for info in archive.infolist() if not info.is_dir() and not _of_finder(info.filename))
+            yield (
+                _of_zip(archive, info)
+                for info in archive.infolist()
+                if not info.is_dir() and not _of_finder(info.filename)
+            )
     else:
         with tarfile.open(path) as tar:
             yield (_of_tar(tar, member) for member in tar if not member.isdir())
@@ -148,13 +180,25 @@ def opened(path: Path) -> Iterator[Iterator[Entry]]:
 
 def _of_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry:
     kind = info.external_attr >> 28  # on Unix: 0o10 is a plain file, 0o12 a link
-    reason = "it is a link" if kind == 0o12 else "it is not a plain file" if kind not in (0, 0o10) else ""
+    reason = (
+        "it is a link"
+        if kind == 0o12
+        else "it is not a plain file"
+        if kind not in (0, 0o10)
+        else ""
+    )
     reason = reason or ("it is encrypted" if info.flag_bits & 1 else "")
     return Entry(info.filename, lambda: archive.open(info), reason)
 
 
 def _of_tar(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Entry:
-    reason = "it is a link" if member.issym() or member.islnk() else "" if member.isfile() else "it is not a plain file"
+    reason = (
+        "it is a link"
+        if member.issym() or member.islnk()
+        else ""
+        if member.isfile()
+        else "it is not a plain file"
+    )
 
     def read() -> IO[bytes]:
         found = tar.extractfile(member)
@@ -179,7 +223,14 @@ def _target(name: str) -> Path | None:
 def stem(path: Path) -> str:
     """The name of an archive without its suffixes."""
     name = path.name
-    return next((name[: -len(end)] for end in sorted((*TARS, ".zip"), key=len, reverse=True) if name.lower().endswith(end)), name)
+    return next(
+        (
+            name[: -len(end)]
+            for end in sorted((*TARS, ".zip"), key=len, reverse=True)
+            if name.lower().endswith(end)
+        ),
+        name,
+    )
 
 
 @contextmanager
@@ -190,4 +241,6 @@ def _naming(path: Path) -> Iterator[None]:
     except BROKEN as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise DataError(f"{path} cannot be read as an archive: {error}. Download or pack it again: it is probably damaged.") from error
+        raise DataError(
+            f"{path} cannot be read as an archive: {error}. Download or pack it again: it is probably damaged."
+        ) from error

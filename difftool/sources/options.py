@@ -12,4 +12,6 @@ class ArchiveOptions(Options):
 
     max_files: PositiveInt = Field(5_000_000, description="largest number of files in an archive")
     max_size: PositiveFloat = Field(1000.0, description="largest unpacked size in gigabytes")
-    max_ratio: PositiveFloat = Field(100.0, description="largest ratio of unpacked to packed size; 1 GB is always allowed")
+    max_ratio: PositiveFloat = Field(
+        100.0, description="largest ratio of unpacked to packed size; 1 GB is always allowed"
+    )

@@ -26,7 +26,9 @@ def merge_sidecars(folder: Path) -> None:
         if not rows:
             continue
         if present := {name.lower() for name in names} & set(METADATA):
-            remark(f"{Path(parent).relative_to(folder) / min(present)} describes the files, so the .json files next to them are not read")
+            remark(
+                f"{Path(parent).relative_to(folder) / min(present)} describes the files, so the .json files next to them are not read"
+            )
             continue
         with open(Path(parent, "metadata.jsonl"), "w", encoding="utf-8") as out:
             for row, merged in rows:
@@ -43,7 +45,9 @@ def _rows(parent: Path, names: list[str]) -> list[tuple[dict[str, Any], list[str
         groups[key][dot + suffix.lower()] = name
     rows = []
     for group in groups.values():
-        examples = [name for suffix, name in group.items() if suffix not in (COLUMNS, CLASS, CAPTION_SUFFIX)]
+        examples = [
+            name for suffix, name in group.items() if suffix not in (COLUMNS, CLASS, CAPTION_SUFFIX)
+        ]
         sidecars = [group[suffix] for suffix in (COLUMNS, CLASS) if suffix in group]
         if len(examples) == 1 and sidecars and (columns := _columns(parent, group)) is not None:
             rows.append(({FILE_NAME: examples[0], **columns}, sidecars))
@@ -58,7 +62,11 @@ def _columns(parent: Path, group: dict[str, str]) -> dict[str, Any] | None:
             content = json.loads((parent / group[COLUMNS]).read_bytes())
             if not isinstance(content, dict):
                 return None
-            columns |= {name: value for name, value in content.items() if isinstance(value, str | int | float) and name != FILE_NAME}
+            columns |= {
+                name: value
+                for name, value in content.items()
+                if isinstance(value, str | int | float) and name != FILE_NAME
+            }
         if CLASS in group:
             columns[LABEL] = (parent / group[CLASS]).read_text(encoding="utf-8").strip()
     except (ValueError, RecursionError):

@@ -65,7 +65,10 @@ def backbone_contract(
             network = built()
             with torch.no_grad():
                 torch.testing.assert_close(
-                    network(x, c_noise, Signals())[1:2], network(x[1:2], c_noise[1:2], Signals()), atol=1e-4, rtol=1e-4
+                    network(x, c_noise, Signals())[1:2],
+                    network(x[1:2], c_noise[1:2], Signals()),
+                    atol=1e-4,
+                    rtol=1e-4,
                 )
 
         def test_noise_level_and_signals_matter(self):
@@ -99,7 +102,12 @@ def backbone_contract(
             mask = (torch.arange(padded.shape[1]) < tokens.shape[1]).expand(2, -1)
             with torch.no_grad():
                 plain = network(x, c_noise, Signals(tokens=tokens))
-                torch.testing.assert_close(network(x, c_noise, Signals(tokens=padded, token_mask=mask)), plain, atol=1e-4, rtol=1e-4)
+                torch.testing.assert_close(
+                    network(x, c_noise, Signals(tokens=padded, token_mask=mask)),
+                    plain,
+                    atol=1e-4,
+                    rtol=1e-4,
+                )
 
         def test_evaluating_is_deterministic_and_changes_nothing(self):
             network = built()
@@ -118,7 +126,9 @@ def backbone_contract(
                 network.checkpointing = checkpointing
                 x, c_noise = (torch.ones(2, *shape), torch.linspace(-1, 1, 2))
                 network(x, c_noise, Signals()).square().mean().backward()
-                gradients.append({n: p.grad for n, p in network.named_parameters() if p.grad is not None})
+                gradients.append(
+                    {n: p.grad for n, p in network.named_parameters() if p.grad is not None}
+                )
             assert gradients[0].keys() == gradients[1].keys()
             for n, gradient in gradients[0].items():
                 torch.testing.assert_close(gradient, gradients[1][n], atol=1e-5, rtol=1e-4)

@@ -38,7 +38,9 @@ def bridge_contract(
         extra: ``Description.extra`` of the later stage's data.
         earlier: ``Description.extra`` of the earlier stage's data; None for the same as ``extra``.
     """
-    data = Description(tuple(raw.shape[1:]), str(raw.dtype).removeprefix("torch."), len(raw), extra=extra or {})
+    data = Description(
+        tuple(raw.shape[1:]), str(raw.dtype).removeprefix("torch."), len(raw), extra=extra or {}
+    )
 
     def encoder() -> tuple[Description, Representation]:
         """The measured description of the data, and the representation built with it."""
@@ -52,7 +54,12 @@ def bridge_contract(
 
     def made(low: Tensor) -> Description:
         """The description of an earlier stage's data."""
-        return Description(tuple(low.shape[1:]), str(low.dtype).removeprefix("torch."), len(low), extra=earlier or extra or {})
+        return Description(
+            tuple(low.shape[1:]),
+            str(low.dtype).removeprefix("torch."),
+            len(low),
+            extra=earlier or extra or {},
+        )
 
     def shown(low: Batch, of: Batch, level: float = 0.0, seed: int = 0) -> Batch:
         return built().encode(low, of, torch.full((len(of),), level), Stream(seed, "contract"))
@@ -69,7 +76,12 @@ def bridge_contract(
         a, b = tensors(one), tensors(other)
         if a.keys() != b.keys() or any(a[key].shape != b[key].shape for key in a):
             return False
-        return all(torch.allclose(a[key], b[key], rtol=1e-5, atol=1e-5) if key == "x" else torch.equal(a[key], b[key]) for key in a)
+        return all(
+            torch.allclose(a[key], b[key], rtol=1e-5, atol=1e-5)
+            if key == "x"
+            else torch.equal(a[key], b[key])
+            for key in a
+        )
 
     class BridgeContract:
         def test_its_options_need_no_torch(self):
@@ -86,7 +98,9 @@ def bridge_contract(
             for key, c in announced.items():
                 value = batch.cond[key]
                 assert value.float().isfinite().all()
-                assert value.shape == ((len(raw), c.width, *places) if isinstance(c, ChannelsColumn) else (len(raw),))
+                assert value.shape == (
+                    (len(raw), c.width, *places) if isinstance(c, ChannelsColumn) else (len(raw),)
+                )
 
         def test_degrading_is_deterministic_keeps_the_type_and_leaves_raw_alone(self):
             before = raw.clone()
@@ -96,7 +110,9 @@ def bridge_contract(
             assert torch.equal(raw, before)
 
         def test_degraded_examples_do_not_see_each_other(self):
-            torch.testing.assert_close(built().degrade(Batch(raw[:1])).x, built().degrade(Batch(raw)).x[:1])
+            torch.testing.assert_close(
+                built().degrade(Batch(raw[:1])).x, built().degrade(Batch(raw)).x[:1]
+            )
 
         def test_an_earlier_stage_that_makes_what_it_degrades_to_fits(self):
             bridge = built()
@@ -105,7 +121,10 @@ def bridge_contract(
         def test_an_earlier_stage_of_another_kind_does_not(self):
             bridge = built()
             right = made(bridge.degrade(Batch(raw)).x)
-            for wrong in (replace(right, dtype="complex64"), replace(right, shape=(*right.shape, 3))):
+            for wrong in (
+                replace(right, dtype="complex64"),
+                replace(right, shape=(*right.shape, 3)),
+            ):
                 with pytest.raises(UsageError):
                     bridge.check_compatible(wrong)
 
@@ -117,7 +136,10 @@ def bridge_contract(
 
         def test_shown_examples_do_not_see_each_other(self):
             low, batch = built().degrade(Batch(raw)), Batch(raw)
-            together, alone = tensors(shown(low, batch)), tensors(shown(low.part(0, 1), batch.part(0, 1)))
+            together, alone = (
+                tensors(shown(low, batch)),
+                tensors(shown(low.part(0, 1), batch.part(0, 1))),
+            )
             for key in alone:
                 torch.testing.assert_close(together[key][:1], alone[key])
 
@@ -131,7 +153,9 @@ def bridge_contract(
         def test_noise_is_as_much_as_its_level_says(self):
             low, highest = built().degrade(Batch(raw)), built().max_aug_level
             assert same(shown(low, Batch(raw), seed=1), shown(low, Batch(raw), seed=2))
-            assert not highest or not same(shown(low, Batch(raw), highest, seed=1), shown(low, Batch(raw), highest, seed=2))
+            assert not highest or not same(
+                shown(low, Batch(raw), highest, seed=1), shown(low, Batch(raw), highest, seed=2)
+            )
 
         def test_a_template_takes_what_an_earlier_stage_made(self):
             bridge = built()
@@ -144,7 +168,10 @@ def bridge_contract(
 
         def test_a_template_refuses_what_none_made(self):
             with pytest.raises(UsageError):
-                built().template(torch.zeros(2, *raw.shape, dtype=torch.complex64).numpy(), Batch(torch.zeros_like(raw[:1])))
+                built().template(
+                    torch.zeros(2, *raw.shape, dtype=torch.complex64).numpy(),
+                    Batch(torch.zeros_like(raw[:1])),
+                )
 
         def test_what_training_draws_is_reproducible_and_changes_no_shape(self):
             bridge, low = built(), built().degrade(Batch(raw))
@@ -158,6 +185,8 @@ def bridge_contract(
             assert torch.equal(one.x, other.x)
             assert one.x.shape[:2] == batch.x.shape[:2]
             for key, value in batch.cond.items():
-                assert one.cond[key].shape[2:] == (one.x.shape[2:] if value.shape[2:] == batch.x.shape[2:] else value.shape[2:])
+                assert one.cond[key].shape[2:] == (
+                    one.x.shape[2:] if value.shape[2:] == batch.x.shape[2:] else value.shape[2:]
+                )
 
     return named(BridgeContract, name)

@@ -21,7 +21,11 @@ from .parts import imports_torch, load, named, registry
 
 # For each of the core's conditioners: three different cells of a column, or a column and three
 # values.
-CELLS: dict[str, Sequence[str | float]] = {"label": ("a", "b", "c"), "labels": ("a;b", "b", "c; a"), "number": (0.0, 4.0, 9.0)}
+CELLS: dict[str, Sequence[str | float]] = {
+    "label": ("a", "b", "c"),
+    "labels": ("a;b", "b", "c; a"),
+    "number": (0.0, 4.0, 9.0),
+}
 MADE: dict[str, tuple[Column, Tensor]] = {
     "vector": (VectorColumn("c", 4), torch.eye(4)[:3]),
     "channels": (ChannelsColumn("c", 2), torch.arange(1.0, 31.0).reshape(3, 2, 5)),
@@ -66,7 +70,9 @@ def conditioner_contract(
             found = tensors(conditioner(given))
             announced = {kind: width for kind in SIGNALS if (width := getattr(conditioner, kind))}
             assert announced
-            assert {kind: t.shape[1 if kind == "channels" else -1] for kind, t in found.items()} == announced
+            assert {
+                kind: t.shape[1 if kind == "channels" else -1] for kind, t in found.items()
+            } == announced
             assert all(len(t) == len(given) and t.isfinite().all() for t in found.values())
 
         def test_every_example_has_a_token_to_attend_to(self):
@@ -86,12 +92,20 @@ def conditioner_contract(
             conditioner = built()
             both = torch.cat([given, conditioner.null(given[:1])])
             signals = torch.cat([t.flatten(1) for t in tensors(conditioner(both)).values()], 1)
-            assert all(not torch.allclose(signals[i], signals[j]) for i in range(len(both)) for j in range(i))
+            assert all(
+                not torch.allclose(signals[i], signals[j])
+                for i in range(len(both))
+                for j in range(i)
+            )
 
         def test_examples_do_not_see_each_other(self):
             conditioner = built()
             mixed = torch.cat([given[:1], conditioner.null(given[1:])])
-            for together, alone in zip(tensors(conditioner(mixed)).values(), tensors(conditioner(given[:1])).values(), strict=True):
+            for together, alone in zip(
+                tensors(conditioner(mixed)).values(),
+                tensors(conditioner(given[:1])).values(),
+                strict=True,
+            ):
                 torch.testing.assert_close(together[:1], alone)
 
         def test_every_parameter_learns_or_is_frozen_and_null_brings_no_nan(self):
@@ -123,7 +137,12 @@ def conditioner_contract(
     class DataColumnContract(ColumnContract):
         def test_every_row_has_a_value_and_an_empty_one_is_null(self):
             assert len(read) == len(cells) + 3
-            assert [own.show(value) is None for value in read] == [*(False for _ in cells), False, True, True]
+            assert [own.show(value) is None for value in read] == [
+                *(False for _ in cells),
+                False,
+                True,
+                True,
+            ]
 
         def test_what_is_shown_can_be_written(self):
             for value in read[:3]:
@@ -143,10 +162,14 @@ def conditioner_contract(
         def test_draws_are_values_as_often_as_they_occur(self):
             """Or, for columns without a fixed set of values, values that can be parsed."""
             drawn = [own.draw((i + 0.5) / 1000) for i in range(1000)]
-            shares, occur = (Counter(own.show(value) for value in values) for values in (drawn, read[:4]))
+            shares, occur = (
+                Counter(own.show(value) for value in values) for values in (drawn, read[:4])
+            )
             assert None not in shares
             if shares.keys() <= occur.keys():
-                assert all(abs(shares[shown] / 1000 - count / 4) < 0.01 for shown, count in occur.items())
+                assert all(
+                    abs(shares[shown] / 1000 - count / 4) < 0.01 for shown, count in occur.items()
+                )
             else:
                 assert all(_same(own, own.parse(str(own.show(value))), value) for value in drawn)
 
@@ -175,7 +198,10 @@ def _columns(
     The values are those of the cells, of the second cell again, of an empty and of a missing cell.
     """
     if cells:
-        rows: list[dict[str, str | float]] = [*({"c": cell} for cell in (*cells, cells[1], "")), {"d": 1.0}]
+        rows: list[dict[str, str | float]] = [
+            *({"c": cell} for cell in (*cells, cells[1], "")),
+            {"d": 1.0},
+        ]
         own, read = registry().column(name).read("c", rows)
         return own, list(read), torch.from_numpy(own.batch(list(read)[:3]))
     made, usual = MADE[name] if column is None or values is None else (column, values)

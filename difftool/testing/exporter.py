@@ -12,7 +12,9 @@ from ..exporter import TrainedModel
 from .parts import load, named, needs_no_torch
 
 
-def exporter_contract(name: str, *, model: Callable[[], TrainedModel], options: dict[str, Any] | None = None) -> type:
+def exporter_contract(
+    name: str, *, model: Callable[[], TrainedModel], options: dict[str, Any] | None = None
+) -> type:
     """Tests that check an exporter against its contract.
 
     Args:
@@ -41,7 +43,11 @@ def exporter_contract(name: str, *, model: Callable[[], TrainedModel], options: 
 
         def test_other_weights_give_another_file(self, tmp_path):
             trained = model()
-            other = TrainedModel({key: tensor + 1 for key, tensor in trained.weights.items()}, trained.about, trained.open)
+            other = TrainedModel(
+                {key: tensor + 1 for key, tensor in trained.weights.items()},
+                trained.about,
+                trained.open,
+            )
             assert written(trained, tmp_path / "one") != written(other, tmp_path / "two")
 
     return named(ExporterContract, name)

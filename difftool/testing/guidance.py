@@ -30,7 +30,9 @@ class _Leaning:
     def null(self, cond: Cond) -> dict[str, Tensor]:
         return {name: torch.zeros_like(value) for name, value in cond.items()}
 
-    def __call__(self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None
+    ) -> Tensor:
         assert signals.vector is not None
         assert sigma.shape == (len(x),), "a denoiser takes one sigma for each example"
         self.met.append(signals.vector.detach().clone())
@@ -47,7 +49,10 @@ def guidance_contract(name: str, options: dict[str, Any] | None = None) -> type:
     """
 
     def bound(denoiser: _Leaning, count: int = 3, mask: Tensor | None = None) -> Any:
-        cond = {"asked": torch.arange(1.0, 4.0)[:count], "kept": torch.tensor([5.0, 6.0, 7.0])[:count]}
+        cond = {
+            "asked": torch.arange(1.0, 4.0)[:count],
+            "kept": torch.tensor([5.0, 6.0, 7.0])[:count],
+        }
         target, settings = load("guidance", name, **(options or {}))
         guidance = target(settings)
         assert isinstance(guidance, Guidance)
@@ -73,16 +78,22 @@ def guidance_contract(name: str, options: dict[str, Any] | None = None) -> type:
 
         @pytest.mark.parametrize("sigma", SIGMAS)
         def test_examples_do_not_see_one_another(self, sigma: float) -> None:
-            torch.testing.assert_close(bound(_Leaning())(noisy(), sigma)[:1], bound(_Leaning(), 1)(noisy(1), sigma))
+            torch.testing.assert_close(
+                bound(_Leaning())(noisy(), sigma)[:1], bound(_Leaning(), 1)(noisy(1), sigma)
+            )
 
         @pytest.mark.parametrize("sigma", SIGMAS)
         def test_what_must_be_kept_is_never_taken_away(self, sigma: float) -> None:
             denoiser = _Leaning()
             bound(denoiser)(noisy(), sigma)
             assert denoiser.met, "the denoiser was not asked"
-            assert all((one[:, 1] >= 5).all() for one in denoiser.met), "a condition in 'kept' was replaced by null"
+            assert all((one[:, 1] >= 5).all() for one in denoiser.met), (
+                "a condition in 'kept' was replaced by null"
+            )
 
-        def test_conditions_are_encoded_when_they_are_bound_and_not_at_each_evaluation(self) -> None:
+        def test_conditions_are_encoded_when_they_are_bound_and_not_at_each_evaluation(
+            self,
+        ) -> None:
             denoiser = _Leaning()
             denoise = bound(denoiser)
             encoded = denoiser.encoded

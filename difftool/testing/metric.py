@@ -35,13 +35,18 @@ def metric_contract(
         target, settings = load("metric", name, **(options or {}))
         sizes = zip(*(one.shape for one in data), strict=True)
         shape = tuple(n[0] if len(set(n)) == 1 else None for n in sizes)
-        return target(settings, Description(shape, data[0].dtype.name, len(data), extra=extra or {}))
+        return target(
+            settings, Description(shape, data[0].dtype.name, len(data), extra=extra or {})
+        )
 
     class MetricContract:
         def test_it_gives_numbers_by_name(self):
             found = built().measure(examples, data)
             assert found
-            assert all(isinstance(key, str) and isinstance(value, (int, float)) for key, value in found.items())
+            assert all(
+                isinstance(key, str) and isinstance(value, (int, float))
+                for key, value in found.items()
+            )
             assert not any(math.isinf(value) for value in found.values())
 
         def test_its_options_need_no_torch(self):
@@ -52,21 +57,31 @@ def metric_contract(
             _agree(built().measure(examples, data), built().measure(examples, data), 0.0)
 
         def test_the_order_of_examples_says_nothing(self):
-            _agree(built().measure(examples[::-1], data[::-1]), built().measure(examples, data), tolerance)
+            _agree(
+                built().measure(examples[::-1], data[::-1]),
+                built().measure(examples, data),
+                tolerance,
+            )
 
         def test_without_data_what_needs_them_is_left_out_and_the_rest_is_the_same(self):
             alone, compared = built().measure(examples, []), built().measure(examples, data)
             _agree(alone, {key: compared[key] for key in alone}, tolerance)
 
         def test_one_example_has_the_same_names(self):
-            assert built().measure(examples[:1], data[:1]).keys() == built().measure(examples, data).keys()
+            assert (
+                built().measure(examples[:1], data[:1]).keys()
+                == built().measure(examples, data).keys()
+            )
 
         def test_examples_and_data_are_only_read(self):
             ours, theirs = ([one.copy() for one in some] for some in (examples, data))
             for one in (*ours, *theirs):
                 one.setflags(write=False)
             built().measure(ours, theirs)
-            assert all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(ours, examples, strict=True))
+            assert all(
+                np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+                for a, b in zip(ours, examples, strict=True)
+            )
 
     return named(MetricContract, name)
 

@@ -107,7 +107,9 @@ def modality_contract(
             fill(tmp_path)
             ours, theirs = _files(tmp_path), _files(demo[0])
             assert ours == theirs
-            assert all((tmp_path / p).read_bytes() == (demo[0] / p).read_bytes() for p in ours[::17])
+            assert all(
+                (tmp_path / p).read_bytes() == (demo[0] / p).read_bytes() for p in ours[::17]
+            )
 
         def test_scanning_is_ordered_and_touches_nothing(self, demo):
             before = sorted((p, p.stat().st_mtime_ns) for p in demo[0].rglob("*"))
@@ -124,7 +126,11 @@ def modality_contract(
         def test_what_is_given_to_be_refined_is_read_in_the_same_units(self, demo):
             _, items, modality = demo
             for item in items[:: max(1, len(items) // 5)]:
-                read, one, other = modality.read(item), modality.read_given(item), modality.read_given(item)
+                read, one, other = (
+                    modality.read(item),
+                    modality.read_given(item),
+                    modality.read_given(item),
+                )
                 assert (one.dtype, one.ndim) == (read.dtype, read.ndim)
                 assert np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
 
@@ -152,13 +158,20 @@ def modality_contract(
         def test_examples_collate_to_a_batch_like_the_template(self, demo):
             _, items, modality = demo
             raw = _collated(modality, items[:3])
-            template = modality.template(_description(modality, items, raw), 3, Streams(0, "template", range(3)), _no_request(name))
+            template = modality.template(
+                _description(modality, items, raw),
+                3,
+                Streams(0, "template", range(3)),
+                _no_request(name),
+            )
             assert template.x.dtype == raw.x.dtype
             assert template.x.ndim == raw.x.ndim
             assert (template.mask is None) == (raw.mask is None)
             shape, _, own = modality.describe(_shapes(modality, items[:3]))
             for batch in (raw, template):
-                assert all(stated in (None, n) for stated, n in zip(shape, batch.x.shape[1:], strict=True))
+                assert all(
+                    stated in (None, n) for stated, n in zip(shape, batch.x.shape[1:], strict=True)
+                )
             assert set(raw.cond) | set(template.cond) <= {c.name for c in own}
 
         def test_a_template_s_example_depends_on_its_stream_alone(self, demo):
@@ -170,7 +183,11 @@ def modality_contract(
                 torch.manual_seed(seed)
                 streams = Streams(0, "template", range(64 - n, 64))
                 batch = modality.template(description, n, streams, _no_request(name))
-                real = torch.ones_like(batch.x) if batch.mask is None else batch.mask.expand_as(batch.x)
+                real = (
+                    torch.ones_like(batch.x)
+                    if batch.mask is None
+                    else batch.mask.expand_as(batch.x)
+                )
                 sizes.append(real.flatten(1).sum(1))
             assert torch.equal(sizes[0], sizes[1])
             assert torch.equal(sizes[0][-1:], sizes[2])
@@ -196,8 +213,12 @@ def modality_contract(
 
         def test_what_is_written_says_how_it_was_made(self, demo, tmp_path):
             _, items, modality = demo
-            modality.write(modality.read(items[0]), tmp_path / "a", {"seed": SEED}, _no_request(name))
-            assert any(str(SEED).encode() in (tmp_path / file).read_bytes() for file in _files(tmp_path))
+            modality.write(
+                modality.read(items[0]), tmp_path / "a", {"seed": SEED}, _no_request(name)
+            )
+            assert any(
+                str(SEED).encode() in (tmp_path / file).read_bytes() for file in _files(tmp_path)
+            )
 
         def test_nothing_is_overwritten(self, demo, tmp_path):
             _, items, modality = demo
@@ -209,7 +230,9 @@ def modality_contract(
 
         def test_a_preview_is_one_file(self, demo, tmp_path):
             _, items, modality = demo
-            path = modality.preview([modality.read(item) for item in items[:5]], tmp_path / "sheet", ["a"] * 5)
+            path = modality.preview(
+                [modality.read(item) for item in items[:5]], tmp_path / "sheet", ["a"] * 5
+            )
             assert path.stat().st_size > 0
             assert list(tmp_path.iterdir()) == [path]
 
@@ -249,7 +272,9 @@ def modality_contract(
         def test_the_check_names_a_bad_file_and_goes_on(self, demo, tmp_path, damage):
             bad = _damaged(demo[1][0], tmp_path, damage)
             findings = report([bad, *demo[1][:50]])
-            assert any(f.level in ("warning", "error") and bad.path.name in f.text for f in findings)
+            assert any(
+                f.level in ("warning", "error") and bad.path.name in f.text for f in findings
+            )
             assert any(f.text.startswith("column") or "conditional" in f.text for f in findings)
 
         def test_the_check_of_nothing_but_bad_files_is_an_error(self, demo, tmp_path):
@@ -263,7 +288,12 @@ def modality_contract(
         def test_it_trains_goes_on_and_samples(self, demo, cache, tmp_path):
             """With its default recipe, in every representation."""
             for representation in registry().modality(name).representations:
-                folder = _trained(f"{name}/{representation}", demo[0], tmp_path / representation, [*_as_sets(options), *BRIEF, *sets])
+                folder = _trained(
+                    f"{name}/{representation}",
+                    demo[0],
+                    tmp_path / representation,
+                    [*_as_sets(options), *BRIEF, *sets],
+                )
                 assert folder.model_path.is_file()
 
     return named(ModalityContract, name)
@@ -271,18 +301,26 @@ def modality_contract(
 
 def _trained(use: str, data: Path, path: Path, sets: list[str]) -> RunFolder:
     """Train two steps with a stop between them and a preview, and write one sample."""
-    config = resolve(use, gather(registry(), use, sets=[f"data.path={str(data)!r}", *sets], project=None), registry())
+    config = resolve(
+        use,
+        gather(registry(), use, sets=[f"data.path={str(data)!r}", *sets], project=None),
+        registry(),
+    )
     config, dataset = open_dataset(config, registry())
     folder = RunFolder.create(path, config.to_toml(), dataset.description, dataset.source)
     for resume in (False, True):
-        stage = build_stage(config, registry(), dataset.description, choose_device("cpu"), dataset.modality)
+        stage = build_stage(
+            config, registry(), dataset.description, choose_device("cpu"), dataset.modality
+        )
         for progress in fit(stage, dataset, folder, resume=resume, stop=lambda: True):
             assert progress.loss is not None
             assert np.isfinite(progress.loss)
         made = list(generate(stage, SampleRequest(n=2, steps=2)))
     assert all(np.isfinite(one.example.astype(np.float64)).all() for one in made)
     folder.samples_path.mkdir(exist_ok=True)
-    written = dataset.modality.write(made[0].example, folder.samples_path / "0", {"seed": 0}, _no_request(use.partition("/")[0]))
+    written = dataset.modality.write(
+        made[0].example, folder.samples_path / "0", {"seed": 0}, _no_request(use.partition("/")[0])
+    )
     assert dataset.modality.read(Item(written)).ndim == made[0].example.ndim
     return folder
 

@@ -41,7 +41,9 @@ class Pointwise(Backbone):
         super().__init__()
         self.inner, self.outer = nn.Linear(2, 16), nn.Linear(16, 1)
 
-    def forward(self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None
+    ) -> Tensor:
         noise = c_noise.to(x.dtype).reshape(-1, *(1,) * (x.ndim - 1)).expand_as(x)
         return self.outer(torch.tanh(self.inner(torch.stack([x, noise], -1)))).squeeze(-1)
 
@@ -63,7 +65,9 @@ class Listening(Conditioner):
         return Signals()
 
 
-def objective_contract(name: str | type[Objective], options: dict[str, Any] | None = None, *, process: str = "edm") -> type:
+def objective_contract(
+    name: str | type[Objective], options: dict[str, Any] | None = None, *, process: str = "edm"
+) -> type:
     """Tests that check an objective against its contract.
 
     Args:
@@ -82,21 +86,46 @@ def objective_contract(name: str | type[Objective], options: dict[str, Any] | No
 
         schedule = build("schedule", spec.schedule)
         row = build("process", process, schedule)
-        return Process(row, build("density", spec.density, schedule), build("weighting", spec.weighting, row), schedule)
+        return Process(
+            row,
+            build("density", spec.density, schedule),
+            build("weighting", spec.weighting, row),
+            schedule,
+        )
 
     def opened(path: Any) -> Any:
         chosen = columns()
-        teacher = Denoiser(Pointwise(), chosen.preconditioning, {"noted": Listening()}).eval().requires_grad_(False)
-        return SimpleNamespace(network=teacher, denoiser=teacher, process=chosen, representation=SimpleNamespace(space=Euclidean(), shape=SHAPE))
+        teacher = (
+            Denoiser(Pointwise(), chosen.preconditioning, {"noted": Listening()})
+            .eval()
+            .requires_grad_(False)
+        )
+        return SimpleNamespace(
+            network=teacher,
+            denoiser=teacher,
+            process=chosen,
+            representation=SimpleNamespace(space=Euclidean(), shape=SHAPE),
+        )
 
     def build() -> Objective:
         """The same objective, with the same weights, each time."""
         torch.manual_seed(0)
-        target, settings = load("objective", name, **(options or {})) if isinstance(name, str) else (name, (options or {}).get("options", NoOptions()))
+        target, settings = (
+            load("objective", name, **(options or {}))
+            if isinstance(name, str)
+            else (name, (options or {}).get("options", NoOptions()))
+        )
         chosen, representation = columns(), SimpleNamespace(space=Euclidean(), shape=SHAPE)
-        denoiser = Denoiser(Pointwise(), chosen.preconditioning, {"noted": Listening()}) if target.generative else None
+        denoiser = (
+            Denoiser(Pointwise(), chosen.preconditioning, {"noted": Listening()})
+            if target.generative
+            else None
+        )
         description = Description(SHAPE, "float32", 6)
-        return target(settings, Context(description, torch.device("cpu"), opened, representation, chosen, denoiser))  # type: ignore[arg-type]
+        return target(
+            settings,
+            Context(description, torch.device("cpu"), opened, representation, chosen, denoiser),
+        )  # type: ignore[arg-type]
 
     def players(objective: Objective) -> Sequence[str]:
         return [player.name for player in objective.players()]
@@ -107,7 +136,12 @@ def objective_contract(name: str | type[Objective], options: dict[str, Any] | No
     def loss(batch: Batch, step: int = 0, on: Objective | None = None, player: str = "") -> Tensor:
         objective = on or build()
         moment = Moment(step, 10, step * len(batch))
-        return objective.loss(with_condition(batch), Stream(0, "contract", step), moment, player or players(objective)[0])
+        return objective.loss(
+            with_condition(batch),
+            Stream(0, "contract", step),
+            moment,
+            player or players(objective)[0],
+        )
 
     def training() -> TrainStep:
         objective = build()
@@ -115,13 +149,24 @@ def objective_contract(name: str | type[Objective], options: dict[str, Any] | No
             objective=objective,
             network=objective.denoiser if objective.generative else None,
             modality=SimpleNamespace(augment=lambda raw, rng: raw),
-            representation=SimpleNamespace(prepare=lambda raw: raw, draw=lambda prepared, rng: prepared),
+            representation=SimpleNamespace(
+                prepare=lambda raw: raw, draw=lambda prepared, rng: prepared
+            ),
             bridge=None,
         )
-        return TrainStep(stage, TrainOptions(batch=6, steps=10), OptimizerFactory(adamw, AdamwOptions()), EmaOptions())
+        return TrainStep(
+            stage,
+            TrainOptions(batch=6, steps=10),
+            OptimizerFactory(adamw, AdamwOptions()),
+            EmaOptions(),
+        )
 
     x = Stream(0, "data").normal((6, *SHAPE)) * 0.5
-    generative = load_object(registry().get("objective", name).target).generative if isinstance(name, str) else name.generative
+    generative = (
+        load_object(registry().get("objective", name).target).generative
+        if isinstance(name, str)
+        else name.generative
+    )
     of_denoisers = pytest.mark.skipif(not generative, reason="it trains no denoiser")
 
     class ObjectiveContract:
@@ -150,8 +195,12 @@ def objective_contract(name: str | type[Objective], options: dict[str, Any] | No
             for player in objective.players():
                 objective.zero_grad(set_to_none=True)
                 loss(Batch(x), on=objective, player=player.name).mean().backward()
-                gradients = {n: p.grad for n, p in player.module.named_parameters() if p.requires_grad}
-                assert [n for n, g in gradients.items() if g is None or not g.isfinite().all()] == []
+                gradients = {
+                    n: p.grad for n, p in player.module.named_parameters() if p.requires_grad
+                }
+                assert [
+                    n for n, g in gradients.items() if g is None or not g.isfinite().all()
+                ] == []
                 assert any(g is not None and g.abs().max() > 0 for g in gradients.values())
 
         def test_padding_does_not_count(self):
@@ -160,7 +209,9 @@ def objective_contract(name: str | type[Objective], options: dict[str, Any] | No
             objective = build()
             for player in players(objective):
                 clean = loss(Batch(x * mask, mask=mask), on=objective, player=player)
-                dirty = loss(Batch(torch.where(mask, x, 100.0), mask=mask), on=objective, player=player)
+                dirty = loss(
+                    Batch(torch.where(mask, x, 100.0), mask=mask), on=objective, player=player
+                )
                 torch.testing.assert_close(clean, dirty)
 
         def test_examples_are_left_alone(self):
@@ -171,20 +222,24 @@ def objective_contract(name: str | type[Objective], options: dict[str, Any] | No
 
         @of_denoisers
         def test_conditions_are_dropped_as_often_as_their_conditioner_says(self):
-            """Half of the time here. Guidance needs a network that also works without conditions.
-            """
+            """Half of the time here. Guidance needs a network that also works without conditions."""
             objective = build()
             listening = objective.denoiser.conditioners["noted"]
             assert isinstance(listening, Listening)
             loss(Batch(Stream(0, "many").normal((400, *SHAPE))), on=objective)
-            assert any(0.35 < float((values == NULL).float().mean()) < 0.65 for values in listening.heard)
+            assert any(
+                0.35 < float((values == NULL).float().mean()) < 0.65 for values in listening.heard
+            )
 
         @of_denoisers
         def test_nothing_is_learnt_of_what_is_known(self):
             """Each entry is treated alone, so observed ones only matter if the loss counts them."""
             known = torch.zeros(6, *SHAPE, dtype=torch.bool)
             known[:, 1] = True
-            one, other = Batch(x, observed=known), Batch(torch.where(known, x + 3, x), observed=known)
+            one, other = (
+                Batch(x, observed=known),
+                Batch(torch.where(known, x + 3, x), observed=known),
+            )
             torch.testing.assert_close(loss(one), loss(other))
             assert not torch.allclose(loss(Batch(x)), loss(Batch(other.x)))
 
@@ -193,7 +248,9 @@ def objective_contract(name: str | type[Objective], options: dict[str, Any] | No
             known = torch.zeros(6, *SHAPE, dtype=torch.bool)
             known[:, 1] = True
             objective, met = build(), list[Tensor]()
-            objective.denoiser.backbone.register_forward_pre_hook(lambda module, given: met.append(given[0].detach()))
+            objective.denoiser.backbone.register_forward_pre_hook(
+                lambda module, given: met.append(given[0].detach())
+            )
             loss(Batch(x, observed=known, noise_free=True), on=objective)
             for given in met:  # scaled by one factor per example
                 scale = given[:, 1] / x[:, 1]
@@ -201,13 +258,20 @@ def objective_contract(name: str | type[Objective], options: dict[str, Any] | No
 
         def test_it_trains_and_resumes_to_the_bit(self):
             """All that the loss depends on is in the checkpoint or is rebuilt identically."""
-            raw, whole, stopped, resumed = with_condition(Batch(x)), training(), training(), training()
+            raw, whole, stopped, resumed = (
+                with_condition(Batch(x)),
+                training(),
+                training(),
+                training(),
+            )
             for step in range(6):
                 losses = whole(step, raw)
                 assert all(value.isfinite() for value in losses.values())
             for step in range(3):
                 stopped(step, raw)
-            restore_state({name: tensor.clone() for name, tensor in training_state(stopped).items()}, resumed)
+            restore_state(
+                {name: tensor.clone() for name, tensor in training_state(stopped).items()}, resumed
+            )
             for step in range(3, 6):
                 resumed(step, raw)
             ours, theirs = training_state(whole), training_state(resumed)
@@ -220,7 +284,11 @@ def objective_contract(name: str | type[Objective], options: dict[str, Any] | No
             learnt = {id(p): player.name for player in step.players for p in player.parameters}
             for i in range(4):
                 step(i, with_condition(Batch(x)))
-            moved = {learnt[id(t)] for name, t in step.weights().items() if id(t) in learnt and not torch.equal(t, before[name])}
+            moved = {
+                learnt[id(t)]
+                for name, t in step.weights().items()
+                if id(t) in learnt and not torch.equal(t, before[name])
+            }
             assert moved == {player.name for player in step.players}
 
     return named(ObjectiveContract, name if isinstance(name, str) else name.__name__)

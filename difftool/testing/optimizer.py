@@ -21,7 +21,10 @@ class Quadratic(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         draws = torch.Generator().manual_seed(0)
-        self.x, self.target = torch.randn(64, 6, generator=draws), torch.randn(64, 4, generator=draws)
+        self.x, self.target = (
+            torch.randn(64, 6, generator=draws),
+            torch.randn(64, 4, generator=draws),
+        )
         self.layer = nn.Linear(6, 4)
         with torch.no_grad():
             for p in self.layer.parameters():
@@ -37,7 +40,9 @@ class Quadratic(nn.Module):
         return (with_one @ solution - self.target).square().mean().item()
 
 
-def optimizer_contract(name: str, *, options: dict[str, Any] | None = None, lr: float = 0.05) -> type:
+def optimizer_contract(
+    name: str, *, options: dict[str, Any] | None = None, lr: float = 0.05
+) -> type:
     """Tests that check an optimizer against its contract.
 
     Args:
@@ -49,7 +54,9 @@ def optimizer_contract(name: str, *, options: dict[str, Any] | None = None, lr: 
         make, settings = load("optimizer", name, **{"lr": lr, **(options or {}), **more})
         return make(module, settings, torch.float32)
 
-    def stepped(problem: Quadratic, optimizer: torch.optim.Optimizer, steps: range, total: int = STEPS) -> None:
+    def stepped(
+        problem: Quadratic, optimizer: torch.optim.Optimizer, steps: range, total: int = STEPS
+    ) -> None:
         for step in steps:
             for group in optimizer.param_groups:
                 group["lr"] = lr * (1 - step / total)
@@ -66,7 +73,9 @@ def optimizer_contract(name: str, *, options: dict[str, Any] | None = None, lr: 
             problem = Quadratic()
             begun, least = problem.loss().item() - problem.least(), problem.least()
             stepped(problem, made(problem), range(STEPS))
-            assert problem.loss().item() - least < 0.02 * begun, "the loss is not near its minimum after 400 steps; is lr right for it?"
+            assert problem.loss().item() - least < 0.02 * begun, (
+                "the loss is not near its minimum after 400 steps; is lr right for it?"
+            )
 
         def test_every_group_follows_the_learning_rate(self):
             """With a rate of 0, no parameter changes."""
@@ -77,7 +86,9 @@ def optimizer_contract(name: str, *, options: dict[str, Any] | None = None, lr: 
                 group["lr"] = 0.0
             problem.loss().backward()
             optimizer.step()
-            assert all(torch.equal(value, before[key]) for key, value in problem.state_dict().items())
+            assert all(
+                torch.equal(value, before[key]) for key, value in problem.state_dict().items()
+            )
 
         def test_what_requires_no_gradient_is_left_alone(self):
             problem = Quadratic()
@@ -107,8 +118,15 @@ def optimizer_contract(name: str, *, options: dict[str, Any] | None = None, lr: 
             resumed = Quadratic()
             resumed.load_state_dict(stopped.state_dict())
             again = made(resumed)
-            restore_optimizer(optimizer_state(dict(stopped.named_parameters()), optimizer), dict(resumed.named_parameters()), again)
+            restore_optimizer(
+                optimizer_state(dict(stopped.named_parameters()), optimizer),
+                dict(resumed.named_parameters()),
+                again,
+            )
             stepped(resumed, again, range(at, 10))
-            assert all(torch.equal(value, whole.state_dict()[key]) for key, value in resumed.state_dict().items())
+            assert all(
+                torch.equal(value, whole.state_dict()[key])
+                for key, value in resumed.state_dict().items()
+            )
 
     return named(OptimizerContract, name)

@@ -26,7 +26,13 @@ def load(kind: str, name: str, **options: Any) -> tuple[Any, Any]:
 def needs_no_torch(kind: str, name: str) -> bool:
     """Whether the options of a part can be imported without torch."""
     spec = registry().get(kind, name)
-    return not imports_torch(*{reference.partition(":")[0] for reference in (spec.options, getattr(spec, "request", "")) if reference})
+    return not imports_torch(
+        *{
+            reference.partition(":")[0]
+            for reference in (spec.options, getattr(spec, "request", ""))
+            if reference
+        }
+    )
 
 
 def imports_torch(*modules: str) -> bool:
@@ -37,5 +43,7 @@ def imports_torch(*modules: str) -> bool:
 
 def named(contract: type, part: str) -> type:
     """The test class, renamed so that its name contains the part."""
-    contract.__name__ = contract.__qualname__ = f"{contract.__name__}_{re.sub('[^0-9A-Za-z]+', '_', part)}"
+    contract.__name__ = contract.__qualname__ = (
+        f"{contract.__name__}_{re.sub('[^0-9A-Za-z]+', '_', part)}"
+    )
     return contract

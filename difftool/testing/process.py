@@ -16,7 +16,12 @@ from .parts import load, named, registry
 
 
 def process_contract(
-    name: str, options: dict[str, Any] | None = None, *, density: str = "", weighting: str = "", schedule: str = ""
+    name: str,
+    options: dict[str, Any] | None = None,
+    *,
+    density: str = "",
+    weighting: str = "",
+    schedule: str = "",
 ) -> type:
     """Tests that check a process and its density, weighting and schedule against their contracts.
 
@@ -33,7 +38,9 @@ def process_contract(
         visited = column("schedule", schedule)
         target, settings = load("process", name, **(options or {}))
         row = target(settings, visited)
-        return Process(row, column("density", density, visited), column("weighting", weighting, row), visited)
+        return Process(
+            row, column("density", density, visited), column("weighting", weighting, row), visited
+        )
 
     def rows(n: int = 101) -> tuple[Process, Tensor, Coefficients]:
         """The process, noise levels over its whole range, and the coefficients at these levels."""
@@ -64,7 +71,9 @@ def process_contract(
 
         def test_the_network_s_target_has_about_unit_variance(self):
             process, sigma, c = rows()
-            variance = ((1 - c.skip) ** 2 * process.preconditioning.sigma_data**2 + c.skip**2 * sigma**2) / c.out**2
+            variance = (
+                (1 - c.skip) ** 2 * process.preconditioning.sigma_data**2 + c.skip**2 * sigma**2
+            ) / c.out**2
             assert 0.2 < variance.min() <= variance.max() < 4
 
         def test_the_noise_signal_is_of_order_one_and_tells_levels_apart(self):
@@ -97,7 +106,9 @@ def process_contract(
             sigma = scheduled.sigma(t)
             assert sigma.dtype == torch.float64
             assert sigma.diff().gt(0).all()
-            assert [sigma[0].item(), sigma[-1].item()] == pytest.approx([scheduled.sigma_min, scheduled.sigma_max])
+            assert [sigma[0].item(), sigma[-1].item()] == pytest.approx(
+                [scheduled.sigma_min, scheduled.sigma_max]
+            )
             torch.testing.assert_close(scheduled.time(sigma), t, atol=1e-6, rtol=0)
 
         @pytest.mark.parametrize("n", [1, 2, 3, 50])

@@ -86,7 +86,10 @@ def representation_contract(
             assert x.dtype == torch.float32
             assert torch.isfinite(x).all()
             assert 0.05 < x.square().mean().sqrt() < 5
-            assert all(stated in (None, found) for stated, found in zip(representation.shape, x.shape[1:], strict=True))
+            assert all(
+                stated in (None, found)
+                for stated, found in zip(representation.shape, x.shape[1:], strict=True)
+            )
 
         def test_decoding_takes_what_no_encoder_gave(self):
             x = built().encode(Batch(raw)).x
@@ -98,7 +101,9 @@ def representation_contract(
         def test_examples_do_not_see_each_other(self):
             together, alone = built().encode(Batch(raw)).x, built().encode(Batch(raw[:1])).x
             torch.testing.assert_close(together[:1], alone)
-            torch.testing.assert_close(built().decode(Batch(together)).x[:1], built().decode(Batch(alone)).x)
+            torch.testing.assert_close(
+                built().decode(Batch(together)).x[:1], built().decode(Batch(alone)).x
+            )
 
         def test_raw_examples_are_left_alone(self):
             before = raw.clone()

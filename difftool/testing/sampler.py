@@ -54,10 +54,19 @@ def one_path(shape: tuple[int, ...], seed: int = 1) -> Noise:
     return lambda sigma, sigma_next: path(sigma, sigma_next).double()
 
 
-def run(name: str, knobs: dict[str, Any], x: Tensor, sigmas: Sequence[float], denoise=gaussian_denoise, noise=None) -> list:
+def run(
+    name: str,
+    knobs: dict[str, Any],
+    x: Tensor,
+    sigmas: Sequence[float],
+    denoise=gaussian_denoise,
+    noise=None,
+) -> list:
     """All steps of a sampler."""
     sampler, options = load("sampler", name, **knobs)
-    return list(sampler(denoise, x, sigmas, noise or seeded(tuple(x.shape), 1), **options.model_dump()))
+    return list(
+        sampler(denoise, x, sigmas, noise or seeded(tuple(x.shape), 1), **options.model_dump())
+    )
 
 
 def variance(name: str, knobs: dict[str, Any], sigmas: list[float]) -> float:
@@ -65,7 +74,12 @@ def variance(name: str, knobs: dict[str, Any], sigmas: list[float]) -> float:
     basis = torch.eye(4 * len(sigmas), dtype=torch.float64)
     draws: Iterator[Tensor] = iter(basis[1:].split(1))
     x = basis[:1] * math.sqrt(SIGMA_DATA**2 + sigmas[0] ** 2)
-    return run(name, knobs, x, sigmas, noise=lambda sigma, sigma_next: next(draws).clone())[-1].x.square().sum().item()
+    return (
+        run(name, knobs, x, sigmas, noise=lambda sigma, sigma_next: next(draws).clone())[-1]
+        .x.square()
+        .sum()
+        .item()
+    )
 
 
 def convergence(name: str, knobs: dict[str, Any]) -> tuple[list[float], float]:
@@ -88,7 +102,9 @@ def sampler_contract(name: str, options: dict[str, Any] | None = None) -> type:
     class SamplerContract:
         def test_its_order_is_stated(self):
             sampler, _ = load("sampler", name)
-            assert getattr(sampler, "order", None) in (1, 2, 3, 4, 5), f"declare the order of {name} with @difftool.order(p) above the function"
+            assert getattr(sampler, "order", None) in (1, 2, 3, 4, 5), (
+                f"declare the order of {name} with @difftool.order(p) above the function"
+            )
 
         def test_it_converges_with_the_stated_order(self):
             """Half the step divides the error of the variance by at least 2^order.
@@ -115,7 +131,10 @@ def sampler_contract(name: str, options: dict[str, Any] | None = None) -> type:
             steps = run(name, knobs, x, sigmas, nonlinear_denoise)
             assert [step.index for step in steps] == list(range(n))
             assert [step.sigma for step in steps] == sigmas[1:]
-            assert all(step.x.shape == step.x0.shape == x.shape and step.x.isfinite().all() for step in steps)
+            assert all(
+                step.x.shape == step.x0.shape == x.shape and step.x.isfinite().all()
+                for step in steps
+            )
 
         def test_no_step_is_no_work(self):
             assert run(name, knobs, torch.ones(1, 2), [1.0]) == []
@@ -134,7 +153,13 @@ def sampler_contract(name: str, options: dict[str, Any] | None = None) -> type:
                 return keep(nonlinear_denoise(x, sigma))
 
             draw, x = seeded((2, 5), 1), keep(seeded((2, 5))())
-            for step in sampler(denoise, x, [*levels(6), 0.0], lambda *interval: keep(draw()), **settings.model_dump()):
+            for step in sampler(
+                denoise,
+                x,
+                [*levels(6), 0.0],
+                lambda *interval: keep(draw()),
+                **settings.model_dump(),
+            ):
                 keep(step.x)
                 keep(step.x0)
             assert all(torch.equal(tensor, copy) for tensor, copy in given)
@@ -146,9 +171,18 @@ def sampler_contract(name: str, options: dict[str, Any] | None = None) -> type:
                 return x - x.mean(1, keepdim=True)
 
             draw, x = seeded((2, 6, 3), 1), centred(10 * seeded((2, 6, 3))())
-            steps = run(name, knobs, x, [*levels(8), 0.0], lambda x, sigma: centred(nonlinear_denoise(x, sigma)), lambda *interval: centred(draw()))
+            steps = run(
+                name,
+                knobs,
+                x,
+                [*levels(8), 0.0],
+                lambda x, sigma: centred(nonlinear_denoise(x, sigma)),
+                lambda *interval: centred(draw()),
+            )
             for step in steps:
-                torch.testing.assert_close(step.x.mean(1), torch.zeros(2, 3, dtype=torch.float64), atol=1e-12, rtol=0)
+                torch.testing.assert_close(
+                    step.x.mean(1), torch.zeros(2, 3, dtype=torch.float64), atol=1e-12, rtol=0
+                )
 
         @pytest.mark.parametrize("end", [0.0, 0.05])
         def test_noise_is_asked_for_the_interval_that_a_step_crosses(self, end):
@@ -161,17 +195,26 @@ def sampler_contract(name: str, options: dict[str, Any] | None = None) -> type:
                 asked.append((sigma, sigma_next))
                 return draw()
 
-            steps = sampler(nonlinear_denoise, 10 * seeded((2, 5))(), sigmas, noise, **settings.model_dump())
+            steps = sampler(
+                nonlinear_denoise, 10 * seeded((2, 5))(), sigmas, noise, **settings.model_dump()
+            )
             for (high, low), _ in zip(pairwise(sigmas), steps, strict=True):
                 for sigma, sigma_next in asked:
-                    assert high >= sigma > sigma_next >= low, f"the step from {high:g} to {low:g} calls noise({sigma:g}, {sigma_next:g})"
+                    assert high >= sigma > sigma_next >= low, (
+                        f"the step from {high:g} to {low:g} calls noise({sigma:g}, {sigma_next:g})"
+                    )
                 asked.clear()
 
         def test_on_one_path_of_noise_more_steps_approach_one_result(self):
             x = 10 * seeded((2, 5))()
-            coarse, fine, exact = (run(name, knobs, x, levels(n), nonlinear_denoise, one_path((2, 5)))[-1].x for n in (16, 64, 256))
+            coarse, fine, exact = (
+                run(name, knobs, x, levels(n), nonlinear_denoise, one_path((2, 5)))[-1].x
+                for n in (16, 64, 256)
+            )
             errors = [(found - exact).square().mean().sqrt().item() for found in (coarse, fine)]
-            assert errors[1] < 0.6 * errors[0], "does the sampler call noise(sigma, sigma_next) with the interval of the step?"
+            assert errors[1] < 0.6 * errors[0], (
+                "does the sampler call noise(sigma, sigma_next) with the interval of the step?"
+            )
             assert errors[1] < 0.06
 
         def test_examples_do_not_see_each_other(self):
@@ -189,7 +232,9 @@ def sampler_contract(name: str, options: dict[str, Any] | None = None) -> type:
             sigmas, x = [*levels(12, low=0.002), 0.0], 10 * seeded((2, 5))()
             double = run(name, knobs, x, sigmas, nonlinear_denoise)[-1].x
             draw = seeded((2, 5), 1)
-            single = run(name, knobs, x.float(), sigmas, nonlinear_denoise, lambda *interval: draw().float())[-1].x
+            single = run(
+                name, knobs, x.float(), sigmas, nonlinear_denoise, lambda *interval: draw().float()
+            )[-1].x
             assert single.dtype == torch.float32
             torch.testing.assert_close(single.double(), double, atol=1e-5, rtol=1e-5)
 

@@ -12,7 +12,9 @@ from ..errors import DataError
 from .parts import load, named, needs_no_torch, registry
 
 
-def source_contract(name: str, path: str, missing: str, *, options: dict[str, Any] | None = None) -> type:
+def source_contract(
+    name: str, path: str, missing: str, *, options: dict[str, Any] | None = None
+) -> type:
     """Tests that check a source against its contract.
 
     Args:
@@ -27,7 +29,11 @@ def source_contract(name: str, path: str, missing: str, *, options: dict[str, An
     def filled(folder: Path) -> dict[str, bytes]:
         folder.mkdir()
         built().fill(path, folder)
-        return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+        return {
+            file.relative_to(folder).as_posix(): file.read_bytes()
+            for file in folder.rglob("*")
+            if file.is_file()
+        }
 
     class SourceContract:
         def test_its_options_need_no_torch(self):

@@ -83,7 +83,9 @@ class Cascade:
             found(self.root, lambda partial: write_text(partial / CASCADE, self.to_toml()))
         except FileExistsError:
             if is_cascade(self.root):  # another process was quicker by a moment
-                raise RunExistsError(f"Another process has just created {self.root}. {self._resume()}") from None
+                raise RunExistsError(
+                    f"Another process has just created {self.root}. {self._resume()}"
+                ) from None
             raise RunExistsError(
                 f"{self.root} already exists and is not a cascade folder. Choose another --run. "
                 "Nothing in it was changed."
@@ -119,9 +121,7 @@ class Cascade:
 
     def with_level(self, name: str, level: float) -> Cascade:
         """The same cascade with another sampling level of one stage."""
-        stages = (
-            replace(one, level=level) if one.name == name else one for one in self.stages
-        )
+        stages = (replace(one, level=level) if one.name == name else one for one in self.stages)
         return replace(self, stages=tuple(stages))
 
 

@@ -124,9 +124,7 @@ class _TrainedStage:
     experts: tuple[tuple[float, Path], ...] = ()
 
 
-def chain_of(
-    ask: ChainRequest, request: Request, parts: Registry, reporter: Reporter
-) -> Chain:
+def chain_of(ask: ChainRequest, request: Request, parts: Registry, reporter: Reporter) -> Chain:
     """The stages of a request, checked as far as possible before weights are loaded.
 
     Raises:

@@ -29,11 +29,17 @@ def check(path: str | Path, modality: str | None = None, **settings: Any) -> lis
         ConfigError: settings, all faults at once.
         DataError: there is nothing usable in it.
     """
-    return findings(Path(path), modality, given(settings, training_names(modality)), (), installed())
+    return findings(
+        Path(path), modality, given(settings, training_names(modality)), (), installed()
+    )
 
 
 def findings(
-    path: Path, modality: str | None, flags: Iterable[tuple[str, str, Any]], sets: Sequence[str], parts: Registry
+    path: Path,
+    modality: str | None,
+    flags: Iterable[tuple[str, str, Any]],
+    sets: Sequence[str],
+    parts: Registry,
 ) -> list[Finding]:
     """The same, of settings as the command line gives them."""
     from ..data.inspect import ArrayInspection, inspect

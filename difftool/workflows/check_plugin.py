@@ -77,7 +77,9 @@ def find_plugin(name: str, parts: Registry) -> Plugin:
         known = ", ".join(plugin.name for plugin in parts.plugins)
         raise UsageError(f"There is no plugin {name!r}. Installed are: {known}.")
     if found[0].error:
-        raise PluginError(f"The plugin {found[0].name} ({found[0].package}) is broken: {found[0].error}")
+        raise PluginError(
+            f"The plugin {found[0].name} ({found[0].package}) is broken: {found[0].error}"
+        )
     return found[0]
 
 
@@ -87,9 +89,18 @@ def check_plugin(plugin: Plugin, parts: Registry) -> list[Verdict]:
     Raises:
         UsageError: pytest, which runs the contracts, is not installed.
     """
-    specs = [(kind, spec) for kind in parts.provides(plugin) for spec in parts.specs(kind) if parts.provider(spec) == plugin]
+    specs = [
+        (kind, spec)
+        for kind in parts.provides(plugin)
+        for spec in parts.specs(kind)
+        if parts.provider(spec) == plugin
+    ]
     verdicts = {f"{kind} {spec.name}": _declared(kind, spec, parts) for kind, spec in specs}
-    whole = [(kind, spec) for kind, spec in specs if kind in ALONE and not verdicts[f"{kind} {spec.name}"].broken]
+    whole = [
+        (kind, spec)
+        for kind, spec in specs
+        if kind in ALONE and not verdicts[f"{kind} {spec.name}"].broken
+    ]
     shapes = {spec.name: _shape(spec, parts) for kind, spec in whole if kind == "backbone"}
     whole = [(kind, spec) for kind, spec in whole if kind != "backbone" or shapes[spec.name]]
     if whole:
@@ -102,7 +113,9 @@ def _declared(kind: str, spec: Spec, parts: Registry) -> Verdict:
     """Whether what a spec names is there: everything imports, the summary is one line, a recipe resolves."""
     part, faults = f"{kind} {spec.name}", []
     if not spec.summary or "\n" in spec.summary or len(spec.summary) > WIDTH:
-        faults.append(f"its summary is one line of 1 to {WIDTH} characters; it has {len(spec.summary)}")
+        faults.append(
+            f"its summary is one line of 1 to {WIDTH} characters; it has {len(spec.summary)}"
+        )
     try:
         if kind in ("recipe", "cascade"):
             _resolve(kind, spec, parts)
@@ -112,7 +125,11 @@ def _declared(kind: str, spec: Spec, parts: Registry) -> Verdict:
     except DifftoolError as error:
         faults.append(str(error))
     elsewhere = kind in NEEDS and (kind != "backbone" or _shape(spec, parts) is None)
-    note = f"its contract needs {NEEDS[kind]}: the package's own tests apply {kind}_contract" if elsewhere else ""
+    note = (
+        f"its contract needs {NEEDS[kind]}: the package's own tests apply {kind}_contract"
+        if elsewhere
+        else ""
+    )
     return Verdict(part, 2 - len(faults), tuple(faults), note)
 
 
@@ -135,24 +152,57 @@ def _resolve(kind: str, spec: Spec, parts: Registry) -> None:
     resolve(spec.modality, gather(parts, spec.modality, spec.name, project=None), parts)
 
 
-def _by_contract(specs: list[tuple[str, Spec]], shapes: Mapping[str, tuple[int, ...] | None]) -> dict[str, Verdict]:
+def _by_contract(
+    specs: list[tuple[str, Spec]], shapes: Mapping[str, tuple[int, ...] | None]
+) -> dict[str, Verdict]:
     if find_spec("pytest") is None:
-        raise UsageError("The contracts are pytest tests, and pytest is not installed. Install it: pip install pytest")
+        raise UsageError(
+            "The contracts are pytest tests, and pytest is not installed. Install it: pip install pytest"
+        )
     lines = ["from difftool.testing import *"]
-    lines += [f"TestPart{i} = {ALONE[kind].format(name=spec.name, shape=shapes.get(spec.name))}" for i, (kind, spec) in enumerate(specs)]
+    lines += [
+        f"TestPart{i} = {ALONE[kind].format(name=spec.name, shape=shapes.get(spec.name))}"
+        for i, (kind, spec) in enumerate(specs)
+    ]
     with TemporaryDirectory(prefix="difftool-check-") as folder:
-        (module := Path(folder) / "test_plugin.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        (module := Path(folder) / "test_plugin.py").write_text(
+            "\n".join(lines) + "\n", encoding="utf-8"
+        )
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", folder, "-c", os.devnull]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--rootdir",
+            folder,
+            "-c",
+            os.devnull,
+        ]
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        }
         done = subprocess.run(
-            [*command, f"--junitxml={report}", str(module)], cwd=folder, env=environment, capture_output=True, text=True, check=False
+            [*command, f"--junitxml={report}", str(module)],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if not report.exists():
-            raise PluginError(f"The contracts could not be run: {(done.stderr or done.stdout).strip()[-500:]}")
+            raise PluginError(
+                f"The contracts could not be run: {(done.stderr or done.stdout).strip()[-500:]}"
+            )
         cases = list(ElementTree.parse(report).iter("testcase"))
     names = [f"{kind} {spec.name}" for kind, spec in specs]
-    return {part: _verdict(part, [case for case in cases if _number(case) == i]) for i, part in enumerate(names)}
+    return {
+        part: _verdict(part, [case for case in cases if _number(case) == i])
+        for i, part in enumerate(names)
+    }
 
 
 def _number(case: ElementTree.Element) -> int:
@@ -162,7 +212,12 @@ def _number(case: ElementTree.Element) -> int:
 
 def _verdict(part: str, cases: list[ElementTree.Element]) -> Verdict:
     broken = tuple(dict.fromkeys(text for case in cases for text in _fault(case)))
-    return Verdict(part, sum(not list(_fault(case)) for case in cases), broken, "" if cases else "its contract holds no test")
+    return Verdict(
+        part,
+        sum(not list(_fault(case)) for case in cases),
+        broken,
+        "" if cases else "its contract holds no test",
+    )
 
 
 def _fault(case: ElementTree.Element) -> Iterator[str]:

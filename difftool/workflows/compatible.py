@@ -49,9 +49,13 @@ def refuse_strangers(stages: Sequence[Described], parts: Registry) -> None:
         )
         try:
             if (bridge := bridge_of(stage, parts)) is None:
-                raise UsageError("it was trained without a bridge, so it can only be the first stage.")
+                raise UsageError(
+                    "it was trained without a bridge, so it can only be the first stage."
+                )
             if stage.config.modality.use != earlier.config.modality.use:
-                raise UsageError(f"its modality is {stage.config.modality.use}, not {earlier.config.modality.use}.")
+                raise UsageError(
+                    f"its modality is {stage.config.modality.use}, not {earlier.config.modality.use}."
+                )
             bridge.check_compatible(earlier.description)
             check_level(stage.level, bridge)
         except DifftoolError as error:
@@ -94,7 +98,9 @@ def _strange_conditions(earlier: Described, stage: Described) -> Iterator[str]:
             yield f"it does not know the {name} {', '.join(missing[:5])}{more}. Train both on the same labels."
 
 
-def require_experts(path: Path, config: Config, experts: Sequence[tuple[float, Path]], parts: Registry) -> None:
+def require_experts(
+    path: Path, config: Config, experts: Sequence[tuple[float, Path]], parts: Registry
+) -> None:
     """Check that a model and its experts fit together and cover the noise levels of sampling.
 
     Only the headers of the model files are read.
@@ -107,7 +113,12 @@ def require_experts(path: Path, config: Config, experts: Sequence[tuple[float, P
     """
     from ..assemble import make_schedule
 
-    refuse_unlike(_described(path, parts), [(below, _described(other, parts)) for below, other in experts], make_schedule(config, parts), parts)
+    refuse_unlike(
+        _described(path, parts),
+        [(below, _described(other, parts)) for below, other in experts],
+        make_schedule(config, parts),
+        parts,
+    )
 
 
 def _described(path: Path, parts: Registry) -> Described:
@@ -116,14 +127,26 @@ def _described(path: Path, parts: Registry) -> Described:
     return Described(model.name, model.config(parts), model.description)
 
 
-def refuse_unlike(stage: Described, experts: Sequence[tuple[float, Described]], schedule: Schedule, parts: Registry) -> None:
+def refuse_unlike(
+    stage: Described,
+    experts: Sequence[tuple[float, Described]],
+    schedule: Schedule,
+    parts: Registry,
+) -> None:
     """Raise UsageError for experts with other data than their stage, or untrained levels."""
     from ..expert import ServedRange, untrained_levels  # torch
 
-    faults = [f"  {expert.name} for {stage.name}: {fault}" for _, expert in experts for fault in _unlike(stage, expert)]
+    faults = [
+        f"  {expert.name} for {stage.name}: {fault}"
+        for _, expert in experts
+        for fault in _unlike(stage, expert)
+    ]
     if faults:
         raise UsageError("\n".join(["The experts do not fit:", *faults]))
-    ranges = [ServedRange(one.name, below, _density(one, parts)) for below, one in ((math.inf, stage), *experts)]
+    ranges = [
+        ServedRange(one.name, below, _density(one, parts))
+        for below, one in ((math.inf, stage), *experts)
+    ]
     if reason := untrained_levels(schedule, ranges):
         fix = (
             "Choose the levels so that each model is used only where it was trained."
@@ -145,12 +168,17 @@ def _density(one: Described, parts: Registry) -> Density:
 
 def _unlike(stage: Described, expert: Described, most: int = 3) -> Iterator[str]:
     """The differences between the data of an expert and of its stage."""
-    tables = [flat({name: getattr(one.config, name).to_dict() for name in SHARED}) for one in (stage, expert)]
+    tables = [
+        flat({name: getattr(one.config, name).to_dict() for name in SHARED})
+        for one in (stage, expert)
+    ]
     there, here = tables
     keys = [key for key in dict.fromkeys([*there, *here]) if there.get(key) != here.get(key)]
     if keys:
         more = f" and {len(keys) - most} more" if len(keys) > most else ""
-        differing = ", ".join(f"{key} is {here.get(key)}, not {there.get(key)}" for key in keys[:most])
+        differing = ", ".join(
+            f"{key} is {here.get(key)}, not {there.get(key)}" for key in keys[:most]
+        )
         yield f"{differing}{more}. Use the same [{'], ['.join(SHARED)}], because both get the same examples."
         return
     for name in dict.fromkeys([*stage.description.conditions, *expert.description.conditions]):

@@ -17,7 +17,6 @@ from .request import METRIC, Request, own_table
 from .sample import Samples, draw, refining
 
 if TYPE_CHECKING:
-
     from ..description import Description
     from ..engine.evaluate import Measured
     from ..metric import Metric
@@ -30,7 +29,9 @@ def metric_table(metric: str) -> str:
     return f"{METRIC}.{metric}"
 
 
-def chosen_metrics(parts: Registry, modality: str, only: str | None, request: Request) -> dict[str, Part]:
+def chosen_metrics(
+    parts: Registry, modality: str, only: str | None, request: Request
+) -> dict[str, Part]:
     """The metrics to measure, with their options; all faults in these at once.
 
     Args:
@@ -45,14 +46,25 @@ def chosen_metrics(parts: Registry, modality: str, only: str | None, request: Re
     names = [name.strip() for name in only.split(",")] if only else able
     if strange := [name for name in names if name not in able]:
         raise UsageError(f"{modality} has no metric {strange[0]!r}. It has: {', '.join(able)}.")
-    made = {name: own_table(request.flags, metric_table(name), parts.options(parts.get("metric", name)), name) for name in names}
+    made = {
+        name: own_table(
+            request.flags, metric_table(name), parts.options(parts.get("metric", name)), name
+        )
+        for name in names
+    }
     if faults := [fault for _, some in made.values() for fault in some]:
         raise ConfigError(faults)
     return {name: Part(name, options) for name, (options, _) in made.items() if options is not None}
 
 
 def evaluate_chain(
-    chain: Chain, parts: Registry, reporter: Reporter, seed: int, metrics: Mapping[str, Part], folder: Path | None, against: Against
+    chain: Chain,
+    parts: Registry,
+    reporter: Reporter,
+    seed: int,
+    metrics: Mapping[str, Part],
+    folder: Path | None,
+    against: Against,
 ) -> dict[str, Any]:
     """Measure samples of the last stage, or the files in ``folder``, and the data of that stage.
 
@@ -75,7 +87,10 @@ def evaluate_chain(
     comparisons = compared(built, examples, data.examples, apart)
     found = list(reporter.counted(comparisons, len(built), "measuring"))
     missing |= {one.metric: one.missing for one in found if one.missing}
-    if rows := [*(row for one in found for row in _rows(one)), *_consistency(measured_samples, chain)]:
+    if rows := [
+        *(row for one in found for row in _rows(one)),
+        *_consistency(measured_samples, chain),
+    ]:
         degraded = {"degraded": data.source} if apart else {}
         samples = {"count": len(examples), **measured_samples.info, **degraded}
         measured = held_out(examples, data.examples)
@@ -99,7 +114,9 @@ def _consistency(samples: Samples, chain: Chain) -> list[dict[str, Any]]:
     return [{"metric": "consistency", "name": "psnr_db", "samples": psnr, "data": None}]
 
 
-def _built(metrics: Mapping[str, Part], parts: Registry, description: Description) -> tuple[dict[str, Metric], dict[str, str]]:
+def _built(
+    metrics: Mapping[str, Part], parts: Registry, description: Description
+) -> tuple[dict[str, Metric], dict[str, str]]:
     """The metrics, and the reasons why others cannot be built. Raises PluginError if none can."""
     from ..assemble import make_metric  # torch
 
@@ -116,7 +133,12 @@ def _built(metrics: Mapping[str, Part], parts: Registry, description: Descriptio
 
 def _rows(one: Measured) -> list[dict[str, Any]]:
     return [
-        {"metric": one.metric, "name": name, "samples": _finite(one.samples.get(name)), "data": _finite(one.data.get(name))}
+        {
+            "metric": one.metric,
+            "name": name,
+            "samples": _finite(one.samples.get(name)),
+            "data": _finite(one.data.get(name)),
+        }
         for name in dict.fromkeys([*one.samples, *one.data])
     ]
 
@@ -138,7 +160,14 @@ def _read(modality: Modality, folder: Path, seed: int, reporter: Reporter) -> Sa
         except DataError as error:
             bad.append(str(error))
     if not read:
-        raise DataError("\n".join([f"None of the {len(bad)} files in {folder} can be read, so there is nothing to measure.", *bad[:10]]))
+        raise DataError(
+            "\n".join(
+                [
+                    f"None of the {len(bad)} files in {folder} can be read, so there is nothing to measure.",
+                    *bad[:10],
+                ]
+            )
+        )
     for text in bad[:10]:
         reporter.say(f"Not measured: {text}")
     examples = as_trained(modality, read, seed)
@@ -146,7 +175,9 @@ def _read(modality: Modality, folder: Path, seed: int, reporter: Reporter) -> Sa
     return Samples(generated, modality, NoOptions(), {"folder": str(folder), "skipped": len(bad)})
 
 
-def _data(chain: Chain, parts: Registry, reporter: Reporter, against: Against, seed: int, needed: bool) -> ReferenceData:
+def _data(
+    chain: Chain, parts: Registry, reporter: Reporter, against: Against, seed: int, needed: bool
+) -> ReferenceData:
     """Data of the last stage. Missing training data is reported; it is an error only where it is
     needed as input.
     """
@@ -157,7 +188,9 @@ def _data(chain: Chain, parts: Registry, reporter: Reporter, against: Against, s
     except DataError as error:
         if against.path or needed:
             raise
-        reporter.say(f"The metrics that compare with data are left out: {error} Name other data with --against.")
+        reporter.say(
+            f"The metrics that compare with data are left out: {error} Name other data with --against."
+        )
         return nothing
     if needed and len(data.examples) < 2:
         raise UsageError(

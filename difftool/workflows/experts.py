@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from ..plugin.registry import Registry
 
 
-def experts_of(stage: StagePlan, written: StageLayers, parts: Registry, modality: str | None, kept: bool) -> tuple[StagePlan, ...]:
+def experts_of(
+    stage: StagePlan, written: StageLayers, parts: Registry, modality: str | None, kept: bool
+) -> tuple[StagePlan, ...]:
     """The experts of a stage, resolved.
 
     Each is trained from its ``below`` down to that of the next expert, unless its settings differ.
@@ -33,11 +35,17 @@ def experts_of(stage: StagePlan, written: StageLayers, parts: Registry, modality
     found, faults = list[StagePlan](), list[str]()
     for expert in written.experts:
         if levels.count(expert.below) > 1:
-            faults.append(f"expert {expert.name}: another expert has below = {expert.below:g} as well, so one of them would never be used")
+            faults.append(
+                f"expert {expert.name}: another expert has below = {expert.below:g} as well, so one of them would never be used"
+            )
             continue
         low = max((level for level in levels if level < expert.below), default=0.0)
         try:
-            found.append(_trained(stage, expert, parts) if expert.run else _resolved(stage, expert, low, parts, modality, kept))
+            found.append(
+                _trained(stage, expert, parts)
+                if expert.run
+                else _resolved(stage, expert, low, parts, modality, kept)
+            )
         except ConfigError as error:
             faults += error.faults
         except UsageError as error:
@@ -51,7 +59,9 @@ def _trained(stage: StagePlan, written: StageLayers, parts: Registry) -> StagePl
     """An expert that is a run or a model."""
     path = model_path(written.run).expanduser().absolute()
     if not (before := plain_config(path)):
-        raise UsageError(f"run = {written.run!r} is not a difftool model. Name a trained run or its model file.")
+        raise UsageError(
+            f"run = {written.run!r} is not a difftool model. Name a trained run or its model file."
+        )
     if said := [(layer, name) for layer in written.own for name in layer.data]:
         raise ConfigError(
             [
@@ -60,24 +70,54 @@ def _trained(stage: StagePlan, written: StageLayers, parts: Registry) -> StagePl
             ]
         )
     config = resolve(None, [dict_layer(before, str(path))], parts)
-    return StagePlan(unit_name(stage.name, written.name), config, model=path, of=stage.name, below=written.below)
+    return StagePlan(
+        unit_name(stage.name, written.name), config, model=path, of=stage.name, below=written.below
+    )
 
 
-def _resolved(stage: StagePlan, expert: StageLayers, low: float, parts: Registry, modality: str | None, kept: bool) -> StagePlan:
-    layers = [*(expert.layers if stage.model is None else _over_model(stage.model, expert)), _range(expert, low)]
+def _resolved(
+    stage: StagePlan,
+    expert: StageLayers,
+    low: float,
+    parts: Registry,
+    modality: str | None,
+    kept: bool,
+) -> StagePlan:
+    layers = [
+        *(expert.layers if stage.model is None else _over_model(stage.model, expert)),
+        _range(expert, low),
+    ]
     use = None if stage.model else modality
 
     def resolved(*over: Layer) -> Config:
-        return resolve(use, gather(parts, use, project=None if kept or stage.model else PROJECT_FILE, over=over, own=layers), parts)
+        return resolve(
+            use,
+            gather(
+                parts,
+                use,
+                project=None if kept or stage.model else PROJECT_FILE,
+                over=over,
+                own=layers,
+            ),
+            parts,
+        )
 
     branches = "init" not in _said(expert, "train")
     config = resolved()
-    if not kept and not (branches and stage.model):  # the settings of a model are complete, and the model it started from may be gone
+    if not kept and not (
+        branches and stage.model
+    ):  # the settings of a model are complete, and the model it started from may be gone
         config = started(config, resolved)
     if branches:
         config = config.replace(train=config.train.model_copy(update={"init": ""}))
         _refuse_other_network(stage, expert, config)
-    return StagePlan(unit_name(stage.name, expert.name), config, of=stage.name, below=expert.below, branches=branches)
+    return StagePlan(
+        unit_name(stage.name, expert.name),
+        config,
+        of=stage.name,
+        below=expert.below,
+        branches=branches,
+    )
 
 
 def _said(expert: StageLayers, table: str) -> dict[str, Any]:
@@ -93,7 +133,10 @@ def _range(expert: StageLayers, low: float) -> Layer:
     """The noise levels to train an expert on, where its own settings do not name any."""
     said = _said(expert, "density")
     levels = {"low": low, "high": expert.below}
-    return dict_layer({"density": {key: value for key, value in levels.items() if key not in said}}, f"below of the expert {expert.name}")
+    return dict_layer(
+        {"density": {key: value for key, value in levels.items() if key not in said}},
+        f"below of the expert {expert.name}",
+    )
 
 
 def _over_model(path: Path, expert: StageLayers) -> list[Layer]:
@@ -101,11 +144,26 @@ def _over_model(path: Path, expert: StageLayers) -> list[Layer]:
 
     Of the settings for all stages, only those of training and sampling apply.
     """
+
     def taken(layer: Layer) -> Layer:
         own = any(layer is one for one in expert.own)
-        return layer if own else replace(layer, data={name: table for name, table in layer.data.items() if name in (*ENGINE, *CHANGEABLE)})
+        return (
+            layer
+            if own
+            else replace(
+                layer,
+                data={
+                    name: table
+                    for name, table in layer.data.items()
+                    if name in (*ENGINE, *CHANGEABLE)
+                },
+            )
+        )
 
-    return [dict_layer({"recipe": NONE, **plain_config(path)}, str(path)), *map(taken, expert.layers)]
+    return [
+        dict_layer({"recipe": NONE, **plain_config(path)}, str(path)),
+        *map(taken, expert.layers),
+    ]
 
 
 def _refuse_other_network(stage: StagePlan, expert: StageLayers, config: Config) -> None:

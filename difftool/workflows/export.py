@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from ..plugin.registry import Registry
 
 
-def export(model: str, to: Path, parts: Registry, use: str = "", ema: float | None = None, said: Layer | None = None) -> None:
+def export(
+    model: str,
+    to: Path,
+    parts: Registry,
+    use: str = "",
+    ema: float | None = None,
+    said: Layer | None = None,
+) -> None:
     """Write a trained model to a new file, whole or not at all.
 
     Args:
@@ -39,7 +46,9 @@ def export(model: str, to: Path, parts: Registry, use: str = "", ema: float | No
     if faults:
         raise ConfigError([*(said.faults if said else ()), *faults])
     if to.exists():
-        raise UsageError(f"{to} exists already, and nothing is overwritten. Choose another name, or remove it.")
+        raise UsageError(
+            f"{to} exists already, and nothing is overwritten. Choose another name, or remove it."
+        )
 
     from ..assemble import load_stage, posthoc_average
     from ..engine.weights import MODEL, load_weights
@@ -47,10 +56,17 @@ def export(model: str, to: Path, parts: Registry, use: str = "", ema: float | No
 
     weights, about = load_weights(path, MODEL)
     if ema is not None:
-        weights, about = weights | posthoc_average(RunFolder(path.parent), ema), {**about, "ema": f"power-{ema:g}"}
+        weights, about = (
+            weights | posthoc_average(RunFolder(path.parent), ema),
+            {**about, "ema": f"power-{ema:g}"},
+        )
     write = parts.load(spec)
     with creating(to) as temporary:
-        write(TrainedModel(weights, about, partial(load_stage, path, parts, device="cpu", ema=ema)), temporary, options)
+        write(
+            TrainedModel(weights, about, partial(load_stage, path, parts, device="cpu", ema=ema)),
+            temporary,
+            options,
+        )
 
 
 def exporter_for(to: Path, parts: Registry) -> ExporterSpec:
@@ -64,4 +80,6 @@ def exporter_for(to: Path, parts: Registry) -> ExporterSpec:
     if len(found) == 1:
         return found[0]
     known = ", ".join(f"{spec.name} ({spec.suffix})" for spec in found or specs)
-    raise UsageError(f"The name {to} does not say what to write. Choose one with --format: {known}.")
+    raise UsageError(
+        f"The name {to} does not say what to write. Choose one with --format: {known}."
+    )

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from ..modality import Item, Modality
 
 
-def read_low(item: Item, modality: Modality, stage: ChainStage, degraded: bool, reporter: Reporter, as_trained: bool = False) -> np.ndarray:
+def read_low(
+    item: Item,
+    modality: Modality,
+    stage: ChainStage,
+    degraded: bool,
+    reporter: Reporter,
+    as_trained: bool = False,
+) -> np.ndarray:
     """A file as a sample of an earlier stage, in raw units, whole and at its own size.
 
     Args:
@@ -35,7 +42,9 @@ def read_low(item: Item, modality: Modality, stage: ChainStage, degraded: bool, 
         whole = modality.read_given(item)
         if not degraded or stage.bridge is None:
             return whole
-        raw = Batch(torch.from_numpy(np.array(whole)[None]))  # a copy, because it may be a read-only memory map
+        raw = Batch(
+            torch.from_numpy(np.array(whole)[None])
+        )  # a copy, because it may be a read-only memory map
     else:
         raw = _cut(item, modality, stage.request.seed, reporter)
     if degraded and stage.bridge is not None:
@@ -51,13 +60,20 @@ def _cut(item: Item, modality: Modality, seed: int, reporter: Reporter) -> Batch
     whole = modality.read(item)
     raw = modality.collate([whole], Stream(seed, "given"))
     if unpadded(raw.x, raw)[0].size < whole.size:
-        reporter.say(f"{item.path} is longer than the training examples: a random part of it is refined.")
+        reporter.say(
+            f"{item.path} is longer than the training examples: a random part of it is refined."
+        )
     return raw
 
 
-def say_larger(low: Collection[np.ndarray], usual: Sequence[int | None], reporter: Reporter) -> None:
+def say_larger(
+    low: Collection[np.ndarray], usual: Sequence[int | None], reporter: Reporter
+) -> None:
     """Say how many examples are larger than those of the earlier stage, of shape ``usual``."""
-    larger = sum(any(most is not None and n > most for n, most in zip(one.shape, usual, strict=False)) for one in low)
+    larger = sum(
+        any(most is not None and n > most for n, most in zip(one.shape, usual, strict=False))
+        for one in low
+    )
     if larger:
         many = f"{larger} of {len(low)} examples are" if len(low) > 1 else "The example is"
         reporter.say(
@@ -77,7 +93,9 @@ def usual_low(stage: ChainStage, earlier: ChainStage | None) -> Sequence[int | N
         return about.shape
     sizes = [n for n in about.shape if n is not None]
     return (
-        stage.bridge.degrade(Batch(torch.zeros(1, *sizes, dtype=getattr(torch, about.dtype)))).x.shape[1:]
+        stage.bridge.degrade(
+            Batch(torch.zeros(1, *sizes, dtype=getattr(torch, about.dtype)))
+        ).x.shape[1:]
         if len(sizes) == len(about.shape)
         else ()
     )

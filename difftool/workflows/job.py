@@ -41,9 +41,19 @@ def prepared(chained: ChainStage, parts: Registry, request: Request) -> Job:
     path, config = chained.model.path, chained.config
     now, before = config.to_dict(), chained.model.config(parts).to_dict()
     overrides = {name: now[name] for name in BUILT if now[name] != before[name]}
-    stage = load_stage(path, parts, device=request.device, precision=request.precision, ema=request.ema, overrides=overrides)
+    stage = load_stage(
+        path,
+        parts,
+        device=request.device,
+        precision=request.precision,
+        ema=request.ema,
+        overrides=overrides,
+    )
     stage = replace(stage, experts=tuple(loaded_experts(request, parts)))
-    info = {**_provenance(path, config, request), **chained.shape.model_dump(mode="json", exclude_defaults=True)}
+    info = {
+        **_provenance(path, config, request),
+        **chained.shape.model_dump(mode="json", exclude_defaults=True),
+    }
     return Job(stage, _request(stage, config, chained.shape, request), info)
 
 
@@ -52,11 +62,22 @@ def _request(stage: Stage, config: Config, shape: Options, request: Request) -> 
 
     cond = dict(request.cond)
     if request.every_label:
-        listed = [name for name in stage.denoiser.conditioners if stage.description.conditions[name].choices()]
+        listed = [
+            name
+            for name in stage.denoiser.conditioners
+            if stage.description.conditions[name].choices()
+        ]
         cond |= {name: ["all"] for name in listed if name not in cond}
     settings = {"guidance": stage.guidance, "shape": shape, **config.sample.model_dump()}
-    low: dict[str, Any] = {"low": request.low, "level": request.level, "agree": request.agree, "place": request.place}
-    return SampleRequest(request.n, seed=request.seed, start=request.start, cond=cond, **low, **settings)
+    low: dict[str, Any] = {
+        "low": request.low,
+        "level": request.level,
+        "agree": request.agree,
+        "place": request.place,
+    }
+    return SampleRequest(
+        request.n, seed=request.seed, start=request.start, cond=cond, **low, **settings
+    )
 
 
 def _provenance(path: Path, config: Config, request: Request) -> dict[str, Any]:
@@ -66,10 +87,18 @@ def _provenance(path: Path, config: Config, request: Request) -> dict[str, Any]:
         "seed": request.seed,
         "sampler": config.sampler.use,
         "steps": config.sample.steps,
-        **({"resampling_steps": config.sample.resampling_steps} if config.sample.resampling_steps > 1 else {}),
+        **(
+            {"resampling_steps": config.sample.resampling_steps}
+            if config.sample.resampling_steps > 1
+            else {}
+        ),
         "guidance": getattr(config.guidance.options, "scale", config.guidance.use),
         **({"level": request.level} if len(request.low) else {}),
-        **({"experts": ", ".join(f"{other}@{below:g}" for below, other in request.experts)} if request.experts else {}),
+        **(
+            {"experts": ", ".join(f"{other}@{below:g}" for below, other in request.experts)}
+            if request.experts
+            else {}
+        ),
     }
 
 
@@ -79,5 +108,7 @@ def loaded_experts(request: Request, parts: Registry) -> Iterator[Expert]:
     from ..expert import Expert
 
     for below, path in request.experts:
-        loaded = load_stage(path, parts, device=request.device, precision=request.precision, ema=request.ema)
+        loaded = load_stage(
+            path, parts, device=request.device, precision=request.precision, ema=request.ema
+        )
         yield Expert(below, loaded.denoiser, loaded.process.density)

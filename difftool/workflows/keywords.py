@@ -60,7 +60,13 @@ def _known(name: str, names: Mapping[str, str]) -> str:
 
 def plain(value: Any) -> Any:
     """A value as TOML has it."""
-    return str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
+    return (
+        str(value)
+        if isinstance(value, Path)
+        else list(value)
+        if isinstance(value, tuple)
+        else value
+    )
 
 
 def training_names(modality: str | None) -> dict[str, str]:
@@ -80,11 +86,24 @@ def _own_names(modality: str | None, taken: Mapping[str, str]) -> dict[str, str]
     chosen = representation or next(iter(spec.representations), "")
     if chosen not in parts.names("representation"):
         return names
-    return {**_fields("representation", chosen, parts.options(parts.get("representation", chosen)), {**taken, **names}), **names}
+    return {
+        **_fields(
+            "representation",
+            chosen,
+            parts.options(parts.get("representation", chosen)),
+            {**taken, **names},
+        ),
+        **names,
+    }
 
 
-def _fields(table: str, prefix: str, model: type[Options], taken: Mapping[str, str]) -> dict[str, str]:
-    return {f"{prefix}_{name}" if name in taken else name: f"{table}.{name}" for name in model.model_fields}
+def _fields(
+    table: str, prefix: str, model: type[Options], taken: Mapping[str, str]
+) -> dict[str, str]:
+    return {
+        f"{prefix}_{name}" if name in taken else name: f"{table}.{name}"
+        for name in model.model_fields
+    }
 
 
 def sampling_names(modality: str) -> dict[str, str]:

@@ -56,7 +56,9 @@ class StagePlan:
             return {**own, "run": str(self.model)}
         tables = self.config.to_dict()
         if self.branches:
-            tables["train"] = {key: value for key, value in tables["train"].items() if key != "init"}
+            tables["train"] = {
+                key: value for key, value in tables["train"].items() if key != "init"
+            }
         return {**own, **tables}
 
 

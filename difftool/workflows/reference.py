@@ -52,7 +52,10 @@ class ReferenceData:
         """The conditions of the first ``count`` examples that a stage knows."""
         from ..modality import Item  # torch
 
-        return [conditions_of(Item(Path(self.source), columns), stage) for columns in self.columns[:count]]
+        return [
+            conditions_of(Item(Path(self.source), columns), stage)
+            for columns in self.columns[:count]
+        ]
 
 
 def source_against(config: Config, against: Against) -> tuple[Config, str]:
@@ -64,7 +67,9 @@ def source_against(config: Config, against: Against) -> tuple[Config, str]:
     return config, source_of(config)
 
 
-def reference_data(config: Config, parts: Registry, against: Against, seed: int, reporter: Reporter) -> ReferenceData:
+def reference_data(
+    config: Config, parts: Registry, against: Against, seed: int, reporter: Reporter
+) -> ReferenceData:
     """Random examples, prepared as for training. Raises DataError."""
     from ..assemble import open_examples  # torch
     from ..data.order import Order
@@ -75,4 +80,6 @@ def reference_data(config: Config, parts: Registry, against: Against, seed: int,
     count = min(against.most, len(cache))
     indices = Order(len(cache), seed).indices(0, count)
     chunks = (cache.gather(indices[at : at + CHUNK]) for at in range(0, count, CHUNK))
-    return ReferenceData(source, list(as_trained(modality, chunks, seed)), [cache.columns[i] for i in indices])
+    return ReferenceData(
+        source, list(as_trained(modality, chunks, seed)), [cache.columns[i] for i in indices]
+    )

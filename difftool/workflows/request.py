@@ -71,12 +71,26 @@ def request_model(parts: Registry, modality: str) -> type[Options]:
 
 def settled(model: ModelFile, parts: Registry, request: Request) -> tuple[Config, Options]:
     """The model's configuration with the options laid over it, and the modality's own options; all faults at once, before torch."""
-    layer = flag_layer([flag for flag in request.flags if flag[1].partition(".")[0] not in (REQUEST, METRIC)], request.sets)
-    faults = [_fixed(said.where((name,)), name) for said in (layer, *request.over) for name in said.data if name not in CHANGEABLE]
-    shape, more = own_table(request.flags, REQUEST, request_model(parts, model.modality), model.modality)
+    layer = flag_layer(
+        [flag for flag in request.flags if flag[1].partition(".")[0] not in (REQUEST, METRIC)],
+        request.sets,
+    )
+    faults = [
+        _fixed(said.where((name,)), name)
+        for said in (layer, *request.over)
+        for name in said.data
+        if name not in CHANGEABLE
+    ]
+    shape, more = own_table(
+        request.flags, REQUEST, request_model(parts, model.modality), model.modality
+    )
     try:
         over = [one for one in (*request.under, layer, *request.over) if one.data or one.faults]
-        config = resolve(None, [dict_layer(model.tables, str(model.path)), *over], parts) if over else model.config(parts)
+        config = (
+            resolve(None, [dict_layer(model.tables, str(model.path)), *over], parts)
+            if over
+            else model.config(parts)
+        )
     except ConfigError as error:
         raise ConfigError([*faults, *more, *error.faults]) from None
     if faults or more or shape is None:
@@ -84,16 +98,25 @@ def settled(model: ModelFile, parts: Registry, request: Request) -> tuple[Config
     return config, shape
 
 
-def own_table(flags: Sequence[tuple[str, str, Any]], table: str, model: type[Options], subject: str) -> tuple[Options | None, list[str]]:
+def own_table(
+    flags: Sequence[tuple[str, str, Any]], table: str, model: type[Options], subject: str
+) -> tuple[Options | None, list[str]]:
     """What the flags of a table that is on the command line only say, and the faults in it.
 
     Args:
         subject: what the options belong to, for the faults.
     """
-    own = [(flag, dotted.removeprefix(f"{table}."), value) for flag, dotted, value in flags if dotted.startswith(f"{table}.")]
+    own = [
+        (flag, dotted.removeprefix(f"{table}."), value)
+        for flag, dotted, value in flags
+        if dotted.startswith(f"{table}.")
+    ]
     names = {key: flag for flag, key, _ in own}
     values = {key: value for _, key, value in own}
-    parsed = {key: parse_value(value) if isinstance(value, str) else value for key, value in values.items()}
+    parsed = {
+        key: parse_value(value) if isinstance(value, str) else value
+        for key, value in values.items()
+    }
     return validate(model, parsed, values, lambda key: names.get(key, table), subject)
 
 

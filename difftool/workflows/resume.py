@@ -31,48 +31,90 @@ def run_config(folder: RunFolder, parts: Registry) -> Config:
 
 
 def resume_run(
-    folder: RunFolder, parts: Registry, reporter: Reporter, steps: int | None = None, device: str | None = None
+    folder: RunFolder,
+    parts: Registry,
+    reporter: Reporter,
+    steps: int | None = None,
+    device: str | None = None,
 ) -> dict[str, Any]:
     """A run that was stopped, to its end; ``steps`` is another last step than the run's own."""
     return finished(resumed_run(folder, parts, reporter, steps, device))
 
 
 def resumed_run(
-    folder: RunFolder, parts: Registry, reporter: Reporter, steps: int | None = None, device: str | None = None
+    folder: RunFolder,
+    parts: Registry,
+    reporter: Reporter,
+    steps: int | None = None,
+    device: str | None = None,
 ) -> Generator[Progress, None, dict[str, Any]]:
     """The steps that a run still has to train, each when it is done."""
     from ..engine.distributed import join, leave
 
     world = join()
     try:
-        with folder.held() if world.leads else nullcontext():  # before anything of the run is read or changed
-            return (yield from _resumed(folder, parts, reporter if world.leads else reporter.muted(), steps, device, world))
+        with (
+            folder.held() if world.leads else nullcontext()
+        ):  # before anything of the run is read or changed
+            return (
+                yield from _resumed(
+                    folder,
+                    parts,
+                    reporter if world.leads else reporter.muted(),
+                    steps,
+                    device,
+                    world,
+                )
+            )
     finally:
         leave()
 
 
 def _resumed(
-    folder: RunFolder, parts: Registry, reporter: Reporter, steps: int | None, device: str | None, world: World
+    folder: RunFolder,
+    parts: Registry,
+    reporter: Reporter,
+    steps: int | None,
+    device: str | None,
+    world: World,
 ) -> Generator[Progress, None, dict[str, Any]]:
     _refuse_fewer(folder, steps)
     config = run_config(folder, parts)
     changes = {"steps": steps, "device": device}
-    changed = config.train.model_copy(update={key: value for key, value in changes.items() if value is not None})
+    changed = config.train.model_copy(
+        update={key: value for key, value in changes.items() if value is not None}
+    )
     measured = folder.description().measured
     config = config.replace(train=changed)
-    assembly = assembly_of(config, parts, world.local_rank, folder.model_path if folder.model_path.is_file() else None)
+    assembly = assembly_of(
+        config, parts, world.local_rank, folder.model_path if folder.model_path.is_file() else None
+    )
     config, dataset = opened(config, parts, reporter, measured, assembly)
     _refuse_changed(folder, dataset, reporter, noting=world.leads)
     if steps is not None and world.leads:
-        write_text(folder.config_path, config.to_toml())  # else a later resume would fall back to the old end
+        write_text(
+            folder.config_path, config.to_toml()
+        )  # else a later resume would fall back to the old end
     checkpoint = folder.latest_checkpoint()
     for damaged in folder.damaged_checkpoints():
         reporter.say(f"{damaged} is damaged, so an earlier checkpoint is used.")
-    reporter.say(f"Going on with {folder.path} from {checkpoint.name if checkpoint else 'the start'}")
+    reporter.say(
+        f"Going on with {folder.path} from {checkpoint.name if checkpoint else 'the start'}"
+    )
     stage = built(config, assembly, dataset, reporter, fresh=checkpoint is None)
-    result = yield from train_steps(stage, dataset, folder, reporter, resume=True, world=world, observers=make_observers(config, parts))
+    result = yield from train_steps(
+        stage,
+        dataset,
+        folder,
+        reporter,
+        resume=True,
+        world=world,
+        observers=make_observers(config, parts),
+    )
     if result["finished_before"]:
-        reporter.say(f"{folder.path} had already reached its last step, {result['steps']}. To train on: {command('resume', folder.path)} --steps N")
+        reporter.say(
+            f"{folder.path} had already reached its last step, {result['steps']}. To train on: {command('resume', folder.path)} --steps N"
+        )
     return result if world.leads else {}
 
 
@@ -81,7 +123,9 @@ def _refuse_fewer(folder: RunFolder, steps: int | None) -> None:
     checkpoint = folder.latest_checkpoint()
     reached = int(checkpoint.stem) if checkpoint else 0
     if steps is not None and steps < reached:
-        raise UsageError(f"{folder.path} is at step {reached} already, and cannot go back to {steps}. Give --steps above {reached}.")
+        raise UsageError(
+            f"{folder.path} is at step {reached} already, and cannot go back to {steps}. Give --steps above {reached}."
+        )
 
 
 def _refuse_changed(folder: RunFolder, dataset: Dataset, reporter: Reporter, noting: bool) -> None:
@@ -89,12 +133,23 @@ def _refuse_changed(folder: RunFolder, dataset: Dataset, reporter: Reporter, not
     said and let pass, since another version of a decoder may round otherwise.
     """
     before, now = folder.description(), dataset.description
-    facts = {"number of examples": "count", "shape": "shape", "type": "dtype", "conditions or labels": "conditions"}
-    changed = [name for name, attribute in facts.items() if getattr(before, attribute) != getattr(now, attribute)]
+    facts = {
+        "number of examples": "count",
+        "shape": "shape",
+        "type": "dtype",
+        "conditions or labels": "conditions",
+    }
+    changed = [
+        name
+        for name, attribute in facts.items()
+        if getattr(before, attribute) != getattr(now, attribute)
+    ]
     if not changed:
         if before.fingerprint != now.fingerprint and before.fingerprint and noting:
             note = "The examples' content is not what it was when the run began (a file was edited, or a decoder is another version)."
-            reporter.say(f"{note} The run goes on with what is there now, and will not be bit for bit what it would have been.")
+            reporter.say(
+                f"{note} The run goes on with what is there now, and will not be bit for bit what it would have been."
+            )
             folder.log(note)
         return
     what = ", ".join(changed)

@@ -109,19 +109,28 @@ def training(
         DataError: when the first step is asked for: there is nothing usable in the data.
     """
     fitting = settings.get("batch") == "auto"
-    flags = given({name: value for name, value in settings.items() if not (fitting and name == "batch")}, training_names(modality))
+    flags = given(
+        {name: value for name, value in settings.items() if not (fitting and name == "batch")},
+        training_names(modality),
+    )
     flags += [("data", "data.path", str(data_path(str(data))))] if data is not None else []
-    resolved = _resolved(modality, recipe, [config] if isinstance(config, str | Path) else config, flags)
+    resolved = _resolved(
+        modality, recipe, [config] if isinstance(config, str | Path) else config, flags
+    )
     refuse_used(Path(run) if run is not None else None)
     path = Path(run) if run is not None else new_path(resolved)
     return Training(path, lambda: new_run(resolved, installed(), path, reporter, fitting))
 
 
-def _resolved(modality: str | None, recipe: str | None, configs: Sequence[str | Path], flags: Given) -> Config:
+def _resolved(
+    modality: str | None, recipe: str | None, configs: Sequence[str | Path], flags: Given
+) -> Config:
     files = [Path(path) for path in configs]
 
     def resolved(*over: Layer) -> Config:
-        return resolve(modality, gather(installed(), modality, recipe, files, flags, over=over), installed())
+        return resolve(
+            modality, gather(installed(), modality, recipe, files, flags, over=over), installed()
+        )
 
     return started(resolved(), resolved)
 
@@ -129,14 +138,18 @@ def _resolved(modality: str | None, recipe: str | None, configs: Sequence[str | 
 def train(modality: str | None = None, data: str | Path | None = None, **options: Any) -> Run:
     """Train a new run to its end. Takes what ``training`` takes.
 
-        run = difftool.train("image", "photos", steps=2000)
-        samples = run.model.sample(8)
+    run = difftool.train("image", "photos", steps=2000)
+    samples = run.model.sample(8)
     """
     return training(modality, data, **options).finish()
 
 
 def resume(
-    run: str | os.PathLike[str] = "latest", *, steps: int | None = None, device: str | None = None, reporter: Reporter = SILENT
+    run: str | os.PathLike[str] = "latest",
+    *,
+    steps: int | None = None,
+    device: str | None = None,
+    reporter: Reporter = SILENT,
 ) -> Training:
     """A run that was stopped, to be trained on as if it had never been: in a loop, or with ``finish()``.
 

@@ -100,7 +100,14 @@ def draw(chain: Chain, parts: Registry, reporter: Reporter) -> Samples:
     return samples
 
 
-def _drawn(chain: Chain, number: int, parts: Registry, reporter: Reporter, low: Sequence[np.ndarray], conds: Sequence[Conditions]) -> Samples:
+def _drawn(
+    chain: Chain,
+    number: int,
+    parts: Registry,
+    reporter: Reporter,
+    low: Sequence[np.ndarray],
+    conds: Sequence[Conditions],
+) -> Samples:
     from ..engine.generate import generate  # torch
 
     job = chain.job(number, parts, low, conds)
@@ -121,9 +128,13 @@ def refining(chain: Chain, data: ReferenceData) -> Chain:
     return chain.given(low, data.conditions(chain.stages[0], n), agree=True)
 
 
-def sample_model(path: Path, parts: Registry, request: Request, reporter: Reporter) -> dict[str, Any]:
+def sample_model(
+    path: Path, parts: Registry, request: Request, reporter: Reporter
+) -> dict[str, Any]:
     """Sample from one model into a new folder beside it; returns the written files."""
-    return sample_chain(chain_of(ChainRequest([str(path)]), request, parts, reporter), parts, reporter)
+    return sample_chain(
+        chain_of(ChainRequest([str(path)]), request, parts, reporter), parts, reporter
+    )
 
 
 def sample_chain(
@@ -205,7 +216,9 @@ def _unwritten(job: Job, name: str, reporter: Reporter) -> Iterator[Generated]:
         yield from reporter.counted(generate(job.stage, job.request), job.request.n, "sampling")
     except (KeyboardInterrupt, Terminated) as stopped:
         kind = Terminated if isinstance(stopped, Terminated) else Interrupted
-        raise kind(f"Stopped in the stage {name}, before the last one. Its samples are not saved.") from None
+        raise kind(
+            f"Stopped in the stage {name}, before the last one. Its samples are not saved."
+        ) from None
 
 
 @contextmanager
@@ -270,22 +283,30 @@ def _written(
 
 def _refuse_used(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise RunExistsError(f"{folder} already exists and is not empty. Choose another -o. Nothing in it was changed.")
+        raise RunExistsError(
+            f"{folder} already exists and is not empty. Choose another -o. Nothing in it was changed."
+        )
 
 
 class _Writer:
     """Writes samples into a folder one by one, then a table of their conditions and a sheet."""
 
-    def __init__(self, folder: Path, modality: Modality, info: Mapping[str, Any], shape: Options) -> None:
+    def __init__(
+        self, folder: Path, modality: Modality, info: Mapping[str, Any], shape: Options
+    ) -> None:
         self._folder, self._modality, self._info, self._shape = folder, modality, info, shape
         self._shown: list[Generated] = []
         self.rows: list[dict[str, Any]] = []
 
     def write(self, one: Generated) -> Path:
         """Write one sample; returns its file."""
-        self._folder.mkdir(parents=True, exist_ok=True)  # not earlier: the first step of sampling may refuse the request
+        self._folder.mkdir(
+            parents=True, exist_ok=True
+        )  # not earlier: the first step of sampling may refuse the request
         stem = self._folder / f"{one.index:06d}{_label(one.cond)}"
-        file = self._modality.write(one.example, stem, {**self._info, "index": one.index, **_known(one.cond)}, self._shape)
+        file = self._modality.write(
+            one.example, stem, {**self._info, "index": one.index, **_known(one.cond)}, self._shape
+        )
         self.rows.append({"path": str(file), "index": one.index, "cond": dict(one.cond)})
         self._shown += [one] if len(self._shown) < SHEET else []
         return file
@@ -303,7 +324,9 @@ class _Writer:
     def write_sheet(self) -> Path:
         """Write the first samples on one sheet, a file beside the folder."""
         stem = unused(self._folder.with_name(f"{self._folder.name}-sheet"), _taken)
-        return self._modality.preview([one.example for one in self._shown], stem, [one.title for one in self._shown])
+        return self._modality.preview(
+            [one.example for one in self._shown], stem, [one.title for one in self._shown]
+        )
 
 
 def _taken(stem: Path) -> bool:
@@ -316,7 +339,11 @@ def _known(cond: Mapping[str, str | float | None]) -> dict[str, str | float]:
 
 def _label(cond: Mapping[str, str | float | None]) -> str:
     """The conditions in a file name, such as ``-A``, without characters that file systems forbid."""
-    words = [f"{value:g}" if isinstance(value, float) else value for value in cond.values() if value is not None]
+    words = [
+        f"{value:g}" if isinstance(value, float) else value
+        for value in cond.values()
+        if value is not None
+    ]
     return "".join(f"-{re.sub(r'[^0-9A-Za-z_+-]+', '_', word)[:40]}" for word in words)
 
 

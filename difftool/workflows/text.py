@@ -41,7 +41,11 @@ def line(progress: Progress, loss: float | None) -> str:
     """One line that says where training stands."""
     parts = [f"step {progress.step}/{progress.steps}"]
     parts += [f"loss {loss:.4f}"] if loss is not None else []
-    parts += [f"{number(progress.examples_per_second)} examples/s", f"{duration(progress.eta_s)} left", size(progress.memory_bytes)]
+    parts += [
+        f"{number(progress.examples_per_second)} examples/s",
+        f"{duration(progress.eta_s)} left",
+        size(progress.memory_bytes),
+    ]
     parts += [f"saving {progress.saved.name}"] if progress.saved else []
     parts += [f"preview {progress.preview}"] if progress.preview else []
     return "  ".join(parts)
@@ -51,5 +55,7 @@ def flat(node: dict[str, Any], path: str = "") -> dict[str, Any]:
     """Nested tables as one, with dotted keys."""
     found: dict[str, Any] = {}
     for name, value in node.items():
-        found |= flat(value, f"{path}{name}.") if isinstance(value, dict) else {f"{path}{name}": value}
+        found |= (
+            flat(value, f"{path}{name}.") if isinstance(value, dict) else {f"{path}{name}": value}
+        )
     return found

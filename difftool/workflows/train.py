@@ -40,7 +40,11 @@ def refuse_used(run: Path | None) -> None:
     if run is not None and run.exists() and (not run.is_dir() or any(run.iterdir())):
         raise RunExistsError(
             f"{run} already exists and is not empty; nothing in it was changed. Choose another --run"
-            + (f", or go on with that run: {command('resume', run)}" if (run / "config.toml").is_file() else ".")
+            + (
+                f", or go on with that run: {command('resume', run)}"
+                if (run / "config.toml").is_file()
+                else "."
+            )
         )
 
 
@@ -48,7 +52,9 @@ def announce(config: Config, reporter: Reporter) -> None:
     """The first line of a run on the demo set says so; of several processes, the first one speaks."""
     rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or "0"
     if not config.data.path and rank == "0":
-        reporter.say(f"No DATA was given: this is the {config.modality.use} modality's built-in demo set.")
+        reporter.say(
+            f"No DATA was given: this is the {config.modality.use} modality's built-in demo set."
+        )
 
 
 def data_path(text: str) -> Path:
@@ -69,7 +75,9 @@ def data_name(data: str | None, modality: str) -> str:
     return (path.stem if path.is_file() else path.name) or modality
 
 
-def planned(config: Config, parts: Registry, place: Path, fitting: bool, reporter: Reporter) -> dict[str, Any]:
+def planned(
+    config: Config, parts: Registry, place: Path, fitting: bool, reporter: Reporter
+) -> dict[str, Any]:
     """What training would take, for a run below ``place``; a little of it is done, and nothing written there."""
     announce(config, reporter)
     from ..engine.plan import dry_run
@@ -82,7 +90,9 @@ def planned(config: Config, parts: Registry, place: Path, fitting: bool, reporte
     return dry_run(stage, dataset, place)
 
 
-def run_training(config: Config, parts: Registry, run: Path, reporter: Reporter, fitting: bool = False) -> dict[str, Any]:
+def run_training(
+    config: Config, parts: Registry, run: Path, reporter: Reporter, fitting: bool = False
+) -> dict[str, Any]:
     """A new run in ``run``, to its end; ``fitting`` splits the batch so that it fits the memory."""
     return finished(new_run(config, parts, run, reporter, fitting))
 
@@ -107,7 +117,9 @@ def new_run(
     if not world.leads:
         reporter = reporter.muted()
     if fitting and world.size > 1:
-        raise UsageError("--batch auto measures one device's memory. With several devices, give the batch and --accumulate as numbers.")
+        raise UsageError(
+            "--batch auto measures one device's memory. With several devices, give the batch and --accumulate as numbers."
+        )
     try:
         world.share(config.train.batch, config.train.accumulate)
         assembly = assembly_of(config, parts, world.local_rank)
@@ -116,10 +128,20 @@ def new_run(
         if fitting:
             config, stage = split_to_fit(stage, config, assembly, dataset, reporter)
         folder = _folder(world, run, config, dataset) if world.size > 1 else None
-        folder = folder or RunFolder.create(run, config.to_toml(), dataset.description, dataset.source)
-        reporter.say(f"Training in {folder.path}; stop with Ctrl-C and go on later with: {command('resume', folder.path)}")
+        folder = folder or RunFolder.create(
+            run, config.to_toml(), dataset.description, dataset.source
+        )
+        reporter.say(
+            f"Training in {folder.path}; stop with Ctrl-C and go on later with: {command('resume', folder.path)}"
+        )
         result = yield from train_steps(
-            stage, dataset, folder, reporter, resume=False, world=world, observers=make_observers(config, parts)
+            stage,
+            dataset,
+            folder,
+            reporter,
+            resume=False,
+            world=world,
+            observers=make_observers(config, parts),
         )
     finally:
         leave()
@@ -147,9 +169,13 @@ def opened(
     """The config's data, with a word to the user on what it is and what had to be left out."""
     from ..assemble import encode_dataset, open_dataset, require_examples
 
-    config, dataset = open_dataset(config, registry, progress=reporter.counter(), measured=measured, assembly=assembly)
+    config, dataset = open_dataset(
+        config, registry, progress=reporter.counter(), measured=measured, assembly=assembly
+    )
     require_examples(dataset)
-    reporter.say(f"{len(dataset)} example{'s' * (len(dataset) != 1)} from {dataset.source}{_conditions(dataset)}")
+    reporter.say(
+        f"{len(dataset)} example{'s' * (len(dataset) != 1)} from {dataset.source}{_conditions(dataset)}"
+    )
     _tell_skipped(dataset.skipped, reporter)
     _tell_remarks(dataset.remarks, reporter)
     assembly = assembly or assembly_of(config, registry)
@@ -157,7 +183,10 @@ def opened(
 
 
 def _conditions(dataset: Dataset) -> str:
-    found = [f"{c.name} ({n} labels)" if (n := len(c.choices())) else c.name for c in dataset.description.conditions.values()]
+    found = [
+        f"{c.name} ({n} labels)" if (n := len(c.choices())) else c.name
+        for c in dataset.description.conditions.values()
+    ]
     return f", conditions: {', '.join(found)}" if found else ", no conditions"
 
 
@@ -170,7 +199,9 @@ def _tell_skipped(skipped: list[tuple[Path, str]], reporter: Reporter, most: int
             reporter.say(f"  … and {len(skipped) - most} more; difftool data check names them all")
 
 
-def _tell_remarks(remarks: list[tuple[Path, str]], reporter: Reporter, most: int = 3, lines: int = 10) -> None:
+def _tell_remarks(
+    remarks: list[tuple[Path, str]], reporter: Reporter, most: int = 3, lines: int = 10
+) -> None:
     """Each thing that was said, once, with the files it was said of."""
     said: dict[str, list[Path]] = {}
     for path, text in remarks:
@@ -182,7 +213,9 @@ def _tell_remarks(remarks: list[tuple[Path, str]], reporter: Reporter, most: int
         reporter.say(f"… and {len(said) - lines:,} more remarks, all in the run's log")
 
 
-def assembly_of(config: Config, registry: Registry, local_rank: int = 0, model: Path | None = None) -> Assembly:
+def assembly_of(
+    config: Config, registry: Registry, local_rank: int = 0, model: Path | None = None
+) -> Assembly:
     """What the parts of a run are built with, on its device.
 
     Args:
@@ -194,11 +227,20 @@ def assembly_of(config: Config, registry: Registry, local_rank: int = 0, model: 
     return Assembly(registry, choose_device(config.train.device, local_rank), model)
 
 
-def built(config: Config, assembly: Assembly, dataset: Dataset, reporter: Reporter, *, fresh: bool = True) -> Stage:
+def built(
+    config: Config, assembly: Assembly, dataset: Dataset, reporter: Reporter, *, fresh: bool = True
+) -> Stage:
     """The model on its device; a fresh one with the weights that it is to start from."""
     from ..assemble import build_stage
 
-    stage = build_stage(config, assembly.registry, dataset.description, assembly.device, dataset.modality, assembly=assembly)
+    stage = build_stage(
+        config,
+        assembly.registry,
+        dataset.description,
+        assembly.device,
+        dataset.modality,
+        assembly=assembly,
+    )
     from ..assemble.inherit import inherit, require_trained
 
     if fresh and not config.train.init:
@@ -206,7 +248,9 @@ def built(config: Config, assembly: Assembly, dataset: Dataset, reporter: Report
             require_trained(stage.network)
     elif fresh:
         taken, total, new = inherit(stage, Path(config.train.init))
-        reporter.say(f"Starts with {taken:,} of its {total:,} numbers from {config.train.init}{'; new: ' * bool(new)}{', '.join(new)}")
+        reporter.say(
+            f"Starts with {taken:,} of its {total:,} numbers from {config.train.init}{'; new: ' * bool(new)}{', '.join(new)}"
+        )
     return stage
 
 
@@ -247,7 +291,16 @@ def train_steps(
         def stop() -> bool:
             return left or watch.stopping()
 
-        for last in fit(stage, dataset, folder, resume=resume, stop=stop, world=world, observers=observers, report=reporter.warn):
+        for last in fit(
+            stage,
+            dataset,
+            folder,
+            resume=resume,
+            stop=stop,
+            world=world,
+            observers=observers,
+            report=reporter.warn,
+        ):
             loss = last.loss if last.loss is not None else loss
             watch.show(last)
             if last.saved or last.preview:
@@ -258,10 +311,14 @@ def train_steps(
                 except GeneratorExit:
                     left = True
     note("stopped as asked" if last is not None and last.step < last.steps else "done")
-    due = last is not None or not folder.report_path.exists()  # a kill may have come between the last checkpoint and the report
+    due = (
+        last is not None or not folder.report_path.exists()
+    )  # a kill may have come between the last checkpoint and the report
     report = _report(folder, reporter) if due and not quiet else None
     if last is not None and last.step < last.steps and not left:
-        raise watch.error(f"Stopped at step {last.step} of {last.steps}, and saved. Go on with: {command('resume', folder.path)}")
+        raise watch.error(
+            f"Stopped at step {last.step} of {last.steps}, and saved. Go on with: {command('resume', folder.path)}"
+        )
     steps = last.steps if last else stage.config["train"]["steps"]
     return {
         "run": str(folder.path),
@@ -292,17 +349,23 @@ def _report(folder: RunFolder, reporter: Reporter) -> str | None:
         return str(write_report(folder))
     except Exception as error:
         folder.log(traceback.format_exc())
-        reporter.say(f"The report could not be written ({type(error).__name__}: {error}); the model is not affected.")
+        reporter.say(
+            f"The report could not be written ({type(error).__name__}: {error}); the model is not affected."
+        )
         return None
 
 
-def split_to_fit(stage: Stage, config: Config, assembly: Assembly, dataset: Dataset, reporter: Reporter) -> tuple[Config, Stage]:
+def split_to_fit(
+    stage: Stage, config: Config, assembly: Assembly, dataset: Dataset, reporter: Reporter
+) -> tuple[Config, Stage]:
     """``--batch auto``: the batch stays, in as many parts as the memory asks for. Measuring trains a little, so the model is built anew."""
     from ..engine.plan import parts_that_fit
 
     parts = parts_that_fit(stage, dataset)
     batch = config.train.batch
-    reporter.say(f"batch {batch} in {parts} part{'s' * (parts > 1)} of {batch // parts}, to fit the memory")
+    reporter.say(
+        f"batch {batch} in {parts} part{'s' * (parts > 1)} of {batch // parts}, to fit the memory"
+    )
     config = config.replace(train=config.train.model_copy(update={"accumulate": parts}))
     return config, built(config, assembly, dataset, reporter)
 
@@ -316,8 +379,14 @@ def _logged(folder: RunFolder) -> Iterator[None]:
         raise
     except KeyboardInterrupt:
         folder.log("stopped at once by a second Ctrl-C")
-        kept = "The last checkpoint stands" if folder.latest_checkpoint() else "There is no checkpoint yet"
-        raise Interrupted(f"Stopped at once, without saving this step. {kept}; go on with: {command('resume', folder.path)}") from None
+        kept = (
+            "The last checkpoint stands"
+            if folder.latest_checkpoint()
+            else "There is no checkpoint yet"
+        )
+        raise Interrupted(
+            f"Stopped at once, without saving this step. {kept}; go on with: {command('resume', folder.path)}"
+        ) from None
     except Exception:
         folder.log(traceback.format_exc())
         raise

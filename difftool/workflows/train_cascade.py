@@ -87,7 +87,11 @@ def plan_cascade(
         _refuse_strangers(training, parts, reporter)
         return {
             unit.name: planned(
-                _run_settings(unit, training), parts, training.cascade.root, training.fitting, reporter
+                _run_settings(unit, training),
+                parts,
+                training.cascade.root,
+                training.fitting,
+                reporter,
             )
             for unit in training.chosen
             if unit.model is None
@@ -115,7 +119,11 @@ def _with_kept_levels(cascade: Cascade, parts: Registry, reporter: Reporter) -> 
 def _check_stage(training: CascadeTraining) -> None:
     """Raise UsageError where the stage to train does not exist, or has to be named and is not."""
     if training.only is not None:
-        require_stage(f"--stage {training.only}", training.only, [unit.name for unit in training.cascade.units])
+        require_stage(
+            f"--stage {training.only}",
+            training.only,
+            [unit.name for unit in training.cascade.units],
+        )
     if training.steps is not None and training.only is None:
         raise UsageError(
             "--steps sets the last step of one run, and this is a cascade. Name the stage with "
@@ -207,9 +215,7 @@ def _refuse_strangers(training: CascadeTraining, parts: Registry, reporter: Repo
             refuse_unlike(stages[stage.name], experts, make_schedule(stage.config, parts), parts)
 
 
-def _neighbours(
-    training: CascadeTraining, parts: Registry, reporter: Reporter
-) -> list[Described]:
+def _neighbours(training: CascadeTraining, parts: Registry, reporter: Reporter) -> list[Described]:
     """Each stage to train and the stage before it, with their data."""
     cascade = training.cascade
     wanted = {unit.of or unit.name for unit in training.chosen}
@@ -272,7 +278,11 @@ def _failure(failed: Mapping[str, DifftoolError], training: CascadeTraining) -> 
 
 
 def _title(stage: StagePlan, cascade: Cascade) -> str:
-    kind = f"Expert {stage.name}, for noise below {stage.below:g}" if stage.of else f"Stage {stage.name}"
+    kind = (
+        f"Expert {stage.name}, for noise below {stage.below:g}"
+        if stage.of
+        else f"Stage {stage.name}"
+    )
     return f"{kind} ({1 + cascade.units.index(stage)} of {len(cascade.units)})"
 
 
@@ -364,7 +374,11 @@ def _is_helper(training: CascadeTraining) -> bool:
 def refuse_own_file(file: Path, cascade: Cascade) -> None:
     """Raise UsageError where saving the cascade would overwrite the file that it was read from."""
     own = cascade.root / CASCADE
-    if own.is_file() and own.samefile(file) and own.read_text(encoding="utf-8") != cascade.to_toml():
+    if (
+        own.is_file()
+        and own.samefile(file)
+        and own.read_text(encoding="utf-8") != cascade.to_toml()
+    ):
         raise UsageError(
             f"This run would overwrite {file}: a cascade folder keeps its resolved configuration "
             "under the same name. Choose another --run, or continue the existing cascade: "

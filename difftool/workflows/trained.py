@@ -71,8 +71,19 @@ class Model:
             UsageError: what is asked for does not fit the model.
             ConfigError: settings, all faults at once.
         """
-        request = Request(n or Request.n, seed, start, device, precision, ema, _texts(cond), given(settings, sampling_names(self.modality)))
-        chain = self._chain(request, until=until, files=tuple(map(Path, files)), level=level, counted=n is not None)
+        request = Request(
+            n or Request.n,
+            seed,
+            start,
+            device,
+            precision,
+            ema,
+            _texts(cond),
+            given(settings, sampling_names(self.modality)),
+        )
+        chain = self._chain(
+            request, until=until, files=tuple(map(Path, files)), level=level, counted=n is not None
+        )
         return draw(chain, installed(), self._reporter)
 
     def evaluate(
@@ -90,11 +101,24 @@ class Model:
         **settings: Any,
     ) -> dict[str, Any]:
         """Measure new samples, or files, by the modality's metrics, beside the data itself. See ``difftool.evaluate``."""
-        request = Request(n, seed, 0, device, precision, None, _texts(cond), given(settings, sampling_names(self.modality)))
+        request = Request(
+            n,
+            seed,
+            0,
+            device,
+            precision,
+            None,
+            _texts(cond),
+            given(settings, sampling_names(self.modality)),
+        )
         chain = self._chain(request, handing=True)
-        chosen = chosen_metrics(installed(), self.modality, ",".join(metrics) if metrics else None, request)
+        chosen = chosen_metrics(
+            installed(), self.modality, ",".join(metrics) if metrics else None, request
+        )
         folder, other = Path(samples) if samples else None, Path(against) if against else None
-        return evaluate_chain(chain, installed(), self._reporter, seed, chosen, folder, Against(other, data))
+        return evaluate_chain(
+            chain, installed(), self._reporter, seed, chosen, folder, Against(other, data)
+        )
 
     def _chain(self, request: Request, **asked: Any) -> Chain:
         return chain_of(ChainRequest(self.words, **asked), request, installed(), self._reporter)
@@ -115,7 +139,13 @@ def load(*paths: str | os.PathLike[str], reporter: Reporter = SILENT) -> Model:
     return Model([os.fspath(path) for path in paths] or ["latest"], reporter)
 
 
-def evaluate(model: Model | str | os.PathLike[str], n: int = 256, *, reporter: Reporter = SILENT, **options: Any) -> dict[str, Any]:
+def evaluate(
+    model: Model | str | os.PathLike[str],
+    n: int = 256,
+    *,
+    reporter: Reporter = SILENT,
+    **options: Any,
+) -> dict[str, Any]:
     """Measure samples of a model by the metrics of its modality, and by the same metrics a part of the data itself.
 
     Args:
@@ -135,5 +165,11 @@ def evaluate(model: Model | str | os.PathLike[str], n: int = 256, *, reporter: R
 
 def _texts(cond: Mapping[str, Values] | None) -> dict[str, list[str]]:
     """The values of conditions as a user of the command line writes them."""
-    several = {name: [values] if isinstance(values, str | float | int | None) else list(values) for name, values in (cond or {}).items()}
-    return {name: ["none" if value is None else str(value) for value in values] for name, values in several.items()}
+    several = {
+        name: [values] if isinstance(values, str | float | int | None) else list(values)
+        for name, values in (cond or {}).items()
+    }
+    return {
+        name: ["none" if value is None else str(value) for value in values]
+        for name, values in several.items()
+    }

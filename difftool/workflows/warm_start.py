@@ -31,6 +31,10 @@ def started(config: Config, resolved: Callable[[Layer], Config]) -> Config:
 def _tables(there: dict[str, Any], config: Config) -> dict[str, Any]:
     """The settings that both networks have, and the parametrization of the model."""
     backbone = config.backbone
-    shared = {name: value for name, value in there.get("backbone", {}).items() if name in type(backbone.options).model_fields}
+    shared = {
+        name: value
+        for name, value in there.get("backbone", {}).items()
+        if name in type(backbone.options).model_fields
+    }
     tables = {name: there[name] for name in MEANING if name in there}
     return {"backbone": {"use": backbone.use, **shared}, **tables}

@@ -13,7 +13,9 @@ import pytest
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 MODULES = sorted(FOLDER.glob("*.py"))
-SCRIPTS = [path for path in MODULES if 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")]
+SCRIPTS = [
+    path for path in MODULES if 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")
+]
 HELPERS = [path for path in MODULES if path not in SCRIPTS]
 
 pytestmark = pytest.mark.slow
@@ -26,7 +28,9 @@ def test_it_runs(script, tmp_path):
     work.mkdir()
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(script), "--smoke"]
-    done = subprocess.run(command, cwd=work, env=env, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        command, cwd=work, env=env, capture_output=True, text=True, check=False, timeout=120
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(done.stdout)
     assert report["smoke"] is True
@@ -43,4 +47,6 @@ def test_a_module_that_is_not_a_script_is_used_by_one(helper):
 def test_its_measurements_have_a_page(script):
     """Beside the script, and linked from the overview."""
     assert script.with_suffix(".md").is_file()
-    assert f"benchmarks/{script.stem}.md" in (FOLDER.parent / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    assert f"benchmarks/{script.stem}.md" in (FOLDER.parent / "docs" / "benchmarks.md").read_text(
+        encoding="utf-8"
+    )

@@ -30,17 +30,25 @@ def pictures(**options) -> Resample:
 
 def sounds(**options) -> Resample:
     about = replace(SOUND, measured={"scale": 4.0})
-    return Resample(ResampleOptions(factors=(1, 4), rates={"rate": 1}, **options), about, Waveform(None, about))
+    return Resample(
+        ResampleOptions(factors=(1, 4), rates={"rate": 1}, **options), about, Waveform(None, about)
+    )
 
 
 def make_spectrogram(about: Description) -> Spectrogram:
     options = SpectrogramOptions()
-    measured = Spectrogram(options, about).measure([Batch(torch.ones(1, 1, 4096, dtype=torch.int16))])
+    measured = Spectrogram(options, about).measure(
+        [Batch(torch.ones(1, 1, 4096, dtype=torch.int16))]
+    )
     return Spectrogram(options, replace(about, measured=measured))
 
 
 def noise(n: int = 4) -> Batch:
-    return Batch(torch.randint(0, 256, (n, 3, 9, 12), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)))
+    return Batch(
+        torch.randint(
+            0, 256, (n, 3, 9, 12), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)
+        )
+    )
 
 
 # --- settings ----------------------------------------------------------------------------------------------------------
@@ -61,19 +69,27 @@ def test_settings_that_contradict_each_other_are_refused(options, said):
 
 
 def test_there_is_a_factor_for_each_axis():
-    with pytest.raises(UsageError, match=r"bridge.factors = \[2, 2\] is for 2 axes, and an example has 3: 3 x 9 x 12"):
+    with pytest.raises(
+        UsageError,
+        match=r"bridge.factors = \[2, 2\] is for 2 axes, and an example has 3: 3 x 9 x 12",
+    ):
         Resample(ResampleOptions(factors=(2, 2)), PICTURE, Pixels(None, PICTURE))
 
 
 def test_examples_without_channels_are_refused():
     """Points in space, say: there is nothing for the low example to lie beside."""
-    about = Description((None, 5), "float32", 10, extra={"elements": [1, 6], "sizes": [[3, 10]], "charged": False})
+    about = Description(
+        (None, 5), "float32", 10, extra={"elements": [1, 6], "sizes": [[3, 10]], "charged": False}
+    )
     with pytest.raises(UsageError, match="an encoded example, any x 6, has none"):
         Resample(ResampleOptions(factors=(2, 1)), about, PointCloud(PointCloudOptions(), about))
 
 
 def test_a_crop_is_of_axes_that_there_are():
-    with pytest.raises(UsageError, match=r"bridge.crop = \[4, 4, 4\] is for 3 axes, and an encoded example has 3 x 9 x 12"):
+    with pytest.raises(
+        UsageError,
+        match=r"bridge.crop = \[4, 4, 4\] is for 3 axes, and an encoded example has 3 x 9 x 12",
+    ):
         pictures(crop=(4, 4, 4))
 
 
@@ -83,34 +99,47 @@ def test_a_crop_is_of_axes_that_there_are():
 def test_the_level_is_a_condition_only_where_training_draws_it():
     assert [c.name for c in pictures().conditions()] == ["low"]
     assert [c.name for c in pictures(max_aug_level=1.0).conditions()] == ["low", "low_level"]
-    batch = pictures(max_aug_level=1.0).encode(pictures().degrade(noise()), noise(), torch.arange(4) / 4, Stream(0, "t"))
+    batch = pictures(max_aug_level=1.0).encode(
+        pictures().degrade(noise()), noise(), torch.arange(4) / 4, Stream(0, "t")
+    )
     assert batch.cond["low_level"].tolist() == [0, 0.25, 0.5, 0.75]
 
 
 def test_levels_are_each_example_s_own_and_reach_from_none_to_the_highest():
     drawn = pictures(max_aug_level=0.8).draw_aug_levels(4000, Stream(0, "levels"))
-    assert (drawn.min() < 0.01, drawn.max() > 0.79, drawn.unique().numel() > 3900) == (True, True, True)
+    assert (drawn.min() < 0.01, drawn.max() > 0.79, drawn.unique().numel() > 3900) == (
+        True,
+        True,
+        True,
+    )
     assert drawn.mean().item() == pytest.approx(0.4, abs=0.02)
 
 
 def test_noise_has_the_standard_deviation_that_its_level_says():
     bridge, raw = pictures(max_aug_level=2.0), noise(64)
     low = bridge.degrade(raw)
-    clean, noisy = (bridge.encode(low, raw, torch.full((64,), level), Stream(0, "t")).cond["low"] for level in (0.0, 1.5))
+    clean, noisy = (
+        bridge.encode(low, raw, torch.full((64,), level), Stream(0, "t")).cond["low"]
+        for level in (0.0, 1.5)
+    )
     added = noisy * (0.25 + 1.5**2) ** 0.5 - clean / 2  # back in model units
     assert added.std().item() == pytest.approx(1.5, rel=0.02)
 
 
 def test_an_even_example_is_shown_as_it_is_encoded():
     raw = Batch(torch.full((2, 3, 9, 12), 200, dtype=torch.uint8))
-    shown = pictures().encode(pictures().degrade(raw), raw, torch.zeros(2), Stream(0, "t")).cond["low"]
+    shown = (
+        pictures().encode(pictures().degrade(raw), raw, torch.zeros(2), Stream(0, "t")).cond["low"]
+    )
     torch.testing.assert_close(shown, 2 * Pixels(None, PICTURE).encode(raw).x)
 
 
 def residual(bridge: Resample) -> Resample:
     """One that makes what is missing, with what it measures of the noise."""
     measured = {**bridge.description.measured, **bridge.measure([noise()])}
-    return Resample(bridge.options, replace(bridge.description, measured=measured), bridge.representation)
+    return Resample(
+        bridge.options, replace(bridge.description, measured=measured), bridge.representation
+    )
 
 
 def test_what_is_missing_is_brought_to_unit_scale_whatever_noise_is_shown():
@@ -124,8 +153,12 @@ def test_what_is_missing_is_brought_to_unit_scale_whatever_noise_is_shown():
 def test_what_is_missing_and_what_is_shown_make_the_whole_again():
     """At each example's own level, noise and all."""
     bridge, raw = residual(pictures(residual=True, max_aug_level=1.0)), noise()
-    batch = bridge.encode(bridge.degrade(raw), raw, torch.tensor([0.0, 0.2, 0.6, 1.0]), Stream(0, "t"))
-    torch.testing.assert_close(bridge.restore(batch).x, Pixels(None, PICTURE).encode(raw).x, atol=1e-5, rtol=0)
+    batch = bridge.encode(
+        bridge.degrade(raw), raw, torch.tensor([0.0, 0.2, 0.6, 1.0]), Stream(0, "t")
+    )
+    torch.testing.assert_close(
+        bridge.restore(batch).x, Pixels(None, PICTURE).encode(raw).x, atol=1e-5, rtol=0
+    )
 
 
 def test_nothing_made_is_the_filled_in_example():
@@ -157,7 +190,13 @@ def test_a_bright_example_stays_within_bytes():
     step = torch.zeros(1, 1, 64, dtype=torch.int16)
     step[..., 32:] = 32767
     about = replace(SOUND, shape=(1, 64))
-    low = Resample(ResampleOptions(factors=(1, 4), down="sinc", up="sinc"), about, Waveform(None, about)).degrade(Batch(step)).x
+    low = (
+        Resample(
+            ResampleOptions(factors=(1, 4), down="sinc", up="sinc"), about, Waveform(None, about)
+        )
+        .degrade(Batch(step))
+        .x
+    )
     assert low.min() < -500
     assert low.max() == 32767
 
@@ -169,8 +208,14 @@ CLIP = Description((7, 3, 4, 5), "uint8", 10)
 
 def clips(**options) -> tuple[Resample, Batch]:
     """A bridge that keeps every third frame, and two clips."""
-    raw = torch.randint(0, 256, (2, 7, 3, 4, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
-    return Resample(ResampleOptions(factors=(3, 1, 1, 1), down="every", observed=True, **options), CLIP, Frames(None, CLIP)), Batch(raw)
+    raw = torch.randint(
+        0, 256, (2, 7, 3, 4, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(3)
+    )
+    return Resample(
+        ResampleOptions(factors=(3, 1, 1, 1), down="every", observed=True, **options),
+        CLIP,
+        Frames(None, CLIP),
+    ), Batch(raw)
 
 
 def test_shown_entries_stand_in_the_example_and_are_marked():
@@ -179,7 +224,10 @@ def test_shown_entries_stand_in_the_example_and_are_marked():
     batch = bridge.encode(bridge.degrade(raw), template, torch.zeros(2), Stream(0, "t"))
     whole = Frames(None, CLIP).encode(raw).x
     assert batch.observed is not None
-    assert batch.observed.expand(2, 1, 7, 4, 5).any((1, 3, 4)).tolist() == [[True, False, False] * 2 + [True]] * 2
+    assert (
+        batch.observed.expand(2, 1, 7, 4, 5).any((1, 3, 4)).tolist()
+        == [[True, False, False] * 2 + [True]] * 2
+    )
     assert torch.equal(batch.x[:, :, ::3], whole[:, :, ::3])
     frames, where = batch.cond["low"][:, :-1], batch.cond["low"][:, -1:]
     assert torch.equal(frames, 2 * whole * where)
@@ -191,8 +239,14 @@ def test_a_representation_in_which_entries_are_mixed_knows_none():
     """Every number of a spectrogram hangs on samples in between."""
     about = Description((1, 4096), "int16", 10, extra={"rate": 16000})
     spectrogram = make_spectrogram(about)
-    raw = Batch(torch.randint(-9000, 9000, (1, 1, 4096), dtype=torch.int16, generator=torch.Generator().manual_seed(0)))
-    bridge = Resample(ResampleOptions(factors=(1, 4), down="every", observed=True), about, spectrogram)
+    raw = Batch(
+        torch.randint(
+            -9000, 9000, (1, 1, 4096), dtype=torch.int16, generator=torch.Generator().manual_seed(0)
+        )
+    )
+    bridge = Resample(
+        ResampleOptions(factors=(1, 4), down="every", observed=True), about, spectrogram
+    )
     batch = bridge.encode(bridge.degrade(raw), raw, torch.zeros(1), Stream(0, "t"))
     assert not batch.observed.any()  # type: ignore[union-attr]
     assert not batch.cond["low"].any()
@@ -207,11 +261,15 @@ def test_what_is_known_is_exact(options):
 # --- padding -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("down", "up"), [("area", "linear"), ("every", "nearest"), ("sinc", "sinc")])
+@pytest.mark.parametrize(
+    ("down", "up"), [("area", "linear"), ("every", "nearest"), ("sinc", "sinc")]
+)
 @pytest.mark.parametrize("length", [13, 20, 32])
 def test_padding_is_as_if_it_were_not_there(down, up, length):
     bridge = sounds(down=down, up=up)
-    alone = torch.randint(-9000, 9000, (1, 1, length), dtype=torch.int16, generator=torch.Generator().manual_seed(2))
+    alone = torch.randint(
+        -9000, 9000, (1, 1, length), dtype=torch.int16, generator=torch.Generator().manual_seed(2)
+    )
     padded = torch.nn.functional.pad(alone, (0, 32 - length), value=777)
     mask = (torch.arange(32) < length)[None, None]
     low, low_padded = bridge.degrade(Batch(alone)), bridge.degrade(Batch(padded, mask=mask))
@@ -220,7 +278,9 @@ def test_padding_is_as_if_it_were_not_there(down, up, length):
     assert not low_padded.x[..., n:].any()
     assert low_padded.mask is not None
     assert low_padded.mask.sum() == n
-    torch.testing.assert_close(bridge.lift(low_padded, Batch(padded))[..., :length], bridge.lift(low, Batch(alone)))
+    torch.testing.assert_close(
+        bridge.lift(low_padded, Batch(padded))[..., :length], bridge.lift(low, Batch(alone))
+    )
 
 
 # --- sizes -------------------------------------------------------------------------------------------------------------
@@ -234,22 +294,39 @@ def test_the_usual_size_is_made_where_it_fits_and_else_that_of_the_low_example()
     raw = Batch(torch.zeros(1, 3, 9, 12, dtype=torch.uint8))
     assert template(pictures(), (3, 5, 6), raw)[1] is raw
     assert template(pictures(), (3, 7, 6), raw)[1].x.shape == (1, 3, 14, 12)
-    with pytest.raises(UsageError, match="4 entries along axis 0, and this stage's examples have 3"):
+    with pytest.raises(
+        UsageError, match="4 entries along axis 0, and this stage's examples have 3"
+    ):
         template(pictures(), (4, 5, 6), raw)
 
 
 def test_an_axis_that_is_not_resampled_may_be_of_any_size_but_for_the_channels():
     """More frames of a clip that is larger than those trained on. Of the frames that are given, none is beyond those there were."""
-    about = Description((4, 3, 8, 8), "uint8", 10, {"given_frames": ChannelsColumn("given_frames", width=4)})
+    about = Description(
+        (4, 3, 8, 8), "uint8", 10, {"given_frames": ChannelsColumn("given_frames", width=4)}
+    )
     frames = Frames(None, about)
     bridge = Resample(ResampleOptions(factors=(2, 1, 1, 1), down="every"), about, frames)
-    raw = Batch(torch.zeros(1, 4, 3, 8, 8, dtype=torch.uint8), {"given_frames": torch.ones(1, 4, dtype=torch.bool)})
+    raw = Batch(
+        torch.zeros(1, 4, 3, 8, 8, dtype=torch.uint8),
+        {"given_frames": torch.ones(1, 4, dtype=torch.bool)},
+    )
     low, made = bridge.template(np.ones((3, 3, 10, 12), np.uint8), raw)
     assert made.x.shape == (1, 6, 3, 10, 12)
     assert made.cond["given_frames"].tolist() == [[True] * 4 + [False] * 2]
-    assert bridge.encode(low, made, torch.zeros(1), Stream(0, "t")).cond["low"].shape == (1, 3, 6, 10, 12)
-    assert bridge.template(np.ones((1, 3, 8, 8), np.uint8), raw)[1].cond["given_frames"].tolist() == [[True, True]]
-    with pytest.raises(UsageError, match="1 entries along axis 1, and this stage's examples have 3"):
+    assert bridge.encode(low, made, torch.zeros(1), Stream(0, "t")).cond["low"].shape == (
+        1,
+        3,
+        6,
+        10,
+        12,
+    )
+    assert bridge.template(np.ones((1, 3, 8, 8), np.uint8), raw)[1].cond[
+        "given_frames"
+    ].tolist() == [[True, True]]
+    with pytest.raises(
+        UsageError, match="1 entries along axis 1, and this stage's examples have 3"
+    ):
         bridge.template(np.ones((3, 1, 10, 12), np.uint8), raw)
 
 
@@ -268,7 +345,9 @@ def test_what_is_shorter_is_padded_where_examples_are():
 def test_stages_of_other_sizes_and_rates_do_not_fit():
     fitting = replace(PICTURE, shape=(3, 5, 6))
     pictures().check_compatible(fitting)
-    with pytest.raises(UsageError, match="examples of 3 x 5 x 5, and this one refines those of 3 x 5 x 6"):
+    with pytest.raises(
+        UsageError, match="examples of 3 x 5 x 5, and this one refines those of 3 x 5 x 6"
+    ):
         pictures().check_compatible(replace(fitting, shape=(3, 5, 5)))
     sounds().check_compatible(replace(SOUND, shape=(1, 999), extra={"rate": 4000}))
     with pytest.raises(UsageError, match="rate 8000, and this one refines 4000: its own is 16000"):
@@ -282,7 +361,10 @@ def test_stages_of_other_sizes_and_rates_do_not_fit():
 
 def test_a_crop_cuts_everything_at_the_same_place_and_from_real_entries():
     places = torch.arange(32.0).expand(200, 1, 32)
-    mask = torch.arange(32)[None, None] < torch.where(torch.arange(200) % 2 == 0, 20, 32)[:, None, None]
+    mask = (
+        torch.arange(32)[None, None]
+        < torch.where(torch.arange(200) % 2 == 0, 20, 32)[:, None, None]
+    )
     batch = Batch(places, {"low": -places, "class": torch.arange(200)}, mask)
     part = sounds(crop=(8,)).crop(batch, Stream(0, "crop"))
     assert part.x.shape == (200, 1, 8)
@@ -307,7 +389,9 @@ def test_what_is_no_larger_than_a_crop_stays_whole():
 def test_a_sample_agrees_with_what_it_refines(down):
     """To the rounding of bytes, whatever was made; one that agrees already stays as it is."""
     bridge, made = pictures(down=down), noise()
-    grey = made.x.float().mul(0.4).add(75).byte()  # far enough from black and white that nothing is cut off
+    grey = (
+        made.x.float().mul(0.4).add(75).byte()
+    )  # far enough from black and white that nothing is cut off
     low, other = bridge.degrade(Batch(grey)), Batch(grey.flip(0))
     again = bridge.degrade(bridge.enforce_consistency(other, low)).x.float()
     assert (again - low.x.float()).abs().max() <= 1
@@ -318,8 +402,18 @@ def test_a_sample_agrees_with_what_it_refines(down):
 def test_padding_stays_out_of_what_agrees():
     bridge = sounds(down="sinc", up="sinc")
     mask = (torch.arange(32) < 21)[None, None].expand(2, 1, -1)
-    raw = Batch(torch.randint(-3000, 3000, (2, 1, 32), dtype=torch.int16, generator=torch.Generator().manual_seed(0)) * mask, mask=mask)
+    raw = Batch(
+        torch.randint(
+            -3000, 3000, (2, 1, 32), dtype=torch.int16, generator=torch.Generator().manual_seed(0)
+        )
+        * mask,
+        mask=mask,
+    )
     low = bridge.degrade(raw)
     short = bridge.enforce_consistency(Batch(raw.x[..., :21]), Batch(low.x[..., :6]))
-    assert torch.equal(bridge.enforce_consistency(raw, low).x[..., 21:], torch.zeros(2, 1, 11, dtype=torch.int16))
-    assert (bridge.enforce_consistency(raw, low).x[..., :21].float() - short.x.float()).abs().max() <= 1
+    assert torch.equal(
+        bridge.enforce_consistency(raw, low).x[..., 21:], torch.zeros(2, 1, 11, dtype=torch.int16)
+    )
+    assert (
+        bridge.enforce_consistency(raw, low).x[..., :21].float() - short.x.float()
+    ).abs().max() <= 1

@@ -15,7 +15,9 @@ from small import SETS, call, pictures
 def place(tmp_path, monkeypatch) -> Path:
     about = tmp_path / "site" / "difftool_toyautoencoder-0.1.dist-info"
     about.mkdir(parents=True)
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: difftool-toyautoencoder\nVersion: 0.1\n")
+    (about / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: difftool-toyautoencoder\nVersion: 0.1\n"
+    )
     (about / "entry_points.txt").write_text("[difftool]\ntoyautoencoder = toyautoencoder.plugin\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
@@ -23,8 +25,26 @@ def place(tmp_path, monkeypatch) -> Path:
 
 
 def trained(run: str, *sets: str, steps: int = 8) -> int:
-    words = [*SETS, f"train.steps={steps}", "objective.use=autoencoder", "optimizer.lr=0.05", "optimizer.warmup=0", "optimizer.decay=constant", "modality.augment=0", "train.preview=4", *sets]
-    return call("train", "-m", "image", str(pictures()), "--run", run, *(word for text in words for word in ("--set", text)))
+    words = [
+        *SETS,
+        f"train.steps={steps}",
+        "objective.use=autoencoder",
+        "optimizer.lr=0.05",
+        "optimizer.warmup=0",
+        "optimizer.decay=constant",
+        "modality.augment=0",
+        "train.preview=4",
+        *sets,
+    ]
+    return call(
+        "train",
+        "-m",
+        "image",
+        str(pictures()),
+        "--run",
+        run,
+        *(word for text in words for word in ("--set", text)),
+    )
 
 
 def test_an_autoencoder_trains_previews_and_resumes_to_the_bit(place, capsys):
@@ -35,7 +55,9 @@ def test_an_autoencoder_trains_previews_and_resumes_to_the_bit(place, capsys):
     assert one.keys() == other.keys() == {"0.weight", "0.bias", "1.weight", "1.bias"}
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert list(Path("runs/a/samples").glob("preview-00000008*"))
-    losses = [json.loads(line)["loss"] for line in Path("runs/a/metrics.jsonl").read_text().splitlines()]
+    losses = [
+        json.loads(line)["loss"] for line in Path("runs/a/metrics.jsonl").read_text().splitlines()
+    ]
     assert losses[-1] < losses[0]
 
 

@@ -32,7 +32,10 @@ def install(folder: Path) -> str:
 def data(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(install(tmp_path / "site"))
-    save_file({"weight": torch.randn(256, WIDTH, generator=torch.Generator().manual_seed(5))}, tmp_path / "table.safetensors")
+    save_file(
+        {"weight": torch.randn(256, WIDTH, generator=torch.Generator().manual_seed(5))},
+        tmp_path / "table.safetensors",
+    )
     folder, rng = tmp_path / "data", np.random.default_rng(0)
     folder.mkdir()
     with open(folder / "metadata.csv", "w", newline="", encoding="utf-8") as file:
@@ -45,9 +48,22 @@ def data(tmp_path, monkeypatch) -> Path:
 
 
 def trained(data: Path, *sets: str, steps: int = 8, run: str = "runs/a") -> int:
-    caption = ["conditions.caption.use=caption", "conditions.caption.table=table.safetensors", "optimizer.decay=constant", "optimizer.lr=0.02"]
+    caption = [
+        "conditions.caption.use=caption",
+        "conditions.caption.table=table.safetensors",
+        "optimizer.decay=constant",
+        "optimizer.lr=0.02",
+    ]
     words = [*SETS, f"train.steps={steps}", *caption, *sets]
-    return call("train", "--modality", "image", str(data), "--run", run, *(word for text in words for word in ("--set", text)))
+    return call(
+        "train",
+        "--modality",
+        "image",
+        str(data),
+        "--run",
+        run,
+        *(word for text in words for word in ("--set", text)),
+    )
 
 
 def weights(run: str) -> dict[str, torch.Tensor]:
@@ -66,10 +82,15 @@ def test_a_caption_is_trained_resumed_and_sampled(data):
     assert len(stored) == 1
     assert torch.equal(weights("runs/a")[stored[0]], table)
     (checkpoint,) = Path("runs/a/checkpoints").glob("00000008*")
-    assert len([name for name in load_file(checkpoint) if name.endswith(stored[0])]) == 1  # neither averaged nor given moments
+    assert (
+        len([name for name in load_file(checkpoint) if name.endswith(stored[0])]) == 1
+    )  # neither averaged nor given moments
     assert call("resume", "runs/a", "--steps", "10") == 0
     Path("table.safetensors").unlink()  # the model file is all that sampling needs
-    dog, cats = (sampled("runs/a", "--cond", f'caption="{text}"', to=to) for text, to in ((TEXTS[0], "dog"), (TEXTS[2], "cats")))
+    dog, cats = (
+        sampled("runs/a", "--cond", f'caption="{text}"', to=to)
+        for text, to in ((TEXTS[0], "dog"), (TEXTS[2], "cats"))
+    )
     assert not np.array_equal(dog[0], cats[0])
     with open("cats/metadata.csv", encoding="utf-8") as file:
         assert [row["caption"] for row in csv.DictReader(file)] == [TEXTS[2]] * 2
@@ -93,7 +114,10 @@ def test_a_reference_is_stored_in_place_of_the_weights_and_checked(data, capsys)
     assert all(map(np.array_equal, before, sampled("runs/a", to="again")))
     good = Path("table.safetensors").read_bytes()
     save_file({"weight": torch.zeros(256, WIDTH)}, "table.safetensors")
-    for command in (["sample", "runs/a", "-n", "1"], ["resume", "runs/a", "--steps", "12"], ):
+    for command in (
+        ["sample", "runs/a", "-n", "1"],
+        ["resume", "runs/a", "--steps", "12"],
+    ):
         capsys.readouterr()
         assert call(*command) != 0
         assert "differ from those that the model was trained with" in capsys.readouterr().err

@@ -18,7 +18,14 @@ from PIL import Image
 from difftool.cli import failure, main
 from difftool.cli.console import table
 from difftool.cli.flags import values_of
-from difftool.errors import ConfigError, DataError, DeviceError, Interrupted, PluginError, Terminated
+from difftool.errors import (
+    ConfigError,
+    DataError,
+    DeviceError,
+    Interrupted,
+    PluginError,
+    Terminated,
+)
 from difftool.plugin.registry import Registry
 from difftool.workflows.text import duration, number, size
 from difftool.workflows.train import data_path, new_path
@@ -66,7 +73,10 @@ def test_exit_codes(capsys, error, code):
     assert "Traceback" not in captured.err
 
 
-@pytest.mark.parametrize(("error", "code"), [(Interrupted("Stopped."), 130), (KeyboardInterrupt(), 130), (Terminated("Stopped."), 75)])
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(Interrupted("Stopped."), 130), (KeyboardInterrupt(), 130), (Terminated("Stopped."), 75)],
+)
 def test_what_was_asked_to_stop_is_no_error(capsys, error, code):
     assert failure.report(error) == code
     assert capsys.readouterr().err in ("Stopped.\n", "Interrupted.\n")
@@ -86,7 +96,10 @@ def test_a_reader_that_leaves_ends_the_listing_and_not_the_work(tmp_path):
     line = f'"{sys.executable}" -c "$WORK"'
     for pipe in ("| true", "2>&1 | true"):
         ended = subprocess.run(
-            ["bash", "-c", f"set -o pipefail; {{ sleep 0.3; {line}; }} {pipe}"], cwd=tmp_path, env={**os.environ, "WORK": work}, check=False
+            ["bash", "-c", f"set -o pipefail; {{ sleep 0.3; {line}; }} {pipe}"],
+            cwd=tmp_path,
+            env={**os.environ, "WORK": work},
+            check=False,
         )
         assert ended.returncode == 0
         (tmp_path / "done").unlink()
@@ -105,7 +118,9 @@ def test_data_check_takes_the_flags_that_its_advice_names(call, tmp_path):
     (tmp_path / "it's").mkdir()
     for i in range(3):
         Image.new("RGB", (40, 20), (i, 90 * i, 255 - 90 * i)).save(tmp_path / "it's" / f"{i}.png")
-    code, out, _ = call("data", "check", "it's", "-m", "image", "--size", "12x10", "--resize", "pad")
+    code, out, _ = call(
+        "data", "check", "it's", "-m", "image", "--size", "12x10", "--resize", "pad"
+    )
     assert code == 0
     assert "trained at 12x10" in out
     assert "train -m image 'it'\"'\"'s' --recipe" in out
@@ -117,13 +132,18 @@ def test_data_check_takes_the_flags_that_its_advice_names(call, tmp_path):
     assert "to train" not in out
 
 
-@pytest.mark.parametrize(("data", "name"), [("photos.v2", "photos.v2"), ("photos.v2/cat/..", "photos.v2"), ("one.png", "one")])
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [("photos.v2", "photos.v2"), ("photos.v2/cat/..", "photos.v2"), ("one.png", "one")],
+)
 def test_a_run_is_named_after_its_data(tmp_path, data, name):
     (tmp_path / "photos.v2" / "cat").mkdir(parents=True)
     (tmp_path / "one.png").touch()
     path = data_path(data)
     assert ".." not in path.parts
-    assert new_path(SimpleNamespace(data=SimpleNamespace(path=str(path)), modality=SimpleNamespace(use="image"))) == Path("runs", name)
+    assert new_path(
+        SimpleNamespace(data=SimpleNamespace(path=str(path)), modality=SimpleNamespace(use="image"))
+    ) == Path("runs", name)
 
 
 def test_a_traceback_only_when_asked_for(call):
@@ -139,11 +159,27 @@ def test_a_traceback_only_when_asked_for(call):
         (["smaple"], 2, "There is no command 'smaple'. Did you mean 'sample'?"),
         (["train"], 2, "no modality is selected"),
         (["train", "-m", "imgae"], 2, "There is no modality 'imgae'. Did you mean 'image'?"),
-        (["train", "-m", "image", "--recipe", "tinny"], 2, "There is no recipe 'tinny' for image. Did you mean 'tiny'?"),
-        (["train", "-m", "audio/waveform", "--recipe", "small"], 2, "no recipe 'small' for audio/waveform, but for audio/spectrogram."),
+        (
+            ["train", "-m", "image", "--recipe", "tinny"],
+            2,
+            "There is no recipe 'tinny' for image. Did you mean 'tiny'?",
+        ),
+        (
+            ["train", "-m", "audio/waveform", "--recipe", "small"],
+            2,
+            "no recipe 'small' for audio/waveform, but for audio/spectrogram.",
+        ),
         (["train", "-m", "image", "--stepz", "3"], 2, "--steps"),
-        (["train", "-m", "image", "--sampler", "huen"], 2, "--sampler: There is no sampler 'huen'. Did you mean 'heun'?"),
-        (["train", "-m", "image", "--config", "none.toml"], 2, "none.toml: cannot be read: No such file"),
+        (
+            ["train", "-m", "image", "--sampler", "huen"],
+            2,
+            "--sampler: There is no sampler 'huen'. Did you mean 'heun'?",
+        ),
+        (
+            ["train", "-m", "image", "--config", "none.toml"],
+            2,
+            "none.toml: cannot be read: No such file",
+        ),
         (["resume"], 2, "There is no run"),
         (["resume", "nothere"], 2, "There is no run 'nothere'"),
         (["sample", "nothere"], 2, "There is no run 'nothere'"),
@@ -166,7 +202,19 @@ def test_mistakes_are_told_and_leave_stdout_alone(call, args, code, said):
 def test_all_faults_of_a_line_and_its_files_at_once(call, tmp_path):
     (tmp_path / "difftool.toml").write_text("[train]\nstpes = 3")
     (tmp_path / "my.toml").write_text('[optimizer]\nlr = "high"')
-    code, _, err = call("train", "-m", "image", "--config", "my.toml", "--batch", "0", "--size", "2", "--set", "trian.x=1")
+    code, _, err = call(
+        "train",
+        "-m",
+        "image",
+        "--config",
+        "my.toml",
+        "--batch",
+        "0",
+        "--size",
+        "2",
+        "--set",
+        "trian.x=1",
+    )
     assert code == 2
     for said in (
         "5 faults",
@@ -203,22 +251,31 @@ def test_list(call, kind):
 
 def test_show(call):
     assert "s_churn" in call("show", "sampler", "heun")[1]
-    assert "comes with density lognormal, weighting edm, schedule karras" in call("show", "process", "edm")[1]
+    assert (
+        "comes with density lognormal, weighting edm, schedule karras"
+        in call("show", "process", "edm")[1]
+    )
     assert "[train]" in call("show", "recipe", "image/tiny")[1]
     assert re.search(r"factors +N,…", call("show", "bridge", "resample")[1])
     assert "Undefined" not in call("show", "bridge", "resample")[1]  # it has no default
-    assert "size" in json.loads(call("show", "modality", "image", "--json")[1])["schema"]["properties"]
+    assert (
+        "size" in json.loads(call("show", "modality", "image", "--json")[1])["schema"]["properties"]
+    )
 
 
 def test_config_show_can_be_fed_back(call, tmp_path):
-    _, first, _ = call("config", "show", "-m", "image", "--set", "train.steps=12", "--set", "process.use=flow")
+    _, first, _ = call(
+        "config", "show", "-m", "image", "--set", "train.steps=12", "--set", "process.use=flow"
+    )
     (tmp_path / "first.toml").write_text(first)
     assert call("config", "show", "--config", "first.toml") == (0, first, "")
     assert call("config", "check", "first.toml")[0] == 0
 
 
 def test_config_show_origins(call):
-    rows = json.loads(call("config", "show", "-m", "image", "--set", "train.steps=12", "--origins", "--json")[1])
+    rows = json.loads(
+        call("config", "show", "-m", "image", "--set", "train.steps=12", "--origins", "--json")[1]
+    )
     origins = {row["key"]: row["origin"] for row in rows}
     assert origins["train.steps"] == "--set train.steps"
     assert origins["optimizer.lr"].startswith("recipe tiny:")
@@ -236,7 +293,9 @@ def test_plugins_list_shows_broken_ones(call, monkeypatch):
     code, out, _ = call("plugins", "list")
     assert code == 0
     assert "broken: ZeroDivisionError" in out
-    assert json.loads(call("plugins", "list", "--json")[1])[1]["error"].startswith("ZeroDivisionError")
+    assert json.loads(call("plugins", "list", "--json")[1])[1]["error"].startswith(
+        "ZeroDivisionError"
+    )
 
 
 def test_an_empty_place(call):

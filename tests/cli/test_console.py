@@ -34,7 +34,14 @@ def test_letters_that_the_terminal_does_not_have_are_escaped(monkeypatch):
     assert stream.buffer.getvalue() == b"gr\\xf6\\xdfer\n"
 
 
-@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), BrokenPipeError(), ValueError("I/O operation on closed file")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(5, "Input/output error"),
+        BrokenPipeError(),
+        ValueError("I/O operation on closed file"),
+    ],
+)
 def test_a_stream_that_is_gone_ends_nothing(monkeypatch, error):
     class Gone(io.StringIO):
         def write(self, text: str) -> int:

@@ -25,7 +25,9 @@ def place(tmp_path_factory):
     shutil.copytree(pictures(), folder / "data")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        assert call("train", "-m", "image", "data", *WORDS, "--steps", "2", "--run", "runs/first") == 0
+        assert (
+            call("train", "-m", "image", "data", *WORDS, "--steps", "2", "--run", "runs/first") == 0
+        )
     return folder
 
 
@@ -57,7 +59,10 @@ def written(folder: str, values: list[int]) -> Path:
 
 
 def brightness_of_the_data() -> float:
-    return float(np.mean([np.asarray(Image.open(path)).mean() for path in pictures().rglob("*.png")])) / 255
+    return (
+        float(np.mean([np.asarray(Image.open(path)).mean() for path in pictures().rglob("*.png")]))
+        / 255
+    )
 
 
 def test_samples_are_measured_beside_a_part_of_the_data_that_is_as_large(measured):
@@ -66,7 +71,9 @@ def test_samples_are_measured_beside_a_part_of_the_data_that_is_as_large(measure
     assert (found["samples"]["sampler"], found["samples"]["steps"]) == ("heun", 2)
     assert found["data"] == {"count": 40, "source": str(Path("data").absolute()), "measured": 6}
     assert list(rows) == ["mean", "contrast", "distance"]
-    assert rows["distance"]["samples"] == pytest.approx(abs(rows["mean"]["samples"] - brightness_of_the_data()), abs=1e-6)
+    assert rows["distance"]["samples"] == pytest.approx(
+        abs(rows["mean"]["samples"] - brightness_of_the_data()), abs=1e-6
+    )
     assert rows["mean"]["data"] == pytest.approx(brightness_of_the_data(), abs=0.05)
     assert rows["distance"]["data"] < 0.05
 
@@ -81,7 +88,23 @@ def test_of_few_data_one_half_is_measured_against_the_other(measured):
 
 
 def test_it_measures_what_sample_would_have_written(measured, capsys):
-    assert call("sample", "first", "-n", "5", "--cond", "class=left", "--steps", "2", "--seed", "3", "-o", "made") == 0
+    assert (
+        call(
+            "sample",
+            "first",
+            "-n",
+            "5",
+            "--cond",
+            "class=left",
+            "--steps",
+            "2",
+            "--seed",
+            "3",
+            "-o",
+            "made",
+        )
+        == 0
+    )
     capsys.readouterr()
     found, files, _ = measured("first", "--samples", "made")
     _, rows, _ = measured("first", "-n", "5", "--cond", "class=left", "--steps", "2", "--seed", "3")
@@ -146,7 +169,9 @@ def test_nothing_measured_is_a_failure(capsys, name, code):
 
 
 def test_what_cannot_be_made_is_refused_before_the_data_are_opened(capsys, monkeypatch):
-    monkeypatch.setattr("difftool.assemble.open_examples", lambda *given, **named: pytest.fail("opened"))
+    monkeypatch.setattr(
+        "difftool.assemble.open_examples", lambda *given, **named: pytest.fail("opened")
+    )
     assert call("evaluate", "first", "--cond", "class=lefd") == 2
     assert "Did you mean 'left'?" in capsys.readouterr().err
 
@@ -165,8 +190,13 @@ def test_the_table_says_what_its_columns_are(capsys):
     captured = capsys.readouterr()
     head, *rows = captured.out.splitlines()
     assert head.split() == ["metric", "samples", "data"]
-    assert [row.split()[:2] for row in rows] == [["brightness", name] for name in ("mean", "contrast", "distance")]
-    assert "samples: 2 of runs/first/model.safetensors (heun, 3 steps, seed 0), against 40 of" in captured.err
+    assert [row.split()[:2] for row in rows] == [
+        ["brightness", name] for name in ("mean", "contrast", "distance")
+    ]
+    assert (
+        "samples: 2 of runs/first/model.safetensors (heun, 3 steps, seed 0), against 40 of"
+        in captured.err
+    )
     assert "data: 2 of" in captured.err
     assert "unable is left out: unable needs a light meter" in captured.err
 
@@ -174,7 +204,10 @@ def test_the_table_says_what_its_columns_are(capsys):
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["--metrics", "brightnes"], "image has no metric 'brightnes'. It has: brightness, unable, absent."),
+        (
+            ["--metrics", "brightnes"],
+            "image has no metric 'brightnes'. It has: brightness, unable, absent.",
+        ),
         (["--scale", "0"], "--scale: brightness.scale = 0"),
         (["--set", "train.steps=3"], "[train] was settled when the model was trained"),
         (["--samples", "data", "--steps", "3", "-n", "4"], "--steps, -n would change nothing"),

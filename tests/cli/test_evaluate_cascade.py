@@ -40,7 +40,9 @@ def measured(capsys):
         capsys.readouterr()
         assert call("evaluate", *args, "--json") == 0
         found = json.loads(capsys.readouterr().out)
-        return found, {(row["metric"], row["name"]): (row["samples"], row["data"]) for row in found["rows"]}
+        return found, {
+            (row["metric"], row["name"]): (row["samples"], row["data"]) for row in found["rows"]
+        }
 
     return run
 
@@ -83,7 +85,10 @@ def test_a_stage_alone_refines_data_that_are_held_out(measured, capsys):
     assert other["samples"]["degraded"] == str(pictures() / "left")
     assert call("evaluate", "two/x2", "-n", "8") == 0
     captured = capsys.readouterr()
-    assert f"refined from as many of {Path('data').absolute()}, degraded, against 32 others" in captured.err
+    assert (
+        f"refined from as many of {Path('data').absolute()}, degraded, against 32 others"
+        in captured.err
+    )
     assert captured.out.splitlines()[-1].split()[:2] == ["consistency", "psnr_db"]
 
 
@@ -98,14 +103,18 @@ def test_what_a_stage_refines_is_degraded_data_with_its_labels(measured, monkeyp
     measured("two/x2", "-n", "8")
     (request,) = asked
     assert {one.shape for one in request.low} == {(3, 4, 4)}
-    bright = [("above", "left")[int(one[:, :, :2].mean() > one[:, :2].mean())] for one in request.low]
+    bright = [
+        ("above", "left")[int(one[:, :, :2].mean() > one[:, :2].mean())] for one in request.low
+    ]
     assert request.cond["class"] == bright
     assert set(bright) == {"above", "left"}
 
 
 def test_samples_are_measured_against_data_that_they_were_not_made_from(measured, monkeypatch):
     give_metrics(monkeypatch, difftool_image.plugin, [BRIGHTNESS])
-    monkeypatch.setattr("measures.Brightness.measure", lambda self, examples, data: {"seen": len(data)})
+    monkeypatch.setattr(
+        "measures.Brightness.measure", lambda self, examples, data: {"seen": len(data)}
+    )
     assert measured("two/x2", "-n", "8")[1]["brightness", "seen"] == (32, 32)
     assert measured("two", "-n", "8")[1]["brightness", "seen"] == (40, 32)
 
@@ -114,7 +123,9 @@ def test_data_that_are_gone_are_missed_where_they_are_what_is_refined(capsys):
     shutil.move("data", "away")
     try:
         assert call("evaluate", "two/x2", "-n", "2") == 3
-        assert call("evaluate", "two", "-n", "2", "--metrics", "patches") == 0  # what it refines is known all the same
+        assert (
+            call("evaluate", "two", "-n", "2", "--metrics", "patches") == 0
+        )  # what it refines is known all the same
     finally:
         shutil.move("away", "data")
     captured = capsys.readouterr()

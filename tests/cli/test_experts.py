@@ -43,7 +43,12 @@ channels = 16
 init = ""
 """
 LEARNING = ["optimizer.lr=0.02", "ema.halflife=[1]"]
-WORDS = [word for setting in [*SETS, *LEARNING] if "size" not in setting and "channels" not in setting for word in ("--set", setting)]
+WORDS = [
+    word
+    for setting in [*SETS, *LEARNING]
+    if "size" not in setting and "channels" not in setting
+    for word in ("--set", setting)
+]
 TRAIN = ("train", "one.toml", str(pictures()), *WORDS)
 
 
@@ -72,7 +77,11 @@ def test_an_expert_is_a_run_beside_its_stage_of_its_own_levels(capsys):
     assert call("runs", "list", "--json") == 0
     [one] = json.loads(capsys.readouterr().out)
     assert (one["cascade"], one["step"], one["steps"], one["finished"]) == (["base"], 11, 11, True)
-    assert [run["run"] for run in one["stages"]] == ["runs/one/base", "runs/one/base-fine", "runs/one/base-finest"]
+    assert [run["run"] for run in one["stages"]] == [
+        "runs/one/base",
+        "runs/one/base-fine",
+        "runs/one/base-finest",
+    ]
     assert "low = 0.1\nhigh = 0.6" in config("one/base-fine")
     assert "low = 0.0\nhigh = 0.1" in config("one/base-finest")
     assert 'init = ""' in config("one/base-finest")
@@ -83,7 +92,10 @@ def test_an_expert_that_is_lost_is_trained_again_to_the_same_weights(capsys):
     shutil.copytree("runs/one", "runs/lost")
     shutil.rmtree("runs/lost/base-fine")
     assert call("sample", "lost") == 2
-    assert "Not trained yet: base-fine. Resume the training: difftool resume runs/lost" in capsys.readouterr().err
+    assert (
+        "Not trained yet: base-fine. Resume the training: difftool resume runs/lost"
+        in capsys.readouterr().err
+    )
     assert call("resume", "lost") == 0
     assert capsys.readouterr().err.count("already trained") == 2
     assert alike("lost/base-fine", "one/base-fine")
@@ -102,14 +114,18 @@ def test_an_expert_that_is_stopped_goes_on_to_the_very_same_end(capsys, monkeypa
     assert call(*TRAIN, "--run", "runs/stopped") == 130
     assert "Stopped at step 2 of 3" in capsys.readouterr().err
     assert call("resume", "stopped") == 0
-    assert all(alike(f"stopped/{run}", f"one/{run}") for run in ("base", "base-fine", "base-finest"))
+    assert all(
+        alike(f"stopped/{run}", f"one/{run}") for run in ("base", "base-fine", "base-finest")
+    )
 
 
 def test_an_expert_alone_waits_for_its_stage(capsys):
     assert call(*TRAIN, "--run", "runs/alone", "--stage", "base-fine") == 2
     err = capsys.readouterr().err
     assert "starts from the final weights of the stage base, which is not finished" in err
-    assert call(*TRAIN, "--run", "runs/alone", "--stage", "base-finest") == 0  # it starts from nothing
+    assert (
+        call(*TRAIN, "--run", "runs/alone", "--stage", "base-finest") == 0
+    )  # it starts from nothing
     assert alike("alone/base-finest", "one/base-finest")
     assert call(*TRAIN, "--run", "runs/alone", "--stage", "base", "--set", "train.preview=0") == 0
     assert not Path("runs/alone/base-fine").exists()
@@ -137,7 +153,19 @@ def test_a_stage_that_fails_leaves_its_experts_for_later(capsys):
 
 def test_no_preview_pretends(capsys):
     assert (
-        call("train", "one.toml", str(pictures()), *WORDS, "--run", "runs/seen", "--set", "train.preview=2", "--set", "train.steps=1") == 0
+        call(
+            "train",
+            "one.toml",
+            str(pictures()),
+            *WORDS,
+            "--run",
+            "runs/seen",
+            "--set",
+            "train.preview=2",
+            "--set",
+            "train.steps=1",
+        )
+        == 0
     )
     assert capsys.readouterr().err.count("No preview is made: the model was trained on noise") == 2
     assert list(Path("runs/seen/base/samples").glob("preview-*"))
@@ -147,10 +175,27 @@ def test_no_preview_pretends(capsys):
 def test_a_sample_says_who_made_it_and_several_runs_give_the_same():
     from PIL import Image
 
-    assert call("sample", "one/base", "--expert", "one/base-fine@0.6", "--expert", "one/base-finest@0.1", "-n", "3", "-o", "named") == 0
+    assert (
+        call(
+            "sample",
+            "one/base",
+            "--expert",
+            "one/base-fine@0.6",
+            "--expert",
+            "one/base-finest@0.1",
+            "-n",
+            "3",
+            "-o",
+            "named",
+        )
+        == 0
+    )
     assert same(examples("named"), examples("made"))
     info = json.loads(Image.open("named/000000-left.png").info["difftool"])
-    assert info["experts"] == "runs/one/base-fine/model.safetensors@0.6, runs/one/base-finest/model.safetensors@0.1"
+    assert (
+        info["experts"]
+        == "runs/one/base-fine/model.safetensors@0.6, runs/one/base-finest/model.safetensors@0.1"
+    )
     assert call("sample", "one/base", "-n", "3", "-o", "without") == 0
     assert not same(examples("without"), examples("made"))
 
@@ -168,8 +213,12 @@ def test_runs_that_are_trained_can_be_stage_and_expert():
     assert call("train", "reuse.toml") == 0
     assert [path.name for path in Path("runs/reuse").glob("*/")] == ["base-b"]
     assert "steps = 2" in config("reuse/base-b")
-    there, here = (load_file(f"runs/{run}/model.safetensors") for run in ("one/base", "reuse/base-b"))
-    assert {name: t.shape for name, t in there.items()} == {name: t.shape for name, t in here.items()}
+    there, here = (
+        load_file(f"runs/{run}/model.safetensors") for run in ("one/base", "reuse/base-b")
+    )
+    assert {name: t.shape for name, t in there.items()} == {
+        name: t.shape for name, t in here.items()
+    }
     assert not all(torch.equal(there[name], here[name]) for name in there)
     assert call("sample", "reuse", "-n", "1", "-o", "reused") == 0
     assert call("resume", "reuse") == 0
@@ -178,13 +227,25 @@ def test_runs_that_are_trained_can_be_stage_and_expert():
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["one/base-fine"], "runs/one/base-fine was trained on noise above 0.1 and below 0.6 only, but would serve from 80 down to 0.002"),
-        (["one/base", "--expert", "one/base-fine@0.6"], "would serve from 0.6 down to 0.002. Choose the levels"),
-        (["one/base", "--expert", "one/base-finest@0.2"], "trained on noise below 0.1 only, but would serve from 0.2"),
+        (
+            ["one/base-fine"],
+            "runs/one/base-fine was trained on noise above 0.1 and below 0.6 only, but would serve from 80 down to 0.002",
+        ),
+        (
+            ["one/base", "--expert", "one/base-fine@0.6"],
+            "would serve from 0.6 down to 0.002. Choose the levels",
+        ),
+        (
+            ["one/base", "--expert", "one/base-finest@0.2"],
+            "trained on noise below 0.1 only, but would serve from 0.2",
+        ),
         (["one/base", "--expert", "one/base@0.001"], "runs/one/base would never take over"),
         (["one/base", "--expert", "one/base"], "is not of the form RUN@LEVEL"),
         (["one/base", "--expert", "one/base@-1"], "is not of the form RUN@LEVEL"),
-        (["one/base", "--expert", "one/base@1", "--expert", "one/base@1.0"], "another one takes over below 1 as well"),
+        (
+            ["one/base", "--expert", "one/base@1", "--expert", "one/base@1.0"],
+            "another one takes over below 1 as well",
+        ),
         (["one/base", "--expert", "one/other@1"], "There is no run 'one/other'"),
         (["one/base", "one/base", "--expert", "one/base@1"], "--expert works with one model only"),
         (["one/base", "--expert", "large@1"], "large for runs/one/base: modality.size is 8, not 4"),
@@ -192,7 +253,9 @@ def test_runs_that_are_trained_can_be_stage_and_expert():
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_does_not_fit_is_refused_before_weights_are_loaded(capsys, monkeypatch, others, args, said):
+def test_what_does_not_fit_is_refused_before_weights_are_loaded(
+    capsys, monkeypatch, others, args, said
+):
     monkeypatch.setattr(assemble, "load_stage", lambda *a, **k: pytest.fail("weights were loaded"))
     before = sorted(Path().rglob("*"))
     assert call("sample", *args) == 2
@@ -205,9 +268,30 @@ def others(place):
     """Runs of one step: of larger pictures, and without labels."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
-        words = ("train", "-m", "image", str(pictures()), *WORDS, "--set", "backbone.channels=8", "--steps", "1")
+        words = (
+            "train",
+            "-m",
+            "image",
+            str(pictures()),
+            *WORDS,
+            "--set",
+            "backbone.channels=8",
+            "--steps",
+            "1",
+        )
         assert call(*words, "--size", "8", "--run", "runs/large") == 0
-        assert call(*words, "--size", "4", "--set", "conditions.class.use=none", "--run", "runs/unlabelled") == 0
+        assert (
+            call(
+                *words,
+                "--size",
+                "4",
+                "--set",
+                "conditions.class.use=none",
+                "--run",
+                "runs/unlabelled",
+            )
+            == 0
+        )
 
 
 @pytest.mark.parametrize(
@@ -218,14 +302,31 @@ def others(place):
             '[stage.expert.process]\nuse = "flow"',
         ),
         ("base-fine for base: modality.size is 8, not 4", "[stage.expert.modality]\nsize = 8"),
-        ("base-fine was trained on noise below 0.5 only, but would serve from 0.6", "[stage.expert.density]\nhigh = 0.5"),
+        (
+            "base-fine was trained on noise below 0.5 only, but would serve from 0.6",
+            "[stage.expert.density]\nhigh = 0.5",
+        ),
         ("The density draws no noise levels", "[stage.expert.density]\np_mean = 9"),
         ("x.toml:9: unknown key stpes", "[stage.expert.train]\nstpes = 3"),
     ],
 )
 def test_experts_that_cannot_be_are_named_before_anything_is_trained(capsys, said, changes):
-    Path("x.toml").write_text(f'modality = "image"\n[[stage]]\nname = "base"\n[[stage.expert]]\nname = "fine"\nbelow = 0.6\n\n{changes}\n')
-    assert call("train", "x.toml", str(pictures()), *WORDS, "--set", "stage.base.modality.size=4", "--steps", "1") == 2
+    Path("x.toml").write_text(
+        f'modality = "image"\n[[stage]]\nname = "base"\n[[stage.expert]]\nname = "fine"\nbelow = 0.6\n\n{changes}\n'
+    )
+    assert (
+        call(
+            "train",
+            "x.toml",
+            str(pictures()),
+            *WORDS,
+            "--set",
+            "stage.base.modality.size=4",
+            "--steps",
+            "1",
+        )
+        == 2
+    )
     err = capsys.readouterr().err
     assert said.replace("x.toml:9: unknown key ", "x.toml:9: train.") in err
     assert not Path("runs/x").exists()

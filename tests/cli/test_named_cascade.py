@@ -13,7 +13,14 @@ from difftool.workflows.cascade import cascade_path, stages_of
 PARTS = Registry.load_all()
 LITTLE = [
     word
-    for setting in ("train.steps=2", "train.batch=2", "train.preview=2", "train.device=cpu", "sample.steps=2", "backbone.channels=8")
+    for setting in (
+        "train.steps=2",
+        "train.batch=2",
+        "train.preview=2",
+        "train.device=cpu",
+        "sample.steps=2",
+        "backbone.channels=8",
+    )
     for word in ("--set", setting)
 ]
 
@@ -43,7 +50,9 @@ def test_one_is_trained_gone_on_with_and_sampled(capsys):
 
 
 def test_a_file_builds_on_one():
-    Path("mine.toml").write_text('extends = "image/16-32-64"\n[[stage]]\nname = "x4"\n[stage.train]\nsteps = 7\n')
+    Path("mine.toml").write_text(
+        'extends = "image/16-32-64"\n[[stage]]\nname = "x4"\n[stage.train]\nsteps = 7\n'
+    )
     base, _, last = stages_of(Path("mine.toml"), PARTS)
     assert (base.config.train.steps, last.config.train.steps) == (2200, 7)
     assert last.config.modality.options.size == 64
@@ -53,9 +62,15 @@ def test_a_file_builds_on_one():
     ("words", "told"),
     [
         (["--cascade", "16-32-64"], "does not name its modality"),
-        (["--cascade", "image/16-32"], "There is no cascade 'image/16-32'. Did you mean 'image/16-32-64'?"),
+        (
+            ["--cascade", "image/16-32"],
+            "There is no cascade 'image/16-32'. Did you mean 'image/16-32-64'?",
+        ),
         (["mine.toml", "--cascade", "image/16-32-64"], "both name a cascade"),
-        (["--cascade", "image/16-32-64", "--recipe", "tiny"], "--recipe: a cascade takes this from its file"),
+        (
+            ["--cascade", "image/16-32-64", "--recipe", "tiny"],
+            "--recipe: a cascade takes this from its file",
+        ),
     ],
 )
 def test_what_is_not_there_is_named(words, told, capsys):

@@ -8,7 +8,7 @@ import sys
 import pytest
 from small import call
 
-SAMPLERS = '''
+SAMPLERS = """
 from difftool import Step, order
 
 
@@ -26,7 +26,7 @@ def careless(denoise, x, sigmas, noise):
         x0 = denoise(x, sigma)
         x.sub_(x0).mul_(sigma_next / sigma).add_(x0)
         yield Step(i, sigma_next, x, x0)
-'''
+"""
 PLUGIN = """
 from difftool import Spec, hookimpl
 
@@ -45,12 +45,16 @@ def install(tmp_path, monkeypatch):
         site = tmp_path / "site"
         about = site / "difftool_tried-0.1.dist-info"
         about.mkdir(parents=True)
-        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: difftool-tried\nVersion: 0.1\n")
+        (about / "METADATA").write_text(
+            "Metadata-Version: 2.1\nName: difftool-tried\nVersion: 0.1\n"
+        )
         (about / "entry_points.txt").write_text("[difftool]\ntried = tried.plugin\n")
         (package := site / "tried").mkdir()
         (package / "__init__.py").touch()
         (package / "samplers.py").write_text(SAMPLERS)
-        specs = ", ".join(f'Spec("tried_{name}", "{summary}", "tried.samplers:{name}")' for name in names)
+        specs = ", ".join(
+            f'Spec("tried_{name}", "{summary}", "tried.samplers:{name}")' for name in names
+        )
         (package / "plugin.py").write_text(PLUGIN.format(specs=specs))
         for name in ("tried", "tried.plugin", "tried.samplers"):
             monkeypatch.delitem(sys.modules, name, raising=False)  # of an earlier test
@@ -72,7 +76,10 @@ def test_a_plugin_that_breaks_one_is_told_which(install, capsys):
     out, err = capsys.readouterr()
     found = {verdict["part"]: verdict["broken"] for verdict in json.loads(out)}
     assert found["sampler tried_good"] == []
-    assert any(fault.startswith("nothing that was handed over is written to") for fault in found["sampler tried_careless"])
+    assert any(
+        fault.startswith("nothing that was handed over is written to")
+        for fault in found["sampler tried_careless"]
+    )
     assert "1 of 2 parts of tried break a promise: sampler tried_careless" in err
 
 

@@ -23,7 +23,21 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("place")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        assert call("train", "-m", "image", str(pictures()), *WORDS, "--steps", "4", "--run", "runs/first", "--json") == 0
+        assert (
+            call(
+                "train",
+                "-m",
+                "image",
+                str(pictures()),
+                *WORDS,
+                "--steps",
+                "4",
+                "--run",
+                "runs/first",
+                "--json",
+            )
+            == 0
+        )
     return folder
 
 
@@ -44,7 +58,12 @@ def test_a_run_says_what_it_is(capsys):
 def test_resume_of_a_finished_run_says_so_and_goes_on_when_asked(capsys):
     assert call("resume") == 0
     assert "already reached its last step, 4" in capsys.readouterr().err
-    assert call("train", "-m", "image", str(pictures()), *WORDS, "--steps", "2", "--run", "runs/second") == 0
+    assert (
+        call(
+            "train", "-m", "image", str(pictures()), *WORDS, "--steps", "2", "--run", "runs/second"
+        )
+        == 0
+    )
     assert call("resume", "second", "--steps", "3", "--json") == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out[captured.out.index("{") :])["steps"] == 3
@@ -83,7 +102,21 @@ def ages(tmp_path_factory):
 )
 def test_a_condition_more_leaves_the_class_in_place(capsys, ages, sets, conditions):
     words = [word for setting in sets for word in ("--set", setting)]
-    assert call("train", "-m", "image", str(ages), *WORDS, *words, "--set", "modality.augment=0", "--dry-run", "--json") == 0
+    assert (
+        call(
+            "train",
+            "-m",
+            "image",
+            str(ages),
+            *WORDS,
+            *words,
+            "--set",
+            "modality.augment=0",
+            "--dry-run",
+            "--json",
+        )
+        == 0
+    )
     assert json.loads(capsys.readouterr().out)["conditions"] == conditions
 
 
@@ -100,7 +133,9 @@ def test_samples_are_files_that_can_be_read_again(capsys):
     assert call("sample", "first", "-n", "5", "--cond", "class=left,above", "-o", "made") == 0
     captured = capsys.readouterr()
     paths = [Path(line) for line in captured.out.splitlines()]
-    assert [path.name for path in paths] == [f"{i:06d}-{('left', 'above')[i % 2]}.png" for i in range(5)]
+    assert [path.name for path in paths] == [
+        f"{i:06d}-{('left', 'above')[i % 2]}.png" for i in range(5)
+    ]
     assert all(path.exists() for path in paths)
     rows = list(csv.DictReader(Path("made/metadata.csv").read_text().splitlines()))
     assert [row["file_name"] for row in rows] == [path.name for path in paths]
@@ -122,8 +157,13 @@ def test_sampling_that_is_stopped_keeps_what_it_made(capsys, monkeypatch, kind, 
 
     monkeypatch.setattr(sample, "_label", counting)
     assert call("sample", "first", "-n", "5", "-o", f"stopped{code}") == code
-    assert f"Stopped: 2 of 5 samples are in stopped{code}. For the others, use --start 2 -n 3" in capsys.readouterr().err
-    assert len(list(csv.DictReader(Path(f"stopped{code}/metadata.csv").read_text().splitlines()))) == 2
+    assert (
+        f"Stopped: 2 of 5 samples are in stopped{code}. For the others, use --start 2 -n 3"
+        in capsys.readouterr().err
+    )
+    assert (
+        len(list(csv.DictReader(Path(f"stopped{code}/metadata.csv").read_text().splitlines()))) == 2
+    )
     assert call("sample", "first", "-n", "3", "--start", "2", "-o", f"others{code}") == 0
 
 
@@ -171,6 +211,8 @@ def test_wishes_that_cannot_be_met(capsys, args, said):
 def test_a_file_that_a_flag_names_is_not_taken_for_the_model(capsys):
     """The flags of the latest run's modality are known all the same."""
     Path("notes.txt").write_text("no model")
-    assert call("sample", "--size", "8x16", "-n", "1", "--set", "sample.steps=2", "-o", "sized") == 0
+    assert (
+        call("sample", "--size", "8x16", "-n", "1", "--set", "sample.steps=2", "-o", "sized") == 0
+    )
     assert sampling_flags.peeked_modality(["--some-flag", "notes.txt"]) == "image"
     assert sampling_flags.peeked_modality(["--some-flag", "notes.txt", "first"]) == "image"

@@ -33,7 +33,11 @@ def new(capsys, tmp_path, monkeypatch):
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -46,9 +50,13 @@ def test_it_writes_a_package_and_says_what_to_do_with_it(new, tmp_path, kind):
     assert f"pytest {folder}" in err
     assert f"difftool_{name}/{kind}.py" in err
     written = files(tmp_path / folder)
-    assert {"README.md", "pyproject.toml", f"difftool_{name}/__init__.py", f"difftool_{name}/{kind}.py", "tests/test_contract.py"} <= {
-        *written
-    }
+    assert {
+        "README.md",
+        "pyproject.toml",
+        f"difftool_{name}/__init__.py",
+        f"difftool_{name}/{kind}.py",
+        "tests/test_contract.py",
+    } <= {*written}
     project = tomllib.loads(written["pyproject.toml"].decode())["project"]
     assert project["entry-points"]["difftool"] == {name: f"difftool_{name}.plugin"}
     assert all(path in written for path in readme_files(written["README.md"].decode()))
@@ -119,7 +127,14 @@ def test_bad_and_taken_names_are_refused_and_nothing_is_written(new, tmp_path, w
 def python(*words: str | Path, cwd: Path, path: Path) -> str:
     """Run Python in ``cwd`` with ``path`` among its packages; its stdout."""
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(path)}
-    done = subprocess.run([sys.executable, *map(str, words)], cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, *map(str, words)],
+        cwd=cwd,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -140,7 +155,18 @@ def installed(packages, tmp_path_factory):
     """A folder into which they are all installed."""
     target = tmp_path_factory.mktemp("site")
     sources = [packages / name for name in NAMES.values()]
-    words = ("-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index", "--target", target, *sources)
+    words = (
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        "--target",
+        target,
+        *sources,
+    )
     python(*words, cwd=target, path=target)
     return target
 
@@ -148,7 +174,17 @@ def installed(packages, tmp_path_factory):
 @pytest.mark.slow
 def test_what_is_written_passes_its_own_tests(packages, installed, tmp_path):
     tests = [packages / name / "tests" for name in NAMES.values()]
-    python("-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", *tests, cwd=tmp_path, path=installed)
+    python(
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--import-mode=importlib",
+        *tests,
+        cwd=tmp_path,
+        path=installed,
+    )
 
 
 @pytest.mark.slow
@@ -164,9 +200,34 @@ def test_what_is_written_works_together_from_the_command_line(installed, tmp_pat
 
     brief = ("--steps", 3, "--set", "train.preview=2", "--set", "sample.steps=2")
     difftool("train", "-m", "tide_level", "data", "--scale", "0.5", "--run", "run", *brief)
-    made = json.loads(difftool("sample", "run", "-n", 2, "--steps", 2, "--sampler", "ralston", "--cond", "class=a", "--json"))
+    made = json.loads(
+        difftool(
+            "sample",
+            "run",
+            "-n",
+            2,
+            "--steps",
+            2,
+            "--sampler",
+            "ralston",
+            "--cond",
+            "class=a",
+            "--json",
+        )
+    )
     assert all(np.load(tmp_path / row["path"]).shape == (2, 5, 7) for row in made["samples"])
-    difftool("train", "-m", "tide_level", "--backbone", "stack", "--sampler", "ralston", "--run", "other", *brief)
+    difftool(
+        "train",
+        "-m",
+        "tide_level",
+        "--backbone",
+        "stack",
+        "--sampler",
+        "ralston",
+        "--run",
+        "other",
+        *brief,
+    )
     assert (tmp_path / "other" / "model.safetensors").is_file()
 
 
@@ -174,4 +235,13 @@ def test_what_is_written_works_together_from_the_command_line(installed, tmp_pat
 def test_what_is_written_is_formatted_as_this_project_is(packages):
     root = Path(__file__).parents[2]
     for words in (["ruff", "check"], ["ruff", "format", "--check"]):
-        python("-m", *words, "--no-cache", "--config", root / "pyproject.toml", packages, cwd=packages, path=packages)
+        python(
+            "-m",
+            *words,
+            "--no-cache",
+            "--config",
+            root / "pyproject.toml",
+            packages,
+            cwd=packages,
+            path=packages,
+        )

@@ -41,5 +41,11 @@ def test_heartbeat(capsys):
         shown.show(Progress(step, 10, 0.5 if step == 1 else None, 12.0, 3.0, 2_000_000, 1e-3))
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert [text.split("  ")[0] for text in captured.err.splitlines()] == ["step 1/10", "step 10/10"]
-    assert line(Progress(1, 2, None, 5.0, 61.0, 10, 0.1), 0.25) == "step 1/2  loss 0.2500  5 examples/s  1m01s left  10 B"
+    assert [text.split("  ")[0] for text in captured.err.splitlines()] == [
+        "step 1/10",
+        "step 10/10",
+    ]
+    assert (
+        line(Progress(1, 2, None, 5.0, 61.0, 10, 0.1), 0.25)
+        == "step 1/2  loss 0.2500  5 examples/s  1m01s left  10 B"
+    )

@@ -17,19 +17,29 @@ BRIDGE = ['bridge.use="resample"', "bridge.factors=[1,2,2]"]
 
 
 def met(name: str, side: int, condition: Column, sets: list[str] | None = None) -> Described:
-    config = resolve("image", gather(registry(), "image", sets=[*SETS, *(sets or [])], project=None), registry())
-    return Described(name, config, Description((1, side, side), "uint8", 10, {condition.name: condition}))
+    config = resolve(
+        "image", gather(registry(), "image", sets=[*SETS, *(sets or [])], project=None), registry()
+    )
+    return Described(
+        name, config, Description((1, side, side), "uint8", 10, {condition.name: condition})
+    )
 
 
 def test_stages_that_know_the_same_conditions_fit():
     refuse_strangers([met("base", 4, DIGITS), met("x2", 8, DIGITS, BRIDGE)], registry())
-    refuse_strangers([met("base", 4, DIGITS), met("x2", 8, replace(SIZES, name="size"), BRIDGE)], registry())
+    refuse_strangers(
+        [met("base", 4, DIGITS), met("x2", 8, replace(SIZES, name="size"), BRIDGE)], registry()
+    )
 
 
 @pytest.mark.parametrize(
     ("earlier", "later", "said"),
     [
-        (DIGITS, replace(DIGITS, names=("0", "2"), counts=(1, 1)), "it does not know the digit 1. Train both on the same labels"),
+        (
+            DIGITS,
+            replace(DIGITS, names=("0", "2"), counts=(1, 1)),
+            "it does not know the digit 1. Train both on the same labels",
+        ),
         (DIGITS, SIZES, "digit is a number in it and a label in the earlier stage"),
         (SIZES, DIGITS, "digit is a label in it and a number in the earlier stage"),
     ],

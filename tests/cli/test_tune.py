@@ -46,7 +46,9 @@ factors = [1, 2, 2]
 """The last stage is trained without noise on what it is shown."""
 
 LEARNING = ["optimizer.lr=0.02", "ema.halflife=[1]"]
-WORDS = [word for setting in [*SETS, *LEARNING] if "size" not in setting for word in ("--set", setting)]
+WORDS = [
+    word for setting in [*SETS, *LEARNING] if "size" not in setting for word in ("--set", setting)
+]
 TRAIN = ("train", "three.toml", str(pictures()), *WORDS, "--steps", "6")
 
 
@@ -76,7 +78,10 @@ def pixels(folder: str) -> list[list]:
 
 
 def levels() -> list[float | None]:
-    return [stage.get("level") for stage in tomllib.loads(Path("runs/three/cascade.toml").read_text())["stage"]]
+    return [
+        stage.get("level")
+        for stage in tomllib.loads(Path("runs/three/cascade.toml").read_text())["stage"]
+    ]
 
 
 def found(capsys, *args: str) -> tuple[dict, str]:
@@ -119,13 +124,24 @@ def test_every_level_is_told_with_both_numbers(capsys):
 
 
 def test_the_table_and_other_data(capsys):
-    assert call("cascade", "tune", "three", "others", "-n", "4", "--levels", "0,0.5", "--dry-run") == 0
+    assert (
+        call("cascade", "tune", "three", "others", "-n", "4", "--levels", "0,0.5", "--dry-run") == 0
+    )
     captured = capsys.readouterr()
     head, *rows = captured.out.splitlines()
     assert head.split() == ["stage", "level", "psnr_db", "distance", "+-", "degraded"]
-    assert [row.split()[:2] for row in rows] == [["x2", "0"], ["x2", "0.5"], ["x2", "data"], ["x4", "0"], ["x4", "data"]]
+    assert [row.split()[:2] for row in rows] == [
+        ["x2", "0"],
+        ["x2", "0.5"],
+        ["x2", "data"],
+        ["x4", "0"],
+        ["x4", "data"],
+    ]
     assert sum("best" in row for row in rows) == 2
-    assert f"x2: 4 samples at each level are compared with 36 examples of {Path('others').absolute()}.\n" in captured.err
+    assert (
+        f"x2: 4 samples at each level are compared with 36 examples of {Path('others').absolute()}.\n"
+        in captured.err
+    )
     assert levels() == [None, None, None]  # a dry run
 
 
@@ -133,9 +149,16 @@ def test_what_is_refined_is_what_the_tuned_stage_before_made(capsys, monkeypatch
     """And it is made once for all levels."""
     drawn = []
     real = Terminal.counted
-    monkeypatch.setattr(Terminal, "counted", lambda self, things, total, what: drawn.append(what) or real(self, things, total, what))
+    monkeypatch.setattr(
+        Terminal,
+        "counted",
+        lambda self, things, total, what: drawn.append(what) or real(self, things, total, what),
+    )
     whole, _ = found(capsys, "three", "-n", "4", "--levels", "0,0.4")
-    assert drawn == ["sampling", *(f"sampling at level {level}" for level in ("0", "0", "0.4", "0.4", "0", "0"))]
+    assert drawn == [
+        "sampling",
+        *(f"sampling at level {level}" for level in ("0", "0", "0.4", "0.4", "0", "0")),
+    ]
     alone, _ = found(capsys, "three", "-n", "4", "--stage", "x4")
     assert alone["stages"] == whole["stages"][1:]
     first, _ = found(capsys, "three", "-n", "4", "--levels", "0,0.4", "--stage", "x2", "--dry-run")
@@ -161,7 +184,10 @@ def test_of_few_data_as_many_samples_are_made_as_there_are_to_refine(capsys):
     for path in sorted(pictures().glob("*/*"))[:5]:
         shutil.copy(path, "few")
     told, _ = found(capsys, "three", "few", "--levels", "0", "--dry-run")
-    assert [(stage["samples"], stage["against"]["count"]) for stage in told["stages"]] == [(2, 3), (2, 3)]
+    assert [(stage["samples"], stage["against"]["count"]) for stage in told["stages"]] == [
+        (2, 3),
+        (2, 3),
+    ]
     for path in sorted(Path("few").iterdir())[1:]:
         path.unlink()
     assert call("cascade", "tune", "three", "few") == 3
@@ -170,7 +196,8 @@ def test_of_few_data_as_many_samples_are_made_as_there_are_to_refine(capsys):
 
 def test_a_finished_run_that_is_a_stage_is_tuned_as_well(capsys):
     Path("reuse.toml").write_text(
-        'modality = "image"\n' + "".join(f'[[stage]]\nname = "{n}"\nrun = "runs/three/{n}"\n' for n in ("base", "x2"))
+        'modality = "image"\n'
+        + "".join(f'[[stage]]\nname = "{n}"\nrun = "runs/three/{n}"\n' for n in ("base", "x2"))
     )
     assert call("train", "reuse.toml") == 0
     told, _ = found(capsys, "reuse", "-n", "4", "--levels", "0.2")
@@ -194,7 +221,10 @@ def test_training_goes_on_with_the_level_that_was_found_unless_another_is_said(c
         (["three/base"], "three/base is not a cascade folder"),
         (["three", "--stage", "base"], "base refines nothing, so it has no level to tune"),
         (["three", "--stage", "x3"], "--stage x3: there is no stage 'x3'"),
-        (["three", "--levels", "0,9"], "--levels: x2: level 9 is more noise than it is trained with. Choose a level from 0 to 0.5"),
+        (
+            ["three", "--levels", "0,9"],
+            "--levels: x2: level 9 is more noise than it is trained with. Choose a level from 0 to 0.5",
+        ),
         (["three", "--levels", "0,a"], "is not a list of numbers"),
         (["three", "--levels", "-1"], "is not below 0"),
         (["three", "nowhere"], "nowhere"),

@@ -60,7 +60,9 @@ def test_what_stands_above_the_stages_is_said_to_all(tmp_path):
     assert value(base, "train", "steps") == (5, f"{path}:7")
     assert value(fine, "train", "steps") == (7, f"{path}:16")
     assert value(fine, "bridge", "use") == ("resample", f"{path}:18")
-    assert [layer.data for layer in fine.own] == [{"train": {"steps": 7}, "bridge": {"use": "resample"}}]
+    assert [layer.data for layer in fine.own] == [
+        {"train": {"steps": 7}, "bridge": {"use": "resample"}}
+    ]
 
 
 def test_a_file_lies_over_the_one_that_it_extends(tmp_path):
@@ -70,13 +72,17 @@ def test_a_file_lies_over_the_one_that_it_extends(tmp_path):
     assert faults == []
     assert (base.level, fine.level, finer.run) == (0.1, 0.3, "old")
     assert [value(outline, "train", "steps")[0] for outline in (base, fine, finer)] == [9, 9, 9]
-    assert {value(outline, "data", "path")[0] for outline in (base, fine, finer)} == {str(tmp_path / "sub" / "other")}
+    assert {value(outline, "data", "path")[0] for outline in (base, fine, finer)} == {
+        str(tmp_path / "sub" / "other")
+    }
     assert value(finer, "recipe")[0] == str(tmp_path / "mine.toml")
 
 
 def test_the_command_line_speaks_to_all_or_to_one(tmp_path):
     sets = ["train.steps=1", "stage.fine.train.steps=2", "stage.fine.level=0.5"]
-    (base, fine), faults = read_cascade(written(tmp_path, "a.toml", BASE), [("--batch", "train.batch", 3)], sets)
+    (base, fine), faults = read_cascade(
+        written(tmp_path, "a.toml", BASE), [("--batch", "train.batch", 3)], sets
+    )
     assert faults == []
     assert (base.level, fine.level) == (0.1, 0.5)
     assert value(base, "train", "steps") == (1, "--set train.steps")
@@ -92,7 +98,10 @@ def test_the_command_line_speaks_to_all_or_to_one(tmp_path):
         ("[[stage]]\nlevel = 1", "a.toml:1: a stage has no name"),
         ('[[stage]]\nname = "a/b"', "a.toml:2: the name 'a/b' is not valid; use letters"),
         ('[[stage]]\nname = "samples"', "a stage cannot be called samples"),
-        ('[[stage]]\nname = "x"\n\n[[stage]]\nname = "x"', "a.toml:5: two stages in this file are called 'x'"),
+        (
+            '[[stage]]\nname = "x"\n\n[[stage]]\nname = "x"',
+            "a.toml:5: two stages in this file are called 'x'",
+        ),
         ('[stage]\nname = "x"', "stage is not a list of tables"),
         ('[[stage]]\nname = "x"\nlevel = -1', "a.toml:3: level = -1 is not a number of at least 0"),
         ('[[stage]]\nname = "x"\nrun = 3', "a.toml:3: run = 3 is not text"),
@@ -111,7 +120,9 @@ def test_faults_in_the_form_have_their_place(tmp_path, text, said):
 def test_faults_of_the_command_line_bear_the_words_that_were_written(tmp_path):
     sets = ["stage.fnie.train.steps=1", "stage.fine.level=much", "stage.fine.train"]
     _, faults = read_cascade(written(tmp_path, "a.toml", BASE), (), sets)
-    assert faults[0] == "--set stage.fnie.train.steps: there is no stage 'fnie'. Did you mean 'fine'?"
+    assert (
+        faults[0] == "--set stage.fnie.train.steps: there is no stage 'fnie'. Did you mean 'fine'?"
+    )
     assert faults[1].startswith("--set stage.fine.train: does not have the form table.key=value")
     assert faults[2].startswith("--set stage.fine.level: level = 'much' is not a number")
 
@@ -148,7 +159,10 @@ def test_a_stage_has_experts_that_are_as_it_is_where_they_say_nothing(tmp_path):
     (base, other), faults = read_cascade(path)
     assert faults == []
     assert other.experts == ()
-    assert [(expert.name, expert.below, expert.run) for expert in base.experts] == [("fine", 0.5, ""), ("finest", 0.1, "old")]
+    assert [(expert.name, expert.below, expert.run) for expert in base.experts] == [
+        ("fine", 0.5, ""),
+        ("finest", 0.1, "old"),
+    ]
     fine, finest = base.experts
     assert value(base, "train", "steps") == (5, f"{path}:4")
     assert value(fine, "train", "steps") == (7, f"{path}:15")
@@ -160,20 +174,33 @@ def test_a_stage_has_experts_that_are_as_it_is_where_they_say_nothing(tmp_path):
 
 def test_experts_are_spoken_to_by_files_above_and_by_the_command_line(tmp_path):
     written(tmp_path, "a.toml", EXPERTS)
-    text = (
-        'extends = "a.toml"\n[[stage]]\nname = "base"\n[stage.train]\nsteps = 8\nbatch = 3\n[[stage.expert]]\nname = "fine"\nbelow = 0.4\n'
-    )
+    text = 'extends = "a.toml"\n[[stage]]\nname = "base"\n[stage.train]\nsteps = 8\nbatch = 3\n[[stage.expert]]\nname = "fine"\nbelow = 0.4\n'
     path = written(tmp_path, "b.toml", text + '[[stage.expert]]\nname = "more"\nbelow = 2\n')
-    sets = ["stage.base.train.steps=9", "stage.base.expert.finest.below=0.2", "stage.base.expert.more.train.batch=4"]
+    sets = [
+        "stage.base.train.steps=9",
+        "stage.base.expert.finest.below=0.2",
+        "stage.base.expert.more.train.batch=4",
+    ]
     (base, _), faults = read_cascade(path, (), sets)
     assert faults == []
     fine, finest, more = base.experts
-    assert [(expert.name, expert.below) for expert in base.experts] == [("fine", 0.4), ("finest", 0.2), ("more", 2)]
-    assert [value(one, "train", "steps")[0] for one in (base, fine, finest, more)] == [9, 7, 9, 9]  # its own word is an expert's last
+    assert [(expert.name, expert.below) for expert in base.experts] == [
+        ("fine", 0.4),
+        ("finest", 0.2),
+        ("more", 2),
+    ]
+    assert [value(one, "train", "steps")[0] for one in (base, fine, finest, more)] == [
+        9,
+        7,
+        9,
+        9,
+    ]  # its own word is an expert's last
     assert [value(one, "train", "batch")[0] for one in (base, fine, finest)] == [3, 3, 3]
     assert value(more, "train", "batch") == (4, "--set stage.base.expert.more.train.batch")
     (base, _), _ = read_cascade(path, [("--steps", "train.steps", 1)])
-    assert {value(one, "train", "steps")[0] for one in (base, *base.experts)} == {1}  # as it is every stage's
+    assert {value(one, "train", "steps")[0] for one in (base, *base.experts)} == {
+        1
+    }  # as it is every stage's
 
 
 @pytest.mark.parametrize(
@@ -181,12 +208,27 @@ def test_experts_are_spoken_to_by_files_above_and_by_the_command_line(tmp_path):
     [
         ('[[stage.expert]]\nname = "a"', "stage x: its expert a has no below"),
         ('[[stage.expert]]\nname = "a"\nbelow = 0', "a.toml:5: below = 0 is not a number above 0"),
-        ('[[stage.expert]]\nname = "a"\nbelow = "much"', "a.toml:5: below = 'much' is not a number above 0"),
-        ("[[stage.expert]]\nbelow = 1", "a.toml:3: an expert has no name; write name = as the first line below [[stage.expert]]"),
-        ('[[stage.expert]]\nname = "a b"\nbelow = 1', "a.toml:4: the name 'a b' is not valid; use letters"),
-        ('[[stage.expert]]\nname = "a"\nbelow = 1\n[[stage.expert]]\nname = "a"\nbelow = 2', "two experts in this stage are called 'a'"),
+        (
+            '[[stage.expert]]\nname = "a"\nbelow = "much"',
+            "a.toml:5: below = 'much' is not a number above 0",
+        ),
+        (
+            "[[stage.expert]]\nbelow = 1",
+            "a.toml:3: an expert has no name; write name = as the first line below [[stage.expert]]",
+        ),
+        (
+            '[[stage.expert]]\nname = "a b"\nbelow = 1',
+            "a.toml:4: the name 'a b' is not valid; use letters",
+        ),
+        (
+            '[[stage.expert]]\nname = "a"\nbelow = 1\n[[stage.expert]]\nname = "a"\nbelow = 2',
+            "two experts in this stage are called 'a'",
+        ),
         ('[stage.expert]\nname = "a"', "expert is not a list of tables; write [[stage.expert]]"),
-        ('[[stage.expert]]\nname = "a"\nbelow = 1\n[[stage]]\nname = "x-a"', "the folder of its expert a would be x-a, which is already taken"),
+        (
+            '[[stage.expert]]\nname = "a"\nbelow = 1\n[[stage]]\nname = "x-a"',
+            "the folder of its expert a would be x-a, which is already taken",
+        ),
     ],
 )
 def test_faults_in_the_form_of_experts_have_their_place(tmp_path, text, said):
@@ -197,6 +239,8 @@ def test_faults_in_the_form_of_experts_have_their_place(tmp_path, text, said):
 
 def test_the_command_line_names_experts_that_there_are(tmp_path):
     path = written(tmp_path, "a.toml", EXPERTS)
-    _, faults = read_cascade(path, (), ["stage.base.expert.fnie.train.steps=1", "stage.next.expert=3"])
+    _, faults = read_cascade(
+        path, (), ["stage.base.expert.fnie.train.steps=1", "stage.next.expert=3"]
+    )
     assert faults[0].endswith("stage base has no expert 'fnie'. It has: fine, finest")
     assert "does not name an expert; write stage.next.expert.NAME.table.key=value" in faults[1]

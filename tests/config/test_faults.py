@@ -69,21 +69,42 @@ def test_nothing_is_said_twice_or_beside_the_point(registry):
 
 def test_the_command_line_is_named(registry):
     found = faults(
-        registry, flag_layer([("--batch", "train.batch", "64"), ("--size", "modality.size", "3")], ["train.accumulate=7", "foo", "nn.x=3"])
+        registry,
+        flag_layer(
+            [("--batch", "train.batch", "64"), ("--size", "modality.size", "3")],
+            ["train.accumulate=7", "foo", "nn.x=3"],
+        ),
     )
-    assert "--set foo: does not have the form table.key=value; write, for example, train.steps=1000" in found
-    assert any(fault.startswith("--set nn.x: [nn] is unknown. The tables are: modality,") for fault in found)
-    assert any(fault.startswith("--size: modality.size is unknown. [modality] takes: length, leads") for fault in found)
-    assert any("batch 64 cannot be split into accumulate = 7 equal parts" in fault for fault in found)
+    assert (
+        "--set foo: does not have the form table.key=value; write, for example, train.steps=1000"
+        in found
+    )
+    assert any(
+        fault.startswith("--set nn.x: [nn] is unknown. The tables are: modality,")
+        for fault in found
+    )
+    assert any(
+        fault.startswith("--size: modality.size is unknown. [modality] takes: length, leads")
+        for fault in found
+    )
+    assert any(
+        "batch 64 cannot be split into accumulate = 7 equal parts" in fault for fault in found
+    )
 
 
 def test_a_key_given_by_flag_and_set(registry):
     layer = flag_layer([("--steps", "train.steps", "5")], ["train.steps=6"])
-    assert faults(registry, layer) == ("--set train.steps: --steps also sets train.steps; keep one of them",)
+    assert faults(registry, layer) == (
+        "--set train.steps: --steps also sets train.steps; keep one of them",
+    )
 
 
 def test_syntax_errors_are_reported_with_the_rest(registry):
-    found = faults(registry, text_layer("[train]\nsteps = \n", "a.toml"), text_layer("[train]\nsteps = 0", "b.toml"))
+    found = faults(
+        registry,
+        text_layer("[train]\nsteps = \n", "a.toml"),
+        text_layer("[train]\nsteps = 0", "b.toml"),
+    )
     assert len(found) == 2
     assert found[0].startswith("a.toml:2: is not valid TOML at column")
     assert found[1].startswith("b.toml:2: train.steps = 0")
@@ -91,7 +112,12 @@ def test_syntax_errors_are_reported_with_the_rest(registry):
 
 def test_files_that_cannot_be_read(registry, tmp_path):
     (tmp_path / "latin.toml").write_bytes(b"[data]\npath = '\xe9'")
-    found = faults(registry, file_layer(tmp_path / "none.toml"), file_layer(tmp_path / "latin.toml"), file_layer(tmp_path))
+    found = faults(
+        registry,
+        file_layer(tmp_path / "none.toml"),
+        file_layer(tmp_path / "latin.toml"),
+        file_layer(tmp_path),
+    )
     assert "No such file" in found[0]
     assert "not UTF-8" in found[1]
     assert "directory" in found[2]
@@ -100,7 +126,10 @@ def test_files_that_cannot_be_read(registry, tmp_path):
 def test_values_where_tables_belong(registry):
     found = faults(registry, text_layer("train = 3\n[conditions]\nclass = 'label'", "x"))
     assert "x:1: train = 3 is not a table; write [train] and its keys below it" in found
-    assert "x:3: conditions.class = 'label' is not a table; write [conditions.class] and its keys below it" in found
+    assert (
+        "x:3: conditions.class = 'label' is not a table; write [conditions.class] and its keys below it"
+        in found
+    )
 
 
 def test_numbers_that_are_not_finite(registry):
@@ -110,7 +139,9 @@ def test_numbers_that_are_not_finite(registry):
 def test_unknown_modality_and_recipe(registry):
     assert "Did you mean 'ecg'" in faults(registry, modality="egc")[0]
     layers = gather(registry, "ecg", "tinny", project=None)
-    assert faults(registry, *layers) == ("--recipe: There is no recipe 'tinny' for ecg. No recipes are installed.",)
+    assert faults(registry, *layers) == (
+        "--recipe: There is no recipe 'tinny' for ecg. No recipes are installed.",
+    )
 
 
 def test_faults_are_told_before_torch_is_imported():
@@ -127,4 +158,9 @@ else:
     raise SystemExit("no fault found")
 print(sorted({{"torch", "numpy", "rich"}} & set(sys.modules)))
 """
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )

@@ -48,14 +48,18 @@ def test_precedence(registry, tmp_path):
     project, config = tmp_path / "difftool.toml", tmp_path / "mine.toml"
     project.write_text("[train]\nsteps = 11\nseed = 1\nlog_every = 1")
     config.write_text("[train]\nseed = 2\nlog_every = 2")
-    layers = gather(registry, "ecg", None, [config], [("--log-every", "train.log_every", "3")], (), project)
+    layers = gather(
+        registry, "ecg", None, [config], [("--log-every", "train.log_every", "3")], (), project
+    )
     train = resolve("ecg", layers, registry).train
     assert (train.batch, train.steps, train.seed, train.log_every) == (4, 11, 2, 3)
 
 
 def test_recipes_belong_to_a_modality_and_may_belong_to_a_representation(registry):
     def steps(modality, recipe):
-        return resolve(modality, gather(registry, modality, recipe, project=None), registry).train.steps
+        return resolve(
+            modality, gather(registry, modality, recipe, project=None), registry
+        ).train.steps
 
     assert steps("ecg", "small") == 20
     assert steps("ecg/wave", "small") == 30
@@ -65,22 +69,34 @@ def test_recipes_belong_to_a_modality_and_may_belong_to_a_representation(registr
 
 def test_a_recipe_file(registry, tmp_path):
     (tmp_path / "own.toml").write_text("[train]\nsteps = 77")
-    assert resolve("ecg", gather(registry, "ecg", str(tmp_path / "own.toml"), project=None), registry).train.steps == 77
+    assert (
+        resolve(
+            "ecg", gather(registry, "ecg", str(tmp_path / "own.toml"), project=None), registry
+        ).train.steps
+        == 77
+    )
 
 
 def test_a_file_names_the_recipe_it_builds_on(registry, tmp_path):
     path = tmp_path / "a.toml"
     path.write_text('recipe = "small"\n[modality]\nuse = "ecg"')
-    assert resolve(None, gather(registry, None, None, [path], project=None), registry).train.steps == 20
+    assert (
+        resolve(None, gather(registry, None, None, [path], project=None), registry).train.steps
+        == 20
+    )
 
 
 def test_recipes_build_on_each_other(registry, tmp_path):
     (tmp_path / "mine.toml").write_text('recipe = "tiny"\n[train]\nbatch = 6\n')
-    config = resolve("ecg", gather(registry, "ecg", str(tmp_path / "mine.toml"), project=None), registry)
+    config = resolve(
+        "ecg", gather(registry, "ecg", str(tmp_path / "mine.toml"), project=None), registry
+    )
     assert (config.train.steps, config.train.batch) == (10, 6)
     (tmp_path / "circle.toml").write_text(f'recipe = "{tmp_path / "circle.toml"}"\n')
     with pytest.raises(ConfigError, match="in a circle"):
-        resolve("ecg", gather(registry, "ecg", str(tmp_path / "circle.toml"), project=None), registry)
+        resolve(
+            "ecg", gather(registry, "ecg", str(tmp_path / "circle.toml"), project=None), registry
+        )
 
 
 def test_a_recipe_that_is_not_in_its_package(registry):
@@ -92,14 +108,23 @@ def test_schema_is_whole(registry):
     made = schema(registry, "ecg")
     text = json.dumps(made)
     assert set(made["properties"]) >= {"modality", "process", "conditions", "train", "recipe"}
-    assert [arm["properties"]["use"]["const"] for arm in made["properties"]["modality"]["anyOf"]] == ["ecg"]
+    assert [
+        arm["properties"]["use"]["const"] for arm in made["properties"]["modality"]["anyOf"]
+    ] == ["ecg"]
     for reference in {part.split('"')[0] for part in text.split('"$ref": "#/$defs/')[1:]}:
         assert reference in made["$defs"]
 
 
 def test_a_key_with_dots_or_spaces_is_quoted_as_in_toml(registry):
-    layers = gather(registry, "ecg", sets=['conditions."heart. rate, rest".use=number', "conditions.other one.use=label"], project=None)
-    assert {name: part.use for name, part in resolve("ecg", layers, registry).conditions.items()} == {
+    layers = gather(
+        registry,
+        "ecg",
+        sets=['conditions."heart. rate, rest".use=number', "conditions.other one.use=label"],
+        project=None,
+    )
+    assert {
+        name: part.use for name, part in resolve("ecg", layers, registry).conditions.items()
+    } == {
         "heart. rate, rest": "number",
         "other one": "label",
     }

@@ -103,7 +103,10 @@ def test_one_file_more_does_not_decode_the_others_again(folder):
     assert cache.gather(np.array([0, 1, 2, 20])).tolist() == [[0, 1], [50, 60], [1, 2], [19, 20]]
     assert cache.columns[1] == {"class": "x"}
     shutil.rmtree(first.folder)
-    assert opened(Numbers(), [items[0], Item(extra, {"class": "x"}), *items[1:]]).content == cache.content
+    assert (
+        opened(Numbers(), [items[0], Item(extra, {"class": "x"}), *items[1:]]).content
+        == cache.content
+    )
 
 
 def test_a_file_that_changed_is_decoded_again_and_a_remark_is_kept(folder):
@@ -135,11 +138,17 @@ def test_a_file_that_could_not_be_read_is_tried_again_when_it_can(folder, monkey
     class Guarded(Numbers):
         def read(self, item: Item) -> np.ndarray:
             if shut and item.path.name == "001.txt":
-                raise DataError(f"{item.path.name} cannot be read.") from PermissionError(errno.EACCES, "Permission denied")
+                raise DataError(f"{item.path.name} cannot be read.") from PermissionError(
+                    errno.EACCES, "Permission denied"
+                )
             return super().read(item)
 
     real = os.access
-    monkeypatch.setattr(os, "access", lambda path, mode: not (shut and str(path).endswith("001.txt")) and real(path, mode))
+    monkeypatch.setattr(
+        os,
+        "access",
+        lambda path, mode: not (shut and str(path).endswith("001.txt")) and real(path, mode),
+    )
     assert len(opened(Guarded(), items)) == 3
     shut = False
     modality = Guarded()
@@ -172,7 +181,9 @@ def test_a_fault_of_the_machine_is_not_cached(folder, raised):
 def test_bad_files_are_skipped_and_named(folder):
     cache = opened(Numbers(), folder("bad" if i == 5 else "1" for i in range(30)))
     assert len(cache) == 29
-    assert [(path.name, reason) for path, reason in cache.skipped] == [("005.txt", "005.txt is bad.")]
+    assert [(path.name, reason) for path, reason in cache.skipped] == [
+        ("005.txt", "005.txt is bad.")
+    ]
 
 
 def test_too_many_bad_files_are_refused(folder):
@@ -198,7 +209,11 @@ def test_a_failure_leaves_no_half_cache(folder, monkeypatch):
     import errno
 
     items = folder("1" for _ in range(5))
-    monkeypatch.setattr(np, "save", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")))
+    monkeypatch.setattr(
+        np,
+        "save",
+        lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")),
+    )
     before = set(cache_root().glob("*"))
     with pytest.raises(DifftoolError, match="full"):
         opened(Numbers(), items)
@@ -226,7 +241,9 @@ class Foreign(Numbers):
 
 
 def test_another_byte_order_is_no_other_number(folder):
-    assert np.array_equal(opened(Foreign(), folder(["1 2", "3 4"])).gather(np.array([0, 1])), [[1, 2], [3, 4]])
+    assert np.array_equal(
+        opened(Foreign(), folder(["1 2", "3 4"])).gather(np.array([0, 1])), [[1, 2], [3, 4]]
+    )
 
 
 def test_examples_of_another_type_are_refused_not_cut_to_fit(folder):
@@ -266,7 +283,10 @@ def test_remarks_on_what_is_used_are_kept_with_the_cache(folder, tmp_path):
     items = folder(["1 2", "3 4", "bad", "3 5"])
     for _ in range(2):  # made, then opened
         cache = open_cache(Remarking(), items, tmp_path, "numbers", max_bad=0.5)
-        assert cache.remarks == [(items[1].path, "begins with three"), (items[3].path, "begins with three")]
+        assert cache.remarks == [
+            (items[1].path, "begins with three"),
+            (items[3].path, "begins with three"),
+        ]
     remark("outside of any reading it goes nowhere")
 
 
@@ -285,7 +305,9 @@ def test_a_change_inside_a_folder_that_is_one_example_makes_another_cache(tmp_pa
     assert listing([Item(whole)], tmp_path / "data") == before
     stat = whole.stat()
     (whole / "a").write_text("1 2 3")
-    os.utime(whole, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # a file that is written in place leaves its folder as it was
+    os.utime(
+        whole, ns=(stat.st_atime_ns, stat.st_mtime_ns)
+    )  # a file that is written in place leaves its folder as it was
     assert listing([Item(whole)], tmp_path / "data") != before
 
 

@@ -30,7 +30,9 @@ def test_numbers_are_measured_and_missing_ones_null():
 def test_a_value_is_shown_as_its_row_of_a_batch_is(kind):
     """A template may set such a condition, and gives rows."""
     found, values = kind.read("hz", [*ROWS, {"hz": 0.1}])
-    assert [found.show(row) for row in found.batch(list(values))] == [found.show(value) for value in values]
+    assert [found.show(row) for row in found.batch(list(values))] == [
+        found.show(value) for value in values
+    ]
 
 
 def test_what_cannot_be_a_condition_is_said():
@@ -59,7 +61,9 @@ def test_parsing_what_a_user_writes():
 
 
 def test_large_numbers_are_measured_exactly_and_absurd_ones_are_null():
-    found, values = condition("t", NumberColumn, [{"t": 1.7e9 + i} for i in range(1000)] + [{"t": 1e300}, {}])
+    found, values = condition(
+        "t", NumberColumn, [{"t": 1.7e9 + i} for i in range(1000)] + [{"t": 1e300}, {}]
+    )
     assert found.std == pytest.approx(288.675, rel=1e-4)
     assert (found.low, found.high) == (1.7e9, 1.7e9 + 999)
     assert np.isnan(values[-2:]).all()
@@ -67,13 +71,19 @@ def test_large_numbers_are_measured_exactly_and_absurd_ones_are_null():
 
 
 def test_labels_that_are_large_numbers_stay_apart():
-    found, values = condition("id", LabelColumn, [{"id": 1000001.0}, {"id": 1000002.0}, {"id": 0.5}])
+    found, values = condition(
+        "id", LabelColumn, [{"id": 1000001.0}, {"id": 1000002.0}, {"id": 0.5}]
+    )
     assert set(found.names) == {"0.5", "1000001", "1000002"}
     assert [found.names[i] for i in values] == ["1000001", "1000002", "0.5"]
 
 
 def test_labels_may_hold_digits_of_any_script():
-    assert set(condition("a", LabelColumn, [{"a": "3²"}, {"a": "①"}, {"a": "٣"}])[0].names) == {"3²", "①", "٣"}
+    assert set(condition("a", LabelColumn, [{"a": "3²"}, {"a": "①"}, {"a": "٣"}])[0].names) == {
+        "3²",
+        "①",
+        "٣",
+    }
 
 
 def test_equal_numbers_have_a_spread_of_one_whatever_rounding_leaves():

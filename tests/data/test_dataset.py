@@ -30,7 +30,9 @@ class Lines:
     """Pads to the longest."""
 
     def collate(self, examples, rng) -> Batch:
-        padded = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(example) for example in examples], batch_first=True, padding_value=-1)
+        padded = torch.nn.utils.rnn.pad_sequence(
+            [torch.from_numpy(example) for example in examples], batch_first=True, padding_value=-1
+        )
         return Batch(padded, mask=padded >= 0)
 
 
@@ -39,19 +41,26 @@ def dataset():
     """``dataset(bucket)``"""
 
     def made(bucket: int) -> Dataset:
-        return Dataset(Lengths(), Lines(), Description((None,), "int64", len(LENGTHS)), {}, "numbers", bucket)  # type: ignore[arg-type]
+        return Dataset(
+            Lengths(), Lines(), Description((None,), "int64", len(LENGTHS)), {}, "numbers", bucket
+        )  # type: ignore[arg-type]
 
     return made
 
 
 def seen(dataset: Dataset, start: int, stop: int, rank: int = 0, ranks: int = 1) -> list[list[int]]:
     """The examples of each batch."""
-    return [raw.x[:, 0].tolist() for raw in batches(dataset, seed=0, batch=8, start=start, stop=stop, rank=rank, ranks=ranks)]
+    return [
+        raw.x[:, 0].tolist()
+        for raw in batches(dataset, seed=0, batch=8, start=start, stop=stop, rank=rank, ranks=ranks)
+    ]
 
 
 def padding(dataset: Dataset) -> float:
     """Share of the batches of four epochs that is padding."""
-    return 1 - np.mean([raw.mask.float().mean() for raw in batches(dataset, seed=0, batch=8, start=0, stop=50)])
+    return 1 - np.mean(
+        [raw.mask.float().mean() for raw in batches(dataset, seed=0, batch=8, start=0, stop=50)]
+    )
 
 
 def test_batches_of_like_size_hold_less_padding(dataset):

@@ -57,15 +57,24 @@ def test_the_size_says_when_not_all_were_looked_at():
 def test_the_size_counts_the_examples_where_files_hold_many():
     items = [Item(Path(f"/data/{file}"), {}, part) for file in "ab" for part in range(5)]
     assert find_size(items, 10).text == "10 examples in 2 files"
-    assert find_size(items[:5], 3).text == "5 examples in 1 file (inspected 3 of them, evenly spread)"
+    assert (
+        find_size(items[:5], 3).text == "5 examples in 1 file (inspected 3 of them, evenly spread)"
+    )
 
 
 def test_a_part_of_a_file_is_named_unless_it_is_the_first():
-    assert [short_name(Item(Path("/data/a.sdf"), {}, part)) for part in (0, 1)] == ["data/a.sdf", "data/a.sdf (part 2)"]
+    assert [short_name(Item(Path("/data/a.sdf"), {}, part)) for part in (0, 1)] == [
+        "data/a.sdf",
+        "data/a.sdf (part 2)",
+    ]
 
 
 def test_remarks_of_one_kind_are_one_line():
-    said = [(item("a"), ["12 frames of 20"]), (item("b"), ["3 frames of 20", "cut short"]), (item("c"), [])]
+    said = [
+        (item("a"), ["12 frames of 20"]),
+        (item("b"), ["3 frames of 20", "cut short"]),
+        (item("c"), []),
+    ]
     assert texts(find_remarks(said, "short")) == [
         ("note", "2 (data/a, data/b): such as 12 frames of 20"),
         ("warning", "1 (data/b): cut short"),
@@ -108,14 +117,25 @@ def test_duplicates():
 
 
 def test_a_copy_in_another_class_is_worse():
-    found = texts(find_duplicates([(item("a/1", **{"class": "a"}), b"x"), (item("b/1", **{"class": "b"}), b"x")]))
+    found = texts(
+        find_duplicates(
+            [(item("a/1", **{"class": "a"}), b"x"), (item("b/1", **{"class": "b"}), b"x")]
+        )
+    )
     assert ("warning", "1 of these is in several classes at once.") in found
 
 
 def columns(**values) -> list[tuple[str, str]]:
     """Findings on rows made of these columns."""
     rows = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
-    return texts(find_columns([Item(Path(str(i)), {k: v for k, v in row.items() if v is not None}) for i, row in enumerate(rows)]))
+    return texts(
+        find_columns(
+            [
+                Item(Path(str(i)), {k: v for k, v in row.items() if v is not None})
+                for i, row in enumerate(rows)
+            ]
+        )
+    )
 
 
 def test_columns_are_classes_numbers_or_text():
@@ -129,8 +149,14 @@ def test_columns_are_classes_numbers_or_text():
     )
     assert found == [
         ("ok", "column label: 2 classes, 30 of each"),
-        ("ok", "column speaker: 2 classes, from 20 (1) to 40 (2) of each; can be a condition: --set conditions.speaker.use=label"),
-        ("ok", "column pitch: numbers from 0 to 59; can be a condition: --set conditions.pitch.use=number"),
+        (
+            "ok",
+            "column speaker: 2 classes, from 20 (1) to 40 (2) of each; can be a condition: --set conditions.speaker.use=label",
+        ),
+        (
+            "ok",
+            "column pitch: numbers from 0 to 59; can be a condition: --set conditions.pitch.use=number",
+        ),
         ("ok", "column caption: text, 60 different values"),
         ("note", "column same: one value for all, so it carries no information"),
     ]
@@ -146,9 +172,18 @@ def test_what_is_missing_and_what_is_out_of_balance():
 def test_a_few_numbers_are_numbers_and_a_few_folders_no_classes():
     found = columns(bpm=[120.0, 95.0, 140.5], label=["a", "b", None], take=["x", None, "x"])
     assert found == [
-        ("ok", "column bpm: numbers from 95 to 140.5; can be a condition: --set conditions.bpm.use=number"),
-        ("ok", "column label: text, 2 different values, 1 without; too few examples of each for classes, unless you pass --set conditions.label.use=label"),
-        ("note", "column take: one value for all that have it, 1 without, so it carries no information"),
+        (
+            "ok",
+            "column bpm: numbers from 95 to 140.5; can be a condition: --set conditions.bpm.use=number",
+        ),
+        (
+            "ok",
+            "column label: text, 2 different values, 1 without; too few examples of each for classes, unless you pass --set conditions.label.use=label",
+        ),
+        (
+            "note",
+            "column take: one value for all that have it, 1 without, so it carries no information",
+        ),
     ]
 
 
@@ -157,9 +192,15 @@ def test_no_columns():
 
 
 def test_the_folder_that_was_scanned():
-    assert data_root([item("in/a/1", **{"class": "in/a"}), item("in/b/1", **{"class": "in/b"})]) == Path("/data")
+    assert data_root(
+        [item("in/a/1", **{"class": "in/a"}), item("in/b/1", **{"class": "in/b"})]
+    ) == Path("/data")
     assert data_root([item("a/1", **{"class": "a"}), item("top")]) == Path("/data")
-    assert data_root([item("a/1", **{"class": "a"}), item("a/2", **{"class": "a"})]) == Path("/data")
-    assert data_root([Item(Path("/data/a.sdf"), {}, part) for part in range(3)]) == Path("/data/a.sdf")
+    assert data_root([item("a/1", **{"class": "a"}), item("a/2", **{"class": "a"})]) == Path(
+        "/data"
+    )
+    assert data_root([Item(Path("/data/a.sdf"), {}, part) for part in range(3)]) == Path(
+        "/data/a.sdf"
+    )
     assert data_root([item("1"), item("2")]) == Path("/data")
     assert short_name(item("a/1")) == "a/1"

@@ -35,7 +35,10 @@ def names(root: Path) -> list[str]:
 
 
 def columns(root: Path) -> dict[str, dict]:
-    return {item.path.relative_to(root).as_posix(): dict(item.columns) for item in scan_folder(root, SUFFIXES)}
+    return {
+        item.path.relative_to(root).as_posix(): dict(item.columns)
+        for item in scan_folder(root, SUFFIXES)
+    }
 
 
 def refused(path: Path, *words: str) -> None:
@@ -151,11 +154,19 @@ def test_jsonl(make):
         "b.dat",
         metadata__jsonl='{"file_name": "a.dat", "n": 3, "t": "x", "ok": true, "box": [1, 2]}\n\n{"file_name": "b.dat", "n": null}\n',
     )
-    assert columns(root) == {"a.dat": {"n": 3.0, "t": "x", "ok": "true", "box": "[1, 2]"}, "b.dat": {}}
+    assert columns(root) == {
+        "a.dat": {"n": 3.0, "t": "x", "ok": "true", "box": "[1, 2]"},
+        "b.dat": {},
+    }
 
 
 def test_metadata_of_any_folder_and_the_nearer_one_wins(make):
-    root = make("a.dat", "train/b.dat", "train/deep/c.dat", metadata__csv="file_name,label,n\na.dat,top,1\ntrain/b.dat,top,2\n")
+    root = make(
+        "a.dat",
+        "train/b.dat",
+        "train/deep/c.dat",
+        metadata__csv="file_name,label,n\na.dat,top,1\ntrain/b.dat,top,2\n",
+    )
     (root / "train" / "metadata.csv").write_text("file_name,label\nb.dat,near\ndeep/c.dat,far\n")
     assert columns(root) == {
         "a.dat": {"label": "top", "n": 1.0},
@@ -214,7 +225,9 @@ def test_a_single_foreign_file(make):
     refused(make("a.doc") / "a.doc", "does not have a supported format", ".dat .bin")
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read anything")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read anything"
+)
 def test_unreadable_folder(make):
     root = make("a/x.dat", "b/x.dat")
     (root / "a").chmod(0)
@@ -267,12 +280,15 @@ def test_faulty_jsonl(make, text, words):
 
 
 @pytest.mark.parametrize(
-    ("encoding", "said"), [("latin-1", "Windows-1252"), ("utf-16", ""), ("utf-8-sig", ""), ("utf-32", "")]
+    ("encoding", "said"),
+    [("latin-1", "Windows-1252"), ("utf-16", ""), ("utf-8-sig", ""), ("utf-32", "")],
 )
 @pytest.mark.parametrize("name", ["metadata.csv", "a.txt"])
 def test_text_in_any_encoding(make, name, encoding, said):
     root = make("a.dat")
-    (root / name).write_bytes(("file_name,x\na.dat,é\n" if name == "metadata.csv" else "é").encode(encoding))
+    (root / name).write_bytes(
+        ("file_name,x\na.dat,é\n" if name == "metadata.csv" else "é").encode(encoding)
+    )
     with remarks() as heard:
         (item,) = scan_folder(root, (".dat",))
     assert dict(item.columns) == ({"x": "é"} if name == "metadata.csv" else {"caption": "é"})
@@ -296,7 +312,9 @@ def scanned(root) -> tuple[list[str], str]:
 
 
 def test_files_of_other_kinds_are_counted(make):
-    names, said = scanned(make("a.dat", "a.txt", "b.HEIC", "c.heic", "README", metadata__csv="file_name,y\na.dat,1"))
+    names, said = scanned(
+        make("a.dat", "a.txt", "b.HEIC", "c.heic", "README", metadata__csv="file_name,y\na.dat,1")
+    )
     assert names == ["a.dat"]
     assert "2 .heic" in said
     assert "1 without a suffix" in said
@@ -327,7 +345,10 @@ def test_splits_are_not_classes(make):
     root = make("train/cat/a.dat", "train/dog/b.dat", "val/cat/c.dat", "Test/dog/d.dat")
     with remarks() as said:
         items = scan_folder(root, (".dat",))
-    assert [(item.path.name, dict(item.columns)) for item in items] == [("a.dat", {"class": "cat"}), ("b.dat", {"class": "dog"})]
+    assert [(item.path.name, dict(item.columns)) for item in items] == [
+        ("a.dat", {"class": "cat"}),
+        ("b.dat", {"class": "dog"}),
+    ]
     assert "val (1)" in said[0]
     assert "Test (1)" in said[0]
 
@@ -338,16 +359,34 @@ def test_splits_without_classes(make):
     assert "held out" in said
 
 
-@pytest.mark.parametrize("files", [("train/a.dat", "car/b.dat"), ("train/a.dat", "c.dat"), ("val/a.dat", "test/b.dat"), ("train/a.dat",)])
+@pytest.mark.parametrize(
+    "files",
+    [
+        ("train/a.dat", "car/b.dat"),
+        ("train/a.dat", "c.dat"),
+        ("val/a.dat", "test/b.dat"),
+        ("train/a.dat",),
+    ],
+)
 def test_folders_that_only_look_like_splits(make, files):
     names, said = scanned(make(*files))
-    assert names == sorted(files, key=lambda name: ("/" not in name, name)) or set(names) == set(files)
+    assert names == sorted(files, key=lambda name: ("/" not in name, name)) or set(names) == set(
+        files
+    )
     assert "split" not in said
 
 
-@pytest.mark.parametrize("inside", [("config.toml", "description.json"), ("cascade.toml",), (".difftool",)])
+@pytest.mark.parametrize(
+    "inside", [("config.toml", "description.json"), ("cascade.toml",), (".difftool",)]
+)
 def test_what_difftool_made_is_not_data(make, inside):
-    root = make("a.dat", "runs/x/b.dat", "runs/x/samples/1/c.dat", "runs/x-sheet.dat", *(f"runs/x/{name}" for name in inside))
+    root = make(
+        "a.dat",
+        "runs/x/b.dat",
+        "runs/x/samples/1/c.dat",
+        "runs/x-sheet.dat",
+        *(f"runs/x/{name}" for name in inside),
+    )
     names, said = scanned(root)
     assert names == ["a.dat"]
     assert "runs/x" in said
@@ -366,7 +405,10 @@ def test_folders_are_no_classes_where_metadata_has_labels(tmp_path):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.dat").touch()
     (tmp_path / "metadata.csv").write_text("file_name,label\nold/a.dat,cat\nnew/a.dat,dog\n")
-    assert [dict(item.columns) for item in scan_folder(tmp_path, (".dat",))] == [{"label": "dog"}, {"label": "cat"}]
+    assert [dict(item.columns) for item in scan_folder(tmp_path, (".dat",))] == [
+        {"label": "dog"},
+        {"label": "cat"},
+    ]
 
 
 def series(names) -> bool:
@@ -374,18 +416,37 @@ def series(names) -> bool:
 
 
 def whole(root: Path) -> dict[str, dict]:
-    return {item.path.relative_to(root).as_posix(): dict(item.columns) for item in scan_folder(root, SUFFIXES, whole=series)}
+    return {
+        item.path.relative_to(root).as_posix(): dict(item.columns)
+        for item in scan_folder(root, SUFFIXES, whole=series)
+    }
 
 
 def test_a_folder_may_be_one_example(make):
-    root = make("a/1.part", "a/2.part", "b/x/1.part", "b/x/2.part", "b/y.dat", "c/1.part", "c/notes.txt", "c/z.dat")
-    assert whole(root) == {"a": {}, "b/x": {"class": "b"}, "b/y.dat": {"class": "b"}, "c/z.dat": {"class": "c"}}
+    root = make(
+        "a/1.part",
+        "a/2.part",
+        "b/x/1.part",
+        "b/x/2.part",
+        "b/y.dat",
+        "c/1.part",
+        "c/notes.txt",
+        "c/z.dat",
+    )
+    assert whole(root) == {
+        "a": {},
+        "b/x": {"class": "b"},
+        "b/y.dat": {"class": "b"},
+        "c/z.dat": {"class": "c"},
+    }
     assert columns(root) == {"b/y.dat": {"class": "b"}, "c/z.dat": {"class": "c"}}
 
 
 def test_so_may_the_folder_that_is_scanned(make):
     root = make("1.part", "2.part")
-    assert [(item.path, item.columns) for item in scan_folder(root, SUFFIXES, whole=series)] == [(root, {})]
+    assert [(item.path, item.columns) for item in scan_folder(root, SUFFIXES, whole=series)] == [
+        (root, {})
+    ]
 
 
 def test_captions_and_metadata_know_a_folder_by_its_name(make):
@@ -397,7 +458,9 @@ def test_captions_and_metadata_know_a_folder_by_its_name(make):
 
 def test_a_folder_that_is_one_example_holds_no_others(make):
     root = make("a/1.part", "a/2.part", "a/b/c.dat")
-    with pytest.raises(DataError, match=r"/a has the file names of a single example.* holds folders, such as b"):
+    with pytest.raises(
+        DataError, match=r"/a has the file names of a single example.* holds folders, such as b"
+    ):
         whole(root)
 
 

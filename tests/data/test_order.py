@@ -29,7 +29,9 @@ def test_each_epoch_has_each_example_once(order):
     steps = -(-3 * order.count // order.batch)
     seen = np.concatenate([order.indices(step * order.batch, order.batch) for step in range(steps)])
     for epoch in range(3):
-        assert sorted(seen[epoch * order.count : (epoch + 1) * order.count]) == list(range(order.count))
+        assert sorted(seen[epoch * order.count : (epoch + 1) * order.count]) == list(
+            range(order.count)
+        )
 
 
 @settings(max_examples=100, deadline=None)

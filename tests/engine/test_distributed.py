@@ -21,12 +21,27 @@ from difftool.engine.folder import RunFolder
 from difftool.errors import UsageError
 
 DIFFTOOL = [sys.executable, "-m", "difftool"]
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "--", "difftool"]
+TORCHRUN = [
+    sys.executable,
+    "-m",
+    "torch.distributed.run",
+    "--standalone",
+    "--nproc-per-node=2",
+    "-m",
+    "--",
+    "difftool",
+]
 
 
 def start(command: list[str], *words: str | Path) -> subprocess.Popen[str]:
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([*command, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    return subprocess.Popen(
+        [*command, *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=env,
+    )
 
 
 def run(command: list[str], *words: str | Path) -> tuple[int, str]:
@@ -50,13 +65,17 @@ def assert_close(one: Path, other: Path) -> None:
     a, b = state(one), state(other)
     assert a.keys() == b.keys()
     for name in a:
-        torch.testing.assert_close(a[name], b[name], atol=1e-5, rtol=1e-4, msg=lambda text, name=name: f"{name}: {text}")
+        torch.testing.assert_close(
+            a[name], b[name], atol=1e-5, rtol=1e-4, msg=lambda text, name=name: f"{name}: {text}"
+        )
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
     """One process, the batch in two parts: the parts draw what two processes would."""
-    return train(tmp_path_factory.mktemp("runs") / "alone", *small_run(steps=8, sets=["train.accumulate=2"]))
+    return train(
+        tmp_path_factory.mktemp("runs") / "alone", *small_run(steps=8, sets=["train.accumulate=2"])
+    )
 
 
 @pytest.mark.slow
@@ -65,15 +84,27 @@ def test_two_processes_are_one_with_two_parts(alone, tmp_path):
     assert code == 0, errors
     assert_close(alone, tmp_path / "two")
     rows = RunFolder.open(tmp_path / "two").metrics()
-    assert [row["step"] for row in rows] == [1, 2, 4, 6, 8]  # the first loss is shown early; written once, not once per process
-    assert [row["loss"] for row in rows] == pytest.approx([row["loss"] for row in RunFolder.open(alone).metrics()], rel=1e-4)
+    assert [row["step"] for row in rows] == [
+        1,
+        2,
+        4,
+        6,
+        8,
+    ]  # the first loss is shown early; written once, not once per process
+    assert [row["loss"] for row in rows] == pytest.approx(
+        [row["loss"] for row in RunFolder.open(alone).metrics()], rel=1e-4
+    )
 
 
 @pytest.mark.slow
-def test_sigterm_to_the_launcher_saves_and_a_run_goes_on_in_another_number_of_processes(alone, tmp_path):
+def test_sigterm_to_the_launcher_saves_and_a_run_goes_on_in_another_number_of_processes(
+    alone, tmp_path
+):
     """Two processes are stopped, one goes on; the end is that of a run left alone."""
     path = tmp_path / "run"
-    process = start(DIFFTOOL, *words(4000, "train.save_every=4000"), "--run", path, "--devices", "2")
+    process = start(
+        DIFFTOOL, *words(4000, "train.save_every=4000"), "--run", path, "--devices", "2"
+    )
     try:
         deadline = time.monotonic() + 120
         while not RunFolder(path).metrics() and time.monotonic() < deadline:
@@ -108,7 +139,18 @@ def test_torchrun_joins_and_goes_on_from_one_process(alone, tmp_path):
 @pytest.mark.slow
 def test_torchrun_leaves_difftool_s_own_options_alone(tmp_path):
     """Without the ``--`` that the README gives, torchrun takes ``--run`` for an abbreviation of its own ``--run-path``."""
-    small = ["--size", "16", "--steps", "2", "--batch", "4", "--set", "train.preview=0", "--set", "backbone.channels=16"]
+    small = [
+        "--size",
+        "16",
+        "--steps",
+        "2",
+        "--batch",
+        "4",
+        "--set",
+        "train.preview=0",
+        "--set",
+        "backbone.channels=16",
+    ]
     code, errors = run(TORCHRUN, "train", "-m", "image", *small, "--run", tmp_path / "run")
     assert code == 0, errors
     assert RunFolder.open(tmp_path / "run").latest_checkpoint().stem == "00000002"
@@ -118,7 +160,9 @@ def test_torchrun_leaves_difftool_s_own_options_alone(tmp_path):
 def test_an_error_in_the_processes_is_the_launcher_s(tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
-    code, errors = run(DIFFTOOL, "train", "-m", "image", empty, "--run", tmp_path / "run", "--devices", "2")
+    code, errors = run(
+        DIFFTOOL, "train", "-m", "image", empty, "--run", tmp_path / "run", "--devices", "2"
+    )
     assert code == 3, errors
     assert "is empty" in errors
     assert "Traceback" not in errors
@@ -152,7 +196,9 @@ def test_several_nodes_need_a_place_to_meet():
 
 @pytest.mark.slow
 def test_a_process_that_is_killed_is_named_and_the_rest_end(tmp_path):
-    process = start(DIFFTOOL, *words(4000, "train.save_every=5"), "--run", tmp_path / "run", "--devices", "2")
+    process = start(
+        DIFFTOOL, *words(4000, "train.save_every=5"), "--run", tmp_path / "run", "--devices", "2"
+    )
     try:
         deadline = time.monotonic() + 120
         while not (tmp_path / "run" / "model.safetensors").exists() and time.monotonic() < deadline:
@@ -165,4 +211,6 @@ def test_a_process_that_is_killed_is_named_and_the_rest_end(tmp_path):
         process.kill()
     assert process.returncode == 1, errors
     assert "SIGKILL" in errors
-    assert not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers)
+    assert not any(
+        worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers
+    )

@@ -36,7 +36,9 @@ def test_a_power_average_is_the_integral_of_its_profile():
 
 def test_several_averages_of_a_model_at_once():
     model = nn.Linear(3, 2)
-    ema = Ema(dict(model.named_parameters()), EmaOptions(halflife=(10, 100), rampup=0, power=(0.05, 0.1)))
+    ema = Ema(
+        dict(model.named_parameters()), EmaOptions(halflife=(10, 100), rampup=0, power=(0.05, 0.1))
+    )
     start = {name: p.detach().clone() for name, p in model.named_parameters()}
     with torch.no_grad():
         for p in model.parameters():
@@ -81,7 +83,11 @@ def test_any_width_after_training(width):
 
 @pytest.mark.parametrize(
     ("given", "said"),
-    [({"halflife": (500, 500)}, "same average twice"), ({"halflife": (1000000, 1000001)}, "six digits"), ({"halflife": ()}, "no average")],
+    [
+        ({"halflife": (500, 500)}, "same average twice"),
+        ({"halflife": (1000000, 1000001)}, "six digits"),
+        ({"halflife": ()}, "no average"),
+    ],
 )
 def test_averages_that_could_not_be_told_apart_or_are_missing_are_refused(given, said):
     """Two of one name would share their tensors, and take in every step twice."""

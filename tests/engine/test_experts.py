@@ -17,7 +17,12 @@ from difftool.guidance.cfg import ClassifierFree
 from difftool.guidance.options import GuidanceOptions
 from difftool.stage import Stage
 
-WISHES = {"n": 3, "steps": 5, "cond": {"class": ["left", "above"]}, "guidance": ClassifierFree(GuidanceOptions(scale=2.0, low=0.1))}
+WISHES = {
+    "n": 3,
+    "steps": 5,
+    "cond": {"class": ["left", "above"]},
+    "guidance": ClassifierFree(GuidanceOptions(scale=2.0, low=0.1)),
+}
 
 
 def stirred(seed: int, *sets: str) -> Stage:
@@ -25,7 +30,9 @@ def stirred(seed: int, *sets: str) -> Stage:
     stage, _, _ = prepared(*small_run(sets=list(sets)))
     with torch.no_grad():
         for parameter in stage.denoiser.parameters():
-            parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(seed)))
+            parameter.add_(
+                0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(seed))
+            )
     return stage
 
 
@@ -35,7 +42,9 @@ def stage() -> Stage:
 
 
 def beside(stage: Stage, other: Stage, below: float) -> Stage:
-    return replace(stage, experts=(*stage.experts, Expert(below, other.denoiser, other.process.density)))
+    return replace(
+        stage, experts=(*stage.experts, Expert(below, other.denoiser, other.process.density))
+    )
 
 
 def made(stage: Stage) -> np.ndarray:
@@ -53,21 +62,29 @@ def test_an_expert_of_all_levels_is_the_model(stage):
     assert not np.array_equal(made(beside(stage, other, 0.5)), made(stage))
 
 
-def test_each_denoiser_is_asked_at_its_own_levels_and_as_it_is_when_samples_are_made(stage, monkeypatch):
+def test_each_denoiser_is_asked_at_its_own_levels_and_as_it_is_when_samples_are_made(
+    stage, monkeypatch
+):
     other, seen = stirred(1), []
 
     def asked(name, denoiser):
         denoiser.train()
-        denoiser.register_forward_hook(lambda module, args, output: seen.append((name, args[1].max().item(), module.training)))
+        denoiser.register_forward_hook(
+            lambda module, args, output: seen.append((name, args[1].max().item(), module.training))
+        )
 
     stage = beside(stage, other, 0.5)
     handed = []
-    monkeypatch.setattr(generating, "captured", lambda denoiser: handed.append(denoiser) or real(denoiser))
+    monkeypatch.setattr(
+        generating, "captured", lambda denoiser: handed.append(denoiser) or real(denoiser)
+    )
     asked("own", stage.denoiser), asked("expert", other.denoiser)
     made(stage)
     assert handed == [stage.denoiser, other.denoiser]  # each records its own graphs
     assert {name for name, _, _ in seen} == {"own", "expert"}
-    assert all((sigma < 0.5) == (name == "expert") and not training for name, sigma, training in seen)
+    assert all(
+        (sigma < 0.5) == (name == "expert") and not training for name, sigma, training in seen
+    )
 
 
 real = generating.captured
@@ -92,7 +109,10 @@ def test_training_on_a_range_draws_its_levels_and_makes_no_preview(tmp_path, mon
         return network(self, x, sigma, *rest)
 
     monkeypatch.setattr(Denoiser, "network", watched)
-    part = train(tmp_path / "part", *small_run(steps=2, sets=["density.low=0.1", "density.high=0.5", "train.preview=2"]))
+    part = train(
+        tmp_path / "part",
+        *small_run(steps=2, sets=["density.low=0.1", "density.high=0.5", "train.preview=2"]),
+    )
     levels = torch.cat(seen)
     assert levels.min() >= 0.1
     assert levels.max() <= 0.5

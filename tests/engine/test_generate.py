@@ -21,7 +21,9 @@ def test_examples_are_cut_to_the_template_s_size_and_mask():
     one, other = unpadded(x, Batch(torch.zeros(2, 3, 5), mask=mask))
     assert np.array_equal(one, x[0, :, :3])
     assert np.array_equal(other, x[1, :, :5])
-    rows = unpadded(x, Batch(torch.zeros(2, 3, 6), mask=torch.tensor([[[1], [1], [0]], [[1], [0], [0]]]).bool()))
+    rows = unpadded(
+        x, Batch(torch.zeros(2, 3, 6), mask=torch.tensor([[[1], [1], [0]], [[1], [0], [0]]]).bool())
+    )
     assert [row.shape for row in rows] == [(2, 6), (1, 6)]
     assert [whole.shape for whole in unpadded(x, Batch(torch.zeros(2, 3, 4)))] == [(3, 4)] * 2
 
@@ -45,14 +47,26 @@ def test_the_template_s_conditions_hold_unless_others_are_asked_for():
     start = NumberColumn("start", mean=5, std=2, low=1, high=9)
     conditioners = {**stage.denoiser.conditioners, "start": Number(NumberOptions(), start)}
     denoiser = Denoiser(stage.denoiser.backbone, stage.denoiser.preconditioning, conditioners)
-    description = replace(stage.description, conditions={**stage.description.conditions, "start": start})
-    stage = replace(stage, modality=Timed(stage.modality), network=denoiser, description=description)
+    description = replace(
+        stage.description, conditions={**stage.description.conditions, "start": start}
+    )
+    stage = replace(
+        stage, modality=Timed(stage.modality), network=denoiser, description=description
+    )
     assert [one.cond["start"] for one in generate(stage, SampleRequest(n=2, steps=2))] == [0, 0]
-    assert [one.cond["start"] for one in generate(stage, SampleRequest(n=2, steps=2, cond={"start": ["3"]}))] == [3, 3]
-    assert [one.cond["start"] for one in generate(stage, SampleRequest(n=2, steps=2, cond={"start": ["0.1", "2e-05"]}))] == [0.1, 2e-05]
+    assert [
+        one.cond["start"]
+        for one in generate(stage, SampleRequest(n=2, steps=2, cond={"start": ["3"]}))
+    ] == [3, 3]
+    assert [
+        one.cond["start"]
+        for one in generate(stage, SampleRequest(n=2, steps=2, cond={"start": ["0.1", "2e-05"]}))
+    ] == [0.1, 2e-05]
 
 
-@pytest.mark.parametrize(("guidance", "times"), [({}, 1), ({"scale": 2.0}, 1), ({"scale": 2.0, "low": 0.1}, 2)], ids=str)
+@pytest.mark.parametrize(
+    ("guidance", "times"), [({}, 1), ({"scale": 2.0}, 1), ({"scale": 2.0, "low": 0.1}, 2)], ids=str
+)
 @pytest.mark.parametrize("steps", [2, 7])
 def test_conditions_are_encoded_once_for_a_batch_at_any_number_of_steps(guidance, times, steps):
     """Where guidance has an interval, once more, for the levels outside it."""
@@ -60,10 +74,19 @@ def test_conditions_are_encoded_once_for_a_batch_at_any_number_of_steps(guidance
     calls = []
     conditioner = stage.denoiser.conditioners["class"]
     conditioner.register_forward_hook(lambda *args: calls.append(1))
-    request = SampleRequest(n=4, steps=steps, batch=2, cond={"class": ["left"]}, guidance=ClassifierFree(GuidanceOptions(**guidance)))
+    request = SampleRequest(
+        n=4,
+        steps=steps,
+        batch=2,
+        cond={"class": ["left"]},
+        guidance=ClassifierFree(GuidanceOptions(**guidance)),
+    )
     assert len(list(generate(stage, request))) == 4
     assert len(calls) == 2 * times
 
 
 def test_a_title_is_what_was_asked_for_in_few_words():
-    assert Generated(0, np.zeros(1), {"class": "a b", "pitch": 440.12345, "age": None}).title == "a b 440.1"
+    assert (
+        Generated(0, np.zeros(1), {"class": "a b", "pitch": 440.12345, "age": None}).title
+        == "a b 440.1"
+    )

@@ -48,7 +48,9 @@ def test_it_resumes_to_the_bit_and_its_model_file_samples_without_it(kind, tmp_p
     own = {name for name in state(alone) if name.startswith("model.objective.")}
     assert own, "what is the objective's own is in the checkpoint"
     assert not any("teacher" in name for name in own), "a teacher is not saved again"
-    loaded = load_stage(alone / "model.safetensors", registry(), device="cpu")  # refuses tensors that are not the denoiser's
+    loaded = load_stage(
+        alone / "model.safetensors", registry(), device="cpu"
+    )  # refuses tensors that are not the denoiser's
     assert loaded.objective is None
     rows = RunFolder(alone).metrics()
     assert any("losses" in row for row in rows) == (kind == "adversarial")
@@ -68,7 +70,14 @@ def test_compiled_as_one_graph_it_trains_to_the_same_bits(kind, tmp_path, teache
     monkeypatch.setattr(nn.Module, "compile", compile_whole)
     torch._dynamo.reset()
     assert same(plain, train_toy(kind, tmp_path / "compiled", teacher, 3, 'train.compile="on"'))
-    assert compiled == {"weighted": ["UNet"], "consistent": ["UNet", "UNet"], "adversarial": ["UNet", "Sequential"]}[kind]
+    assert (
+        compiled
+        == {
+            "weighted": ["UNet"],
+            "consistent": ["UNet", "UNet"],
+            "adversarial": ["UNet", "Sequential"],
+        }[kind]
+    )
 
 
 @pytest.mark.slow
@@ -76,11 +85,31 @@ def test_compiled_as_one_graph_it_trains_to_the_same_bits(kind, tmp_path, teache
 def test_two_processes_are_one_with_two_parts(kind, tmp_path, teacher):
     alone = train_toy(kind, tmp_path / "alone", teacher, 4, "train.accumulate=2")
     script = Path(__file__).parents[1] / "toys.py"
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        str(script),
+    ]
     words = [kind, str(tmp_path / "two"), teacher, "4"]
-    done = subprocess.run([*command, *words], capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=240)
+    done = subprocess.run(
+        [*command, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=240,
+    )
     assert done.returncode == 0, done.stderr
     ours, theirs = state(alone), state(tmp_path / "two")
     assert ours.keys() == theirs.keys()
     for name, tensor in ours.items():
-        torch.testing.assert_close(theirs[name], tensor, atol=1e-5, rtol=1e-3, msg=lambda text, name=name: f"{name}: {text}")
+        torch.testing.assert_close(
+            theirs[name],
+            tensor,
+            atol=1e-5,
+            rtol=1e-3,
+            msg=lambda text, name=name: f"{name}: {text}",
+        )

@@ -49,7 +49,14 @@ def observed(path, observers, *sets, report=None, stop=lambda: False):
 def test_everything_is_told_in_order(tmp_path):
     noting = Noting()
     observed(tmp_path / "run", [noting], "train.preview=2", "train.save_every=2")
-    steps = [("step", 1), ("step", 2), ("saved", "00000002"), ("step", 3), ("step", 4), ("saved", "00000004")]
+    steps = [
+        ("step", 1),
+        ("step", 2),
+        ("saved", "00000002"),
+        ("step", 3),
+        ("step", 4),
+        ("saved", "00000004"),
+    ]
     sheet = next((tmp_path / "run" / "samples").glob("preview-*")).name
     assert noting.told == [("begin", 0), *steps, ("sampled", sheet), ("end", True)]
     assert (noting.last.seen, noting.last.ending) == (32, True)
@@ -116,12 +123,16 @@ def test_the_metrics_of_a_resumed_run_are_those_of_one_left_alone(tmp_path, stop
 
 def test_what_a_kill_kept_from_being_written_is_written_by_the_resumed_run(tmp_path):
     """The row and the sheet of the step whose checkpoint is there already."""
-    data, sets = small_run(steps=8, sets=["train.preview=2", "train.preview_every=4", "train.log_every=4"])
+    data, sets = small_run(
+        steps=8, sets=["train.preview=2", "train.preview_every=4", "train.log_every=4"]
+    )
     run = train(tmp_path / "run", data, sets, stop_at=4)
     before, sheet = rows(run), next((run / "samples").glob("preview-00000004*"))
     picture = sheet.read_bytes()
     sheet.unlink()
-    (run / "metrics.jsonl").write_text("".join(line + "\n" for line in (run / "metrics.jsonl").read_text().splitlines()[:-1]))
+    (run / "metrics.jsonl").write_text(
+        "".join(line + "\n" for line in (run / "metrics.jsonl").read_text().splitlines()[:-1])
+    )
     train(run, data, sets, resume=True)
     assert rows(run)[: len(before)] == before
     assert sheet.read_bytes() == picture

@@ -43,7 +43,9 @@ def call(*args: str) -> int:
     return leaving.value.code
 
 
-def test_a_run_that_another_process_trains_is_refused_and_untouched_until_that_one_is_gone(run, capsys):
+def test_a_run_that_another_process_trains_is_refused_and_untouched_until_that_one_is_gone(
+    run, capsys
+):
     holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(run)], stdout=subprocess.PIPE)
     assert holder.stdout.readline() == b"held\n"
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file()}
@@ -71,7 +73,9 @@ def test_a_loop_that_is_left_gives_the_run_back(run):
 def test_of_two_that_begin_a_run_in_one_folder_one_gets_it(tmp_path, monkeypatch):
     _, dataset, toml = prepared(*small_run())
     RunFolder.create(tmp_path / "run", toml, dataset.description, "here")
-    monkeypatch.setattr(Path, "iterdir", lambda self: iter(()))  # as the second one saw it before the first one wrote
+    monkeypatch.setattr(
+        Path, "iterdir", lambda self: iter(())
+    )  # as the second one saw it before the first one wrote
     with pytest.raises(RunExistsError):
         RunFolder.create(tmp_path / "run", toml, dataset.description, "there")
 
@@ -103,7 +107,10 @@ def test_a_kill_between_the_files_of_the_last_save_leaves_no_stale_model(tmp_pat
 
 def test_resuming_leaves_alone_what_is_being_sampled_meanwhile(run):
     (run / "samples" / "0001").mkdir(parents=True, exist_ok=True)
-    sampled, stale = run / "samples" / "0001" / ".000001.png.ab.partial", run / "checkpoints" / ".00000006.safetensors.ab.partial"
+    sampled, stale = (
+        run / "samples" / "0001" / ".000001.png.ab.partial",
+        run / "checkpoints" / ".00000006.safetensors.ab.partial",
+    )
     for path in (sampled, stale):
         path.write_bytes(b"half")
     RunFolder.open(run).sweep()
@@ -123,7 +130,15 @@ def test_preview_steps_that_the_schedule_does_not_have_are_said_before_training(
     assert RunFolder.open(tmp_path / "run").latest_checkpoint() is None
 
 
-@pytest.mark.parametrize("set_", ["train.accumulate=4", "train.checkpointing=true", 'train.precision="bf16"', 'train.precision="fp16"'])
+@pytest.mark.parametrize(
+    "set_",
+    [
+        "train.accumulate=4",
+        "train.checkpointing=true",
+        'train.precision="bf16"',
+        'train.precision="fp16"',
+    ],
+)
 def test_resume_is_exact_with(tmp_path, set_):
     sets = [set_, "ema.halflife=[10,1000]", "ema.snapshot_every=3", 'optimizer.decay="cosine"']
     a = train(tmp_path / "a", *small_run(steps=7, sets=sets))
@@ -134,7 +149,9 @@ def test_resume_is_exact_with(tmp_path, set_):
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_data_given_by_a_relative_path_is_found_by_resume_from_anywhere(tmp_path, monkeypatch, capsys):
+def test_data_given_by_a_relative_path_is_found_by_resume_from_anywhere(
+    tmp_path, monkeypatch, capsys
+):
     data, sets = small_run(steps=4)
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "files").symlink_to(data)
@@ -149,7 +166,12 @@ def test_content_that_changed_is_said(tmp_path, capsys):
     data, sets = small_run(steps=4)
     shutil.copytree(data, tmp_path / "files")
     words = [word for one in sets for word in ("--set", one)]
-    assert call("train", "-m", "image", str(tmp_path / "files"), *words, "--run", str(tmp_path / "run")) == 0
+    assert (
+        call(
+            "train", "-m", "image", str(tmp_path / "files"), *words, "--run", str(tmp_path / "run")
+        )
+        == 0
+    )
     assert call("resume", str(tmp_path / "run"), "--steps", "6") == 0
     assert "content is not what it was" not in capsys.readouterr().err
     one, other = sorted((tmp_path / "files" / "above").iterdir())[:2]
@@ -166,11 +188,15 @@ def test_nothing_is_written_where_a_link_in_a_run_leads(run, tmp_path, name):
         shutil.copytree(run / name, victim)
     else:
         victim.write_text("mine\n")
-    before = sorted(path.name for path in victim.iterdir()) if victim.is_dir() else victim.read_text()
+    before = (
+        sorted(path.name for path in victim.iterdir()) if victim.is_dir() else victim.read_text()
+    )
     shutil.rmtree(run / name) if name == "checkpoints" else (run / name).unlink(missing_ok=True)
     (run / name).symlink_to(victim)
     assert call("resume", str(run), "--steps", "20") == 2
-    assert before == (sorted(path.name for path in victim.iterdir()) if victim.is_dir() else victim.read_text())
+    assert before == (
+        sorted(path.name for path in victim.iterdir()) if victim.is_dir() else victim.read_text()
+    )
 
 
 def test_a_log_holds_no_control_characters(run):

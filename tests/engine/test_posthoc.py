@@ -15,8 +15,15 @@ from difftool.errors import UsageError
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """Sixty steps with two tracked widths and ten snapshots of them."""
-    sets = ["ema.power=[0.05,0.1]", "ema.snapshot_every=6", "optimizer.lr=1e-3", "train.save_every=20"]
-    return RunFolder.open(train(tmp_path_factory.mktemp("runs") / "run", *small_run(steps=60, sets=sets)))
+    sets = [
+        "ema.power=[0.05,0.1]",
+        "ema.snapshot_every=6",
+        "optimizer.lr=1e-3",
+        "train.save_every=20",
+    ]
+    return RunFolder.open(
+        train(tmp_path_factory.mktemp("runs") / "run", *small_run(steps=60, sets=sets))
+    )
 
 
 def test_snapshots_are_kept_whatever_the_checkpoints_do(run):
@@ -26,18 +33,26 @@ def test_snapshots_are_kept_whatever_the_checkpoints_do(run):
 @pytest.mark.parametrize("width", [0.05, 0.1])
 def test_a_tracked_width_comes_back(run, width):
     state, _ = load_checkpoint(run.latest_checkpoint())
-    made = dict(load_stage(run.model_path, registry(), device="cpu", ema=width).denoiser.named_parameters())
+    made = dict(
+        load_stage(run.model_path, registry(), device="cpu", ema=width).denoiser.named_parameters()
+    )
     for name, parameter in made.items():
-        torch.testing.assert_close(parameter.detach(), state[f"ema.power-{width:g}.{name}"], atol=2e-3, rtol=2e-3)  # half precision
+        torch.testing.assert_close(
+            parameter.detach(), state[f"ema.power-{width:g}.{name}"], atol=2e-3, rtol=2e-3
+        )  # half precision
 
 
 def test_widths_in_between_lie_in_between(run):
     def distance(width: float) -> float:
         final, _ = load_checkpoint(run.latest_checkpoint())
-        made = load_stage(run.model_path, registry(), device="cpu", ema=width).denoiser.named_parameters()
+        made = load_stage(
+            run.model_path, registry(), device="cpu", ema=width
+        ).denoiser.named_parameters()
         return sum((p - final[f"model.{name}"]).square().sum().item() for name, p in made)
 
-    assert distance(0.05) < distance(0.07) < distance(0.1)  # a longer memory is further from the last weights
+    assert (
+        distance(0.05) < distance(0.07) < distance(0.1)
+    )  # a longer memory is further from the last weights
 
 
 def test_a_run_without_snapshots_says_so(tmp_path):

@@ -23,7 +23,13 @@ from difftool.guidance.cfg import ClassifierFree, classifier_free
 from difftool.guidance.options import GuidanceOptions
 from difftool_image.options import ImageRequest
 
-REFINING = ['bridge.use="resample"', "bridge.factors=[1,2,2]", "bridge.max_aug_level=0.5", "bridge.blur=0.5", "bridge.compress=2"]
+REFINING = [
+    'bridge.use="resample"',
+    "bridge.factors=[1,2,2]",
+    "bridge.max_aug_level=0.5",
+    "bridge.blur=0.5",
+    "bridge.compress=2",
+]
 RNG = np.random.default_rng(0)
 
 
@@ -34,7 +40,10 @@ def low(n: int, size: tuple[int, int] = (4, 4)) -> list[np.ndarray]:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
     """A run of two steps that makes 8 x 8 of 4 x 4."""
-    return train(tmp_path_factory.mktemp("runs") / "x2", *small_run(steps=2, sets=[*REFINING, "train.preview=3"]))
+    return train(
+        tmp_path_factory.mktemp("runs") / "x2",
+        *small_run(steps=2, sets=[*REFINING, "train.preview=3"]),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +52,17 @@ def stage(run):
     loaded = load_stage(run / "model.safetensors", registry(), device="cpu")
     with torch.no_grad():
         for parameter in loaded.denoiser.parameters():
-            parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)))
+            parameter.add_(
+                0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0))
+            )
     return loaded
 
 
 def made(stage, low, **request) -> list[np.ndarray]:
-    return [one.example for one in generate(stage, SampleRequest(n=len(low), steps=3, low=low, **request))]
+    return [
+        one.example
+        for one in generate(stage, SampleRequest(n=len(low), steps=3, low=low, **request))
+    ]
 
 
 # --- training ----------------------------------------------------------------------------------------------------------
@@ -57,7 +71,11 @@ def made(stage, low, **request) -> list[np.ndarray]:
 def test_a_model_file_says_what_the_stage_is_shown(run):
     conditions = load_weights(run / "model.safetensors", MODEL)[1]["description"]["conditions"]
     shown = {"low": "channels", "low_level": "number"}
-    assert {name: c["kind"] for name, c in conditions.items()} == {"class": "label", "augment": "vector", **shown}
+    assert {name: c["kind"] for name, c in conditions.items()} == {
+        "class": "label",
+        "augment": "vector",
+        **shown,
+    }
     assert list((run / "samples").glob("preview-*"))
 
 
@@ -73,7 +91,9 @@ def test_training_and_sampling_show_by_the_same_function():
     step = make_step(stage, stage.settings.train)
     trained = step._prepare(raw, Stream(0, "train"))
     request = SampleRequest(n=3, steps=1, low=list(stage.bridge.degrade(raw).x.numpy()))
-    [(_, _, sampled, _)] = generating._encoded(stage, request, range(3), raw.with_x(torch.zeros_like(raw.x)))
+    [(_, _, sampled, _)] = generating._encoded(
+        stage, request, range(3), raw.with_x(torch.zeros_like(raw.x))
+    )
     assert torch.equal(trained.cond["low"], sampled.cond["low"])
 
 
@@ -89,22 +109,36 @@ def test_a_later_stage_resumes_to_the_bit(tmp_path):
     sets = small_run(steps=6, sets=[*REFINING, "bridge.crop=[6,6]"])
     alone, stopped = train(tmp_path / "a", *sets), train(tmp_path / "b", *sets, stop_at=3)
     train(stopped, *sets, resume=True)
-    one, other = (load_checkpoint(RunFolder.open(path).latest_checkpoint())[0] for path in (alone, stopped))
+    one, other = (
+        load_checkpoint(RunFolder.open(path).latest_checkpoint())[0] for path in (alone, stopped)
+    )
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_a_bridge_s_vector_is_as_wide_as_the_others():
-    stage, _, _ = prepared(*small_run(sets=[*REFINING, "modality.augment=0", "conditions.class.use='label'", "conditions.class.width=24"]))
+    stage, _, _ = prepared(
+        *small_run(
+            sets=[
+                *REFINING,
+                "modality.augment=0",
+                "conditions.class.use='label'",
+                "conditions.class.width=24",
+            ]
+        )
+    )
     assert {c.vector for c in stage.denoiser.conditioners.values()} == {24, 0}
 
 
 def test_a_column_of_the_same_name_is_refused():
     (pictures() / "metadata.csv").write_text(
-        "file_name,low\n" + "".join(f"{p.parent.name}/{p.name},1\n" for p in pictures().rglob("*.png"))
+        "file_name,low\n"
+        + "".join(f"{p.parent.name}/{p.name},1\n" for p in pictures().rglob("*.png"))
     )
     try:
-        with pytest.raises(DataError, match="'low' has the name of a condition that the resample bridge sets"):
+        with pytest.raises(
+            DataError, match="'low' has the name of a condition that the resample bridge sets"
+        ):
             prepared(*small_run(sets=[*REFINING, 'conditions.low.use="number"']))
     finally:
         (pictures() / "metadata.csv").unlink()
@@ -118,7 +152,10 @@ def test_a_sample_hangs_on_the_seed_its_index_and_what_it_refines_alone(stage):
     whole = made(stage, given, level=0.3)
     assert all(one.shape == (3, 8, 8) and one.dtype == np.uint8 for one in whole)
     for batch in (1, 2):
-        assert all(np.abs(a.astype(int) - b).max() <= 1 for a, b in zip(made(stage, given, level=0.3, batch=batch), whole, strict=True))
+        assert all(
+            np.abs(a.astype(int) - b).max() <= 1
+            for a, b in zip(made(stage, given, level=0.3, batch=batch), whole, strict=True)
+        )
     later = made(stage, given[3:], level=0.3, start=3)
     assert all(np.abs(a.astype(int) - b).max() <= 1 for a, b in zip(later, whole[3:], strict=True))
     others = made(stage, [given[0], *low(4)], level=0.3)
@@ -143,7 +180,11 @@ class Seen:
     def __init__(self, stage, monkeypatch) -> None:
         self.shapes = list[tuple[int, ...]]()
         inner = stage.denoiser.backbone.forward
-        monkeypatch.setattr(stage.denoiser.backbone, "forward", lambda x, *rest: self.shapes.append(tuple(x.shape)) or inner(x, *rest))
+        monkeypatch.setattr(
+            stage.denoiser.backbone,
+            "forward",
+            lambda x, *rest: self.shapes.append(tuple(x.shape)) or inner(x, *rest),
+        )
 
     @property
     def most(self) -> int:
@@ -178,8 +219,16 @@ def test_memory_does_not_grow_with_the_size_nor_with_guidance_beyond_the_batch(s
     """Of larger samples fewer are made at once, too."""
     seen, together = Seen(stage, monkeypatch), []
     inner = generating._solved
-    monkeypatch.setattr(generating, "_solved", lambda *args: together.append(len(args[3])) or inner(*args))
-    made(stage, low(6, (8, 8)), batch=6, guidance=ClassifierFree(GuidanceOptions(scale=2.0)), cond={"class": ["left"]})
+    monkeypatch.setattr(
+        generating, "_solved", lambda *args: together.append(len(args[3])) or inner(*args)
+    )
+    made(
+        stage,
+        low(6, (8, 8)),
+        batch=6,
+        guidance=ClassifierFree(GuidanceOptions(scale=2.0)),
+        cond={"class": ["left"]},
+    )
     assert together == [1] * 6
     assert seen.most == 6
 
@@ -188,7 +237,10 @@ def test_a_sample_in_tiles_hangs_on_no_other_and_not_on_the_batch(stage):
     given = low(3, (7, 6))
     whole = made(stage, given, level=0.3)
     for batch in (1, 2):
-        assert all(np.abs(a.astype(int) - b).max() <= 1 for a, b in zip(made(stage, given, level=0.3, batch=batch), whole, strict=True))
+        assert all(
+            np.abs(a.astype(int) - b).max() <= 1
+            for a, b in zip(made(stage, given, level=0.3, batch=batch), whole, strict=True)
+        )
     later = made(stage, given[2:], level=0.3, start=2)
     assert np.abs(later[0].astype(int) - whole[2]).max() <= 1
 
@@ -200,7 +252,10 @@ def test_what_is_made_from_noise_is_made_whole_unless_it_is_asked_for(monkeypatc
     assert seen.sizes == {(12, 12)}
     list(generate(stage, SampleRequest(n=1, steps=1, shape=asked, tile=(8, 8))))
     assert seen.sizes == {(12, 12), (8, 8)}
-    with pytest.raises(UsageError, match=r"sample.tile = \[8, 8, 8\] is for 3 axes, and an encoded example has 3 x 8 x 8"):
+    with pytest.raises(
+        UsageError,
+        match=r"sample.tile = \[8, 8, 8\] is for 3 axes, and an encoded example has 3 x 8 x 8",
+    ):
         generate(stage, SampleRequest(n=1, steps=1, tile=(8, 8, 8)))
 
 
@@ -244,7 +299,10 @@ def test_samples_are_named_by_the_conditions_that_a_user_can_give(stage):
         ({"n": 2}, "needs examples to refine.*--from FILES"),
         ({"n": 2, "low": low(3)}, "2 samples are requested, but 3 examples are given"),
         ({"n": 1, "low": low(1), "level": 0.6}, "not trained at level 0.6.*0 to 0.5"),
-        ({"n": 1, "low": low(1), "cond": {"low_level": ["0"]}}, "no condition 'low_level'. It has: class."),
+        (
+            {"n": 1, "low": low(1), "cond": {"low_level": ["0"]}},
+            "no condition 'low_level'. It has: class.",
+        ),
     ],
 )
 def test_what_cannot_be_refined_is_said(stage, request_, said):
@@ -262,7 +320,10 @@ def test_a_model_without_a_bridge_refines_nothing():
 def test_a_preview_makes_examples_of_the_data_anew_with_their_own_labels(monkeypatch, tmp_path):
     stage, dataset, _ = prepared(*small_run(sets=REFINING))
     seen = []
-    monkeypatch.setattr("difftool.engine.preview.generate", lambda stage, request: seen.append(request) or generate(stage, request))
+    monkeypatch.setattr(
+        "difftool.engine.preview.generate",
+        lambda stage, request: seen.append(request) or generate(stage, request),
+    )
     assert preview_sheet(stage, dataset, tmp_path / "sheet", 4).is_file()
     [request] = seen
     assert request.cond["class"] == ["above", "above", "left", "left"]
@@ -361,6 +422,10 @@ def test_what_a_bridge_says_is_known_is_kept():
 def test_samples_agree_with_what_is_right(stage, agree, level):
     """Whatever the network makes; where noise was added, or a model made it, it is not trusted to the digit."""
     given = [np.full((3, 4, 4), 100 + 10 * i, np.uint8) for i in range(4)]
-    again = stage.bridge.degrade(Batch(torch.from_numpy(np.stack(made(stage, given, level=level, agree=agree))))).x.numpy()
-    error = np.abs(again.astype(float) - np.stack(given)).mean()  # what would be beyond black or white is cut off
+    again = stage.bridge.degrade(
+        Batch(torch.from_numpy(np.stack(made(stage, given, level=level, agree=agree))))
+    ).x.numpy()
+    error = np.abs(
+        again.astype(float) - np.stack(given)
+    ).mean()  # what would be beyond black or white is cut off
     assert (error < 2) == (agree and not level)

@@ -20,7 +20,9 @@ SIGMAS = [*torch.logspace(1.3, -2, 40).tolist(), 0.0]
 
 def exact(x, sigma):
     """The best estimate of x0 ``[b, 2]`` where that is normal with this covariance."""
-    return x @ torch.linalg.solve(COVARIANCE + sigma**2 * torch.eye(2, dtype=torch.float64), COVARIANCE)
+    return x @ torch.linalg.solve(
+        COVARIANCE + sigma**2 * torch.eye(2, dtype=torch.float64), COVARIANCE
+    )
 
 
 def sampled(denoise, rounds: int, n: int = 20_000) -> torch.Tensor:
@@ -73,5 +75,11 @@ def test_every_crossing_of_an_interval_has_a_path_of_its_own():
 
     stage = SimpleNamespace(sampler=euler_ancestral, knobs={})
     solve(stage, exact, torch.ones(1, 2, dtype=torch.float64), [2.0, 1.0, 0.0], paths, 3)  # type: ignore[arg-type]
-    assert [(high, low) for _, high, low in asked] == [(2.0, 1.0), (1.0, 2.0), (2.0, 1.0), (1.0, 2.0), (2.0, 1.0)]
+    assert [(high, low) for _, high, low in asked] == [
+        (2.0, 1.0),
+        (1.0, 2.0),
+        (2.0, 1.0),
+        (1.0, 2.0),
+        (2.0, 1.0),
+    ]
     assert len({n for n, *_ in asked}) == 5

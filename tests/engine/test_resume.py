@@ -41,7 +41,9 @@ def test_stopped_and_resumed(alone, tmp_path, at):
 def test_metrics_are_written_once_each(alone, tmp_path):
     path = tmp_path / "run"
     train(path, *small_run(steps=12), stop_at=5)
-    RunFolder.open(path).add_metrics({"step": 7, "loss": 9.9})  # measured after the checkpoint, then killed
+    RunFolder.open(path).add_metrics(
+        {"step": 7, "loss": 9.9}
+    )  # measured after the checkpoint, then killed
     train(path, *small_run(steps=12), resume=True)
     rows = RunFolder.open(path).metrics()
     assert [row["step"] for row in rows] == sorted({row["step"] for row in rows})
@@ -61,7 +63,9 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_whole_one_before_it(alone, 
 
 
 def test_another_seed_is_another_run(alone, tmp_path):
-    assert not same_state(alone, train(tmp_path / "run", *small_run(steps=12, sets=["train.seed=1"])))
+    assert not same_state(
+        alone, train(tmp_path / "run", *small_run(steps=12, sets=["train.seed=1"]))
+    )
 
 
 def test_parts_of_a_batch_share_its_examples(tmp_path):
@@ -90,18 +94,28 @@ def test_killed_at_random_moments(tmp_path):
     subprocess.run([*command, str(tmp_path / "alone")], check=True, capture_output=True)
     run, rng = tmp_path / "killed", random.Random(0)
     for kills in range(5):
-        going = [sys.executable, "-m", "difftool", "resume", str(run)] if kills else [*command, str(run)]
+        going = (
+            [sys.executable, "-m", "difftool", "resume", str(run)]
+            if kills
+            else [*command, str(run)]
+        )
         process = subprocess.Popen(going, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for_steps(run, process)
         time.sleep(rng.uniform(0, 0.2))
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, "it had ended before it was killed"
-    subprocess.run([sys.executable, "-m", "difftool", "resume", str(run)], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "difftool", "resume", str(run)], check=True, capture_output=True
+    )
     assert same_state(tmp_path / "alone", run)
 
 
 def wait_for_steps(run: Path, process: subprocess.Popen) -> None:
     """Until the process has written metrics."""
     log, before = run / "metrics.jsonl", time.time()
-    while process.poll() is None and time.time() < before + 60 and not (log.exists() and log.stat().st_mtime > before + 1):
+    while (
+        process.poll() is None
+        and time.time() < before + 60
+        and not (log.exists() and log.stat().st_mtime > before + 1)
+    ):
         time.sleep(0.01)

@@ -49,7 +49,8 @@ def test_what_all_levels_have_from_chance_alike_is_no_excuse():
 
 
 @pytest.mark.parametrize(
-    ("highest", "levels"), [(0.5, [0, 0.1, 0.2, 0.3, 0.4, 0.5]), (0.0, [0]), (1 / 3, [0, 0.067, 0.13, 0.2, 0.27, 0.33])]
+    ("highest", "levels"),
+    [(0.5, [0, 0.1, 0.2, 0.3, 0.4, 0.5]), (0.0, [0]), (1 / 3, [0, 0.067, 0.13, 0.2, 0.27, 0.33])],
 )
 def test_levels_are_even_and_round(highest, levels):
     assert evenly(highest, 6) == levels
@@ -61,15 +62,31 @@ def test_every_level_is_sampled_once_for_either_purpose(monkeypatch):
 
     def generate(stage, request):
         asked.append((request.n, request.level))
-        return (Generated(i, low + np.uint8(round(100 * abs(request.level - 0.2))), {}) for i, low in enumerate(request.low))
+        return (
+            Generated(i, low + np.uint8(round(100 * abs(request.level - 0.2))), {})
+            for i, low in enumerate(request.low)
+        )
 
     monkeypatch.setattr(tune, "generate", generate)
     chain = SampleRequest(8, 4, low=[np.full((1, 4), 3, np.uint8)] * 8)
     data = SampleRequest(4, 4, low=[np.full((1, 4), 5, np.uint8)] * 4)
     stage = SimpleNamespace(bridge=SimpleNamespace(degrade=lambda raw: raw))
-    found = list(sweep(stage, chain, data, [0.0, 0.2, 0.3], lambda some: float(np.mean(some)) - 3, lambda drawn, n, level: drawn))
+    found = list(
+        sweep(
+            stage,
+            chain,
+            data,
+            [0.0, 0.2, 0.3],
+            lambda some: float(np.mean(some)) - 3,
+            lambda drawn, n, level: drawn,
+        )
+    )
     assert asked == [(8, 0.0), (4, 0.0), (8, 0.2), (4, 0.2), (8, 0.3), (4, 0.3)]
-    assert [(one.level, one.distance, one.degraded) for one in found] == [(0.0, 20, 22), (0.2, 0, 2), (0.3, 10, 12)]
+    assert [(one.level, one.distance, one.degraded) for one in found] == [
+        (0.0, 20, 22),
+        (0.2, 0, 2),
+        (0.3, 10, 12),
+    ]
     assert [len(one.parts) for one in found] == [4, 4, 4]
     assert found[0].consistency == pytest.approx(10 * math.log10(255**2 / 20**2))
     assert best(found).level == 0.2
@@ -77,17 +94,27 @@ def test_every_level_is_sampled_once_for_either_purpose(monkeypatch):
 
 @pytest.mark.parametrize("shape", [(3, 9, 7), (1, 33), (2, 8, 5, 6)], ids=str)
 def test_degraded_again_examples_agree_with_what_they_were_made_from(shape):
-    bridge, examples = halving(*shape), [RNG.integers(0, 200, shape, dtype=np.uint8) for _ in range(3)]
+    bridge, examples = (
+        halving(*shape),
+        [RNG.integers(0, 200, shape, dtype=np.uint8) for _ in range(3)],
+    )
     low = degraded(bridge, examples)
-    assert all(one.shape == (shape[0], *(-(-n // 2) for n in shape[1:])) and one.dtype == np.uint8 for one in low)
+    assert all(
+        one.shape == (shape[0], *(-(-n // 2) for n in shape[1:])) and one.dtype == np.uint8
+        for one in low
+    )
     assert consistency(bridge, examples, low) == pytest.approx(10 * math.log10(255**2 * 12))
     brighter = [one + np.uint8(10) for one in examples]
-    assert consistency(bridge, brighter, low) == pytest.approx(10 * math.log10(255**2 / 100), abs=0.1)
+    assert consistency(bridge, brighter, low) == pytest.approx(
+        10 * math.log10(255**2 / 100), abs=0.1
+    )
     assert math.isnan(consistency(bridge, brighter, [one[:, :2] for one in low]))
 
 
 def test_of_floating_point_numbers_the_peak_is_their_range():
     bridge, x = halving(1, 64, dtype="float32"), np.sin(np.arange(64, dtype=np.float32))[None]
     low = degraded(bridge, [x])
-    assert consistency(bridge, [x + np.float32(0.1)], low) == pytest.approx(10 * math.log10(float(np.ptp(low[0])) ** 2 / 0.01), abs=0.01)
+    assert consistency(bridge, [x + np.float32(0.1)], low) == pytest.approx(
+        10 * math.log10(float(np.ptp(low[0])) ** 2 / 0.01), abs=0.01
+    )
     assert 100 < consistency(bridge, [x], low) < 200

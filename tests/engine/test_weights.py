@@ -46,7 +46,9 @@ def test_a_pickle_is_refused_unopened(tmp_path):
 
 
 def test_foreign_kind_and_newer_version(tmp_path):
-    foreign, checkpoint, newer = (tmp_path / f"{name}.safetensors" for name in ("foreign", "checkpoint", "newer"))
+    foreign, checkpoint, newer = (
+        tmp_path / f"{name}.safetensors" for name in ("foreign", "checkpoint", "newer")
+    )
     save_file(TENSORS, foreign)
     save_weights(checkpoint, CHECKPOINT, TENSORS, ABOUT)
     save_file(TENSORS, newer, metadata={"format": MODEL, "version": "99", "about": "{}"})
@@ -73,8 +75,15 @@ def test_foreign_kind_and_newer_version(tmp_path):
     ],
 )
 def test_a_damaged_header_is_named_with_the_entry(tmp_path, change, words):
-    path, header = tmp_path / "model.safetensors", {"format": MODEL, "version": "1", "about": json.dumps(ABOUT)}
-    save_file(TENSORS, path, metadata={name: text for name, text in (header | change).items() if text is not None})
+    path, header = (
+        tmp_path / "model.safetensors",
+        {"format": MODEL, "version": "1", "about": json.dumps(ABOUT)},
+    )
+    save_file(
+        TENSORS,
+        path,
+        metadata={name: text for name, text in (header | change).items() if text is not None},
+    )
     with pytest.raises(ModelFileError, match=words) as caught:
         read_about(path, MODEL)
     assert str(path) in str(caught.value)
@@ -95,7 +104,9 @@ def test_a_failure_while_writing_leaves_the_old_file(tmp_path):
     "error",
     [
         OSError(errno.ENOSPC, "No space left on device"),
-        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        SafetensorError(
+            "Error while serializing: I/O error: No space left on device (os error 28)"
+        ),
     ],
 )
 def test_a_full_disk_is_named(tmp_path, error):

@@ -24,7 +24,14 @@ def python(*words: str | Path, cwd: Path, path: Path | None = None) -> str:
     """Run Python in ``cwd``; its stdout."""
     where = os.pathsep.join(filter(None, [str(path or ""), os.environ.get("PYTHONPATH", "")]))
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": where}
-    done = subprocess.run([sys.executable, *map(str, words)], cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, *map(str, words)],
+        cwd=cwd,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -39,16 +46,53 @@ def test_train_and_sample_from_python(tmp_path):
 
 def test_a_config_file(tmp_path):
     brief = ["--steps", "3", "--set", "train.preview=2", "--set", "sample.steps=2"]
-    python("-m", "difftool", "train", "--config", EXAMPLES / "02-config/flow.toml", "--run", "flow", *brief, cwd=tmp_path)
-    made = json.loads(python("-m", "difftool", "sample", "flow", "-n", 4, "--cond", "class=star,moon", "--json", cwd=tmp_path))
+    python(
+        "-m",
+        "difftool",
+        "train",
+        "--config",
+        EXAMPLES / "02-config/flow.toml",
+        "--run",
+        "flow",
+        *brief,
+        cwd=tmp_path,
+    )
+    made = json.loads(
+        python(
+            "-m",
+            "difftool",
+            "sample",
+            "flow",
+            "-n",
+            4,
+            "--cond",
+            "class=star,moon",
+            "--json",
+            cwd=tmp_path,
+        )
+    )
     assert [row["cond"]["class"] for row in made["samples"]] == ["star", "moon"] * 2
 
 
 def install(example: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which an example's package was installed, as a wheel of it would be."""
     target = tmp_path_factory.mktemp("site")
-    source = shutil.copytree(EXAMPLES / example, tmp_path_factory.mktemp("source") / "plugin")  # building leaves things behind
-    python("-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index", "--target", target, source, cwd=target)
+    source = shutil.copytree(
+        EXAMPLES / example, tmp_path_factory.mktemp("source") / "plugin"
+    )  # building leaves things behind
+    python(
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        "--target",
+        target,
+        source,
+        cwd=target,
+    )
     return target
 
 
@@ -66,10 +110,25 @@ def test_a_plugin_s_modality_trains_resumes_and_samples_from_the_command_line(in
     def difftool(*words: str | int) -> str:
         return python("-m", "difftool", *words, cwd=tmp_path, path=installed)
 
-    difftool("train", "-m", "ecg", "--run", "run", "--steps", 60, "--set", "train.preview=2", "--set", "train.save_every=30")
+    difftool(
+        "train",
+        "-m",
+        "ecg",
+        "--run",
+        "run",
+        "--steps",
+        60,
+        "--set",
+        "train.preview=2",
+        "--set",
+        "train.save_every=30",
+    )
     difftool("resume", "run", "--steps", 64)
     made = json.loads(difftool("sample", "run", "-n", 4, "--cond", "class=calm,racing", "--json"))
-    signals = [np.loadtxt(row["path"] if Path(row["path"]).is_absolute() else tmp_path / row["path"]) for row in made["samples"]]
+    signals = [
+        np.loadtxt(row["path"] if Path(row["path"]).is_absolute() else tmp_path / row["path"])
+        for row in made["samples"]
+    ]
     assert all(signal.shape == (64,) and np.isfinite(signal).all() for signal in signals)
     state, about = load_checkpoint(RunFolder.open(tmp_path / "run").latest_checkpoint())
     assert about["step"] == 64
@@ -77,11 +136,29 @@ def test_a_plugin_s_modality_trains_resumes_and_samples_from_the_command_line(in
 
 
 def test_the_plugin_passes_its_contracts(installed, tmp_path):
-    python("-m", "pytest", "-q", "-p", "no:cacheprovider", EXAMPLES / "03-plugin/tests", cwd=tmp_path, path=installed)
+    python(
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        EXAMPLES / "03-plugin/tests",
+        cwd=tmp_path,
+        path=installed,
+    )
 
 
 def test_one_small_part_of_each_kind_passes_its_contract(parts, tmp_path):
-    python("-m", "pytest", "-q", "-p", "no:cacheprovider", EXAMPLES / "04-parts/tests", cwd=tmp_path, path=parts)
+    python(
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        EXAMPLES / "04-parts/tests",
+        cwd=tmp_path,
+        path=parts,
+    )
 
 
 def test_one_small_part_of_each_kind_works_from_the_command_line(parts, tmp_path):
@@ -89,13 +166,33 @@ def test_one_small_part_of_each_kind_works_from_the_command_line(parts, tmp_path
         return python("-m", "difftool", *words, cwd=tmp_path, path=parts)
 
     assert "Commands of plugins:\n  age  Says how long a run has trained." in difftool("--help")
-    small = ["--set=train.preview=0", "--set=backbone.channels=8", "--set=backbone.blocks=1", "--set=train.log_every=1"]
-    difftool("train", "-m", "image", "--run", "run", "--steps", 2, "--set=optimizer.use=lion", "--set=observers.mine.use=csv", "--lr", "1e-4", *small)
+    small = [
+        "--set=train.preview=0",
+        "--set=backbone.channels=8",
+        "--set=backbone.blocks=1",
+        "--set=train.log_every=1",
+    ]
+    difftool(
+        "train",
+        "-m",
+        "image",
+        "--run",
+        "run",
+        "--steps",
+        2,
+        "--set=optimizer.use=lion",
+        "--set=observers.mine.use=csv",
+        "--lr",
+        "1e-4",
+        *small,
+    )
     assert difftool("age", "run").startswith("run: step 2, loss ")
     lines = (tmp_path / "run/losses.csv").read_text(encoding="utf-8").splitlines()
     assert [line.partition(",")[0] for line in lines] == ["step", "1", "2"]
     difftool("export", "run", "--to", "weights.npz")
     with np.load(tmp_path / "weights.npz") as found:
         assert len(found.files) > 10
-    measured = difftool("evaluate", "run", "-n", 4, "--steps", 2, "--data", 8, "--metrics", "brightness", "--json")
+    measured = difftool(
+        "evaluate", "run", "-n", 4, "--steps", 2, "--data", 8, "--metrics", "brightness", "--json"
+    )
     assert "brightness_error" in measured

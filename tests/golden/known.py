@@ -23,13 +23,23 @@ def machine() -> dict[str, str]:
     """What decides the last bits of a result: the kernels that this torch takes on this processor."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
-    return {"torch": torch.__version__, "numpy": np.__version__, "processor": model, "kernels": torch.backends.cpu.get_cpu_capability()}
+    model = next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
+        platform.processor(),
+    )
+    return {
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "processor": model,
+        "kernels": torch.backends.cpu.get_cpu_capability(),
+    }
 
 
 def sampled(path: Path, sampler: str) -> list[np.ndarray]:
     """Three samples of a model file, in raw units."""
-    stage = load_stage(path, Registry.load_all(), device="cpu", overrides={"sampler": {"use": sampler}})
+    stage = load_stage(
+        path, Registry.load_all(), device="cpu", overrides={"sampler": {"use": sampler}}
+    )
     return [one.example for one in generate(stage, SampleRequest(n=3, steps=4, seed=7))]
 
 
@@ -47,4 +57,7 @@ def pictures_in(folder: Path) -> Path:
 
 def arrays_of(folder: Path) -> dict[str, np.ndarray]:
     """Every picture below a folder, by its path."""
-    return {str(path.relative_to(folder)): np.asarray(Image.open(path)) for path in sorted(folder.rglob("*.png"))}
+    return {
+        str(path.relative_to(folder)): np.asarray(Image.open(path))
+        for path in sorted(folder.rglob("*.png"))
+    }

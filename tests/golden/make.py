@@ -51,10 +51,25 @@ def main() -> None:
         modality, *own = OWN[name]
         sets = [*COMMON, *(UNET if name != "molecule" else ())]
         data = [str(pictures)] if name == "image" else []
-        assert call("train", "-m", modality, *data, "--run", str(work / name), *(f"--set={one}" for one in sets), *own) == 0
+        assert (
+            call(
+                "train",
+                "-m",
+                modality,
+                *data,
+                "--run",
+                str(work / name),
+                *(f"--set={one}" for one in sets),
+                *own,
+            )
+            == 0
+        )
         shutil.copy(work / name / "model.safetensors", HERE / f"{name}.safetensors")
         found = {sampler: sampled(HERE / f"{name}.safetensors", sampler) for sampler in SAMPLERS}
-        np.savez_compressed(HERE / f"{name}.npz", **{f"{s} {i}": one for s, made in found.items() for i, one in enumerate(made)})
+        np.savez_compressed(
+            HERE / f"{name}.npz",
+            **{f"{s} {i}": one for s, made in found.items() for i, one in enumerate(made)},
+        )
     stopped(work, pictures)
     cascade(work, pictures)
     (HERE / "machine.json").write_text(json.dumps(machine(), indent=1) + "\n")
@@ -64,7 +79,13 @@ def stopped(work: Path, pictures: Path) -> None:
     """A run that was left at step 4 of 8, and the model that it ends with."""
     from small import train
 
-    sets = [*SETS, "train.steps=8", "train.save_every=4", "ema.power=[0.1]", "backbone.embedding=16"]
+    sets = [
+        *SETS,
+        "train.steps=8",
+        "train.save_every=4",
+        "ema.power=[0.1]",
+        "backbone.embedding=16",
+    ]
     train(work / "whole", pictures, sets)
     train(work / "stopped", pictures, sets, stop_at=4)
     shutil.copy(work / "whole" / "model.safetensors", HERE / "resumed.safetensors")
@@ -78,16 +99,43 @@ def cascade(work: Path, pictures: Path) -> None:
     """A trained cascade of two stages, and its samples from the command line."""
     (work / "two.toml").write_text(TWO)
     own = [one for one in SETS if not one.startswith("modality.size")]
-    own += ["train.steps=4", "ema.power=[]", "optimizer.warmup=0", "optimizer.lr=0.01", "backbone.embedding=16"]
+    own += [
+        "train.steps=4",
+        "ema.power=[]",
+        "optimizer.warmup=0",
+        "optimizer.lr=0.01",
+        "backbone.embedding=16",
+    ]
     sets = [f"--set={one}" for one in own]
-    assert call("train", str(work / "two.toml"), str(pictures), "--run", str(work / "two"), *sets) == 0
+    assert (
+        call("train", str(work / "two.toml"), str(pictures), "--run", str(work / "two"), *sets) == 0
+    )
     shutil.rmtree(HERE / "cascade", ignore_errors=True)
-    for path in ("cascade.toml", "base/config.toml", "base/model.safetensors", "x2/config.toml", "x2/model.safetensors"):
+    for path in (
+        "cascade.toml",
+        "base/config.toml",
+        "base/model.safetensors",
+        "x2/config.toml",
+        "x2/model.safetensors",
+    ):
         (HERE / "cascade" / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(work / "two" / path, HERE / "cascade" / path)
     for path in HERE.glob("cascade/**/*.toml"):
         path.write_text(path.read_text().replace(str(pictures), "PICTURES"))
-    assert call("sample", str(HERE / "cascade"), "-n", "4", "--sampler", "heun", "--save-all", "-o", str(work / "made")) == 0
+    assert (
+        call(
+            "sample",
+            str(HERE / "cascade"),
+            "-n",
+            "4",
+            "--sampler",
+            "heun",
+            "--save-all",
+            "-o",
+            str(work / "made"),
+        )
+        == 0
+    )
     np.savez_compressed(HERE / "cascade.npz", **arrays_of(work / "made"))
 
 

@@ -62,14 +62,19 @@ def here(tmp_path, monkeypatch):
 
 def test_an_old_run_goes_on_and_ends_as_it_would_have(here):
     assert call("resume", "stopped") == 0
-    stored, found = load_file(HERE / "resumed.safetensors"), load_file(here / "stopped" / "model.safetensors")
+    stored, found = (
+        load_file(HERE / "resumed.safetensors"),
+        load_file(here / "stopped" / "model.safetensors"),
+    )
     assert stored.keys() == found.keys()
     for name, tensor in stored.items():
         assert_same(found[name].numpy(), tensor.numpy())
 
 
 def test_an_old_cascade_gives_the_samples_it_gave(here):
-    assert call("sample", "cascade", "-n", "4", "--sampler", "heun", "--save-all", "-o", "made") == 0
+    assert (
+        call("sample", "cascade", "-n", "4", "--sampler", "heun", "--save-all", "-o", "made") == 0
+    )
     stored, found = np.load(HERE / "cascade.npz"), arrays_of(Path("made"))
     assert set(stored.files) == found.keys()
     for name, picture in found.items():
@@ -78,7 +83,9 @@ def test_an_old_cascade_gives_the_samples_it_gave(here):
 
 def test_an_old_flag_works_and_the_new_name_is_said(here, capsys):
     assert call("sample", "cascade", "-n", "1", "--rounds", "2", "-o", "old") == 0
-    assert "--rounds: sample.rounds is now called sample.resampling_steps" in capsys.readouterr().err
+    assert (
+        "--rounds: sample.rounds is now called sample.resampling_steps" in capsys.readouterr().err
+    )
     assert call("sample", "cascade", "-n", "1", "--resampling-steps", "2", "-o", "new") == 0
     old, new = arrays_of(Path("old")), arrays_of(Path("new"))
     assert old.keys() == new.keys()

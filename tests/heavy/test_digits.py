@@ -43,11 +43,15 @@ def samples(digits, tmp_path_factory):
     pictures, labels, held_out = digits
     for i in np.flatnonzero(~held_out):
         (folder := home / "data" / str(labels[i])).mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.rint(pictures[i].reshape(8, 8) * 255).astype(np.uint8)).save(folder / f"{i}.png")
+        Image.fromarray(np.rint(pictures[i].reshape(8, 8) * 255).astype(np.uint8)).save(
+            folder / f"{i}.png"
+        )
     run("train", "-m", "image", str(home / "data"), "--run", str(home / "run"), *TRAIN)
     run("sample", str(home / "run"), "-n", "1000", "--cond", "class=all", "-o", str(home / "out"))
     paths = sorted((home / "out").glob("*.png"))
-    return np.stack([np.asarray(Image.open(path)).reshape(64) / 255 for path in paths]), np.array([label_of(path) for path in paths])
+    return np.stack([np.asarray(Image.open(path)).reshape(64) / 255 for path in paths]), np.array(
+        [label_of(path) for path in paths]
+    )
 
 
 def label_of(path: Path) -> int:
@@ -77,8 +81,14 @@ def test_samples_are_spread_as_the_data_are(digits, samples):
     pictures, labels, held_out = digits
     real = pictures[~held_out]
     means = np.stack([real[labels[~held_out] == label].mean(0) for label in samples[1]])
-    ours, collapsed, best = frechet(samples[0], real), frechet(means, real), frechet(pictures[held_out], real)
-    print(f"Frechet distance: samples {ours:.3f}, class means {collapsed:.3f}, real held-out {best:.3f}")
+    ours, collapsed, best = (
+        frechet(samples[0], real),
+        frechet(means, real),
+        frechet(pictures[held_out], real),
+    )
+    print(
+        f"Frechet distance: samples {ours:.3f}, class means {collapsed:.3f}, real held-out {best:.3f}"
+    )
     assert ours < 0.25 * collapsed
 
 

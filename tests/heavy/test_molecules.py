@@ -19,14 +19,28 @@ STEPS = 700
 
 
 def run(*words: str) -> str:
-    return subprocess.run([sys.executable, "-m", "difftool", *words], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return subprocess.run(
+        [sys.executable, "-m", "difftool", *words], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A run on the set of the package."""
     home = str(tmp_path_factory.mktemp("molecules") / "run")
-    run("train", "-m", "molecule", "--recipe", "demo", "--run", home, "--steps", str(STEPS), "--preview", "0")
+    run(
+        "train",
+        "-m",
+        "molecule",
+        "--recipe",
+        "demo",
+        "--run",
+        home,
+        "--steps",
+        str(STEPS),
+        "--preview",
+        "0",
+    )
     return home
 
 
@@ -40,7 +54,9 @@ def measured(trained):
 
 def test_many_atoms_are_bonded_as_they_should_be(measured):
     samples, data = measured["atom_stability"]
-    assert samples > 0.35  # of an untrained network one in eight is; one in two was when this was written
+    assert (
+        samples > 0.35
+    )  # of an untrained network one in eight is; one in two was when this was written
     assert data > 0.98
 
 
@@ -56,7 +72,20 @@ def test_molecules_are_as_long_as_asked(trained, tmp_path):
     """Of shape anisotropy 0.1 and 0.5, asked without guidance: 0.13 and 0.36 came when this was written."""
     means = []
     for asked in ("0.1", "0.5"):
-        run("sample", trained, "-n", "48", "--steps", "30", "--cond", f"anisotropy={asked}", "--format", "xyz", "-o", str(tmp_path / asked))
+        run(
+            "sample",
+            trained,
+            "-n",
+            "48",
+            "--steps",
+            "30",
+            "--cond",
+            f"anisotropy={asked}",
+            "--format",
+            "xyz",
+            "-o",
+            str(tmp_path / asked),
+        )
         files = sorted((tmp_path / asked).glob("*.xyz"))
         assert len(files) == 48
         means.append(np.mean([anisotropy(molecule(path).positions) for path in files]))

@@ -29,7 +29,10 @@ def notes(tmp_path_factory):
     run("demo", "-m", "audio", "--run", str(home / "run"), "--steps", str(STEPS), "-n", "96")
     folder = home / "run" / "samples" / "1"
     with open(folder / "metadata.csv", newline="", encoding="utf-8") as file:
-        return [(*soundfile.read(folder / row["file_name"]), float(row["pitch"])) for row in csv.DictReader(file)]
+        return [
+            (*soundfile.read(folder / row["file_name"]), float(row["pitch"]))
+            for row in csv.DictReader(file)
+        ]
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,9 @@ class Spy(Backbone):
         self.x0, self.weight = x0, nn.Parameter(torch.ones(3, 3))
         self.seen: list[tuple] = []
 
-    def forward(self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None
+    ) -> Tensor:
         product = x @ self.weight  # computed in whatever precision is on
         self.seen.append((x, c_noise, signals, mask, product.dtype))
         return product
@@ -50,7 +52,9 @@ class Width(Conditioner):
 
     def forward(self, value: Tensor) -> Signals:
         n = len(value)
-        return Signals(tokens=torch.full((n, 1, 2), self.value), channels=torch.full((n, 1, 3), self.value))
+        return Signals(
+            tokens=torch.full((n, 1, 2), self.value), channels=torch.full((n, 1, 3), self.value)
+        )
 
 
 def unet(precision: torch.dtype = torch.float32) -> Denoiser:
@@ -59,7 +63,10 @@ def unet(precision: torch.dtype = torch.float32) -> Denoiser:
         "class": Label(LabelOptions(width=16), LabelColumn("class", ("a", "b"), (1, 1))),
         "size": Number(NumberOptions(width=16), NumberColumn("size", mean=3.0, std=2.0)),
     }
-    network = UNet(UNetOptions(channels=8, multipliers=(1, 2), blocks=1, attention=16, head_width=8), Interface((2, 8, 8), vector=16))
+    network = UNet(
+        UNetOptions(channels=8, multipliers=(1, 2), blocks=1, attention=16, head_width=8),
+        Interface((2, 8, 8), vector=16),
+    )
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.05 * torch.randn(parameter.shape))
@@ -80,7 +87,9 @@ def test_it_is_the_preconditioned_network():
     seen, noise, _, _, _ = spy.seen[0]
     torch.testing.assert_close(seen, c.in_[:, None] * x)
     torch.testing.assert_close(noise, c.noise)
-    torch.testing.assert_close(found, c.skip[:, None] * x + c.out[:, None] * (c.in_[:, None] * x).sum(1, keepdim=True))
+    torch.testing.assert_close(
+        found, c.skip[:, None] * x + c.out[:, None] * (c.in_[:, None] * x).sum(1, keepdim=True)
+    )
 
 
 def test_precision_changes_inside_only():
@@ -100,7 +109,9 @@ def test_half_precision_is_close_to_single_and_tends_to_x_as_noise_vanishes():
         torch.testing.assert_close(half, single, atol=0.1, rtol=0.05)
         assert not torch.equal(half, single)
         clean = unet(torch.bfloat16)(X, torch.full((3,), 1e-4), COND)
-    torch.testing.assert_close(clean, X, atol=1e-2, rtol=0)  # skip * x is computed outside, in single precision
+    torch.testing.assert_close(
+        clean, X, atol=1e-2, rtol=0
+    )  # skip * x is computed outside, in single precision
 
 
 @torch.no_grad()
@@ -109,12 +120,17 @@ def test_every_condition_may_be_null_by_itself():
     null = denoiser.null(COND)
     assert null.keys() == COND.keys()
     given = denoiser(X, SIGMA, COND)
-    results = [denoiser(X, SIGMA, {**COND, name: null[name]}) for name in COND] + [denoiser(X, SIGMA, null)]
+    results = [denoiser(X, SIGMA, {**COND, name: null[name]}) for name in COND] + [
+        denoiser(X, SIGMA, null)
+    ]
     for result in results:
         assert result.isfinite().all()
         assert not torch.allclose(result, given)
     assert not torch.allclose(results[0], results[1])
-    mixed = {**COND, "class": torch.tensor([0, -1, 1])}  # null is a value of one example, not of the batch
+    mixed = {
+        **COND,
+        "class": torch.tensor([0, -1, 1]),
+    }  # null is a value of one example, not of the batch
     torch.testing.assert_close(denoiser(X, SIGMA, mixed)[0], given[0], atol=1e-5, rtol=1e-5)
 
 
@@ -125,7 +141,9 @@ def test_a_condition_left_out_is_an_error():
 
 def test_signals_are_combined_in_the_order_of_the_conditions():
     spy = Spy(torch.zeros(3, 3))
-    Denoiser(spy, ROW, {"a": Width(1.0), "b": Width(2.0)})(torch.randn(2, 3), torch.ones(2), {"b": torch.zeros(2), "a": torch.zeros(2)})
+    Denoiser(spy, ROW, {"a": Width(1.0), "b": Width(2.0)})(
+        torch.randn(2, 3), torch.ones(2), {"b": torch.zeros(2), "a": torch.zeros(2)}
+    )
     signals = spy.seen[0][2]
     assert signals.vector is None
     assert signals.tokens[0, :, 0].tolist() == [1.0, 2.0]
@@ -154,9 +172,15 @@ def test_prepared_signals_give_the_very_same_as_conditions():
 def test_columns_may_be_called_anything():
     names = ["a.b", "forward", "", "µ m"]
     label = LabelColumn("c", ("x",), (1,))
-    denoiser = Denoiser(Spy(torch.zeros(3, 3)), ROW, {name: Label(LabelOptions(width=4), label) for name in names})
+    denoiser = Denoiser(
+        Spy(torch.zeros(3, 3)), ROW, {name: Label(LabelOptions(width=4), label) for name in names}
+    )
     assert list(denoiser.conditioners) == names
-    denoiser(torch.randn(1, 3), torch.ones(1), {name: torch.zeros(1, dtype=torch.int64) for name in names})
+    denoiser(
+        torch.randn(1, 3),
+        torch.ones(1),
+        {name: torch.zeros(1, dtype=torch.int64) for name in names},
+    )
 
 
 @torch.no_grad()

@@ -45,9 +45,18 @@ def troubled(stage: Stage, at: int, trouble: Callable[[Tensor, Sequence[Tensor]]
     class Troubled(Denoising):
         def loss(self, batch, rng, moment, player) -> Tensor:
             loss = super().loss(batch, rng, moment, player)
-            return trouble(loss, list(self.denoiser.parameters())) if moment.step + 1 == at else loss
+            return (
+                trouble(loss, list(self.denoiser.parameters())) if moment.step + 1 == at else loss
+            )
 
-    context = Context(stage.description, torch.device("cpu"), open, stage.representation, stage.process, stage.denoiser)  # type: ignore[arg-type]
+    context = Context(
+        stage.description,
+        torch.device("cpu"),
+        open,
+        stage.representation,
+        stage.process,
+        stage.denoiser,
+    )  # type: ignore[arg-type]
     return replace(stage, objective=Troubled(NoOptions(), context))
 
 
@@ -102,7 +111,9 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path):
 
 def test_a_rate_far_too_large_ends_in_words(tmp_path):
     with pytest.raises(NonFiniteLossError, match=r"optimizer\.lr"):
-        train(tmp_path / "run", *small_run(steps=12, sets=["optimizer.lr=1e30", "train.save_every=1"]))
+        train(
+            tmp_path / "run", *small_run(steps=12, sets=["optimizer.lr=1e30", "train.save_every=1"])
+        )
     saved(tmp_path / "run")
 
 
@@ -114,7 +125,9 @@ def test_a_run_that_met_nan_goes_on_from_its_last_good_checkpoint(tmp_path):
 
 
 def test_out_of_memory_names_the_knobs_and_loses_nothing(tmp_path):
-    with pytest.raises(DeviceError, match=r"batch 8 .*train\.accumulate=2.*--batch 4.*train\.checkpointing") as caught:
+    with pytest.raises(
+        DeviceError, match=r"batch 8 .*train\.accumulate=2.*--batch 4.*train\.checkpointing"
+    ) as caught:
         trained_with(runs_out_of_memory, 6, tmp_path / "run")
     assert caught.value.exit_code == 5
     assert saved(tmp_path / "run") == ["00000004"]
@@ -158,15 +171,29 @@ train(Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[5:])
 def test_a_kill_while_a_checkpoint_is_written_loses_nothing(tmp_path, during, stands):
     """During the second checkpoint, or during the very first model file, which comes before its checkpoint."""
     data, sets = small_run(steps=12)
-    command = [sys.executable, "-c", KILLED, str(Path(__file__).parents[1]), str(tmp_path / "run"), str(data), during, *sets]
-    killed = subprocess.run(command, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
+    command = [
+        sys.executable,
+        "-c",
+        KILLED,
+        str(Path(__file__).parents[1]),
+        str(tmp_path / "run"),
+        str(data),
+        during,
+        *sets,
+    ]
+    killed = subprocess.run(
+        command, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
+    )
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     assert [file.stem for file in checkpoints(tmp_path / "run" / "checkpoints")] == stands
     assert list((tmp_path / "run").rglob("*.partial"))
     train(tmp_path / "run", data, sets, resume=True)
     assert not list((tmp_path / "run").rglob("*.partial"))
     alone = train(tmp_path / "alone", data, sets)
-    one, other = (load_checkpoint(path / "checkpoints" / "00000012.safetensors")[0] for path in (tmp_path / "run", alone))
+    one, other = (
+        load_checkpoint(path / "checkpoints" / "00000012.safetensors")[0]
+        for path in (tmp_path / "run", alone)
+    )
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
@@ -203,8 +230,15 @@ def stage() -> Stage:
 def sampled(stage: Stage, n: int, sampler: str = "", **wishes) -> np.ndarray:
     if sampler:
         spec = registry().get("sampler", sampler)
-        stage = replace(stage, sampler=registry().load(spec), knobs=registry().options(spec)().model_dump())
-    return np.stack([one.example for one in generate(stage, SampleRequest(n=n, steps=wishes.pop("steps", 3), **wishes))])
+        stage = replace(
+            stage, sampler=registry().load(spec), knobs=registry().options(spec)().model_dump()
+        )
+    return np.stack(
+        [
+            one.example
+            for one in generate(stage, SampleRequest(n=n, steps=wishes.pop("steps", 3), **wishes))
+        ]
+    )
 
 
 @pytest.mark.parametrize("sampler", ["heun", "euler_ancestral"])
@@ -212,7 +246,9 @@ def sampled(stage: Stage, n: int, sampler: str = "", **wishes) -> np.ndarray:
 def test_a_sample_depends_on_the_seed_and_its_index_alone(stage, sampler, batch):
     together = sampled(stage, 5, sampler, batch=8)
     np.testing.assert_allclose(sampled(stage, 5, sampler, batch=batch), together, atol=1e-4)
-    np.testing.assert_allclose(sampled(stage, 2, sampler, start=3, batch=batch), together[3:], atol=1e-4)
+    np.testing.assert_allclose(
+        sampled(stage, 2, sampler, start=3, batch=batch), together[3:], atol=1e-4
+    )
 
 
 def test_the_same_request_gives_the_same_bits_and_another_seed_others(stage):
@@ -225,7 +261,9 @@ def test_the_same_request_gives_the_same_bits_and_another_seed_others(stage):
 
 
 def test_samples_of_one_seed_differ_from_sampler_to_sampler_by_their_solution_only(stage):
-    np.testing.assert_allclose(sampled(stage, 2, "heun", steps=200), sampled(stage, 2, "dpmpp_2m", steps=200), atol=0.05)
+    np.testing.assert_allclose(
+        sampled(stage, 2, "heun", steps=200), sampled(stage, 2, "dpmpp_2m", steps=200), atol=0.05
+    )
 
 
 def conditions(stage: Stage, n: int, **wishes) -> list[str | float | None]:
@@ -242,7 +280,9 @@ def test_conditions_are_taken_in_turn(stage):
 def test_labels_that_are_not_named_are_drawn_as_they_occur_in_the_data(stage):
     described = stage.description
     skewed = replace(described.conditions["class"], counts=(30, 10))
-    stage = replace(stage, description=replace(described, conditions={**described.conditions, "class": skewed}))
+    stage = replace(
+        stage, description=replace(described, conditions={**described.conditions, "class": skewed})
+    )
     found = Counter(conditions(stage, 400, batch=100))
     assert set(found) == {"above", "left"}
     assert 270 < found["above"] < 330
@@ -273,11 +313,18 @@ def test_guidance_reaches_the_samples(stage):
     assert not np.allclose(plain, three, atol=1e-3)
     np.testing.assert_allclose(zero, sampled(stage, 3, cond={"class": ["none"]}), atol=1e-4)
     np.testing.assert_allclose(narrow, plain, atol=1e-4)
-    np.testing.assert_allclose(three, sampled(stage, 3, guidance=ClassifierFree(GuidanceOptions(scale=3.0)), cond=wish["cond"]), atol=1e-4)
+    np.testing.assert_allclose(
+        three,
+        sampled(stage, 3, guidance=ClassifierFree(GuidanceOptions(scale=3.0)), cond=wish["cond"]),
+        atol=1e-4,
+    )
 
 
 def test_clipping_bounds_the_last_estimate(stage):
-    assert np.abs(sampled(stage, 2, guidance=ClassifierFree(GuidanceOptions(clip=0.3)))).max() <= 0.3 + 1e-6
+    assert (
+        np.abs(sampled(stage, 2, guidance=ClassifierFree(GuidanceOptions(clip=0.3)))).max()
+        <= 0.3 + 1e-6
+    )
 
 
 def test_another_size_than_trained(stage):
@@ -311,8 +358,14 @@ def test_it_learns_what_the_classes_look_like(tmp_path):
     path = train(tmp_path / "run", *small_run(steps=200, sets=[*sets, "optimizer.lr=2e-3"]))
     trained = load_stage(path / "model.safetensors", registry(), device="cpu", precision="fp32")
     made = list(generate(trained, SampleRequest(n=40, steps=8, cond={"class": ["all"]})))
-    guesses = ["above" if one.example[:, :4, 4:].mean() > one.example[:, 4:, :4].mean() else "left" for one in made]
-    assert np.mean([guess == one.cond["class"] for guess, one in zip(guesses, made, strict=True)]) >= 0.95
+    guesses = [
+        "above" if one.example[:, :4, 4:].mean() > one.example[:, 4:, :4].mean() else "left"
+        for one in made
+    ]
+    assert (
+        np.mean([guess == one.cond["class"] for guess, one in zip(guesses, made, strict=True)])
+        >= 0.95
+    )
     bright = np.mean([one.example[:, :4, :4].mean() for one in made])
     dark = np.mean([one.example[:, 4:, 4:].mean() for one in made])
     assert bright == pytest.approx(180, abs=30)
@@ -322,12 +375,23 @@ def test_it_learns_what_the_classes_look_like(tmp_path):
 @pytest.mark.parametrize("sampler", ["euler_ancestral", "dpmpp_2m_sde"])
 def test_on_a_brownian_path_a_sample_is_the_same_at_any_number_of_steps(stage, sampler):
     def apart(noise: str) -> float:
-        return float(np.square(sampled(stage, 3, sampler, steps=16, noise=noise) - sampled(stage, 3, sampler, steps=48, noise=noise)).mean())
+        return float(
+            np.square(
+                sampled(stage, 3, sampler, steps=16, noise=noise)
+                - sampled(stage, 3, sampler, steps=48, noise=noise)
+            ).mean()
+        )
 
     assert apart("brownian") < apart("fresh") / 4
 
 
 def test_a_brownian_path_does_not_depend_on_the_batch_and_is_another_in_each_round(stage):
     together = sampled(stage, 4, "euler_ancestral", noise="brownian", resampling_steps=2)
-    np.testing.assert_allclose(sampled(stage, 1, "euler_ancestral", noise="brownian", resampling_steps=2, start=3), together[3:], atol=1e-4)
-    assert not np.allclose(together, sampled(stage, 4, "euler_ancestral", noise="brownian"), atol=0.1)
+    np.testing.assert_allclose(
+        sampled(stage, 1, "euler_ancestral", noise="brownian", resampling_steps=2, start=3),
+        together[3:],
+        atol=1e-4,
+    )
+    assert not np.allclose(
+        together, sampled(stage, 4, "euler_ancestral", noise="brownian"), atol=0.1
+    )

@@ -50,16 +50,31 @@ def test_a_step_of_two_evaluations_across_the_switch_asks_both():
     sigmas = [*levels(9), 0.0]
     above, under = next((a, b) for a, b in pairwise(sigmas) if a >= 1.0 > b)
     base, fine = list[float](), list[float]()
-    run("heun", {}, seeded((1, 3))(), sigmas, below(asked(gaussian_denoise, base), [(1.0, asked(gaussian_denoise, fine))]))
+    run(
+        "heun",
+        {},
+        seeded((1, 3))(),
+        sigmas,
+        below(asked(gaussian_denoise, base), [(1.0, asked(gaussian_denoise, fine))]),
+    )
     assert min(base) == above
-    assert (fine[0], fine[1]) == (under, under)  # the end of the step across, and the start of the next
+    assert (fine[0], fine[1]) == (
+        under,
+        under,
+    )  # the end of the step across, and the start of the next
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_an_expert_that_is_the_base_gives_the_very_same_solution(name):
     x, sigmas = 10 * seeded((2, 5))(), [*levels(6), 0.0]
     alone = run(name, {}, x, sigmas, nonlinear_denoise)
-    beside = run(name, {}, x, sigmas, below(nonlinear_denoise, [(0.5, nonlinear_denoise), (2.0, nonlinear_denoise)]))
+    beside = run(
+        name,
+        {},
+        x,
+        sigmas,
+        below(nonlinear_denoise, [(0.5, nonlinear_denoise), (2.0, nonlinear_denoise)]),
+    )
     assert all(torch.equal(one.x, other.x) for one, other in zip(alone, beside, strict=True))
 
 
@@ -73,16 +88,35 @@ def served(name: str, below: float, low: float = 0.0, high: float | None = None)
         ([served("base", math.inf)], ""),
         ([served("base", math.inf, 0.001, 90.0)], ""),
         ([served("base", math.inf), served("fine", 0.5, 0.0, 0.5)], ""),
-        ([served("finest", 0.1, 0.0, 0.2), served("base", math.inf, 0.5), served("fine", 0.5, 0.1, 0.5)], ""),
+        (
+            [
+                served("finest", 0.1, 0.0, 0.2),
+                served("base", math.inf, 0.5),
+                served("fine", 0.5, 0.1, 0.5),
+            ],
+            "",
+        ),
         ([served("base", math.inf), served("middle", 2.0, 0.5, 2.0), served("base", 0.5)], ""),
-        ([served("base", math.inf, 0.0, 0.5)], "base was trained on noise below 0.5 only, but would serve from 80 down to 0.002."),
+        (
+            [served("base", math.inf, 0.0, 0.5)],
+            "base was trained on noise below 0.5 only, but would serve from 80 down to 0.002.",
+        ),
         (
             [served("base", math.inf, 0.5), served("fine", 0.4)],
             "base was trained on noise above 0.5 only, but would serve from 80 down to 0.4.",
         ),
-        ([served("base", math.inf), served("fine", 0.7, 0.0, 0.5)], "fine was trained on noise below 0.5 only, but would serve from 0.7"),
-        ([served("base", math.inf), served("middle", 2.0, 0.5, 2.0)], "middle was trained on noise above 0.5 and below 2 only"),
-        ([served("base", math.inf), served("fine", 0.002)], "fine would never take over: the lowest level of sampling is 0.002."),
+        (
+            [served("base", math.inf), served("fine", 0.7, 0.0, 0.5)],
+            "fine was trained on noise below 0.5 only, but would serve from 0.7",
+        ),
+        (
+            [served("base", math.inf), served("middle", 2.0, 0.5, 2.0)],
+            "middle was trained on noise above 0.5 and below 2 only",
+        ),
+        (
+            [served("base", math.inf), served("fine", 0.002)],
+            "fine would never take over: the lowest level of sampling is 0.002.",
+        ),
     ],
 )
 def test_no_one_serves_where_it_was_not_trained(ranges, said):

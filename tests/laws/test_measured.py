@@ -43,7 +43,11 @@ class Measuring(Pixels):
 def measuring(monkeypatch):
     parts = registry()
     real = type(parts).load
-    monkeypatch.setattr(type(parts), "load", lambda self, spec: Measuring if spec.name == "pixels" else real(self, spec))
+    monkeypatch.setattr(
+        type(parts),
+        "load",
+        lambda self, spec: Measuring if spec.name == "pixels" else real(self, spec),
+    )
     SEEN.clear()
 
 
@@ -58,7 +62,11 @@ def test_measured_once_and_kept_in_the_model(measuring, tmp_path):
 
 def test_a_resumed_run_keeps_its_own(measuring):
     data, sets = small_run()
-    config = resolve("image", gather(registry(), "image", sets=[f'data.path="{data}"', *sets], project=None), registry())
+    config = resolve(
+        "image",
+        gather(registry(), "image", sets=[f'data.path="{data}"', *sets], project=None),
+        registry(),
+    )
     _, dataset = open_dataset(config, registry(), measured={"scale": 7.0})
     assert dataset.description.measured == {"scale": 7.0}
     assert not SEEN
@@ -67,7 +75,11 @@ def test_a_resumed_run_keeps_its_own(measuring):
 
 def test_of_large_examples_fewer_are_measured_and_fewer_at_once(measuring, monkeypatch):
     data, sets = small_run()
-    config = resolve("image", gather(registry(), "image", sets=[f'data.path="{data}"', *sets], project=None), registry())
+    config = resolve(
+        "image",
+        gather(registry(), "image", sets=[f'data.path="{data}"', *sets], project=None),
+        registry(),
+    )
     _, dataset = open_dataset(config, registry(), measured={})
     entries = math.prod(dataset.description.shape)
     monkeypatch.setattr(assemble.open, "ENTRIES", 64 * entries)

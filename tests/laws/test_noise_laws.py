@@ -17,16 +17,37 @@ from difftool_molecule.centred import Centred
 
 CPU = torch.device("cpu")
 WIDE = 40_000
-INTERVALS = [(80.0, 60.0), (3.0, 2.9), (1.1, 0.9), (40.0, 0.5), (0.5, 0.01), (0.0021, 0.002), (0.3, 0.0), (1.0, 2.0)]
+INTERVALS = [
+    (80.0, 60.0),
+    (3.0, 2.9),
+    (1.1, 0.9),
+    (40.0, 0.5),
+    (0.5, 0.01),
+    (0.0021, 0.002),
+    (0.3, 0.0),
+    (1.0, 2.0),
+]
 
 
-def path(indices=(0,), shape=(WIDE,), *, seed: int = 0, n: int = 0, space: Space | None = None, mask: Tensor | None = None) -> Noise:
-    return brownian(space or Euclidean(), seed, "sample", indices, (len(indices), *shape), CPU, mask)(n)
+def path(
+    indices=(0,),
+    shape=(WIDE,),
+    *,
+    seed: int = 0,
+    n: int = 0,
+    space: Space | None = None,
+    mask: Tensor | None = None,
+) -> Noise:
+    return brownian(
+        space or Euclidean(), seed, "sample", indices, (len(indices), *shape), CPU, mask
+    )(n)
 
 
 def gained(noise: Noise, sigma: float, sigma_next: float) -> Tensor:
     """W(s_next) - W(s), at the levels as the path rounds them."""
-    return noise(sigma, sigma_next).double() * math.sqrt(abs(clock(position(sigma_next)) - clock(position(sigma))))
+    return noise(sigma, sigma_next).double() * math.sqrt(
+        abs(clock(position(sigma_next)) - clock(position(sigma)))
+    )
 
 
 def correlation(one: Tensor, other: Tensor) -> float:
@@ -42,7 +63,9 @@ def test_the_noise_of_an_interval_is_a_unit_normal(interval):
     assert z.pow(4).mean().item() == pytest.approx(3, abs=4 * math.sqrt(96 / WIDE))
 
 
-@pytest.mark.parametrize("sigmas", [[80.0, 30.0, 10.0, 2.0, 0.3, 0.01, 0.0], levels(12)], ids=["few", "many"])
+@pytest.mark.parametrize(
+    "sigmas", [[80.0, 30.0, 10.0, 2.0, 0.3, 0.01, 0.0], levels(12)], ids=["few", "many"]
+)
 def test_intervals_that_do_not_overlap_are_independent(sigmas):
     noise = path()
     drawn = [noise(*interval) for interval in pairwise(sigmas)]
@@ -50,7 +73,10 @@ def test_intervals_that_do_not_overlap_are_independent(sigmas):
     assert max(found) < 4.5 / math.sqrt(WIDE)
 
 
-@pytest.mark.parametrize(("a", "b", "c"), [(80.0, 7.0, 0.1), (1.9, 1.5, 1.1), (2.0, 1.0, 0.5), (0.02, 0.0199, 0.002), (5.0, 9.0, 0.4)])
+@pytest.mark.parametrize(
+    ("a", "b", "c"),
+    [(80.0, 7.0, 0.1), (1.9, 1.5, 1.1), (2.0, 1.0, 0.5), (0.02, 0.0199, 0.002), (5.0, 9.0, 0.4)],
+)
 def test_increments_add_up(a, b, c):
     """W(a, c) = W(a, b) + W(b, c), for b outside the interval as well."""
     whole = gained(path(), a, c)
@@ -64,7 +90,9 @@ def test_two_schedules_read_one_path():
     inside = [gained(other, *interval) for interval in pairwise(fine)]
     for i, interval in enumerate(pairwise(coarse)):
         summed = torch.stack(inside[4 * i : 4 * i + 4]).sum(0)
-        torch.testing.assert_close(summed, gained(one, *interval), rtol=0, atol=1e-4 * summed.std().item())
+        torch.testing.assert_close(
+            summed, gained(one, *interval), rtol=0, atol=1e-4 * summed.std().item()
+        )
 
 
 def test_it_does_not_matter_what_was_read_before():
@@ -120,7 +148,10 @@ def test_stochastic_samplers_converge_along_the_path_with_order_one(name, knobs)
     """The strong order: half the step, half the distance from the solution on the same path. Fresh noise leaves it where it was."""
     shape = (8, 5)
     x = 10 * seeded(shape)()
-    coarse, fine, exact = (run(name, knobs, x, levels(n), nonlinear_denoise, one_path(shape))[-1].x for n in (32, 64, 512))
+    coarse, fine, exact = (
+        run(name, knobs, x, levels(n), nonlinear_denoise, one_path(shape))[-1].x
+        for n in (32, 64, 512)
+    )
     first, second = ((found - exact).square().mean().sqrt().item() for found in (coarse, fine))
     assert math.log2(first / second) > 0.75
     other = run(name, knobs, x, levels(64), nonlinear_denoise, seeded(shape, 2))[-1].x

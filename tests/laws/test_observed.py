@@ -28,7 +28,9 @@ PROCESS = Process(ROW, LogNormal(LogNormalOptions(), SCHEDULE), Uniform(NoOption
 KNOWN = torch.tensor([[True, False, False], [False, True, False]])
 
 
-def losses(batch: Batch, met: list[torch.Tensor] | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+def losses(
+    batch: Batch, met: list[torch.Tensor] | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The loss ``[b]`` and the gradient of what the network gave; ``met`` gets what the network was given."""
     output = torch.zeros_like(batch.x, requires_grad=True)
 
@@ -37,9 +39,16 @@ def losses(batch: Batch, met: list[torch.Tensor] | None = None) -> tuple[torch.T
             met.append(x)
         return output, ROW.coefficients(sigma)
 
-    denoiser, representation = SimpleNamespace(network=network, conditioners={}), SimpleNamespace(space=Euclidean())
-    context: Any = SimpleNamespace(denoiser=denoiser, process=PROCESS, representation=representation)
-    loss = Denoising(NoOptions(), context).loss(batch, Stream(0, "loss"), Moment(0, 1, 0), "denoiser")
+    denoiser, representation = (
+        SimpleNamespace(network=network, conditioners={}),
+        SimpleNamespace(space=Euclidean()),
+    )
+    context: Any = SimpleNamespace(
+        denoiser=denoiser, process=PROCESS, representation=representation
+    )
+    loss = Denoising(NoOptions(), context).loss(
+        batch, Stream(0, "loss"), Moment(0, 1, 0), "denoiser"
+    )
     loss.sum().backward()
     assert output.grad is not None
     return loss.detach(), output.grad
@@ -90,12 +99,23 @@ def test_how_the_network_meets_it_comes_along_too(clean):
     assert together([batch, batch]).noise_free is clean
 
 
-@pytest.mark.parametrize("sampler", ["ddpm", "ddim", "euler", "euler_ancestral", "heun", "dpmpp_2m", "dpmpp_2m_sde", "pndm"])
+@pytest.mark.parametrize(
+    "sampler",
+    ["ddpm", "ddim", "euler", "euler_ancestral", "heun", "dpmpp_2m", "dpmpp_2m_sde", "pndm"],
+)
 def test_samples_keep_what_is_known(sampler):
     torch.manual_seed(0)
     x0, sigmas = torch.randn(2, 3), SCHEDULE.sigmas(12)
     function, knobs = load("sampler", sampler)
     denoise = keeping(lambda x, sigma: 0.3 * x / (1 + sigma), Euclidean(), x0, KNOWN)
-    x = list(function(denoise, torch.randn(2, 3) * sigmas[0], sigmas, lambda sigma, after: torch.randn(2, 3), **knobs.model_dump()))[-1].x
+    x = list(
+        function(
+            denoise,
+            torch.randn(2, 3) * sigmas[0],
+            sigmas,
+            lambda sigma, after: torch.randn(2, 3),
+            **knobs.model_dump(),
+        )
+    )[-1].x
     torch.testing.assert_close(x[KNOWN], x0[KNOWN], atol=1e-4, rtol=1e-4)
     assert not torch.isclose(x[~KNOWN], x0[~KNOWN], atol=1e-2).any()

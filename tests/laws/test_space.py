@@ -16,7 +16,9 @@ MASKS = {
 }
 
 every_mask = pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS.keys())
-every_space = pytest.mark.parametrize("space", [Euclidean()], ids=lambda space: type(space).__name__)
+every_space = pytest.mark.parametrize(
+    "space", [Euclidean()], ids=lambda space: type(space).__name__
+)
 
 
 @every_space
@@ -45,7 +47,9 @@ def test_padding_holds_no_noise_and_no_error(space, mask):
     noise = space.noise(SHAPE, Stream(0, "noise"), mask)
     assert noise.masked_select(~mask).eq(0).all()
     error = Stream(0, "error").normal(SHAPE)
-    torch.testing.assert_close(space.mean_square(error, mask), space.mean_square(torch.where(mask, error, 1e3), mask))
+    torch.testing.assert_close(
+        space.mean_square(error, mask), space.mean_square(torch.where(mask, error, 1e3), mask)
+    )
 
 
 @every_space
@@ -60,7 +64,9 @@ def test_the_error_of_each_example_is_its_own(space):
 @every_mask
 def test_what_is_given_is_kept_once_and_for_all(space, mask):
     """A point of the space, the same if it is kept again, and the given example itself where all of it is given."""
-    x0, estimate = (space.project(Stream(0, name).normal(SHAPE), mask) for name in ("x0", "estimate"))
+    x0, estimate = (
+        space.project(Stream(0, name).normal(SHAPE), mask) for name in ("x0", "estimate")
+    )
     known = torch.zeros(1, 6, 1, dtype=torch.bool)
     torch.testing.assert_close(space.keep(estimate, x0, known, mask), estimate)
     known[:, :2] = True

@@ -23,7 +23,9 @@ def smooth(count: int, *shape: int) -> list[np.ndarray]:
 
 
 def measured(examples, data, *shape: int | None) -> dict[str, float]:
-    return Patches(PatchesOptions(), Description(shape or data[0].shape, data[0].dtype.name, len(data))).measure(examples, data)
+    return Patches(
+        PatchesOptions(), Description(shape or data[0].shape, data[0].dtype.name, len(data))
+    ).measure(examples, data)
 
 
 LINES = [RNG.integers(-99, 99, (2, n), dtype=np.int16) for n in (300, 60, 5, 200)]
@@ -31,7 +33,9 @@ TestPictures = metric_contract("patches", smooth(3, 3, 16, 21), smooth(4, 3, 16,
 TestLines = metric_contract("patches", LINES, LINES[1:])
 TestClips = metric_contract("patches", smooth(2, 9, 3, 8, 8), smooth(3, 9, 3, 8, 8))
 TestSmall = metric_contract("patches", smooth(3, 3, 4, 4), smooth(4, 3, 4, 4))
-TestFloats = metric_contract("patches", [RNG.random((1, 99)) for _ in range(2)], [np.zeros((1, 99)) for _ in range(2)])
+TestFloats = metric_contract(
+    "patches", [RNG.random((1, 99)) for _ in range(2)], [np.zeros((1, 99)) for _ in range(2)]
+)
 
 
 @pytest.mark.parametrize("shape", [(1, 900), (3, 24, 31), (2, 9, 16, 16)], ids=str)
@@ -39,7 +43,10 @@ def test_it_is_small_between_two_halves_and_large_of_what_is_spoilt(shape):
     one, other = smooth(48, *shape), smooth(200, *shape)
     floor = measured(one, other)["distance"]
     spoilt = {
-        "blurred": [gaussian_filter(x.astype(float), (0, *(1.0 for _ in shape[1:]))).astype(np.uint8) for x in one],
+        "blurred": [
+            gaussian_filter(x.astype(float), (0, *(1.0 for _ in shape[1:]))).astype(np.uint8)
+            for x in one
+        ],
         "noisy": [(x + RNG.normal(0, 8, x.shape)).clip(0, 255).astype(np.uint8) for x in one],
         "shifted": [x + np.uint8(10) for x in one],
         "of little contrast": [(128 + (x.astype(float) - 128) * 0.6).astype(np.uint8) for x in one],
@@ -51,7 +58,10 @@ def test_it_is_small_between_two_halves_and_large_of_what_is_spoilt(shape):
 
 def test_it_grows_with_what_is_wrong():
     one, other = smooth(48, 1, 24, 24), smooth(100, 1, 24, 24)
-    noisy = [[(x + RNG.normal(0, std, x.shape)).clip(0, 255).astype(np.uint8) for x in one] for std in (0, 4, 8, 16)]
+    noisy = [
+        [(x + RNG.normal(0, std, x.shape)).clip(0, 255).astype(np.uint8) for x in one]
+        for std in (0, 4, 8, 16)
+    ]
     found = [measured(examples, other)["distance"] for examples in noisy]
     assert found == sorted(found)
 
@@ -64,7 +74,9 @@ def test_the_same_examples_are_at_no_distance():
 def test_each_scale_sees_what_is_wrong_there():
     one, other = smooth(64, 1, 32, 32), smooth(64, 1, 32, 32)
     floor, darker = measured(one, other), measured([x - np.uint8(12) for x in one], other)
-    noisy = measured([(x + RNG.normal(0, 9, x.shape)).clip(0, 255).astype(np.uint8) for x in one], other)
+    noisy = measured(
+        [(x + RNG.normal(0, 9, x.shape)).clip(0, 255).astype(np.uint8) for x in one], other
+    )
     assert darker["fine"] == pytest.approx(floor["fine"], rel=0.05)
     assert darker["coarse"] > 3 * floor["coarse"]
     assert noisy["fine"] > 3 * floor["fine"]
@@ -82,7 +94,9 @@ def test_sets_of_other_lengths_and_counts_are_compared():
 def test_the_data_s_side_is_the_same_whether_it_is_kept_or_not():
     one, two, data = smooth(4, 1, 16, 16), smooth(6, 1, 16, 16), smooth(9, 1, 16, 16)
     metric = Patches(PatchesOptions(), Description((1, 16, 16), "uint8", 9))
-    assert [metric.measure(some, data) for some in (one, two, one)] == [measured(some, data) for some in (one, two, one)]
+    assert [metric.measure(some, data) for some in (one, two, one)] == [
+        measured(some, data) for some in (one, two, one)
+    ]
     assert metric.measure(one, two) == measured(one, two)
 
 
@@ -94,7 +108,9 @@ def test_of_many_examples_fewer_patches_are_taken(monkeypatch):
 
 
 def test_other_channels_are_refused_in_words():
-    with pytest.raises(UsageError, match="An example of 1 x 8 x 8 does not fit the data, 3 x any x any"):
+    with pytest.raises(
+        UsageError, match="An example of 1 x 8 x 8 does not fit the data, 3 x any x any"
+    ):
         measured(smooth(1, 1, 8, 8), smooth(2, 3, 8, 8), 3, None, None)
 
 
@@ -110,6 +126,10 @@ def test_half_as_many_and_back(n):
 def test_a_pyramid_can_be_put_together_again():
     x, axes = RNG.standard_normal((2, 3, 13, 10)), [(2, 3), (2,)]
     fine, middle, rest = pyramid(x, axes)
-    assert [scale.shape for scale in (fine, middle, rest)] == [(2, 3, 13, 10), (2, 3, 7, 5), (2, 3, 4, 5)]
+    assert [scale.shape for scale in (fine, middle, rest)] == [
+        (2, 3, 13, 10),
+        (2, 3, 7, 5),
+        (2, 3, 4, 5),
+    ]
     again = middle + doubled(rest, 2, 7)
     assert np.allclose(fine + doubled(doubled(again, 3, 10), 2, 13), x)

@@ -48,10 +48,14 @@ def test_film_is_a_scale_and_a_shift_of_the_norm(shape, channels_last):
     x = x.transpose(1, -1).contiguous().transpose(1, -1) if channels_last else x
     expected = F.group_norm(x, norm.groups, norm.weight, norm.bias) * (1 + scale) + shift
     torch.testing.assert_close(norm(x, film), expected, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(norm(x, film, torch.ones_like(x[:, :1])), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        norm(x, film, torch.ones_like(x[:, :1])), expected, atol=1e-5, rtol=1e-5
+    )
 
 
-@pytest.mark.parametrize(("channels", "groups"), [(3, 1), (8, 2), (64, 16), (128, 32), (512, 32), (40, 10)])
+@pytest.mark.parametrize(
+    ("channels", "groups"), [(3, 1), (8, 2), (64, 16), (128, 32), (512, 32), (40, 10)]
+)
 def test_groups_divide_the_channels(channels, groups):
     assert GroupNorm(channels).groups == groups
 

@@ -17,21 +17,43 @@ SMALL = {"channels": 8, "multipliers": (1, 2), "blocks": 1, "attention": 64, "he
 RECIPES = {
     "tiny": ({"channels": 32, "multipliers": (1, 2, 4, 4), "blocks": 1, "embedding": 256}, 5.1),
     "small": ({"channels": 64, "multipliers": (1, 2, 4, 5), "blocks": 2}, 34.0),
-    "cifar-edm": ({"channels": 128, "multipliers": (2, 2, 2), "blocks": 4, "attention_from": 256, "head_width": 256}, 55.7),
-    "ddpm": ({"channels": 128, "multipliers": (1, 2, 2, 2), "blocks": 2, "attention_from": 256, "head_width": 256}, 35.7),
+    "cifar-edm": (
+        {
+            "channels": 128,
+            "multipliers": (2, 2, 2),
+            "blocks": 4,
+            "attention_from": 256,
+            "head_width": 256,
+        },
+        55.7,
+    ),
+    "ddpm": (
+        {
+            "channels": 128,
+            "multipliers": (1, 2, 2, 2),
+            "blocks": 2,
+            "attention_from": 256,
+            "head_width": 256,
+        },
+        35.7,
+    ),
 }
 
 
 def build(shape=(3, 8, 8), stirred=True, vector=0, tokens=0, channels=0, **options) -> UNet:
     torch.manual_seed(0)
-    network = UNet(UNetOptions(**{**SMALL, **options}), Interface(shape, vector, tokens, channels)).eval()
+    network = UNet(
+        UNetOptions(**{**SMALL, **options}), Interface(shape, vector, tokens, channels)
+    ).eval()
     if stirred:  # what starts at zero hides what is behind it
         for p in network.parameters():
             p.data.add_(0.1 * torch.randn(p.shape))
     return network
 
 
-@pytest.mark.parametrize("shape", [(2, 16), (2, 7), (3, 8, 8), (1, 9, 14), (4, 1, 5), (2, 4, 6, 5)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [(2, 16), (2, 7), (3, 8, 8), (1, 9, 14), (4, 1, 5), (2, 4, 6, 5)], ids=str
+)
 @pytest.mark.parametrize(("patch", "fourier_features"), [(1, 0), (2, 0), (3, 0), (2, 3)])
 def test_any_number_of_dimensions_and_any_size(shape, patch, fourier_features):
     network = build(shape, patch=patch, multipliers=(1, 2, 2), fourier_features=fourier_features)
@@ -47,21 +69,29 @@ def test_any_factor_between_levels(shape, factors):
 
 def test_factors_of_two_are_the_default():
     plain, said = build(multipliers=(1, 2, 2)), build(multipliers=(1, 2, 2), factors=(2, 2))
-    assert {n: p.shape for n, p in plain.named_parameters()} == {n: p.shape for n, p in said.named_parameters()}
+    assert {n: p.shape for n, p in plain.named_parameters()} == {
+        n: p.shape for n, p in said.named_parameters()
+    }
     x, c_noise = torch.randn(1, 3, 8, 8), torch.zeros(1)
     assert torch.equal(plain(x, c_noise, Signals()), said(x, c_noise, Signals()))
 
 
 @pytest.mark.parametrize("factors", [(4,), (4, 4, 4)], ids=str)
 def test_a_factor_too_few_or_too_many_is_refused(factors):
-    with pytest.raises(ValueError, match=f"{len(factors)} factors do not fit 3 multipliers. Give 2"):
+    with pytest.raises(
+        ValueError, match=f"{len(factors)} factors do not fit 3 multipliers. Give 2"
+    ):
         UNetOptions(multipliers=(1, 2, 2), factors=factors)
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4])
 def test_every_position_reaches_the_level_below_and_is_reached_from_it(factor):
     torch.manual_seed(0)
-    down, up, x = Down(1, 2, 3, factor), Up(1, 3, 2, factor), torch.randn(1, 2, 12, requires_grad=True)
+    down, up, x = (
+        Down(1, 2, 3, factor),
+        Up(1, 3, 2, factor),
+        torch.randn(1, 2, 12, requires_grad=True),
+    )
     h = down(x, None)
     up(h, x.shape[2:], None).square().sum().backward()
     assert h.shape[2] == 12 // factor
@@ -103,17 +133,31 @@ def test_attention_is_placed_by_the_number_of_positions():
     assert attending(build((3, 32, 32), **levels, attention=0)) == [False] * 4
     assert attending(build((3, 64, 64), **levels, attention=256, patch=4)) == [True] * 4
     assert attending(build((3, None), **levels)) == [False] * 4
-    assert attending(build((3, 4096), **levels, attention=64, factors=(4, 4, 4))) == [False, False, False, True]
+    assert attending(build((3, 4096), **levels, attention=64, factors=(4, 4, 4))) == [
+        False,
+        False,
+        False,
+        True,
+    ]
 
 
-@pytest.mark.parametrize(("real", "padded"), [((5,), (8,)), ((5, 6), (8, 11)), ((3, 2, 5), (4, 4, 6))], ids=str)
 @pytest.mark.parametrize(
-    ("patch", "factors", "fourier_features"), [(1, (), 0), (2, (), 0), (1, (4, 3), 0), (2, (3, 1), 0), (1, (), 2), (2, (), 2)], ids=str
+    ("real", "padded"), [((5,), (8,)), ((5, 6), (8, 11)), ((3, 2, 5), (4, 4, 6))], ids=str
+)
+@pytest.mark.parametrize(
+    ("patch", "factors", "fourier_features"),
+    [(1, (), 0), (2, (), 0), (1, (4, 3), 0), (2, (3, 1), 0), (1, (), 2), (2, (), 2)],
+    ids=str,
 )
 def test_padding_changes_nothing(real, padded, patch, factors, fourier_features):
     more = {"attention": 1000, "multipliers": (1, 2, 2), "fourier_features": fourier_features}
     network = build((2, *padded), patch=patch, vector=4, channels=1, factors=factors, **more)
-    x, beside, c_noise, vector = torch.randn(2, 2, *padded), torch.randn(2, 1, *padded), torch.tensor([-0.5, 0.5]), torch.randn(2, 4)
+    x, beside, c_noise, vector = (
+        torch.randn(2, 2, *padded),
+        torch.randn(2, 1, *padded),
+        torch.tensor([-0.5, 0.5]),
+        torch.randn(2, 4),
+    )
     inside = tuple(slice(n) for n in real)
     mask = torch.zeros(2, 1, *padded, dtype=torch.bool)
     mask[:, :, *inside] = True
@@ -142,23 +186,35 @@ def test_a_mask_of_only_real_entries_is_no_mask():
 
 def test_examples_of_a_batch_do_not_meet():
     network = build(vector=4, tokens=6)
-    x, c_noise, signals = torch.randn(3, 3, 8, 8), torch.rand(3), Signals(torch.randn(3, 4), torch.randn(3, 5, 6))
+    x, c_noise, signals = (
+        torch.randn(3, 3, 8, 8),
+        torch.rand(3),
+        Signals(torch.randn(3, 4), torch.randn(3, 5, 6)),
+    )
     order = torch.tensor([2, 0, 1])
     with torch.no_grad():
         straight = network(x, c_noise, signals)
-        turned = network(x[order], c_noise[order], Signals(signals.vector[order], signals.tokens[order]))
+        turned = network(
+            x[order], c_noise[order], Signals(signals.vector[order], signals.tokens[order])
+        )
     torch.testing.assert_close(straight[order], turned, atol=1e-5, rtol=1e-5)
 
 
 def test_every_signal_reaches_the_output():
     network = build(vector=4, tokens=6, channels=2)
     x, c_noise = torch.randn(2, 3, 8, 8), torch.zeros(2)
-    given = {"vector": torch.randn(2, 4), "tokens": torch.randn(2, 5, 6), "channels": torch.randn(2, 2, 8, 8)}
+    given = {
+        "vector": torch.randn(2, 4),
+        "tokens": torch.randn(2, 5, 6),
+        "channels": torch.randn(2, 2, 8, 8),
+    }
     with torch.no_grad():
         usual = network(x, c_noise, Signals(**given))
         assert not torch.allclose(usual, network(x, c_noise + 0.1, Signals(**given)))
         for name, value in given.items():
-            assert not torch.allclose(usual, network(x, c_noise, Signals(**{**given, name: value.flip(0)})), atol=1e-4), name
+            assert not torch.allclose(
+                usual, network(x, c_noise, Signals(**{**given, name: value.flip(0)})), atol=1e-4
+            ), name
 
 
 def test_padding_three_tokens_to_eight_changes_nothing():
@@ -187,14 +243,18 @@ def test_an_example_without_any_token_is_not_spoilt():
 
 def test_a_new_network_says_nothing():
     network = build(stirred=False)
-    assert torch.equal(network(torch.randn(2, 3, 8, 8), torch.zeros(2), Signals()), torch.zeros(2, 3, 8, 8))
+    assert torch.equal(
+        network(torch.randn(2, 3, 8, 8), torch.zeros(2), Signals()), torch.zeros(2, 3, 8, 8)
+    )
 
 
 def test_no_parameter_is_idle():
     network = build(vector=4, tokens=6, channels=2)
     signals = Signals(torch.randn(2, 4), torch.randn(2, 5, 6), torch.randn(2, 2, 8, 8))
     network(torch.randn(2, 3, 8, 8), torch.rand(2), signals).square().sum().backward()
-    assert [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum()] == []
+    assert [
+        name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum()
+    ] == []
 
 
 def test_checkpointing_gives_the_same_gradients():
@@ -203,7 +263,9 @@ def test_checkpointing_gives_the_same_gradients():
         network = build(vector=4, dropout=0.2).train()
         network.checkpointing = checkpointing
         torch.manual_seed(1)
-        network(torch.ones(2, 3, 8, 8), torch.rand(2), Signals(torch.ones(2, 4))).square().sum().backward()
+        network(
+            torch.ones(2, 3, 8, 8), torch.rand(2), Signals(torch.ones(2, 4))
+        ).square().sum().backward()
         gradients.append([p.grad for p in network.parameters()])
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
@@ -216,18 +278,26 @@ def test_channels_last_and_half_precision_agree_with_the_plain_network():
         plain = network(x, c_noise, Signals())
         with torch.autocast("cpu", torch.bfloat16):
             half = network(x, c_noise, Signals())
-        last = network.to(memory_format=torch.channels_last)(x.to(memory_format=torch.channels_last), c_noise, Signals())
+        last = network.to(memory_format=torch.channels_last)(
+            x.to(memory_format=torch.channels_last), c_noise, Signals()
+        )
     torch.testing.assert_close(last, plain, atol=1e-5, rtol=1e-4)
     assert half.dtype == torch.bfloat16
     assert (half.float() - plain).norm() / plain.norm() < 0.03
 
 
-@pytest.mark.parametrize("mask", [None, torch.randn(4, 64, 64), torch.ones(64, 64).tril().bool()], ids=["none", "added", "truth values"])
+@pytest.mark.parametrize(
+    "mask",
+    [None, torch.randn(4, 64, 64), torch.ones(64, 64).tril().bool()],
+    ids=["none", "added", "truth values"],
+)
 def test_half_precision_attention_is_attention(mask):
     query, key, value = torch.randn(3, 2, 4, 64, 16).unbind(0)
     exact = torch.nn.functional.scaled_dot_product_attention(query, key, value, mask)
     added = mask is not None and mask.is_floating_point()
-    half = attend(query.bfloat16(), key.bfloat16(), value.bfloat16(), mask.bfloat16() if added else mask)
+    half = attend(
+        query.bfloat16(), key.bfloat16(), value.bfloat16(), mask.bfloat16() if added else mask
+    )
     assert (half.float() - exact).norm() / exact.norm() < 0.01
 
 
@@ -289,4 +359,8 @@ def test_layers_may_stand_between_the_blocks():
 
     y = network.leave(network.walk(network.enter(x, None, None), masks, run), x.shape[2:], masks[0])
     assert torch.equal(y, network(x, c_noise, signals))
-    assert met == network.block_levels() == [(8, 256)] * 2 + [(16, 64)] * 2 + [(24, 16)] * 7 + [(16, 64)] * 3 + [(8, 256)] * 3
+    assert (
+        met
+        == network.block_levels()
+        == [(8, 256)] * 2 + [(16, 64)] * 2 + [(24, 16)] * 7 + [(16, 64)] * 3 + [(8, 256)] * 3
+    )

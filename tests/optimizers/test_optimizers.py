@@ -43,7 +43,14 @@ def test_betas_out_of_range_are_a_fault_of_the_config(betas):
 
 def small_model() -> nn.Module:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Embedding(5, 8), nn.Linear(8, 12), nn.LayerNorm(12), nn.Unflatten(1, (3, 4)), nn.Conv1d(3, 6, 3), nn.Flatten())
+    return nn.Sequential(
+        nn.Embedding(5, 8),
+        nn.Linear(8, 12),
+        nn.LayerNorm(12),
+        nn.Unflatten(1, (3, 4)),
+        nn.Conv1d(3, 6, 3),
+        nn.Flatten(),
+    )
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 24), (2, 24, 8), (1, 1, 30), (4, 16, 16)])
@@ -64,8 +71,15 @@ def test_muon_takes_the_matrices_and_adamw_the_rest():
     model(torch.arange(5)).square().sum().backward()
     optimizer.step()
     kept = {name: set(optimizer.state[p]) for name, p in model.named_parameters()}
-    assert {name for name, state in kept.items() if state == {"momentum"}} == {"1.weight", "4.weight"}
-    assert all(state == {"step", "exp_avg", "exp_avg_sq"} for state in kept.values() if state != {"momentum"})
+    assert {name for name, state in kept.items() if state == {"momentum"}} == {
+        "1.weight",
+        "4.weight",
+    }
+    assert all(
+        state == {"step", "exp_avg", "exp_avg_sq"}
+        for state in kept.values()
+        if state != {"momentum"}
+    )
 
 
 def test_a_step_of_muon_is_as_large_as_one_of_adamw_and_does_not_see_the_scale_of_gradients():

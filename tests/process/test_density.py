@@ -52,10 +52,16 @@ def test_moments():
     assert [logit.mean().item(), logit.std().item()] == pytest.approx([0, 1], abs=0.03)
 
 
-@pytest.mark.parametrize("schedule", [KARRAS, Linear(o.LinearOptions()), Flow(o.FlowOptions())], ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize(
+    "schedule",
+    [KARRAS, Linear(o.LinearOptions()), Flow(o.FlowOptions())],
+    ids=lambda s: type(s).__name__,
+)
 def test_uniform_is_uniform_in_the_schedules_time(schedule):
     t = schedule.time(Uniform(o.UniformOptions(), schedule).draw(10_000, Stream(0, "test")))
-    torch.testing.assert_close(t.sort().values, torch.linspace(0, 1, 10_000, dtype=torch.float64), atol=0.03, rtol=0)
+    torch.testing.assert_close(
+        t.sort().values, torch.linspace(0, 1, 10_000, dtype=torch.float64), atol=0.03, rtol=0
+    )
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
@@ -123,7 +129,10 @@ def test_a_range_of_a_normal_is_the_truncated_normal():
 
 def test_what_the_schedule_clips_lies_at_its_end_in_a_range_as_well():
     wide = {"p_mean": 4.0, "p_std": 1.0}  # a third of all levels would be above 80
-    whole, part = (ranged("lognormal", low, None, **wide).draw(50_000, Stream(0, "test")) for low in (0.0, 30.0))
+    whole, part = (
+        ranged("lognormal", low, None, **wide).draw(50_000, Stream(0, "test"))
+        for low in (0.0, 30.0)
+    )
     share = (whole == 80).sum() / (whole >= 30).sum()
     assert (part == 80).float().mean().item() == pytest.approx(share.item(), abs=0.02)
 
@@ -138,19 +147,27 @@ def test_far_from_the_middle_levels_are_still_told_apart():
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_the_whole_range_draws_what_no_range_does(name):
-    assert torch.equal(ranged(name, 0.0, 80.0).draw(64, Stream(0, "test")), DENSITIES[name].draw(64, Stream(0, "test")))
+    assert torch.equal(
+        ranged(name, 0.0, 80.0).draw(64, Stream(0, "test")),
+        DENSITIES[name].draw(64, Stream(0, "test")),
+    )
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_a_stratified_range_has_one_level_in_each_part_of_it(name):
     density, n = ranged(name, 0.1, 0.5, stratified=True), 16
     first, last = density.share(0.1), density.share(0.5)
-    edges = density.quantile(first + torch.linspace(0, 1, n + 1, dtype=torch.float64) * (last - first))
+    edges = density.quantile(
+        first + torch.linspace(0, 1, n + 1, dtype=torch.float64) * (last - first)
+    )
     sigma = density.draw(n, Stream(0, "test")).double()
     assert sorted((torch.bucketize(sigma, edges) - 1).clamp(0, n - 1).tolist()) == list(range(n))
 
 
-@pytest.mark.parametrize(("name", "low", "high"), [("uniform", 90.0, None), ("uniform", 0.0, 0.001), ("lognormal", 80.0, 90.0)])
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [("uniform", 90.0, None), ("uniform", 0.0, 0.001), ("lognormal", 80.0, 90.0)],
+)
 def test_a_range_without_levels_is_refused(name, low, high):
     with pytest.raises(UsageError, match=r"draws no noise levels.*0\.002 and 80"):
         ranged(name, low, high)

@@ -7,7 +7,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from difftool.process.options import CosineOptions, EdmOptions, KarrasOptions, LinearOptions, PathOptions
+from difftool.process.options import (
+    CosineOptions,
+    EdmOptions,
+    KarrasOptions,
+    LinearOptions,
+    PathOptions,
+)
 from difftool.process.preconditioning import X0, Edm, Eps, Flow, V
 from difftool.process.schedule import Cosine, Karras, Linear
 
@@ -22,7 +28,11 @@ ROWS = {
 }
 # The path x_t = a x0 + s eps of a row and the target it is trained on, as the papers write them.
 VP = (lambda sigma: (1 + sigma**2) ** -0.5, lambda sigma: sigma * (1 + sigma**2) ** -0.5)
-PATHS = {"eps": VP, "v": VP, "flow": (lambda sigma: 1 / (1 + sigma), lambda sigma: sigma / (1 + sigma))}
+PATHS = {
+    "eps": VP,
+    "v": VP,
+    "flow": (lambda sigma: 1 / (1 + sigma), lambda sigma: sigma / (1 + sigma)),
+}
 TARGETS = {
     "eps": lambda a, s, x0, eps: eps,
     "v": lambda a, s, x0, eps: a * eps - s * x0,
@@ -41,7 +51,12 @@ def test_the_papers_target_gives_back_x0_and_the_input_is_the_papers_path(name, 
     a, s = (f(SIGMA) for f in PATHS[name])
     x = x0 + SIGMA * eps
     torch.testing.assert_close(c.in_ * x, a * x0 + s * eps)
-    torch.testing.assert_close(c.skip * x + c.out * TARGETS[name](a, s, x0, eps), torch.full_like(SIGMA, x0), atol=1e-10, rtol=0)
+    torch.testing.assert_close(
+        c.skip * x + c.out * TARGETS[name](a, s, x0, eps),
+        torch.full_like(SIGMA, x0),
+        atol=1e-10,
+        rtol=0,
+    )
 
 
 @pytest.mark.parametrize("sd", [0.5, 1.0, 2.0])
@@ -68,7 +83,9 @@ def test_the_x0_row_has_unit_input_and_the_example_as_target():
 
 
 def test_an_euler_step_in_sigma_is_an_euler_step_in_flow_time():
-    x0, eps, velocity = torch.randn(3, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x0, eps, velocity = torch.randn(
+        3, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
     sigma, to = torch.tensor([3.0, 0.7], dtype=torch.float64)
     t, t_to = sigma / (1 + sigma), to / (1 + to)
     x = x0 + sigma * eps
@@ -90,7 +107,9 @@ def test_the_variance_preserving_rows_are_told_the_schedules_step():
     schedule = Linear(LinearOptions())
     k = torch.tensor([0, 1, 499, 999])
     sigma = schedule.sigma(k / 999)
-    torch.testing.assert_close(Eps(PathOptions(), schedule).coefficients(sigma).noise * 999, k.double(), atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        Eps(PathOptions(), schedule).coefficients(sigma).noise * 999, k.double(), atol=1e-3, rtol=0
+    )
 
 
 @every_row
@@ -101,5 +120,7 @@ def test_coefficients_keep_the_type_they_are_asked_in(row):
 @pytest.mark.parametrize("make", [Edm, X0, Eps, V, Flow])
 def test_single_precision_is_close_to_double(make):
     row = make(EdmOptions(sigma_data=1.0), Cosine(CosineOptions()))
-    for single, double in zip(row.coefficients(SIGMA.float()), row.coefficients(SIGMA), strict=True):
+    for single, double in zip(
+        row.coefficients(SIGMA.float()), row.coefficients(SIGMA), strict=True
+    ):
         torch.testing.assert_close(single.double(), double, atol=1e-5, rtol=1e-5)

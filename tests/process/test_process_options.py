@@ -12,7 +12,12 @@ from difftool.options import Options
 from difftool.process import options as process
 from difftool.samplers import options as samplers
 
-MODELS = [m for module in (process, samplers) for _, m in inspect.getmembers(module, inspect.isclass) if issubclass(m, Options)]
+MODELS = [
+    m
+    for module in (process, samplers)
+    for _, m in inspect.getmembers(module, inspect.isclass)
+    if issubclass(m, Options)
+]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)

@@ -18,8 +18,19 @@ from difftool.process import options as o
 from difftool.process.schedule import Cosine, Exponential, Flow, Karras, Linear, Polynomial, Sigmoid
 
 REGISTRY = Registry.load_all()
-SCHEDULES = {spec.name: REGISTRY.load(spec)(REGISTRY.options(spec)()) for spec in REGISTRY.specs("schedule")}
-EXPECTED = {"karras", "exponential", "linear", "zero-snr", "cosine", "sigmoid", "flow", "polynomial"}
+SCHEDULES = {
+    spec.name: REGISTRY.load(spec)(REGISTRY.options(spec)()) for spec in REGISTRY.specs("schedule")
+}
+EXPECTED = {
+    "karras",
+    "exponential",
+    "linear",
+    "zero-snr",
+    "cosine",
+    "sigmoid",
+    "flow",
+    "polynomial",
+}
 T = torch.linspace(0, 1, 501, dtype=torch.float64)
 
 every_schedule = pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES.keys())
@@ -34,7 +45,9 @@ def test_from_sigma_min_up_to_sigma_max_in_double_precision(schedule):
     sigma = schedule.sigma(T.float())
     assert sigma.dtype == torch.float64
     assert sigma.diff().gt(0).all()
-    assert [sigma[0].item(), sigma[-1].item()] == pytest.approx([schedule.sigma_min, schedule.sigma_max])
+    assert [sigma[0].item(), sigma[-1].item()] == pytest.approx(
+        [schedule.sigma_min, schedule.sigma_max]
+    )
     assert 0 < schedule.sigma_min < schedule.sigma_max < math.inf
 
 
@@ -63,7 +76,10 @@ def test_a_schedule_can_be_copied(schedule):
 
 def test_karras_as_in_the_paper():
     n, rho = 18, 7
-    expected = [(80 ** (1 / rho) + i / (n - 1) * (0.002 ** (1 / rho) - 80 ** (1 / rho))) ** rho for i in range(n)]
+    expected = [
+        (80 ** (1 / rho) + i / (n - 1) * (0.002 ** (1 / rho) - 80 ** (1 / rho))) ** rho
+        for i in range(n)
+    ]
     assert Karras(o.KarrasOptions()).sigmas(n)[:-1] == pytest.approx(expected)
 
 
@@ -130,7 +146,10 @@ def test_more_steps_than_levels_are_refused():
         Linear(o.LinearOptions(levels=10)).sigmas(11)
 
 
-@pytest.mark.parametrize("model", [o.KarrasOptions, o.ExponentialOptions, o.FlowOptions, o.CosineOptions, o.SigmoidOptions])
+@pytest.mark.parametrize(
+    "model",
+    [o.KarrasOptions, o.ExponentialOptions, o.FlowOptions, o.CosineOptions, o.SigmoidOptions],
+)
 def test_ends_in_the_wrong_order_are_refused(model):
     with pytest.raises(ValidationError, match="must be below sigma_max"):
         model(sigma_min=2.0, sigma_max=1.0)

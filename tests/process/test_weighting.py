@@ -31,7 +31,9 @@ def test_all_the_weightings_are_registered():
 @pytest.mark.parametrize("name", ROWS)
 def test_uniform_weighs_the_native_target_by_one(name):
     weight = Uniform(NoOptions(), row(name)).weight(SIGMA)
-    torch.testing.assert_close(weight * row(name).coefficients(SIGMA).out.square(), torch.ones_like(SIGMA))
+    torch.testing.assert_close(
+        weight * row(name).coefficients(SIGMA).out.square(), torch.ones_like(SIGMA)
+    )
 
 
 def test_uniform_in_the_edm_row_is_edms():
@@ -42,13 +44,17 @@ def test_uniform_in_the_edm_row_is_edms():
 
 def test_min_snr_in_the_eps_row_is_the_papers():
     snr = SIGMA**-2
-    weight = MinSnr(o.MinSnrOptions(), row("eps")).weight(SIGMA) * SIGMA**2  # as a weight of the error in eps
+    weight = (
+        MinSnr(o.MinSnrOptions(), row("eps")).weight(SIGMA) * SIGMA**2
+    )  # as a weight of the error in eps
     torch.testing.assert_close(weight, snr.clamp(max=5) / snr)
 
 
 def test_soft_min_snr_is_the_papers_at_its_sigma_data():
     snr = SIGMA**-2
-    torch.testing.assert_close(SoftMinSnr(o.SoftMinSnrOptions(), row("edm")).weight(SIGMA), 4 * snr / (snr + 4))
+    torch.testing.assert_close(
+        SoftMinSnr(o.SoftMinSnrOptions(), row("edm")).weight(SIGMA), 4 * snr / (snr + 4)
+    )
 
 
 @pytest.mark.parametrize("spec", REGISTRY.specs("weighting"), ids=lambda spec: spec.name)

@@ -21,7 +21,12 @@ from difftool.samplers.pndm import pndm
 diffusers = pytest.importorskip("diffusers")
 
 SHAPE = (2, 3, 8)
-BETAS = {"beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear", "num_train_timesteps": 1000}
+BETAS = {
+    "beta_start": 1e-4,
+    "beta_end": 0.02,
+    "beta_schedule": "linear",
+    "num_train_timesteps": 1000,
+}
 STEPS = 12
 
 
@@ -71,14 +76,21 @@ def table(spacing: str, n: int = STEPS) -> list[float]:
 def test_the_table_and_its_spacings(spacing, n):
     scheduler = diffusers.DDIMScheduler(**BETAS, timestep_spacing=spacing)
     scheduler.set_timesteps(n)
-    if (spacing, n) == ("linspace", 1):  # numpy's linspace of one entry is its lower end; a sampler must start at the noisy one
+    if (spacing, n) == (
+        "linspace",
+        1,
+    ):  # numpy's linspace of one entry is its lower end; a sampler must start at the noisy one
         return
     sigmas = (1 / scheduler.alphas_cumprod.double() - 1).sqrt()[scheduler.timesteps]
-    torch.testing.assert_close(torch.tensor(table(spacing, n)[:-1], dtype=torch.float64), sigmas, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(
+        torch.tensor(table(spacing, n)[:-1], dtype=torch.float64), sigmas, rtol=1e-3, atol=1e-5
+    )
 
 
 def test_zero_terminal_snr():
-    scheduler = diffusers.DDIMScheduler(**BETAS, timestep_spacing="trailing", rescale_betas_zero_snr=True)
+    scheduler = diffusers.DDIMScheduler(
+        **BETAS, timestep_spacing="trailing", rescale_betas_zero_snr=True
+    )
     scheduler.set_timesteps(20)
     sigmas = (1 / scheduler.alphas_cumprod.double() - 1).sqrt()[scheduler.timesteps]
     mine = torch.tensor(Linear(LinearOptions(terminal=1e6)).sigmas(20)[:-1], dtype=torch.float64)
@@ -88,7 +100,9 @@ def test_zero_terminal_snr():
 
 @pytest.mark.parametrize("variance", ["small", "large"])
 def test_ddpm(variance):
-    scheduler = diffusers.DDPMScheduler(**BETAS, variance_type=f"fixed_{variance}", clip_sample=False, timestep_spacing="leading")
+    scheduler = diffusers.DDPMScheduler(
+        **BETAS, variance_type=f"fixed_{variance}", clip_sample=False, timestep_spacing="leading"
+    )
     scheduler.set_timesteps(STEPS)
     sigmas = table("leading")
     reference = theirs(scheduler, path(sigmas[0]), generator=torch.Generator().manual_seed(1))
@@ -102,7 +116,9 @@ def test_ddim(spacing, eta):
     n = 10  # divides the table: DDIMScheduler takes the level arrived at to be a whole step ratio below
     scheduler.set_timesteps(n)
     sigmas = table(spacing, n)
-    reference = theirs(scheduler, path(sigmas[0]), eta=eta, generator=torch.Generator().manual_seed(1))
+    reference = theirs(
+        scheduler, path(sigmas[0]), eta=eta, generator=torch.Generator().manual_seed(1)
+    )
     agree(ours(ddim, sigmas, eta=eta), reference)
 
 
@@ -116,7 +132,12 @@ def test_heun():
 @pytest.mark.parametrize("n", [2, STEPS, 30])
 def test_dpmpp_2m(n):
     scheduler = diffusers.DPMSolverMultistepScheduler(
-        **BETAS, algorithm_type="dpmsolver++", solver_order=2, solver_type="midpoint", final_sigmas_type="zero", timestep_spacing="trailing"
+        **BETAS,
+        algorithm_type="dpmsolver++",
+        solver_order=2,
+        solver_type="midpoint",
+        final_sigmas_type="zero",
+        timestep_spacing="trailing",
     )
     scheduler.set_timesteps(n)
     sigmas = table("trailing", n)
@@ -125,7 +146,9 @@ def test_dpmpp_2m(n):
 
 @pytest.mark.parametrize("n", [2, 5, 20])
 def test_pndm(n):
-    scheduler = diffusers.PNDMScheduler(**BETAS, skip_prk_steps=True, set_alpha_to_one=True, timestep_spacing="leading")
+    scheduler = diffusers.PNDMScheduler(
+        **BETAS, skip_prk_steps=True, set_alpha_to_one=True, timestep_spacing="leading"
+    )
     scheduler.set_timesteps(n)
     sigmas = table("leading", n)
     agree(ours(pndm, sigmas), theirs(scheduler, path(sigmas[0])))

@@ -71,7 +71,10 @@ def test_an_archive_reads_as_the_folder_that_was_packed(tmp_path, suffix):
     mode = {"tar.gz": "w:gz", "tgz": "w:gz", "tar.xz": "w:xz"}.get(suffix, "w")
     zipped(path, files) if suffix == "zip" else tar(path, files, mode)
     items, said = found(path)
-    assert items == {"cat/a.dat": {"class": "cat", "caption": "a cat"}, "dog/b.dat": {"class": "dog"}}
+    assert items == {
+        "cat/a.dat": {"class": "cat", "caption": "a cat"},
+        "dog/b.dat": {"class": "dog"},
+    }
     assert not said
 
 
@@ -87,22 +90,38 @@ def test_it_is_unpacked_once_and_anew_when_it_changes(tmp_path, cache):
 
 
 def test_shards_are_one_set_whose_sidecars_become_columns(tmp_path):
-    tar(tmp_path / "s-00.tar", {"0001.dat": b"1", "0001.json": json.dumps({"age": 3, "tags": ["x"]}).encode(), "0001.txt": b"first", "0001.cls": b"7"})
+    tar(
+        tmp_path / "s-00.tar",
+        {
+            "0001.dat": b"1",
+            "0001.json": json.dumps({"age": 3, "tags": ["x"]}).encode(),
+            "0001.txt": b"first",
+            "0001.cls": b"7",
+        },
+    )
     tar(tmp_path / "s-01.tar", {"0002.dat": b"2", "0002.json": b'{"age": 4}'})
     items, _ = found(f"{tmp_path}/s-{{00..01}}.tar")
-    assert items == {"0001.dat": {"age": 3, "label": "7", "caption": "first"}, "0002.dat": {"age": 4}}
+    assert items == {
+        "0001.dat": {"age": 3, "label": "7", "caption": "first"},
+        "0002.dat": {"age": 4},
+    }
     assert found(tmp_path)[0] == items  # a folder that holds nothing but tar files
 
 
 def test_names_that_shards_share_are_kept_apart(tmp_path):
     for shard in (0, 1):
         tar(tmp_path / f"s-{shard}.tar", {"0001.dat": b"%d" % shard, "0001.txt": b"of %d" % shard})
-    assert found(tmp_path)[0] == {"0001.dat": {"caption": "of 0"}, "s-1-0001.dat": {"caption": "of 1"}}
+    assert found(tmp_path)[0] == {
+        "0001.dat": {"caption": "of 0"},
+        "s-1-0001.dat": {"caption": "of 1"},
+    }
 
 
 def test_a_missing_shard_is_named(tmp_path):
     tar(tmp_path / "s-0.tar", {"a.dat": b"1"})
-    with pytest.raises(DataError, match=r"s-1.tar does not exist. Pass an archive, or shards such as"):
+    with pytest.raises(
+        DataError, match=r"s-1.tar does not exist. Pass an archive, or shards such as"
+    ):
         found(f"{tmp_path}/s-{{0..2}}.tar")
 
 
@@ -115,7 +134,9 @@ def test_a_json_file_that_is_no_table_of_columns_is_left_as_it_is(tmp_path):
 # --- what is not to be trusted -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["../out.dat", "/out.dat", "a/../../out.dat", "..\\out.dat", "C:/out.dat", "a/.."])
+@pytest.mark.parametrize(
+    "name", ["../out.dat", "/out.dat", "a/../../out.dat", "..\\out.dat", "C:/out.dat", "a/.."]
+)
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_no_entry_leaves_the_folder(tmp_path, name, kind):
     files = {name: b"bad", "good.dat": b"1"}
@@ -129,7 +150,12 @@ def test_no_entry_leaves_the_folder(tmp_path, name, kind):
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
 def test_links_are_left_out_and_nothing_is_written_through_one(tmp_path, kind):
     (tmp_path / "secret.dat").write_bytes(b"secret")
-    files = {"l": link("l", str(tmp_path)), "f.dat": link("f.dat", str(tmp_path / "secret.dat"), kind), "l/new.dat": b"2", "good.dat": b"1"}
+    files = {
+        "l": link("l", str(tmp_path)),
+        "f.dat": link("f.dat", str(tmp_path / "secret.dat"), kind),
+        "l/new.dat": b"2",
+        "good.dat": b"1",
+    }
     items, said = found(tar(tmp_path / "a.tar", files))
     assert set(items) == {"good.dat", "l/new.dat"}
     assert "'f.dat' (it is a link)" in said[0]
@@ -148,13 +174,19 @@ def test_links_and_devices_in_zip_and_tar_are_named(tmp_path):
     assert "'f.dat' (it is a link)" in said[0]
     device = tarfile.TarInfo("null.dat")
     device.type = tarfile.CHRTYPE
-    assert "it is not a plain file" in found(tar(tmp_path / "b.tar", {"null.dat": device, "good.dat": b"1"}))[1][0]
+    assert (
+        "it is not a plain file"
+        in found(tar(tmp_path / "b.tar", {"null.dat": device, "good.dat": b"1"}))[1][0]
+    )
 
 
 def test_a_bomb_is_refused_and_nothing_of_it_is_kept(tmp_path, cache, monkeypatch):
     monkeypatch.setattr("difftool.sources.archive.GIGABYTE", 10**6)
     path = zipped(tmp_path / "a.zip", {"a.dat": bytes(5 * 10**6)})
-    with pytest.raises(DataError, match=r"a.zip unpacks to more than 100 times its own size \(source.max_ratio\). Raise this setting"):
+    with pytest.raises(
+        DataError,
+        match=r"a.zip unpacks to more than 100 times its own size \(source.max_ratio\). Raise this setting",
+    ):
         found(path)
     with pytest.raises(DataError, match=r"more than 2 GB \(source.max_size\)"):
         found(path, max_ratio=10_000, max_size=2)
@@ -169,13 +201,21 @@ def test_too_many_files_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["zip", "tar", "tar.gz"])
-@pytest.mark.parametrize("damage", [lambda b: b"", lambda b: b"junk" * 500, lambda b: b[: len(b) // 2]], ids=["empty", "junk", "cut"])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda b: b"", lambda b: b"junk" * 500, lambda b: b[: len(b) // 2]],
+    ids=["empty", "junk", "cut"],
+)
 def test_a_damaged_archive_is_named(tmp_path, suffix, damage):
     path = tmp_path / f"a.{suffix}"
     files = {f"{i}.dat": os.urandom(5000) for i in range(5)}
-    zipped(path, files) if suffix == "zip" else tar(path, files, "w:gz" if suffix == "tar.gz" else "w")
+    zipped(path, files) if suffix == "zip" else tar(
+        path, files, "w:gz" if suffix == "tar.gz" else "w"
+    )
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(DataError, match=r"a\.[a-z.]+ cannot be read as an archive|Nothing in|is empty"):
+    with pytest.raises(
+        DataError, match=r"a\.[a-z.]+ cannot be read as an archive|Nothing in|is empty"
+    ):
         found(path)
 
 
@@ -192,8 +232,14 @@ def test_two_sources_for_one_path_are_named():
     from fakes import fake_registry, hooks, plugin
 
     registry = fake_registry()
-    registry.add(plugin("z", "zipper", "1"), lambda: hooks(sources=[SourceSpec("zipper", "", "math:pi", patterns=("*.zip",))]))
-    with pytest.raises(PluginError, match=r"can be read by 'archive' of difftool 0.1.0 and 'zipper' of zipper 1. Choose one"):
+    registry.add(
+        plugin("z", "zipper", "1"),
+        lambda: hooks(sources=[SourceSpec("zipper", "", "math:pi", patterns=("*.zip",))]),
+    )
+    with pytest.raises(
+        PluginError,
+        match=r"can be read by 'archive' of difftool 0.1.0 and 'zipper' of zipper 1. Choose one",
+    ):
         source_for("a.zip", registry)
 
 
@@ -202,7 +248,9 @@ def test_limits_are_settings_of_the_archive_source_alone(tmp_path):
 
     with pytest.raises(ConfigError, match=r"source.max_files is unknown"):
         resolve("image", [flag_layer(sets=["source.max_files=3"])], REGISTRY)
-    chosen = resolve("image", [flag_layer(sets=["source.use=archive", "source.max_files=3"])], REGISTRY)
+    chosen = resolve(
+        "image", [flag_layer(sets=["source.use=archive", "source.max_files=3"])], REGISTRY
+    )
     assert chosen.source.to_dict()["max_files"] == 3
 
 
@@ -220,8 +268,17 @@ def test_an_archive_is_checked_and_trained_on_from_the_command_line(tmp_path, mo
         Image.fromarray(np.full((8, 8, 3), 40 * i, np.uint8)).save(out, "PNG")
         files[f"x/{'cat' if i % 2 else 'dog'}/{i}.png"] = out.getvalue()
     zipped(tmp_path / "x.zip", files)
-    brief = ["--steps=1", "--set=train.preview=0", "--set=train.batch=2", "--set=backbone.channels=8", "--set=backbone.blocks=1"]
-    for words, said in (["data", "check", "-m", "image"], "difftool train -m image x.zip"), (["train", *brief, "-m", "image"], "6 examples from"):
+    brief = [
+        "--steps=1",
+        "--set=train.preview=0",
+        "--set=train.batch=2",
+        "--set=backbone.channels=8",
+        "--set=backbone.blocks=1",
+    ]
+    for words, said in (
+        (["data", "check", "-m", "image"], "difftool train -m image x.zip"),
+        (["train", *brief, "-m", "image"], "6 examples from"),
+    ):
         with pytest.raises(SystemExit) as leaving:
             main([*words, "x.zip"])
         told = "".join(capfd.readouterr())

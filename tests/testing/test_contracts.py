@@ -22,7 +22,16 @@ REGISTRY = Registry.load_all()
 EXPECTED = {
     "backbone": {"unet"},
     "process": {"edm", "eps", "v", "flow", "x0"},
-    "sampler": {"ddpm", "ddim", "euler", "euler_ancestral", "heun", "dpmpp_2m", "dpmpp_2m_sde", "pndm"},
+    "sampler": {
+        "ddpm",
+        "ddim",
+        "euler",
+        "euler_ancestral",
+        "heun",
+        "dpmpp_2m",
+        "dpmpp_2m_sde",
+        "pndm",
+    },
     "objective": {"denoising"},
     "optimizer": {"adamw", "muon"},
     "conditioner": {"channels", "label", "labels", "number", "vector"},
@@ -38,8 +47,15 @@ KNOBS = [
     ("heun", {"s_churn": 3.0, "s_min": 0.1, "s_max": 2.0}),
     ("dpmpp_2m_sde", {"eta": 0.4}),
 ]
-GUIDANCES = [{"scale": 3.0}, {"scale": 3.0, "rescale": 0.7, "low": 0.1, "high": 5.0}, {"scale": 0.0}, {"clip": 0.5}]
-SMALL = {"unet": {"channels": 8, "multipliers": (1, 2), "blocks": 1, "attention": 64, "head_width": 8}}
+GUIDANCES = [
+    {"scale": 3.0},
+    {"scale": 3.0, "rescale": 0.7, "low": 0.1, "high": 5.0},
+    {"scale": 0.0},
+    {"clip": 0.5},
+]
+SMALL = {
+    "unet": {"channels": 8, "multipliers": (1, 2), "blocks": 1, "attention": 64, "head_width": 8}
+}
 SHAPES = {"line": (2, 12), "plane": (3, 8, 8), "solid": (2, 4, 6, 6)}
 SIZES = {"line": [(13,), (7,)], "plane": [(7, 9)], "solid": [(3, 5, 5)]}
 
@@ -88,7 +104,13 @@ def test_first_party_plugins_apply_the_contracts_themselves(kind):
     """Only a plugin knows what suits its modality; its tests hold it to the contract."""
     tests = Path(__file__).parents[1] / "plugins"
     applied = {
-        m for path in tests.rglob("test_*.py") for m in re.findall(rf'{kind}_contract\(\s*"([^"]+)"', path.read_text(encoding="utf-8"))
+        m
+        for path in tests.rglob("test_*.py")
+        for m in re.findall(rf'{kind}_contract\(\s*"([^"]+)"', path.read_text(encoding="utf-8"))
     }
-    first_party = {spec.name for spec in REGISTRY.specs(kind) if REGISTRY.provider(spec).distribution.startswith("difftool-")}
+    first_party = {
+        spec.name
+        for spec in REGISTRY.specs(kind)
+        if REGISTRY.provider(spec).distribution.startswith("difftool-")
+    }
     assert first_party <= applied

@@ -21,13 +21,21 @@ DATA = [RNG.integers(0, 128, (3, 4, 6), dtype=np.uint8) for _ in range(4)]
 class Greedy(Brightness):
     """Sees the first example only, gives no number without data, and writes to what it is shown."""
 
-    def measure(self, examples: Sequence[np.ndarray], data: Sequence[np.ndarray]) -> dict[str, float]:
+    def measure(
+        self, examples: Sequence[np.ndarray], data: Sequence[np.ndarray]
+    ) -> dict[str, float]:
         examples[0][0] += 1
-        return {"first": float(examples[0].mean()), "mean": 1.0 if data else 2.0} if len(examples) > 1 else {}
+        return (
+            {"first": float(examples[0].mean()), "mean": 1.0 if data else 2.0}
+            if len(examples) > 1
+            else {}
+        )
 
 
 class Endless(Metric):
-    def measure(self, examples: Sequence[np.ndarray], data: Sequence[np.ndarray]) -> dict[str, float]:
+    def measure(
+        self, examples: Sequence[np.ndarray], data: Sequence[np.ndarray]
+    ) -> dict[str, float]:
         return {"ratio": float("inf")}
 
 
@@ -43,7 +51,9 @@ def installed(monkeypatch):
     load = registry.load
     monkeypatch.setattr(registry, "load", lambda spec: classes.get(spec.name) or load(spec))
     monkeypatch.setattr(parts, "registry", lambda: registry)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # for the process that tries the options
+    monkeypatch.setenv(
+        "PYTHONPATH", str(Path(__file__).parents[1])
+    )  # for the process that tries the options
 
 
 TestBrightness = metric_contract("brightness", PICTURES, DATA)

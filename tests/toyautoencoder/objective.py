@@ -19,7 +19,9 @@ class Autoencoder(Objective):
         super().__init__(options, context)
         channels, *sizes = context.representation.shape
         layer = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[len(sizes) - 1]
-        self.autoencoder = nn.Sequential(layer(channels, max(1, channels // 2), 1), layer(max(1, channels // 2), channels, 1))
+        self.autoencoder = nn.Sequential(
+            layer(channels, max(1, channels // 2), 1), layer(max(1, channels // 2), channels, 1)
+        )
 
     @property
     def model(self) -> nn.Module:

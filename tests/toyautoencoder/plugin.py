@@ -7,4 +7,11 @@ from difftool import Spec, hookimpl
 
 @hookimpl
 def difftool_objectives() -> list[Spec]:
-    return [Spec("autoencoder", "examples from a code of half their size", "toyautoencoder.objective:Autoencoder", "difftool.options:NoOptions")]
+    return [
+        Spec(
+            "autoencoder",
+            "examples from a code of half their size",
+            "toyautoencoder.objective:Autoencoder",
+            "difftool.options:NoOptions",
+        )
+    ]

@@ -26,7 +26,9 @@ class CaptionColumn(Column):
     @classmethod
     def read(cls, name: str, rows: Sequence) -> tuple[Self, list[str]]:
         values = [str(row.get(name, "")) for row in rows]
-        texts = [text for text, _ in Counter(filter(None, values)).most_common(100) for _ in range(_)]
+        texts = [
+            text for text, _ in Counter(filter(None, values)).most_common(100) for _ in range(_)
+        ]
         return cls(name, max(len(text.encode()) for text in values), tuple(texts)), values
 
     @property
@@ -35,7 +37,9 @@ class CaptionColumn(Column):
 
     def parse(self, text: str) -> str:
         if len(text.encode()) > self.length:
-            raise UsageError(f"{text!r} is longer than the {self.length} bytes of the longest {self.name} in the data. Write a shorter one.")
+            raise UsageError(
+                f"{text!r} is longer than the {self.length} bytes of the longest {self.name} in the data. Write a shorter one."
+            )
         return "" if text == "none" else text
 
     def show(self, value: str) -> str | None:

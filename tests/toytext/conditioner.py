@@ -29,4 +29,7 @@ class Caption(Conditioner):
         tokens = self.table(value.clamp_min(0)) + self.places
         closed = ~mask.any(1, keepdim=True)
         first = torch.arange(value.shape[1], device=value.device) == 0
-        return Signals(tokens=torch.where((closed & first).unsqueeze(-1), self.open, tokens), token_mask=mask | (closed & first))
+        return Signals(
+            tokens=torch.where((closed & first).unsqueeze(-1), self.open, tokens),
+            token_mask=mask | (closed & first),
+        )

@@ -58,8 +58,16 @@ def test_it_says_nothing_unless_it_is_asked_to(capfd):
 
 def test_settings_reach_the_run_by_short_names_tables_and_full_names(trained):
     config = parse_toml((trained.path / "config.toml").read_text())
-    assert (config["train"]["steps"], config["train"]["batch"], config["train"]["save_every"]) == (4, 8, 100)
-    assert (config["modality"]["size"], config["backbone"]["channels"], config["sample"]["steps"]) == (8, 8, 2)
+    assert (config["train"]["steps"], config["train"]["batch"], config["train"]["save_every"]) == (
+        4,
+        8,
+        100,
+    )
+    assert (
+        config["modality"]["size"],
+        config["backbone"]["channels"],
+        config["sample"]["steps"],
+    ) == (8, 8, 2)
 
 
 def test_a_loop_of_ones_own_sees_every_step_and_what_it_leaves_is_trained_on(trained):
@@ -88,14 +96,21 @@ def test_an_error_in_a_loop_of_ones_own_leaves_the_run_saved():
     assert difftool.resume(training.run).finish().step == 6
 
 
-def test_samples_are_raw_examples_with_their_conditions_and_are_saved_as_the_modality_writes_them(trained):
+def test_samples_are_raw_examples_with_their_conditions_and_are_saved_as_the_modality_writes_them(
+    trained,
+):
     samples = difftool.load(trained).sample(4, steps=2, cond={"class": ["left", "above"]}, seed=3)
     assert len(samples) == 4
     assert {(one.shape, str(one.dtype)) for one in samples} == {((3, 8, 8), "uint8")}
     assert [one["class"] for one in samples.conditions] == ["left", "above"] * 2
     files = samples.save("made")
-    assert [path.name for path in files] == [f"{i:06d}-{name}.png" for i, name in enumerate(["left", "above"] * 2)]
-    assert all(np.array_equal(np.asarray(Image.open(path)).transpose(2, 0, 1), one) for path, one in zip(files, samples, strict=True))
+    assert [path.name for path in files] == [
+        f"{i:06d}-{name}.png" for i, name in enumerate(["left", "above"] * 2)
+    ]
+    assert all(
+        np.array_equal(np.asarray(Image.open(path)).transpose(2, 0, 1), one)
+        for path, one in zip(files, samples, strict=True)
+    )
     before = sorted(Path("made").iterdir())
     with pytest.raises(UsageError, match="already exists and is not empty"):
         samples.save("made")
@@ -104,10 +119,24 @@ def test_samples_are_raw_examples_with_their_conditions_and_are_saved_as_the_mod
 
 def test_samples_are_those_of_the_command_line(trained):
     made = difftool.load(trained.path).sample(2, seed=5, sampler="euler")
-    words = ["sample", str(trained.path), "-n", "2", "--seed", "5", "--sampler", "euler", "-o", "line"]
+    words = [
+        "sample",
+        str(trained.path),
+        "-n",
+        "2",
+        "--seed",
+        "5",
+        "--sampler",
+        "euler",
+        "-o",
+        "line",
+    ]
     subprocess.run([sys.executable, "-m", "difftool", *words], check=True, capture_output=True)
     files = sorted(Path("line").glob("*.png"))
-    assert all(np.array_equal(np.asarray(Image.open(path)).transpose(2, 0, 1), one) for path, one in zip(files, made, strict=True))
+    assert all(
+        np.array_equal(np.asarray(Image.open(path)).transpose(2, 0, 1), one)
+        for path, one in zip(files, made, strict=True)
+    )
 
 
 def test_a_model_is_measured_beside_the_data(trained):
@@ -139,11 +168,15 @@ def test_faults_are_told_at_once_as_the_command_line_tells_them(trained):
 
 def test_loading_reads_no_weights_and_imports_no_torch(trained):
     program = f"import sys, difftool; print(difftool.load({str(trained.path)!r}).modality, 'torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split() == ["image", "False"]
+    assert subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.split() == ["image", "False"]
 
 
 @pytest.mark.parametrize(("flags", "resolutions"), [((), 1), (("--sampler", "euler"), 3)])
-def test_sampling_reads_the_header_once_and_resolves_the_settings_once(trained, monkeypatch, flags, resolutions):
+def test_sampling_reads_the_header_once_and_resolves_the_settings_once(
+    trained, monkeypatch, flags, resolutions
+):
     """Of a model that is sampled as it is; with other settings, those too are resolved, and laid over the stage that was built."""
     counts = {"headers": 0, "resolutions": 0}
 

@@ -10,7 +10,13 @@ LENGTH = 64
 COUNT = 100
 """Number of signals in each class."""
 
-WAVES = ((-0.25, 0.15, 0.05), (-0.04, -0.15, 0.015), (0.0, 1.2, 0.02), (0.04, -0.25, 0.015), (0.28, 0.35, 0.06))
+WAVES = (
+    (-0.25, 0.15, 0.05),
+    (-0.04, -0.15, 0.015),
+    (0.0, 1.2, 0.02),
+    (0.04, -0.25, 0.015),
+    (0.28, 0.35, 0.06),
+)
 """Position (in beats), height (in millivolts) and width (in beats) of each wave."""
 
 
@@ -26,4 +32,7 @@ def write_demo(folder: Path) -> None:
 def signal(beats: int, rng: np.random.Generator) -> np.ndarray:
     t = (np.arange(LENGTH) / LENGTH * beats + rng.uniform(-0.1, 0.1)) % 1 - 0.5
     heights = rng.normal(1, 0.1, len(WAVES))
-    return sum(h * height * np.exp(-0.5 * ((t - centre) / width) ** 2) for h, (centre, height, width) in zip(heights, WAVES, strict=True))
+    return sum(
+        h * height * np.exp(-0.5 * ((t - centre) / width) ** 2)
+        for h, (centre, height, width) in zip(heights, WAVES, strict=True)
+    )

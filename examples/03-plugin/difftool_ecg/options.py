@@ -12,13 +12,18 @@ from difftool import Options
 class EcgOptions(Options):
     """How signals are read."""
 
-    length: Literal["auto"] | PositiveInt = Field("auto", description="number of readings to use of each signal; auto takes the length of the shortest")
+    length: Literal["auto"] | PositiveInt = Field(
+        "auto",
+        description="number of readings to use of each signal; auto takes the length of the shortest",
+    )
 
 
 class EcgRequest(Options):
     """The modality's own flags of ``difftool sample``."""
 
-    length: NonNegativeInt = Field(0, description="number of readings of each sample; 0 for as many as in training")
+    length: NonNegativeInt = Field(
+        0, description="number of readings of each sample; 0 for as many as in training"
+    )
 
 
 class ScaleOptions(Options):

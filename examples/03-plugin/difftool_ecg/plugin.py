@@ -21,14 +21,34 @@ def difftool_modalities() -> list[ModalitySpec]:
 
 @hookimpl
 def difftool_representations() -> list[Spec]:
-    return [Spec("millivolts", "millivolts, scaled", "difftool_ecg.millivolts:Millivolts", "difftool_ecg.options:ScaleOptions")]
+    return [
+        Spec(
+            "millivolts",
+            "millivolts, scaled",
+            "difftool_ecg.millivolts:Millivolts",
+            "difftool_ecg.options:ScaleOptions",
+        )
+    ]
 
 
 @hookimpl
 def difftool_samplers() -> list[Spec]:
-    return [Spec("midpoint", "the midpoint method: second order, two evaluations per step", "difftool_ecg.midpoint:midpoint")]
+    return [
+        Spec(
+            "midpoint",
+            "the midpoint method: second order, two evaluations per step",
+            "difftool_ecg.midpoint:midpoint",
+        )
+    ]
 
 
 @hookimpl
 def difftool_recipes() -> list[RecipeSpec]:
-    return [RecipeSpec("tiny", "one beat, in a minute on a CPU", "difftool_ecg:recipes/tiny.toml", modality="ecg")]
+    return [
+        RecipeSpec(
+            "tiny",
+            "one beat, in a minute on a CPU",
+            "difftool_ecg:recipes/tiny.toml",
+            modality="ecg",
+        )
+    ]

@@ -13,4 +13,9 @@ class Brightness(Metric):
         mean = float(np.mean([np.mean(one, dtype=np.float64) for one in examples]))
         if not len(data):
             return {"brightness": mean}
-        return {"brightness": mean, "brightness_error": abs(mean - float(np.mean([np.mean(one, dtype=np.float64) for one in data])))}
+        return {
+            "brightness": mean,
+            "brightness_error": abs(
+                mean - float(np.mean([np.mean(one, dtype=np.float64) for one in data]))
+            ),
+        }

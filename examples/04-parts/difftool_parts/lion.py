@@ -6,7 +6,9 @@ from difftool import decay_groups
 
 
 def lion(module, options, precision):
-    return Lion(decay_groups(module, options.weight_decay), {"lr": options.lr, "betas": options.betas})
+    return Lion(
+        decay_groups(module, options.weight_decay), {"lr": options.lr, "betas": options.betas}
+    )
 
 
 class Lion(torch.optim.Optimizer):

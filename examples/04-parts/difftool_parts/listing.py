@@ -19,8 +19,12 @@ class Listing(Source):
         try:
             lines = Path(path).read_text(encoding="utf-8").splitlines()
         except OSError as error:
-            raise DataError(f"{path} cannot be read: {error.strerror}. Pass a text file with one path on each line.") from None
+            raise DataError(
+                f"{path} cannot be read: {error.strerror}. Pass a text file with one path on each line."
+            ) from None
         files = [Path(path).parent / line.strip() for line in lines if line.strip()]
         if missing := [file for file in files if not file.is_file()]:
-            raise DataError(f"{path} names {missing[0]}, which does not exist. Remove the line, or bring the file back.")
+            raise DataError(
+                f"{path} names {missing[0]}, which does not exist. Remove the line, or bring the file back."
+            )
         return files

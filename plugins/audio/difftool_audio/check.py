@@ -126,7 +126,9 @@ class AudioInspection(Inspection[AudioModality, AudioLook]):
         music = stereo and self.modality.rate >= 32_000
         larger = "--recipe music-48k-stereo (a large GPU)" if music else "--recipe small (a GPU)"
         seconds = _time(self.modality.length / self.modality.rate)
-        return f"--recipe tiny (a CPU), or {larger}; --seconds chooses another length than {seconds}"
+        return (
+            f"--recipe tiny (a CPU), or {larger}; --seconds chooses another length than {seconds}"
+        )
 
 
 def _pauses(x: np.ndarray, window: int) -> float:
@@ -155,7 +157,8 @@ def _lengths(modality: AudioModality, good: Sequence[AudioLook]) -> Iterator[Fin
     low, middle, high = np.quantile(seconds, [0, 0.5, 1])
     total = _time(float(seconds.sum()))
     yield Finding(
-        "ok", f"lengths from {_time(low)} to {_time(high)}, median {_time(middle)}, {total} in all; trained on {_time(part)} at a time"
+        "ok",
+        f"lengths from {_time(low)} to {_time(high)}, median {_time(middle)}, {total} in all; trained on {_time(part)} at a time",
     )
     padding = 1 - float(np.minimum(seconds, part).mean()) / part
     if padding > PADDED:
@@ -163,7 +166,10 @@ def _lengths(modality: AudioModality, good: Sequence[AudioLook]) -> Iterator[Fin
         text = f"{padding:.0%} of what is trained on would be padding, since most recordings are shorter than {_time(part)}."
         yield Finding("note", f"{text} Faster: --seconds {better:g}." if better < part else text)
     if middle > 10 * part and not modality.options.timing:
-        yield Finding("note", "Parts are much shorter than the recordings. To have beginnings and ends learnt as such: --timing.")
+        yield Finding(
+            "note",
+            "Parts are much shorter than the recordings. To have beginnings and ends learnt as such: --timing.",
+        )
 
 
 def _time(seconds: float) -> str:
@@ -174,13 +180,22 @@ def _time(seconds: float) -> str:
 
 def _channels(modality: AudioModality, good: Sequence[AudioLook]) -> Iterator[Finding]:
     names = {1: "mono", 2: "stereo"}
-    shown = commonest(names.get(look.header.channels, f"{look.header.channels} channels") for look in good)
+    shown = commonest(
+        names.get(look.header.channels, f"{look.header.channels} channels") for look in good
+    )
     yield Finding("ok", f"channels: {shown}; trained as {modality.options.channels}")
     if many := [look for look in good if look.header.channels > 2]:
-        yield Finding("note", f"more than two channels, mixed down: {some_names(look.item for look in many)}")
+        yield Finding(
+            "note", f"more than two channels, mixed down: {some_names(look.item for look in many)}"
+        )
     if modality.channels == 2 and all(look.alike for look in good):
-        yield Finding("note", "Both channels are the same in all of them: --channels mono trains faster and loses nothing.")
-    if modality.channels == 1 and (gone := [look for look in good if look.header.channels == 2 and look.left < CANCELLED]):
+        yield Finding(
+            "note",
+            "Both channels are the same in all of them: --channels mono trains faster and loses nothing.",
+        )
+    if modality.channels == 1 and (
+        gone := [look for look in good if look.header.channels == 2 and look.left < CANCELLED]
+    ):
         yield Finding(
             "warning",
             f"nearly nothing left in mono: {some_names(look.item for look in gone)}. Turn one channel over, or keep both with --channels stereo: they are opposite.",
@@ -190,7 +205,9 @@ def _channels(modality: AudioModality, good: Sequence[AudioLook]) -> Iterator[Fi
 def _levels(good: Sequence[AudioLook]) -> Iterator[Finding]:
     levels = np.asarray([look.level for look in good])
     low, middle, high = np.quantile(levels, [0, 0.5, 1])
-    yield Finding("ok", f"loudness (RMS) from {low:.0f} to {high:.0f} dB of full scale, median {middle:.0f}")
+    yield Finding(
+        "ok", f"loudness (RMS) from {low:.0f} to {high:.0f} dB of full scale, median {middle:.0f}"
+    )
     if faint := [look for look in good if look.level < middle - FAINT]:
         yield Finding(
             "warning",
@@ -199,7 +216,9 @@ def _levels(good: Sequence[AudioLook]) -> Iterator[Finding]:
 
 
 def _clipping(good: Sequence[AudioLook]) -> Iterator[Finding]:
-    clipped = sorted((look for look in good if look.clipped > CLIPPED), key=lambda look: -look.clipped)
+    clipped = sorted(
+        (look for look in good if look.clipped > CLIPPED), key=lambda look: -look.clipped
+    )
     if clipped:
         worst, s = clipped[0], "s" * (clipped[0].runs > 1)
         yield Finding(
@@ -208,10 +227,14 @@ def _clipping(good: Sequence[AudioLook]) -> Iterator[Finding]:
             f"The worst has {worst.clipped:.2%} of its samples cut off at full scale, in {worst.runs:,} run{s} of three or more.",
         )
     if loud := [look for look in good if look.peak > LOUD]:
-        yield Finding("warning", f"far above full scale, so turned down to fit: {some_names(look.item for look in loud)}")
+        yield Finding(
+            "warning",
+            f"far above full scale, so turned down to fit: {some_names(look.item for look in loud)}",
+        )
     if not clipped and not loud:
         yield Finding(
-            "ok", f"no clipping; the highest peak is at {20 * math.log10(max(look.peak for look in good) + 1e-9):.1f} dB of full scale"
+            "ok",
+            f"no clipping; the highest peak is at {20 * math.log10(max(look.peak for look in good) + 1e-9):.1f} dB of full scale",
         )
 
 
@@ -230,10 +253,19 @@ def _offsets(good: Sequence[AudioLook]) -> Iterator[Finding]:
 def _silence(modality: AudioModality, good: Sequence[AudioLook]) -> Iterator[Finding]:
     silent = [look for look in good if look.pauses == 1]
     if silent:
-        yield Finding("warning", f"silent throughout: {some_names(look.item for look in silent)}. To leave them out: --silence skip.")
-    share = float(np.average([look.pauses for look in good], weights=[look.seconds for look in good]))
+        yield Finding(
+            "warning",
+            f"silent throughout: {some_names(look.item for look in silent)}. To leave them out: --silence skip.",
+        )
+    share = float(
+        np.average([look.pauses for look in good], weights=[look.seconds for look in good])
+    )
     if share > PAUSES:
-        fix = "" if modality.options.silence == "trim" else " To cut it off at both ends: --silence trim."
+        fix = (
+            ""
+            if modality.options.silence == "trim"
+            else " To cut it off at both ends: --silence trim."
+        )
         yield Finding("note", f"{share:.0%} of the sound is silence.{fix}")
     elif not silent:
         yield Finding("ok", f"{share:.0%} of the sound is silence")

@@ -60,7 +60,9 @@ def crops(
         starts, totals: int64 ``[b]``, where each part begins and how long its recording is, in samples.
     """
     tries = 1 if silence == "keep" else TRIES
-    draws = rng.uniform((len(examples), tries)).double().numpy()  # always as many, so that no example's draws depend on another's
+    draws = (
+        rng.uniform((len(examples), tries)).double().numpy()
+    )  # always as many, so that no example's draws depend on another's
     totals = np.asarray([example.shape[1] for example in examples], np.int64)
     room = np.maximum(totals - length, 0)
     choices = np.minimum((draws * (room[:, None] + 1)).astype(np.int64), room[:, None])

@@ -26,7 +26,21 @@ from .level import FULL_SCALE, PEAK
 if TYPE_CHECKING:
     from soundfile import SoundFile
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".caf", ".w64", ".rf64")
+SUFFIXES = (
+    ".wav",
+    ".flac",
+    ".ogg",
+    ".oga",
+    ".opus",
+    ".mp3",
+    ".aiff",
+    ".aif",
+    ".aifc",
+    ".au",
+    ".caf",
+    ".w64",
+    ".rf64",
+)
 
 RATES = range(1000, 384_001)
 BLOCK = 1 << 18  # frames decoded at once
@@ -37,8 +51,23 @@ LOUD = 2.0  # full scales above which turning down gets a remark; MP3 overshoots
 
 # ITU-R BS.775, table 2: what each place gives to left and right.
 HALF = math.sqrt(0.5)
-GAINS = {"L": (1, 0), "R": (0, 1), "C": (HALF, HALF), "LFE": (0, 0), "Ls": (HALF, 0), "Rs": (0, HALF), "Lr": (HALF, 0), "Rr": (0, HALF)}
-PLACES = {3: "L R C", 4: "L R Ls Rs", 5: "L R C Ls Rs", 6: "L R C LFE Ls Rs", 8: "L R C LFE Lr Rr Ls Rs"}
+GAINS = {
+    "L": (1, 0),
+    "R": (0, 1),
+    "C": (HALF, HALF),
+    "LFE": (0, 0),
+    "Ls": (HALF, 0),
+    "Rs": (0, HALF),
+    "Lr": (HALF, 0),
+    "Rr": (0, HALF),
+}
+PLACES = {
+    3: "L R C",
+    4: "L R Ls Rs",
+    5: "L R C Ls Rs",
+    6: "L R C LFE Ls Rs",
+    8: "L R C LFE Lr Rr Ls Rs",
+}
 PLACED = ("WAV", "WAVEX", "RF64", "W64", "FLAC")
 """Formats that hold their channels in the order of ``PLACES``."""
 
@@ -88,7 +117,9 @@ def decode(path: Path, rate: int, channels: int, watch: Watch | None = None) -> 
         with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is refused below
             signal = np.concatenate([mix(block) for block in _blocks(path, file, watch)], axis=1)
         if file.format == "OGG" and not _ended(path):
-            remark("its end is not marked as one: it may have been cut short while it was copied or recorded")
+            remark(
+                "its end is not marked as one: it may have been cut short while it was copied or recorded"
+            )
     if own < DULL * rate:
         remark(f"recorded at {own:,} Hz: nothing above {own // 2:,} Hz is in it")
     return _to_int16(resample(signal, own, rate), path)
@@ -112,18 +143,26 @@ def opened(path: Path) -> Iterator[SoundFile]:
 
 
 def _what(text: str) -> str:
-    if "not recognised" in text or "does not exist" in text:  # the second is what an MP3 decoder's refusal becomes
+    if (
+        "not recognised" in text or "does not exist" in text
+    ):  # the second is what an MP3 decoder's refusal becomes
         return "is not sound, or not of a kind that libsndfile reads. Remove or convert it."
     return f"is cut short or damaged. Copy it again, or remove it. ({text.strip().removeprefix('Error : ')})"
 
 
 def _refuse_odd(path: Path, file: SoundFile) -> None:
     if file.format == "RAW":  # libsndfile's guess, by the suffix, where it knows nothing
-        raise DataError(f"{path} is not sound, or not of a kind that libsndfile reads. Remove or convert it.")
+        raise DataError(
+            f"{path} is not sound, or not of a kind that libsndfile reads. Remove or convert it."
+        )
     if file.samplerate not in RATES:
-        raise DataError(f"{path} states {file.samplerate:,} samples per second, which is not a rate of a recording. Remove or convert it.")
+        raise DataError(
+            f"{path} states {file.samplerate:,} samples per second, which is not a rate of a recording. Remove or convert it."
+        )
     if file.frames >= 1 << 48:
-        raise DataError(f"{path} does not say how long it is, as a stream that was saved while it ran. Convert it, or remove it.")
+        raise DataError(
+            f"{path} does not say how long it is, as a stream that was saved while it ran. Convert it, or remove it."
+        )
     if broken := _broken_promise(file.extra_info):
         raise DataError(f"{path} is cut short: {broken}. Copy it again, or remove it.")
 
@@ -131,7 +170,9 @@ def _refuse_odd(path: Path, file: SoundFile) -> None:
 def _broken_promise(log: str) -> str:
     """What the header promises and the file does not hold, in words; empty when it holds everything."""
     for found in PROMISE.finditer(log):
-        promised, have = (int(n) for n in (found["bytes"] or found["ds64"], found["have"] or found["frames"]))
+        promised, have = (
+            int(n) for n in (found["bytes"] or found["ds64"], found["have"] or found["frames"])
+        )
         if promised > have + 256 and not any(promised in unsaid for unsaid in UNSAID):
             return f"its header promises {promised:,} {'bytes' if found['bytes'] else 'frames'}, and {have:,} are there"
     return ""
@@ -145,12 +186,18 @@ def _blocks(path: Path, file: SoundFile, watch: Watch | None) -> Iterator[np.nda
             watch(block)
         if not np.isfinite(block).all():
             at = (done + int(np.argmin(np.isfinite(block).all(1)))) / file.samplerate
-            raise DataError(f"{path} holds samples that are not numbers (NaN or infinite), the first at {at:.3f} s. Repair or remove it.")
+            raise DataError(
+                f"{path} holds samples that are not numbers (NaN or infinite), the first at {at:.3f} s. Repair or remove it."
+            )
         done += len(block)
         yield block
     if not done:
-        raise DataError(f"{path} holds no sound: it has a header and nothing after it. Remove it or copy it again.")
-    if done < 0.99 * file.frames - 4096:  # a frame or two of an MP3 may be missing from one that is whole
+        raise DataError(
+            f"{path} holds no sound: it has a header and nothing after it. Remove it or copy it again."
+        )
+    if (
+        done < 0.99 * file.frames - 4096
+    ):  # a frame or two of an MP3 may be missing from one that is whole
         there = f"{done / file.samplerate:.2f} s"
         raise DataError(
             f"{path} is cut short: its header promises {file.frames / file.samplerate:.2f} s, and {there} are there. "
@@ -189,7 +236,11 @@ def mixing(have: int, channels: int, places: tuple[str, ...] = ()) -> np.ndarray
     if have <= 2:
         both = np.eye(2) if have == 2 else np.ones((2, 1))
     else:
-        both = np.asarray([GAINS[place] for place in places]).T if places else np.full((2, have), 1 / have)
+        both = (
+            np.asarray([GAINS[place] for place in places]).T
+            if places
+            else np.full((2, have), 1 / have)
+        )
         alike = "" if places else ", each counted alike, since their places are not known"
         remark(f"{have} channels, mixed down to {'mono' if channels == 1 else 'stereo'}{alike}")
     return (both if channels == 2 else both.mean(0, keepdims=True)).astype(np.float32)
@@ -198,8 +249,16 @@ def mixing(have: int, channels: int, places: tuple[str, ...] = ()) -> np.ndarray
 def _places(file: SoundFile) -> tuple[str, ...]:
     """Where the channels stand, by the file's own word or else its format's custom; empty where neither is known."""
     said = re.search(r"Channel Mask\s*: 0x(\w+) \((.*)\)", file.extra_info)
-    places = tuple(said[2].replace(" ", "").split(",")) if said else tuple(PLACES.get(file.channels, "").split())
-    return places if file.format in PLACED and len(places) == file.channels and set(places) <= set(GAINS) else ()
+    places = (
+        tuple(said[2].replace(" ", "").split(","))
+        if said
+        else tuple(PLACES.get(file.channels, "").split())
+    )
+    return (
+        places
+        if file.format in PLACED and len(places) == file.channels and set(places) <= set(GAINS)
+        else ()
+    )
 
 
 # --- rate ------------------------------------------------------------------------------------------------------------
@@ -230,7 +289,9 @@ def resample(signal: np.ndarray, own: int, rate: int) -> np.ndarray:
 def ratio_of(own: int, rate: int) -> Fraction:
     """``rate / own``, or what is within a ten-thousandth of it (a sixth of a cent) where that would take a filter of many megabytes."""
     ratio = Fraction(rate, own)
-    return ratio if max(ratio.numerator, ratio.denominator) <= 1000 else ratio.limit_denominator(1000)
+    return (
+        ratio if max(ratio.numerator, ratio.denominator) <= 1000 else ratio.limit_denominator(1000)
+    )
 
 
 @lru_cache(maxsize=16)

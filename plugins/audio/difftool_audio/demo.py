@@ -61,7 +61,10 @@ def _time() -> np.ndarray:
 
 
 def _harmonics(
-    hz: np.ndarray, phase: np.ndarray, amplitude: Mapping[int, np.ndarray | float], damping: np.ndarray | float = 0.0
+    hz: np.ndarray,
+    phase: np.ndarray,
+    amplitude: Mapping[int, np.ndarray | float],
+    damping: np.ndarray | float = 0.0,
 ) -> np.ndarray:
     """The sum over k of amplitude[k] · sin(k · phase) · exp(-k · damping · t): higher harmonics die away sooner.
 
@@ -117,7 +120,9 @@ def _organ(hz: np.ndarray, draw: Draw) -> np.ndarray:
 def _pluck(hz: np.ndarray, draw: Draw) -> np.ndarray:
     """A string plucked at a point of its length: sin(pi k point) / k."""
     point = draw(0.12, 0.35)
-    sound = _harmonics(hz, _steady(hz), {k: np.sin(np.pi * k * point) / k for k in ALL}, damping=draw(0.7, 2.0))
+    sound = _harmonics(
+        hz, _steady(hz), {k: np.sin(np.pi * k * point) / k for k in ALL}, damping=draw(0.7, 2.0)
+    )
     return sound * _struck(draw(0.002, 0.006), draw(1.0, 3.0))
 
 
@@ -132,14 +137,18 @@ def _reed(hz: np.ndarray, draw: Draw) -> np.ndarray:
     """A closed pipe: odd harmonics, few even ones."""
     slope, even = draw(0.8, 1.2), draw(0.03, 0.12)
     phase = _vibrato(hz, draw(0.0, 0.003), draw(4.5, 6))
-    return _harmonics(hz, phase, {k: k**-slope * (1 if k % 2 else even) for k in ALL}) * _held(draw(0.03, 0.1), draw(0.05, 0.2))
+    return _harmonics(hz, phase, {k: k**-slope * (1 if k % 2 else even) for k in ALL}) * _held(
+        draw(0.03, 0.1), draw(0.05, 0.2)
+    )
 
 
 def _strings(hz: np.ndarray, draw: Draw) -> np.ndarray:
     """Bowed: all harmonics, a slow start and a vibrato."""
     slope = draw(0.9, 1.4)
     phase = _vibrato(hz, draw(0.003, 0.007), draw(4.5, 6.5))
-    return _harmonics(hz, phase, {k: k**-slope for k in ALL}) * _held(draw(0.1, 0.3), draw(0.1, 0.3))
+    return _harmonics(hz, phase, {k: k**-slope for k in ALL}) * _held(
+        draw(0.1, 0.3), draw(0.1, 0.3)
+    )
 
 
 def _mallet(hz: np.ndarray, draw: Draw) -> np.ndarray:

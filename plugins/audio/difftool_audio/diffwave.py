@@ -32,12 +32,15 @@ class DiffWave(Backbone):
         self.embedding = NoiseEmbedding(EMBEDDING)
         self.stem = convolution(inputs, width, 1)
         self.layers = nn.ModuleList(
-            Layer(width, interface, dilation=2 ** (i % options.cycle), last=i == options.layers - 1) for i in range(options.layers)
+            Layer(width, interface, dilation=2 ** (i % options.cycle), last=i == options.layers - 1)
+            for i in range(options.layers)
         )
         self.outer = convolution(width, width, 1)
         self.head = convolution(width, inputs, 1, gain=0)
 
-    def forward(self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None
+    ) -> Tensor:
         real = None if mask is None else mask.any(1, keepdim=True)
         h, total = F.relu(self.stem(x)), None
         noise = self.embedding(c_noise, None)
@@ -62,17 +65,26 @@ class Layer(nn.Module):
     def __init__(self, width: int, interface: Interface, dilation: int, last: bool) -> None:
         super().__init__()
         self.noise = nn.Linear(EMBEDDING, width)
-        self.vector = nn.Linear(interface.vector, 2 * width, bias=False) if interface.vector else None
+        self.vector = (
+            nn.Linear(interface.vector, 2 * width, bias=False) if interface.vector else None
+        )
         self.beside = convolution(interface.channels, 2 * width, 1) if interface.channels else None
         self.dilated = convolution(width, 2 * width, 3, dilation)
         self.out = convolution(width, width if last else 2 * width, 1)
 
     def forward(
-        self, x: Tensor, noise: Tensor, vector: Tensor | None, channels: Tensor | None, mask: Tensor | None
+        self,
+        x: Tensor,
+        noise: Tensor,
+        vector: Tensor | None,
+        channels: Tensor | None,
+        mask: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
         """``x [b, width, n]``, ``noise [b, 512]``, ``vector [b, v]``, ``channels [b, c, n]``, ``mask [b, 1, n]`` -> next x, skip."""
         h = x + self.noise(noise).unsqueeze(2)
-        h = self.dilated(h if mask is None else h * mask.to(h.dtype))  # zeros on padding, as the convolution sees the outside
+        h = self.dilated(
+            h if mask is None else h * mask.to(h.dtype)
+        )  # zeros on padding, as the convolution sees the outside
         if self.vector is not None:
             h = h + self.vector(vector).unsqueeze(2)
         if self.beside is not None:
@@ -85,7 +97,9 @@ class Layer(nn.Module):
         return (x + rest) * math.sqrt(0.5), skip
 
 
-def convolution(inputs: int, outputs: int, kernel: int, dilation: int = 1, gain: float = 1.0) -> nn.Conv1d:
+def convolution(
+    inputs: int, outputs: int, kernel: int, dilation: int = 1, gain: float = 1.0
+) -> nn.Conv1d:
     """A convolution that keeps the length, initialised as the paper's authors do (He et al. 2015), its weights times ``gain``."""
     layer = nn.Conv1d(inputs, outputs, kernel, padding=dilation * (kernel // 2), dilation=dilation)
     with torch.no_grad():
@@ -103,5 +117,7 @@ def _inputs(interface: Interface) -> int:
             "or choose another backbone: unet."
         )
     if interface.tokens:
-        raise UsageError("diffwave cannot attend to a sequence of tokens, as a condition gives one here. Choose another backbone: unet1d.")
+        raise UsageError(
+            "diffwave cannot attend to a sequence of tokens, as a condition gives one here. Choose another backbone: unet1d."
+        )
     return interface.shape[0]

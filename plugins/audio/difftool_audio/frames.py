@@ -37,7 +37,9 @@ class Frames:
 
     def __post_init__(self) -> None:
         if self.window % 2:
-            raise UsageError(f"A window of {self.window} samples has no middle to put at a frame's place. Take an even number.")
+            raise UsageError(
+                f"A window of {self.window} samples has no middle to put at a frame's place. Take an even number."
+            )
         if not 2 * self.hop <= self.window:
             raise UsageError(
                 f"A window of {self.window} samples is too short for a hop of {self.hop}: take at least {2 * self.hop}, "
@@ -55,7 +57,9 @@ class Frames:
     def transform(self, x: Tensor) -> Tensor:
         """``[..., n]`` -> complex ``[..., bins, frames]``."""
         x = F.pad(x, (0, -x.shape[-1] % self.hop))
-        spectrum = torch.stft(x.flatten(0, -2), **self._settings(x.device), pad_mode="constant", return_complex=True)
+        spectrum = torch.stft(
+            x.flatten(0, -2), **self._settings(x.device), pad_mode="constant", return_complex=True
+        )
         return spectrum.mul_(self._unit).unflatten(0, x.shape[:-1])
 
     def inverse(self, spectrum: Tensor) -> Tensor:
@@ -64,7 +68,9 @@ class Frames:
         if not length:
             return spectrum.real.new_zeros(*spectrum.shape[:-2], 0)
         flat = spectrum.flatten(0, -3) / self._unit
-        return torch.istft(flat, **self._settings(flat.device), length=length).unflatten(0, spectrum.shape[:-2])
+        return torch.istft(flat, **self._settings(flat.device), length=length).unflatten(
+            0, spectrum.shape[:-2]
+        )
 
     def mask(self, raw: Batch) -> Tensor | None:
         """Which frames are real, ``[b, 1, 1, frames]``: those that a sound without its padding would have."""
@@ -82,10 +88,18 @@ class Frames:
         one example fits its caches.
         """
         total = (batch.x.shape[-1] - 1) * self.hop
-        real = [batch.x.shape[-1]] * len(batch) if batch.mask is None else batch.mask.flatten(1).sum(1).tolist()
+        real = (
+            [batch.x.shape[-1]] * len(batch)
+            if batch.mask is None
+            else batch.mask.flatten(1).sum(1).tolist()
+        )
         sounds = [sound(x[..., :n]) for x, n in zip(batch.x.float(), real, strict=True)]
         x = torch.stack([F.pad(one, (0, total - one.shape[-1])) for one in sounds])
-        mask = None if batch.mask is None else _before(torch.tensor(real, device=x.device).sub(1).clamp_min(0) * self.hop, total)
+        mask = (
+            None
+            if batch.mask is None
+            else _before(torch.tensor(real, device=x.device).sub(1).clamp_min(0) * self.hop, total)
+        )
         return Batch(x, batch.cond, mask)
 
     @property

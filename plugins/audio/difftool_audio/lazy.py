@@ -17,7 +17,11 @@ def torchaudio() -> ModuleType:
         import torchaudio as module
         import torchaudio.functional
         import torchaudio.transforms
-    except (ImportError, OSError, RuntimeError) as error:  # OSError: its library does not fit the installed torch
+    except (
+        ImportError,
+        OSError,
+        RuntimeError,
+    ) as error:  # OSError: its library does not fit the installed torch
         raise PluginError(
             f"torchaudio cannot be imported, and sound needs it. Install a pair that fits: pip install {FITTING}. ({_first_line(error)})"
         ) from error

@@ -10,7 +10,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from difftool import Batch, Column, DataError, Description, Item, Modality, NumberColumn, Options, Rng, scan_folder
+from difftool import (
+    Batch,
+    Column,
+    DataError,
+    Description,
+    Item,
+    Modality,
+    NumberColumn,
+    Options,
+    Rng,
+    scan_folder,
+)
 
 from .crop import crops, silent, trimmed
 from .decode import SUFFIXES, Watch, decode
@@ -29,7 +40,9 @@ def _drawn(quantiles: Sequence[int], uniform: np.ndarray) -> np.ndarray:
 
 def _ranging(name: str, mean: float, std: float, low: float, high: float) -> NumberColumn:
     """A number's condition; the spread of what is always the same is one, not what rounding leaves of none."""
-    return NumberColumn(name, mean=mean, std=std if std > 1e-7 * abs(mean) else 1.0, low=low, high=high)
+    return NumberColumn(
+        name, mean=mean, std=std if std > 1e-7 * abs(mean) else 1.0, low=low, high=high
+    )
 
 
 class AudioModality(Modality):
@@ -73,9 +86,13 @@ class AudioModality(Modality):
         x = decode(path, self.rate, self.channels, watch)
         seconds = x.shape[1] / self.rate
         if seconds < o.shortest:
-            raise DataError(f"{path} lasts {seconds:.3f} s, less than {o.shortest:g} s. Remove it, or take shorter ones: --shortest 0.01.")
+            raise DataError(
+                f"{path} lasts {seconds:.3f} s, less than {o.shortest:g} s. Remove it, or take shorter ones: --shortest 0.01."
+            )
         if o.silence != "keep" and silent(x):
-            raise DataError(f"{path} is silent throughout. Remove it, or have silence learnt: --silence keep.")
+            raise DataError(
+                f"{path} is silent throughout. Remove it, or have silence learnt: --silence keep."
+            )
         return self._trimmed(x, path) if o.silence == "trim" else x
 
     def read_given(self, item: Item) -> np.ndarray:
@@ -93,11 +110,17 @@ class AudioModality(Modality):
 
     # --- raw batches -------------------------------------------------------------------------------------------------
 
-    def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Column, ...]]:
+    def describe(
+        self, shapes: np.ndarray
+    ) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Column, ...]]:
         totals = np.asarray(shapes)[:, 1].astype(np.float64)
         quantiles = np.quantile(totals, np.linspace(0, 1, QUANTILES)).round().astype(int)
         extra = {"rate": self.rate, "totals": quantiles.tolist()}
-        return (self.channels, self.length), extra, self._timing(totals / self.rate) if self.options.timing else ()
+        return (
+            (self.channels, self.length),
+            extra,
+            self._timing(totals / self.rate) if self.options.timing else (),
+        )
 
     def _timing(self, totals: np.ndarray) -> tuple[Column, ...]:
         """What the conditions of ``timing`` range over, for recordings of these seconds and starts that are uniform in each."""
@@ -105,13 +128,21 @@ class AudioModality(Modality):
         mean = float(last.mean() / 2)
         std = math.sqrt(max(float((last**2).mean()) / 3 - mean**2, 0))
         return _ranging(START, mean, std, 0.0, float(last.max())), _ranging(
-            TOTAL, float(totals.mean()), float(totals.std()), float(totals.min()), float(totals.max())
+            TOTAL,
+            float(totals.mean()),
+            float(totals.std()),
+            float(totals.min()),
+            float(totals.max()),
         )
 
     def collate(self, examples: np.ndarray | Sequence[np.ndarray], rng: Rng) -> Batch:
         x, mask, starts, totals = crops(examples, self.length, rng, self.options.silence)
         raw = Batch(torch.from_numpy(x), mask=None if mask is None else torch.from_numpy(mask))
-        return raw.with_cond(**{START: self._seconds(starts), TOTAL: self._seconds(totals)}) if self.options.timing else raw
+        return (
+            raw.with_cond(**{START: self._seconds(starts), TOTAL: self._seconds(totals)})
+            if self.options.timing
+            else raw
+        )
 
     def _seconds(self, samples: np.ndarray) -> torch.Tensor:
         return torch.from_numpy((samples / self.rate).astype(np.float32))
@@ -120,7 +151,11 @@ class AudioModality(Modality):
         """As long as requested; by default the beginnings of recordings whose lengths are distributed like the data's."""
         asked = request.seconds if isinstance(request, AudioRequest) else 0.0
         length = self.samples(asked) if asked else self.length
-        totals = np.full(n, length) if asked else _drawn(description.extra["totals"], rng.uniform((n,)).cpu().numpy())
+        totals = (
+            np.full(n, length)
+            if asked
+            else _drawn(description.extra["totals"], rng.uniform((n,)).cpu().numpy())
+        )
         real = torch.arange(length) < torch.from_numpy(totals)[:, None]
         varying = not asked and description.extra["totals"][0] < length
         raw = Batch(
@@ -131,16 +166,28 @@ class AudioModality(Modality):
             return raw
         seen = description.extra["totals"]  # outside this range the model has seen nothing
         seconds = self._seconds(totals.clip(seen[0], seen[-1]))
-        return raw.with_cond(**{START: torch.zeros(n, device=rng.device), TOTAL: seconds.to(rng.device)})
+        return raw.with_cond(
+            **{START: torch.zeros(n, device=rng.device), TOTAL: seconds.to(rng.device)}
+        )
 
     # --- raw -> files ------------------------------------------------------------------------------------------------
 
-    def write(self, example: np.ndarray, stem: Path, info: Mapping[str, Any], request: Options) -> Path:
+    def write(
+        self, example: np.ndarray, stem: Path, info: Mapping[str, Any], request: Options
+    ) -> Path:
         from .write import write
 
-        return write(example, self.rate, stem, request.format if isinstance(request, AudioRequest) else "wav", info)
+        return write(
+            example,
+            self.rate,
+            stem,
+            request.format if isinstance(request, AudioRequest) else "wav",
+            info,
+        )
 
-    def preview(self, examples: Sequence[np.ndarray], stem: Path, titles: Sequence[str] = ()) -> Path:
+    def preview(
+        self, examples: Sequence[np.ndarray], stem: Path, titles: Sequence[str] = ()
+    ) -> Path:
         from difftool import replacing
 
         from .sheet import sheet

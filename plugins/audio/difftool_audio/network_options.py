@@ -16,14 +16,26 @@ class UNet1dOptions(UNetOptions):
     The first level needs 6 to 8 channels for each sample of a patch: narrower, it cannot carry the noise that it has to tell apart.
     """
 
-    channels: PositiveInt = Field(32, description="width of the first level; at least 6 for each sample of a patch learn well")
-    multipliers: tuple[PositiveInt, ...] = Field((1, 2, 4, 8, 8), min_length=1, description="width of each level over the first's")
-    factors: tuple[PositiveInt, ...] = Field(
-        (), description=f"how many times fewer positions each level after the first has; empty for {FACTOR} throughout"
+    channels: PositiveInt = Field(
+        32, description="width of the first level; at least 6 for each sample of a patch learn well"
     )
-    blocks: PositiveInt = Field(1, description="residual blocks per level on the way down; one more on the way up")
-    attention: NonNegativeInt = Field(128, description="levels of at most this many positions attend, and so does the middle; 0 for none")
-    embedding: NonNegativeInt = Field(512, description="width of the noise embedding; 0 for four times channels")
+    multipliers: tuple[PositiveInt, ...] = Field(
+        (1, 2, 4, 8, 8), min_length=1, description="width of each level over the first's"
+    )
+    factors: tuple[PositiveInt, ...] = Field(
+        (),
+        description=f"how many times fewer positions each level after the first has; empty for {FACTOR} throughout",
+    )
+    blocks: PositiveInt = Field(
+        1, description="residual blocks per level on the way down; one more on the way up"
+    )
+    attention: NonNegativeInt = Field(
+        128,
+        description="levels of at most this many positions attend, and so does the middle; 0 for none",
+    )
+    embedding: NonNegativeInt = Field(
+        512, description="width of the noise embedding; 0 for four times channels"
+    )
     patch: PositiveInt = Field(4, description="samples that the first level sees as one position")
 
 
@@ -32,4 +44,8 @@ class DiffWaveOptions(Options):
 
     channels: PositiveInt = Field(64, description="width of every layer")
     layers: PositiveInt = Field(30, description="residual layers")
-    cycle: PositiveInt = Field(10, le=16, description="layers until the dilation, which doubles from one to the next, starts at 1 again")
+    cycle: PositiveInt = Field(
+        10,
+        le=16,
+        description="layers until the dilation, which doubles from one to the next, starts at 1 again",
+    )

@@ -46,12 +46,16 @@ def _seconds(value: Any) -> Any:
     except (TypeError, ValueError):
         seconds = math.nan
     if isinstance(value, bool) or not SHORTEST <= seconds <= LONGEST:
-        raise ValueError(f"{value} is not a length to train on: take from {SHORTEST:g} to {LONGEST:g} seconds, as 1.5, or auto")
+        raise ValueError(
+            f"{value} is not a length to train on: take from {SHORTEST:g} to {LONGEST:g} seconds, as 1.5, or auto"
+        )
     return seconds
 
 
 Rate = Annotated[Auto | Annotated[int, Field(ge=LOWEST, le=HIGHEST)], BeforeValidator(_rate)]
-Seconds = Annotated[Auto | Annotated[float, Field(ge=SHORTEST, le=LONGEST)], BeforeValidator(_seconds)]
+Seconds = Annotated[
+    Auto | Annotated[float, Field(ge=SHORTEST, le=LONGEST)], BeforeValidator(_seconds)
+]
 
 
 class AudioOptions(Options):
@@ -62,7 +66,9 @@ class AudioOptions(Options):
         description="samples per second that everything is brought to; auto takes the rate of most of the sound",
         json_schema_extra={"metavar": "auto|HZ"},
     )
-    channels: Literal["mono", "stereo"] = Field("mono", description="mono mixes all channels down to one; stereo keeps two")
+    channels: Literal["mono", "stereo"] = Field(
+        "mono", description="mono mixes all channels down to one; stereo keeps two"
+    )
     seconds: Seconds = Field(
         "auto",
         description="length trained on: longer recordings give a random part each time, shorter ones are padded and the padding is not "
@@ -85,7 +91,9 @@ class AudioRequest(Options):
     """The audio modality's own flags of ``difftool sample``."""
 
     seconds: NonNegativeFloat = Field(
-        0.0, le=3600, description="length of each sample, whatever was trained on; 0 for lengths like the data's"
+        0.0,
+        le=3600,
+        description="length of each sample, whatever was trained on; 0 for lengths like the data's",
     )
     format: Literal["wav", "flac"] = Field("wav", description="kind of file, 16 bits in both")
 
@@ -95,20 +103,30 @@ class BandsOptions(Options):
 
     mels: PositiveInt = Field(80, ge=8, le=512, description="bands")
     hop: Auto | PositiveInt = Field(
-        "auto", description="samples between frames; auto is the power of two nearest to 16 ms", json_schema_extra={"metavar": "auto|N"}
+        "auto",
+        description="samples between frames; auto is the power of two nearest to 16 ms",
+        json_schema_extra={"metavar": "auto|N"},
     )
     window: Auto | PositiveInt = Field(
-        "auto", description="samples a frame sees; auto is four hops", json_schema_extra={"metavar": "auto|N"}
+        "auto",
+        description="samples a frame sees; auto is four hops",
+        json_schema_extra={"metavar": "auto|N"},
     )
     low: NonNegativeFloat = Field(20.0, description="lower edge of the lowest band, in Hz")
-    high: NonNegativeFloat = Field(0.0, description="upper edge of the highest band, in Hz; 0 for half the rate")
-    floor: PositiveFloat = Field(1e-5, description="amplitude, of full scale, below which everything counts as silence")
+    high: NonNegativeFloat = Field(
+        0.0, description="upper edge of the highest band, in Hz; 0 for half the rate"
+    )
+    floor: PositiveFloat = Field(
+        1e-5, description="amplitude, of full scale, below which everything counts as silence"
+    )
 
 
 class SpectrogramOptions(BandsOptions):
     """Log-mel bands over time."""
 
-    iterations: PositiveInt = Field(32, description="rounds of Griffin-Lim when samples become sound")
+    iterations: PositiveInt = Field(
+        32, description="rounds of Griffin-Lim when samples become sound"
+    )
 
 
 class VocoderOptions(BandsOptions):
@@ -127,9 +145,15 @@ class StftOptions(Options):
     """The complex short-time Fourier transform, its amplitudes compressed."""
 
     hop: Auto | PositiveInt = Field(
-        "auto", description="samples between frames; auto is the power of two nearest to 8 ms", json_schema_extra={"metavar": "auto|N"}
+        "auto",
+        description="samples between frames; auto is the power of two nearest to 8 ms",
+        json_schema_extra={"metavar": "auto|N"},
     )
     window: Auto | PositiveInt = Field(
-        "auto", description="samples a frame sees; auto is two hops", json_schema_extra={"metavar": "auto|N"}
+        "auto",
+        description="samples a frame sees; auto is two hops",
+        json_schema_extra={"metavar": "auto|N"},
     )
-    compression: float = Field(0.3, gt=0, le=1, description="power that amplitudes are raised to; 1 keeps them as they are")
+    compression: float = Field(
+        0.3, gt=0, le=1, description="power that amplitudes are raised to; 1 keeps them as they are"
+    )

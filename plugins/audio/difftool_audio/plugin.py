@@ -31,7 +31,12 @@ def difftool_representations() -> list[Spec]:
             "difftool_audio.spectrogram:Spectrogram",
             "difftool_audio.options:SpectrogramOptions",
         ),
-        Spec("stft", "the complex spectrum, compressed; inverts exactly", "difftool_audio.stft:Stft", "difftool_audio.options:StftOptions"),
+        Spec(
+            "stft",
+            "the complex spectrum, compressed; inverts exactly",
+            "difftool_audio.stft:Stft",
+            "difftool_audio.options:StftOptions",
+        ),
         Spec("waveform", "the samples themselves", "difftool_audio.waveform:Waveform"),
     ]
 
@@ -85,7 +90,12 @@ def difftool_recipes() -> list[RecipeSpec]:
 
 def _recipe(known: str, summary: str) -> RecipeSpec:
     representation, slash, name = known.rpartition("/")
-    return RecipeSpec(name, summary, f"difftool_audio:recipes/{known.replace('/', '-')}.toml", modality=f"audio{slash}{representation}")
+    return RecipeSpec(
+        name,
+        summary,
+        f"difftool_audio:recipes/{known.replace('/', '-')}.toml",
+        modality=f"audio{slash}{representation}",
+    )
 
 
 CASCADES = {
@@ -96,4 +106,7 @@ CASCADES = {
 
 @hookimpl
 def difftool_cascades() -> list[RecipeSpec]:
-    return [RecipeSpec(name, text, f"difftool_audio:cascades/{name}.toml", modality="audio") for name, text in CASCADES.items()]
+    return [
+        RecipeSpec(name, text, f"difftool_audio:cascades/{name}.toml", modality="audio")
+        for name, text in CASCADES.items()
+    ]

@@ -22,7 +22,9 @@ NARROW, WIDE = 184, 480  # cells
 GAP, MARGIN, FOOT = 14, 46, 40
 DPI = 100
 FONT = "DejaVu Sans"  # comes with matplotlib
-WINDOW = 0.032  # seconds that a spectrum sees: harmonics of a voice stay apart, and so do its syllables
+WINDOW = (
+    0.032  # seconds that a spectrum sees: harmonics of a voice stay apart, and so do its syllables
+)
 RANGE = 75.0  # dB from the brightest to the darkest
 
 PAPER, INK, FAINT = (255, 255, 255), "#333333", "#8a8a8a"
@@ -39,7 +41,10 @@ def sheet(examples: Sequence[np.ndarray], rate: int, titles: Sequence[str] = ())
     plan = _plan(examples, rate, any(titles))
     spectra = [_decibels(example, rate, plan) for example in examples]
     top = max(-60.0, 5 * math.ceil(max(spectrum.max() for spectrum in spectra) / 5))
-    peak = max(1, *(int(np.abs(example.astype(np.int32)).max(initial=0)) for example in examples)) / FULL_SCALE
+    peak = (
+        max(1, *(int(np.abs(example.astype(np.int32)).max(initial=0)) for example in examples))
+        / FULL_SCALE
+    )
     paper = np.full((plan.total[1], plan.total[0], 3), PAPER, np.uint8)
     for i, (example, spectrum) in enumerate(zip(examples, spectra, strict=True)):
         left, upper = plan.corner(i)
@@ -85,7 +90,9 @@ class _Plan(NamedTuple):
 
     def corner(self, i: int) -> tuple[int, int]:
         """Left and upper edge of a waveform."""
-        return MARGIN + i % self.across * (self.width + GAP), GAP + i // self.across * (self._cell + GAP) + self.line
+        return MARGIN + i % self.across * (self.width + GAP), GAP + i // self.across * (
+            self._cell + GAP
+        ) + self.line
 
     def columns(self, example: np.ndarray) -> int:
         """How many pixels a sound is wide."""
@@ -97,7 +104,15 @@ def _plan(examples: Sequence[np.ndarray], rate: int, titled: bool) -> _Plan:
     width = min(max(WIDTH // across - GAP, NARROW), WIDE, (SIDE - MARGIN) // across - GAP)
     tall = min(160, max(24, round(0.44 * width)))
     longest = max(example.shape[1] for example in examples)
-    return _Plan(len(examples), across, width, max(12, round(0.42 * tall)), tall, 20 * titled, max(longest, 0.05 * rate) / width)
+    return _Plan(
+        len(examples),
+        across,
+        width,
+        max(12, round(0.42 * tall)),
+        tall,
+        20 * titled,
+        max(longest, 0.05 * rate) / width,
+    )
 
 
 def _across(n: int) -> int:
@@ -112,7 +127,9 @@ def _across(n: int) -> int:
 def _wave(example: np.ndarray, peak: float, columns: int, height: int) -> np.ndarray:
     """uint8 ``[height, columns, 3]``: the channels in strips of equal height."""
     strips = np.array_split(np.arange(height), len(example))
-    return np.concatenate([_strip(x, peak, columns, len(rows)) for x, rows in zip(example, strips, strict=True)])
+    return np.concatenate(
+        [_strip(x, peak, columns, len(rows)) for x, rows in zip(example, strips, strict=True)]
+    )
 
 
 def _strip(x: np.ndarray, peak: float, columns: int, height: int) -> np.ndarray:
@@ -136,7 +153,12 @@ def _envelope(x: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray, np.n
     before = y[np.maximum(starts - 1, 0)]
     low, high = np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)
     rms = np.sqrt(np.add.reduceat(y**2, starts) / np.diff(edges).clip(1))
-    return np.minimum(low, before), np.maximum(high, before), rms, np.maximum(-low, high) >= (FULL_SCALE - 1.5) / FULL_SCALE
+    return (
+        np.minimum(low, before),
+        np.maximum(high, before),
+        rms,
+        np.maximum(-low, high) >= (FULL_SCALE - 1.5) / FULL_SCALE,
+    )
 
 
 def _bar(low: np.ndarray, high: np.ndarray, peak: float, height: int) -> np.ndarray:
@@ -146,7 +168,9 @@ def _bar(low: np.ndarray, high: np.ndarray, peak: float, height: int) -> np.ndar
     return (np.minimum(lower + 1, rows + 1) - np.maximum(upper, rows)).clip(0, 1)
 
 
-def _inked(picture: np.ndarray, share: np.ndarray, ink: np.ndarray | tuple[int, int, int]) -> np.ndarray:
+def _inked(
+    picture: np.ndarray, share: np.ndarray, ink: np.ndarray | tuple[int, int, int]
+) -> np.ndarray:
     return picture + share[..., None] * (np.asarray(ink, float) - picture)
 
 
@@ -157,7 +181,9 @@ def _decibels(example: np.ndarray, rate: int, plan: _Plan) -> np.ndarray:
     """dB of full scale ``[tall, columns]``, a sine's peak counting as its amplitude; high notes above, spaced as on the mel scale."""
     window = max(32, 1 << round(math.log2(WINDOW * rate)))
     columns = plan.columns(example)
-    each = int(min(4, max(1, math.ceil(plan.step / (window / 2)))))  # spectra to a pixel, where a pixel is longer than they see
+    each = int(
+        min(4, max(1, math.ceil(plan.step / (window / 2))))
+    )  # spectra to a pixel, where a pixel is longer than they see
     centres = (np.arange(columns * each) + 0.5) * example.shape[1] / (columns * each)
     places = centres.astype(int)[:, None] + np.arange(window)
     taper = np.hanning(window).astype(np.float32)
@@ -196,7 +222,9 @@ def _colours(decibels: np.ndarray, top: float) -> np.ndarray:
 # --- letters ---------------------------------------------------------------------------------------------------------
 
 
-def _lettered(paper: np.ndarray, plan: _Plan, titles: Sequence[str], rate: int, top: float, peak: float) -> bytes:
+def _lettered(
+    paper: np.ndarray, plan: _Plan, titles: Sequence[str], rate: int, top: float, peak: float
+) -> bytes:
     height, width = paper.shape[:2]
     pen = _Pen(paper)
     for i, title in enumerate(titles[: plan.cells]):
@@ -217,11 +245,20 @@ def _frequencies(pen: _Pen, plan: _Plan, i: int, rate: int) -> None:
         y = upper + plan.tall * (1 - _mel(hertz) / _mel(rate / 2))
         if y >= upper and last - y >= 11:
             last = y
-            pen.text(left - 6, y, f"{hertz // 1000}k" if hertz >= 1000 else str(hertz), 6.5, FAINT, "right")
+            pen.text(
+                left - 6,
+                y,
+                f"{hertz // 1000}k" if hertz >= 1000 else str(hertz),
+                6.5,
+                FAINT,
+                "right",
+            )
             pen.fill(left - 4, round(y), 3, 1)
 
 
-def _foot(pen: _Pen, plan: _Plan, width: int, height: int, top: float, peak: float, rate: int) -> None:
+def _foot(
+    pen: _Pen, plan: _Plan, width: int, height: int, top: float, peak: float, rate: int
+) -> None:
     """What the scales are, and the colours of the spectrograms."""
     y, bar = height - FOOT // 2, min(120, width // 4)
     ramp = _colours(np.broadcast_to(np.linspace(top - RANGE, top, bar), (9, bar)), top)
@@ -245,7 +282,9 @@ class _Pen:
         self.figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
         self.canvas = FigureCanvasAgg(self.figure)
 
-    def text(self, x: float, y: float, text: str, size: float, colour: str, align: str = "left") -> None:
+    def text(
+        self, x: float, y: float, text: str, size: float, colour: str, align: str = "left"
+    ) -> None:
         height, width = self.paper.shape[:2]
         font = FontProperties(family=FONT, size=size)
         self.figure.text(
@@ -276,12 +315,18 @@ class _Pen:
         renderer = self.canvas.get_renderer()
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Glyph")
-            return renderer.get_text_width_height_descent(text, FontProperties(family=FONT, size=size), False)[0]
+            return renderer.get_text_width_height_descent(
+                text, FontProperties(family=FONT, size=size), False
+            )[0]
 
     def png(self) -> bytes:
         self.figure.figimage(self.paper)
         buffer = io.BytesIO()
-        with warnings.catch_warnings():  # a letter that the font lacks is drawn as a box: no reason to bother anyone
+        with (
+            warnings.catch_warnings()
+        ):  # a letter that the font lacks is drawn as a box: no reason to bother anyone
             warnings.filterwarnings("ignore", message="Glyph")
-            self.canvas.print_png(buffer, metadata={"Software": "difftool"}, pil_kwargs={"compress_level": 3})
+            self.canvas.print_png(
+                buffer, metadata={"Software": "difftool"}, pil_kwargs={"compress_level": 3}
+            )
         return buffer.getvalue()

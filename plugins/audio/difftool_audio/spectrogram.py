@@ -53,14 +53,26 @@ class Spectrogram(Representation):
         self._copies: dict[torch.device, tuple[Tensor, Tensor]] = {}
         self.space = Euclidean()
         channels, samples = description.shape
-        self.shape = (channels, options.mels, None if samples is None else self.frames.count(samples))
+        self.shape = (
+            channels,
+            options.mels,
+            None if samples is None else self.frames.count(samples),
+        )
 
     def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
         """Mean and standard deviation of each band over all real frames of all channels."""
-        count, total, squares = 0.0, torch.zeros(len(self.mean)).double(), torch.zeros(len(self.mean)).double()
+        count, total, squares = (
+            0.0,
+            torch.zeros(len(self.mean)).double(),
+            torch.zeros(len(self.mean)).double(),
+        )
         for batch in raw:
             x, mask = self.bands(batch).double().cpu(), self.frames.mask(batch)
-            real = torch.ones_like(x[:, :, :1]) if mask is None else mask.cpu().expand_as(x[:, :, :1]).double()
+            real = (
+                torch.ones_like(x[:, :, :1])
+                if mask is None
+                else mask.cpu().expand_as(x[:, :, :1]).double()
+            )
             count += real.sum().item()
             total += (x * real).sum((0, 1, 3))
             squares += (x.square() * real).sum((0, 1, 3))
@@ -87,7 +99,9 @@ class Spectrogram(Representation):
 
     def _sound(self, x: Tensor) -> Tensor:
         mean, std = self._on(x.device)
-        logarithm = torch.nan_to_num(x * (2 * std) + mean, nan=-math.inf).clamp_max(math.log(LOUDEST))
+        logarithm = torch.nan_to_num(x * (2 * std) + mean, nan=-math.inf).clamp_max(
+            math.log(LOUDEST)
+        )
         bands = (logarithm.exp() - self.bands.floor).clamp_min(0)
         return griffin_lim(bands, self.bands.bank(x.device), self.frames, self.iterations)
 
@@ -104,7 +118,9 @@ def spread(bands: Tensor, bank: Tensor, amplitude: Tensor) -> Tensor:
 
 def invert(bands: Tensor, bank: Tensor) -> Tensor:
     """Amplitudes ``[..., bins, frames]`` whose bands are ``bands [..., mels, frames]``, starting from flat ones."""
-    amplitude = torch.ones_like(bands[..., :1, :]).expand(*bands.shape[:-2], len(bank), bands.shape[-1])
+    amplitude = torch.ones_like(bands[..., :1, :]).expand(
+        *bands.shape[:-2], len(bank), bands.shape[-1]
+    )
     for _ in range(RATIOS):
         amplitude = spread(bands, bank, amplitude)
     return amplitude

@@ -74,4 +74,11 @@ def _pack(z: Tensor) -> Tensor:
 def _unpack(z: Tensor) -> Tensor:
     ends = z[..., :1, :]
     low, high = ends.real, ends.imag
-    return torch.cat((torch.complex(low, torch.zeros_like(low)), z[..., 1:, :], torch.complex(high, torch.zeros_like(high))), -2)
+    return torch.cat(
+        (
+            torch.complex(low, torch.zeros_like(low)),
+            z[..., 1:, :],
+            torch.complex(high, torch.zeros_like(high)),
+        ),
+        -2,
+    )

@@ -44,5 +44,7 @@ def root_mean_square(encoded: Iterable[Batch]) -> float:
     power = count = 0.0
     for batch in encoded:
         power += batch.x.double().square().sum().item()
-        count += batch.x.numel() if batch.mask is None else batch.mask.expand_as(batch.x).sum().item()
+        count += (
+            batch.x.numel() if batch.mask is None else batch.mask.expand_as(batch.x).sum().item()
+        )
     return math.sqrt(power / max(count, 1))

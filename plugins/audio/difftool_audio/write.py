@@ -18,7 +18,9 @@ ROOM = {"wav": 2000, "flac": 1 << 20}
 """Bytes of comment. Readers built on libsndfile see nothing at all of a WAV comment of more than 2046."""
 
 
-def write(example: np.ndarray, rate: int, stem: Path, format: Format, info: Mapping[str, Any]) -> Path:
+def write(
+    example: np.ndarray, rate: int, stem: Path, format: Format, info: Mapping[str, Any]
+) -> Path:
     """Write int16 ``[c, n]`` to ``stem`` plus the format's suffix, 16 bits a sample; returns the path.
 
     Args:
@@ -34,12 +36,16 @@ def write(example: np.ndarray, rate: int, stem: Path, format: Format, info: Mapp
     return path
 
 
-def encode(example: np.ndarray, rate: int, format: Format = "wav", info: Mapping[str, Any] | None = None) -> bytes:
+def encode(
+    example: np.ndarray, rate: int, format: Format = "wav", info: Mapping[str, Any] | None = None
+) -> bytes:
     """The bytes of a sound file. Made in memory, where a full disk cannot leave half of one."""
     import soundfile
 
     buffer = io.BytesIO()
-    with soundfile.SoundFile(buffer, "w", rate, len(example), "PCM_16", format=format.upper()) as file:
+    with soundfile.SoundFile(
+        buffer, "w", rate, len(example), "PCM_16", format=format.upper()
+    ) as file:
         if info:
             file.comment = comment(info, ROOM[format])
         file.write(np.ascontiguousarray(example.T))

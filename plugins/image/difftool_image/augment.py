@@ -35,7 +35,9 @@ def augment(raw: Batch, rng: Rng, p: float) -> Batch:
     label = draw(len(raw), rng, p).to(raw.x.device)
     x = _where(label[:, 0] > 0, raw.x.flip(-1), raw.x)
     x = _where(label[:, 1] > 0, x.flip(-2), x)
-    warped = _where((label[:, 2:] != 0).any(1), warp(x, matrices(label, x.shape[-2], x.shape[-1])), x)  # untouched ones keep their bytes
+    warped = _where(
+        (label[:, 2:] != 0).any(1), warp(x, matrices(label, x.shape[-2], x.shape[-1])), x
+    )  # untouched ones keep their bytes
     return raw.with_x(warped).with_cond(**{AUGMENT: label})
 
 
@@ -76,7 +78,9 @@ def matrices(label: Tensor, height: int, width: int) -> Tensor:
 def warp(x: Tensor, theta: Tensor) -> Tensor:
     """uint8 ``[b, c, h, w]`` through an affine map, the picture reflected at its edges."""
     grid = F.affine_grid(theta, list(x.shape), align_corners=False)
-    warped = F.grid_sample(x.float(), grid, mode="bicubic", padding_mode="reflection", align_corners=False)
+    warped = F.grid_sample(
+        x.float(), grid, mode="bicubic", padding_mode="reflection", align_corners=False
+    )
     return warped.round_().clamp_(0, 255).to(x.dtype)
 
 

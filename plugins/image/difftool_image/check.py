@@ -76,7 +76,10 @@ def _sizes(modality: ImageModality, good: Sequence[ImageLook]) -> Iterator[Findi
     if modality.options.resize == "crop":
         cut = [look for look in good if _cut(look.size, height, width) > 0.25]
         if len(cut) > len(good) / 20:
-            yield Finding("note", f"{len(cut):,} lose over a quarter of their area to cropping. Choose another --size, or --resize pad.")
+            yield Finding(
+                "note",
+                f"{len(cut):,} lose over a quarter of their area to cropping. Choose another --size, or --resize pad.",
+            )
 
 
 def _cut(size: tuple[int, int], height: int, width: int) -> float:
@@ -85,15 +88,27 @@ def _cut(size: tuple[int, int], height: int, width: int) -> float:
 
 
 def _channels(modality: ImageModality, good: Sequence[ImageLook]) -> Iterator[Finding]:
-    yield Finding("ok", f"channels: {commonest(look.channels for look in good)}; trained as {modality.channels}")
+    yield Finding(
+        "ok",
+        f"channels: {commonest(look.channels for look in good)}; trained as {modality.channels}",
+    )
     if modality.channels == "rgb" and not any(look.coloured for look in good):
-        yield Finding("note", "They are stored in colour and show none: --channels grey trains faster and loses nothing.")
+        yield Finding(
+            "note",
+            "They are stored in colour and show none: --channels grey trains faster and loses nothing.",
+        )
     if {look.channels for look in good} - {"grey", "rgb"} and modality.channels in ("grey", "rgb"):
-        yield Finding("note", f"Transparency is not kept: it becomes {modality.options.background}. To keep it: --channels rgba.")
+        yield Finding(
+            "note",
+            f"Transparency is not kept: it becomes {modality.options.background}. To keep it: --channels rgba.",
+        )
 
 
 def _flat(good: Sequence[ImageLook]) -> Iterator[Finding]:
     flat = [look for look in good if look.spread < FLAT]
     if flat:
         shown = ", ".join(short_name(look.item) for look in flat[:3])
-        yield Finding("warning", f"{len(flat):,} are of one colour all over and teach nothing, such as {shown}.")
+        yield Finding(
+            "warning",
+            f"{len(flat):,} are of one colour all over and teach nothing, such as {shown}.",
+        )

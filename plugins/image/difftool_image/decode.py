@@ -20,8 +20,34 @@ from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
 
 from difftool import DataError, remark
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif")
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM", "AVIF")  # by content; none that runs a program, as EPS does
+SUFFIXES = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".jfif",
+    ".webp",
+    ".bmp",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".ppm",
+    ".pgm",
+    ".pbm",
+    ".pnm",
+    ".avif",
+)
+FORMATS = (
+    "PNG",
+    "JPEG",
+    "MPO",
+    "WEBP",
+    "BMP",
+    "DIB",
+    "GIF",
+    "TIFF",
+    "PPM",
+    "AVIF",
+)  # by content; none that runs a program, as EPS does
 
 MODES = {"grey": "L", "grey+alpha": "LA", "rgb": "RGB", "rgba": "RGBA"}
 CHANNELS = {mode: name for name, mode in MODES.items()}
@@ -96,19 +122,33 @@ def opened(path: Path, data: bytes | None = None) -> Iterator[Image.Image]:
     except (DataError, MemoryError):
         raise
     except FileNotFoundError:
-        raise DataError(f"{path} does not exist any more. Was it moved while it was being read?") from None
+        raise DataError(
+            f"{path} does not exist any more. Was it moved while it was being read?"
+        ) from None
     except PermissionError:
-        raise DataError(f"{path} cannot be read: permission denied. Check its permissions.") from None
+        raise DataError(
+            f"{path} cannot be read: permission denied. Check its permissions."
+        ) from None
     except UnidentifiedImageError:
-        raise DataError(f"{path} is not a picture, or not of a kind that Pillow reads. Remove or convert it.") from None
-    except Exception as error:  # Pillow's decoders raise a dozen kinds of exception on damaged files
-        raise DataError(f"{path} is damaged. Remove it or copy it again. ({str(error) or type(error).__name__})") from error
+        raise DataError(
+            f"{path} is not a picture, or not of a kind that Pillow reads. Remove or convert it."
+        ) from None
+    except (
+        Exception
+    ) as error:  # Pillow's decoders raise a dozen kinds of exception on damaged files
+        raise DataError(
+            f"{path} is damaged. Remove it or copy it again. ({str(error) or type(error).__name__})"
+        ) from error
 
 
 def channels_of(image: Image.Image) -> str:
     """The fewest channels that lose nothing that the picture's header promises."""
-    grey = image.mode in ("1", "L", "LA", "La", "F", *WIDE) or (image.mode == "P" and _grey_palette(image))
-    alpha = image.mode in ("LA", "La", "RGBA", "RGBa", "PA") or (image.mode in ("1", "L", "P", "RGB") and "transparency" in image.info)
+    grey = image.mode in ("1", "L", "LA", "La", "F", *WIDE) or (
+        image.mode == "P" and _grey_palette(image)
+    )
+    alpha = image.mode in ("LA", "La", "RGBA", "RGBa", "PA") or (
+        image.mode in ("1", "L", "P", "RGB") and "transparency" in image.info
+    )
     return ("grey" if grey else "rgb") if not alpha else ("grey+alpha" if grey else "rgba")
 
 
@@ -121,20 +161,28 @@ def to_array(image: Image.Image, channels: str, background: str) -> np.ndarray:
     array = np.array(image.convert(mode))
     array = array[None] if array.ndim == 2 else np.ascontiguousarray(array.transpose(2, 0, 1))
     if "A" in mode:
-        array[:-1] *= array[-1:] > 0  # editors leave anything where nothing is seen, and a model would learn it
+        array[:-1] *= (
+            array[-1:] > 0
+        )  # editors leave anything where nothing is seen, and a model would learn it
     return array
 
 
 def to_image(array: np.ndarray) -> Image.Image:
     """uint8 ``[c, h, w]`` -> a picture of its channels."""
-    return Image.fromarray(array[0] if len(array) == 1 else np.ascontiguousarray(array.transpose(1, 2, 0)))
+    return Image.fromarray(
+        array[0] if len(array) == 1 else np.ascontiguousarray(array.transpose(1, 2, 0))
+    )
 
 
 @cache
 def _formats() -> tuple[str, ...]:
     Image.init()
-    Image.MAX_IMAGE_PIXELS = None  # _refuse_large looks at what is decoded, which for a large JPEG is a fraction of it
-    warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged EXIF, of large pictures: nothing that a person can act on
+    Image.MAX_IMAGE_PIXELS = (
+        None  # _refuse_large looks at what is decoded, which for a large JPEG is a fraction of it
+    )
+    warnings.filterwarnings(
+        "ignore", module=r"PIL\."
+    )  # of damaged EXIF, of large pictures: nothing that a person can act on
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
@@ -165,7 +213,9 @@ def _srgb(image: Image.Image, mode: str) -> Image.Image:
             return image.convert(mode)
         alpha = image.getchannel("A") if image.mode in ("RGBA", "LA") else None
         opaque = image.convert(image.mode.removesuffix("A")) if alpha else image
-        shown = ImageCms.profileToProfile(opaque, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        shown = ImageCms.profileToProfile(
+            opaque, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
+        )
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
         remark(f"its colour profile cannot be used, and its colours are taken for sRGB ({error})")
         return image.convert(mode)

@@ -54,7 +54,9 @@ def _colours(rng: random.Random) -> tuple[tuple[int, int, int], tuple[int, int, 
     """A strong colour, and a pale ground of another hue."""
     hue = rng.random()
     ink = colorsys.hsv_to_rgb(hue, rng.uniform(0.75, 0.95), rng.uniform(0.55, 0.8))
-    ground = colorsys.hsv_to_rgb((hue + rng.uniform(0.3, 0.7)) % 1, rng.uniform(0.08, 0.2), rng.uniform(0.94, 1.0))
+    ground = colorsys.hsv_to_rgb(
+        (hue + rng.uniform(0.3, 0.7)) % 1, rng.uniform(0.08, 0.2), rng.uniform(0.94, 1.0)
+    )
     return _bytes(ink), _bytes(ground)
 
 
@@ -66,20 +68,30 @@ def _bytes(colour: tuple[float, float, float]) -> tuple[int, int, int]:
 # --- the symbols, in a square from -1 to 1, y down -------------------------------------------------------------------
 
 
-def _arc(radius: float, start: float = 0, stop: float = 360, x: float = 0, y: float = 0, n: int = 64) -> Outline:
+def _arc(
+    radius: float, start: float = 0, stop: float = 360, x: float = 0, y: float = 0, n: int = 64
+) -> Outline:
     angles = (math.radians(start + (stop - start) * i / n) for i in range(n + 1))
     return [(x + radius * math.cos(a), y + radius * math.sin(a)) for a in angles]
 
 
 def _star() -> list[Outline]:
-    return [[(r * math.sin(a), -r * math.cos(a)) for i in range(10) for r, a in [((1.05, 0.45)[i % 2], math.pi * i / 5)]]]
+    return [
+        [
+            (r * math.sin(a), -r * math.cos(a))
+            for i in range(10)
+            for r, a in [((1.05, 0.45)[i % 2], math.pi * i / 5)]
+        ]
+    ]
 
 
 def _heart() -> list[Outline]:
     def height(a: float) -> float:
         return 13 * math.cos(a) - 5 * math.cos(2 * a) - 2 * math.cos(3 * a) - math.cos(4 * a) + 2.5
 
-    return [[(math.sin(a) ** 3, -height(a) / 15.5) for a in (2 * math.pi * i / 80 for i in range(80))]]
+    return [
+        [(math.sin(a) ** 3, -height(a) / 15.5) for a in (2 * math.pi * i / 80 for i in range(80))]
+    ]
 
 
 def _moon() -> list[Outline]:
@@ -92,16 +104,32 @@ def _drop() -> list[Outline]:
 
 def _cross() -> list[Outline]:
     arm = ((0.3, 0.95), (-0.3, 0.95), (-0.3, 0.3))
-    return [[(-w * a - u * b, w * b - u * a) for a, b in ((0, 1), (1, 0), (0, -1), (-1, 0)) for w, u in arm]]
+    return [
+        [
+            (-w * a - u * b, w * b - u * a)
+            for a, b in ((0, 1), (1, 0), (0, -1), (-1, 0))
+            for w, u in arm
+        ]
+    ]
 
 
 def _house() -> list[Outline]:
-    walls = [(0.0, -1.0), (1.0, -0.1), (0.72, -0.1), (0.72, 0.9), (-0.72, 0.9), (-0.72, -0.1), (-1.0, -0.1)]
+    walls = [
+        (0.0, -1.0),
+        (1.0, -0.1),
+        (0.72, -0.1),
+        (0.72, 0.9),
+        (-0.72, 0.9),
+        (-0.72, -0.1),
+        (-1.0, -0.1),
+    ]
     return [walls, [(-0.22, 0.92), (-0.22, 0.3), (0.22, 0.3), (0.22, 0.92)]]
 
 
 SYMBOLS: dict[str, Callable[[], list[Outline]]] = {
-    "arrow": lambda: [[(-1, -0.28), (0.1, -0.28), (0.1, -0.75), (1, 0), (0.1, 0.75), (0.1, 0.28), (-1, 0.28)]],
+    "arrow": lambda: [
+        [(-1, -0.28), (0.1, -0.28), (0.1, -0.75), (1, 0), (0.1, 0.75), (0.1, 0.28), (-1, 0.28)]
+    ],
     "cross": _cross,
     "disc": lambda: [_arc(0.9)],
     "drop": _drop,

@@ -22,29 +22,52 @@ def sheet(examples: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Image.I
     columns = _columns(len(examples))
     height, width = (max(example.shape[axis] for example in examples) for axis in (1, 2))
     scale = fitting(height, width, math.ceil(len(examples) / columns), columns)
-    return laid([shown(example, scale) for example in examples], titles, columns, round(width * scale) // 8)
+    return laid(
+        [shown(example, scale) for example in examples], titles, columns, round(width * scale) // 8
+    )
 
 
-def laid(pictures: Sequence[Image.Image], titles: Sequence[str], columns: int, letters: int) -> Image.Image:
+def laid(
+    pictures: Sequence[Image.Image], titles: Sequence[str], columns: int, letters: int
+) -> Image.Image:
     """Pictures on white, as many in a row as there are columns, each with its title below in letters of about this size."""
-    height, width = max(picture.height for picture in pictures), max(picture.width for picture in pictures)
+    height, width = (
+        max(picture.height for picture in pictures),
+        max(picture.width for picture in pictures),
+    )
     font = ImageFont.load_default(max(11, min(20, letters)))
-    line = math.ceil(1.5 * font.size) if any(titles) and isinstance(font, ImageFont.FreeTypeFont) else 16 * any(titles)
+    line = (
+        math.ceil(1.5 * font.size)
+        if any(titles) and isinstance(font, ImageFont.FreeTypeFont)
+        else 16 * any(titles)
+    )
     rows = math.ceil(len(pictures) / columns)
-    paper = Image.new("RGB", (columns * (width + GAP) + GAP, rows * (height + line + GAP) + GAP), PAPER)
+    paper = Image.new(
+        "RGB", (columns * (width + GAP) + GAP, rows * (height + line + GAP) + GAP), PAPER
+    )
     draw = ImageDraw.Draw(paper)
     for i, picture in enumerate(pictures):
         left, top = GAP + i % columns * (width + GAP), GAP + i // columns * (height + line + GAP)
-        paper.paste(picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2))
+        paper.paste(
+            picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2)
+        )
         if i < len(titles) and line:
-            draw.text((left + width / 2, top + height + line / 2), _cut(titles[i], draw, font, width), INK, font, anchor="mm")
+            draw.text(
+                (left + width / 2, top + height + line / 2),
+                _cut(titles[i], draw, font, width),
+                INK,
+                font,
+                anchor="mm",
+            )
     return paper
 
 
 def _columns(n: int) -> int:
     """About as many as rows, and such that the last row is full where that is possible."""
     square = math.ceil(math.sqrt(n))
-    return next((c for c in range(square, square + square // 2 + 1) if n % c == 0), min(n, max(4, square)))
+    return next(
+        (c for c in range(square, square + square // 2 + 1) if n % c == 0), min(n, max(4, square))
+    )
 
 
 def fitting(height: int, width: int, rows: int, columns: int) -> float:
@@ -59,7 +82,11 @@ def shown(example: np.ndarray, scale: float) -> Image.Image:
     image = to_image(example)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     image = image.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS)
-    return Image.alpha_composite(_checkerboard(size), image.convert("RGBA")) if "A" in image.mode else image
+    return (
+        Image.alpha_composite(_checkerboard(size), image.convert("RGBA"))
+        if "A" in image.mode
+        else image
+    )
 
 
 def _checkerboard(size: tuple[int, int]) -> Image.Image:
@@ -67,7 +94,12 @@ def _checkerboard(size: tuple[int, int]) -> Image.Image:
     return Image.fromarray(np.array(CHECK, np.uint8)[(x + y) % 2]).convert("RGBA")
 
 
-def _cut(text: str, draw: ImageDraw.ImageDraw, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
+def _cut(
+    text: str,
+    draw: ImageDraw.ImageDraw,
+    font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
+    width: int,
+) -> str:
     """As much of a title as has room."""
     text = " ".join(text.split())
     if draw.textlength(text, font) <= width:

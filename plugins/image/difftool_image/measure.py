@@ -71,7 +71,11 @@ def _is_opaque(path: Path) -> bool:
 def _uses_alpha(items: Sequence[Item]) -> bool:
     """Whether transparency is more than a channel that is opaque everywhere, as screenshots have: some are decoded to see."""
     some = pick_evenly([item for item in items if not _is_opaque(item.path)], SAMPLE)
-    able = [item for item in some if (seen := _header(item.path)) and seen.channels in ("grey+alpha", "rgba")]
+    able = [
+        item
+        for item in some
+        if (seen := _header(item.path)) and seen.channels in ("grey+alpha", "rgba")
+    ]
     return any(_is_transparent(item.path) for item in pick_evenly(able, OPAQUE_SAMPLE))
 
 

@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from difftool import Batch, Column, DataError, Description, Item, Modality, Options, Rng, VectorColumn, scan_folder
+from difftool import (
+    Batch,
+    Column,
+    DataError,
+    Description,
+    Item,
+    Modality,
+    Options,
+    Rng,
+    VectorColumn,
+    scan_folder,
+)
 
 from .augment import AUGMENT, WIDTH, augment, flip
 from .decode import MODES, SUFFIXES, decode, to_array, to_image
@@ -55,7 +66,11 @@ class ImageModality(Modality):
                 f"{item.path} is {image.height}x{image.width}, smaller than {height}x{width}. "
                 "Ask for a smaller size, or set small = enlarge."
             )
-        return to_array(resize(image, height, width, o.resize, o.background, o.reduce), self.channels, o.background)
+        return to_array(
+            resize(image, height, width, o.resize, o.background, o.reduce),
+            self.channels,
+            o.background,
+        )
 
     def read_given(self, item: Item) -> np.ndarray:
         """At its own size."""
@@ -63,7 +78,9 @@ class ImageModality(Modality):
 
     # --- raw batches -------------------------------------------------------------------------------------------------
 
-    def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Column, ...]]:
+    def describe(
+        self, shapes: np.ndarray
+    ) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Column, ...]]:
         del shapes
         own = (VectorColumn(AUGMENT, width=WIDTH),) if self.options.augment else ()
         return (len(MODES[self.channels]), *self.size), {}, own
@@ -76,18 +93,24 @@ class ImageModality(Modality):
     def template(self, description: Description, n: int, rng: Rng, request: Options) -> Batch:
         channels, height, width = (side or 0 for side in description.shape)
         if isinstance(request, ImageRequest) and request.size:
-            height, width = (request.size, request.size) if isinstance(request.size, int) else request.size
+            height, width = (
+                (request.size, request.size) if isinstance(request.size, int) else request.size
+            )
         return Batch(torch.zeros(n, channels, height, width, dtype=torch.uint8, device=rng.device))
 
     # --- raw -> files ------------------------------------------------------------------------------------------------
 
-    def write(self, example: np.ndarray, stem: Path, info: Mapping[str, Any], request: Options) -> Path:
+    def write(
+        self, example: np.ndarray, stem: Path, info: Mapping[str, Any], request: Options
+    ) -> Path:
         from .write import write_png
 
         del request
         return write_png(to_image(example), stem.with_name(stem.name + ".png"), info)
 
-    def preview(self, examples: Sequence[np.ndarray], stem: Path, titles: Sequence[str] = ()) -> Path:
+    def preview(
+        self, examples: Sequence[np.ndarray], stem: Path, titles: Sequence[str] = ()
+    ) -> Path:
         from .grid import sheet
         from .write import write_png
 

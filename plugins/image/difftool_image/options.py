@@ -27,21 +27,32 @@ def _size(value: Any) -> Any:
     if isinstance(value, str) and value.strip().lower() in ("auto", ""):
         return value.strip().lower()
     sides = _sides(value)
-    if len(sides) not in (1, 2) or not all(isinstance(side, int) and 4 <= side <= LARGEST for side in sides):
-        raise ValueError(f"a size is one number for a square or HEIGHTxWIDTH, such as 64 or 48x64, from 4 to {LARGEST}")
+    if len(sides) not in (1, 2) or not all(
+        isinstance(side, int) and 4 <= side <= LARGEST for side in sides
+    ):
+        raise ValueError(
+            f"a size is one number for a square or HEIGHTxWIDTH, such as 64 or 48x64, from 4 to {LARGEST}"
+        )
     return sides[0] if len(sides) == 1 else tuple(sides)
 
 
 def _sides(value: Any) -> Sequence[Any]:
     if isinstance(value, str):
-        return [int(side) for side in re.split("[x×,]", value.lower())] if re.fullmatch(r"\s*\d+\s*([x×,]\s*\d+\s*)?", value, re.I) else ()
+        return (
+            [int(side) for side in re.split("[x×,]", value.lower())]
+            if re.fullmatch(r"\s*\d+\s*([x×,]\s*\d+\s*)?", value, re.I)
+            else ()
+        )
     if isinstance(value, int) and not isinstance(value, bool):
         return (value,)
     return value if isinstance(value, (list, tuple)) else ()
 
 
 Size = Annotated[Literal["auto"] | Side | tuple[Side, Side], BeforeValidator(_size)]
-RequestedSize = Annotated[Literal[""] | Side | tuple[Side, Side], BeforeValidator(lambda value: _size(value) if value != "auto" else "")]
+RequestedSize = Annotated[
+    Literal[""] | Side | tuple[Side, Side],
+    BeforeValidator(lambda value: _size(value) if value != "auto" else ""),
+]
 
 
 class ImageOptions(Options):
@@ -53,18 +64,26 @@ class ImageOptions(Options):
         "else takes a square of at most 64",
         json_schema_extra={"metavar": "auto|N|HxW"},
     )
-    channels: Channels = Field("auto", description="grey, grey+alpha, rgb or rgba; auto takes the fewest that lose nothing of any picture")
+    channels: Channels = Field(
+        "auto",
+        description="grey, grey+alpha, rgb or rgba; auto takes the fewest that lose nothing of any picture",
+    )
     resize: Literal["crop", "pad", "stretch"] = Field(
-        "crop", description="crop: fill the size and cut off both ends equally; pad: fit inside, background around; stretch: distort"
+        "crop",
+        description="crop: fill the size and cut off both ends equally; pad: fit inside, background around; stretch: distort",
     )
     reduce: Reduce = REDUCE
     small: Literal["enlarge", "skip"] = Field(
-        "enlarge", description="pictures smaller than the size: enlarge them, or skip them as if they could not be read"
+        "enlarge",
+        description="pictures smaller than the size: enlarge them, or skip them as if they could not be read",
     )
     background: Literal["white", "black"] = Field(
         "white", description="what shows through transparency that is not kept, and around padding"
     )
-    flip: bool = Field(False, description="mirror half of the training pictures; the model will make mirrored pictures too")
+    flip: bool = Field(
+        False,
+        description="mirror half of the training pictures; the model will make mirrored pictures too",
+    )
     augment: float = Field(
         0.0,
         ge=0,

@@ -27,4 +27,6 @@ class Pixels(Representation):
 
     def decode(self, batch: Batch) -> Batch:
         """float32 ``[b, c, h, w]`` -> uint8, to the nearest, clipped."""
-        return batch.with_x(batch.x.float().add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8))
+        return batch.with_x(
+            batch.x.float().add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
+        )

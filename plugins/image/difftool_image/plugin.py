@@ -42,9 +42,15 @@ def difftool_representations() -> list[Spec]:
 
 @hookimpl
 def difftool_recipes() -> list[RecipeSpec]:
-    return [RecipeSpec(name, text, f"difftool_image:recipes/{name}.toml", modality="image") for name, text in RECIPES.items()]
+    return [
+        RecipeSpec(name, text, f"difftool_image:recipes/{name}.toml", modality="image")
+        for name, text in RECIPES.items()
+    ]
 
 
 @hookimpl
 def difftool_cascades() -> list[RecipeSpec]:
-    return [RecipeSpec(name, text, f"difftool_image:cascades/{name}.toml", modality="image") for name, text in CASCADES.items()]
+    return [
+        RecipeSpec(name, text, f"difftool_image:cascades/{name}.toml", modality="image")
+        for name, text in CASCADES.items()
+    ]

@@ -16,7 +16,9 @@ PROVENANCE = "difftool"
 """The PNG text entry that holds, as JSON, how a sample was made."""
 
 
-def write_png(image: Image.Image, path: Path, info: Mapping[str, Any] | None = None, *, replace: bool = False) -> Path:
+def write_png(
+    image: Image.Image, path: Path, info: Mapping[str, Any] | None = None, *, replace: bool = False
+) -> Path:
     """Write ``path``, with ``info`` as its provenance. An existing file is an error unless it may be replaced."""
     text = PngInfo()
     if info:

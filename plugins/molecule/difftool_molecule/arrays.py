@@ -21,7 +21,18 @@ from .molecule import Molecule, checked
 from .reader import PROVENANCE, Atoms, Columns, Reader, called, held, opened
 
 POSITIONS = ("positions", "pos", "R", "coords", "coordinates", "xyz")
-ELEMENTS = ("numbers", "atomic_numbers", "elements", "symbols", "z", "Z", "nuclear_charges", "species", "atoms", "charges")
+ELEMENTS = (
+    "numbers",
+    "atomic_numbers",
+    "elements",
+    "symbols",
+    "z",
+    "Z",
+    "nuclear_charges",
+    "species",
+    "atoms",
+    "charges",
+)
 CHARGES = ("formal_charges", "formal_charge", "charges")
 OFFSETS = ("offsets", "offset", "ptr", "indptr")
 SIZES = ("sizes", "size", "num_atoms", "n_atoms", "natoms", "counts")
@@ -54,14 +65,22 @@ class ArrayReader(Reader):
 
     def atoms(self, path: Path) -> list[Atoms | None]:
         found = held(table, path)
-        rows, charges = (np.split(array, found.offsets[1:-1]) for array in (found.numbers, found.charges))
-        return [_constitution(row[row != 0], charge) for row, charge in zip(rows, charges, strict=True)]
+        rows, charges = (
+            np.split(array, found.offsets[1:-1]) for array in (found.numbers, found.charges)
+        )
+        return [
+            _constitution(row[row != 0], charge) for row, charge in zip(rows, charges, strict=True)
+        ]
 
     def molecule(self, path: Path, part: int) -> Molecule:
         found = held(table, path)
         at = slice(*found.offsets[part : part + 2].tolist())
         real = found.numbers[at] != 0
-        one = Molecule(found.numbers[at][real], found.positions[at][real].astype(np.float64), found.charges[at][real])
+        one = Molecule(
+            found.numbers[at][real],
+            found.positions[at][real].astype(np.float64),
+            found.charges[at][real],
+        )
         return checked(one, called(path, part, len(found.columns)))
 
 
@@ -74,7 +93,11 @@ def table(path: Path) -> Table:
     """The molecules of an archive. Raises DataError when it is damaged, or its arrays are not there or do not fit."""
     arrays = _arrays(path)
     positions, numbers = (_first(arrays, names, path) for names in (POSITIONS, ELEMENTS))
-    if positions.ndim not in (2, 3) or positions.shape[-1] != 3 or not np.issubdtype(positions.dtype, np.number):
+    if (
+        positions.ndim not in (2, 3)
+        or positions.shape[-1] != 3
+        or not np.issubdtype(positions.dtype, np.number)
+    ):
         raise _unfit(path, arrays)
     offsets = _offsets(arrays, positions, path)
     count = len(offsets) - 1
@@ -99,13 +122,17 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
                 return {name: archive[name] for name in archive.files}
         except (MemoryError, DataError):
             raise
-        except Exception as error:  # zipfile, zlib and NumPy raise a dozen kinds of exception on damaged files
+        except (
+            Exception
+        ) as error:  # zipfile, zlib and NumPy raise a dozen kinds of exception on damaged files
             if "pickle" in str(error) and zipfile.is_zipfile(path):
                 raise DataError(
                     f"{path} holds arrays of Python objects, which are not read: opening them may run anything. "
                     "Save plain arrays, padded with zeros, or flat with offsets."
                 ) from None
-            raise DataError(f"{path} is damaged, or no archive of NumPy arrays (.npz). Copy or make it again. ({error})") from None
+            raise DataError(
+                f"{path} is damaged, or no archive of NumPy arrays (.npz). Copy or make it again. ({error})"
+            ) from None
 
 
 MOST_BYTES = 1 << 32
@@ -127,7 +154,9 @@ def _first(arrays: Mapping[str, np.ndarray], names: Sequence[str], path: Path) -
     for name in names:
         if name in arrays:
             return arrays[name]
-    raise DataError(f"{path} has no array {names[0]} ({', '.join(names[1:])}). Name it so. (It has: {_shapes(arrays)}.)")
+    raise DataError(
+        f"{path} has no array {names[0]} ({', '.join(names[1:])}). Name it so. (It has: {_shapes(arrays)}.)"
+    )
 
 
 def _offsets(arrays: Mapping[str, np.ndarray], positions: np.ndarray, path: Path) -> np.ndarray:
@@ -136,13 +165,21 @@ def _offsets(arrays: Mapping[str, np.ndarray], positions: np.ndarray, path: Path
         count, n = positions.shape[:2]
         return np.arange(count + 1, dtype=np.int64) * n
     if not any(name in arrays for name in (*OFFSETS, *SIZES)):
-        raise DataError(f"{path} has all atoms in a row and no array {OFFSETS[0]} or {SIZES[0]} that divides them. Add one.")
+        raise DataError(
+            f"{path} has all atoms in a row and no array {OFFSETS[0]} or {SIZES[0]} that divides them. Add one."
+        )
     named = next((arrays[name] for name in OFFSETS if name in arrays), None)
     given = _first(arrays, SIZES, path) if named is None else named
     if given.dtype.kind not in "iuf":
         raise _unfit(path, arrays)
     found = _whole(np.concatenate([[0], np.cumsum(given)]) if named is None else given)
-    if found.ndim != 1 or not len(found) or found[0] != 0 or found[-1] != len(positions) or (np.diff(found) < 0).any():
+    if (
+        found.ndim != 1
+        or not len(found)
+        or found[0] != 0
+        or found[-1] != len(positions)
+        or (np.diff(found) < 0).any()
+    ):
         raise DataError(
             f"{path} divides {len(positions):,} atoms at places that do not fit. Offsets go up from 0 to that number; sizes add up to it."
         )
@@ -152,10 +189,16 @@ def _offsets(arrays: Mapping[str, np.ndarray], positions: np.ndarray, path: Path
 def _atomic(numbers: np.ndarray) -> np.ndarray:
     """Atomic numbers int64, also of symbols; -1 where there is no such element, which is reported when the molecule is read."""
     if numbers.dtype.kind not in "US":
-        return np.where((whole := _whole(numbers)) == numbers, whole, -1)  # partial charges may lie under a name of theirs
+        return np.where(
+            (whole := _whole(numbers)) == numbers, whole, -1
+        )  # partial charges may lie under a name of theirs
     symbols, places = np.unique(numbers, return_inverse=True)
-    texts = [symbol.decode("latin-1") if isinstance(symbol, bytes) else str(symbol) for symbol in symbols]
-    return np.array([NUMBERS.get(text.strip(), -1 if text.strip() else 0) for text in texts], np.int64)[places].reshape(numbers.shape)
+    texts = [
+        symbol.decode("latin-1") if isinstance(symbol, bytes) else str(symbol) for symbol in symbols
+    ]
+    return np.array(
+        [NUMBERS.get(text.strip(), -1 if text.strip() else 0) for text in texts], np.int64
+    )[places].reshape(numbers.shape)
 
 
 def _charges(arrays: Mapping[str, np.ndarray], numbers: np.ndarray) -> np.ndarray:
@@ -163,7 +206,12 @@ def _charges(arrays: Mapping[str, np.ndarray], numbers: np.ndarray) -> np.ndarra
     taken = next(name for name in ELEMENTS if name in arrays)
     for name in CHARGES:
         found = arrays.get(name, numbers[:0])
-        if name != taken and found.shape == numbers.shape and found.dtype.kind in "iuf" and (_whole(found) == found).all():
+        if (
+            name != taken
+            and found.shape == numbers.shape
+            and found.dtype.kind in "iuf"
+            and (_whole(found) == found).all()
+        ):
             return _whole(found).reshape(-1)
     return np.zeros(numbers.size, np.int64)
 
@@ -176,16 +224,26 @@ def _whole(values: np.ndarray) -> np.ndarray:
 
 def _columns(arrays: Mapping[str, np.ndarray], count: int) -> list[Columns]:
     used = {*POSITIONS, *ELEMENTS, *CHARGES, *OFFSETS, *SIZES, PROVENANCE}
-    named = {name: values for name, values in arrays.items() if name not in used and values.shape in ((count,), (count, 1))}
+    named = {
+        name: values
+        for name, values in arrays.items()
+        if name not in used and values.shape in ((count,), (count, 1))
+    }
     plain = {name: _values(values.reshape(-1)) for name, values in named.items()}
-    return [{name: values[i] for name, values in plain.items() if values[i] not in ("", None)} for i in range(count)]  # type: ignore[misc]
+    return [
+        {name: values[i] for name, values in plain.items() if values[i] not in ("", None)}
+        for i in range(count)
+    ]  # type: ignore[misc]
 
 
 def _values(values: np.ndarray) -> list[str | float | None]:
     """As text or numbers; None for what is not finite."""
     if values.dtype.kind in "biuf":
         return [float(value) if np.isfinite(value) else None for value in values.tolist()]
-    return [value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in values.tolist()]
+    return [
+        value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+        for value in values.tolist()
+    ]
 
 
 def _unfit(path: Path, arrays: Mapping[str, np.ndarray]) -> DataError:

@@ -52,7 +52,14 @@ def drawn(raw: np.ndarray, width: int, height: int, scale: float) -> Image.Image
     if len(numbers):
         places = facing(positions)
         for i, j, order, _ in zip(*bonds(numbers, positions), strict=True):
-            _stick(scene, places[i], places[j], int(order), colour(int(numbers[i])), colour(int(numbers[j])))
+            _stick(
+                scene,
+                places[i],
+                places[j],
+                int(order),
+                colour(int(numbers[i])),
+                colour(int(numbers[j])),
+            )
         wrong = ~stable(raw) & (numbers == 1).any()
         for place, z, ringed in zip(places, numbers.tolist(), wrong.tolist(), strict=True):
             scene.ball(place, ball_radius(z), colour(z))
@@ -71,7 +78,9 @@ def facing(positions: np.ndarray) -> np.ndarray:
     centred = positions - positions.mean(0)
     _, axes = np.linalg.eigh(np.cov(centred.T, bias=True))
     axes = axes[:, ::-1]
-    skew = ((centred @ axes) ** 3).sum(0).round(6)  # to which side the farther atoms are, so that a turned molecule looks the same
+    skew = (
+        ((centred @ axes) ** 3).sum(0).round(6)
+    )  # to which side the farther atoms are, so that a turned molecule looks the same
     axes = axes * np.where(skew < 0, -1, 1)
     axes[:, 2] = np.cross(axes[:, 0], axes[:, 1])
     places = centred @ axes @ _tilted()
@@ -91,7 +100,9 @@ def extent(raw: np.ndarray) -> tuple[float, float]:
 
 def _tilted() -> np.ndarray:
     (c, d), (s, t) = np.cos(TILT), np.sin(TILT)
-    return np.array([[1, 0, 0], [0, c, s], [0, -s, c]]) @ np.array([[d, 0, -t], [0, 1, 0], [t, 0, d]])
+    return np.array([[1, 0, 0], [0, c, s], [0, -s, c]]) @ np.array(
+        [[d, 0, -t], [0, 1, 0], [t, 0, d]]
+    )
 
 
 def colour(z: int) -> np.ndarray:
@@ -101,14 +112,23 @@ def colour(z: int) -> np.ndarray:
 
 @cache
 def _colours() -> dict[int, np.ndarray]:
-    return {number(symbol): _rgb(code) for symbol, code in (word.split(":") for word in COLOURS.split())}
+    return {
+        number(symbol): _rgb(code) for symbol, code in (word.split(":") for word in COLOURS.split())
+    }
 
 
 def _rgb(code: str) -> np.ndarray:
     return np.array([int(code[k : k + 2], 16) for k in (0, 2, 4)], np.float32)
 
 
-def _stick(scene: Scene, a: np.ndarray, b: np.ndarray, order: int, colour_a: np.ndarray, colour_b: np.ndarray) -> None:
+def _stick(
+    scene: Scene,
+    a: np.ndarray,
+    b: np.ndarray,
+    order: int,
+    colour_a: np.ndarray,
+    colour_b: np.ndarray,
+) -> None:
     """As many sticks as the order says, side by side as the viewer sees them; each half has the colour of its atom."""
     across = np.array((a[1] - b[1], b[0] - a[0], 0.0))
     across /= max(float(np.linalg.norm(across)), 1e-9)

@@ -79,7 +79,9 @@ def bonds(numbers: np.ndarray, positions: np.ndarray) -> Bonds:
     """
     kinds = np.unique(numbers)
     with np.errstate(invalid="ignore"):  # infinite less infinite
-        first, second, length = near(positions, float(limits()[:, kinds[:, None], kinds].max(initial=0)))
+        first, second, length = near(
+            positions, float(limits()[:, kinds[:, None], kinds].max(initial=0))
+        )
     below = length < limits()[:, numbers[first], numbers[second]]
     order = np.cumprod(below, 0, dtype=np.int8).sum(0, dtype=np.int8)
     return Bonds(*(column[order > 0] for column in (first, second, order, length)))

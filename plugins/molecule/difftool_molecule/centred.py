@@ -37,13 +37,21 @@ class Centred(Space):
     def mean_square(self, error: Tensor, mask: Tensor | None = None) -> Tensor:
         return self.project(error, mask).square().sum((1, 2)) / self.freedom(error, mask)
 
-    def keep(self, estimate: Tensor, x0: Tensor, observed: Tensor, mask: Tensor | None = None) -> Tensor:
+    def keep(
+        self, estimate: Tensor, x0: Tensor, observed: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
         """The known points, moved as one body to the mean of where they were estimated, in place of the estimates; then centred again.
 
         Where a molecule lies is not a degree of freedom: known atoms fix each other's places and not that of the whole. Features may be
         known, entry by entry, of points whose position is not.
         """
-        moved = torch.cat((centre((estimate - x0)[..., :AXES], observed[..., :1]), torch.zeros_like(x0[:, :1, AXES:])), -1)
+        moved = torch.cat(
+            (
+                centre((estimate - x0)[..., :AXES], observed[..., :1]),
+                torch.zeros_like(x0[:, :1, AXES:]),
+            ),
+            -1,
+        )
         return self.project(torch.where(observed, x0 + moved, estimate), mask)
 
     def freedom(self, x: Tensor, mask: Tensor | None = None) -> Tensor:

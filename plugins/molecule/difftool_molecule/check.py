@@ -80,7 +80,10 @@ class MoleculeInspection(Inspection[MoleculeModality, MoleculeLook]):
 
     def lines(self, looks: Sequence[MoleculeLook]) -> Iterator[Finding]:
         if made := sum(_is_smiles(look.item) for look in looks):
-            yield Finding("note", f"SMILES: {made:,}. RDKit makes their geometries (ETKDGv3, then MMFF94), and models learn those.")
+            yield Finding(
+                "note",
+                f"SMILES: {made:,}. RDKit makes their geometries (ETKDGv3, then MMFF94), and models learn those.",
+            )
         yield _sizes(self.modality, looks)
         yield from _elements(self.modality, looks)
         yield from _ions(self.modality, looks)
@@ -88,7 +91,9 @@ class MoleculeInspection(Inspection[MoleculeModality, MoleculeLook]):
         yield from _distances(looks)
 
     def advice(self, items: Sequence[Item], looks: Sequence[MoleculeLook]) -> str:
-        small = self.modality.max_atoms <= QM9_ATOMS and set(self.modality.options.elements) <= set(QM9)
+        small = self.modality.max_atoms <= QM9_ATOMS and set(self.modality.options.elements) <= set(
+            QM9
+        )
         large = "qm9-edm" if small and len(items) >= QM9_MANY else "small"
         return f"--recipe tiny (a CPU), or --recipe {large} (a GPU)"
 
@@ -100,23 +105,31 @@ def _is_smiles(item: Item) -> bool:
 def _sizes(modality: MoleculeModality, good: Sequence[MoleculeLook]) -> Finding:
     low, middle, high = np.quantile([len(look.numbers) for look in good], [0, 0.5, 1])
     dropped = " without hydrogens" * (modality.options.hydrogens == "drop")
-    return Finding("ok", f"sizes from {low:.0f} to {high:.0f} atoms{dropped}, median {middle:.0f}; at most {modality.max_atoms} are taken")
+    return Finding(
+        "ok",
+        f"sizes from {low:.0f} to {high:.0f} atoms{dropped}, median {middle:.0f}; at most {modality.max_atoms} are taken",
+    )
 
 
 def _elements(modality: MoleculeModality, good: Sequence[MoleculeLook]) -> Iterator[Finding]:
     atoms = Counter(SYMBOLS[z] for look in good for z in look.numbers)
     having = Counter(SYMBOLS[z] for look in good for z in set(look.numbers))
     shown = ", ".join(f"{symbol} ({count:,})" for symbol, count in atoms.most_common(12))
-    yield Finding("ok", f"elements, and atoms of each: {shown}; trained on {', '.join(modality.options.elements)}")
+    yield Finding(
+        "ok",
+        f"elements, and atoms of each: {shown}; trained on {', '.join(modality.options.elements)}",
+    )
     if rare := [symbol for symbol, count in having.items() if count < RARE * len(good)]:
         usual = ",".join(symbol for symbol in modality.options.elements if symbol not in rare)
         yield Finding(
-            "note", f"in fewer than one molecule of a hundred: {', '.join(rare)}. To leave those molecules out: --elements {usual}."
+            "note",
+            f"in fewer than one molecule of a hundred: {', '.join(rare)}. To leave those molecules out: --elements {usual}.",
         )
     if unseen := [symbol for symbol in modality.options.elements if symbol not in atoms]:
         seen = ",".join(symbol for symbol in modality.options.elements if symbol in atoms)
         yield Finding(
-            "note", f"in none of those looked at, or only in parts that are left out: {', '.join(unseen)}. Without: --elements {seen}."
+            "note",
+            f"in none of those looked at, or only in parts that are left out: {', '.join(unseen)}. Without: --elements {seen}.",
         )
     bare = [look for look in good if HYDROGEN not in look.numbers]
     if modality.options.hydrogens == "keep" and len(bare) > BARE * len(good):
@@ -129,7 +142,10 @@ def _elements(modality: MoleculeModality, good: Sequence[MoleculeLook]) -> Itera
 
 def _ions(modality: MoleculeModality, good: Sequence[MoleculeLook]) -> Iterator[Finding]:
     if charged := [look for look in good if look.charged]:
-        yield Finding("ok", f"formal charges, which samples have too (--charges drop learns none): {some_names(look.item for look in charged)}")
+        yield Finding(
+            "ok",
+            f"formal charges, which samples have too (--charges drop learns none): {some_names(look.item for look in charged)}",
+        )
     elif modality.options.charges == "drop":
         yield Finding("ok", "no formal charges are learnt")
 
@@ -137,7 +153,8 @@ def _ions(modality: MoleculeModality, good: Sequence[MoleculeLook]) -> Iterator[
 def _parts(good: Sequence[MoleculeLook]) -> Iterator[Finding]:
     if apart := [look for look in good if look.parts > 1]:
         yield Finding(
-            "warning", f"in several unconnected parts, such as salts: {some_names(look.item for look in apart)}. Take the largest part only: --fragments largest."
+            "warning",
+            f"in several unconnected parts, such as salts: {some_names(look.item for look in apart)}. Take the largest part only: --fragments largest.",
         )
 
 
@@ -149,6 +166,12 @@ def _distances(good: Sequence[MoleculeLook]) -> Iterator[Finding]:
             f"In most of them no two atoms are nearer than {WIDE:g} angstrom, so nothing is bonded. Positions in bohr? Multiply them by 0.529177.",
         )
     elif clashing := [look for look in good if look.nearest < SHORT]:
-        yield Finding("warning", f"atoms nearer than any bond ({SHORT:g} angstrom): {some_names(look.item for look in clashing)}. Correct or remove them.")
+        yield Finding(
+            "warning",
+            f"atoms nearer than any bond ({SHORT:g} angstrom): {some_names(look.item for look in clashing)}. Correct or remove them.",
+        )
     elif len(nearest):
-        yield Finding("ok", f"nearest atoms are {nearest.min():.2f} angstrom apart, in most molecules {np.median(nearest):.2f}")
+        yield Finding(
+            "ok",
+            f"nearest atoms are {nearest.min():.2f} angstrom apart, in most molecules {np.median(nearest):.2f}",
+        )

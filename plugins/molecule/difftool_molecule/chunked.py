@@ -18,7 +18,9 @@ from torch.autograd.function import once_differentiable
 CACHE = 1 << 20
 """Bytes that the features of the pairs of a few examples may take: the second-level cache of most processors."""
 
-ONEDNN = platform.machine() in ("x86_64", "AMD64") and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+ONEDNN = platform.machine() in ("x86_64", "AMD64") and hasattr(
+    torch.ops.mkldnn, "_linear_pointwise"
+)
 
 silu_slope = torch.ops.aten.silu_backward
 
@@ -51,9 +53,13 @@ class Few(NamedTuple):
     points: int
 
 
-def gathered(layers: Layers, others: Tensor, gate: nn.Linear | None, extents: Sequence[int]) -> Tensor:
+def gathered(
+    layers: Layers, others: Tensor, gate: nn.Linear | None, extents: Sequence[int]
+) -> Tensor:
     """Sum over j of gate_ij hidden_ij ``[b, n, f]``, over the others ``[b, n, n]`` of each point."""
-    readout = (None, None) if gate is None else (t.to(others.dtype) for t in (gate.weight, gate.bias))
+    readout = (
+        (None, None) if gate is None else (t.to(others.dtype) for t in (gate.weight, gate.bias))
+    )
     return _Gathered.apply(_plan(layers, extents), others, *readout, *layers)
 
 
@@ -75,7 +81,14 @@ def _plan(layers: Layers, extents: Sequence[int]) -> list[Few]:
 
 class _Gathered(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, plan: list[Few], others: Tensor, weight: Tensor | None, bias: Tensor | None, *inputs: Tensor) -> Tensor:
+    def forward(
+        ctx: Any,
+        plan: list[Few],
+        others: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        *inputs: Tensor,
+    ) -> Tensor:
         layers = Layers(*inputs)
         total, kept = torch.zeros_like(layers.start), []
         for few in plan:
@@ -95,7 +108,11 @@ class _Gathered(torch.autograd.Function):
         weight, *rest = ctx.saved_tensors
         layers, kept = Layers(*rest[:6]), iter(rest[6:])
         slopes = _Slopes(layers)
-        of_gate = [] if weight is None else [torch.zeros_like(t, dtype=slopes.exact) for t in (weight, weight[:, 0])]
+        of_gate = (
+            []
+            if weight is None
+            else [torch.zeros_like(t, dtype=slopes.exact) for t in (weight, weight[:, 0])]
+        )
         for few in ctx.plan:
             before, gates = next(kept), next(kept)
             towards = slope[few.at, : few.points].unsqueeze(2)
@@ -127,7 +144,10 @@ class _Said(torch.autograd.Function):
     def backward(ctx: Any, slope: Tensor) -> Any:
         weight, *rest = ctx.saved_tensors
         layers = Layers(*rest[:6])
-        slopes, to_weight = _Slopes(layers), torch.zeros_like(weight, dtype=torch.promote_types(weight.dtype, torch.float32))
+        slopes, to_weight = (
+            _Slopes(layers),
+            torch.zeros_like(weight, dtype=torch.promote_types(weight.dtype, torch.float32)),
+        )
         for few, before in zip(ctx.plan, rest[6:], strict=True):
             towards = _square(slope, few)
             to_weight += _flat(towards).t() @ _flat(F.silu(before))
@@ -140,7 +160,10 @@ class _Slopes:
 
     def __init__(self, layers: Layers) -> None:
         self.layers, self.exact = layers, torch.promote_types(layers.start.dtype, torch.float32)
-        self.sums = Layers(*(torch.zeros_like(t) for t in layers[:3]), *(torch.zeros_like(t, dtype=self.exact) for t in layers[3:]))
+        self.sums = Layers(
+            *(torch.zeros_like(t) for t in layers[:3]),
+            *(torch.zeros_like(t, dtype=self.exact) for t in layers[3:]),
+        )
 
     def add(self, few: Few, before: Tensor, back: Tensor) -> None:
         """From what comes out of the second layer, and the gradient of silu of it, which is overwritten."""

@@ -36,5 +36,7 @@ def _bonded(molecule: Molecule) -> tuple[np.ndarray, np.ndarray]:
     if molecule.bonds is not None:
         ends = np.asarray([bond[:2] for bond in molecule.bonds], np.int64).reshape(-1, 2)
         return ends[:, 0], ends[:, 1]
-    first, second, _ = near(molecule.positions, np.array([STRETCH * RADII[z] for z in molecule.numbers.tolist()]))
+    first, second, _ = near(
+        molecule.positions, np.array([STRETCH * RADII[z] for z in molecule.numbers.tolist()])
+    )
     return first, second

@@ -17,16 +17,22 @@ def write_demo(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "molecules.xyz", "w", encoding="utf-8", newline="\n") as file:
         for numbers, positions in molecules():
-            file.write(f"{len(numbers)}\nProperties=species:S:1:pos:R:3 anisotropy={anisotropy(positions):.4f}\n")
+            file.write(
+                f"{len(numbers)}\nProperties=species:S:1:pos:R:3 anisotropy={anisotropy(positions):.4f}\n"
+            )
             rows = zip(numbers.tolist(), positions.tolist(), strict=True)
-            file.writelines(f"{SYMBOLS[number]} {x:.3f} {y:.3f} {z:.3f}\n" for number, (x, y, z) in rows)
+            file.writelines(
+                f"{SYMBOLS[number]} {x:.3f} {y:.3f} {z:.3f}\n" for number, (x, y, z) in rows
+            )
 
 
 def molecules() -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Atomic numbers ``[n]`` and positions ``[n, 3]`` in angstrom of each; the file has the latter in thousandths."""
     with np.load(FILE, allow_pickle=False) as file:
         edges = np.cumsum(file["sizes"], dtype=int)[:-1]
-        yield from zip(np.split(file["numbers"], edges), np.split(file["positions"] / 1000, edges), strict=True)
+        yield from zip(
+            np.split(file["numbers"], edges), np.split(file["positions"] / 1000, edges), strict=True
+        )
 
 
 def anisotropy(positions: np.ndarray) -> float:

@@ -22,13 +22,17 @@ class Distances(Metric):
     total variation of kinds is the share that would have to be of another kind.
     """
 
-    def measure(self, examples: Sequence[np.ndarray], data: Sequence[np.ndarray]) -> dict[str, float]:
+    def measure(
+        self, examples: Sequence[np.ndarray], data: Sequence[np.ndarray]
+    ) -> dict[str, float]:
         """Sizes in atoms, lengths and extents in angstrom. Without data there is nothing to measure.
 
         ``bond_lengths_w1`` is of each pair of elements by itself, weighted by how often the data bonds it, over the pairs that both
         bond; whether samples bond the right ones is seen in ``bonds_tv``.
         """
-        return {name: measured(examples, data) for name, measured in MEASURES.items()} if data else {}
+        return (
+            {name: measured(examples, data) for name, measured in MEASURES.items()} if data else {}
+        )
 
 
 def _sizes(examples: Sequence[np.ndarray], data: Sequence[np.ndarray]) -> float:
@@ -36,11 +40,18 @@ def _sizes(examples: Sequence[np.ndarray], data: Sequence[np.ndarray]) -> float:
 
 
 def _elements(examples: Sequence[np.ndarray], data: Sequence[np.ndarray]) -> float:
-    return total_variation(*(_counts(np.concatenate([one[:, NUMBER] for one in some]).round()) for some in (examples, data)))
+    return total_variation(
+        *(
+            _counts(np.concatenate([one[:, NUMBER] for one in some]).round())
+            for some in (examples, data)
+        )
+    )
 
 
 def _bonds(examples: Sequence[np.ndarray], data: Sequence[np.ndarray]) -> float:
-    return total_variation(*({pair: len(found) for pair, found in lengths(some).items()} for some in (examples, data)))
+    return total_variation(
+        *({pair: len(found) for pair, found in lengths(some).items()} for some in (examples, data))
+    )
 
 
 def _lengths(examples: Sequence[np.ndarray], data: Sequence[np.ndarray]) -> float:
@@ -48,14 +59,25 @@ def _lengths(examples: Sequence[np.ndarray], data: Sequence[np.ndarray]) -> floa
     both = [pair for pair in real if pair in made]
     if not both:
         return float("nan")
-    return float(np.average([wasserstein(made[pair], real[pair]) for pair in both], weights=[len(real[pair]) for pair in both]))
+    return float(
+        np.average(
+            [wasserstein(made[pair], real[pair]) for pair in both],
+            weights=[len(real[pair]) for pair in both],
+        )
+    )
 
 
 def _extents(examples: Sequence[np.ndarray], data: Sequence[np.ndarray]) -> float:
     return wasserstein(*(np.array([gyration(one) for one in some]) for some in (examples, data)))
 
 
-MEASURES = {"atoms_w1": _sizes, "elements_tv": _elements, "bonds_tv": _bonds, "bond_lengths_w1": _lengths, "gyration_w1": _extents}
+MEASURES = {
+    "atoms_w1": _sizes,
+    "elements_tv": _elements,
+    "bonds_tv": _bonds,
+    "bond_lengths_w1": _lengths,
+    "gyration_w1": _extents,
+}
 
 
 # --- of a molecule ---------------------------------------------------------------------------------------------------

@@ -24,7 +24,9 @@ class Edges(nn.Module):
         self.first = nn.Linear(2 * width + LENGTHS, width)
         self.second = nn.Linear(width, width)
 
-    def gathered(self, h: Tensor, lengths: Tensor, there: Company, gate: nn.Linear | None) -> Tensor:
+    def gathered(
+        self, h: Tensor, lengths: Tensor, there: Company, gate: nn.Linear | None
+    ) -> Tensor:
         """Its sum over the others of each point, every pair times its gate: ``h [b, n, f]``, ``lengths [b, n, n, 2]`` -> ``[b, n, f]``."""
         layers = self._layers(h, lengths)
         others = there.others.to(layers.start.dtype)

@@ -36,14 +36,20 @@ class Egnn(Backbone):
         self.blocks = nn.ModuleList(Block(options) for _ in range(options.layers))
         self.head = linear(width, inputs, gain=0)
 
-    def forward(self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None
+    ) -> Tensor:
         """``x [b, n, 3 + f]``, ``mask [b or 1, n, 1]`` -> like ``x``, positions with zero mean, zero on padding."""
         x = x if mask is None else x * mask
         real = _real(x, mask)
         there = company(real, self.options.aggregation == "mean", self.options.divisor)
         start, features = x[..., :AXES], x[..., AXES:]
         steer = self.embedding(c_noise, signals.vector)
-        beside = features if signals.channels is None else torch.cat((features, signals.channels.mT.to(x.dtype)), -1)
+        beside = (
+            features
+            if signals.channels is None
+            else torch.cat((features, signals.channels.mT.to(x.dtype)), -1)
+        )
         h, positions = (self.stem(beside) + self.noise(steer).unsqueeze(1)).to(x.dtype), start
         first = pairs(start, there, self.options.norm_constant, reflections=True).squared
         for block in self.blocks:
@@ -66,7 +72,9 @@ class Block(nn.Module):
         self.messages = nn.ModuleList(Messages(options) for _ in range(options.sublayers))
         self.motion = Motion(options)
 
-    def forward(self, h: Tensor, positions: Tensor, first: Tensor, steer: Tensor, there: Company) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, h: Tensor, positions: Tensor, first: Tensor, steer: Tensor, there: Company
+    ) -> tuple[Tensor, Tensor]:
         """``h [b, n, features]``, ``positions [b, n, 3]``, ``first [b, n, n]``, squared distances before the first block."""
         between = pairs(positions, there, self.options.norm_constant, self.options.reflections)
         lengths = torch.stack((between.squared, first), -1)
@@ -135,5 +143,7 @@ def _inputs(interface: Interface) -> int:
             "Use it with the representation pointcloud, or choose another backbone: unet."
         )
     if interface.tokens:
-        raise UsageError("egnn attends to no sequence of tokens. Use a condition that is a label, a number or a vector.")
+        raise UsageError(
+            "egnn attends to no sequence of tokens. Use a condition that is a label, a number or a vector."
+        )
     return width - AXES

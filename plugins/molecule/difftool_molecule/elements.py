@@ -24,7 +24,12 @@ _CORDERO = (
 RADII = dict(enumerate(_CORDERO, 1))
 """Covalent radii in angstrom by atomic number (Cordero et al. 2008, doi:10.1039/b801115j); 1.6 beyond curium, where there are none."""
 
-NUMBERS = {spelling: z for z, symbol in enumerate(SYMBOLS) if z for spelling in (symbol, symbol.upper(), symbol.lower(), str(z))}
+NUMBERS = {
+    spelling: z
+    for z, symbol in enumerate(SYMBOLS)
+    if z
+    for spelling in (symbol, symbol.upper(), symbol.lower(), str(z))
+}
 """Atomic number by symbol, however it is capitalised, and by itself as text, as some files have it. Isotopes of hydrogen are hydrogen."""
 
 HYDROGEN = 1
@@ -35,5 +40,7 @@ NUMBERS |= dict.fromkeys(("D", "T"), HYDROGEN)
 def number(symbol: str) -> int:
     """The atomic number of a symbol. Raises DataError where there is no such element."""
     if not (found := NUMBERS.get(symbol.strip(), 0)):
-        raise DataError(f"There is no element {symbol!r}. Symbols are as in the periodic table: H, C, Cl.")
+        raise DataError(
+            f"There is no element {symbol!r}. Symbols are as in the periodic table: H, C, Cl."
+        )
     return found

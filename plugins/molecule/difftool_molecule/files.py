@@ -61,7 +61,9 @@ def molecule(path: Path, part: int = 0) -> Molecule:
 def reader(path: Path) -> Reader:
     """What reads files of this suffix. Raises DataError where nothing does."""
     if path.suffix.lower() not in READERS:
-        raise DataError(f"{path} is not a file of molecules, judging by its suffix. Give it the right one; supported are: {' '.join(SUFFIXES)}.")
+        raise DataError(
+            f"{path} is not a file of molecules, judging by its suffix. Give it the right one; supported are: {' '.join(SUFFIXES)}."
+        )
     return _reader(READERS[path.suffix.lower()])
 
 

@@ -8,7 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from difftool import Batch, Bridge, ChannelsColumn, Column, Description, Representation, Rng, UsageError
+from difftool import (
+    Batch,
+    Bridge,
+    ChannelsColumn,
+    Column,
+    Description,
+    Representation,
+    Rng,
+    UsageError,
+)
 
 from .centred import AXES
 from .elements import HYDROGEN, SYMBOLS
@@ -38,13 +47,19 @@ class Hydrogens(Bridge):
         UsageError: the stage's molecules have no hydrogens, or are not points with features.
     """
 
-    def __init__(self, options: HydrogensOptions, description: Description, representation: Representation) -> None:
+    def __init__(
+        self, options: HydrogensOptions, description: Description, representation: Representation
+    ) -> None:
         if HYDROGEN not in description.extra.get("elements", ()):
             raise UsageError(
                 "The bridge hydrogens adds hydrogen atoms, and the molecules that this stage is to learn from have none. Keep them with "
                 'modality.hydrogens = "keep", or train on files that have them.'
             )
-        if len(representation.shape) != 2 or representation.shape[1] is None or representation.shape[1] <= AXES:
+        if (
+            len(representation.shape) != 2
+            or representation.shape[1] is None
+            or representation.shape[1] <= AXES
+        ):
             raise UsageError(
                 f"The bridge hydrogens works on points in space with features, and an encoded example is {representation.shape}. "
                 "Use it with the representation pointcloud."
@@ -68,7 +83,9 @@ class Hydrogens(Bridge):
         others = torch.zeros_like(whole)
         others[..., :AXES], others[..., NUMBER] = whole[..., :AXES], HYDROGEN
         x = torch.where(_real(heavy), heavy.x, others) * real
-        batch = self.representation.encode(replace(raw, x=x, mask=None if raw.mask is None else real, observed=None))
+        batch = self.representation.encode(
+            replace(raw, x=x, mask=None if raw.mask is None else real, observed=None)
+        )
         steps = torch.arange(MOST, device=x.device)[:, None]
         batch = batch.with_cond(**{LACKS: (heavy.cond[LACKS][:, None] > steps).to(batch.x.dtype)})
         if self.max_aug_level:
@@ -102,7 +119,11 @@ class Hydrogens(Bridge):
 
     def check_compatible(self, earlier: Description) -> None:
         own, theirs = self.description.extra, earlier.extra
-        if earlier.dtype != self.description.dtype or len(earlier.shape) != len(self.description.shape) or "elements" not in theirs:
+        if (
+            earlier.dtype != self.description.dtype
+            or len(earlier.shape) != len(self.description.shape)
+            or "elements" not in theirs
+        ):
             raise UsageError(
                 f"The earlier stage makes {earlier.dtype} examples of {len(earlier.shape)} axes, which are not molecules, and this one adds "
                 "hydrogens to molecules. Train the earlier one with -m molecule --hydrogens drop."
@@ -118,7 +139,11 @@ class Hydrogens(Bridge):
                 "both on molecules of the same elements."
             )
         if theirs.get("charged") != own.get("charged"):
-            learns, other = ("The earlier stage", "this one") if theirs.get("charged") else ("This one", "the earlier stage")
+            learns, other = (
+                ("The earlier stage", "this one")
+                if theirs.get("charged")
+                else ("This one", "the earlier stage")
+            )
             raise UsageError(
                 f"{learns} learns formal charges and {other} does not, and they say how many hydrogens there are. Train both with the same "
                 "setting: --charges keep, or --charges drop."
@@ -135,19 +160,32 @@ class Hydrogens(Bridge):
         x[0, :given] = heavy
         known, real = (torch.arange(n)[None, :, None] < count for count in (given, total))
         device = raw.x.device
-        template = replace(raw, x=raw.x.new_zeros(1, n, raw.x.shape[2]), mask=real.to(device), observed=None)
-        return Batch(torch.from_numpy(x), {LACKS: torch.from_numpy(np.pad(lacks, (0, n - given)))[None]}, known), template
+        template = replace(
+            raw, x=raw.x.new_zeros(1, n, raw.x.shape[2]), mask=real.to(device), observed=None
+        )
+        return Batch(
+            torch.from_numpy(x),
+            {LACKS: torch.from_numpy(np.pad(lacks, (0, n - given)))[None]},
+            known,
+        ), template
 
     def _refuse(self, low: np.ndarray, raw: Batch) -> None:
         """What is not a molecule of heavy atoms, or has more in it than can be kept."""
-        if low.ndim != 2 or low.shape[1] != CHARGE + 1 or not np.issubdtype(low.dtype, np.floating) or not (low[:, NUMBER] > 0).any():
+        if (
+            low.ndim != 2
+            or low.shape[1] != CHARGE + 1
+            or not np.issubdtype(low.dtype, np.floating)
+            or not (low[:, NUMBER] > 0).any()
+        ):
             raise UsageError(
                 f"What is given to have hydrogens added is {low.dtype} of {' x '.join(map(str, low.shape))}, which is not a molecule: (atoms, 5), "
                 "at least one. Give it examples of the earlier stage."
             )
         numbers = {int(z) for z in np.rint(low[:, NUMBER]) if z > 0}
         if HYDROGEN in numbers and (len(numbers) > 1 or (low[:, NUMBER] > 0).sum() > 1):
-            raise UsageError("What is given to have hydrogens added has some. Give the heavy atoms alone, as an earlier stage makes them.")
+            raise UsageError(
+                "What is given to have hydrogens added has some. Give the heavy atoms alone, as an earlier stage makes them."
+            )
         if strange := sorted(numbers - set(self.description.extra["elements"])):
             raise UsageError(
                 f"What is given to have hydrogens added holds {_symbols(strange)}, which the model has never seen: it knows "

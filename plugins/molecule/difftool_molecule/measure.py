@@ -36,13 +36,21 @@ def settle(options: MoleculeOptions, items: Sequence[Item]) -> dict[str, Any]:
         DataError: none of them can be read.
         UsageError: RDKit is needed and not installed.
     """
-    missing = [name for name in ("elements", "max_atoms", "charges") if getattr(options, name) == "auto"]
+    missing = [
+        name for name in ("elements", "max_atoms", "charges") if getattr(options, name) == "auto"
+    ]
     if not missing:
         return {}
     if not (seen := compositions(options, items)):
         molecule(items[0].path, items[0].part)  # says what is wrong with it
-        raise DataError(f"None of the {len(items):,} molecules can be used, so there is nothing to train on.")
-    most = auto_max_atoms([len(one.numbers) for one in seen]) if options.max_atoms == "auto" else options.max_atoms
+        raise DataError(
+            f"None of the {len(items):,} molecules can be used, so there is nothing to train on."
+        )
+    most = (
+        auto_max_atoms([len(one.numbers) for one in seen])
+        if options.max_atoms == "auto"
+        else options.max_atoms
+    )
     kept = [one for one in seen if len(one.numbers) <= most and _within(one, options)]
     found = {
         "elements": lambda: auto_elements(kept),
@@ -58,10 +66,21 @@ def compositions(options: MoleculeOptions, items: Sequence[Item]) -> list[Atoms]
     for item in items:
         wanted[item.path].append(item.part)
     found: list[Atoms] = []
-    for path, parts in wanted.items():  # one after another: the work is Python's, which threads would only take turns at
+    for (
+        path,
+        parts,
+    ) in (
+        wanted.items()
+    ):  # one after another: the work is Python's, which threads would only take turns at
         atoms = atoms_of(path)
-        found += [one for part in parts if part < len(atoms) and (one := atoms[part]) and one.numbers]
-    return [left for one in found if (left := _bare(one)).numbers] if options.hydrogens == "drop" else found
+        found += [
+            one for part in parts if part < len(atoms) and (one := atoms[part]) and one.numbers
+        ]
+    return (
+        [left for one in found if (left := _bare(one)).numbers]
+        if options.hydrogens == "drop"
+        else found
+    )
 
 
 def auto_max_atoms(sizes: Sequence[int]) -> int:
@@ -86,4 +105,6 @@ def _bare(one: Atoms) -> Atoms:
 
 def _within(one: Atoms, options: MoleculeOptions) -> bool:
     """Whether all its elements are among those requested."""
-    return options.elements == "auto" or {number(symbol) for symbol in options.elements}.issuperset(one.numbers)
+    return options.elements == "auto" or {number(symbol) for symbol in options.elements}.issuperset(
+        one.numbers
+    )

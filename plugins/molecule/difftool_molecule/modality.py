@@ -9,7 +9,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from difftool import Batch, Column, DataError, Description, Item, Modality, Options, Rng, Streams, remark, scan_folder
+from difftool import (
+    Batch,
+    Column,
+    DataError,
+    Description,
+    Item,
+    Modality,
+    Options,
+    Rng,
+    Streams,
+    remark,
+    scan_folder,
+)
 
 from .connect import parts
 from .elements import HYDROGEN, SYMBOLS, number
@@ -69,7 +81,11 @@ class MoleculeModality(Modality):
 
     def _bare(self, found: Molecule) -> Molecule:
         """Without hydrogens, where those are dropped."""
-        return found.taken(np.flatnonzero(found.numbers != HYDROGEN)) if self.options.hydrogens == "drop" else found
+        return (
+            found.taken(np.flatnonzero(found.numbers != HYDROGEN))
+            if self.options.hydrogens == "drop"
+            else found
+        )
 
     def _raw(self, found: Molecule) -> np.ndarray:
         raw = found.raw()
@@ -88,13 +104,17 @@ class MoleculeModality(Modality):
             raise DataError(
                 f"{name(item)} is in {len(pieces)} unconnected parts, of {shown(sizes)} atoms. Use the largest: --fragments largest."
             )
-        remark(f"in {len(pieces)} unconnected parts, of {shown(sizes)} atoms; the largest is used (--fragments keep uses all)")
+        remark(
+            f"in {len(pieces)} unconnected parts, of {shown(sizes)} atoms; the largest is used (--fragments keep uses all)"
+        )
         return found.taken(max(pieces, key=len))
 
     def _refuse(self, found: Molecule, item: Item) -> None:
         """What is beyond the settings."""
         if not len(found.numbers):
-            raise DataError(f"{name(item)} has no atoms but hydrogen, and those are dropped. Keep them: --hydrogens keep.")
+            raise DataError(
+                f"{name(item)} has no atoms but hydrogen, and those are dropped. Keep them: --hydrogens keep."
+            )
         if len(found.numbers) > self.max_atoms:
             raise DataError(
                 f"{name(item)} has {len(found.numbers)} atoms, more than max_atoms = {self.max_atoms}. "
@@ -109,9 +129,15 @@ class MoleculeModality(Modality):
 
     # --- raw batches -------------------------------------------------------------------------------------------------
 
-    def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Column, ...]]:
+    def describe(
+        self, shapes: np.ndarray
+    ) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Column, ...]]:
         sizes, counts = np.unique(np.asarray(shapes)[:, 0], return_counts=True)
-        extra = {"elements": list(self.elements), "sizes": np.stack((sizes, counts), 1).tolist(), "charged": self.charged}
+        extra = {
+            "elements": list(self.elements),
+            "sizes": np.stack((sizes, counts), 1).tolist(),
+            "charged": self.charged,
+        }
         return (None, 5), extra, ()
 
     def collate(self, examples: np.ndarray | Sequence[np.ndarray], rng: Rng) -> Batch:
@@ -133,13 +159,22 @@ class MoleculeModality(Modality):
 
     # --- raw -> files ------------------------------------------------------------------------------------------------
 
-    def write(self, example: np.ndarray, stem: Path, info: Mapping[str, Any], request: Options) -> Path:
+    def write(
+        self, example: np.ndarray, stem: Path, info: Mapping[str, Any], request: Options
+    ) -> Path:
         from .write import write
 
         asked = _asked(request)
-        return write(placed(example, self._fragment(asked)), stem, "sdf" if asked.format == "auto" else asked.format, info)
+        return write(
+            placed(example, self._fragment(asked)),
+            stem,
+            "sdf" if asked.format == "auto" else asked.format,
+            info,
+        )
 
-    def preview(self, examples: Sequence[np.ndarray], stem: Path, titles: Sequence[str] = ()) -> Path:
+    def preview(
+        self, examples: Sequence[np.ndarray], stem: Path, titles: Sequence[str] = ()
+    ) -> Path:
         from difftool_image.write import write_png
 
         from .sheet import sheet
@@ -163,4 +198,6 @@ def name(item: Item) -> str:
 
 
 def shown(sizes: Sequence[int]) -> str:
-    return ", ".join(str(n) for n in sorted(sizes, reverse=True)[:5]) + (", …" if len(sizes) > 5 else "")
+    return ", ".join(str(n) for n in sorted(sizes, reverse=True)[:5]) + (
+        ", …" if len(sizes) > 5 else ""
+    )

@@ -35,20 +35,26 @@ class Molecule(NamedTuple):
 
     def raw(self) -> np.ndarray:
         """float32 ``[n, 5]``: x, y, z, atomic number, formal charge."""
-        return np.concatenate([self.positions, self.numbers[:, None], self.charges[:, None]], axis=1).astype(np.float32)
+        return np.concatenate(
+            [self.positions, self.numbers[:, None], self.charges[:, None]], axis=1
+        ).astype(np.float32)
 
     @classmethod
     def from_raw(cls, array: np.ndarray) -> Molecule:
         """The molecule in a raw example ``[n, 5]``; rows without an element are padding."""
         real = array[array[:, NUMBER] > 0]
-        numbers, charges = (np.rint(real[:, column]).astype(np.int64) for column in (NUMBER, CHARGE))
+        numbers, charges = (
+            np.rint(real[:, column]).astype(np.int64) for column in (NUMBER, CHARGE)
+        )
         return cls(numbers, real[:, :3].astype(np.float64), charges)
 
     def taken(self, atoms: Sequence[int] | np.ndarray) -> Molecule:
         """These atoms, in this order, and the bonds among them."""
         atoms = np.asarray(atoms, np.int64)
         place = {int(old): new for new, old in enumerate(atoms)}
-        bonds = self.bonds and tuple((place[i], place[j], order) for i, j, order in self.bonds if i in place and j in place)
+        bonds = self.bonds and tuple(
+            (place[i], place[j], order) for i, j, order in self.bonds if i in place and j in place
+        )
         return Molecule(self.numbers[atoms], self.positions[atoms], self.charges[atoms], bonds)
 
 
@@ -65,10 +71,14 @@ def checked(molecule: Molecule, name: str) -> Molecule:
         raise DataError(f"{name} has no atoms. Remove it.")
     if not ((molecule.numbers > 0) & (molecule.numbers <= 118)).all():
         atom = int(np.argmin((molecule.numbers > 0) & (molecule.numbers <= 118)))
-        raise DataError(f"{name}, atom {atom + 1}: there is no element {molecule.numbers[atom]}. Correct or remove it.")
+        raise DataError(
+            f"{name}, atom {atom + 1}: there is no element {molecule.numbers[atom]}. Correct or remove it."
+        )
     finite = np.isfinite(molecule.positions).all(1)
     if not finite.all():
-        raise DataError(f"{name}, atom {int(np.argmin(finite)) + 1}: its position is not a number (NaN or infinite). Correct or remove it.")
+        raise DataError(
+            f"{name}, atom {int(np.argmin(finite)) + 1}: its position is not a number (NaN or infinite). Correct or remove it."
+        )
     first, second, distances = near(molecule.positions, SAME_PLACE)
     if len(distances):
         raise DataError(

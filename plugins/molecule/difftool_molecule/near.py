@@ -8,7 +8,9 @@ PAIRS = 1 << 20
 """Distances computed at a time, so that one huge molecule takes time and not memory."""
 
 
-def near(positions: np.ndarray, limit: float | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def near(
+    positions: np.ndarray, limit: float | np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """All pairs of points nearer than a limit: the first of each pair, the second, which comes after it, and their distance.
 
     Args:

@@ -25,7 +25,9 @@ def _symbols(value: Any) -> Any:
     if isinstance(value, str) and value.strip().lower() == "auto":
         return "auto"
     symbols = value.split(",") if isinstance(value, str) else value
-    if not isinstance(symbols, (list, tuple)) or not all(isinstance(symbol, str) for symbol in symbols):
+    if not isinstance(symbols, (list, tuple)) or not all(
+        isinstance(symbol, str) for symbol in symbols
+    ):
         return value
     found = {_symbol(symbol.strip()) for symbol in symbols if symbol.strip()}
     if not found:
@@ -51,38 +53,50 @@ class MoleculeOptions(Options):
         description="the elements that there are, such as H,C,N,O,F: molecules with others are left out; auto takes all that occur",
         json_schema_extra={"metavar": "auto|H,C,…"},
     )
-    hydrogens: Literal["keep", "drop"] = Field("keep", description="keep hydrogen atoms as the files have them, or drop them all")
+    hydrogens: Literal["keep", "drop"] = Field(
+        "keep", description="keep hydrogen atoms as the files have them, or drop them all"
+    )
     max_atoms: Atoms = Field(
         "auto",
         description="larger molecules are left out; auto takes all but those of more than 50 atoms and twice as large as 199 of 200",
         json_schema_extra={"metavar": "auto|N"},
     )
     fragments: Literal["largest", "keep", "skip"] = Field(
-        "largest", description="of a molecule in several unconnected parts, such as a salt: take the largest part, keep all, or skip it"
+        "largest",
+        description="of a molecule in several unconnected parts, such as a salt: take the largest part, keep all, or skip it",
     )
     charges: Literal["auto", "keep", "drop"] = Field(
-        "auto", description="keep: samples carry formal charges; drop: none are learnt; auto keeps them where some molecule has one"
+        "auto",
+        description="keep: samples carry formal charges; drop: none are learnt; auto keeps them where some molecule has one",
     )
 
 
 class MoleculeRequest(Options):
     """The molecule modality's own flags of ``difftool sample``."""
 
-    atoms: NonNegativeInt = Field(0, le=MOST_ATOMS, description="atoms of each sample; 0 for sizes as they occur in the data")
+    atoms: NonNegativeInt = Field(
+        0, le=MOST_ATOMS, description="atoms of each sample; 0 for sizes as they occur in the data"
+    )
     fragment: str = Field(
         "",
         description="a molecule, in one part or several, that every sample holds as it stands in the file; the rest is made around it",
         json_schema_extra={"metavar": "FILE"},
     )
-    format: Literal["auto", "sdf", "xyz"] = Field("auto", description="kind of file: SDF with perceived bonds, or XYZ; auto is sdf")
+    format: Literal["auto", "sdf", "xyz"] = Field(
+        "auto", description="kind of file: SDF with perceived bonds, or XYZ; auto is sdf"
+    )
 
 
 class PointCloudOptions(Options):
     """What the numbers of an atom are divided by, apart from its position in angstrom (Hoogeboom et al. 2022, Sec. 4)."""
 
     positions: PositiveFloat = Field(1.0, description="positions are divided by this")
-    elements: PositiveFloat = Field(4.0, description="the one-hot vector of the element is divided by this, formal charges too")
-    numbers: Annotated[float, Field(ge=0)] = Field(10.0, description="the atomic number is divided by this; 0 leaves it out")
+    elements: PositiveFloat = Field(
+        4.0, description="the one-hot vector of the element is divided by this, formal charges too"
+    )
+    numbers: Annotated[float, Field(ge=0)] = Field(
+        10.0, description="the atomic number is divided by this; 0 leaves it out"
+    )
 
 
 class HydrogensOptions(Options):

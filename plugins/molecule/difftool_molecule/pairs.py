@@ -55,7 +55,9 @@ def pairs(positions: Tensor, company: Company, norm_constant: float, reflections
     squared = between.square().sum(-1)
     arrows = between / _length(squared, norm_constant)
     if not reflections:
-        arrows = torch.cat((arrows, _cross(positions - centre(positions, company.real), norm_constant)), -1)
+        arrows = torch.cat(
+            (arrows, _cross(positions - centre(positions, company.real), norm_constant)), -1
+        )
     return Pairs(squared, arrows)
 
 

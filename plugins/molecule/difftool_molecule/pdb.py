@@ -50,17 +50,29 @@ class PdbReader(Reader):
 def ligands(path: Path) -> list[Ligand]:
     """All ligands of a file. Raises DataError when there are none."""
     lines = whole_text(path).split("\n")
-    chain = {residue for line in lines if line.startswith("SEQRES") for residue in line[19:].split()}
+    chain = {
+        residue for line in lines if line.startswith("SEQRES") for residue in line[19:].split()
+    }
     residues: dict[tuple[int, str], list[str]] = defaultdict(list)
     model = 0
     for line in lines:
         model += line.startswith("MODEL ")
-        if line.startswith("HETATM") and (residue := line[17:20].strip()) not in chain and residue not in WATER:
+        if (
+            line.startswith("HETATM")
+            and (residue := line[17:20].strip()) not in chain
+            and residue not in WATER
+        ):
             residues[model, line[17:27]].append(line)  # name, chain, number and insertion code
     bonds = _bonds(line for line in lines if line.startswith("CONECT"))
-    found = [Ligand(kept[0][17:20].strip(), kept, bonds) for rows in residues.values() if len(kept := _one_place_each(rows)) > 1]
+    found = [
+        Ligand(kept[0][17:20].strip(), kept, bonds)
+        for rows in residues.values()
+        if len(kept := _one_place_each(rows)) > 1
+    ]
     if not found:
-        raise DataError(f"{path} holds no ligand: {_instead(lines)}. Ligands are HETATM records that are neither water nor lone ions.")
+        raise DataError(
+            f"{path} holds no ligand: {_instead(lines)}. Ligands are HETATM records that are neither water nor lone ions."
+        )
     return found
 
 
@@ -77,13 +89,21 @@ def _one_place_each(lines: Iterable[str]) -> list[str]:
 
 
 def _instead(lines: Sequence[str]) -> str:
-    atoms, others = (sum(line.startswith(record) for line in lines) for record in ("ATOM  ", "HETATM"))
-    return f"it has {atoms:,} atoms of chains and {others:,} others" if atoms or others else "it has no atoms at all"
+    atoms, others = (
+        sum(line.startswith(record) for line in lines) for record in ("ATOM  ", "HETATM")
+    )
+    return (
+        f"it has {atoms:,} atoms of chains and {others:,} others"
+        if atoms or others
+        else "it has no atoms at all"
+    )
 
 
 def _bonds(lines: Iterable[str]) -> frozenset[tuple[str, str]]:
     """Pairs of serial numbers from ``CONECT`` records, five columns to a number."""
-    found = ((line[6:11].strip(), line[i : i + 5].strip()) for line in lines for i in range(11, 31, 5))
+    found = (
+        (line[6:11].strip(), line[i : i + 5].strip()) for line in lines for i in range(11, 31, 5)
+    )
     return frozenset((first, second) for first, second in found if second)
 
 
@@ -96,11 +116,17 @@ def _molecule(ligand: Ligand, name: str) -> Molecule:
     numbers = [_number(line) for line in ligand.lines]
     if not all(numbers):
         line = ligand.lines[numbers.index(0)]
-        raise DataError(f"{name} holds an atom of no known element: {line.rstrip()!r}. Write its symbol into columns 77 and 78.")
+        raise DataError(
+            f"{name} holds an atom of no known element: {line.rstrip()!r}. Write its symbol into columns 77 and 78."
+        )
     try:
-        positions = [[float(line[column : column + 8]) for column in (30, 38, 46)] for line in ligand.lines]
+        positions = [
+            [float(line[column : column + 8]) for column in (30, 38, 46)] for line in ligand.lines
+        ]
     except ValueError as error:
-        raise DataError(f"{name} has a coordinate that is not a number in columns 31 to 54. Correct or remove it. ({error})") from None
+        raise DataError(
+            f"{name} has a coordinate that is not a number in columns 31 to 54. Correct or remove it. ({error})"
+        ) from None
     return Molecule(
         np.array(numbers, np.int64),
         np.array(positions, np.float64),
@@ -112,8 +138,16 @@ def _molecule(ligand: Ligand, name: str) -> Molecule:
 def _bonded(ligand: Ligand) -> tuple[tuple[int, int, int], ...] | None:
     """The bonds among its atoms, where the file names some for each. It does not tell their orders."""
     serials = [line[6:11].strip() for line in ligand.lines]
-    pairs = [(i, j) for i, j in combinations(range(len(serials)), 2) if {(serials[i], serials[j]), (serials[j], serials[i])} & ligand.bonds]
-    return tuple((i, j, 1) for i, j in pairs) if len({atom for pair in pairs for atom in pair}) == len(serials) else None
+    pairs = [
+        (i, j)
+        for i, j in combinations(range(len(serials)), 2)
+        if {(serials[i], serials[j]), (serials[j], serials[i])} & ligand.bonds
+    ]
+    return (
+        tuple((i, j, 1) for i, j in pairs)
+        if len({atom for pair in pairs for atom in pair}) == len(serials)
+        else None
+    )
 
 
 def _number(line: str) -> int:

@@ -43,7 +43,10 @@ def structure(raw: np.ndarray) -> Structure:
     if HYDROGEN in numbers and has_rdkit() and (mol := perceived(raw)) is not None:
         return _kekulised(mol)
     found = bonds(numbers, positions)
-    return Structure(tuple(zip(found.first.tolist(), found.second.tolist(), found.order.tolist(), strict=True)), charges)
+    return Structure(
+        tuple(zip(found.first.tolist(), found.second.tolist(), found.order.tolist(), strict=True)),
+        charges,
+    )
 
 
 def _kekulised(mol: Mol) -> Structure:
@@ -51,8 +54,14 @@ def _kekulised(mol: Mol) -> Structure:
 
     plain = Chem.RWMol(mol)
     Chem.Kekulize(plain, clearAromaticFlags=True)
-    ends = ((*sorted((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())), round(bond.GetBondTypeAsDouble())) for bond in plain.GetBonds())
-    return Structure(tuple(sorted((i, j, order) for i, j, order in ends)), np.array([atom.GetFormalCharge() for atom in plain.GetAtoms()]))
+    ends = (
+        (*sorted((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())), round(bond.GetBondTypeAsDouble()))
+        for bond in plain.GetBonds()
+    )
+    return Structure(
+        tuple(sorted((i, j, order) for i, j, order in ends)),
+        np.array([atom.GetFormalCharge() for atom in plain.GetAtoms()]),
+    )
 
 
 # --- RDKit's molecules -----------------------------------------------------------------------------------------------
@@ -77,7 +86,9 @@ def perceived(raw: np.ndarray) -> Mol | None:
     conformer.SetPositions(Molecule.from_raw(raw).positions)
     mol.AddConformer(conformer)
     with suppress(ValueError, RuntimeError):  # what cannot be, and what took too many tries
-        rdDetermineBonds.DetermineBonds(mol, charge=Chem.GetFormalCharge(mol), embedChiral=False, maxIterations=ITERATIONS)
+        rdDetermineBonds.DetermineBonds(
+            mol, charge=Chem.GetFormalCharge(mol), embedChiral=False, maxIterations=ITERATIONS
+        )
         Chem.SanitizeMol(mol)
         return mol if _complete(mol) else None
     return None
@@ -101,7 +112,9 @@ def tabulated(raw: np.ndarray) -> Mol | None:
     mol = _atoms(raw)
     numbers, positions, _, _ = Molecule.from_raw(raw)
     found = bonds(numbers, positions)
-    for i, j, order in zip(found.first.tolist(), found.second.tolist(), found.order.tolist(), strict=True):
+    for i, j, order in zip(
+        found.first.tolist(), found.second.tolist(), found.order.tolist(), strict=True
+    ):
         mol.AddBond(i, j, kinds[order])
     with suppress(ValueError):
         Chem.SanitizeMol(mol)

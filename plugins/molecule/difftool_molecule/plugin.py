@@ -70,17 +70,35 @@ def difftool_bridges() -> list[Spec]:
 @hookimpl
 def difftool_metrics() -> list[Spec]:
     return [
-        Spec("stability", "atoms and molecules whose bonds add up, by bond-length tables", "difftool_molecule.stability:Stability"),
-        Spec("validity", "valid, unique and new molecules, by RDKit", "difftool_molecule.validity:Validity"),
-        Spec("distances", "how far sizes, elements, bond lengths and extents are from the data's", "difftool_molecule.distances:Distances"),
+        Spec(
+            "stability",
+            "atoms and molecules whose bonds add up, by bond-length tables",
+            "difftool_molecule.stability:Stability",
+        ),
+        Spec(
+            "validity",
+            "valid, unique and new molecules, by RDKit",
+            "difftool_molecule.validity:Validity",
+        ),
+        Spec(
+            "distances",
+            "how far sizes, elements, bond lengths and extents are from the data's",
+            "difftool_molecule.distances:Distances",
+        ),
     ]
 
 
 @hookimpl
 def difftool_recipes() -> list[RecipeSpec]:
-    return [RecipeSpec(name, text, f"difftool_molecule:recipes/{name}.toml", modality="molecule") for name, text in RECIPES.items()]
+    return [
+        RecipeSpec(name, text, f"difftool_molecule:recipes/{name}.toml", modality="molecule")
+        for name, text in RECIPES.items()
+    ]
 
 
 @hookimpl
 def difftool_cascades() -> list[RecipeSpec]:
-    return [RecipeSpec(name, text, f"difftool_molecule:cascades/{name}.toml", modality="molecule") for name, text in CASCADES.items()]
+    return [
+        RecipeSpec(name, text, f"difftool_molecule:cascades/{name}.toml", modality="molecule")
+        for name, text in CASCADES.items()
+    ]

@@ -37,7 +37,10 @@ class PointCloud(Representation):
     def encode(self, raw: Batch) -> Batch:
         """float32 ``[b, n, 5]`` -> float32 ``[b, n, 3 + f]``, zero on padding."""
         number, charge = raw.x[..., NUMBER, None], raw.x[..., CHARGE, None]
-        columns = [raw.x[..., :AXES] / self.scale.positions, (number == self._vocabulary(number)) / self.scale.elements]
+        columns = [
+            raw.x[..., :AXES] / self.scale.positions,
+            (number == self._vocabulary(number)) / self.scale.elements,
+        ]
         columns += [number / self.scale.numbers] if self.scale.numbers else []
         columns += [charge / self.scale.elements] if self.charged else []
         return raw.with_x(self.space.project(torch.cat(columns, -1), raw.mask))
@@ -47,7 +50,11 @@ class PointCloud(Representation):
         x = self.space.project(batch.x.float(), batch.mask)
         chosen = x[..., AXES : AXES + len(self.elements)].argmax(-1, keepdim=True)
         number = self._vocabulary(x)[chosen]
-        charge = (x[..., -1:] * self.scale.elements).round() if self.charged else torch.zeros_like(number)
+        charge = (
+            (x[..., -1:] * self.scale.elements).round()
+            if self.charged
+            else torch.zeros_like(number)
+        )
         raw = torch.cat((x[..., :AXES] * self.scale.positions, number, charge), -1)
         return batch.with_x(raw if batch.mask is None else raw * batch.mask)
 

@@ -123,7 +123,9 @@ def called(path: Path, part: int, count: int) -> str:
 
 # --- files -----------------------------------------------------------------------------------------------------------
 
-_lock = Lock()  # molecules are read on several threads, and all of them want the same file's index at once
+_lock = (
+    Lock()
+)  # molecules are read on several threads, and all of them want the same file's index at once
 
 
 def held(make: Callable[[Path], Made], path: Path) -> Made:
@@ -155,7 +157,9 @@ def opened(path: Path, text: bool = True) -> Iterator[BinaryIO]:
         if text and head.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise DataError(f"{path} is UTF-16 text. Save it as UTF-8.")
         if text and b"\0" in head:
-            raise DataError(f"{path} is not text, whatever its name says. Remove it, or unpack it if it is an archive.")
+            raise DataError(
+                f"{path} is not text, whatever its name says. Remove it, or unpack it if it is an archive."
+            )
         yield file
 
 
@@ -164,7 +168,9 @@ def decoded(data: bytes, name: str) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        remark(f"{name} is not UTF-8 text (there is a byte {data[error.start]:#04x}); it was read as Windows-1252")
+        remark(
+            f"{name} is not UTF-8 text (there is a byte {data[error.start]:#04x}); it was read as Windows-1252"
+        )
         text = data.decode("cp1252", errors="replace")
     return text.replace("\r\n", "\n")
 
@@ -186,10 +192,17 @@ def _refusal(path: Path, error: OSError) -> DataError:
 
 def typed(rows: Sequence[Mapping[str, str]]) -> list[Columns]:
     """Properties as text or numbers: numbers where all molecules of the file that have one have a number. What is empty is left out."""
-    filled = [{name: value.strip() for name, value in row.items() if value.strip() and name != PROVENANCE} for row in rows]
+    filled = [
+        {name: value.strip() for name, value in row.items() if value.strip() and name != PROVENANCE}
+        for row in rows
+    ]
     texts = {name for row in filled for name, value in row.items() if not _is_number(value)}
     return [
-        {name: value if name in texts else float(value) for name, value in row.items() if name in texts or math.isfinite(float(value))}
+        {
+            name: value if name in texts else float(value)
+            for name, value in row.items()
+            if name in texts or math.isfinite(float(value))
+        }
         for row in filled
     ]
 

@@ -16,7 +16,9 @@ from .molecule import NUMBER
 from .options import MoleculeRequest
 
 
-def template(description: Description, n: int, rng: Streams, request: MoleculeRequest, given: np.ndarray) -> Batch:
+def template(
+    description: Description, n: int, rng: Streams, request: MoleculeRequest, given: np.ndarray
+) -> Batch:
     """A raw batch ``[n, atoms, 5]`` of zeros, except for the fragment's atoms, which come first and are known.
 
     Args:
@@ -30,7 +32,11 @@ def template(description: Description, n: int, rng: Streams, request: MoleculeRe
     x = np.zeros((n, sizes.max(), 5), np.float32)
     x[:, : len(given)] = given
     mask = real(sizes)
-    known = (torch.arange(sizes.max()) < len(given))[None, :, None].expand(n, -1, 1) if len(given) else None
+    known = (
+        (torch.arange(sizes.max()) < len(given))[None, :, None].expand(n, -1, 1)
+        if len(given)
+        else None
+    )
     return Batch(torch.from_numpy(x), mask=mask, observed=known).map(lambda t: t.to(rng.device))
 
 
@@ -39,7 +45,9 @@ def real(sizes: np.ndarray) -> torch.Tensor:
     return (torch.arange(int(sizes.max())) < torch.from_numpy(sizes)[:, None])[:, :, None]
 
 
-def _sizes(description: Description, given: int, uniform: np.ndarray, request: MoleculeRequest) -> np.ndarray:
+def _sizes(
+    description: Description, given: int, uniform: np.ndarray, request: MoleculeRequest
+) -> np.ndarray:
     """Atoms of each sample, ``[n]``: as requested; by default as often as in the data, larger than the fragment."""
     if request.atoms:
         return np.full(len(uniform), request.atoms)
@@ -80,7 +88,9 @@ def fragment(path: str, hydrogens: bool) -> np.ndarray:
         return np.zeros((0, 5), np.float32)
     file = Path(path).expanduser()
     if (count := len(columns_of(file))) > 1:
-        raise UsageError(f"{path} holds {count:,} molecules. Give a file of one, whose parts need not be connected.")
+        raise UsageError(
+            f"{path} holds {count:,} molecules. Give a file of one, whose parts need not be connected."
+        )
     raw = molecule(file).raw()
     return raw if hydrogens else raw[raw[:, NUMBER] != HYDROGEN]
 

@@ -24,7 +24,9 @@ CHARGE_CODES = {"1": 3, "2": 2, "3": 1, "5": -1, "6": -2, "7": -3}
 FLAT = 4
 """Atoms of a plane that are suspicious: three always lie in one."""
 
-FIELD = re.compile(r"^>[^\n]*?<([^>\n]+)>[^\n]*\n((?:(?!\$\$\$\$)[^\n]*\S[^\n]*(?:\n|\Z))*)", re.MULTILINE)
+FIELD = re.compile(
+    r"^>[^\n]*?<([^>\n]+)>[^\n]*\n((?:(?!\$\$\$\$)[^\n]*\S[^\n]*(?:\n|\Z))*)", re.MULTILINE
+)
 
 Atom = tuple[int, float, float, float, int]
 """Atomic number, x, y, z, formal charge."""
@@ -68,14 +70,18 @@ class SdfReader(TextReader):
         lines = text.split("\n")
         end = next((i for i, line in enumerate(lines) if line.startswith(END)), -1)
         if fault := _cut_off(text, lines, end):
-            raise DataError(f"{name} is cut off: {fault}. Copy the file again, or remove the molecule.")
+            raise DataError(
+                f"{name} is cut off: {fault}. Copy the file again, or remove the molecule."
+            )
         try:
             found = (_v3000 if "V3000" in lines[3] else _v2000)(lines[:end])
         except ValueError as error:
             raise DataError(f"{name} is damaged: {error}. Correct or remove it.") from None
         positions = np.array([row[1:4] for row in found.atoms], np.float64).reshape(-1, 3)
         _refuse_flat(positions, lines[1], name)
-        numbers, charges = (np.array([row[column] for row in found.atoms], np.int64) for column in (0, 4))
+        numbers, charges = (
+            np.array([row[column] for row in found.atoms], np.int64) for column in (0, 4)
+        )
         return Molecule(numbers, positions, charges, tuple(found.bonds))
 
 
@@ -93,7 +99,11 @@ def _cut_off(text: str, lines: Sequence[str], end: int) -> str:
 def _refuse_flat(positions: np.ndarray, second_line: str, name: str) -> None:
     """A drawing, all of it at z = 0; planar molecules say in the second line that they are meant to be 3D."""
     flag = second_line[20:22].upper()
-    if len(positions) and not positions[:, 2].any() and (flag == "2D" or (flag != "3D" and len(positions) >= FLAT)):
+    if (
+        len(positions)
+        and not positions[:, 2].any()
+        and (flag == "2D" or (flag != "3D" and len(positions) >= FLAT))
+    ):
         raise DataError(
             f"{name} is a drawing, all of it at z = 0: there is no geometry to learn. RDKit makes geometries from SMILES: give a list of "
             "those (.smi). If it is flat in truth, write 3D into columns 21 and 22 of its second line."
@@ -110,7 +120,9 @@ def _atom(symbol: str, position: Sequence[str], charge: int, place: int) -> Atom
     try:
         x, y, z = map(float, position)
     except ValueError:
-        raise ValueError(f"atom {place} has no three coordinates, but {' '.join(position)!r}") from None
+        raise ValueError(
+            f"atom {place} has no three coordinates, but {' '.join(position)!r}"
+        ) from None
     return number, x, y, z, charge
 
 
@@ -134,17 +146,33 @@ def _bond(first: int, second: int, order: int, count: int, place: int) -> tuple[
 
 def _v2000(lines: list[str]) -> Table:
     count, bond_count = _integers((lines[3][:3], lines[3][3:6]), "its line of counts")
-    rows, bonds, rest = lines[4 : 4 + count], lines[4 + count : 4 + count + bond_count], lines[4 + count + bond_count :]
+    rows, bonds, rest = (
+        lines[4 : 4 + count],
+        lines[4 + count : 4 + count + bond_count],
+        lines[4 + count + bond_count :],
+    )
     if len(rows) + len(bonds) < count + bond_count or (rest and not rest[0][:1].isalpha()):
         found = sum(not line[:1].isalpha() for line in lines[4:])
-        raise ValueError(f"it says it has {count} atoms and {bond_count} bonds, and {found} lines are there for them")
+        raise ValueError(
+            f"it says it has {count} atoms and {bond_count} bonds, and {found} lines are there for them"
+        )
     charges = _charges(rows, rest)
     atoms = [
-        _atom(row[31:34].strip(), (row[:10].strip(), row[10:20].strip(), row[20:30].strip()), charge, i)
+        _atom(
+            row[31:34].strip(),
+            (row[:10].strip(), row[10:20].strip(), row[20:30].strip()),
+            charge,
+            i,
+        )
         for i, (row, charge) in enumerate(zip(rows, charges, strict=True), 1)
     ]
-    ends = (_integers((line[:3], line[3:6], line[6:9]), f"bond {i}") for i, line in enumerate(bonds, 1))
-    return Table(atoms, [_bond(first, second, order, count, i) for i, (first, second, order) in enumerate(ends, 1)])
+    ends = (
+        _integers((line[:3], line[3:6], line[6:9]), f"bond {i}") for i, line in enumerate(bonds, 1)
+    )
+    return Table(
+        atoms,
+        [_bond(first, second, order, count, i) for i, (first, second, order) in enumerate(ends, 1)],
+    )
 
 
 def _charges(rows: Sequence[str], rest: Sequence[str]) -> list[int]:
@@ -173,19 +201,28 @@ def _v3000(lines: Sequence[str]) -> Table:
     rows = [row.split() for row in blocks["ATOM"]]
     bonds = [row.split() for row in blocks["BOND"]]
     if (len(rows), len(bonds)) != (count, bond_count):
-        raise ValueError(f"it says it has {count} atoms and {bond_count} bonds, and there are {len(rows)} and {len(bonds)}")
-    atoms = [_atom((*row, "", "")[1], row[2:5], _charge(row[5:]), i) for i, row in enumerate(rows, 1)]
+        raise ValueError(
+            f"it says it has {count} atoms and {bond_count} bonds, and there are {len(rows)} and {len(bonds)}"
+        )
+    atoms = [
+        _atom((*row, "", "")[1], row[2:5], _charge(row[5:]), i) for i, row in enumerate(rows, 1)
+    ]
     place = {row[0]: i for i, row in enumerate(rows, 1)}
     words = ((*row, "", "", "", "")[1:4] for row in bonds)
     ends = (
         _integers((str(place.get(first, 0)), str(place.get(second, 0)), order), f"bond {i}")
         for i, (order, first, second) in enumerate(words, 1)
     )
-    return Table(atoms, [_bond(first, second, order, count, i) for i, (first, second, order) in enumerate(ends, 1)])
+    return Table(
+        atoms,
+        [_bond(first, second, order, count, i) for i, (first, second, order) in enumerate(ends, 1)],
+    )
 
 
 def _charge(words: Iterable[str]) -> int:
-    return next((_integers([word[4:]], "a charge")[0] for word in words if word.startswith("CHG=")), 0)
+    return next(
+        (_integers([word[4:]], "a charge")[0] for word in words if word.startswith("CHG=")), 0
+    )
 
 
 def _blocks(lines: Iterable[str]) -> dict[str, list[str]]:

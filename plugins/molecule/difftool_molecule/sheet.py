@@ -39,14 +39,24 @@ def sheet(examples: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Image.I
     height = round(ASPECT * width)
     reaches = [max(CLOSEST, across, down / ASPECT) for across, down in map(extent, examples)]
     common = max(reach for reach in reaches if reach <= FARTHEST * np.median(reaches))
-    pictures = [drawn(example, width, height, width / 2 / max(common, reach)) for example, reach in zip(examples, reaches, strict=True)]
-    return laid(pictures, titles if any(titles) else [formula(example) for example in examples], columns, LETTERS)
+    pictures = [
+        drawn(example, width, height, width / 2 / max(common, reach))
+        for example, reach in zip(examples, reaches, strict=True)
+    ]
+    return laid(
+        pictures,
+        titles if any(titles) else [formula(example) for example in examples],
+        columns,
+        LETTERS,
+    )
 
 
 def formula(raw: np.ndarray) -> str:
     """In Hill's order: carbon, hydrogen, then the others by their symbols; all by their symbols where there is no carbon."""
     symbols = [SYMBOLS[z] for z in Molecule.from_raw(raw).numbers]
     first = ("C", "H") if "C" in symbols else ()
-    ordered = sorted({*symbols}, key=lambda symbol: (first.index(symbol) if symbol in first else 2, symbol))
+    ordered = sorted(
+        {*symbols}, key=lambda symbol: (first.index(symbol) if symbol in first else 2, symbol)
+    )
     counts = ((symbol, symbols.count(symbol)) for symbol in ordered)
     return "".join(symbol + str(count) * (count > 1) for symbol, count in counts)

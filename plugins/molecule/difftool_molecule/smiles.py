@@ -96,7 +96,9 @@ def _from_table(path: Path, delimiter: str) -> Iterator[tuple[Row, dict[str, str
             row = dict(zip(header, cells, strict=False))
             yield Row(row.pop(smiles, "").strip(), reader.line_num), row
     except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num}: no table of text ({error}). Save it as comma-separated text.") from None
+        raise DataError(
+            f"{path}, line {reader.line_num}: no table of text ({error}). Save it as comma-separated text."
+        ) from None
 
 
 def _column(header: list[str], path: Path) -> int:
@@ -107,7 +109,9 @@ def _column(header: list[str], path: Path) -> int:
     near = [i for i, name in enumerate(lower) if COLUMN in name]
     if len(near) != 1:
         shown = ", ".join(header)[:200] or "none"
-        raise DataError(f"{path} has no column smiles. Name one so in its first line, or remove the file. (It has: {shown}.)")
+        raise DataError(
+            f"{path} has no column smiles. Name one so in its first line, or remove the file. (It has: {shown}.)"
+        )
     return near[0]
 
 
@@ -121,7 +125,10 @@ def _constitution(smiles: str) -> Atoms | None:
         return None
     atoms = list(mol.GetAtoms())
     hydrogens = sum(atom.GetTotalNumHs() for atom in atoms)
-    return Atoms([atom.GetAtomicNum() for atom in atoms] + [1] * hydrogens, any(atom.GetFormalCharge() for atom in atoms))
+    return Atoms(
+        [atom.GetAtomicNum() for atom in atoms] + [1] * hydrogens,
+        any(atom.GetFormalCharge() for atom in atoms),
+    )
 
 
 def conformer(smiles: str, name: str) -> Molecule:
@@ -133,10 +140,14 @@ def conformer(smiles: str, name: str) -> Molecule:
     """
     chem = require_rdkit(FOR_WHAT)
     if not smiles or (flat := chem.MolFromSmiles(smiles)) is None:
-        raise DataError(f"{name} is not the SMILES of a molecule. Correct or remove it. ({_why_not(smiles)})")
+        raise DataError(
+            f"{name} is not the SMILES of a molecule. Correct or remove it. ({_why_not(smiles)})"
+        )
     mol = chem.AddHs(flat)
     if (count := mol.GetNumAtoms()) > LARGEST:
-        raise DataError(f"{name} has {count} atoms. Give a file with its geometry: of more than {LARGEST}, making one takes minutes.")
+        raise DataError(
+            f"{name} has {count} atoms. Give a file with its geometry: of more than {LARGEST}, making one takes minutes."
+        )
     _embed(mol, name)
     return _as_molecule(mol)
 
@@ -149,11 +160,18 @@ def _embed(mol: Mol, name: str) -> None:
     if rdDistGeom.EmbedMolecule(mol, how) != 0:
         how.useRandomCoords = True  # finds large rings and cages that distances alone do not
         if rdDistGeom.EmbedMolecule(mol, how) != 0:
-            raise DataError(f"{name} was given no geometry in {2 * ATTEMPTS} attempts of RDKit's. Remove it, or give a file with one.")
+            raise DataError(
+                f"{name} was given no geometry in {2 * ATTEMPTS} attempts of RDKit's. Remove it, or give a file with one."
+            )
     _set_apart(mol)
     if not rdForceFieldHelpers.MMFFHasAllMoleculeParams(mol):
         remark("MMFF94 does not know some of its atoms: its geometry is as embedded, not minimised")
-    elif rdForceFieldHelpers.MMFFOptimizeMolecule(mol, maxIters=STEPS, ignoreInterfragInteractions=False) != 0:
+    elif (
+        rdForceFieldHelpers.MMFFOptimizeMolecule(
+            mol, maxIters=STEPS, ignoreInterfragInteractions=False
+        )
+        != 0
+    ):
         remark(f"its minimisation had not ended after {STEPS} steps")
 
 
@@ -177,7 +195,10 @@ def _why_not(smiles: str) -> str:
         return "There is none."
     if (mol := chem.MolFromSmiles(smiles, sanitize=False)) is None:
         return "Its syntax is wrong."
-    return "; ".join(problem.Message() for problem in chem.DetectChemistryProblems(mol)) or "It cannot be made sense of."
+    return (
+        "; ".join(problem.Message() for problem in chem.DetectChemistryProblems(mol))
+        or "It cannot be made sense of."
+    )
 
 
 def _as_molecule(mol: Mol) -> Molecule:
@@ -187,7 +208,11 @@ def _as_molecule(mol: Mol) -> Molecule:
         np.asarray(mol.GetConformer().GetPositions(), np.float64),
         np.array([atom.GetFormalCharge() for atom in atoms], np.int64),
         tuple(
-            (bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), 4 if bond.GetIsAromatic() else round(bond.GetBondTypeAsDouble()))
+            (
+                bond.GetBeginAtomIdx(),
+                bond.GetEndAtomIdx(),
+                4 if bond.GetIsAromatic() else round(bond.GetBondTypeAsDouble()),
+            )
             for bond in mol.GetBonds()
         ),
     )

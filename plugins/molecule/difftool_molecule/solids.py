@@ -49,7 +49,12 @@ class Scene:
         radius = self._visible(radius)
         window, x, y = self._window(centre[:2] - radius, centre[:2] + radius)
         within = (x - centre[0]) ** 2 + (y - centre[1]) ** 2 <= radius**2
-        self._put(window, np.full(within.shape, centre[2]), np.broadcast_to(colour, (*within.shape, 3)), within)
+        self._put(
+            window,
+            np.full(within.shape, centre[2]),
+            np.broadcast_to(colour, (*within.shape, 3)),
+            within,
+        )
 
     def rod(self, a: np.ndarray, b: np.ndarray, radius: float, colour: np.ndarray) -> None:
         """A cylinder from one end to the other, of which the ends are not drawn.
@@ -64,10 +69,15 @@ class Scene:
             return
         window, x, y = self._window(np.minimum(a, b)[:2] - radius, np.maximum(a, b)[:2] + radius)
         east, north = axis[:2] / run
-        along, aside = (x - a[0]) * east + (y - a[1]) * north, (y - a[1]) * east - (x - a[0]) * north
+        along, aside = (
+            (x - a[0]) * east + (y - a[1]) * north,
+            (y - a[1]) * east - (x - a[0]) * north,
+        )
         bulge = np.sqrt(np.maximum(radius**2 - aside**2, 0))
         height = along * rise / run + bulge / run
-        within = (np.abs(aside) <= radius) & _between(along * run + height * rise, float(np.linalg.norm(b - a)))
+        within = (np.abs(aside) <= radius) & _between(
+            along * run + height * rise, float(np.linalg.norm(b - a))
+        )
         side, up = aside / radius, bulge / radius
         normal = (-side * north - up * rise * east, side * east - up * rise * north, up * run)
         self._put(window, a[2] + height, _lit(*normal, colour), within)
@@ -76,15 +86,35 @@ class Scene:
         """A pixel at the least, so that what is scattered far and wide is dust and not nothing."""
         return max(radius, 1 / self.scale)
 
-    def _window(self, low: np.ndarray, high: np.ndarray) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray]:
+    def _window(
+        self, low: np.ndarray, high: np.ndarray
+    ) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray]:
         """The pixels between two corners, and where their centres are: ``[1, w]`` and ``[h, 1]``."""
-        left, right = (int(np.clip(self.width / 2 + edge * self.scale, 0, self.width)) for edge in (low[0], high[0]))
-        top, bottom = (int(np.clip(self.height / 2 - edge * self.scale, 0, self.height)) for edge in (high[1], low[1]))
-        columns, rows = np.arange(left, min(right + 1, self.width)), np.arange(top, min(bottom + 1, self.height))
-        x, y = (columns + 0.5 - self.width / 2) / self.scale, (self.height / 2 - rows - 0.5) / self.scale
-        return (slice(top, top + len(rows)), slice(left, left + len(columns))), x[None].astype(np.float32), y[:, None].astype(np.float32)
+        left, right = (
+            int(np.clip(self.width / 2 + edge * self.scale, 0, self.width))
+            for edge in (low[0], high[0])
+        )
+        top, bottom = (
+            int(np.clip(self.height / 2 - edge * self.scale, 0, self.height))
+            for edge in (high[1], low[1])
+        )
+        columns, rows = (
+            np.arange(left, min(right + 1, self.width)),
+            np.arange(top, min(bottom + 1, self.height)),
+        )
+        x, y = (
+            (columns + 0.5 - self.width / 2) / self.scale,
+            (self.height / 2 - rows - 0.5) / self.scale,
+        )
+        return (
+            (slice(top, top + len(rows)), slice(left, left + len(columns))),
+            x[None].astype(np.float32),
+            y[:, None].astype(np.float32),
+        )
 
-    def _put(self, window: tuple[slice, slice], depth: np.ndarray, colour: np.ndarray, within: np.ndarray) -> None:
+    def _put(
+        self, window: tuple[slice, slice], depth: np.ndarray, colour: np.ndarray, within: np.ndarray
+    ) -> None:
         """What lies before all that was put there so far."""
         seen = within & (depth > self.depth[window])
         self.depth[window][seen] = depth[seen]

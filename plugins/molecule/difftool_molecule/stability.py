@@ -17,7 +17,9 @@ class Stability(Metric):
     Hydrogens have to be there: where they were dropped, hardly an atom is stable, in the data as in samples.
     """
 
-    def measure(self, examples: Sequence[np.ndarray], data: Sequence[np.ndarray]) -> dict[str, float]:
+    def measure(
+        self, examples: Sequence[np.ndarray], data: Sequence[np.ndarray]
+    ) -> dict[str, float]:
         """The share of atoms whose bonds' orders add up to a valency of their element, and of molecules all of whose atoms' do."""
         del data
         found = [stable(example) for example in examples]

@@ -81,8 +81,17 @@ def lacking(raw: np.ndarray) -> np.ndarray:
     alike = (numbers - charges).clip(0, len(SYMBOLS) - 1)
     pairs = list(zip(first.tolist(), second.tolist(), (100 * length).tolist(), strict=True))
     forced = _crowned(numbers, charges, count, pairs)
-    valence = [_valence(z, n, forced[k]) for k, (z, n) in enumerate(zip(alike.tolist(), count.tolist(), strict=True))]
-    free = np.array([max(0, v - n - forced[k]) for k, (v, n) in enumerate(zip(valence, count.tolist(), strict=True))], int)
+    valence = [
+        _valence(z, n, forced[k])
+        for k, (z, n) in enumerate(zip(alike.tolist(), count.tolist(), strict=True))
+    ]
+    free = np.array(
+        [
+            max(0, v - n - forced[k])
+            for k, (v, n) in enumerate(zip(valence, count.tolist(), strict=True))
+        ],
+        int,
+    )
     open_ = np.minimum(free, _room(positions, first, second, count))
     return free - _unsaturated(open_.tolist(), _bonds(numbers, open_, pairs))
 
@@ -93,7 +102,9 @@ def _valence(z: int, bonds: int, forced: int) -> int:
     return next((v for v in usual if v >= bonds + forced), 0) if forced else usual[0]
 
 
-def _crowned(numbers: np.ndarray, charges: np.ndarray, count: np.ndarray, pairs: list[tuple[int, int, float]]) -> dict[int, int]:
+def _crowned(
+    numbers: np.ndarray, charges: np.ndarray, count: np.ndarray, pairs: list[tuple[int, int, float]]
+) -> dict[int, int]:
     """Further orders of atoms by short bonds that a terminal O or S has to an atom of many valencies: sulfones, phosphates, nitro groups.
 
     An N has them only next to two other atoms and without a charge: else its one valency of three has room for the double bond, or the
@@ -103,15 +114,29 @@ def _crowned(numbers: np.ndarray, charges: np.ndarray, count: np.ndarray, pairs:
     for i, j, length in pairs:
         for end, middle in ((i, j), (j, i)):
             elements = SYMBOLS[numbers[end]], SYMBOLS[numbers[middle]]
-            many = elements[1] in ("S", "P", "Se", "As", "Cl", "Br", "I") or (elements[1] == "N" and count[middle] > 2)
-            bare = count[end] == 1 and elements[0] in ("O", "S") and not charges[end] and not charges[middle]
-            if bare and many and count[middle] > 1 and length < limit(DOUBLE, numbers[i], numbers[j]):
+            many = elements[1] in ("S", "P", "Se", "As", "Cl", "Br", "I") or (
+                elements[1] == "N" and count[middle] > 2
+            )
+            bare = (
+                count[end] == 1
+                and elements[0] in ("O", "S")
+                and not charges[end]
+                and not charges[middle]
+            )
+            if (
+                bare
+                and many
+                and count[middle] > 1
+                and length < limit(DOUBLE, numbers[i], numbers[j])
+            ):
                 forced[end] += 1
                 forced[middle] += 1
     return forced
 
 
-def _room(positions: np.ndarray, first: np.ndarray, second: np.ndarray, count: np.ndarray) -> np.ndarray:
+def _room(
+    positions: np.ndarray, first: np.ndarray, second: np.ndarray, count: np.ndarray
+) -> np.ndarray:
     """How many orders more than single bonds each atom can have: two at the end of a bond or in the midst of a line, else one."""
     arrows: dict[int, list[np.ndarray]] = defaultdict(list)
     for i, j in zip(first.tolist(), second.tolist(), strict=True):
@@ -119,17 +144,31 @@ def _room(positions: np.ndarray, first: np.ndarray, second: np.ndarray, count: n
         arrow = arrow / max(float(np.linalg.norm(arrow)), TINY)
         arrows[i].append(arrow)
         arrows[j].append(-arrow)
-    straight = [n == 2 and float(arrows[k][0] @ arrows[k][1]) < FLAT for k, n in enumerate(count.tolist())]
+    straight = [
+        n == 2 and float(arrows[k][0] @ arrows[k][1]) < FLAT for k, n in enumerate(count.tolist())
+    ]
     return np.where((count == 1) | straight, 2, np.minimum(count, 1))
 
 
-def _bonds(numbers: np.ndarray, room: np.ndarray, pairs: list[tuple[int, int, float]]) -> list[Bond]:
+def _bonds(
+    numbers: np.ndarray, room: np.ndarray, pairs: list[tuple[int, int, float]]
+) -> list[Bond]:
     """Those that may be more than single, as both ends have room and are near."""
     found = []
     for i, j, length in pairs:
-        twice, thrice = (limit(table, numbers[i], numbers[j]) - length for table in (DOUBLE, TRIPLE))
+        twice, thrice = (
+            limit(table, numbers[i], numbers[j]) - length for table in (DOUBLE, TRIPLE)
+        )
         if twice > 0 and min(room[i], room[j]):
-            found.append(Bond(i, j, (twice, twice + thrice) if thrice > 0 and min(room[i], room[j]) > 1 else (twice,)))
+            found.append(
+                Bond(
+                    i,
+                    j,
+                    (twice, twice + thrice)
+                    if thrice > 0 and min(room[i], room[j]) > 1
+                    else (twice,),
+                )
+            )
     return found
 
 
@@ -142,14 +181,18 @@ def _unsaturated(room: list[int], bonds: list[Bond]) -> np.ndarray:
     for bond in bonds:
         touching[bond.i].append(bond)
         touching[bond.j].append(bond)
-    ways: dict[tuple[tuple[int, int], ...], Way] = {(): (0.0, 0, None)}  # by what atoms that are yet to come have used
+    ways: dict[tuple[tuple[int, int], ...], Way] = {
+        (): (0.0, 0, None)
+    }  # by what atoms that are yet to come have used
     done: set[int] = set()
     for atom in _walk(touching):
         later = [bond for bond in touching[atom] if not {bond.i, bond.j} & done]
         for bond in later:
             ways = _with(ways, bond, room)
         done.add(atom)
-        ways = _best((tuple(item for item in used if item[0] != atom), best) for used, best in ways.items())
+        ways = _best(
+            (tuple(item for item in used if item[0] != atom), best) for used, best in ways.items()
+        )
     taken, laid = np.zeros(len(room), int), max(ways.values(), key=_merit)[2]
     while laid is not None:
         i, j, more, laid = laid
@@ -164,7 +207,9 @@ def _walk(touching: dict[int, list[Bond]]) -> list[int]:
         row = [start] if start not in order else []
         order.update(dict.fromkeys(row))
         for atom in row:
-            fresh = [other for bond in touching[atom] if (other := bond.i + bond.j - atom) not in order]
+            fresh = [
+                other for bond in touching[atom] if (other := bond.i + bond.j - atom) not in order
+            ]
             order.update(dict.fromkeys(fresh))
             row += fresh
     return list(order)
@@ -180,7 +225,10 @@ def _with(ways: dict, bond: Bond, room: list[int]) -> dict:
             for more, gains in enumerate(bond.gains, 1):
                 if all(taken.get(end, 0) + more <= room[end] for end in bond[:2]):
                     now = taken | {end: taken.get(end, 0) + more for end in bond[:2]}
-                    yield tuple(sorted(now.items())), (gain + gains, orders + more, (bond.i, bond.j, more, laid))
+                    yield (
+                        tuple(sorted(now.items())),
+                        (gain + gains, orders + more, (bond.i, bond.j, more, laid)),
+                    )
 
     return _best(grown())
 
@@ -190,7 +238,11 @@ def _best(found: Iterable[tuple[Any, Any]]) -> dict:
     best: dict = {}
     for used, value in found:
         best[used] = max(best.get(used, value), value, key=_merit)
-    return dict(sorted(best.items(), key=lambda item: _merit(item[1]), reverse=True)[:WAYS]) if len(best) > WAYS else best
+    return (
+        dict(sorted(best.items(), key=lambda item: _merit(item[1]), reverse=True)[:WAYS])
+        if len(best) > WAYS
+        else best
+    )
 
 
 def limit(table: dict[str, float], one: int, other: int) -> float:
@@ -202,5 +254,8 @@ def limit(table: dict[str, float], one: int, other: int) -> float:
 def _limits(which: int) -> dict[tuple[int, int], float]:
     """A table of this module by atomic numbers, in either order."""
     table = next(table for table in (DOUBLE, TRIPLE) if id(table) == which)
-    ends = {tuple(number(symbol) for symbol in pair.split("-")): length for pair, length in table.items()}
+    ends = {
+        tuple(number(symbol) for symbol in pair.split("-")): length
+        for pair, length in table.items()
+    }
     return {key: length for (a, b), length in ends.items() for key in ((a, b), (b, a))}

@@ -19,7 +19,9 @@ class Validity(Metric):
     the tables, hydrogens thought in where they are missing, any number of parts. Networks that make little fragments do well by it.
     """
 
-    def measure(self, examples: Sequence[np.ndarray], data: Sequence[np.ndarray]) -> dict[str, float]:
+    def measure(
+        self, examples: Sequence[np.ndarray], data: Sequence[np.ndarray]
+    ) -> dict[str, float]:
         """Shares. Uniqueness is of the valid ones, novelty of those that are unique; all of them together are a share of all samples.
 
         Raises:

@@ -57,7 +57,10 @@ def _symbols(example: np.ndarray) -> list[str]:
 def _sdf(example: np.ndarray, name: str, provenance: str) -> Iterator[str]:
     """CTfile formats, BIOVIA 2020. The second line has room for a date: without one, the bytes stay the same."""
     found = structure(example)
-    large = max(len(example), len(found.bonds)) > V2000_MOST or (np.abs(example[:, :3]) >= V2000_WIDEST).any()
+    large = (
+        max(len(example), len(found.bonds)) > V2000_MOST
+        or (np.abs(example[:, :3]) >= V2000_WIDEST).any()
+    )
     yield from (" ".join(name.split())[:80], f"  {PROGRAM:<8}{'':10}3D", "")
     yield from (_v3000 if large else _v2000)(example, found)
     yield "M  END"
@@ -79,9 +82,17 @@ def _v2000(example: np.ndarray, found: Structure) -> Iterator[str]:
 
 def _v3000(example: np.ndarray, found: Structure) -> Iterator[str]:
     yield "  0  0  0     0  0            999 V3000"
-    yield from ("M  V30 BEGIN CTAB", f"M  V30 COUNTS {len(example)} {len(found.bonds)} 0 0 0", "M  V30 BEGIN ATOM")
-    for i, (symbol, (x, y, z), charge) in enumerate(zip(_symbols(example), example[:, :3], found.charges, strict=True), 1):
-        yield f"M  V30 {i} {symbol} {x:.4f} {y:.4f} {z:.4f} 0" + (f" CHG={charge}" if charge else "")
+    yield from (
+        "M  V30 BEGIN CTAB",
+        f"M  V30 COUNTS {len(example)} {len(found.bonds)} 0 0 0",
+        "M  V30 BEGIN ATOM",
+    )
+    for i, (symbol, (x, y, z), charge) in enumerate(
+        zip(_symbols(example), example[:, :3], found.charges, strict=True), 1
+    ):
+        yield f"M  V30 {i} {symbol} {x:.4f} {y:.4f} {z:.4f} 0" + (
+            f" CHG={charge}" if charge else ""
+        )
     yield from ("M  V30 END ATOM", "M  V30 BEGIN BOND")
     for k, (i, j, order) in enumerate(found.bonds, 1):
         yield f"M  V30 {k} {order} {i + 1} {j + 1}"
@@ -96,8 +107,14 @@ def _xyz(example: np.ndarray, name: str, provenance: str) -> Iterator[str]:
     del name
     charged = bool(example[:, CHARGE].any())
     yield str(len(example))
-    yield "Properties=species:S:1:pos:R:3" + ":formal_charge:I:1" * charged + f" {PROVENANCE}={_quoted(provenance)}" * bool(provenance)
-    for symbol, (x, y, z), charge in zip(_symbols(example), example[:, :3], example[:, CHARGE], strict=True):
+    yield (
+        "Properties=species:S:1:pos:R:3"
+        + ":formal_charge:I:1" * charged
+        + f" {PROVENANCE}={_quoted(provenance)}" * bool(provenance)
+    )
+    for symbol, (x, y, z), charge in zip(
+        _symbols(example), example[:, :3], example[:, CHARGE], strict=True
+    ):
         yield f"{symbol:<2} {x:12.6f} {y:12.6f} {z:12.6f}" + f" {charge:3.0f}" * charged
 
 

@@ -30,7 +30,9 @@ CELL = ("lattice", "pbc", "properties", "virial", "stress")
 
 CHARGES = ("formal_charge", "formal_charges")
 
-PAIR = re.compile(r"""(?:^|(?<=\s))([A-Za-z_][\w.-]*)=("(?:[^"\\]|\\.)*"|'[^']*'|\{[^}]*\}|\[[^\]]*\]|\S+)""")
+PAIR = re.compile(
+    r"""(?:^|(?<=\s))([A-Za-z_][\w.-]*)=("(?:[^"\\]|\\.)*"|'[^']*'|\{[^}]*\}|\[[^\]]*\]|\S+)"""
+)
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 VECTOR = re.compile(rf"[\[{{]|{NUMBER.pattern}([\s,]+{NUMBER.pattern})+\s*$")
 
@@ -75,11 +77,15 @@ class XyzReader(TextReader):
     def parse(self, text: str, name: str) -> Molecule:
         first, _, rest = text.replace("*^", "e").partition("\n")
         if not first.strip().isdecimal():
-            raise DataError(f"{name} does not begin with the number of its atoms, but with {first.strip()[:40]!r}. Correct or remove it.")
+            raise DataError(
+                f"{name} does not begin with the number of its atoms, but with {first.strip()[:40]!r}. Correct or remove it."
+            )
         comment, _, rest = rest.partition("\n")
         lines, count = rest.rstrip().split("\n") if rest.strip() else [], int(first)
         if len(lines) != (count + QM9_TAIL if _is_qm9(comment) else count):
-            raise DataError(f"{name} says it has {count} atoms, and {len(lines)} lines follow. It is cut off, or the number is wrong.")
+            raise DataError(
+                f"{name} says it has {count} atoms, and {len(lines)} lines follow. It is cut off, or the number is wrong."
+            )
         _tell_periodic(comment)
         return _molecule(lines[:count], _layout_of(comment, name), name)
 
@@ -87,7 +93,11 @@ class XyzReader(TextReader):
 def _molecule(lines: list[str], layout: Layout, name: str) -> Molecule:
     rows = [_atom(line.split(), layout, f"{name}, atom {i},") for i, line in enumerate(lines, 1)]
     numbers, positions, charges = zip(*rows, strict=True) if rows else ((), (), ())
-    return Molecule(np.array(numbers, np.int64), np.array(positions, np.float64).reshape(-1, 3), np.array(charges, np.int64))
+    return Molecule(
+        np.array(numbers, np.int64),
+        np.array(positions, np.float64).reshape(-1, 3),
+        np.array(charges, np.int64),
+    )
 
 
 def _atom(row: list[str], layout: Layout, name: str) -> tuple[int, list[float], int]:
@@ -97,9 +107,13 @@ def _atom(row: list[str], layout: Layout, name: str) -> tuple[int, list[float], 
         position = [float(row[start]), float(row[start + 1]), float(row[start + 2])]
         charge = 0 if layout.charge is None else int(float(row[layout.charge]))
     except (ValueError, OverflowError, IndexError):
-        raise DataError(f"{name} is not a symbol and three numbers but {' '.join(row)[:60]!r}. Correct or remove it.") from None
+        raise DataError(
+            f"{name} is not a symbol and three numbers but {' '.join(row)[:60]!r}. Correct or remove it."
+        ) from None
     if not number:
-        raise DataError(f"{name} is of no known element: {row[layout.symbol]!r}. Symbols are as in the periodic table: H, C, Cl.")
+        raise DataError(
+            f"{name} is of no known element: {row[layout.symbol]!r}. Symbols are as in the periodic table: H, C, Cl."
+        )
     return number, position, charge
 
 
@@ -115,7 +129,11 @@ def _pairs(comment: str) -> Iterator[tuple[str, str]]:
     extended = "properties=" in comment.lower()
     for key, value in PAIR.findall(comment) if "=" in comment else ():
         text = re.sub(r"\\(.)", r"\1", value[1:-1]) if value[0] in "\"'" else value
-        if key.lower() not in CELL and not VECTOR.match(text) and (extended or text != value or NUMBER.fullmatch(value)):
+        if (
+            key.lower() not in CELL
+            and not VECTOR.match(text)
+            and (extended or text != value or NUMBER.fullmatch(value))
+        ):
             yield key, text
 
 
@@ -123,20 +141,29 @@ def _layout(comment: str) -> Layout:
     """Where ``Properties=species:S:1:pos:R:3:...`` puts what. Raises ValueError when it does not say."""
     if "properties=" not in comment.lower():
         return Layout()
-    value = next((value.strip("\"'") for key, value in PAIR.findall(comment) if key.lower() == "properties"), "").split(":")
+    value = next(
+        (value.strip("\"'") for key, value in PAIR.findall(comment) if key.lower() == "properties"),
+        "",
+    ).split(":")
     widths = [int(width) for width in value[2::3]]
     columns = {name: sum(widths[:i]) for i, name in enumerate(value[::3])}
-    symbol = next((columns[name] for name in ("species", "symbols", "Z", "z") if name in columns), None)
+    symbol = next(
+        (columns[name] for name in ("species", "symbols", "Z", "z") if name in columns), None
+    )
     if symbol is None or "pos" not in columns:
         raise ValueError("no species and pos")
-    return Layout(symbol, columns["pos"], next((columns[name] for name in CHARGES if name in columns), None))
+    return Layout(
+        symbol, columns["pos"], next((columns[name] for name in CHARGES if name in columns), None)
+    )
 
 
 def _layout_of(comment: str, name: str) -> Layout:
     try:
         return _layout(comment)
     except ValueError:
-        raise DataError(f"{name} has Properties without species and pos. Write them as Properties=species:S:1:pos:R:3.") from None
+        raise DataError(
+            f"{name} has Properties without species and pos. Write them as Properties=species:S:1:pos:R:3."
+        ) from None
 
 
 def _tell_periodic(comment: str) -> None:

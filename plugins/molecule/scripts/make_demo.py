@@ -78,7 +78,10 @@ def molecules() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         if solid is not None:
             made += 1
             x = solid.GetConformer().GetPositions()
-            yield np.array([atom.GetAtomicNum() for atom in solid.GetAtoms()]), np.round(1000 * (x - x.mean(0))).astype(np.int16)
+            yield (
+                np.array([atom.GetAtomicNum() for atom in solid.GetAtoms()]),
+                np.round(1000 * (x - x.mean(0))).astype(np.int16),
+            )
 
 
 def built(rng: random.Random) -> Chem.Mol | None:
@@ -86,7 +89,11 @@ def built(rng: random.Random) -> Chem.Mol | None:
     wished = rng.choices(list(HEAVY), list(HEAVY.values()))[0]
     mol = Chem.MolFromSmiles(rng.choice(CORES.split()))
     while mol.GetNumAtoms() < wished:
-        places = [atom.GetIdx() for atom in mol.GetAtoms() if atom.GetSymbol() == "C" and atom.GetTotalNumHs()]
+        places = [
+            atom.GetIdx()
+            for atom in mol.GetAtoms()
+            if atom.GetSymbol() == "C" and atom.GetTotalNumHs()
+        ]
         if not places:
             return None
         mol = bound(mol, rng.choice(places), Chem.MolFromSmiles(rng.choice(GROUPS.split())))

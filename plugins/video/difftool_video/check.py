@@ -61,7 +61,10 @@ class VideoInspection(Inspection[VideoModality, VideoLook]):
 
     def lines(self, looks: Sequence[VideoLook]) -> Iterator[Finding]:
         if numbered := [look.item for look in looks if look.item.path.is_dir()]:
-            yield Finding("note", f"numbered pictures, each folder of them taken for one clip: {some_names(numbered)}")
+            yield Finding(
+                "note",
+                f"numbered pictures, each folder of them taken for one clip: {some_names(numbered)}",
+            )
         yield from _sizes(self.modality, looks)
         yield from _rates(self.modality, looks)
         yield from _lengths(self.modality, looks)
@@ -78,7 +81,9 @@ class VideoInspection(Inspection[VideoModality, VideoLook]):
 
 def _change(x: np.ndarray) -> float:
     """Mean change from frame to frame of ``[t, c, h, w]``; taken frame by frame, since a video may be larger than memory."""
-    changes = [float(np.abs(after - before.astype(np.int16)).mean()) for before, after in pairwise(x)]
+    changes = [
+        float(np.abs(after - before.astype(np.int16)).mean()) for before, after in pairwise(x)
+    ]
     return sum(changes) / len(changes) if changes else math.inf
 
 
@@ -91,15 +96,26 @@ def _sizes(modality: VideoModality, good: Sequence[VideoLook]) -> Iterator[Findi
     shown = commonest(f"{look.header.height}x{look.header.width}" for look in good)
     yield Finding("ok", f"sizes, height x width: {shown}; trained at {height}x{width}")
     how = modality.options.resize
-    if low := [look for look in good if smaller((look.header.height, look.header.width), height, width, how)]:
+    if low := [
+        look
+        for look in good
+        if smaller((look.header.height, look.header.width), height, width, how)
+    ]:
         yield Finding(
-            "warning", f"smaller than {height}x{width} and enlarged: {some_names(look.item for look in low)}. Ask for a smaller --size: their blur is learned."
+            "warning",
+            f"smaller than {height}x{width} and enlarged: {some_names(look.item for look in low)}. Ask for a smaller --size: their blur is learned.",
         )
     cut = [look for look in good if how == "crop" and _cut(look.header, height, width) > CUT]
     if len(cut) > len(good) / 20:
-        yield Finding("note", f"{len(cut):,} lose over a quarter of their area to cropping. Choose another --size, or --resize pad.")
+        yield Finding(
+            "note",
+            f"{len(cut):,} lose over a quarter of their area to cropping. Choose another --size, or --resize pad.",
+        )
     if height % 2 or width % 2:
-        yield Finding("note", f"An MP4 has even sides: samples of {height}x{width} get another row or column. Choose an even --size.")
+        yield Finding(
+            "note",
+            f"An MP4 has even sides: samples of {height}x{width} get another row or column. Choose an even --size.",
+        )
 
 
 def _cut(one: Header, height: int, width: int) -> float:
@@ -110,7 +126,10 @@ def _cut(one: Header, height: int, width: int) -> float:
 
 def _rates(modality: VideoModality, good: Sequence[VideoLook]) -> Iterator[Finding]:
     fps = modality.fps
-    shown = commonest(f"{look.header.rate:.4g} frames/s" if look.header.rate else "frames without a rate" for look in good)
+    shown = commonest(
+        f"{look.header.rate:.4g} frames/s" if look.header.rate else "frames without a rate"
+        for look in good
+    )
     yield Finding("ok", f"rates: {shown}; trained at {fps:.4g} frames/s")
     if slow := [look for look in good if 0 < look.header.rate < (1 - SAME) * fps]:
         lowest = min(look.header.rate for look in slow)
@@ -145,13 +164,20 @@ def _time(seconds: float) -> str:
 
 def _channels(modality: VideoModality, good: Sequence[VideoLook]) -> Iterator[Finding]:
     shown = commonest(look.header.channels for look in good)
-    yield Finding("ok", f"stored as {shown}; trained as {'grey' if modality.channels == 1 else 'rgb'}")
+    yield Finding(
+        "ok", f"stored as {shown}; trained as {'grey' if modality.channels == 1 else 'rgb'}"
+    )
     if modality.channels == 3 and not any(look.coloured for look in good):
-        yield Finding("note", "None of them shows a colour: --channels grey trains faster and loses nothing.")
+        yield Finding(
+            "note", "None of them shows a colour: --channels grey trains faster and loses nothing."
+        )
 
 
 def _motion(good: Sequence[VideoLook]) -> Iterator[Finding]:
     if still := [look for look in good if look.motion < STILL]:
-        yield Finding("warning", f"next to nothing moves: {some_names(look.item for look in still)}. Leave them out, or a model learns to stand still.")
+        yield Finding(
+            "warning",
+            f"next to nothing moves: {some_names(look.item for look in still)}. Leave them out, or a model learns to stand still.",
+        )
     else:
         yield Finding("ok", "something moves in all of them")

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def clips(videos: np.ndarray | Sequence[np.ndarray], frames: int, uniform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def clips(
+    videos: np.ndarray | Sequence[np.ndarray], frames: int, uniform: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """A random part of each video ``[t, c, h, w]``, or all of it with black frames after: uint8 ``[b, frames, c, h, w]``, and ``[b]``, its length.
 
     Args:

@@ -40,15 +40,21 @@ def opened(path: Path) -> Iterator[Video]:
     try:
         with (
             reading_binary(path, "video"),
-            av.open(f"file:{os.fspath(path)}", options=options, metadata_errors="replace") as container,
+            av.open(
+                f"file:{os.fspath(path)}", options=options, metadata_errors="replace"
+            ) as container,
         ):
             yield Video(path, container)
     except UnicodeEncodeError:
-        raise DataError(f"{path!r} has a name that is not UTF-8. Rename it: FFmpeg cannot open it.") from None
+        raise DataError(
+            f"{path!r} has a name that is not UTF-8. Rename it: FFmpeg cannot open it."
+        ) from None
     except FFmpegError as error:
         raise DataError(f"{path} {_what(path)} ({error.strerror})") from error
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}. Check the disk that it is on.") from error
+        raise DataError(
+            f"{path} cannot be read: {error.strerror}. Check the disk that it is on."
+        ) from error
 
 
 class Video:
@@ -63,8 +69,12 @@ class Video:
     @property
     def rate(self) -> float:
         """Frames per second, on average; the rate that was meant where timestamps are too coarse to say it, as those of GIFs are."""
-        average, guessed = (float(rate or 0) for rate in (self.stream.average_rate, self.stream.guessed_rate))
-        likely = (guessed, average) if abs(guessed - average) < COARSE * average else (average, guessed)
+        average, guessed = (
+            float(rate or 0) for rate in (self.stream.average_rate, self.stream.guessed_rate)
+        )
+        likely = (
+            (guessed, average) if abs(guessed - average) < COARSE * average else (average, guessed)
+        )
         return next((rate for rate in likely if SLOWEST <= rate <= FASTEST), GUESSED)
 
     @property
@@ -87,7 +97,9 @@ class Video:
     def seek_middle(self) -> bool:
         """Go to about the middle; False where that cannot be done."""
         try:
-            self.container.seek(int(self.seconds / 2 * av.time_base) + (self.container.start_time or 0))
+            self.container.seek(
+                int(self.seconds / 2 * av.time_base) + (self.container.start_time or 0)
+            )
         except FFmpegError:
             return False
         return self.seconds > 0
@@ -107,15 +119,27 @@ class Video:
                 _tell_kind(frame)
                 begin = timed.start or 0.0
             count += 1
-            end = begin + count / self.rate if timed.start is None else timed.start + (timed.seconds or 1 / self.rate)
+            end = (
+                begin + count / self.rate
+                if timed.start is None
+                else timed.start + (timed.seconds or 1 / self.rate)
+            )
             yield timed
         if not count:
-            raise DataError(f"{self.path} is damaged: nothing of it can be decoded. Copy it again, or remove it.")
-        self._tell_end(max(end, end - begin))  # some headers count from the first frame, some from time zero
+            raise DataError(
+                f"{self.path} is damaged: nothing of it can be decoded. Copy it again, or remove it."
+            )
+        self._tell_end(
+            max(end, end - begin)
+        )  # some headers count from the first frame, some from time zero
 
     def _timed(self, frame: VideoFrame) -> Timed[VideoFrame]:
         tick = float(self.stream.time_base or 0)
-        return Timed(frame, frame.pts * tick if tick and frame.pts is not None else None, (frame.duration or 0) * tick or None)
+        return Timed(
+            frame,
+            frame.pts * tick if tick and frame.pts is not None else None,
+            (frame.duration or 0) * tick or None,
+        )
 
     def _tell_end(self, seconds: float) -> None:
         promised = self.seconds
@@ -123,9 +147,13 @@ class Video:
             of = f" of {promised:.2f} s" if promised > seconds else ""
             remark(f"damaged or cut short after {seconds:.2f} s{of}: what comes before is used")
         elif seconds < SHORT * promised - 0.1:
-            remark(f"cut short: its header promises {promised:.2f} s, and {seconds:.2f} s are there")
+            remark(
+                f"cut short: its header promises {promised:.2f} s, and {seconds:.2f} s are there"
+            )
         elif self.path.suffix.lower() == ".gif" and not _ended(self.path):
-            remark("cut short: the mark that ends a GIF is missing, so that its last frames may be, too")
+            remark(
+                "cut short: the mark that ends a GIF is missing, so that its last frames may be, too"
+            )
 
     def _whole(self) -> Iterator[VideoFrame]:
         """The frames up to the first that is damaged. Those at the very beginning are passed over: a recording may start between two
@@ -175,9 +203,13 @@ def _ended(path: Path) -> bool:
 
 def _tell_kind(frame: VideoFrame) -> None:
     if frame.interlaced_frame:
-        remark("interlaced: what moves has combs, which a model learns unless it is reduced to less than half its height")
+        remark(
+            "interlaced: what moves has combs, which a model learns unless it is reduced to less than half its height"
+        )
     if kind := HDR.get(frame.color_trc):
-        remark(f"high dynamic range ({kind}): its colours come out pale unless it is converted to BT.709")
+        remark(
+            f"high dynamic range ({kind}): its colours come out pale unless it is converted to BT.709"
+        )
 
 
 def _stream(path: Path, container: InputContainer) -> VideoStream:
@@ -186,9 +218,13 @@ def _stream(path: Path, container: InputContainer) -> VideoStream:
         what = "sound and no video" if container.streams.audio else "no video"
         raise DataError(f"{path} holds {what}. Remove it: there is no picture to learn from.")
     if stream.codec_context is None:
-        raise DataError(f"{path} is compressed by a method that FFmpeg does not decode here. Convert it, to H.264 for instance.")
+        raise DataError(
+            f"{path} is compressed by a method that FFmpeg does not decode here. Convert it, to H.264 for instance."
+        )
     if stream.width * stream.height > LARGEST:
-        raise DataError(f"{path} states {stream.height:,}x{stream.width:,}, which is not the size of a video. Reduce it first, or remove it.")
+        raise DataError(
+            f"{path} states {stream.height:,}x{stream.width:,}, which is not the size of a video. Reduce it first, or remove it."
+        )
     return stream
 
 

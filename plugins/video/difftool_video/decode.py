@@ -46,7 +46,9 @@ def header(path: Path) -> Header:
     """What a clip's header promises, be it a file or a folder of numbered pictures. Raises DataError when it cannot be read."""
     if pictures := _pictures(path):
         height, width, channels = picture_header(pictures[0])
-        return Header(height, width, 0.0, 0.0, "rgb" if channels.startswith("rgb") else "grey", len(pictures))
+        return Header(
+            height, width, 0.0, 0.0, "rgb" if channels.startswith("rgb") else "grey", len(pictures)
+        )
     with container.opened(path) as video:
         frame = video.first()
         width, height = square(frame.width, frame.height, video.aspect)
@@ -67,7 +69,14 @@ def glance(path: Path) -> Iterator[Image.Image]:
 
 
 def clip(
-    path: Path, fps: float, height: int, width: int, channels: str, resize: str, background: str, reduce: str = "lanczos"
+    path: Path,
+    fps: float,
+    height: int,
+    width: int,
+    channels: str,
+    resize: str,
+    background: str,
+    reduce: str = "lanczos",
 ) -> Iterator[np.ndarray]:
     """The clip as blocks of a few frames, uint8 ``[n, c, height, width]``, ``fps`` of them to a second.
 
@@ -82,15 +91,26 @@ def clip(
         DataError: nothing of it can be decoded. Where it is damaged or cut short later on, what comes before is used, and that is
             remarked on.
     """
-    yield from _blocks(_arrays(path, fps, _Fit(height, width, channels, resize, background, reduce)))
+    yield from _blocks(
+        _arrays(path, fps, _Fit(height, width, channels, resize, background, reduce))
+    )
 
 
 class _Fit:
     """What brings a clip's pictures to the size and channels that are trained on: uint8 ``[c, height, width]``."""
 
-    def __init__(self, height: int, width: int, channels: str, resize: str, background: str, reduce: str) -> None:
-        self.height, self.width, self.channels, self.background = height, width, channels, background
-        self._resized = partial(resized, height=height, width=width, how=resize, background=background, reduce=reduce)
+    def __init__(
+        self, height: int, width: int, channels: str, resize: str, background: str, reduce: str
+    ) -> None:
+        self.height, self.width, self.channels, self.background = (
+            height,
+            width,
+            channels,
+            background,
+        )
+        self._resized = partial(
+            resized, height=height, width=width, how=resize, background=background, reduce=reduce
+        )
         self._told = False
 
     @property

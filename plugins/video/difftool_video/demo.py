@@ -20,7 +20,12 @@ COUNT = 100
 """Clips of each colour and number of shapes."""
 
 GROUND = (22, 24, 38)
-COLOURS = {"blue": (64, 128, 255), "green": (48, 200, 96), "red": (240, 64, 56), "yellow": (255, 208, 48)}
+COLOURS = {
+    "blue": (64, 128, 255),
+    "green": (48, 200, 96),
+    "red": (240, 64, 56),
+    "yellow": (255, 208, 48),
+}
 NUMBERS = {1: "one", 2: "two", 3: "three"}
 
 RADIUS = 4.0, 6.0
@@ -105,7 +110,9 @@ def clip(bodies: Sequence[Body], ink: Sequence[int]) -> np.ndarray:
 def picture(bodies: Sequence[Body], ink: Sequence[int]) -> np.ndarray:
     """uint8 ``[h, w, 3]`` with smooth edges: the distance of a pixel's centre from an edge says how much of it is covered."""
     y, x = np.mgrid[:SIZE, :SIZE] + 0.5
-    outside = np.min([SHAPES[body.kind].outside(x - body.x, y - body.y, body.radius) for body in bodies], 0)
+    outside = np.min(
+        [SHAPES[body.kind].outside(x - body.x, y - body.y, body.radius) for body in bodies], 0
+    )
     share = np.clip(0.5 - outside, 0, 1)[..., None]
     return np.round(np.array(GROUND) * (1 - share) + np.array(ink) * share).astype(np.uint8)
 
@@ -113,7 +120,10 @@ def picture(bodies: Sequence[Body], ink: Sequence[int]) -> np.ndarray:
 def caption(colour: str, bodies: Sequence[Body]) -> str:
     """What a person would say: "two red discs", "a blue disc and a blue square"."""
     kinds = [body.kind for body in bodies]
-    parts = [f"a {colour} {kind}" if (n := kinds.count(kind)) == 1 else f"{NUMBERS[n]} {colour} {kind}s" for kind in sorted({*kinds})]
+    parts = [
+        f"a {colour} {kind}" if (n := kinds.count(kind)) == 1 else f"{NUMBERS[n]} {colour} {kind}s"
+        for kind in sorted({*kinds})
+    ]
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 

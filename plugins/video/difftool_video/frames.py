@@ -18,7 +18,9 @@ class Frames(Representation):
 
     def __init__(self, options: Options | None, description: Description) -> None:
         del options
-        self._told = GIVEN in description.conditions and description.conditions[GIVEN].positional  # else it is a column's name
+        self._told = (
+            GIVEN in description.conditions and description.conditions[GIVEN].positional
+        )  # else it is a column's name
         frames, *rest = description.shape
         self.shape = (rest[0], frames, *rest[1:])
         self.space = Euclidean()
@@ -37,12 +39,19 @@ class Frames(Representation):
         if not self._told:
             return Batch(x, raw.cond, mask)
         given = raw.cond[GIVEN]
-        return Batch(x, {**raw.cond, GIVEN: shown(x, given)}, mask, observed=given.bool()[:, None, :, None, None])
+        return Batch(
+            x,
+            {**raw.cond, GIVEN: shown(x, given)},
+            mask,
+            observed=given.bool()[:, None, :, None, None],
+        )
 
     def decode(self, batch: Batch) -> Batch:
         """float32 ``[b, c, t, h, w]`` -> uint8 ``[b, t, c, h, w]``, to the nearest, clipped."""
         raw = batch.x.float().add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
-        return Batch(raw.transpose(1, 2), mask=None if batch.mask is None else batch.mask.transpose(1, 2))
+        return Batch(
+            raw.transpose(1, 2), mask=None if batch.mask is None else batch.mask.transpose(1, 2)
+        )
 
 
 UNIT = 2.0

@@ -29,10 +29,17 @@ def draw(lengths: np.ndarray, frames: int, kind: Kind, uniform: np.ndarray) -> n
     bound = np.where(at_both, most(frames, "ends"), most(frames, "first"))
     leading = np.where(some < 0.5, 1 + (first * bound).astype(int), 0)
     trailing = np.where((some < 0.5) & at_both, 1 + (last * bound).astype(int), 0)
-    return ends(np.minimum(leading, np.maximum(lengths - 1 - trailing, 0)), np.minimum(trailing, lengths - 1), lengths, frames)
+    return ends(
+        np.minimum(leading, np.maximum(lengths - 1 - trailing, 0)),
+        np.minimum(trailing, lengths - 1),
+        lengths,
+        frames,
+    )
 
 
 def ends(leading: np.ndarray, trailing: np.ndarray, lengths: np.ndarray, frames: int) -> np.ndarray:
     """bool ``[b, frames]``: the first ``leading [b]`` and the last ``trailing [b]`` of each clip's ``lengths [b]`` frames."""
     at = np.arange(frames)
-    return (at < leading[:, None]) | ((at >= (lengths - trailing)[:, None]) & (at < lengths[:, None]))
+    return (at < leading[:, None]) | (
+        (at >= (lengths - trailing)[:, None]) & (at < lengths[:, None])
+    )

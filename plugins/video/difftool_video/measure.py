@@ -33,7 +33,9 @@ def settle(options: VideoOptions, items: Sequence[Item]) -> dict[str, Any]:
     Raises:
         DataError: none of them can be opened.
     """
-    missing = [name for name in ("size", "channels", "fps", "frames") if getattr(options, name) == "auto"]
+    missing = [
+        name for name in ("size", "channels", "fps", "frames") if getattr(options, name) == "auto"
+    ]
     if not missing:
         return {}
     seen = readable(header, pick_evenly(items, SAMPLE))
@@ -74,7 +76,11 @@ def frames_at(one: Header, fps: float) -> int:
 
 def auto_channels(items: Sequence[Item]) -> str:
     """``grey`` when no frame that was looked at shows a colour, of some videos spread over all."""
-    return "rgb" if any(parallel(_shows_colour, (item.path for item in pick_evenly(items, COLOUR_SAMPLE)))) else "grey"
+    return (
+        "rgb"
+        if any(parallel(_shows_colour, (item.path for item in pick_evenly(items, COLOUR_SAMPLE))))
+        else "grey"
+    )
 
 
 def coloured(image: Image.Image) -> bool:
@@ -82,7 +88,14 @@ def coloured(image: Image.Image) -> bool:
     if image.mode not in ("RGB", "RGBA"):
         return False
     red, green, blue = (np.asarray(band, np.int16) for band in image.split()[:3])
-    return max(int(np.abs(red - green).max()), int(np.abs(green - blue).max()), int(np.abs(red - blue).max())) > COLOURED
+    return (
+        max(
+            int(np.abs(red - green).max()),
+            int(np.abs(green - blue).max()),
+            int(np.abs(red - blue).max()),
+        )
+        > COLOURED
+    )
 
 
 def _shows_colour(path: Path) -> bool:

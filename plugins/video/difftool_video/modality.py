@@ -9,7 +9,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from difftool import Batch, ChannelsColumn, Column, DataError, Description, Item, Modality, Options, Rng, Streams, scan_folder, spooled
+from difftool import (
+    Batch,
+    ChannelsColumn,
+    Column,
+    DataError,
+    Description,
+    Item,
+    Modality,
+    Options,
+    Rng,
+    Streams,
+    scan_folder,
+    spooled,
+)
 
 from .clips import clips
 from .decode import clip, header
@@ -52,7 +65,9 @@ class VideoModality(Modality):
     # --- files -> raw ------------------------------------------------------------------------------------------------
 
     def scan(self, path: Path) -> list[Item]:
-        return scan_folder(path, (*SUFFIXES, *PICTURES) if self.options.pictures else SUFFIXES, whole=is_numbered)
+        return scan_folder(
+            path, (*SUFFIXES, *PICTURES) if self.options.pictures else SUFFIXES, whole=is_numbered
+        )
 
     def fit(self, items: Sequence[Item]) -> VideoModality:
         from .measure import settle
@@ -64,7 +79,9 @@ class VideoModality(Modality):
         x = spooled(self.blocks(path))
         if len(x) < o.shortest and not (o.pictures and path.suffix.lower() in PICTURES):
             what = "a single frame" if len(x) == 1 else f"{len(x)} frames at {self.fps:g} frames/s"
-            raise DataError(f"{path} has {what}, fewer than {o.shortest}. Remove it, or take shorter ones: --shortest {len(x)}.")
+            raise DataError(
+                f"{path} has {what}, fewer than {o.shortest}. Remove it, or take shorter ones: --shortest {len(x)}."
+            )
         return x
 
     def read_given(self, item: Item) -> np.ndarray:
@@ -79,7 +96,15 @@ class VideoModality(Modality):
             size: height and width; None for those that are trained on.
         """
         o = self.options
-        return clip(path, self.fps, *(size or self.size), self.settled("channels"), o.resize, o.background, o.reduce)
+        return clip(
+            path,
+            self.fps,
+            *(size or self.size),
+            self.settled("channels"),
+            o.resize,
+            o.background,
+            o.reduce,
+        )
 
     def reader(self, size: tuple[int, int]) -> VideoModality:
         """What reads the videos that samples continue: at this size, and single pictures too."""
@@ -87,21 +112,39 @@ class VideoModality(Modality):
 
     # --- raw batches -------------------------------------------------------------------------------------------------
 
-    def describe(self, shapes: np.ndarray) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Column, ...]]:
+    def describe(
+        self, shapes: np.ndarray
+    ) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Column, ...]]:
         lengths = np.asarray(shapes)[:, 0]
-        moving = lengths[lengths > 1] if (lengths > 1).any() else lengths  # of pictures, samples are not made
-        quantiles = np.quantile(moving, (np.arange(QUANTILES) + 0.5) / QUANTILES, method="inverted_cdf").astype(int)
-        shown = (ChannelsColumn(GIVEN, width=self.channels + 1),) if self.options.given != "none" else ()
-        return (self.frames, self.channels, *self.size), {"fps": self.fps, "lengths": quantiles.tolist()}, shown
+        moving = (
+            lengths[lengths > 1] if (lengths > 1).any() else lengths
+        )  # of pictures, samples are not made
+        quantiles = np.quantile(
+            moving, (np.arange(QUANTILES) + 0.5) / QUANTILES, method="inverted_cdf"
+        ).astype(int)
+        shown = (
+            (ChannelsColumn(GIVEN, width=self.channels + 1),)
+            if self.options.given != "none"
+            else ()
+        )
+        return (
+            (self.frames, self.channels, *self.size),
+            {"fps": self.fps, "lengths": quantiles.tolist()},
+            shown,
+        )
 
     def collate(self, examples: np.ndarray | Sequence[np.ndarray], rng: Rng) -> Batch:
         single = rng.uniform((1,)).item() < self.options.stills
         frames = 1 if single else self.frames
         x, lengths = clips(examples, frames, rng.uniform((len(examples),)).double().numpy())
-        raw = Batch(torch.from_numpy(x), mask=real(lengths, frames) if (lengths < frames).any() else None)
+        raw = Batch(
+            torch.from_numpy(x), mask=real(lengths, frames) if (lengths < frames).any() else None
+        )
         if self.options.given == "none":
             return raw
-        given = draw(lengths, frames, self.options.given, rng.uniform((len(examples), 4)).double().numpy())
+        given = draw(
+            lengths, frames, self.options.given, rng.uniform((len(examples), 4)).double().numpy()
+        )
         return raw.with_cond(**{GIVEN: torch.from_numpy(given)})
 
     def augment(self, raw: Batch, rng: Rng) -> Batch:
@@ -112,16 +155,32 @@ class VideoModality(Modality):
 
     def template(self, description: Description, n: int, rng: Streams, request: Options) -> Batch:
         """As long as requested, by default of lengths distributed like the data's; known frames are in it."""
-        return template(self, description, n, rng, request if isinstance(request, VideoRequest) else VideoRequest())
+        return template(
+            self,
+            description,
+            n,
+            rng,
+            request if isinstance(request, VideoRequest) else VideoRequest(),
+        )
 
     # --- raw -> files ------------------------------------------------------------------------------------------------
 
-    def write(self, example: np.ndarray, stem: Path, info: Mapping[str, Any], request: Options) -> Path:
+    def write(
+        self, example: np.ndarray, stem: Path, info: Mapping[str, Any], request: Options
+    ) -> Path:
         from .write import write
 
-        return write(example, self.fps, stem, request.format if isinstance(request, VideoRequest) else "mp4", info)
+        return write(
+            example,
+            self.fps,
+            stem,
+            request.format if isinstance(request, VideoRequest) else "mp4",
+            info,
+        )
 
-    def preview(self, examples: Sequence[np.ndarray], stem: Path, titles: Sequence[str] = ()) -> Path:
+    def preview(
+        self, examples: Sequence[np.ndarray], stem: Path, titles: Sequence[str] = ()
+    ) -> Path:
         from difftool_image.write import write_png
 
         from .sheet import sheet

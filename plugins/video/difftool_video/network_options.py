@@ -14,18 +14,29 @@ class UNet3dOptions(UNetOptions):
     squares of two by two pixels in colour.
     """
 
-    channels: PositiveInt = Field(64, description="width of the first level; 5 to 6 for each number of a patch learn well")
-    multipliers: tuple[PositiveInt, ...] = Field((1, 2, 4), min_length=1, description="width of each level over the first's")
-    blocks: PositiveInt = Field(1, description="residual blocks per level on the way down; one more on the way up")
-    attention: NonNegativeInt = Field(
-        64, description="levels of at most this many positions attend, within a frame, and so does the middle; 64 is 8x8; 0 for none"
+    channels: PositiveInt = Field(
+        64, description="width of the first level; 5 to 6 for each number of a patch learn well"
     )
-    patch: PositiveInt = Field(2, description="side of the square of pixels that the first level sees as one position")
+    multipliers: tuple[PositiveInt, ...] = Field(
+        (1, 2, 4), min_length=1, description="width of each level over the first's"
+    )
+    blocks: PositiveInt = Field(
+        1, description="residual blocks per level on the way down; one more on the way up"
+    )
+    attention: NonNegativeInt = Field(
+        64,
+        description="levels of at most this many positions attend, within a frame, and so does the middle; 64 is 8x8; 0 for none",
+    )
+    patch: PositiveInt = Field(
+        2, description="side of the square of pixels that the first level sees as one position"
+    )
     time_kernel: PositiveInt = Field(
-        7, description="frames that a convolution over time sees, the middle one its own; odd; what moves far between frames needs many"
+        7,
+        description="frames that a convolution over time sees, the middle one its own; odd; what moves far between frames needs many",
     )
     time_attention: NonNegativeInt = Field(
-        64, description="levels of at most this many positions attend over time, each position along its own frames; 0 for none"
+        64,
+        description="levels of at most this many positions attend over time, each position along its own frames; 0 for none",
     )
     joint_attention: NonNegativeInt = Field(
         0,
@@ -33,12 +44,15 @@ class UNet3dOptions(UNetOptions):
         "frames: dearer, and finds again what moved; 0 for none",
     )
     freeze_spatial: bool = Field(
-        False, description="the network of single frames stays as it is, as an image run made it (--init), and only what is new learns"
+        False,
+        description="the network of single frames stays as it is, as an image run made it (--init), and only what is new learns",
     )
 
     @field_validator("time_kernel")
     @classmethod
     def _odd(cls, kernel: int) -> int:
         if kernel % 2 == 0:
-            raise ValueError(f"a convolution over time sees as many frames before as after, and {kernel} is even: use {kernel + 1}")
+            raise ValueError(
+                f"a convolution over time sees as many frames before as after, and {kernel} is even: use {kernel + 1}"
+            )
         return kernel

@@ -15,7 +15,23 @@ from difftool_image.decode import decode, header
 
 from .suffixes import PICTURES
 
-COMPANY = (".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".md", ".yaml", ".yml", ".toml", ".ini", ".log", ".db", ".html", ".srt")
+COMPANY = (
+    ".txt",
+    ".csv",
+    ".tsv",
+    ".json",
+    ".jsonl",
+    ".xml",
+    ".md",
+    ".yaml",
+    ".yml",
+    ".toml",
+    ".ini",
+    ".log",
+    ".db",
+    ".html",
+    ".srt",
+)
 """What may lie next to the pictures: notes on them."""
 
 
@@ -35,14 +51,22 @@ def pictures(folder: Path) -> list[Path]:
     """
     try:
         names = [
-            path.name for path in folder.iterdir() if not path.name.startswith(".") and _suffix(path.name) in PICTURES and path.is_file()
+            path.name
+            for path in folder.iterdir()
+            if not path.name.startswith(".") and _suffix(path.name) in PICTURES and path.is_file()
         ]
     except FileNotFoundError:
-        raise DataError(f"{folder} does not exist any more. Was it moved while it was being read?") from None
+        raise DataError(
+            f"{folder} does not exist any more. Was it moved while it was being read?"
+        ) from None
     except OSError as error:
-        raise DataError(f"The folder {folder} cannot be read. Check its permissions. ({error.strerror})") from None
+        raise DataError(
+            f"The folder {folder} cannot be read. Check its permissions. ({error.strerror})"
+        ) from None
     if len(names) < 2 or (numbers := _numbers(names)) is None:
-        raise DataError(f"{folder} holds no pictures that are numbered as one clip. Name them frame_0001.png, frame_0002.png and so on.")
+        raise DataError(
+            f"{folder} holds no pictures that are numbered as one clip. Name them frame_0001.png, frame_0002.png and so on."
+        )
     order = sorted(zip(numbers, names, strict=True))
     _tell_gaps([number for number, _ in order])
     return [folder / name for _, name in order]
@@ -86,8 +110,14 @@ def _numbers(names: Sequence[str]) -> list[int] | None:
     """The number in which the names differ, of each; None where they differ in anything else, or in nothing that counts."""
     parts = [re.split(r"(\d+)", os.path.splitext(name)[0]) for name in names]
     alike = len({len(one) for one in parts}) == 1 and len({_suffix(name) for name in names}) == 1
-    differing = [i for i, column in enumerate(zip(*parts, strict=True)) if len(set(column)) > 1] if alike else []
-    if len(differing) != 1 or differing[0] % 2 == 0:  # what is split off at odd places are the numbers
+    differing = (
+        [i for i, column in enumerate(zip(*parts, strict=True)) if len(set(column)) > 1]
+        if alike
+        else []
+    )
+    if (
+        len(differing) != 1 or differing[0] % 2 == 0
+    ):  # what is split off at odd places are the numbers
         return None
     numbers = [int(one[differing[0]]) for one in parts]
     return numbers if len(set(numbers)) == len(numbers) else None
@@ -96,5 +126,9 @@ def _numbers(names: Sequence[str]) -> list[int] | None:
 def _tell_gaps(numbers: Sequence[int]) -> None:
     steps = [after - before for before, after in pairwise(numbers)]
     if missing := sum(step // min(steps) - 1 for step in steps):
-        first = next(number for number, step in zip(numbers, steps, strict=False) if step > min(steps))
-        remark(f"{missing:,} of its numbers {'are' if missing > 1 else 'is'} missing, after {first}: there the clip jumps")
+        first = next(
+            number for number, step in zip(numbers, steps, strict=False) if step > min(steps)
+        )
+        remark(
+            f"{missing:,} of its numbers {'are' if missing > 1 else 'is'} missing, after {first}: there the clip jumps"
+        )

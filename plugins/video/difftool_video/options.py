@@ -35,7 +35,9 @@ class VideoOptions(Options):
         "else takes a square of at most 64",
         json_schema_extra={"metavar": "auto|N|HxW"},
     )
-    channels: Literal["auto", "grey", "rgb"] = Field("auto", description="grey or rgb; auto is grey where no video shows a colour")
+    channels: Literal["auto", "grey", "rgb"] = Field(
+        "auto", description="grey or rgb; auto is grey where no video shows a colour"
+    )
     frames: Frames = Field(
         "auto",
         description="frames trained on at a time: longer videos give a random clip each time, shorter ones are padded and the padding is "
@@ -49,19 +51,27 @@ class VideoOptions(Options):
         json_schema_extra={"metavar": "auto|X"},
     )
     resize: Literal["crop", "pad", "stretch"] = Field(
-        "crop", description="crop: fill the size and cut off both ends equally; pad: fit inside, background around; stretch: distort"
+        "crop",
+        description="crop: fill the size and cut off both ends equally; pad: fit inside, background around; stretch: distort",
     )
     reduce: Reduce = REDUCE
-    background: Literal["black", "white"] = Field("black", description="what shows through transparency, and around padding")
+    background: Literal["black", "white"] = Field(
+        "black", description="what shows through transparency, and around padding"
+    )
     shortest: PositiveInt = Field(2, description="videos of fewer frames are left out")
-    flip: bool = Field(False, description="mirror half of the training clips; the model will make mirrored clips too")
+    flip: bool = Field(
+        False,
+        description="mirror half of the training clips; the model will make mirrored clips too",
+    )
     stills: float = Field(
         0.0,
         ge=0,
         lt=1,
         description="share of training steps on single frames, which cost a fraction and teach what things look like",
     )
-    pictures: bool = Field(False, description="train on pictures among the videos as well, as videos of one frame")
+    pictures: bool = Field(
+        False, description="train on pictures among the videos as well, as videos of one frame"
+    )
     given: Literal["none", "first", "ends"] = Field(
         "none",
         description="frames that half of the training clips show to the model, so that it can continue them: first: some at the "
@@ -73,20 +83,29 @@ class VideoRequest(Options):
     """The video modality's own flags of ``difftool sample``."""
 
     frames: NonNegativeInt = Field(
-        0, le=MOST_FRAMES, description="length of each sample, whatever was trained on; 0 for lengths like the data's"
+        0,
+        le=MOST_FRAMES,
+        description="length of each sample, whatever was trained on; 0 for lengths like the data's",
     )
     size: RequestedSize = Field(
         "",
         description="side of a square, or HEIGHTxWIDTH, in place of the size trained on",
         json_schema_extra={"metavar": "N|HxW"},
     )
-    format: Literal["mp4", "gif"] = Field("mp4", description="kind of file: H.264, or a GIF that loops")
+    format: Literal["mp4", "gif"] = Field(
+        "mp4", description="kind of file: H.264, or a GIF that loops"
+    )
     first_frames: str = Field(
         "",
         description="a video whose first frames the samples begin with, or a folder of videos, which the samples begin with in turn",
         json_schema_extra={"metavar": "FILE|DIR"},
     )
     last_frames: str = Field(
-        "", description="the same for the end of the samples; what is between is filled in", json_schema_extra={"metavar": "FILE|DIR"}
+        "",
+        description="the same for the end of the samples; what is between is filled in",
+        json_schema_extra={"metavar": "FILE|DIR"},
     )
-    given: NonNegativeInt = Field(0, description="frames taken of each of these; 0 for as many as there are, and as training showed")
+    given: NonNegativeInt = Field(
+        0,
+        description="frames taken of each of these; 0 for as many as there are, and as training showed",
+    )

@@ -12,11 +12,29 @@ from PIL import Image
 if TYPE_CHECKING:
     from av import VideoFrame
 
-FINE = int(Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP)
+FINE = int(
+    Interpolation.BICUBIC
+    | Interpolation.ACCURATE_RND
+    | Interpolation.FULL_CHR_H_INT
+    | Interpolation.FULL_CHR_H_INP
+)
 UNSAID = 2  # of a colour space, ITU-T H.273 table 4
 GREY = ("gray", "ya")
-FULL = ("yuvj", "gray", "ya", "rgb", "bgr", "gbr", "argb", "abgr", "pal8", "mono")  # formats whose range is full where nothing is said
-NEAR = 2  # times the requested size: what a larger frame is reduced to while its colours are converted
+FULL = (
+    "yuvj",
+    "gray",
+    "ya",
+    "rgb",
+    "bgr",
+    "gbr",
+    "argb",
+    "abgr",
+    "pal8",
+    "mono",
+)  # formats whose range is full where nothing is said
+NEAR = (
+    2  # times the requested size: what a larger frame is reduced to while its colours are converted
+)
 
 # The four numbers of a display matrix (a, b, c, d) in signs -> what makes the picture upright.
 UPRIGHT = {
@@ -81,7 +99,10 @@ def is_grey(frame: VideoFrame) -> bool:
 
 
 def _mode(frame: VideoFrame) -> str:
-    if any(component.is_alpha for component in frame.format.components) or frame.format.name == "pal8":
+    if (
+        any(component.is_alpha for component in frame.format.components)
+        or frame.format.name == "pal8"
+    ):
         return "RGBA"
     return "L" if is_grey(frame) else "RGB"
 
@@ -101,4 +122,6 @@ def _range(frame: VideoFrame) -> int:
 
 def _image(frame: VideoFrame, mode: str) -> Image.Image:
     plane = frame.planes[0]
-    return Image.frombuffer(mode, (frame.width, frame.height), bytes(plane), "raw", mode, plane.line_size, 1)
+    return Image.frombuffer(
+        mode, (frame.width, frame.height), bytes(plane), "raw", mode, plane.line_size, 1
+    )

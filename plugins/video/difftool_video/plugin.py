@@ -31,7 +31,13 @@ def difftool_modalities() -> list[ModalitySpec]:
 
 @hookimpl
 def difftool_representations() -> list[Spec]:
-    return [Spec("frames", "bytes to numbers from -1 to 1, frame by frame", "difftool_video.frames:Frames")]
+    return [
+        Spec(
+            "frames",
+            "bytes to numbers from -1 to 1, frame by frame",
+            "difftool_video.frames:Frames",
+        )
+    ]
 
 
 @hookimpl
@@ -48,7 +54,10 @@ def difftool_backbones() -> list[Spec]:
 
 @hookimpl
 def difftool_recipes() -> list[RecipeSpec]:
-    return [RecipeSpec(name, text, f"difftool_video:recipes/{name}.toml", modality="video") for name, text in RECIPES.items()]
+    return [
+        RecipeSpec(name, text, f"difftool_video:recipes/{name}.toml", modality="video")
+        for name, text in RECIPES.items()
+    ]
 
 
 CASCADES = {
@@ -60,4 +69,7 @@ CASCADES = {
 
 @hookimpl
 def difftool_cascades() -> list[RecipeSpec]:
-    return [RecipeSpec(name, text, f"difftool_video:cascades/{name}.toml", modality="video") for name, text in CASCADES.items()]
+    return [
+        RecipeSpec(name, text, f"difftool_video:cascades/{name}.toml", modality="video")
+        for name, text in CASCADES.items()
+    ]

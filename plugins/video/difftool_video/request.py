@@ -37,7 +37,9 @@ class Clips(Protocol):
     def reader(self, size: tuple[int, int]) -> Clips: ...
 
 
-def template(modality: Clips, description: Description, n: int, rng: Streams, request: VideoRequest) -> Batch:
+def template(
+    modality: Clips, description: Description, n: int, rng: Streams, request: VideoRequest
+) -> Batch:
     """A raw batch of ``n`` clips, black except for the frames that are given; the condition ``given_frames`` ``[n, t]`` says which those are.
 
     Where frames are given, they say what is in the clip: labels and numbers are left open unless the user asks for some.
@@ -47,12 +49,20 @@ def template(modality: Clips, description: Description, n: int, rng: Streams, re
         DataError: their file cannot be used.
     """
     frames = request.frames or modality.frames
-    varying = not (request.frames or request.first_frames) and description.extra["lengths"][0] < frames
+    varying = (
+        not (request.frames or request.first_frames) and description.extra["lengths"][0] < frames
+    )
     uniform = rng.uniform((n,)).double().cpu().numpy()
-    lengths = drawn(description.extra["lengths"], frames, uniform) if varying else np.full(n, frames)
+    lengths = (
+        drawn(description.extra["lengths"], frames, uniform) if varying else np.full(n, frames)
+    )
     x = np.zeros((n, frames, description.shape[1] or 0, *_size(description, request)), np.uint8)
     given = give(x, modality, rng.indices, request)
-    raw = Batch(torch.from_numpy(x), _open(description, n) if request.first_frames else {}, real(lengths, frames) if varying else None)
+    raw = Batch(
+        torch.from_numpy(x),
+        _open(description, n) if request.first_frames else {},
+        real(lengths, frames) if varying else None,
+    )
     if GIVEN in description.conditions:
         raw = raw.with_cond(**{GIVEN: torch.from_numpy(given)})
     return raw.map(lambda t: t.to(rng.device))
@@ -81,17 +91,25 @@ def real(lengths: np.ndarray, frames: int) -> Tensor:
     return (torch.arange(frames) < torch.from_numpy(lengths)[:, None])[:, :, None, None, None]
 
 
-def give(x: np.ndarray, modality: Clips, indices: Sequence[int], request: VideoRequest) -> np.ndarray:
+def give(
+    x: np.ndarray, modality: Clips, indices: Sequence[int], request: VideoRequest
+) -> np.ndarray:
     """Lay the frames that are given into ``x [n, t, c, h, w]``; returns where they are, bool ``[n, t]``."""
     given = np.zeros(x.shape[:2], bool)
     if not request.first_frames:
         if request.last_frames or request.given:
             named = "--last-frames" if request.last_frames else "--given"
-            raise UsageError(f"{named} goes with --first-frames, the video that the samples begin with. Name it too, or leave {named} out.")
+            raise UsageError(
+                f"{named} goes with --first-frames, the video that the samples begin with. Name it too, or leave {named} out."
+            )
         return given
     count = _count(modality, request, x.shape[1])
     reader = modality.reader((x.shape[3], x.shape[4]))
-    ends = {text: reader.scan(Path(text).expanduser()) for text in (request.first_frames, request.last_frames) if text}
+    ends = {
+        text: reader.scan(Path(text).expanduser())
+        for text in (request.first_frames, request.last_frames)
+        if text
+    }
     part = cache(lambda path, last: _part(reader, path, count, last, request.given))
     for i, index in enumerate(indices):
         for text, last in ((request.first_frames, False), (request.last_frames, True)):
@@ -126,5 +144,7 @@ def _part(reader: Clips, path: Path, count: int, last: bool, asked: int) -> np.n
     part = np.stack(list(deque(frames, count) if last else islice(frames, count)))
     if asked > len(part):
         has = f"{len(part)} frame{'s' * (len(part) > 1)} at {reader.fps:g} frames/s"
-        raise UsageError(f"{path} has {has}, fewer than --given {asked}. Ask for --given {len(part)}.")
+        raise UsageError(
+            f"{path} has {has}, fewer than --given {asked}. Ask for --given {len(part)}."
+        )
     return part

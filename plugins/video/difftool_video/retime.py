@@ -61,7 +61,9 @@ def first_moment(step: Fraction) -> Fraction:
     return Fraction(parts - (parts % 2 == 0), 2 * step.denominator)
 
 
-def _displayed(frames: Iterable[Timed[Frame]], rate: float, lone: float) -> Iterator[tuple[Frame, float]]:
+def _displayed(
+    frames: Iterable[Timed[Frame]], rate: float, lone: float
+) -> Iterator[tuple[Frame, float]]:
     """Every frame and when its display ends, counted in source frames from the first one's start.
 
     Args:
@@ -74,7 +76,9 @@ def _displayed(frames: Iterable[Timed[Frame]], rate: float, lone: float) -> Iter
         if last is None:
             origin = timed.start or 0.0
         else:
-            position = steps.after(position, None if timed.start is None else (timed.start - origin) * rate)
+            position = steps.after(
+                position, None if timed.start is None else (timed.start - origin) * rate
+            )
             yield last.frame, position
         last = timed
     if last is not None:
@@ -116,7 +120,11 @@ class _Steps:
     def tell(self) -> None:
         if self.leaps:
             times = f"{self.leaps:,} time{'s' * (self.leaps > 1)}"
-            remark(f"its times leap by more than {LONGEST_HOLD:.0f} s, {times}: it is read as if they did not")
+            remark(
+                f"its times leap by more than {LONGEST_HOLD:.0f} s, {times}: it is read as if they did not"
+            )
         if self.uneven > OFTEN * self.total:
             low, high = self.rate / self.longest, self.rate / self.shortest
-            remark(f"its rate varies, from {low:.3g} to {high:.3g} frames per second: frames are taken by their times")
+            remark(
+                f"its rate varies, from {low:.3g} to {high:.3g} frames per second: frames are taken by their times"
+            )

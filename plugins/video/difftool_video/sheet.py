@@ -27,12 +27,20 @@ def sheet(examples: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Image.I
     frames = min(most, max(len(example) for example in examples))
     columns = _columns(len(examples), frames * width / height)
     scale = fitting(height, width, math.ceil(len(examples) / columns), columns * frames)
-    return laid([_strip(example, frames, round(width * scale), scale) for example in examples], titles, columns, LETTERS)
+    return laid(
+        [_strip(example, frames, round(width * scale), scale) for example in examples],
+        titles,
+        columns,
+        LETTERS,
+    )
 
 
 def _columns(n: int, aspect: float) -> int:
     """How many clips side by side make ``n`` rows of frames, each so many times as wide as high, most nearly a square."""
-    return min(range(1, n + 1), key=lambda columns: abs(math.log(columns * aspect / math.ceil(n / columns))))
+    return min(
+        range(1, n + 1),
+        key=lambda columns: abs(math.log(columns * aspect / math.ceil(n / columns))),
+    )
 
 
 def _strip(example: np.ndarray, frames: int, width: int, scale: float) -> Image.Image:

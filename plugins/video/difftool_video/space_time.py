@@ -34,10 +34,19 @@ class SpaceTimeAttention(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None, time: Timeline) -> Tensor:
         """``x [b t, c, h, w]``, ``mask [b t, 1, h, w]`` within frames -> like ``x``, anything on padding."""
         h = _by_clip(self.norm(x, mask=mask).to(x.dtype), time.length)
-        query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in self.query_key_value(h).chunk(3, -1))
+        query, key, value = (
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for part in self.query_key_value(h).chunk(3, -1)
+        )
         turns = self.rotation((time.length, *x.shape[2:]), x.device)
-        h = attend(rotated(query, turns), rotated(key, turns), value, _seen(x, mask, time)).transpose(1, 2).flatten(2)
-        return x + self.out(h).unflatten(1, (time.length, -1)).transpose(2, 3).flatten(0, 1).reshape(x.shape)
+        h = (
+            attend(rotated(query, turns), rotated(key, turns), value, _seen(x, mask, time))
+            .transpose(1, 2)
+            .flatten(2)
+        )
+        return x + self.out(h).unflatten(1, (time.length, -1)).transpose(2, 3).flatten(
+            0, 1
+        ).reshape(x.shape)
 
 
 class Rotation(nn.Module):
@@ -52,12 +61,16 @@ class Rotation(nn.Module):
 
     def __init__(self, width: int, shortest: float = 4.0, longest: float = 128.0) -> None:
         super().__init__()
-        waves = torch.logspace(math.log10(shortest), math.log10(longest), width // 6, dtype=torch.float64)
+        waves = torch.logspace(
+            math.log10(shortest), math.log10(longest), width // 6, dtype=torch.float64
+        )
         self.register_buffer("frequencies", (2 * math.pi / waves).float(), persistent=False)
 
     def forward(self, sizes: Sequence[int], device: torch.device) -> Tensor:
         """``[positions, 3 (width // 6)]``, radians."""
-        axes = torch.meshgrid(*(torch.arange(n, device=device, dtype=torch.float32) for n in sizes), indexing="ij")
+        axes = torch.meshgrid(
+            *(torch.arange(n, device=device, dtype=torch.float32) for n in sizes), indexing="ij"
+        )
         return torch.cat([axis.flatten()[:, None] * self.frequencies for axis in axes], -1)
 
 

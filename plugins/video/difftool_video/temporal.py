@@ -28,7 +28,9 @@ class TemporalLayer(nn.Module):
         attention: called with what this layer is, but for the embedding; None for none.
     """
 
-    def __init__(self, channels: int, kernel: int, embedding: int, attention: nn.Module | None) -> None:
+    def __init__(
+        self, channels: int, kernel: int, embedding: int, attention: nn.Module | None
+    ) -> None:
         super().__init__()
         self.norm = NormActivation(channels)
         self.film = nn.Linear(embedding, 2 * channels)
@@ -53,7 +55,12 @@ class TemporalConv(nn.Module):
         """``x [b t, c, h, w]`` -> like ``x``."""
         x = x.unflatten(0, (-1, frames)).transpose(1, 2)
         b, c, t, h, w = x.shape
-        y = F.conv2d(x.reshape(b, c, t, h * w), self.conv.weight.unsqueeze(-1), self.conv.bias, padding=(self.conv.kernel_size[0] // 2, 0))
+        y = F.conv2d(
+            x.reshape(b, c, t, h * w),
+            self.conv.weight.unsqueeze(-1),
+            self.conv.bias,
+            padding=(self.conv.kernel_size[0] // 2, 0),
+        )
         return y.view(b, c, t, h, w).transpose(1, 2).flatten(0, 1)
 
 
@@ -75,11 +82,22 @@ class TemporalAttention(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None, time: Timeline) -> Tensor:
         """``x [b t, c, h, w]``, ``mask [b t, 1, h, w]`` within frames -> like ``x``, anything on padding."""
-        h = self.norm(x, mask=mask).to(x.dtype).unflatten(0, (-1, time.length)).flatten(3).permute(0, 3, 1, 2)  # [b, hw, t, c]
-        query, key, value = (t.unflatten(-1, (self.heads, -1)).transpose(2, 3) for t in self.query_key_value(h).chunk(3, -1))
+        h = (
+            self.norm(x, mask=mask)
+            .to(x.dtype)
+            .unflatten(0, (-1, time.length))
+            .flatten(3)
+            .permute(0, 3, 1, 2)
+        )  # [b, hw, t, c]
+        query, key, value = (
+            t.unflatten(-1, (self.heads, -1)).transpose(2, 3)
+            for t in self.query_key_value(h).chunk(3, -1)
+        )
         bias = self.distance(time.length).to(query.dtype)
         if time.real is not None:
-            bias = bias.masked_fill(~_seen(time.real if mask is None else time.real & mask, time.length), -math.inf)
+            bias = bias.masked_fill(
+                ~_seen(time.real if mask is None else time.real & mask, time.length), -math.inf
+            )
         h = attend(query, key, value, bias).transpose(2, 3).flatten(3)
         return x + self.out(h).permute(0, 2, 3, 1).reshape(x.shape)
 
@@ -114,4 +132,6 @@ class RelativePosition(nn.Module):
 
     def bucket(self, distance: Tensor) -> Tensor:
         """``0 <= bucket < 2 buckets - 1`` of a signed distance in frames: the frame itself, those before, those after."""
-        return torch.bucketize(distance.abs(), self.starts, right=True) + (distance > 0) * len(self.starts)
+        return torch.bucketize(distance.abs(), self.starts, right=True) + (distance > 0) * len(
+            self.starts
+        )

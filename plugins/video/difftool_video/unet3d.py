@@ -41,7 +41,9 @@ class UNet3d(Backbone):
                 "Use it with the representation frames, or choose another backbone: unet."
             )
         channels, frames, *size = interface.shape
-        self.spatial = UNet(options, Interface((channels, *size), interface.vector, interface.tokens))
+        self.spatial = UNet(
+            options, Interface((channels, *size), interface.vector, interface.tokens)
+        )
         self.given = interface.channels == channels + 1 if channels else False
         beside = 1 if self.given else interface.channels
         self.beside = _beside(options, beside) if beside else None
@@ -49,17 +51,24 @@ class UNet3d(Backbone):
         if options.freeze_spatial:
             self.spatial.requires_grad_(False)
 
-    def forward(self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None
+    ) -> Tensor:
         """``x [b, c, t, h, w]``, ``mask [b, 1, t, 1, 1]`` or ``[b, 1, t, h, w]`` -> like ``x``, anything on padding."""
         b, t = len(x), x.shape[2]
         embedding = self.spatial.embedding(c_noise, signals.vector).repeat_interleave(t, 0)
-        tokens, seen = (None if s is None else s.repeat_interleave(t, 0) for s in (signals.tokens, signals.token_mask))
+        tokens, seen = (
+            None if s is None else s.repeat_interleave(t, 0)
+            for s in (signals.tokens, signals.token_mask)
+        )
         real, mask = _masks(mask, b, t)
         time, layers = Timeline(t, real), iter(self.temporal)
 
         def run(block: nn.Module, h: Tensor, mask: Tensor | None) -> Tensor:
             layer = next(layers)
-            return self._run(lambda h: layer(block(h, embedding, tokens, mask, seen), embedding, mask, time), h)
+            return self._run(
+                lambda h: layer(block(h, embedding, tokens, mask, seen), embedding, mask, time), h
+            )
 
         x = _by_frame(x)
         masks = self.spatial.masks(x, mask)
@@ -74,7 +83,9 @@ class UNet3d(Backbone):
         if self.given:
             frames, beside = beside[:, :-1], beside[:, -1:]
             x = torch.where(beside > 0, frames.to(x.dtype), x)
-        return self.spatial.enter(x, None, mask) + self.beside(beside if mask is None else beside * mask.to(beside.dtype))
+        return self.spatial.enter(x, None, mask) + self.beside(
+            beside if mask is None else beside * mask.to(beside.dtype)
+        )
 
     def _run(self, pair: Callable[[Tensor], Tensor], h: Tensor) -> Tensor:
         if self.checkpointing and torch.is_grad_enabled():
@@ -101,16 +112,34 @@ def _masks(mask: Tensor | None, b: int, t: int) -> tuple[Tensor | None, Tensor |
 
 def _beside(options: UNet3dOptions, channels: int) -> nn.Module:
     """The channels next to x enter here, not by ``spatial``, which is then that of an image run; it says nothing at first."""
-    return conv(2, channels, options.channels * options.multipliers[0], kernel=2 * options.patch + 1, stride=options.patch, gain=0)
+    return conv(
+        2,
+        channels,
+        options.channels * options.multipliers[0],
+        kernel=2 * options.patch + 1,
+        stride=options.patch,
+        gain=0,
+    )
 
 
 def _layers(options: UNet3dOptions, spatial: UNet, reach: int) -> Iterator[TemporalLayer]:
     embedding = options.embedding or 4 * options.channels
     for channels, positions in spatial.block_levels():
-        yield TemporalLayer(channels, options.time_kernel, embedding, _attention(options, channels, positions, reach))
+        yield TemporalLayer(
+            channels,
+            options.time_kernel,
+            embedding,
+            _attention(options, channels, positions, reach),
+        )
 
 
-def _attention(options: UNet3dOptions, channels: int, positions: float, reach: int) -> SpaceTimeAttention | TemporalAttention | None:
+def _attention(
+    options: UNet3dOptions, channels: int, positions: float, reach: int
+) -> SpaceTimeAttention | TemporalAttention | None:
     if positions <= options.joint_attention:
         return SpaceTimeAttention(channels, options.head_width)
-    return TemporalAttention(channels, options.head_width, reach) if positions <= options.time_attention else None
+    return (
+        TemporalAttention(channels, options.head_width, reach)
+        if positions <= options.time_attention
+        else None
+    )

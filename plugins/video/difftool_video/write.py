@@ -30,7 +30,13 @@ ENCODERS = {
 Left to itself, x264 writes the same clip differently from one time to the next.
 """
 
-BT709 = np.array([[46.559, 156.629, 15.812], [-25.664, -86.336, 112.0], [112.0, -101.730, -10.270]], np.float32) / 255
+BT709 = (
+    np.array(
+        [[46.559, 156.629, 15.812], [-25.664, -86.336, 112.0], [112.0, -101.730, -10.270]],
+        np.float32,
+    )
+    / 255
+)
 """Red, green and blue to Y - 16, Cb - 128 and Cr - 128 in limited range (ITU-R BT.709, sections 3 and 4)."""
 
 COLOURS = 256
@@ -43,7 +49,9 @@ SHORTEST = 2
 """Hundredths of a second that a frame of a GIF is shown at the least: where it is less, browsers show it for ten."""
 
 
-def write(example: np.ndarray, fps: float, stem: Path, format: Format, info: Mapping[str, Any]) -> Path:
+def write(
+    example: np.ndarray, fps: float, stem: Path, format: Format, info: Mapping[str, Any]
+) -> Path:
     """Write uint8 ``[t, c, h, w]`` to ``stem`` plus the format's suffix; returns the path.
 
     An MP4 is H.264 in yuv420p, which every browser plays: brightness is as good as kept, colour has half the resolution. It has no
@@ -71,9 +79,14 @@ def write(example: np.ndarray, fps: float, stem: Path, format: Format, info: Map
 def _write_mp4(example: np.ndarray, fps: float, path: Path, comment: str) -> None:
     """What is needed to start playing stands before the frames, and the same clip gives the same bytes."""
     name = encoder()
-    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}) as container:
+    with av.open(
+        str(path), "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}
+    ) as container:
         container.metadata["comment"] = comment
-        stream = cast(av.VideoStream, container.add_stream(name, Fraction(fps).limit_denominator(1001), ENCODERS[name]))
+        stream = cast(
+            av.VideoStream,
+            container.add_stream(name, Fraction(fps).limit_denominator(1001), ENCODERS[name]),
+        )
         stream.pix_fmt = "yuv420p"
         stream.height, stream.width = (side + side % 2 for side in example.shape[2:])
         stream.thread_count = 1  # the number of threads changes what is written
@@ -107,7 +120,9 @@ def _yuv(picture: np.ndarray) -> av.VideoFrame:
     _, height, width = picture.shape
     even = np.pad(picture, ((0, 0), (0, height % 2), (0, width % 2)), "edge")
     y, u, v = np.tensordot(BT709, np.broadcast_to(even, (3, *even.shape[1:])), 1)
-    rows = np.pad([(plane[::2] + plane[1::2]) / 2 for plane in (u, v)], ((0, 0), (0, 0), (1, 0)), "edge")
+    rows = np.pad(
+        [(plane[::2] + plane[1::2]) / 2 for plane in (u, v)], ((0, 0), (0, 0), (1, 0)), "edge"
+    )
     colour = (rows[..., :-1:2] + 2 * rows[..., 1::2] + rows[..., 2::2]) / 4
     codes = np.concatenate([(y + 16).ravel(), (colour + 128).ravel()]).round().astype(np.uint8)
     frame = av.VideoFrame.from_ndarray(codes.reshape(-1, even.shape[2]), "yuv420p")
@@ -123,7 +138,15 @@ def _write_gif(example: np.ndarray, fps: float, path: Path, comment: str) -> Non
     step = math.ceil(SHORTEST * fps / 100)
     first, *rest = _paletted(example[::step])
     milliseconds = [10 * delay for delay in delays(len(example), fps, step)]
-    first.save(path, "GIF", save_all=True, append_images=rest, duration=milliseconds, loop=0, comment=comment.encode())
+    first.save(
+        path,
+        "GIF",
+        save_all=True,
+        append_images=rest,
+        duration=milliseconds,
+        loop=0,
+        comment=comment.encode(),
+    )
 
 
 def delays(n: int, fps: float, step: int = 1) -> list[int]:
@@ -142,7 +165,11 @@ def _paletted(example: np.ndarray) -> Iterator[Image.Image]:
     if len(colours) > COLOURS:
         yield from _reduced(example)
         return
-    palette = (colours[:, None] >> np.array([16, 8, 0]) & 255) if c == 3 else np.repeat(colours[:, None], 3, 1)
+    palette = (
+        (colours[:, None] >> np.array([16, 8, 0]) & 255)
+        if c == 3
+        else np.repeat(colours[:, None], 3, 1)
+    )
     for indices in places.reshape(packed.shape).astype(np.uint8):
         image = Image.fromarray(indices)
         image.putpalette(palette.astype(np.uint8).tobytes())
@@ -158,4 +185,7 @@ def _reduced(example: np.ndarray) -> Iterator[Image.Image]:
         yield to_image(picture).quantize(palette=palette, dither=Image.Dither.NONE)
 
 
-WRITERS: dict[Format, Callable[[np.ndarray, float, Path, str], None]] = {"mp4": _write_mp4, "gif": _write_gif}
+WRITERS: dict[Format, Callable[[np.ndarray, float, Path, str], None]] = {
+    "mp4": _write_mp4,
+    "gif": _write_gif,
+}

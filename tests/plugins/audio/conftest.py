@@ -16,7 +16,13 @@ from difftool_audio.options import AudioOptions
 RATE = 16_000
 
 
-def tone(seconds: float = 0.5, rate: int = RATE, hz: float | Sequence[float] = 440.0, channels: int = 1, level: float = 0.4) -> np.ndarray:
+def tone(
+    seconds: float = 0.5,
+    rate: int = RATE,
+    hz: float | Sequence[float] = 440.0,
+    channels: int = 1,
+    level: float = 0.4,
+) -> np.ndarray:
     """float32 ``[channels, n]``: a sine, or one of its own for every channel."""
     pitches = np.broadcast_to(np.atleast_1d(np.asarray(hz, float)), (channels,))
     time = np.arange(round(seconds * rate)) / rate
@@ -31,7 +37,12 @@ def save(path: Path, x: np.ndarray, rate: int = RATE, **kind: str) -> Path:
 
 
 def write_tone(
-    path: Path, seconds: float = 0.5, rate: int = RATE, hz: float | Sequence[float] = 440.0, channels: int = 1, level: float = 0.4
+    path: Path,
+    seconds: float = 0.5,
+    rate: int = RATE,
+    hz: float | Sequence[float] = 440.0,
+    channels: int = 1,
+    level: float = 0.4,
 ) -> Path:
     return save(path, tone(seconds, rate, hz, channels, level), rate)
 

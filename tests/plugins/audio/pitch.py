@@ -15,7 +15,9 @@ def pitch(x: np.ndarray, rate: int) -> float:
     x = np.pad(np.asarray(x, float), (0, max(0, frame - len(x))))
     frames = [x[start : start + frame] for start in range(0, len(x) - frame + 1, hop)]
     power = np.array([np.mean(part**2) for part in frames])
-    loud = [part for part, p in zip(frames, power, strict=True) if p > 0 and p >= power.max() * 10**-2.5]
+    loud = [
+        part for part, p in zip(frames, power, strict=True) if p > 0 and p >= power.max() * 10**-2.5
+    ]
     found = [hz for hz, clarity in (yin(part, rate) for part in loud) if clarity > 0.5]
     return float(np.median(found)) if found else float("nan")
 
@@ -36,9 +38,13 @@ def _difference(x: np.ndarray, lags: int) -> np.ndarray:
     """Eq. 6: the squared difference from the frame ``lag`` samples on, for every lag, all over windows of one length."""
     window = len(x) - lags
     size = 1 << (2 * len(x) - 1).bit_length()
-    product = np.fft.irfft(np.conj(np.fft.rfft(x[:window], size)) * np.fft.rfft(x, size), size)[:lags]
+    product = np.fft.irfft(np.conj(np.fft.rfft(x[:window], size)) * np.fft.rfft(x, size), size)[
+        :lags
+    ]
     energy = np.concatenate([[0.0], np.cumsum(x**2)])
-    return np.maximum(0, energy[window] + energy[window : window + lags] - energy[:lags] - 2 * product)
+    return np.maximum(
+        0, energy[window] + energy[window : window + lags] - energy[:lags] - 2 * product
+    )
 
 
 def _period(d: np.ndarray, normal: np.ndarray, lag: int) -> float:
@@ -46,7 +52,9 @@ def _period(d: np.ndarray, normal: np.ndarray, lag: int) -> float:
     period = _vertex(d, lag)
     for m in range(2, (len(d) - 4) // lag + 1):
         around = range(round(m * period) - 2, min(len(d) - 1, round(m * period) + 3))
-        if not around or normal[best := min(around, key=lambda t: d[t])] > max(0.3, 2 * normal[lag]):
+        if not around or normal[best := min(around, key=lambda t: d[t])] > max(
+            0.3, 2 * normal[lag]
+        ):
             break
         period = _vertex(d, best) / m
     return period

@@ -55,7 +55,9 @@ def test_every_bad_file_is_named(folder, good):
         write_tone(folder / "low" / f"more{i}.wav", hz=400 + i)
     (folder / "empty.wav").touch()
     (folder / "text.wav").write_text("404 not found")
-    whole = save(folder / "cut.flac", np.random.default_rng(0).normal(0, 0.1, (1, SECOND))).read_bytes()
+    whole = save(
+        folder / "cut.flac", np.random.default_rng(0).normal(0, 0.1, (1, SECOND))
+    ).read_bytes()
     (folder / "cut.flac").write_bytes(whole[: len(whole) // 2])
     save(folder / "silent.wav", np.zeros((1, SECOND)))
     write_tone(folder / "short.wav", seconds=0.01)
@@ -142,7 +144,10 @@ def test_copies_are_found_by_their_sound_whatever_file_they_are_in(folder):
 def test_channels(folder):
     for i in range(10):
         write_tone(folder / "pairs" / f"{i}.wav", hz=600 + i, channels=2)
-    assert "Both channels are the same in all of them: --channels mono" in report(folder, channels="stereo")["note"]
+    assert (
+        "Both channels are the same in all of them: --channels mono"
+        in report(folder, channels="stereo")["note"]
+    )
     write_tone(folder / "pairs" / "wide.wav", hz=(600, 650), channels=2)
     assert "Both channels" not in complaints(folder, channels="stereo")
     mono = tone()
@@ -185,7 +190,11 @@ def test_an_ear_hears_the_same_in_blocks_of_any_size(size):
     assert parts.frames == whole.frames == 8000
     assert parts.peak == whole.peak == 1.0
     assert parts.alike is whole.alike is False
-    assert parts.squares == pytest.approx(whole.squares) == pytest.approx(float((x.astype(float) ** 2).sum() / 2))
+    assert (
+        parts.squares
+        == pytest.approx(whole.squares)
+        == pytest.approx(float((x.astype(float) ** 2).sum() / 2))
+    )
     assert parts.mixed == pytest.approx(whole.mixed)
     if size > 50:
         assert parts.flat == pytest.approx(whole.flat, rel=0.1)

@@ -62,7 +62,10 @@ def test_draws_depend_on_the_stream_alone():
     examples = [counting(1000 + i) for i in range(4)]
     assert np.array_equal(cut(examples)[2], cut(examples)[2])
     assert not np.array_equal(cut(examples)[2], cut(examples, step=1)[2])
-    alone = [crops(examples[i : i + 1], LENGTH, Streams(0, "collate", [i]), "skip")[2][0] for i in range(4)]
+    alone = [
+        crops(examples[i : i + 1], LENGTH, Streams(0, "collate", [i]), "skip")[2][0]
+        for i in range(4)
+    ]
     assert crops(examples, LENGTH, Streams(0, "collate", range(4)), "skip")[2].tolist() == alone
 
 
@@ -83,7 +86,9 @@ def half_silent(n: int = 1000) -> np.ndarray:
 
 def test_silent_parts_are_drawn_again():
     many = [half_silent()] * 200
-    kept, skipped = (np.mean([silent(part) for part in cut(many, silence=mode)[0]]) for mode in ("keep", "skip"))
+    kept, skipped = (
+        np.mean([silent(part) for part in cut(many, silence=mode)[0]]) for mode in ("keep", "skip")
+    )
     assert abs(kept - 0.45) < 0.1
     assert skipped < 0.45**TRIES + 0.05
 
@@ -123,7 +128,9 @@ def test_a_silence_within_is_kept_and_a_noise_floor_is_not():
 @pytest.mark.parametrize("silence", ["skip", "trim", "keep"])
 def test_any_length(n, silence):
     x, mask, _, _ = cut([counting(n)], silence=silence)
-    assert np.array_equal(x[0, 0, : min(n, LENGTH)], np.arange(1, min(n, LENGTH) + 1) + (x[0, 0, 0] - 1))
+    assert np.array_equal(
+        x[0, 0, : min(n, LENGTH)], np.arange(1, min(n, LENGTH) + 1) + (x[0, 0, 0] - 1)
+    )
     assert (mask is None) == (n >= LENGTH)
 
 

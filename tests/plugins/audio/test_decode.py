@@ -12,7 +12,18 @@ import torch
 from difftool import DataError
 from difftool.data.remark import remarks
 from difftool_audio import decode as module
-from difftool_audio.decode import DULL, GAINS, HALF, PLACES, Header, decode, header, mixing, ratio_of, resample
+from difftool_audio.decode import (
+    DULL,
+    GAINS,
+    HALF,
+    PLACES,
+    Header,
+    decode,
+    header,
+    mixing,
+    ratio_of,
+    resample,
+)
 from difftool_audio.lazy import torchaudio
 
 from .conftest import RATE, save, tone, write_tone
@@ -32,7 +43,12 @@ LOSSLESS = {
     "a.rf64": {"format": "RF64"},
     "sphere.wav": {"format": "NIST"},
 }
-LOSSY = {"a.mp3": {}, "a.ogg": {}, "a.oga": {"format": "OGG"}, "a.opus": {"format": "OGG", "subtype": "OPUS"}}
+LOSSY = {
+    "a.mp3": {},
+    "a.ogg": {},
+    "a.oga": {"format": "OGG"},
+    "a.opus": {"format": "OGG", "subtype": "OPUS"},
+}
 
 
 def said(path, rate: int = RATE, channels: int = 1) -> tuple[np.ndarray, list[str]]:
@@ -66,7 +82,14 @@ def test_compressed_sound_is_the_same_sound(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    ("subtype", "step"), [("PCM_U8", 2**-7), ("PCM_24", 2**-15), ("PCM_32", 2**-15), ("FLOAT", 2**-15), ("DOUBLE", 2**-15)]
+    ("subtype", "step"),
+    [
+        ("PCM_U8", 2**-7),
+        ("PCM_24", 2**-15),
+        ("PCM_32", 2**-15),
+        ("FLOAT", 2**-15),
+        ("DOUBLE", 2**-15),
+    ],
 )
 def test_other_depths_are_rounded(tmp_path, subtype, step):
     x = tone()
@@ -148,7 +171,11 @@ def test_the_file_s_own_word_on_its_places_counts(tmp_path):
     x = tone(hz=(300, 500, 700, 900), channels=4, level=0.2)
     path = save(tmp_path / "a.wav", x, format="WAVEX")
     data = bytearray(path.read_bytes())
-    for mask, expected in ((0x33, x[0] + HALF * x[2]), (0x107, x[0] + HALF * (x[2] + x[3] * HALF)), (0, x.mean(0))):
+    for mask, expected in (
+        (0x33, x[0] + HALF * x[2]),
+        (0x107, x[0] + HALF * (x[2] + x[3] * HALF)),
+        (0, x.mean(0)),
+    ):
         data[40:44] = struct.pack("<I", mask)
         path.write_bytes(data)
         got, texts = said(path, channels=2)
@@ -170,11 +197,17 @@ def test_every_layout_is_symmetric(count, places):
 # --- rate ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("own", "rate"), [(44_100, 16_000), (48_000, 44_100), (22_050, 44_100), (8000, 11_025), (44_056, 44_100)])
+@pytest.mark.parametrize(
+    ("own", "rate"),
+    [(44_100, 16_000), (48_000, 44_100), (22_050, 44_100), (8000, 11_025), (44_056, 44_100)],
+)
 def test_a_tone_is_the_same_at_another_rate(own, rate):
     hz = 0.4 * min(own, rate)
     got = resample(tone(1.0, own, hz), own, rate)
-    assert got.shape == (1, -(-own * ratio_of(own, rate).numerator // ratio_of(own, rate).denominator))
+    assert got.shape == (
+        1,
+        -(-own * ratio_of(own, rate).numerator // ratio_of(own, rate).denominator),
+    )
     assert abs(got.shape[1] - rate) <= 1
     want, middle = tone(1.0, rate, hz), slice(rate // 10, -rate // 10)
     n = min(got.shape[1], rate)
@@ -194,12 +227,19 @@ def test_the_treble_that_fits_is_kept():
     assert np.abs(np.abs(got[:, 500:-500]).max() - 0.4) < 0.4 * 0.01
 
 
-@pytest.mark.parametrize(("own", "rate"), [(44_100, 16_000), (16_000, 44_100), (48_000, 8000), (8000, 48_000)])
+@pytest.mark.parametrize(
+    ("own", "rate"), [(44_100, 16_000), (16_000, 44_100), (48_000, 8000), (8000, 48_000)]
+)
 @pytest.mark.parametrize("n", [1, 50, 30_011])
 def test_taking_it_in_pieces_changes_nothing(monkeypatch, own, rate, n):
     x = np.concatenate((NOISE, NOISE[:, ::-1]))[:, :n]
     whole = torchaudio().transforms.Resample(
-        own, rate, resampling_method="sinc_interp_kaiser", lowpass_filter_width=64, rolloff=0.9475937167399596, beta=14.769656459379492
+        own,
+        rate,
+        resampling_method="sinc_interp_kaiser",
+        lowpass_filter_width=64,
+        rolloff=0.9475937167399596,
+        beta=14.769656459379492,
     )(torch.from_numpy(x))
     monkeypatch.setattr(module, "CHUNK", 1500)
     torch.testing.assert_close(torch.from_numpy(resample(x, own, rate)), whole, atol=1e-6, rtol=0)
@@ -219,7 +259,9 @@ def test_rates_that_are_nearly_the_same_are_taken_for_the_same():
 
 def test_missing_treble_is_told_of(tmp_path):
     write_tone(tmp_path / "a.wav", rate=8000)
-    assert said(tmp_path / "a.wav", 44_100)[1] == ["recorded at 8,000 Hz: nothing above 4,000 Hz is in it"]
+    assert said(tmp_path / "a.wav", 44_100)[1] == [
+        "recorded at 8,000 Hz: nothing above 4,000 Hz is in it"
+    ]
     assert said(tmp_path / "a.wav", 8000)[1] == []
     write_tone(tmp_path / "b.wav", rate=44_100)
     assert DULL * 48_000 < 44_100
@@ -261,7 +303,9 @@ def test_a_stream_without_its_end_is_refused_or_told_of(tmp_path, name):
     path.write_bytes(data[: int(len(data) * 0.8)])
     got, texts = said(path)
     assert 0 < got.shape[1] < NOISE.shape[1]
-    assert texts == ["its end is not marked as one: it may have been cut short while it was copied or recorded"]
+    assert texts == [
+        "its end is not marked as one: it may have been cut short while it was copied or recorded"
+    ]
     path.write_bytes(data[: int(len(data) * 0.2)])
     refused(path, "cut short or damaged")
 
@@ -317,7 +361,9 @@ def test_no_numbers(tmp_path, value, channels):
 
 
 def test_numbers_that_overflow_when_mixed(tmp_path):
-    refused(save(tmp_path / "a.wav", np.full((6, 1000), 3e38, np.float32), subtype="FLOAT"), "too large")
+    refused(
+        save(tmp_path / "a.wav", np.full((6, 1000), 3e38, np.float32), subtype="FLOAT"), "too large"
+    )
 
 
 def test_a_rate_that_is_none(tmp_path):
@@ -339,7 +385,10 @@ def test_unreadable(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", [*LOSSLESS, *LOSSY])
 def test_damage_is_a_data_error_or_still_sound(tmp_path, name):
     """Bytes changed at random, in the header and after it: no other exception, and never a number out of range."""
-    rng, path = np.random.default_rng(2), save(tmp_path / name, NOISE[:, :9000], **{**LOSSLESS, **LOSSY}[name])
+    rng, path = (
+        np.random.default_rng(2),
+        save(tmp_path / name, NOISE[:, :9000], **{**LOSSLESS, **LOSSY}[name]),
+    )
     data = path.read_bytes()
     for i in range(12):
         damaged = np.frombuffer(data, np.uint8).copy()

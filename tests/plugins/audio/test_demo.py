@@ -67,7 +67,11 @@ def test_timbres_are_told_apart_by_ear():
     """A note's loudness over harmonics and over time names its timbre: the nearest mean of the others, in most cases."""
     features = {name: _features(*notes(name, MANY)) for name in TIMBRES}
     means = {name: x[::2].mean(0) for name, x in features.items()}
-    right = [min(means, key=lambda m: np.linalg.norm(x - means[m])) == name for name, xs in features.items() for x in xs[1::2]]
+    right = [
+        min(means, key=lambda m: np.linalg.norm(x - means[m])) == name
+        for name, xs in features.items()
+        for x in xs[1::2]
+    ]
     assert np.mean(right) > 0.85
 
 
@@ -76,7 +80,8 @@ def _features(sound: np.ndarray, hz: np.ndarray) -> np.ndarray:
     n = sound.shape[-1]
     spectrum = np.abs(np.fft.rfft(sound[:, 0] * np.hanning(n)))
     harmonics = [
-        [x[round(k * f * n / RATE) - 8 : round(k * f * n / RATE) + 9].max() for k in range(1, 9)] for x, f in zip(spectrum, hz, strict=True)
+        [x[round(k * f * n / RATE) - 8 : round(k * f * n / RATE) + 9].max() for k in range(1, 9)]
+        for x, f in zip(spectrum, hz, strict=True)
     ]
     parts = np.sqrt((sound[:, 0].reshape(len(sound), 10, -1).astype(float) ** 2).mean(2))
     return np.concatenate([_relative(np.asarray(harmonics)), _relative(parts)], 1)
@@ -96,15 +101,27 @@ def test_the_folder_is_read_with_timbre_and_pitch(tmp_path):
     for item in items:
         assert item.columns["pitch"] == asked[item.path.relative_to(tmp_path).as_posix()]
         info = soundfile.info(item.path)
-        assert (info.samplerate, info.channels, info.frames, info.subtype) == (RATE, 1, RATE * SECONDS, "PCM_16")
+        assert (info.samplerate, info.channels, info.frames, info.subtype) == (
+            RATE,
+            1,
+            RATE * SECONDS,
+            "PCM_16",
+        )
 
 
 def test_the_set_is_the_same_every_time(tmp_path):
     for name in "ab":
         write_demo(tmp_path / name, 2)
-    ours, theirs = (sorted(p.relative_to(tmp_path / name) for p in (tmp_path / name).rglob("*")) for name in "ab")
+    ours, theirs = (
+        sorted(p.relative_to(tmp_path / name) for p in (tmp_path / name).rglob("*"))
+        for name in "ab"
+    )
     assert ours == theirs
-    assert all((tmp_path / "a" / p).read_bytes() == (tmp_path / "b" / p).read_bytes() for p in ours if p.suffix)
+    assert all(
+        (tmp_path / "a" / p).read_bytes() == (tmp_path / "b" / p).read_bytes()
+        for p in ours
+        if p.suffix
+    )
 
 
 def test_no_note_is_there_twice():

@@ -11,7 +11,14 @@ from difftool import PluginError
 from difftool_audio.lazy import torchaudio
 
 
-@pytest.mark.parametrize("error", [ImportError("no such module"), OSError("libcudart.so.13: cannot open\nmore"), RuntimeError("ABI")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        ImportError("no such module"),
+        OSError("libcudart.so.13: cannot open\nmore"),
+        RuntimeError("ABI"),
+    ],
+)
 def test_what_to_install_is_named(monkeypatch, error):
     def fail(name, *_):
         raise error

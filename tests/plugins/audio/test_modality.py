@@ -65,10 +65,15 @@ def test_what_is_asked_for_is_kept(folder):
     assert fitted(folder, seconds=3).options.seconds == 3.0
 
 
-@pytest.mark.parametrize(("typed", "rate"), [("44.1k", 44_100), ("16kHz", 16_000), ("8000 Hz", 8000), ("22050", 22_050), ("auto", "auto")])
+@pytest.mark.parametrize(
+    ("typed", "rate"),
+    [("44.1k", 44_100), ("16kHz", 16_000), ("8000 Hz", 8000), ("22050", 22_050), ("auto", "auto")],
+)
 def test_a_rate_is_taken_as_people_type_it(typed, rate):
     layer = flag_layer([("--rate", "modality.rate", typed)])
-    options, faults = validate(AudioOptions, layer.data["modality"], {"rate": typed}, str, "modality")
+    options, faults = validate(
+        AudioOptions, layer.data["modality"], {"rate": typed}, str, "modality"
+    )
     assert not faults
     assert options is not None
     assert options.rate == rate
@@ -76,7 +81,11 @@ def test_a_rate_is_taken_as_people_type_it(typed, rate):
 
 @pytest.mark.parametrize(
     ("key", "value", "words"),
-    [("rate", 44.1, "from 1,000 to 384,000"), ("rate", "fast", "from 1,000 to 384,000"), ("seconds", 0.01, "from 0.02 to 3600")],
+    [
+        ("rate", 44.1, "from 1,000 to 384,000"),
+        ("rate", "fast", "from 1,000 to 384,000"),
+        ("seconds", 0.01, "from 0.02 to 3600"),
+    ],
 )
 def test_a_rate_or_length_that_cannot_be_is_answered_with_those_that_can(key, value, words):
     _, faults = validate(AudioOptions, {key: value}, {}, str, "modality")
@@ -161,7 +170,10 @@ def test_what_is_used_all_the_same_is_remarked_on(folder):
     with remarks() as said:
         for item in one.scan(folder):
             one.read(item)
-    assert sorted(said) == ["6 channels, mixed down to mono", "recorded at 8,000 Hz: nothing above 4,000 Hz is in it"]
+    assert sorted(said) == [
+        "6 channels, mixed down to mono",
+        "recorded at 8,000 Hz: nothing above 4,000 Hz is in it",
+    ]
 
 
 # --- batches ---------------------------------------------------------------------------------------------------------
@@ -169,7 +181,9 @@ def test_what_is_used_all_the_same_is_remarked_on(folder):
 
 def test_a_batch_of_equal_lengths_needs_no_mask(folder):
     one = fitted(folder)
-    raw = one.collate(np.stack([one.read(item) for item in one.scan(folder)[:4]]), Stream(0, "collate"))
+    raw = one.collate(
+        np.stack([one.read(item) for item in one.scan(folder)[:4]]), Stream(0, "collate")
+    )
     assert raw.x.shape == (4, 1, 8000)
     assert raw.x.dtype == torch.int16
     assert raw.mask is None
@@ -179,7 +193,9 @@ def test_a_batch_of_equal_lengths_needs_no_mask(folder):
 
 def test_a_batch_of_unequal_lengths_has_one():
     one = modality(rate=RATE, seconds=0.5)
-    raw = one.collate([np.ones((1, n), np.int16) for n in (8000, 3000, 20_000)], Stream(0, "collate"))
+    raw = one.collate(
+        [np.ones((1, n), np.int16) for n in (8000, 3000, 20_000)], Stream(0, "collate")
+    )
     assert raw.mask is not None
     assert raw.mask.dtype == torch.bool
     assert raw.mask.sum((1, 2)).tolist() == [8000, 3000, 8000]
@@ -203,7 +219,9 @@ def test_samples_are_as_long_as_the_data_where_that_is_of_one_length():
     assert made.x.shape == (3, 1, 8000)
     assert made.x.dtype == torch.int16
     assert made.mask is None
-    assert one.template(described(one, SHAPES), 2, Streams(0, "t", range(2)), NoOptions()).x.shape == (2, 1, 8000)
+    assert one.template(
+        described(one, SHAPES), 2, Streams(0, "t", range(2)), NoOptions()
+    ).x.shape == (2, 1, 8000)
 
 
 def test_samples_have_the_lengths_of_the_data_where_those_vary():
@@ -236,7 +254,9 @@ def test_timing_says_where_a_part_is_and_how_long_its_recording():
     examples = [np.arange(1, n + 1, dtype=np.int16)[None] for n in (50, 100, 1000)]
     raw = one.collate(examples, Stream(0, "collate"))
     assert raw.cond["seconds_total"].tolist() == pytest.approx([0.05, 0.1, 1.0])
-    assert raw.cond["seconds_start"].tolist() == pytest.approx(((raw.x[:, 0, 0] - 1) / 1000).tolist())
+    assert raw.cond["seconds_start"].tolist() == pytest.approx(
+        ((raw.x[:, 0, 0] - 1) / 1000).tolist()
+    )
     assert {value.dtype for value in raw.cond.values()} == {torch.float32}
 
 
@@ -244,7 +264,12 @@ def test_timing_is_described_by_what_it_will_be():
     one = modality(rate=1000, seconds=0.1, timing=True)
     lengths = [50, 100, 1000, 3000]
     start, total = one.describe(np.array([[1, n] for n in lengths]))[2]
-    assert (start.name, start.kind, total.name, total.kind) == ("seconds_start", "number", "seconds_total", "number")
+    assert (start.name, start.kind, total.name, total.kind) == (
+        "seconds_start",
+        "number",
+        "seconds_total",
+        "number",
+    )
     assert (start.low, start.high, total.low, total.high) == (0.0, 2.9, 0.05, 3.0)
     examples = [np.arange(n, dtype=np.int16)[None] for n in lengths] * 500
     raw = one.collate(examples, Stream(0, "collate"))
@@ -268,7 +293,9 @@ def test_samples_are_told_lengths_of_recordings_that_there_are():
 
 
 def test_timing_of_equal_recordings_has_a_spread_of_one_not_of_none():
-    start, total = modality(rate=1000, seconds=0.1, timing=True).describe(np.array([[1, 100]] * 3))[2]
+    start, total = modality(rate=1000, seconds=0.1, timing=True).describe(np.array([[1, 100]] * 3))[
+        2
+    ]
     assert (start.std, total.std) == (1.0, 1.0)
     assert math.isclose(total.mean, 0.1)
 
@@ -279,11 +306,19 @@ def test_a_sample_is_the_beginning_of_a_recording_of_its_length():
     made = template(one, known, seconds=0.5)
     assert made.cond["seconds_start"].tolist() == [0, 0, 0]
     assert made.cond["seconds_total"].tolist() == [0.5, 0.5, 0.5]
-    ranges = replace(known, conditions={c.name: c for c in one.describe(np.array([[1, 50], [1, 1000]]))[2]})
-    assert template(one, ranges, seconds=5).cond["seconds_total"].tolist() == [1, 1, 1]  # none was longer
+    ranges = replace(
+        known, conditions={c.name: c for c in one.describe(np.array([[1, 50], [1, 1000]]))[2]}
+    )
+    assert template(one, ranges, seconds=5).cond["seconds_total"].tolist() == [
+        1,
+        1,
+        1,
+    ]  # none was longer
     drawn = template(one, known)
     assert drawn.mask is not None
-    assert drawn.cond["seconds_total"].clamp(max=0.1).tolist() == pytest.approx((drawn.mask.sum((1, 2)) / 1000).tolist())
+    assert drawn.cond["seconds_total"].clamp(max=0.1).tolist() == pytest.approx(
+        (drawn.mask.sum((1, 2)) / 1000).tolist()
+    )
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -301,7 +336,10 @@ def test_a_sample_is_written_in_the_kind_asked_for_and_read_back(tmp_path, forma
 
 def test_a_preview_is_replaced(tmp_path):
     one = modality(rate=RATE, seconds=0.5)
-    paths = {one.preview([(tone(s) * 32767).astype(np.int16) for s in (0.5, 0.25)], tmp_path / "sheet") for _ in range(2)}
+    paths = {
+        one.preview([(tone(s) * 32767).astype(np.int16) for s in (0.5, 0.25)], tmp_path / "sheet")
+        for _ in range(2)
+    }
     assert paths == {tmp_path / "sheet.png"}
 
 

@@ -15,14 +15,20 @@ UNET = {"channels": 8, "multipliers": (1, 2, 2), "attention": 64, "head_width": 
 DIFFWAVE = {"channels": 8, "layers": 6, "cycle": 3}
 
 TestUNet1d = backbone_contract("unet1d", (1, 256), UNET, [(300,), (77,)])
-TestUNet1dStereo = backbone_contract("unet1d", (2, 192), {**UNET, "patch": 8, "factors": (3, 2)}, [(200,), (5,)])
+TestUNet1dStereo = backbone_contract(
+    "unet1d", (2, 192), {**UNET, "patch": 8, "factors": (3, 2)}, [(200,), (5,)]
+)
 TestDiffWave = backbone_contract("diffwave", (1, 40), DIFFWAVE, [(41,), (3,)])
 
 
 def network(name: str, length: int | None, **widths: int) -> Backbone:
     torch.manual_seed(0)
     interface = Interface((1, length), **widths)
-    made = unet1d(UNet1dOptions(**UNET), interface) if name == "unet1d" else DiffWave(DiffWaveOptions(**DIFFWAVE), interface)
+    made = (
+        unet1d(UNet1dOptions(**UNET), interface)
+        if name == "unet1d"
+        else DiffWave(DiffWaveOptions(**DIFFWAVE), interface)
+    )
     for p in made.parameters():  # what starts at zero hides what is behind it
         p.data.add_(0.05 * torch.randn(p.shape))
     return made.eval()
@@ -36,8 +42,12 @@ def test_a_sound_shifted_by_the_stride_gives_the_answer_shifted(name):
     x[..., at : at + length] = torch.randn(length)
     inside = slice(2048, -2048)  # the ends are told from the inside by their padding
     with torch.no_grad():
-        here, there = (made(moved, c_noise, Signals())[..., inside] for moved in (x, x.roll(3 * stride, -1)))
-    torch.testing.assert_close(there[..., 3 * stride :], here[..., : -3 * stride], atol=1e-5, rtol=1e-4)
+        here, there = (
+            made(moved, c_noise, Signals())[..., inside] for moved in (x, x.roll(3 * stride, -1))
+        )
+    torch.testing.assert_close(
+        there[..., 3 * stride :], here[..., : -3 * stride], atol=1e-5, rtol=1e-4
+    )
     assert not torch.allclose(there, here, atol=1e-2)
 
 
@@ -45,7 +55,12 @@ def test_a_sound_shifted_by_the_stride_gives_the_answer_shifted(name):
 @pytest.mark.parametrize("real", [640, 501])
 def test_a_padded_sound_gives_the_answer_of_the_sound_alone(name, real):
     made = network(name, None, vector=4, channels=2)
-    x, beside, vector, c_noise = torch.randn(2, 1, 800), torch.randn(2, 2, 800), torch.randn(2, 4), torch.tensor([-0.5, 0.5])
+    x, beside, vector, c_noise = (
+        torch.randn(2, 1, 800),
+        torch.randn(2, 2, 800),
+        torch.randn(2, 4),
+        torch.tensor([-0.5, 0.5]),
+    )
     mask = torch.arange(800).expand(2, 1, 800) < real
     with torch.no_grad():
         alone = made(x[..., :real], c_noise, Signals(vector, None, beside[..., :real]))
@@ -56,16 +71,28 @@ def test_a_padded_sound_gives_the_answer_of_the_sound_alone(name, real):
 @pytest.mark.parametrize("name", ["unet1d", "diffwave"])
 def test_every_signal_reaches_the_output(name):
     made = network(name, 256, vector=4, channels=2)
-    x, c_noise, vector, beside = torch.randn(2, 1, 256), torch.zeros(2), torch.randn(2, 4), torch.randn(2, 2, 256)
+    x, c_noise, vector, beside = (
+        torch.randn(2, 1, 256),
+        torch.zeros(2),
+        torch.randn(2, 4),
+        torch.randn(2, 2, 256),
+    )
     with torch.no_grad():
         usual = made(x, c_noise, Signals(vector, None, beside))
-        assert not torch.allclose(usual, made(x, c_noise, Signals(vector.flip(0), None, beside)), atol=1e-4)
-        assert not torch.allclose(usual, made(x, c_noise, Signals(vector, None, beside.flip(0))), atol=1e-4)
+        assert not torch.allclose(
+            usual, made(x, c_noise, Signals(vector.flip(0), None, beside)), atol=1e-4
+        )
+        assert not torch.allclose(
+            usual, made(x, c_noise, Signals(vector, None, beside.flip(0))), atol=1e-4
+        )
 
 
 @pytest.mark.parametrize("name", ["unet1d", "diffwave"])
 def test_only_long_axes_are_taken(name):
-    make = {"unet1d": lambda i: unet1d(UNet1dOptions(), i), "diffwave": lambda i: DiffWave(DiffWaveOptions(), i)}[name]
+    make = {
+        "unet1d": lambda i: unet1d(UNet1dOptions(), i),
+        "diffwave": lambda i: DiffWave(DiffWaveOptions(), i),
+    }[name]
     with pytest.raises(UsageError, match=r"one axis.*\(1, 80, 64\).*another backbone"):
         make(Interface((1, 80, 64)))
 
@@ -78,19 +105,30 @@ def test_diffwave_says_that_it_cannot_attend():
 def test_levels_of_unet1d_are_steps_of_four_unless_said_otherwise():
     made = unet1d(UNet1dOptions(multipliers=(1, 2, 2)), Interface((1, 1024)))
     assert made.factors == (4, 4)
-    assert unet1d(UNet1dOptions(multipliers=(1, 2, 2), factors=(2, 3)), Interface((1, 1024))).factors == (2, 3)
+    assert unet1d(
+        UNet1dOptions(multipliers=(1, 2, 2), factors=(2, 3)), Interface((1, 1024))
+    ).factors == (2, 3)
 
 
 def test_unet1d_has_the_size_that_it_is_measured_at_and_attends_where_positions_are_few():
     with torch.device("meta"):
         made = unet1d(UNet1dOptions(), Interface((1, 16384)))
     assert sum(p.numel() for p in made.parameters()) / 1e6 == pytest.approx(11.2, rel=0.01)
-    assert [bool(level[0].attentions) for level in made.encoder] == [False, False, False, True, True]
+    assert [bool(level[0].attentions) for level in made.encoder] == [
+        False,
+        False,
+        False,
+        True,
+        True,
+    ]
 
 
 def size(options: DiffWaveOptions, **widths: int) -> float:
     with torch.device("meta"):
-        return sum(p.numel() for p in DiffWave(options, Interface((1, 16000), **widths)).parameters()) / 1e6
+        return (
+            sum(p.numel() for p in DiffWave(options, Interface((1, 16000), **widths)).parameters())
+            / 1e6
+        )
 
 
 def test_diffwave_has_the_size_of_the_paper():
@@ -103,7 +141,9 @@ def test_diffwave_has_the_size_of_the_paper():
 def test_diffwave_sees_as_far_as_the_paper_says(layers, cycle, seen):
     """2 (sum of the dilations) + 1 positions: 6139 for 30 layers in cycles of 10 (Kong et al. 2021, Sec. 3.1)."""
     torch.manual_seed(0)
-    made = DiffWave(DiffWaveOptions(channels=8, layers=layers, cycle=cycle), Interface((1, None))).double()
+    made = DiffWave(
+        DiffWaveOptions(channels=8, layers=layers, cycle=cycle), Interface((1, None))
+    ).double()
     torch.nn.init.normal_(made.head.weight)
     x = torch.randn(1, 1, seen + 100, dtype=torch.float64, requires_grad=True)
     made(x, torch.zeros(1), Signals())[0, 0, x.shape[2] // 2].backward()

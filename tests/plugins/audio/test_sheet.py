@@ -16,7 +16,9 @@ from difftool_audio.sheet import sheet
 RATE = 16_000
 
 
-def sine(hz: float, seconds: float = 0.5, level: float = 0.5, rate: int = RATE, channels: int = 1) -> np.ndarray:
+def sine(
+    hz: float, seconds: float = 0.5, level: float = 0.5, rate: int = RATE, channels: int = 1
+) -> np.ndarray:
     """int16 ``[channels, n]``."""
     x = level * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate)) / rate)
     return np.repeat(np.round(x * 32767).astype(np.int16)[None], channels, 0)
@@ -24,10 +26,16 @@ def sine(hz: float, seconds: float = 0.5, level: float = 0.5, rate: int = RATE, 
 
 def picture(*args) -> np.ndarray:
     """The PNG as uint8 ``[h, w, 3]``."""
-    return (image.imread(io.BytesIO(sheet(*args)), format="png")[..., :3] * 255).round().astype(np.uint8)
+    return (
+        (image.imread(io.BytesIO(sheet(*args)), format="png")[..., :3] * 255)
+        .round()
+        .astype(np.uint8)
+    )
 
 
-def cells(examples: list[np.ndarray], rate: int = RATE, titled: bool = False) -> list[tuple[np.ndarray, np.ndarray]]:
+def cells(
+    examples: list[np.ndarray], rate: int = RATE, titled: bool = False
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """The waveform and the spectrogram of every cell, cut out of a sheet."""
     plan = module._plan(examples, rate, titled)
     pixels = picture(examples, rate, ["title"] * len(examples) if titled else ())
@@ -37,7 +45,10 @@ def cells(examples: list[np.ndarray], rate: int = RATE, titled: bool = False) ->
         left, upper = plan.corner(i)
         below = upper + plan.wave + 2
         found.append(
-            (pixels[upper : upper + plan.wave, left : left + plan.width], pixels[below : below + plan.tall, left : left + plan.width])
+            (
+                pixels[upper : upper + plan.wave, left : left + plan.width],
+                pixels[below : below + plan.tall, left : left + plan.width],
+            )
         )
     return found
 
@@ -79,7 +90,9 @@ def test_half_as_long_is_half_as_wide():
 def test_decibels_are_of_full_scale():
     """A sine of amplitude 0.5 stands at -6 dB where no band is wider than its peak."""
     example = sine(400, level=0.5)
-    assert module._decibels(example, RATE, module._plan([example], RATE, False)).max() == pytest.approx(-6.02, abs=1.5)
+    assert module._decibels(
+        example, RATE, module._plan([example], RATE, False)
+    ).max() == pytest.approx(-6.02, abs=1.5)
 
 
 def test_both_channels_are_shown():
@@ -93,7 +106,9 @@ def test_both_channels_are_shown():
 
 def test_opposite_channels_do_not_cancel():
     one = sine(300)
-    assert np.array_equal(cells([np.concatenate([one, -one])])[0][1], cells([np.concatenate([one, one])])[0][1])
+    assert np.array_equal(
+        cells([np.concatenate([one, -one])])[0][1], cells([np.concatenate([one, one])])[0][1]
+    )
 
 
 def test_full_scale_is_red():
@@ -105,7 +120,13 @@ def test_full_scale_is_red():
 
 @pytest.mark.parametrize(
     "example",
-    [np.zeros((1, 8000), np.int16), np.zeros((2, 1), np.int16), sine(300, 0.001), sine(300, 30), np.full((1, 99), -32768, np.int16)],
+    [
+        np.zeros((1, 8000), np.int16),
+        np.zeros((2, 1), np.int16),
+        sine(300, 0.001),
+        sine(300, 30),
+        np.full((1, 99), -32768, np.int16),
+    ],
 )
 def test_odd_sounds_are_drawn(example):
     for wave, spectrum in cells([example, sine(300)]):
@@ -120,7 +141,10 @@ def test_any_rate(rate):
     assert abs(spectrum.astype(int).sum((1, 2)).argmax() + 0.5 - expected) <= 2
 
 
-@pytest.mark.parametrize("title", ["$x_1$ \\frac", "a very long title " * 20, "two\nlines\t", "二 \x00 é", "", "50 % of {them}"])
+@pytest.mark.parametrize(
+    "title",
+    ["$x_1$ \\frac", "a very long title " * 20, "two\nlines\t", "二 \x00 é", "", "50 % of {them}"],
+)
 def test_any_title_stays_in_its_place(title):
     """It warns of nothing, and what it covers is neither its own cell nor the next one's title."""
     examples = [sine(300), sine(300)]
@@ -147,7 +171,9 @@ def test_sheets_stay_of_a_size_to_look_at():
 
 @pytest.mark.slow
 def test_sixty_four_sounds_take_about_a_second():
-    examples = [np.random.default_rng(i).integers(-3000, 3000, (1, RATE), np.int16) for i in range(64)]
+    examples = [
+        np.random.default_rng(i).integers(-3000, 3000, (1, RATE), np.int16) for i in range(64)
+    ]
     sheet(examples[:1], RATE, ["fonts are looked for once"])
     start = time.process_time()
     sheet(examples, RATE, ["title"] * 64)

@@ -16,7 +16,11 @@ EXACT = 32768 * 1e-4
 
 
 def noise(b: int = 2, c: int = 1, n: int = 5000, rms: float = 3000.0) -> torch.Tensor:
-    return (torch.randn(b, c, n, generator=torch.Generator().manual_seed(1)) * rms).clamp(-32767, 32767).to(torch.int16)
+    return (
+        (torch.randn(b, c, n, generator=torch.Generator().manual_seed(1)) * rms)
+        .clamp(-32767, 32767)
+        .to(torch.int16)
+    )
 
 
 def fitted(raw: Batch, rate: int = RATE, **options) -> Stft:
@@ -25,7 +29,10 @@ def fitted(raw: Batch, rate: int = RATE, **options) -> Stft:
     return Stft(settings, replace(description, measured=Stft(settings, description).measure([raw])))
 
 
-@pytest.mark.parametrize("options", [{}, {"compression": 1.0}, {"compression": 0.3}, {"window": 512}, {"hop": 100, "window": 300}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"compression": 1.0}, {"compression": 0.3}, {"window": 512}, {"hop": 100, "window": 300}],
+)
 @pytest.mark.parametrize("rms", [30, 3000, 20_000])
 def test_it_inverts_to_a_ten_thousandth_of_full_scale(options, rms):
     raw = Batch(noise(2, 2, 4567, rms))
@@ -80,7 +87,9 @@ def test_padding_changes_nothing():
 
 def test_padding_does_not_count_in_the_scale():
     raw, mask = noise(1, 1, 5120), torch.arange(5120).expand(1, 1, -1) < 2560
-    assert fitted(Batch(raw, mask=mask)).scale == pytest.approx(fitted(Batch(raw[..., :2560])).scale, rel=1e-6)
+    assert fitted(Batch(raw, mask=mask)).scale == pytest.approx(
+        fitted(Batch(raw[..., :2560])).scale, rel=1e-6
+    )
 
 
 def test_silence_stays_silent():

@@ -13,12 +13,19 @@ from difftool_audio.vocoder import Vocoder
 from difftool_audio.waveform import RMS, Waveform
 
 RATE = 16_000
-SOUND = (torch.randn(3, 2, 5001, generator=torch.Generator().manual_seed(0)) * torch.tensor([300.0, 3000.0, 10.0])[:, None, None]).short()
-TestVocoder = bridge_contract("vocoder", SOUND, "waveform", options={"max_aug_level": 0.5, "mels": 40}, extra={"rate": RATE})
+SOUND = (
+    torch.randn(3, 2, 5001, generator=torch.Generator().manual_seed(0))
+    * torch.tensor([300.0, 3000.0, 10.0])[:, None, None]
+).short()
+TestVocoder = bridge_contract(
+    "vocoder", SOUND, "waveform", options={"max_aug_level": 0.5, "mels": 40}, extra={"rate": RATE}
+)
 
 
 def built(raw: torch.Tensor, **options) -> Vocoder:
-    data = Description(tuple(raw.shape[1:]), "int16", len(raw), extra={"rate": RATE}, measured={"scale": 4.0})
+    data = Description(
+        tuple(raw.shape[1:]), "int16", len(raw), extra={"rate": RATE}, measured={"scale": 4.0}
+    )
     return Vocoder(VocoderOptions(**options), data, Waveform(None, data))
 
 
@@ -68,10 +75,14 @@ def test_whatever_is_made_has_the_bands_that_were_shown():
     raw = Batch(tilted(0.1))
     bridge = built(raw.x)
     batch = shown(bridge, raw, raw)
-    made = bridge.restore(batch.with_x(RMS * torch.randn(raw.x.shape, generator=torch.Generator().manual_seed(2))))
+    made = bridge.restore(
+        batch.with_x(RMS * torch.randn(raw.x.shape, generator=torch.Generator().manual_seed(2)))
+    )
     wanted, found = bridge.bands(raw), bridge.bands(bridge.representation.decode(made))
     assert (wanted - found)[..., 2:-2].abs().mean() < 0.2
-    noise = bridge.bands(bridge.representation.decode(made.with_x(made.x.std() * torch.randn(raw.x.shape))))
+    noise = bridge.bands(
+        bridge.representation.decode(made.with_x(made.x.std() * torch.randn(raw.x.shape)))
+    )
     assert (wanted - noise).abs().mean() > 1
 
 
@@ -90,7 +101,12 @@ def test_only_the_bands_are_shown():
     """A sound turned upside down has the bands of the sound."""
     raw = Batch(SOUND)
     bridge = built(SOUND)
-    torch.testing.assert_close(shown(bridge, Batch(-SOUND), raw).cond["low"], shown(bridge, raw, raw).cond["low"], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        shown(bridge, Batch(-SOUND), raw).cond["low"],
+        shown(bridge, raw, raw).cond["low"],
+        rtol=1e-5,
+        atol=1e-5,
+    )
 
 
 def test_padding_counts_as_silence():
@@ -98,8 +114,13 @@ def test_padding_counts_as_silence():
     mask = (torch.arange(5001) < n)[None, None].expand(3, 1, -1)
     dirty, clean = Batch(SOUND, mask=mask), Batch(SOUND * mask, mask=mask)
     bridge = built(SOUND)
-    assert torch.equal(shown(bridge, dirty, dirty).cond["low"], shown(bridge, clean, clean).cond["low"])
-    whole, part = shown(bridge, clean, clean), shown(bridge, Batch(SOUND[..., :n]), Batch(SOUND[..., :n]))
+    assert torch.equal(
+        shown(bridge, dirty, dirty).cond["low"], shown(bridge, clean, clean).cond["low"]
+    )
+    whole, part = (
+        shown(bridge, clean, clean),
+        shown(bridge, Batch(SOUND[..., :n]), Batch(SOUND[..., :n])),
+    )
     torch.testing.assert_close(whole.cond["low"][..., :n], part.cond["low"])
 
 
@@ -125,9 +146,13 @@ def test_spectra_and_other_rates_are_refused():
 
 def test_samples_are_as_long_as_what_they_are_made_of():
     bridge = built(SOUND)
-    low, like = bridge.template(SOUND[0, :, :777].numpy(), Batch(torch.zeros(1, 2, 5001, dtype=torch.int16)))
+    low, like = bridge.template(
+        SOUND[0, :, :777].numpy(), Batch(torch.zeros(1, 2, 5001, dtype=torch.int16))
+    )
     assert low.x.shape == like.x.shape == (1, 2, 777)
-    masked = Batch(torch.zeros(1, 2, 5001, dtype=torch.int16), mask=torch.ones(1, 1, 5001, dtype=torch.bool))
+    masked = Batch(
+        torch.zeros(1, 2, 5001, dtype=torch.int16), mask=torch.ones(1, 1, 5001, dtype=torch.bool)
+    )
     low, like = bridge.template(SOUND[0, :, :777].numpy(), masked)
     assert low.x.shape == like.x.shape == (1, 2, 5001)
     assert low.mask.sum() == like.mask.sum() == 777

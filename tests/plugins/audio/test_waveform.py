@@ -22,7 +22,11 @@ def fitted(*batches: Batch) -> Waveform:
 
 
 def test_the_scale_is_that_of_all_batches_together_whatever_their_sizes():
-    x = fitted(Batch(NOISE[:1] // 2), Batch(NOISE[1:])).encode(Batch(torch.cat((NOISE[:1] // 2, NOISE[1:])))).x
+    x = (
+        fitted(Batch(NOISE[:1] // 2), Batch(NOISE[1:]))
+        .encode(Batch(torch.cat((NOISE[:1] // 2, NOISE[1:]))))
+        .x
+    )
     torch.testing.assert_close(x.square().mean().sqrt(), torch.tensor(0.5))
 
 
@@ -31,7 +35,10 @@ def test_padding_counts_for_nothing():
     short[..., 1000:] = 0
     padded, alone = fitted(Batch(short, mask=mask)), fitted(Batch(NOISE[..., :1000]))
     assert padded.scale == pytest.approx(alone.scale)
-    torch.testing.assert_close(padded.encode(Batch(NOISE, mask=mask)).x[..., :1000], alone.encode(Batch(NOISE[..., :1000])).x)
+    torch.testing.assert_close(
+        padded.encode(Batch(NOISE, mask=mask)).x[..., :1000],
+        alone.encode(Batch(NOISE[..., :1000])).x,
+    )
     assert padded.encode(Batch(NOISE, mask=mask)).x[..., 1000:].abs().max() == 0
     assert padded.decode(Batch(torch.ones(3, 2, 4000), mask=mask)).x[..., 1000:].abs().max() == 0
 

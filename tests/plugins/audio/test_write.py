@@ -27,7 +27,12 @@ def test_what_is_written_is_read_back(tmp_path, format, channels, rate):
     path = write(example, rate, tmp_path / "deep" / "000001-a.b", format, info)
     assert path == tmp_path / "deep" / f"000001-a.b.{format}"
     with soundfile.SoundFile(path) as file:
-        assert (file.samplerate, file.channels, file.subtype, file.format) == (rate, channels, "PCM_16", format.upper())
+        assert (file.samplerate, file.channels, file.subtype, file.format) == (
+            rate,
+            channels,
+            "PCM_16",
+            format.upper(),
+        )
         assert json.loads(file.comment) == info
         assert np.array_equal(file.read(dtype="int16", always_2d=True).T, example)
     assert list(path.parent.iterdir()) == [path]
@@ -45,14 +50,21 @@ def test_an_existing_file_stays_as_it_is(tmp_path, format):
 
 @pytest.mark.parametrize("format", ["wav", "flac"])
 def test_the_same_sound_is_the_same_bytes(format):
-    assert encode(noise(), 16_000, format, {"seed": 1}) == encode(noise(), 16_000, format, {"seed": 1})
+    assert encode(noise(), 16_000, format, {"seed": 1}) == encode(
+        noise(), 16_000, format, {"seed": 1}
+    )
 
 
 @pytest.mark.parametrize("format", ["wav", "flac"])
 @pytest.mark.parametrize("length", [1900, 5000, 100_000])
 def test_long_provenance_is_still_provenance(tmp_path, format, length):
     """A WAV comment that is too long would read as none."""
-    info = {"seed": 3, "caption": "né" * (length // 2), "cond": {"many": ["words"] * 1000}, "steps": 50}
+    info = {
+        "seed": 3,
+        "caption": "né" * (length // 2),
+        "cond": {"many": ["words"] * 1000},
+        "steps": 50,
+    }
     path = write(noise(), 16_000, tmp_path / "a", format, info)
     with soundfile.SoundFile(path) as file:
         found = json.loads(file.comment)
@@ -70,12 +82,16 @@ def test_a_comment_never_takes_more_than_its_room(room):
 
 
 def test_what_json_does_not_know_is_written_as_text(tmp_path):
-    with soundfile.SoundFile(write(noise(), 16_000, tmp_path / "a", "wav", {"model": tmp_path})) as file:
+    with soundfile.SoundFile(
+        write(noise(), 16_000, tmp_path / "a", "wav", {"model": tmp_path})
+    ) as file:
         assert json.loads(file.comment) == {"model": str(tmp_path)}
 
 
 def test_the_largest_comment_of_a_wav_is_seen_by_its_readers(tmp_path):
-    text = json.loads(_comment(tmp_path, {"text": "x" * (ROOM["wav"] - len('{"text": ""}'))}))["text"]
+    text = json.loads(_comment(tmp_path, {"text": "x" * (ROOM["wav"] - len('{"text": ""}'))}))[
+        "text"
+    ]
     assert len(text) == ROOM["wav"] - len('{"text": ""}')
 
 

@@ -20,7 +20,10 @@ def pattern(height: int = 12, width: int = 16, channels: int = 3, seed: int = 0)
     """uint8 ``[h, w, c]``, smooth, all channels different."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (3, 4, channels), np.uint8)
-    planes = [Image.fromarray(coarse[..., i]).resize((width, height), Image.Resampling.BILINEAR) for i in range(channels)]
+    planes = [
+        Image.fromarray(coarse[..., i]).resize((width, height), Image.Resampling.BILINEAR)
+        for i in range(channels)
+    ]
     return np.stack([np.asarray(plane) for plane in planes], -1)
 
 

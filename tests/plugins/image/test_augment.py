@@ -116,7 +116,9 @@ def dot(y: int, x: int, height: int = 17, width: int = 33) -> torch.Tensor:
 
 def place(picture: torch.Tensor) -> tuple[float, float]:
     weight = picture[0, 0].float()
-    y, x = torch.meshgrid(torch.arange(weight.shape[0]), torch.arange(weight.shape[1]), indexing="ij")
+    y, x = torch.meshgrid(
+        torch.arange(weight.shape[0]), torch.arange(weight.shape[1]), indexing="ij"
+    )
     return float((weight * y).sum() / weight.sum()), float((weight * x).sum() / weight.sum())
 
 

@@ -36,7 +36,11 @@ def test_grey_without_loss(tmp_path, suffix):
 def test_jpeg(tmp_path, mode):
     path = tmp_path / "a.JPG"
     Image.fromarray(RGB).convert(mode).save(path, "JPEG", quality=98)
-    expected = RGB.transpose(2, 0, 1) if mode != "L" else np.asarray(Image.fromarray(RGB).convert("L"))[None]
+    expected = (
+        RGB.transpose(2, 0, 1)
+        if mode != "L"
+        else np.asarray(Image.fromarray(RGB).convert("L"))[None]
+    )
     assert np.abs(read(path).astype(int) - expected).mean() < 6
 
 
@@ -65,7 +69,9 @@ def test_transparency_that_is_not_kept_shows_the_background(tmp_path):
 def test_palette(tmp_path):
     image = Image.fromarray(RGB).quantize(16)
     image.save(tmp_path / "a.png")
-    assert np.array_equal(read(tmp_path / "a.png"), np.asarray(image.convert("RGB")).transpose(2, 0, 1))
+    assert np.array_equal(
+        read(tmp_path / "a.png"), np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+    )
 
 
 def test_palette_of_greys_is_grey(tmp_path):
@@ -115,7 +121,15 @@ def test_exif_orientation(tmp_path, suffix, orientation):
     exif[0x0112] = orientation
     upright = np.zeros((16, 24), np.uint8)
     upright[:8, :8] = 255  # the corner at the upper left
-    turn = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # Pillow's transpositions that undo each orientation, backwards
+    turn = {
+        2: 0,
+        3: 3,
+        4: 1,
+        5: 5,
+        6: 2,
+        7: 6,
+        8: 4,
+    }  # Pillow's transpositions that undo each orientation, backwards
     stored = Image.fromarray(upright)
     if orientation > 1:
         stored = stored.transpose(Image.Transpose(turn[orientation]))
@@ -223,7 +237,11 @@ def test_header_and_picture_are_turned_alike(tmp_path, orientation, suffix):
 
 def swapped() -> bytes:
     """A colour profile in which red and green have each other's place."""
-    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes().replace("sRGB".encode("utf-16-be"), "zRGB".encode("utf-16-be")))
+    profile = bytearray(
+        ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+        .tobytes()
+        .replace("sRGB".encode("utf-16-be"), "zRGB".encode("utf-16-be"))
+    )
     tags = int.from_bytes(profile[128:132], "big")
     at = {bytes(profile[132 + 12 * i : 136 + 12 * i]): 132 + 12 * i for i in range(tags)}
     red, green = at[b"rXYZ"], at[b"gXYZ"]
@@ -238,7 +256,10 @@ def test_colours_are_those_of_the_files_profile(tmp_path, mode):
     shown = np.asarray(decode(tmp_path / "a.png"))[0, 0].tolist()
     assert shown[1] > 150 > 60 > shown[0]
     assert shown[3:] == ([90] if mode == "RGBA" else [])
-    red.save(tmp_path / "b.png", icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    red.save(
+        tmp_path / "b.png",
+        icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
+    )
     assert np.asarray(decode(tmp_path / "b.png"))[0, 0].tolist() == [200, 0, 0, 90][: len(mode)]
 
 
@@ -251,7 +272,9 @@ def test_a_damaged_profile_is_remarked_on(tmp_path):
 
 def test_twelve_bits_in_sixteen_are_remarked_on(tmp_path):
     for name, top in (("dark", 4095), ("whole", 65535)):
-        Image.fromarray(np.linspace(0, top, 64).reshape(8, 8).astype(np.uint16)).save(tmp_path / f"{name}.tif")
+        Image.fromarray(np.linspace(0, top, 64).reshape(8, 8).astype(np.uint16)).save(
+            tmp_path / f"{name}.tif"
+        )
     with remarks() as said:
         decode(tmp_path / "whole.tif")
         assert not said
@@ -260,5 +283,7 @@ def test_twelve_bits_in_sixteen_are_remarked_on(tmp_path):
 
 
 def test_postscript_is_not_run(tmp_path):
-    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n")
+    (tmp_path / "a.png").write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
+    )
     refused(tmp_path / "a.png", "not a picture")

@@ -10,7 +10,16 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
-from difftool import Batch, DataError, Description, DifftoolError, Item, NoOptions, Streams, UsageError
+from difftool import (
+    Batch,
+    DataError,
+    Description,
+    DifftoolError,
+    Item,
+    NoOptions,
+    Streams,
+    UsageError,
+)
 from difftool.data.inspect import inspect
 from difftool_image.check import ImageInspection
 from difftool_image.demo import SYMBOLS, write_demo
@@ -34,7 +43,16 @@ def settled(folder, **options) -> ImageOptions:
 
 
 @pytest.mark.parametrize(
-    ("given", "size"), [("auto", "auto"), (64, 64), ("64", 64), ("48x64", (48, 64)), ("48 X 64", (48, 64)), ([48, 64], (48, 64)), ((8,), 8)]
+    ("given", "size"),
+    [
+        ("auto", "auto"),
+        (64, 64),
+        ("64", 64),
+        ("48x64", (48, 64)),
+        ("48 X 64", (48, 64)),
+        ([48, 64], (48, 64)),
+        ((8,), 8),
+    ],
 )
 def test_sizes(given, size):
     options = ImageOptions(size=given)
@@ -42,7 +60,9 @@ def test_sizes(given, size):
     assert ImageOptions.model_validate(options.model_dump(mode="json")) == options
 
 
-@pytest.mark.parametrize("given", ["x", "64x", "1x2x3", 3, 0, -64, 9000, True, None, 2.5, [], "64.5"])
+@pytest.mark.parametrize(
+    "given", ["x", "64x", "1x2x3", 3, 0, -64, 9000, True, None, 2.5, [], "64.5"]
+)
 def test_wrong_sizes(given):
     with pytest.raises(ValidationError, match="HEIGHTxWIDTH"):
         ImageOptions(size=given)
@@ -63,7 +83,9 @@ def test_by_area_each_pixel_is_the_mean_of_those_it_stands_for(tmp_path, resize)
     Image.fromarray(pattern(16, 24)).save(tmp_path / "a.png")
     one = modality(size="8x12", channels="rgb", resize=resize, reduce="area")
     means = pattern(16, 24).reshape(8, 2, 12, 2, 3).mean((1, 3)).transpose(2, 0, 1)
-    assert np.abs(one.read(Item(tmp_path / "a.png")) - means).max() <= 1  # rounded along one axis, and then the other
+    assert (
+        np.abs(one.read(Item(tmp_path / "a.png")) - means).max() <= 1
+    )  # rounded along one axis, and then the other
     sharp = modality(size="8x12", channels="rgb", resize=resize)
     assert np.abs(sharp.read(Item(tmp_path / "a.png")) - means).max() > 2
 
@@ -76,7 +98,10 @@ def test_pictures_of_one_small_size_keep_it(folder):
     assert settled(folder, size=8).size == 8
 
 
-@pytest.mark.parametrize(("sizes", "side"), [([(100, 200)] * 3, 64), ([(30, 40), (33, 50), (90, 36)], 32), ([(5, 9), (6, 7)], 8)])
+@pytest.mark.parametrize(
+    ("sizes", "side"),
+    [([(100, 200)] * 3, 64), ([(30, 40), (33, 50), (90, 36)], 32), ([(5, 9), (6, 7)], 8)],
+)
 def test_others_become_a_square(tmp_path, sizes, side):
     for i, size in enumerate(sizes):
         save(tmp_path, f"{i}.png", *size)
@@ -84,7 +109,14 @@ def test_others_become_a_square(tmp_path, sizes, side):
 
 
 @pytest.mark.parametrize(
-    ("modes", "channels"), [(["L"], "grey"), (["L", "RGB"], "rgb"), (["1", "L"], "grey"), (["LA"], "grey"), (["RGBA", "L"], "rgb")]
+    ("modes", "channels"),
+    [
+        (["L"], "grey"),
+        (["L", "RGB"], "rgb"),
+        (["1", "L"], "grey"),
+        (["LA"], "grey"),
+        (["RGBA", "L"], "rgb"),
+    ],
 )
 def test_channels_are_the_fewest_that_lose_nothing(tmp_path, modes, channels):
     for i, mode in enumerate(modes):  # the alpha that convert() adds is opaque everywhere
@@ -133,7 +165,10 @@ def test_crop_keeps_the_middle_and_the_proportions(tmp_path):
     picture = np.zeros((16, 48, 3), np.uint8)
     picture[:, :16, 0], picture[:, 16:32, 1], picture[:, 32:, 2] = 255, 255, 255
     Image.fromarray(picture).save(tmp_path / "a.png")
-    got = {how: modality(size=16, channels="rgb", resize=how).read(Item(tmp_path / "a.png")) for how in ("crop", "pad", "stretch")}
+    got = {
+        how: modality(size=16, channels="rgb", resize=how).read(Item(tmp_path / "a.png"))
+        for how in ("crop", "pad", "stretch")
+    }
     assert {array.shape for array in got.values()} == {(3, 16, 16)}
     assert (got["crop"][1] == 255).all()
     assert not got["crop"][::2].any()
@@ -199,7 +234,10 @@ def test_collate_copies_nothing():
     made = modality(size=8, channels="rgb").collate(array, Streams(0, "collate", range(4)))
     array[0, 0, 0, 0] = 9
     assert made.x[0, 0, 0, 0] == 9
-    assert len(modality(size=8, channels="rgb").collate(list(array), Streams(0, "collate", range(4)))) == 4
+    assert (
+        len(modality(size=8, channels="rgb").collate(list(array), Streams(0, "collate", range(4))))
+        == 4
+    )
 
 
 def test_template_and_its_request():
@@ -225,7 +263,9 @@ def test_augmentation_is_described():
 def test_what_is_written_reads_back(tmp_path, channels):
     one = modality(size="12x16", channels=channels)
     example = np.ascontiguousarray(pattern(channels=one.describe(SHAPES)[0][0]).transpose(2, 0, 1))
-    path = one.write(example, tmp_path / "new" / "sample-1.5", {"seed": 3, "text": "é → ü"}, NoOptions())
+    path = one.write(
+        example, tmp_path / "new" / "sample-1.5", {"seed": 3, "text": "é → ü"}, NoOptions()
+    )
     assert path == tmp_path / "new" / "sample-1.5.png"
     assert np.array_equal(one.read(Item(path)), example)
     assert json.loads(Image.open(path).text["difftool"]) == {"seed": 3, "text": "é → ü"}
@@ -355,4 +395,8 @@ def test_what_is_given_to_be_refined_keeps_its_own_size_and_takes_the_trained_ch
     given = one.read_given(Item(folder / "large.png"))
     assert (given.shape, given.dtype) == ((1, 90, 70), np.uint8)
     save(folder, "tiny.png", 5, 4)
-    assert one.read_given(Item(folder / "tiny.png")).shape == (1, 5, 4)  # nothing is enlarged, and so nothing too small
+    assert one.read_given(Item(folder / "tiny.png")).shape == (
+        1,
+        5,
+        4,
+    )  # nothing is enlarged, and so nothing too small

@@ -7,16 +7,24 @@ import numpy as np
 from difftool_molecule.elements import number
 
 
-def raw(*atoms: tuple[str, float, float, float], charges: dict[int, int] | None = None) -> np.ndarray:
+def raw(
+    *atoms: tuple[str, float, float, float], charges: dict[int, int] | None = None
+) -> np.ndarray:
     """float32 ``[n, 5]`` of symbols and positions in angstrom; formal charges by the atom's place."""
-    rows = [(x, y, z, number(symbol), (charges or {}).get(i, 0)) for i, (symbol, x, y, z) in enumerate(atoms)]
+    rows = [
+        (x, y, z, number(symbol), (charges or {}).get(i, 0))
+        for i, (symbol, x, y, z) in enumerate(atoms)
+    ]
     return np.array(rows, np.float32)
 
 
 def tetrahedron(centre: str, length: float, *corners: str) -> np.ndarray:
     """Atoms about another."""
     ways = np.array([(1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1)]) / np.sqrt(3) * length
-    return raw((centre, 0, 0, 0), *((symbol, *way) for symbol, way in zip(corners, ways.tolist(), strict=False)))
+    return raw(
+        (centre, 0, 0, 0),
+        *((symbol, *way) for symbol, way in zip(corners, ways.tolist(), strict=False)),
+    )
 
 
 def line(*atoms: tuple[str, float]) -> np.ndarray:
@@ -29,7 +37,9 @@ def ring(n: int, length: float, outward: float) -> np.ndarray:
     """A flat ring of carbons with bonds of this length, each with a hydrogen."""
     angles, radius = 2 * np.pi * np.arange(n) / n, length / 2 / np.sin(np.pi / n)
     flat = np.stack((np.cos(angles), np.sin(angles), 0 * angles), 1)
-    atoms = [("C", *place) for place in (radius * flat).tolist()] + [("H", *place) for place in ((radius + outward) * flat).tolist()]
+    atoms = [("C", *place) for place in (radius * flat).tolist()] + [
+        ("H", *place) for place in ((radius + outward) * flat).tolist()
+    ]
     return raw(*atoms)
 
 
@@ -40,7 +50,9 @@ HYDROGEN_FLUORIDE = line(("H", 0), ("F", 0.917))
 ACETYLENE = line(("H", 0), ("C", 1.061), ("C", 1.203), ("H", 1.061))
 CYANIDE = line(("H", 0), ("C", 1.066), ("N", 1.153))
 CARBON_DIOXIDE = line(("O", 0), ("C", 1.162), ("O", 1.162))
-FORMALDEHYDE = raw(("C", 0, 0, 0), ("O", 1.205, 0, 0), ("H", -0.583, 0.938, 0), ("H", -0.583, -0.938, 0))
+FORMALDEHYDE = raw(
+    ("C", 0, 0, 0), ("O", 1.205, 0, 0), ("H", -0.583, 0.938, 0), ("H", -0.583, -0.938, 0)
+)
 ETHENE = raw(
     ("C", -0.6695, 0, 0), ("C", 0.6695, 0, 0),
     ("H", -1.2321, 0.9289, 0), ("H", -1.2321, -0.9289, 0), ("H", 1.2321, 0.9289, 0), ("H", 1.2321, -0.9289, 0),
@@ -65,7 +77,9 @@ SMILES = dict(zip(ALL, ("O", "C", "N", "F", "C#C", "C#N", "O=C=O", "C=O", "C=C")
 
 def together(*examples: np.ndarray, apart: float = 10.0) -> np.ndarray:
     """Several molecules as one example, far from each other."""
-    return np.concatenate([example + np.float32([apart * k, 0, 0, 0, 0]) for k, example in enumerate(examples)])
+    return np.concatenate(
+        [example + np.float32([apart * k, 0, 0, 0, 0]) for k, example in enumerate(examples)]
+    )
 
 
 def turned(example: np.ndarray, seed: int = 0) -> np.ndarray:

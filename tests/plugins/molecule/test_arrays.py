@@ -19,7 +19,10 @@ MOLECULES = (water(), methane(), salt())
 def padded(width: int = 6) -> dict[str, np.ndarray]:
     positions, numbers = np.zeros((3, width, 3), np.float32), np.zeros((3, width), np.uint8)
     for i, one in enumerate(MOLECULES):
-        positions[i, : len(one.numbers)], numbers[i, : len(one.numbers)] = one.positions, one.numbers
+        positions[i, : len(one.numbers)], numbers[i, : len(one.numbers)] = (
+            one.positions,
+            one.numbers,
+        )
     return {"positions": positions, "numbers": numbers}
 
 
@@ -52,18 +55,25 @@ def test_layouts(tmp_path, layout):
     for part in range(3):
         same(molecule(path, part), uncharged(part), 1e-6)
         assert molecule(path, part).bonds is None
-    assert [list(one.numbers) for one in atoms_of(path) if one] == [one.numbers.tolist() for one in MOLECULES]
+    assert [list(one.numbers) for one in atoms_of(path) if one] == [
+        one.numbers.tolist() for one in MOLECULES
+    ]
     assert columns_of(path) == [{}, {}, {}]
 
 
-@pytest.mark.parametrize("names", [("R", "z"), ("pos", "charges"), ("coords", "nuclear_charges"), ("coordinates", "species")])
+@pytest.mark.parametrize(
+    "names",
+    [("R", "z"), ("pos", "charges"), ("coords", "nuclear_charges"), ("coordinates", "species")],
+)
 def test_other_names(tmp_path, names):
     path = save(tmp_path / "a.npz", **dict(zip(names, padded().values(), strict=True)))
     same(molecule(path, 1), methane(), 1e-6)
 
 
 def test_symbols_in_place_of_numbers(tmp_path):
-    symbols = np.array([["O", "H", "H", "", ""], ["C", "H", "h", "H", "H"], ["O", "H", "LI", "", ""]])
+    symbols = np.array(
+        [["O", "H", "H", "", ""], ["C", "H", "h", "H", "H"], ["O", "H", "LI", "", ""]]
+    )
     path = save(tmp_path / "a.npz", positions=padded(5)["positions"], elements=symbols)
     for part in range(3):
         same(molecule(path, part), uncharged(part), 1e-6)
@@ -97,7 +107,11 @@ def test_formal_charges_may_be_floats_and_partial_ones_are_none(tmp_path):
     charges = np.zeros((3, 6))
     charges[2, :3] = salt().charges
     same(molecule(save(tmp_path / "formal.npz", **padded(), charges=charges), 2), salt(), 1e-6)
-    same(molecule(save(tmp_path / "partial.npz", **padded(), charges=charges / 2), 2), uncharged(2), 1e-6)
+    same(
+        molecule(save(tmp_path / "partial.npz", **padded(), charges=charges / 2), 2),
+        uncharged(2),
+        1e-6,
+    )
 
 
 def test_partial_charges_are_no_atomic_numbers(tmp_path):
@@ -151,7 +165,9 @@ class Bomb:
 
 
 def test_objects_are_refused_without_opening_them(tmp_path):
-    path = save(tmp_path / "a.npz", positions=np.array([Bomb(), Bomb()], object), numbers=np.zeros((2, 1)))
+    path = save(
+        tmp_path / "a.npz", positions=np.array([Bomb(), Bomb()], object), numbers=np.zeros((2, 1))
+    )
     assert columns_of(path) == [{}]
     assert "arrays of Python objects, which are not read" in refusal(path)
 
@@ -159,13 +175,18 @@ def test_objects_are_refused_without_opening_them(tmp_path):
 BAD = {
     "has no array positions": {"numbers": padded()["numbers"]},
     "has no array numbers": {"positions": padded()["positions"]},
-    "arrays that do not fit: positions [3, 6, 3], numbers [3, 5]": padded() | {"numbers": padded(5)["numbers"]},
-    "arrays that do not fit: positions [3, 6, 2]": padded() | {"positions": padded()["positions"][..., :2]},
+    "arrays that do not fit: positions [3, 6, 3], numbers [3, 5]": padded()
+    | {"numbers": padded(5)["numbers"]},
+    "arrays that do not fit: positions [3, 6, 2]": padded()
+    | {"positions": padded()["positions"][..., :2]},
     "no array offsets or sizes": flat(),
     "divides 11 atoms at places that do not fit": flat() | {"sizes": np.array([3, 5, 4])},
-    "arrays that do not fit: positions [11, 3], numbers [11], sizes [3]": flat() | {"sizes": np.array(["3", "5", "3"])},
+    "arrays that do not fit: positions [11, 3], numbers [11], sizes [3]": flat()
+    | {"sizes": np.array(["3", "5", "3"])},
     "at places that do not fit": flat() | {"offsets": np.array([0, 8, 3, 11])},
-    "arrays that do not fit: positions [0, 6, 3]": {name: array[:0] for name, array in padded().items()},
+    "arrays that do not fit: positions [0, 6, 3]": {
+        name: array[:0] for name, array in padded().items()
+    },
 }
 
 
@@ -200,6 +221,8 @@ def test_atoms_at_one_place(tmp_path):
 
 def test_what_unpacks_to_more_than_memory_holds_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("difftool_molecule.arrays.MOST_BYTES", 100)
-    np.savez_compressed(tmp_path / "a.npz", positions=np.zeros((4, 3, 3)), numbers=np.ones((4, 3), int))
+    np.savez_compressed(
+        tmp_path / "a.npz", positions=np.zeros((4, 3, 3)), numbers=np.ones((4, 3), int)
+    )
     with pytest.raises(DataError, match=r"a\.npz unpacks to .* Split it"):
         table(tmp_path / "a.npz")

@@ -33,7 +33,9 @@ def matrix(raw: np.ndarray) -> np.ndarray:
 def cloud(n: int = 40, seed: int = 0) -> np.ndarray:
     """Atoms anywhere, dense enough for bonds of all orders."""
     rng = np.random.default_rng(seed)
-    return np.column_stack((rng.uniform(0, 5, (n, 3)), rng.choice([1, 6, 7, 8, 9], n), np.zeros(n))).astype(np.float32)
+    return np.column_stack(
+        (rng.uniform(0, 5, (n, 3)), rng.choice([1, 6, 7, 8, 9], n), np.zeros(n))
+    ).astype(np.float32)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,9 @@ def test_each_bond_is_named_once_with_its_length():
     first, second, kinds, lengths = bonds(molecule.numbers, molecule.positions)
     assert (first < second).all()
     assert len({*zip(first.tolist(), second.tolist(), strict=True)}) == len(first)
-    assert np.allclose(lengths, np.linalg.norm(molecule.positions[first] - molecule.positions[second], axis=1))
+    assert np.allclose(
+        lengths, np.linalg.norm(molecule.positions[first] - molecule.positions[second], axis=1)
+    )
     assert kinds.sum() * 2 == orders(molecule.numbers, molecule.positions).sum()
 
 
@@ -119,7 +123,13 @@ def test_one_atom_is_stable_if_it_may_be_alone():
 
 def test_ions_have_the_valency_of_the_neutral_element_with_as_many_electrons():
     ammonium, hydroxide = tetrahedron("N", 1.02, "H", "H", "H", "H"), line(("O", 0), ("H", 0.97))
-    for raw, charge in ((ammonium, 1), (hydroxide, -1), (line(("Cl", 0)), -1), (line(("Na", 0)), 1), (line(("H", 0)), 1)):
+    for raw, charge in (
+        (ammonium, 1),
+        (hydroxide, -1),
+        (line(("Cl", 0)), -1),
+        (line(("Na", 0)), 1),
+        (line(("H", 0)), 1),
+    ):
         assert not stable(raw)[0]
         raw[0, 4] = charge
         assert stable(raw).all()

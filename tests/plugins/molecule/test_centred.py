@@ -19,13 +19,17 @@ every_mask = pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS.keys())
 SPACE = Centred(8)
 
 
-def draw(b: int = 512, purpose: str = "noise", mask: torch.Tensor | None = None, n: int = N) -> torch.Tensor:
+def draw(
+    b: int = 512, purpose: str = "noise", mask: torch.Tensor | None = None, n: int = N
+) -> torch.Tensor:
     return SPACE.noise((b, n, WIDTH), Stream(0, purpose), mask)
 
 
 def rotation(seed: int = 0, mirrored: bool = False) -> torch.Tensor:
     """A random rotation, or a rotation and a reflection."""
-    q, r = torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)))
+    q, r = torch.linalg.qr(
+        torch.randn(3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    )
     q = q * r.diagonal().sign()
     return q if (q.det() < 0) == mirrored else -q
 
@@ -43,7 +47,9 @@ def test_projection_is_orthogonal(mask):
     """The nearest point: what is taken away is at right angles to all that stays."""
     x, y = (Stream(0, name).normal((512, N, WIDTH)).double() for name in "xy")
     rest = x - SPACE.project(x, mask)
-    torch.testing.assert_close((rest * SPACE.project(y, mask)).sum((1, 2)), torch.zeros(512, dtype=torch.float64))
+    torch.testing.assert_close(
+        (rest * SPACE.project(y, mask)).sum((1, 2)), torch.zeros(512, dtype=torch.float64)
+    )
 
 
 @every_mask
@@ -62,7 +68,9 @@ def test_the_covariance_of_noise_is_the_projector_of_three_dimensions_less(point
     freedom = 3 * (points - 1) + points * (WIDTH - 3)
     assert (eigenvalues > 0.5).sum() == freedom
     assert eigenvalues[:-freedom].abs().max() < 1e-10
-    torch.testing.assert_close(eigenvalues[-freedom:], torch.ones(freedom, dtype=torch.float64), atol=0.1, rtol=0)
+    torch.testing.assert_close(
+        eigenvalues[-freedom:], torch.ones(freedom, dtype=torch.float64), atol=0.1, rtol=0
+    )
     assert SPACE.freedom(torch.zeros(1, N, WIDTH), mask).item() == freedom
 
 
@@ -73,10 +81,13 @@ def test_the_mean_square_of_noise_is_one(mask):
 
 def test_the_error_is_averaged_over_each_example_s_degrees_of_freedom():
     error = SPACE.project(
-        torch.ones(2, 4, 4) * torch.tensor([1.0, 2, 3, 4])[:, None], mask := torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])[..., None].bool()
+        torch.ones(2, 4, 4) * torch.tensor([1.0, 2, 3, 4])[:, None],
+        mask := torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])[..., None].bool(),
     )
     squares = error.square().sum((1, 2))
-    torch.testing.assert_close(SPACE.mean_square(error, mask), squares / torch.tensor([3 * 3 + 4.0, 3 * 1 + 2.0]))
+    torch.testing.assert_close(
+        SPACE.mean_square(error, mask), squares / torch.tensor([3 * 3 + 4.0, 3 * 1 + 2.0])
+    )
 
 
 def test_where_the_whole_lies_is_no_error():
@@ -95,7 +106,9 @@ def test_padding_holds_no_noise_and_no_error():
     mask = MASKS["ragged"]
     assert draw(mask=mask).masked_select(~mask).eq(0).all()
     error = Stream(0, "error").normal((512, N, WIDTH))
-    torch.testing.assert_close(SPACE.mean_square(error, mask), SPACE.mean_square(torch.where(mask, error, 1e3), mask))
+    torch.testing.assert_close(
+        SPACE.mean_square(error, mask), SPACE.mean_square(torch.where(mask, error, 1e3), mask)
+    )
 
 
 @pytest.mark.parametrize("larger", [4, 6, 8])
@@ -119,7 +132,9 @@ def test_projection_and_keeping_turn_with_what_is_turned(mirrored):
     x, x0 = (Stream(0, name).normal((512, N, WIDTH)).double() for name in ("x", "x0"))
     mask, known = MASKS["ragged"], (torch.arange(N) < 1).reshape(1, N, 1)
     torch.testing.assert_close(SPACE.project(x @ turn, mask), SPACE.project(x, mask) @ turn)
-    torch.testing.assert_close(SPACE.keep(x @ turn, x0 @ turn, known, mask), SPACE.keep(x, x0, known, mask) @ turn)
+    torch.testing.assert_close(
+        SPACE.keep(x @ turn, x0 @ turn, known, mask), SPACE.keep(x, x0, known, mask) @ turn
+    )
 
 
 class TestKeeping:
@@ -154,7 +169,12 @@ class TestKeeping:
 
     def test_where_the_given_example_lies_does_not_matter(self):
         moved = self.x0 + torch.tensor([3.0, -2, 1, 0, 0])
-        torch.testing.assert_close(SPACE.keep(self.estimate, moved, self.known, self.mask), self.kept, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(
+            SPACE.keep(self.estimate, moved, self.known, self.mask), self.kept, atol=1e-5, rtol=1e-5
+        )
 
     def test_nothing_known_is_nothing_kept(self):
-        torch.testing.assert_close(SPACE.keep(self.estimate, self.x0, torch.zeros_like(self.known), self.mask), self.estimate)
+        torch.testing.assert_close(
+            SPACE.keep(self.estimate, self.x0, torch.zeros_like(self.known), self.mask),
+            self.estimate,
+        )

@@ -39,7 +39,9 @@ def test_a_sound_folder(folder):
     ):
         assert words in found["ok"], (words, found)
     assert set(found) == {"ok", "warning"}, found
-    assert found["warning"].startswith("4 are copies of others (")  # the waters differ in their place only, and that is not learnt
+    assert found["warning"].startswith(
+        "4 are copies of others ("
+    )  # the waters differ in their place only, and that is not learnt
     assert "water.xyz = " in found["warning"]
     assert "water.xyz (part 2)" in found["warning"]
 
@@ -53,12 +55,20 @@ def test_every_bad_one_is_named(folder):
     (folder / "empty.xyz").touch()
     save(folder / "cut.sdf", sdf(methane()) + sdf(water())[:-60])
     save(folder / "nan.xyz", xyz(water()).replace("0.119000", "nan"))
-    save(folder / "flat.sdf", sdf(made("C C C C", [[0, 0, 0], [1.4, 0, 0], [1.4, 1.4, 0], [0, 1.4, 0]]), "2D"))
+    save(
+        folder / "flat.sdf",
+        sdf(made("C C C C", [[0, 0, 0], [1.4, 0, 0], [1.4, 1.4, 0], [0, 1.4, 0]]), "2D"),
+    )
     save(folder / "close.xyz", "2\n\nC 0 0 0\nC 0 0 0.0005\n")
     save(folder / "polymer.sdf", sdf(carbons(500)))
     text = complaints(folder)
     assert "6 (35.3%) would be skipped" in text
-    for words in ("empty.xyz is empty", "cut.sdf (molecule 2) is cut off", "nan.xyz, atom 1: its position", "flat.sdf is a drawing"):
+    for words in (
+        "empty.xyz is empty",
+        "cut.sdf (molecule 2) is cut off",
+        "nan.xyz, atom 1: its position",
+        "flat.sdf is a drawing",
+    ):
         assert words in text, words
     assert "close.xyz has two atoms at one place" in text
     assert "polymer.sdf" in text
@@ -68,7 +78,10 @@ def test_every_bad_one_is_named(folder):
 def test_nothing_that_can_be_used(tmp_path):
     (tmp_path / "a.xyz").touch()
     assert "a.xyz is empty" in report(tmp_path)["error"]
-    assert "None of them can be used" in report(tmp_path, elements="H", max_atoms=5, charges="drop")["error"]
+    assert (
+        "None of them can be used"
+        in report(tmp_path, elements="H", max_atoms=5, charges="drop")["error"]
+    )
     save(tmp_path / "a.xyz", xyz(water()))
     assert "Only one example can be used" in report(tmp_path)["error"]
 
@@ -76,9 +89,13 @@ def test_nothing_that_can_be_used(tmp_path):
 def test_ions_and_salts(folder):
     save(folder / "salt.sdf", sdf(salt()))
     assert "2 unconnected parts" in complaints(folder)
-    assert "in several unconnected parts, such as salts: 1 (" in complaints(folder, fragments="keep")
+    assert "in several unconnected parts, such as salts: 1 (" in complaints(
+        folder, fragments="keep"
+    )
     assert "in several unconnected parts" not in complaints(folder, fragments="largest")
-    assert "only in parts that are left out: Li. Without: --elements H,C,O." in complaints(folder, fragments="largest")
+    assert "only in parts that are left out: Li. Without: --elements H,C,O." in complaints(
+        folder, fragments="largest"
+    )
     assert "only in parts that are left out" not in complaints(folder, fragments="keep")
     assert "formal charges, which samples have too" in report(folder)["ok"]
 
@@ -90,8 +107,14 @@ def test_missing_hydrogens(folder):
 
 
 def test_rare_elements(tmp_path):
-    save(tmp_path / "a.xyz", "".join(xyz(methane(1.05 + 0.0005 * k)) for k in range(200)) + xyz(water()))
-    assert "in fewer than one molecule of a hundred: O. To leave those molecules out: --elements H,C." in complaints(tmp_path)
+    save(
+        tmp_path / "a.xyz",
+        "".join(xyz(methane(1.05 + 0.0005 * k)) for k in range(200)) + xyz(water()),
+    )
+    assert (
+        "in fewer than one molecule of a hundred: O. To leave those molecules out: --elements H,C."
+        in complaints(tmp_path)
+    )
 
 
 def test_distances(folder, tmp_path_factory):
@@ -103,7 +126,9 @@ def test_distances(folder, tmp_path_factory):
 
 
 def test_periodic_ones(folder):
-    save(folder / "a.xyz", xyz(water(), 'Lattice="5 0 0 0 5 0 0 0 5" Properties=species:S:1:pos:R:3'))
+    save(
+        folder / "a.xyz", xyz(water(), 'Lattice="5 0 0 0 5 0 0 0 5" Properties=species:S:1:pos:R:3')
+    )
     assert "its cell is left aside" in complaints(folder)
 
 

@@ -20,7 +20,9 @@ def together(*molecules: Molecule, apart: float = 10.0) -> Molecule:
     """All of them, in a row, without bonds."""
     return Molecule(
         np.concatenate([one.numbers for one in molecules]),
-        np.concatenate([one.positions + np.array([apart * i, 0, 0]) for i, one in enumerate(molecules)]),
+        np.concatenate(
+            [one.positions + np.array([apart * i, 0, 0]) for i, one in enumerate(molecules)]
+        ),
         np.concatenate([one.charges for one in molecules]),
     )
 
@@ -30,16 +32,24 @@ def as_lists(found: list[np.ndarray]) -> list[list[int]]:
 
 
 def test_by_distance():
-    assert as_lists(parts(together(water(), methane(), water()))) == [[3, 4, 5, 6, 7], [0, 1, 2], [8, 9, 10]]
+    assert as_lists(parts(together(water(), methane(), water()))) == [
+        [3, 4, 5, 6, 7],
+        [0, 1, 2],
+        [8, 9, 10],
+    ]
     assert as_lists(parts(carbons(40)._replace(bonds=None))) == [list(range(40))]
     assert as_lists(parts(salt()._replace(bonds=None))) == [[0, 1], [2]]
 
 
 def test_the_file_s_bonds_are_believed():
     assert as_lists(parts(water()._replace(bonds=((0, 1, 1),)))) == [[0, 1], [2]]
-    assert as_lists(parts(together(water(), water())._replace(bonds=((0, 1, 1), (0, 2, 1), (2, 3, 1), (3, 4, 1), (4, 5, 1))))) == [
-        [*range(6)]
-    ]
+    assert as_lists(
+        parts(
+            together(water(), water())._replace(
+                bonds=((0, 1, 1), (0, 2, 1), (2, 3, 1), (3, 4, 1), (4, 5, 1))
+            )
+        )
+    ) == [[*range(6)]]
     assert as_lists(parts(water()._replace(bonds=()))) == [[0], [1], [2]]
 
 
@@ -56,7 +66,9 @@ def test_an_atom_alone():
 @settings(max_examples=50, deadline=None)
 @given(st.integers(1, 30), st.data())
 def test_parts_are_those_of_a_search_by_hand(n, data):
-    ends = data.draw(st.lists(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)), max_size=2 * n))
+    ends = data.draw(
+        st.lists(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)), max_size=2 * n)
+    )
     one = made("C " * n, np.zeros((n, 3)), bonds=[(i, j, 1) for i, j in ends if i != j])
     label = list(range(n))
     for _ in range(n):

@@ -9,7 +9,9 @@ from difftool.testing import modality_contract, representation_contract
 SMALL = ("backbone.layers=2", "backbone.features=16", "backbone.embedding=16")
 
 TestModality = modality_contract("molecule", sets=SMALL)
-TestModalityWithoutHydrogens = modality_contract("molecule", options={"hydrogens": "drop", "charges": "keep"}, sets=SMALL)
+TestModalityWithoutHydrogens = modality_contract(
+    "molecule", options={"hydrogens": "drop", "charges": "keep"}, sets=SMALL
+)
 
 
 def atoms() -> torch.Tensor:
@@ -22,5 +24,8 @@ def atoms() -> torch.Tensor:
 
 
 TestPointCloud = representation_contract(
-    "pointcloud", atoms(), tolerance=1e-5, extra={"elements": [1, 6, 8], "sizes": [[5, 3]], "charged": True}
+    "pointcloud",
+    atoms(),
+    tolerance=1e-5,
+    extra={"elements": [1, 6, 8], "sizes": [[5, 3]], "charged": True},
 )

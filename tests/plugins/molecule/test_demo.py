@@ -66,7 +66,10 @@ def test_every_one_is_a_molecule_and_none_is_there_twice(demo):
     pytest.importorskip("rdkit")
     from difftool_molecule.validity import names
 
-    raw = [np.column_stack((positions, numbers, np.zeros(len(numbers)))).astype(np.float32) for numbers, positions in demo]
+    raw = [
+        np.column_stack((positions, numbers, np.zeros(len(numbers)))).astype(np.float32)
+        for numbers, positions in demo
+    ]
     found = names(raw)
     assert len(found) > 0.995 * len(demo)
     assert len(set(found)) > 0.98 * len(found)

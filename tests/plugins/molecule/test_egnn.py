@@ -25,7 +25,12 @@ SIZES = torch.tensor([7, 3, 5, 2])
 MASK = (torch.arange(7) < SIZES[:, None]).unsqueeze(-1)
 
 TestEgnn = backbone_contract("egnn", (7, 9), SMALL, beside=(7,))
-TestEgnnHanded = backbone_contract("egnn", (5, 4), {**SMALL, "reflections": False, "attention": False, "aggregation": "mean"}, beside=(5,))
+TestEgnnHanded = backbone_contract(
+    "egnn",
+    (5, 4),
+    {**SMALL, "reflections": False, "attention": False, "aggregation": "mean"},
+    beside=(5,),
+)
 
 every_variant = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS.keys())
 
@@ -35,7 +40,9 @@ def network(*, stirred: bool = True, **options) -> Egnn:
     widths = {name: options.pop(name) for name in ("vector", "channels") if name in options}
     made = Egnn(EgnnOptions(**{**SMALL, **options}), Interface((None, 9), **widths))
     with torch.no_grad():
-        for p in made.parameters() if stirred else ():  # what starts at zero hides what is behind it
+        for p in (
+            made.parameters() if stirred else ()
+        ):  # what starts at zero hides what is behind it
             p.add_(0.1 * torch.randn(p.shape))
     return made.eval()
 
@@ -81,15 +88,27 @@ def test_single_precision_agrees_with_double(monkeypatch):
 
 def test_gradients_are_those_of_finite_differences():
     made, (x, c_noise) = network(layers=1, reflections=False).double(), inputs(torch.float64)
-    assert torch.autograd.gradcheck(lambda x: made(x, c_noise, Signals(), MASK), (x.requires_grad_(),), atol=1e-5, fast_mode=True)
+    assert torch.autograd.gradcheck(
+        lambda x: made(x, c_noise, Signals(), MASK),
+        (x.requires_grad_(),),
+        atol=1e-5,
+        fast_mode=True,
+    )
 
 
 def test_the_first_layer_is_the_one_over_both_ends_and_their_distances():
     """Satorras et al. 2021, Eq. 3: its input is (h_i, h_j, d_ij); here no such tensor is made."""
     torch.manual_seed(0)
-    edges, gate, h, lengths = Edges(8), torch.nn.Linear(8, 1), torch.randn(2, 5, 8), torch.rand(2, 5, 5, 2)
+    edges, gate, h, lengths = (
+        Edges(8),
+        torch.nn.Linear(8, 1),
+        torch.randn(2, 5, 8),
+        torch.rand(2, 5, 5, 2),
+    )
     there = company(torch.ones(2, 5, 1, dtype=torch.bool), mean=False, divisor=1.0)
-    both = torch.cat((h[:, :, None].expand(-1, -1, 5, -1), h[:, None].expand(-1, 5, -1, -1), lengths), -1)
+    both = torch.cat(
+        (h[:, :, None].expand(-1, -1, 5, -1), h[:, None].expand(-1, 5, -1, -1), lengths), -1
+    )
     hidden = F.silu(edges.second(F.silu(edges.first(both))))
     gathered = (hidden * gate(hidden).sigmoid() * ~torch.eye(5, dtype=torch.bool)[..., None]).sum(2)
     torch.testing.assert_close(edges.gathered(h, lengths, there, gate), gathered)
@@ -131,7 +150,10 @@ def test_an_atom_does_not_see_itself():
     for p in (p for m in made.modules() if isinstance(m, Edges) for p in m.parameters()):
         p.data.normal_()
     with torch.no_grad():
-        one, other = made(x, c_noise, Signals()), made(x + torch.tensor([5.0, 5, 5, *[0] * 6]), c_noise, Signals())
+        one, other = (
+            made(x, c_noise, Signals()),
+            made(x + torch.tensor([5.0, 5, 5, *[0] * 6]), c_noise, Signals()),
+        )
     assert not one[..., :3].any()
     assert torch.equal(one, other)
 
@@ -155,8 +177,14 @@ def test_every_signal_reaches_the_output():
     vector, beside = torch.randn(4, 4), torch.randn(4, 2, 7)
     with torch.no_grad():
         usual = made(x, c_noise, Signals(vector, None, beside))
-        for other in ((c_noise + 1, vector, beside), (c_noise, vector.flip(0), beside), (c_noise, vector, beside.flip(2))):
-            assert not torch.allclose(usual, made(x, other[0], Signals(other[1], None, other[2])), atol=1e-4)
+        for other in (
+            (c_noise + 1, vector, beside),
+            (c_noise, vector.flip(0), beside),
+            (c_noise, vector, beside.flip(2)),
+        ):
+            assert not torch.allclose(
+                usual, made(x, other[0], Signals(other[1], None, other[2])), atol=1e-4
+            )
 
 
 def test_channels_belong_to_their_atoms_and_those_of_padding_to_none():
@@ -178,15 +206,21 @@ def test_no_atom_moves_further_than_the_bound():
         block.motion.far.weight.data.mul_(1e6)
     with torch.no_grad():
         moved = made(x, c_noise, Signals())[..., :3]
-    assert 0.1 < moved.norm(dim=-1).max() <= 0.5 * 6 * 2  # all six others pull the same way, and the centre goes the other way
+    assert (
+        0.1 < moved.norm(dim=-1).max() <= 0.5 * 6 * 2
+    )  # all six others pull the same way, and the centre goes the other way
 
 
 def test_mean_and_sum_differ_by_the_number_of_others():
     x, c_noise = (t[:1] for t in inputs())
-    summed, averaged, divided = (network(tanh=False, layers=1, **o) for o in ({}, {"aggregation": "mean"}, {"divisor": 6.0}))
+    summed, averaged, divided = (
+        network(tanh=False, layers=1, **o) for o in ({}, {"aggregation": "mean"}, {"divisor": 6.0})
+    )
     with torch.no_grad():
         torch.testing.assert_close(averaged(x, c_noise, Signals()), divided(x, c_noise, Signals()))
-        assert not torch.allclose(summed(x, c_noise, Signals()), divided(x, c_noise, Signals()), atol=1e-3)
+        assert not torch.allclose(
+            summed(x, c_noise, Signals()), divided(x, c_noise, Signals()), atol=1e-3
+        )
 
 
 def test_atoms_in_one_place_give_finite_gradients():
@@ -230,7 +264,9 @@ def test_checkpointing_keeps_less_and_changes_nothing():
         made = network(layers=4)
         made.checkpointing = checkpointing
         sizes: list[int] = []
-        with torch.autograd.graph.saved_tensors_hooks(lambda t, sizes=sizes: sizes.append(t.numel()) or t, lambda t: t):
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda t, sizes=sizes: sizes.append(t.numel()) or t, lambda t: t
+        ):
             loss = made(*inputs(), Signals(), MASK).square().sum()
         kept.append(sum(sizes))
         loss.backward()
@@ -244,7 +280,12 @@ def test_it_is_one_graph():
     made, (x, c_noise) = network(reflections=False), inputs()
     graph = torch.compile(made, backend="eager", fullgraph=True)
     with torch.no_grad():
-        torch.testing.assert_close(graph(x, c_noise, Signals(), MASK), made(x, c_noise, Signals(), MASK), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(
+            graph(x, c_noise, Signals(), MASK),
+            made(x, c_noise, Signals(), MASK),
+            atol=1e-5,
+            rtol=1e-5,
+        )
 
 
 def test_it_has_the_size_of_the_paper_s_network_and_little_more():
@@ -252,9 +293,13 @@ def test_it_has_the_size_of_the_paper_s_network_and_little_more():
     with torch.device("meta"):
         made = Egnn(EgnnOptions(), Interface((None, 9)))
     steering = sum(
-        p.numel() for m in (made.embedding, made.noise, *(block.messages[0].film for block in made.blocks)) for p in m.parameters()
+        p.numel()
+        for m in (made.embedding, made.noise, *(block.messages[0].film for block in made.blocks))
+        for p in m.parameters()
     )
-    assert (sum(p.numel() for p in made.parameters()) - steering) / 1e6 == pytest.approx(5.3, rel=0.02)
+    assert (sum(p.numel() for p in made.parameters()) - steering) / 1e6 == pytest.approx(
+        5.3, rel=0.02
+    )
 
 
 @pytest.mark.parametrize("shape", [(3, 16, 16), (None, 3), (7, None)])

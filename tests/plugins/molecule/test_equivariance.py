@@ -23,7 +23,10 @@ SPACE = Centred(N)
 MASK = (torch.arange(N) < torch.tensor([9, 6, 2, 7])[:, None]).unsqueeze(-1)
 SCHEDULE = Karras(KarrasOptions(sigma_max=20.0))
 SIGMA = torch.tensor([0.02, 0.3, 2.0, 20.0])
-TOLERANCE = {torch.float32: {"atol": 2e-4, "rtol": 1e-3}, torch.float64: {"atol": 1e-9, "rtol": 1e-9}}
+TOLERANCE = {
+    torch.float32: {"atol": 2e-4, "rtol": 1e-3},
+    torch.float64: {"atol": 1e-9, "rtol": 1e-9},
+}
 
 every_precision = pytest.mark.parametrize("dtype", TOLERANCE, ids=["fp32", "fp64"])
 every_sampler = pytest.mark.parametrize("sampler", SAMPLERS)
@@ -40,7 +43,9 @@ class Exact(Denoiser):
 
 def denoiser(dtype: torch.dtype = torch.float64, **options) -> Denoiser:
     torch.manual_seed(0)
-    network = Egnn(EgnnOptions(layers=3, features=16, embedding=8, **options), Interface((None, 3 + FEATURES)))
+    network = Egnn(
+        EgnnOptions(layers=3, features=16, embedding=8, **options), Interface((None, 3 + FEATURES))
+    )
     with torch.no_grad():
         for p in network.parameters():
             p.add_(0.05 * torch.randn(p.shape))
@@ -53,7 +58,9 @@ def noise(purpose: str = "x", dtype: torch.dtype = torch.float64) -> Tensor:
 
 
 def turn(mirrored: bool, dtype: torch.dtype = torch.float64) -> Tensor:
-    return torch.block_diag(rotation(3, mirrored), torch.eye(FEATURES, dtype=torch.float64)).to(dtype)
+    return torch.block_diag(rotation(3, mirrored), torch.eye(FEATURES, dtype=torch.float64)).to(
+        dtype
+    )
 
 
 @torch.no_grad()
@@ -62,7 +69,9 @@ def estimate(model: Denoiser, x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def sample(model: Denoiser, sampler: str, change=lambda x: x, dtype: torch.dtype = torch.float64) -> Tensor:
+def sample(
+    model: Denoiser, sampler: str, change=lambda x: x, dtype: torch.dtype = torch.float64
+) -> Tensor:
     """Ten steps from noise that has been changed, the fresh noise on the way as well."""
     steps, options = load("sampler", sampler)
     sigmas, draws = SCHEDULE.sigmas(10), iter(range(100))
@@ -91,9 +100,13 @@ def test_the_estimate_turns_with_what_is_turned_or_mirrored(dtype, mirrored):
 def test_without_reflections_it_turns_and_mirror_images_differ(dtype):
     model, x = denoiser(dtype, reflections=False), noise(dtype=dtype)
     rotated, mirrored = turn(False, dtype), turn(True, dtype)
-    torch.testing.assert_close(estimate(model, x @ rotated), estimate(model, x) @ rotated, **TOLERANCE[dtype])
+    torch.testing.assert_close(
+        estimate(model, x @ rotated), estimate(model, x) @ rotated, **TOLERANCE[dtype]
+    )
     one, other = estimate(model, x @ mirrored), estimate(model, x) @ mirrored
-    assert ((one - other).norm(dim=(1, 2)) > 1e-4 * other.norm(dim=(1, 2)))[[0, 1, 3]].all()  # two atoms have no handedness
+    assert ((one - other).norm(dim=(1, 2)) > 1e-4 * other.norm(dim=(1, 2)))[
+        [0, 1, 3]
+    ].all()  # two atoms have no handedness
 
 
 @every_precision
@@ -130,7 +143,9 @@ def test_the_estimate_stays_in_the_space():
 @pytest.mark.parametrize("mirrored", [False, True], ids=["turned", "mirrored"])
 def test_samples_turn_with_their_noise(sampler, dtype, mirrored):
     model, q = denoiser(dtype), turn(mirrored, dtype)
-    usual, turned = (sample(model, sampler, change, dtype) for change in (lambda x: x, lambda x: x @ q))
+    usual, turned = (
+        sample(model, sampler, change, dtype) for change in (lambda x: x, lambda x: x @ q)
+    )
     assert usual.std() > 0.05
     torch.testing.assert_close(turned, usual @ q, **TOLERANCE[dtype])
 
@@ -139,8 +154,12 @@ def test_samples_turn_with_their_noise(sampler, dtype, mirrored):
 def test_without_reflections_mirrored_noise_gives_another_molecule(sampler):
     model, mirrored, rotated = denoiser(reflections=False), turn(True), turn(False)
     usual = sample(model, sampler)
-    torch.testing.assert_close(sample(model, sampler, lambda x: x @ rotated), usual @ rotated, **TOLERANCE[torch.float64])
-    assert (sample(model, sampler, lambda x: x @ mirrored) - usual @ mirrored)[0].norm() > 1e-2 * usual[0].norm()
+    torch.testing.assert_close(
+        sample(model, sampler, lambda x: x @ rotated), usual @ rotated, **TOLERANCE[torch.float64]
+    )
+    assert (sample(model, sampler, lambda x: x @ mirrored) - usual @ mirrored)[
+        0
+    ].norm() > 1e-2 * usual[0].norm()
 
 
 @every_sampler
@@ -156,11 +175,17 @@ def test_a_sample_does_not_depend_on_padding(sampler):
     """What is written in padding at the start changes nothing, and so does leaving the padding away."""
     model = denoiser()
     usual = sample(model, sampler)
-    torch.testing.assert_close(sample(model, sampler, lambda x: torch.where(MASK, x, 5.0)) * MASK, usual, **TOLERANCE[torch.float64])
+    torch.testing.assert_close(
+        sample(model, sampler, lambda x: torch.where(MASK, x, 5.0)) * MASK,
+        usual,
+        **TOLERANCE[torch.float64],
+    )
 
 
 @every_sampler
 def test_the_order_of_atoms_in_noise_is_that_in_samples(sampler):
     model, order = denoiser(), torch.tensor([1, 0, *range(2, N)])  # two that are real in all
     usual = sample(model, sampler)
-    torch.testing.assert_close(sample(model, sampler, lambda x: x[:, order]), usual[:, order], **TOLERANCE[torch.float64])
+    torch.testing.assert_close(
+        sample(model, sampler, lambda x: x[:, order]), usual[:, order], **TOLERANCE[torch.float64]
+    )

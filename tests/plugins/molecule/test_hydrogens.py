@@ -16,7 +16,17 @@ from difftool_molecule.options import HydrogensOptions, PointCloudOptions
 from difftool_molecule.pointcloud import PointCloud
 from difftool_molecule.valence import lacking
 
-from .geometries import ACETYLENE, BENZENE, CARBON_DIOXIDE, ETHENE, METHANE, WATER, line, raw, turned
+from .geometries import (
+    ACETYLENE,
+    BENZENE,
+    CARBON_DIOXIDE,
+    ETHENE,
+    METHANE,
+    WATER,
+    line,
+    raw,
+    turned,
+)
 
 ACROLEIN = raw(
     ("C", -0.99, 0.64, -0.33), ("C", -0.05, 0.16, 0.49), ("C", 1.01, -0.73, -0.02), ("O", 1.88, -1.18, 0.72),
@@ -40,12 +50,21 @@ TestHydrogens = bridge_contract(
 
 
 def described(**extra) -> Description:
-    return Description((None, 5), "float32", 2, extra={"elements": [1, 6, 7, 8], "sizes": [[12, 2]], "charged": True, **extra})
+    return Description(
+        (None, 5),
+        "float32",
+        2,
+        extra={"elements": [1, 6, 7, 8], "sizes": [[12, 2]], "charged": True, **extra},
+    )
 
 
 @cache
 def bridge(augment: float = 0.0) -> Hydrogens:
-    return Hydrogens(HydrogensOptions(max_aug_level=augment), described(), PointCloud(PointCloudOptions(), described()))
+    return Hydrogens(
+        HydrogensOptions(max_aug_level=augment),
+        described(),
+        PointCloud(PointCloudOptions(), described()),
+    )
 
 
 def batch(*molecules: np.ndarray, shuffled: bool = False) -> Batch:
@@ -58,7 +77,9 @@ def batch(*molecules: np.ndarray, shuffled: bool = False) -> Batch:
 
 def shown(some: Batch, level: float = 0.0, seed: int = 0) -> Batch:
     one = bridge(0.5)
-    return one.encode(one.degrade(some), some, torch.full((len(some),), level), Stream(seed, "shown"))
+    return one.encode(
+        one.degrade(some), some, torch.full((len(some),), level), Stream(seed, "shown")
+    )
 
 
 def given(one: Batch) -> torch.Tensor:
@@ -80,9 +101,13 @@ ALL = (METHANE, WATER, BENZENE, CARBON_DIOXIDE, HYDROGEN, ETHENE)
 def test_degrading_leaves_the_heavy_atoms_of_each_first_and_in_their_order(shuffled):
     some = batch(*ALL, shuffled=shuffled)
     low = bridge().degrade(some)
-    for before, after, mask in zip(some.x.numpy(), low.x.numpy(), low.mask[..., 0].numpy(), strict=True):
+    for before, after, mask in zip(
+        some.x.numpy(), low.x.numpy(), low.mask[..., 0].numpy(), strict=True
+    ):
         left = before[before[:, 3] > 1]
-        left = before[before[:, 3] > 0][:1] if not len(left) else left  # of hydrogen alone, its first atom
+        left = (
+            before[before[:, 3] > 0][:1] if not len(left) else left
+        )  # of hydrogen alone, its first atom
         assert mask.tolist() == [True] * len(left) + [False] * (len(mask) - len(left))
         np.testing.assert_array_equal(after[: len(left)], left)
         assert not after[len(left) :].any()
@@ -95,8 +120,12 @@ def test_what_is_shown_has_the_stage_s_shape_and_everything_of_the_molecule(mole
     assert encoded.x.shape == plain.x.shape
     assert torch.equal(encoded.mask, some.mask)
     for one, other, mask in zip(encoded.x, plain.x, some.mask[..., 0], strict=True):
-        own, true = (torch.cdist(x[mask, :3], x[mask, :3]).flatten().sort().values for x in (one, other))
-        torch.testing.assert_close(own, true, atol=1e-4, rtol=1e-4)  # the same molecule, its atoms in another order
+        own, true = (
+            torch.cdist(x[mask, :3], x[mask, :3]).flatten().sort().values for x in (one, other)
+        )
+        torch.testing.assert_close(
+            own, true, atol=1e-4, rtol=1e-4
+        )  # the same molecule, its atoms in another order
         assert one[mask, 3:].sum(0).allclose(other[mask, 3:].sum(0))
 
 
@@ -115,13 +144,18 @@ def test_what_training_shows_is_what_sampling_shows():
     space = one.representation.space
     for example in (ACROLEIN, BENZENE, CARBON_DIOXIDE, HYDROGEN, ACETYLENE):
         trained = shown(batch(example))
-        low, template = one.template(one.degrade(batch(example)).x[0].numpy(), Batch(torch.zeros(1, 3, 5)))
+        low, template = one.template(
+            one.degrade(batch(example)).x[0].numpy(), Batch(torch.zeros(1, 3, 5))
+        )
         sampled = one.encode(low, template, torch.zeros(1), Stream(1, "shown"))
         n = len(example)
         assert sampled.mask.sum() == n
         assert torch.equal(sampled.observed[:, :n], trained.observed)
         assert torch.equal(sampled.cond[LACKS][..., :n], trained.cond[LACKS])
-        kept = [space.keep(torch.zeros_like(b.x), b.x, b.observed, b.mask)[:, :n] for b in (trained, sampled)]
+        kept = [
+            space.keep(torch.zeros_like(b.x), b.x, b.observed, b.mask)[:, :n]
+            for b in (trained, sampled)
+        ]
         torch.testing.assert_close(*kept, atol=1e-5, rtol=1e-5)
 
 
@@ -158,7 +192,9 @@ def test_the_example_and_the_valencies_say_the_same_of_what_an_atom_lacks():
     """Of all atoms of the demo set 0.997; the others are tautomers and small strained rings."""
     alike, sums = [], []
     for numbers, positions in list(molecules())[::20]:
-        example = np.concatenate((positions, numbers[:, None], 0 * numbers[:, None]), 1).astype(np.float32)
+        example = np.concatenate((positions, numbers[:, None], 0 * numbers[:, None]), 1).astype(
+            np.float32
+        )
         low = bridge().degrade(batch(example))
         count = int(low.mask.sum())
         told = low.cond[LACKS][0].numpy()
@@ -173,7 +209,9 @@ def test_the_example_and_the_valencies_say_the_same_of_what_an_atom_lacks():
 def test_what_is_told_adds_up_to_the_atoms_that_are_made_even_of_odd_geometries():
     for seed in range(20):
         positions = np.random.default_rng(seed).normal(size=(9, 3))
-        low = np.concatenate((positions, np.tile([[6], [7], [8]], (3, 1)), np.zeros((9, 1))), 1).astype(np.float32)
+        low = np.concatenate(
+            (positions, np.tile([[6], [7], [8]], (3, 1)), np.zeros((9, 1))), 1
+        ).astype(np.float32)
         given, template = bridge().template(low, Batch(torch.zeros(1, 3, 5)))
         encoded = bridge().encode(given, template, torch.zeros(1), Stream(0, "shown"))
         assert encoded.cond[LACKS].sum() == encoded.mask.sum() - 9
@@ -201,7 +239,10 @@ def test_noise_on_the_heavy_atoms_changes_nothing_of_what_is_told():
     [
         ({}, "makes hydrogen atoms, and so does this one"),
         ({"elements": [6, 9, 17]}, "makes F, Cl, which this one has never seen"),
-        ({"elements": [6, 7, 8], "charged": False}, "This one learns formal charges and the earlier stage does not"),
+        (
+            {"elements": [6, 7, 8], "charged": False},
+            "This one learns formal charges and the earlier stage does not",
+        ),
     ],
 )
 def test_a_stage_that_does_not_fit_is_told_why(extra, said):

@@ -25,7 +25,10 @@ SETS = (
     "backbone.layers=2", "backbone.features=16", "backbone.embedding=16", "optimizer.warmup=0", "train.steps=2", "train.batch=4",
     "train.preview=0", 'train.device="cpu"', 'train.precision="fp32"',
 )  # fmt: skip
-HEAVY = [one[one[:, 3] != 1] for one in (METHANE, ETHENE, BENZENE, CARBON_DIOXIDE, ACETYLENE, BENZENE[:5])]
+HEAVY = [
+    one[one[:, 3] != 1]
+    for one in (METHANE, ETHENE, BENZENE, CARBON_DIOXIDE, ACETYLENE, BENZENE[:5])
+]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +37,9 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("place")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        Path("h.toml").write_text((files("difftool_molecule") / "cascades" / "hydrogens.toml").read_text())
+        Path("h.toml").write_text(
+            (files("difftool_molecule") / "cascades" / "hydrogens.toml").read_text()
+        )
         assert call("train", "h.toml", *(word for one in SETS for word in ("--set", one))) == 0
     return folder
 
@@ -46,11 +51,16 @@ def there(place, monkeypatch):
 
 @pytest.fixture(scope="module")
 def stage(place):
-    return load_stage(place / "runs" / "h" / "hydrogens" / "model.safetensors", Registry.load_all(), device="cpu")
+    return load_stage(
+        place / "runs" / "h" / "hydrogens" / "model.safetensors", Registry.load_all(), device="cpu"
+    )
 
 
 def made(stage, low=HEAVY, **wishes) -> list[np.ndarray]:
-    return [one.example for one in generate(stage, SampleRequest(n=len(low), steps=4, low=low, **wishes))]
+    return [
+        one.example
+        for one in generate(stage, SampleRequest(n=len(low), steps=4, low=low, **wishes))
+    ]
 
 
 # --- by the command line ----------------------------------------------------------------------------------------------
@@ -70,7 +80,9 @@ def test_hydrogens_are_added_to_molecules_of_a_file(there, run, tmp_path):
     """With an earlier stage or without, and whether the file has hydrogens already or not."""
     bare = methane().taken([0])
     file = save(tmp_path / "heavy.sdf", sdf(bare) + sdf(methane()) + sdf(water()))
-    assert call("sample", run, "--from", str(file), "--steps", "2", "-o", str(tmp_path / "made")) == 0
+    assert (
+        call("sample", run, "--from", str(file), "--steps", "2", "-o", str(tmp_path / "made")) == 0
+    )
     found = [molecule(path).numbers.tolist() for path in sorted((tmp_path / "made").glob("*.sdf"))]
     assert found == [[6, 1, 1, 1, 1], [6, 1, 1, 1, 1], [8, 1, 1]]
 
@@ -101,7 +113,9 @@ def test_of_a_molecule_that_lacks_none_nothing_is_made(stage):
 
 def test_a_sample_does_not_depend_on_its_neighbours(stage):
     for level in (0.0, 0.1):
-        for one, other in zip(made(stage, level=level), made(stage, level=level, batch=1), strict=True):
+        for one, other in zip(
+            made(stage, level=level), made(stage, level=level, batch=1), strict=True
+        ):
             np.testing.assert_allclose(one, other, atol=1e-4)
 
 
@@ -126,14 +140,23 @@ def test_the_network_meets_the_same_heavy_atoms_in_training_and_in_sampling(stag
         met.append(x)
         return 0.1 * x
 
-    keep = keeping(denoise, stage.representation.space, like.x, like.observed, like.mask, clean=like.noise_free)
-    keep(10 * stage.representation.space.noise(like.x.shape, Streams(0, "noise", [0]), like.mask), 10.0)
-    np.testing.assert_allclose(_shape(met[0][0, :6, :3].numpy()), _shape(BENZENE[:6, :3]), atol=1e-4)
+    keep = keeping(
+        denoise, stage.representation.space, like.x, like.observed, like.mask, clean=like.noise_free
+    )
+    keep(
+        10 * stage.representation.space.noise(like.x.shape, Streams(0, "noise", [0]), like.mask),
+        10.0,
+    )
+    np.testing.assert_allclose(
+        _shape(met[0][0, :6, :3].numpy()), _shape(BENZENE[:6, :3]), atol=1e-4
+    )
     assert torch.equal(met[0][..., 3:], like.x[..., 3:])
 
 
 def _like(stage, example: np.ndarray):
-    low, template = stage.bridge.template(example[example[:, 3] != 1], stage.modality.collate([example], Streams(0, "like", [0])))
+    low, template = stage.bridge.template(
+        example[example[:, 3] != 1], stage.modality.collate([example], Streams(0, "like", [0]))
+    )
     return stage.bridge.encode(low, template, torch.zeros(1), Streams(0, "bridge", [0]))
 
 
@@ -148,7 +171,14 @@ def _solved(stage, example: np.ndarray, turn: torch.Tensor) -> torch.Tensor:
         x = space.noise(like.x.shape, rng, like.mask)
         return torch.cat((x[..., :3] @ turn.T, x[..., 3:]), -1)
 
-    denoise = keeping(ClassifierFree().bind(stage.denoiser, like.cond, like.mask), space, like.x, like.observed, like.mask, clean=like.noise_free)
+    denoise = keeping(
+        ClassifierFree().bind(stage.denoiser, like.cond, like.mask),
+        space,
+        like.x,
+        like.observed,
+        like.mask,
+        clean=like.noise_free,
+    )
     sigmas = stage.process.schedule.sigmas(5)
     with torch.inference_mode():
         steps = list(stage.sampler(denoise, noise() * sigmas[0], sigmas, noise, **stage.knobs))

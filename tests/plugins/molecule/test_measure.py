@@ -25,7 +25,11 @@ def test_elements_sizes_and_charges(folder):
 
 
 def test_without_hydrogens(folder):
-    assert settled(folder, hydrogens="drop") == {"elements": ("C", "O"), "max_atoms": 1, "charges": "drop"}
+    assert settled(folder, hydrogens="drop") == {
+        "elements": ("C", "O"),
+        "max_atoms": 1,
+        "charges": "drop",
+    }
 
 
 def test_what_is_set_is_left_alone(folder):
@@ -49,7 +53,11 @@ def test_bad_ones_are_passed_over(folder):
 def test_only_the_parts_that_are_asked_for(folder):
     items = modality().scan(folder)
     waters = [item for item in items if item.path.name == "water.xyz"]
-    assert settle(MoleculeOptions(), waters) == {"elements": ("H", "O"), "max_atoms": 3, "charges": "drop"}
+    assert settle(MoleculeOptions(), waters) == {
+        "elements": ("H", "O"),
+        "max_atoms": 3,
+        "charges": "drop",
+    }
 
 
 def test_an_outlier_has_no_say(folder):
@@ -66,7 +74,9 @@ def test_none_that_can_be_used(tmp_path):
         settled(tmp_path)
     save(tmp_path / "a.xyz", xyz(water()))
     with pytest.raises(DataError, match="None of the 1 molecules can be used"):
-        settled(save(tmp_path / "b" / "h.xyz", "2\n\nH 0 0 0\nH 0 0 0.74\n").parent, hydrogens="drop")
+        settled(
+            save(tmp_path / "b" / "h.xyz", "2\n\nH 0 0 0\nH 0 0 0.74\n").parent, hydrogens="drop"
+        )
 
 
 @pytest.mark.parametrize(

@@ -32,12 +32,17 @@ from .geometries import (
     turned,
 )
 
-DESCRIPTION = Description((None, 5), "float32", 100, extra={"elements": [1, 6, 7, 8, 9], "charged": False})
+DESCRIPTION = Description(
+    (None, 5), "float32", 100, extra={"elements": [1, 6, 7, 8, 9], "charged": False}
+)
 CHIRAL = tetrahedron("C", 1.4, "H", "F", "Cl", "Br") * np.float32([1, 1, 1, 1, 1])
 """Its bonds are of one length, which is not so in the world; what matters here is its hand."""
 
 
-SAMPLES, DATA = [METHANE, turned(METHANE), WATER, FORMALDEHYDE, METHANE[:4], BENZENE], [WATER, ETHENE, ACETYLENE, METHANE]
+SAMPLES, DATA = (
+    [METHANE, turned(METHANE), WATER, FORMALDEHYDE, METHANE[:4], BENZENE],
+    [WATER, ETHENE, ACETYLENE, METHANE],
+)
 
 TestStability = metric_contract("stability", SAMPLES, DATA)
 TestValidity = metric_contract("validity", SAMPLES, DATA)
@@ -52,13 +57,20 @@ def made(kind: type[Metric]) -> Metric:
 def demo() -> list[np.ndarray]:
     """A part of the demo set, as raw examples."""
     some = list(molecules())[::6]
-    return [np.column_stack((positions, numbers, np.zeros(len(numbers)))).astype(np.float32) for numbers, positions in some]
+    return [
+        np.column_stack((positions, numbers, np.zeros(len(numbers)))).astype(np.float32)
+        for numbers, positions in some
+    ]
 
 
 def shaken(examples: list[np.ndarray], std: float) -> list[np.ndarray]:
     """Every atom moved by chance, so far along each axis."""
     rng = np.random.default_rng(0)
-    return [example + np.pad(rng.normal(size=(len(example), 3)) * std, ((0, 0), (0, 2))).astype(np.float32) for example in examples]
+    return [
+        example
+        + np.pad(rng.normal(size=(len(example), 3)) * std, ((0, 0), (0, 2))).astype(np.float32)
+        for example in examples
+    ]
 
 
 # --- stability -------------------------------------------------------------------------------------------------------
@@ -67,7 +79,10 @@ def shaken(examples: list[np.ndarray], std: float) -> list[np.ndarray]:
 def test_stability_counts_atoms_and_whole_molecules():
     found = made(Stability).measure([METHANE, WATER, METHANE[:4], ETHENE[:5]], [])
     atoms = 5 + 3 + 3 + 4  # of a CH3 the carbon is not, of a C2H3 one of two
-    assert found == {"atom_stability": pytest.approx(atoms / (5 + 3 + 4 + 5)), "molecule_stability": 0.5}
+    assert found == {
+        "atom_stability": pytest.approx(atoms / (5 + 3 + 4 + 5)),
+        "molecule_stability": 0.5,
+    }
 
 
 def test_stability_needs_no_data_and_heeds_none():
@@ -80,7 +95,9 @@ def test_stability_needs_no_data_and_heeds_none():
 
 def test_real_molecules_are_as_stable_as_published_and_moved_atoms_are_not(demo):
     """Hoogeboom et al. 2022, table 1: of QM9, 99.0 % of the atoms and 95.2 % of the molecules."""
-    real, near, far = (made(Stability).measure(some, []) for some in (demo, shaken(demo, 0.05), shaken(demo, 1.0)))
+    real, near, far = (
+        made(Stability).measure(some, []) for some in (demo, shaken(demo, 0.05), shaken(demo, 1.0))
+    )
     assert real["atom_stability"] > 0.985
     assert real["molecule_stability"] > 0.94
     assert 0.7 < near["atom_stability"] < 0.9
@@ -107,7 +124,16 @@ def test_known_molecules_are_valid_and_named_right():
 
 @pytest.mark.usefixtures("rdkit")
 def test_valid_unique_and_novel_are_shares_of_what_is_left():
-    samples = [METHANE, turned(METHANE), WATER, FORMALDEHYDE, ACETYLENE, METHANE[:4], together(WATER, WATER), ETHENE]
+    samples = [
+        METHANE,
+        turned(METHANE),
+        WATER,
+        FORMALDEHYDE,
+        ACETYLENE,
+        METHANE[:4],
+        together(WATER, WATER),
+        ETHENE,
+    ]
     found = made(Validity).measure(samples, [WATER, CARBON_DIOXIDE, ETHENE])
     assert found == {
         "validity": pytest.approx(6 / 8),  # no radical, and nothing in two parts
@@ -120,12 +146,18 @@ def test_valid_unique_and_novel_are_shares_of_what_is_left():
 
 @pytest.mark.usefixtures("rdkit")
 def test_without_data_what_needs_it_is_left_out():
-    assert made(Validity).measure([METHANE, METHANE], []) == {"validity": 1.0, "graph_validity": 1.0, "uniqueness": 0.5}
+    assert made(Validity).measure([METHANE, METHANE], []) == {
+        "validity": 1.0,
+        "graph_validity": 1.0,
+        "uniqueness": 0.5,
+    }
 
 
 @pytest.mark.usefixtures("rdkit")
 def test_where_nothing_is_valid_nothing_is_said_of_its_kind():
-    found = made(Validity).measure([METHANE[:1], tetrahedron("O", 1.0, "H", "H", "H", "H")], [METHANE])
+    found = made(Validity).measure(
+        [METHANE[:1], tetrahedron("O", 1.0, "H", "H", "H", "H")], [METHANE]
+    )
     assert found.pop("graph_validity") == 0.5
     assert np.isnan([found.pop("uniqueness"), found.pop("novelty")]).all()
     assert found == {"validity": 0.0, "valid_unique_novel": 0.0}
@@ -185,7 +217,9 @@ def test_without_data_there_is_no_distance():
 def test_sizes_and_elements():
     found = made(Distances).measure([METHANE, METHANE], [WATER])
     assert found["atoms_w1"] == 2
-    assert found["elements_tv"] == pytest.approx(1 / 3)  # methane is a fifth carbon, water a third oxygen
+    assert found["elements_tv"] == pytest.approx(
+        1 / 3
+    )  # methane is a fifth carbon, water a third oxygen
     assert found["bonds_tv"] == 1
     assert np.isnan(found["bond_lengths_w1"])  # no pair of elements that both bond
 
@@ -206,7 +240,9 @@ def test_pairs_of_elements_weigh_as_the_data_has_them():
 
 
 def test_noise_is_farther_than_the_data_from_itself(demo):
-    itself, noisy = (made(Distances).measure(some, demo[1::2]) for some in (demo[::2], shaken(demo[::2], 0.1)))
+    itself, noisy = (
+        made(Distances).measure(some, demo[1::2]) for some in (demo[::2], shaken(demo[::2], 0.1))
+    )
     assert noisy["bond_lengths_w1"] > 5 * itself["bond_lengths_w1"]
     assert noisy["bonds_tv"] > itself["bonds_tv"]
 
@@ -214,7 +250,9 @@ def test_noise_is_farther_than_the_data_from_itself(demo):
 def test_radius_of_gyration_of_what_is_known():
     pair = raw(("H", 0, 0, 0), ("H", 3, 0, 0))
     assert gyration(pair) == pytest.approx(1.5)
-    assert gyration(turned(BENZENE)) == pytest.approx(np.sqrt((1.397**2 + (1.397 + 1.084) ** 2) / 2), rel=1e-5)
+    assert gyration(turned(BENZENE)) == pytest.approx(
+        np.sqrt((1.397**2 + (1.397 + 1.084) ** 2) / 2), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("strange", [np.nan, np.inf])
@@ -238,14 +276,19 @@ def test_bond_lengths_are_by_the_pair_the_lighter_first():
 @pytest.mark.parametrize(("n", "m"), [(1, 1), (1, 7), (20, 20), (31, 12), (200, 3)])
 def test_wasserstein_is_scipys(n, m):
     rng = np.random.default_rng(n)
-    for a, b in ((rng.normal(size=n), rng.normal(1, 2, m)), (rng.integers(0, 4, n), rng.integers(2, 9, m))):
+    for a, b in (
+        (rng.normal(size=n), rng.normal(1, 2, m)),
+        (rng.integers(0, 4, n), rng.integers(2, 9, m)),
+    ):
         assert wasserstein(a, b) == pytest.approx(wasserstein_distance(a, b), abs=1e-12)
         assert wasserstein(a, b) == pytest.approx(wasserstein(b, a))
         assert wasserstein(a, a) == 0
 
 
 def test_total_variation_is_half_the_difference_of_shares():
-    assert total_variation({"a": 1, "b": 1}, {"a": 30, "c": 10}) == pytest.approx((0.25 + 0.5 + 0.25) / 2)
+    assert total_variation({"a": 1, "b": 1}, {"a": 30, "c": 10}) == pytest.approx(
+        (0.25 + 0.5 + 0.25) / 2
+    )
     assert total_variation({"a": 2}, {"b": 5}) == 1
     assert np.isnan(total_variation({}, {"a": 1}))
 

@@ -23,7 +23,9 @@ def description() -> Description:
 
 
 def templates(n: int = 4, seed: int = 0, **request):
-    return modality().template(description(), n, Streams(seed, "template", range(n)), MoleculeRequest(**request))
+    return modality().template(
+        description(), n, Streams(seed, "template", range(n)), MoleculeRequest(**request)
+    )
 
 
 # --- options ---------------------------------------------------------------------------------------------------------
@@ -34,7 +36,14 @@ def test_the_same_elements_are_the_same_setting(text):
     assert MoleculeOptions(elements=text).elements == ("H", "C", "O")
 
 
-@pytest.mark.parametrize(("text", "words"), [("", "no element is named"), (" ,", "no element is named"), ("H,Xx", "'Xx' is not an element")])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "no element is named"),
+        (" ,", "no element is named"),
+        ("H,Xx", "'Xx' is not an element"),
+    ],
+)
 def test_elements_that_are_none(text, words):
     with pytest.raises(ValueError, match=words):
         MoleculeOptions(elements=text)
@@ -47,7 +56,9 @@ def test_a_molecule_is_about_its_centre(folder):
     raw = settled().read(Item(folder / "water.xyz", part=4))
     assert (raw.dtype, raw.shape) == (np.float32, (3, 5))
     np.testing.assert_allclose(raw[:, :3].mean(0), 0, atol=1e-6)
-    np.testing.assert_allclose(raw[:, :3] - raw[0, :3], water().positions - water().positions[0], atol=1e-5)
+    np.testing.assert_allclose(
+        raw[:, :3] - raw[0, :3], water().positions - water().positions[0], atol=1e-5
+    )
 
 
 def test_hydrogens_are_kept_or_dropped(folder):
@@ -77,7 +88,9 @@ def test_what_is_beyond_the_settings_is_named(tmp_path):
     large = Item(save(tmp_path / "chain.sdf", sdf(carbons(21))))
     with pytest.raises(DataError, match="has 21 atoms, more than max_atoms = 20"):
         settled().read(large)
-    with pytest.raises(DataError, match=r"holds O, and elements is H,C\. Add them: --elements H,C,O"):
+    with pytest.raises(
+        DataError, match=r"holds O, and elements is H,C\. Add them: --elements H,C,O"
+    ):
         settled(elements="H,C").read(Item(save(tmp_path / "water.xyz", xyz(water()))))
 
 
@@ -128,7 +141,10 @@ def test_a_fragment_comes_first_and_leaves_room(tmp_path):
 
 
 def test_a_fragment_has_no_hydrogens_where_the_model_knows_none(tmp_path):
-    bare, wish = modality(hydrogens="drop"), MoleculeRequest(fragment=str(save(tmp_path / "methane.sdf", sdf(methane()))), format="xyz")
+    bare, wish = (
+        modality(hydrogens="drop"),
+        MoleculeRequest(fragment=str(save(tmp_path / "methane.sdf", sdf(methane()))), format="xyz"),
+    )
     known = Description((None, 5), "float32", 9, extra=KNOWN | {"elements": [6, 8]})
     batch = bare.template(known, 1, Streams(0, "template", [0]), wish)
     assert batch.observed.sum() == 1
@@ -139,11 +155,15 @@ def test_a_fragment_has_no_hydrogens_where_the_model_knows_none(tmp_path):
 
 def test_fragments_that_cannot_be_kept(tmp_path):
     lithium = save(tmp_path / "salt.sdf", sdf(salt()))
-    with pytest.raises(UsageError, match="holds Li, which the model has never seen: it knows H, C, O"):
+    with pytest.raises(
+        UsageError, match="holds Li, which the model has never seen: it knows H, C, O"
+    ):
         templates(fragment=str(lithium))
     with pytest.raises(UsageError, match="--atoms 5 leaves no atom to generate"):
         templates(fragment=str(save(tmp_path / "methane.sdf", sdf(methane()))), atoms=5)
-    with pytest.raises(UsageError, match="has 9 atoms, and the model has seen no molecule of more than 9"):
+    with pytest.raises(
+        UsageError, match="has 9 atoms, and the model has seen no molecule of more than 9"
+    ):
         templates(fragment=str(save(tmp_path / "chain.sdf", sdf(carbons(9)))))
 
 

@@ -20,12 +20,16 @@ def molecules(b: int = 5, n: int = 7) -> Batch:
     positions = 1.5 * torch.randn(b, n, 3, generator=draw) + 4
     numbers = torch.tensor(ELEMENTS)[torch.randint(len(ELEMENTS), (b, n, 1), generator=draw)]
     charges = torch.randint(-1, 2, (b, n, 1), generator=draw)
-    return Batch(torch.cat((positions, numbers, charges), -1) * mask, {"gap": torch.arange(b)}, mask)
+    return Batch(
+        torch.cat((positions, numbers, charges), -1) * mask, {"gap": torch.arange(b)}, mask
+    )
 
 
 def built(charged: bool = True, **options) -> PointCloud:
     extra = {"elements": list(ELEMENTS), "sizes": [[5, 3], [7, 1]], "charged": charged}
-    return PointCloud(PointCloudOptions(**options), Description((None, 5), "float32", 4, extra=extra))
+    return PointCloud(
+        PointCloudOptions(**options), Description((None, 5), "float32", 4, extra=extra)
+    )
 
 
 def centred(raw: Batch) -> torch.Tensor:
@@ -39,7 +43,10 @@ def complete() -> torch.Tensor:
 
 
 TestPointCloud = representation_contract(
-    "pointcloud", complete(), tolerance=1e-5, extra={"elements": list(ELEMENTS), "sizes": [[2, 8]], "charged": True}
+    "pointcloud",
+    complete(),
+    tolerance=1e-5,
+    extra={"elements": list(ELEMENTS), "sizes": [[2, 8]], "charged": True},
 )
 
 

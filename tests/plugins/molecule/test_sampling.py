@@ -51,13 +51,31 @@ def molecules(tmp_path_factory):
 def train(data: Path, path: Path, stops: list[int]) -> RunFolder:
     """Train to the end, as if interrupted after these steps and resumed."""
     parts = Registry.load_all()
-    config = resolve("molecule", gather(parts, "molecule", sets=[f'data.path="{data}"', *SETS], project=None), parts)
+    config = resolve(
+        "molecule",
+        gather(parts, "molecule", sets=[f'data.path="{data}"', *SETS], project=None),
+        parts,
+    )
     for resume, stop_at in enumerate([*stops, 10**9]):
-        settled, dataset = open_dataset(config, parts, measured=RunFolder.open(path).description().measured if resume else None)
-        stage = build_stage(settled, parts, dataset.description, choose_device("cpu"), dataset.modality)
-        folder = RunFolder.open(path) if resume else RunFolder.create(path, settled.to_toml(), dataset.description, dataset.source)
+        settled, dataset = open_dataset(
+            config, parts, measured=RunFolder.open(path).description().measured if resume else None
+        )
+        stage = build_stage(
+            settled, parts, dataset.description, choose_device("cpu"), dataset.modality
+        )
+        folder = (
+            RunFolder.open(path)
+            if resume
+            else RunFolder.create(path, settled.to_toml(), dataset.description, dataset.source)
+        )
         done = [0]
-        for progress in fit(stage, dataset, folder, resume=bool(resume), stop=lambda at=stop_at, done=done: done[0] + 1 >= at):
+        for progress in fit(
+            stage,
+            dataset,
+            folder,
+            resume=bool(resume),
+            stop=lambda at=stop_at, done=done: done[0] + 1 >= at,
+        ):
             done[0] = progress.step
     return folder
 
@@ -75,7 +93,10 @@ def sampled(folder: RunFolder, n: int = 4, **wishes) -> list:
 def test_a_stopped_run_ends_as_one_left_alone(trained, molecules, tmp_path):
     """Stopped between batches that were sorted together."""
     again = train(molecules, tmp_path / "again", [3])
-    one, other = (load_checkpoint(folder.path / "checkpoints" / "00000006.safetensors")[0] for folder in (trained, again))
+    one, other = (
+        load_checkpoint(folder.path / "checkpoints" / "00000006.safetensors")[0]
+        for folder in (trained, again)
+    )
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
 
@@ -96,9 +117,15 @@ def test_samples_are_of_the_size_asked_for_about_their_centre_and_of_known_eleme
 
 def test_a_property_guides(trained):
     given = {"cond": {"energy": ["11"]}, "shape": MoleculeRequest(atoms=5)}
-    once, thrice = (sampled(trained, guidance=ClassifierFree(GuidanceOptions(scale=scale)), **given) for scale in (1, 3))
+    once, thrice = (
+        sampled(trained, guidance=ClassifierFree(GuidanceOptions(scale=scale)), **given)
+        for scale in (1, 3)
+    )
     assert [one.cond["energy"] for one in once] == [11.0] * 4
-    assert all(not np.array_equal(one.example, other.example) for one, other in zip(once, thrice, strict=True))
+    assert all(
+        not np.array_equal(one.example, other.example)
+        for one, other in zip(once, thrice, strict=True)
+    )
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.0])
@@ -107,7 +134,9 @@ def test_fragments_keep_their_shape_while_the_rest_is_made(trained, tmp_path, sc
     given = made("O H C H", [[5, 0, 0], [5.96, 0, 0], [5, 4, 0], [5, 5.09, 0]])
     wish = MoleculeRequest(atoms=9, fragment=str(save(tmp_path / "ends.sdf", sdf(given))))
     cond = {"energy": ["3"]}
-    for one in sampled(trained, shape=wish, cond=cond, guidance=ClassifierFree(GuidanceOptions(scale=scale))):
+    for one in sampled(
+        trained, shape=wish, cond=cond, guidance=ClassifierFree(GuidanceOptions(scale=scale))
+    ):
         assert one.example.shape == (9, 5)
         assert one.example[:4, 3].tolist() == [8, 1, 6, 1]
         moved = one.example[:4, :3] - one.example[0, :3]

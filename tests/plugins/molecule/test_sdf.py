@@ -14,7 +14,10 @@ FLAT = made("C C C C", [[0, 0, 0], [1.4, 0, 0], [1.4, 1.4, 0], [0, 1.4, 0]], bon
 
 @pytest.mark.parametrize("version", [2000, 3000])
 def test_as_it_stands(tmp_path, version):
-    path = save(tmp_path / "a.sdf", "".join(sdf(one, version=version) for one in (water(), salt(), methane())))
+    path = save(
+        tmp_path / "a.sdf",
+        "".join(sdf(one, version=version) for one in (water(), salt(), methane())),
+    )
     for part, expected in enumerate((water(), salt(), methane())):
         found = molecule(path, part)
         same(found, expected)
@@ -44,7 +47,10 @@ def test_as_rdkit_writes_it(tmp_path, version):
     assert found.numbers.tolist() == [atom.GetAtomicNum() for atom in mol.GetAtoms()]
     assert found.charges.tolist() == [atom.GetFormalCharge() for atom in mol.GetAtoms()]
     np.testing.assert_allclose(found.positions, mol.GetConformer().GetPositions(), atol=6e-5)
-    bonds = tuple((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), int(bond.GetBondTypeAsDouble())) for bond in mol.GetBonds())
+    bonds = tuple(
+        (bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), int(bond.GetBondTypeAsDouble()))
+        for bond in mol.GetBonds()
+    )
     assert found.bonds == bonds
 
 
@@ -66,7 +72,10 @@ def test_charges_by_code(tmp_path):
 
 
 def test_properties(tmp_path):
-    first, second = sdf(water(), energy=1.5, code="007", empty="", source="x"), sdf(methane(), energy="-2", code="12", source="3")
+    first, second = (
+        sdf(water(), energy=1.5, code="007", empty="", source="x"),
+        sdf(methane(), energy="-2", code="12", source="3"),
+    )
     assert columns_of(save(tmp_path / "a.sdf", first + second)) == [
         {"energy": 1.5, "code": "007", "source": "x"},
         {"energy": -2.0, "code": "12", "source": "3"},
@@ -106,7 +115,9 @@ BAD = {
     "it has no line 'M  END'": WHOLE.replace("M  END\n", ""),
     "there are 3 and 2": sdf(water(), version=3000).replace("COUNTS 3", "COUNTS 4"),
     "it has no line of counts": sdf(water(), version=3000).replace("COUNTS", "NUMBERS"),
-    "bond 2 is between atoms 0 and 0": sdf(water(), version=3000).replace("V30 2 1 10 30", "V30 2 1"),
+    "bond 2 is between atoms 0 and 0": sdf(water(), version=3000).replace(
+        "V30 2 1 10 30", "V30 2 1"
+    ),
     "has no atoms": sdf(made("", [])),
 }
 

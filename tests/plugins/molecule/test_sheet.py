@@ -12,7 +12,19 @@ from difftool_molecule.ball_and_stick import RING, WRONG, ball_radius, colour, d
 from difftool_molecule.sheet import ASPECT, CELL, CLOSEST, LETTERS, formula, sheet
 from difftool_molecule.solids import Scene
 
-from .geometries import ALL, BENZENE, ETHENE, METHANE, WATER, line, mirrored, raw, tetrahedron, together, turned
+from .geometries import (
+    ALL,
+    BENZENE,
+    ETHENE,
+    METHANE,
+    WATER,
+    line,
+    mirrored,
+    raw,
+    tetrahedron,
+    together,
+    turned,
+)
 
 RED, BLUE = np.float32([255, 0, 0]), np.float32([0, 0, 255])
 LINE = math.ceil(1.5 * LETTERS)  # pixels that titles take below a row
@@ -28,7 +40,9 @@ def pixels(image) -> np.ndarray:
 
 
 def reddish(picture: np.ndarray) -> np.ndarray:
-    return (picture[..., 0] > 2 * picture[..., 2] + 20) & (picture[..., 0] > 2 * picture[..., 1] + 20)
+    return (picture[..., 0] > 2 * picture[..., 2] + 20) & (
+        picture[..., 0] > 2 * picture[..., 1] + 20
+    )
 
 
 # --- solids ----------------------------------------------------------------------------------------------------------
@@ -78,7 +92,9 @@ def test_a_rod_lies_where_its_axis_does(rise, angle):
     b = -a
     one.rod(a, b, 0.3, RED)
     rows, columns = np.nonzero(np.isfinite(one.depth))
-    points = np.stack(((columns + 0.5 - 200) / 40, (200 - rows - 0.5) / 40, one.depth[rows, columns]), 1)
+    points = np.stack(
+        ((columns + 0.5 - 200) / 40, (200 - rows - 0.5) / 40, one.depth[rows, columns]), 1
+    )
     axis = (b - a) / np.linalg.norm(b - a)
     along = (points - a) @ axis
     aside = np.linalg.norm(points - a - along[:, None] * axis, axis=1)
@@ -114,10 +130,14 @@ def test_light_falls_from_above():
 def test_facing_turns_and_never_mirrors(name):
     example = together(ALL[name], CHIRAL, apart=3)
     places = facing(example[:, :3].astype(float))
-    apart = [np.linalg.norm(x[:, None] - x, axis=-1) for x in (places, example[:, :3].astype(float))]
+    apart = [
+        np.linalg.norm(x[:, None] - x, axis=-1) for x in (places, example[:, :3].astype(float))
+    ]
     assert np.allclose(*apart, atol=1e-5)
     middle = [x - x.mean(0) for x in (places, example[:, :3].astype(float))]
-    assert np.linalg.det(np.linalg.lstsq(middle[1], middle[0], rcond=None)[0]) == pytest.approx(1, abs=1e-4)
+    assert np.linalg.det(np.linalg.lstsq(middle[1], middle[0], rcond=None)[0]) == pytest.approx(
+        1, abs=1e-4
+    )
 
 
 def test_the_longest_axis_lies_across_and_the_shortest_towards_the_viewer():
@@ -153,7 +173,9 @@ def test_atoms_are_where_they_are_seen():
     assert len(groups) == 3
     widths = sorted(len(group) for group in groups)
     ring = RING * 2 * 30
-    assert widths == pytest.approx([ring * ball_radius(1), ring * ball_radius(8), ring * ball_radius(8)], abs=3)
+    assert widths == pytest.approx(
+        [ring * ball_radius(1), ring * ball_radius(8), ring * ball_radius(8)], abs=3
+    )
 
 
 def test_bonds_are_drawn_as_often_as_their_order_says():
@@ -200,7 +222,10 @@ def inked(picture: np.ndarray) -> tuple[int, int]:
 
 def cells(picture: np.ndarray, n: int, columns: int) -> list[np.ndarray]:
     height = round(ASPECT * CELL)
-    corners = ((GAP + i // columns * (height + LINE + GAP), GAP + i % columns * (CELL + GAP)) for i in range(n))
+    corners = (
+        (GAP + i // columns * (height + LINE + GAP), GAP + i % columns * (CELL + GAP))
+        for i in range(n)
+    )
     return [picture[top : top + height, left : left + CELL] for top, left in corners]
 
 
@@ -233,7 +258,12 @@ def test_one_that_reaches_far_is_drawn_smaller_and_does_not_make_others_small():
 @pytest.mark.parametrize("factor", [1e3, 1e12, 1e37])
 @pytest.mark.filterwarnings("error")
 def test_what_is_scattered_far_and_wide_is_dust(factor):
-    dust = (np.asarray(sheet([BENZENE * np.float32([factor, factor, factor, 1, 1])]))[: round(ASPECT * CELL)] < 250).any(-1)
+    dust = (
+        np.asarray(sheet([BENZENE * np.float32([factor, factor, factor, 1, 1])]))[
+            : round(ASPECT * CELL)
+        ]
+        < 250
+    ).any(-1)
     assert 12 <= dust.sum() < 200
 
 
@@ -243,7 +273,9 @@ def test_the_smallest_do_not_fill_their_cell():
 
 
 def test_titles_or_else_formulas_stand_below():
-    titled, untitled, blank = (np.asarray(sheet([WATER, METHANE], titles)) for titles in (["a", "a"], (), ["", ""]))
+    titled, untitled, blank = (
+        np.asarray(sheet([WATER, METHANE], titles)) for titles in (["a", "a"], (), ["", ""])
+    )
     assert titled.shape == untitled.shape
     assert np.array_equal(untitled, blank)
     height = round(ASPECT * CELL) + GAP

@@ -31,7 +31,10 @@ def test_names_are_a_property(tmp_path):
     assert columns_of(path) == [{"name": "ethanol"}, {"name": "the ring"}, {}]
 
 
-@pytest.mark.parametrize(("name", "text"), [("a.csv", TABLE), ("a.tsv", TABLE.replace(",", "\t")), ("a.csv", "\ufeff" + TABLE)])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.csv", TABLE), ("a.tsv", TABLE.replace(",", "\t")), ("a.csv", "\ufeff" + TABLE)],
+)
 def test_tables(tmp_path, name, text):
     path = save(tmp_path / name, text)
     assert columns_of(path) == [{"id": 1.0, "logp": -0.3}, {"id": 2.0, "logp": 2.1}]
@@ -41,11 +44,20 @@ def test_a_column_with_a_longer_name(tmp_path):
     assert columns_of(save(tmp_path / "a.csv", "canonical_smiles,x\nCCO,1\n")) == [{"x": 1.0}]
 
 
-def test_without_rdkit_the_properties_are_there_and_the_message_says_what_is_missing(tmp_path, without_rdkit):
+def test_without_rdkit_the_properties_are_there_and_the_message_says_what_is_missing(
+    tmp_path, without_rdkit
+):
     path = save(tmp_path / "a.csv", TABLE)
     assert len(columns_of(path)) == 2
-    for attempt in (lambda: molecule(path, 0), lambda: atoms_of(path), lambda: settle(MoleculeOptions(), [Item(path)])):
-        with pytest.raises(UsageError, match=r'Reading SMILES needs RDKit.*pip install "difftool-molecule\[rdkit\]"'):
+    for attempt in (
+        lambda: molecule(path, 0),
+        lambda: atoms_of(path),
+        lambda: settle(MoleculeOptions(), [Item(path)]),
+    ):
+        with pytest.raises(
+            UsageError,
+            match=r'Reading SMILES needs RDKit.*pip install "difftool-molecule\[rdkit\]"',
+        ):
             attempt()
 
 
@@ -71,7 +83,9 @@ class TestGeometries:
     def test_bond_lengths_are_those_of_chemistry(self, tmp_path):
         found = molecule(save(tmp_path / "a.smi", "C=C\n"))
         assert found.numbers.tolist() == [6, 6, 1, 1, 1, 1]
-        assert np.linalg.norm(found.positions[0] - found.positions[1]) == pytest.approx(1.33, abs=0.02)
+        assert np.linalg.norm(found.positions[0] - found.positions[1]) == pytest.approx(
+            1.33, abs=0.02
+        )
         assert found.bonds is not None
         assert found.bonds[0] == (0, 1, 2)
 
@@ -91,7 +105,9 @@ class TestGeometries:
     def test_a_salt_is_in_parts(self, tmp_path):
         found = molecule(save(tmp_path / "a.smi", "CC(=O)[O-].[Na+]\n"))
         assert [len(part) for part in parts(found)] == [7, 1]
-        gaps = np.linalg.norm(found.positions[parts(found)[0]] - found.positions[parts(found)[1]], axis=1)
+        gaps = np.linalg.norm(
+            found.positions[parts(found)[0]] - found.positions[parts(found)[1]], axis=1
+        )
         assert 1.5 < gaps.min() < 3.5  # as ions are from each other
 
     @pytest.mark.parametrize(
@@ -112,7 +128,9 @@ class TestGeometries:
 
     def test_what_has_no_geometry(self, tmp_path):
         path = save(tmp_path / "a.smi", "C1C[C@H]2C[C@@H]1CC2\nC1C[C@@H]2C[C@@H]1CC2\n")
-        assert len(molecule(path, 0).numbers) == 19  # norbornane, and then with its bridge in and out at once
+        assert (
+            len(molecule(path, 0).numbers) == 19
+        )  # norbornane, and then with its bridge in and out at once
         with pytest.raises(DataError, match="was given no geometry in 100 attempts"):
             molecule(path, 1)
 

@@ -28,7 +28,13 @@ def test_most_molecules_of_the_demo_set_are_counted_to_the_atom():
     """Of all 3600, 0.995; the others are small strained rings."""
     found = []
     for numbers, positions in list(molecules())[::9]:
-        found.append(lacking(np.concatenate((positions, numbers[:, None], 0 * numbers[:, None]), 1).astype(np.float32)))
+        found.append(
+            lacking(
+                np.concatenate((positions, numbers[:, None], 0 * numbers[:, None]), 1).astype(
+                    np.float32
+                )
+            )
+        )
     assert np.mean([a == b for a, b in found]) > 0.98
     assert max(abs(a - b) for a, b in found) <= 4
 
@@ -61,7 +67,14 @@ def test_an_ion_has_the_valency_of_the_element_with_its_electrons():
     def alone(symbol: str, charge: int) -> int:
         return hydrogens(raw((symbol, 0, 0, 0), charges={0: charge}))
 
-    assert [alone("N", 0), alone("N", 1), alone("O", -1), alone("O", 0), alone("O", 1), alone("B", -1)] == [3, 4, 1, 2, 3, 4]
+    assert [
+        alone("N", 0),
+        alone("N", 1),
+        alone("O", -1),
+        alone("O", 0),
+        alone("O", 1),
+        alone("B", -1),
+    ] == [3, 4, 1, 2, 3, 4]
 
 
 def test_short_bonds_of_terminal_oxygen_make_more_of_sulfur_phosphorus_and_nitrogen():
@@ -83,7 +96,13 @@ def test_lines_take_two_double_bonds_or_a_triple_one():
 
 
 def test_a_single_hydrogen_lacks_another_and_metals_and_noble_gases_lack_none():
-    assert [hydrogens(raw((symbol, 0, 0, 0))) for symbol in ("H", "He", "Na", "Cl", "C")] == [1, 0, 0, 1, 4]
+    assert [hydrogens(raw((symbol, 0, 0, 0))) for symbol in ("H", "He", "Na", "Cl", "C")] == [
+        1,
+        0,
+        0,
+        1,
+        4,
+    ]
 
 
 def test_atoms_apart_are_counted_each_for_itself():
@@ -94,5 +113,7 @@ def test_atoms_apart_are_counted_each_for_itself():
 def test_odd_geometries_are_answered_too(scale):
     for seed in range(5):
         positions = scale * np.random.default_rng(seed).normal(size=(30, 3))
-        example = np.concatenate((positions, np.full((30, 1), 6), np.zeros((30, 1))), 1).astype(np.float32)
+        example = np.concatenate((positions, np.full((30, 1), 6), np.zeros((30, 1))), 1).astype(
+            np.float32
+        )
         assert 0 <= hydrogens(example) <= 120

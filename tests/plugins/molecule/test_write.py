@@ -15,13 +15,28 @@ from difftool_molecule import write as module
 from difftool_molecule.files import columns_of, molecule
 from difftool_molecule.write import write
 
-from .geometries import ACETYLENE, ALL, AMMONIA, BENZENE, FORMALDEHYDE, METHANE, WATER, raw, tetrahedron, together, turned
+from .geometries import (
+    ACETYLENE,
+    ALL,
+    AMMONIA,
+    BENZENE,
+    FORMALDEHYDE,
+    METHANE,
+    WATER,
+    raw,
+    tetrahedron,
+    together,
+    turned,
+)
 
 Chem = pytest.importorskip("rdkit.Chem")
 
 FORMATS = ["sdf", "xyz"]
 DIGITS = {"sdf": 0.5e-4, "xyz": 0.5e-6}
-AMMONIUM = tetrahedron("N", 1.02, "H", "H", "H", "H") + np.float32([0, 0, 0, 0, 1]) * (np.arange(5) == 0)[:, None]
+AMMONIUM = (
+    tetrahedron("N", 1.02, "H", "H", "H", "H")
+    + np.float32([0, 0, 0, 0, 1]) * (np.arange(5) == 0)[:, None]
+)
 
 NITROMETHANE = raw(
     ("C", 0, 0, 0), ("N", 1.489, 0, 0), ("O", 2.06, 1.084, 0), ("O", 2.06, -1.084, 0),
@@ -39,7 +54,10 @@ def read_by_rdkit(path: Path) -> Chem.Mol:
 def bonds_in(path: Path) -> list[tuple[int, int, int]]:
     """``(i, j, order)``."""
     mol = read_by_rdkit(path)
-    return sorted((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), int(bond.GetBondTypeAsDouble())) for bond in mol.GetBonds())
+    return sorted(
+        (bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), int(bond.GetBondTypeAsDouble()))
+        for bond in mol.GetBonds()
+    )
 
 
 def provenance(path: Path) -> dict:
@@ -67,12 +85,19 @@ def test_what_is_written_is_read_back(tmp_path, format, name):
         return  # RDKit reads no XYZ of more columns than four
     other = read_by_rdkit(path)
     assert [atom.GetAtomicNum() for atom in other.GetAtoms()] == example[:, 3].tolist()
-    assert np.abs(other.GetConformer().GetPositions() - example[:, :3]).max() <= 1.1 * DIGITS[format]
+    assert (
+        np.abs(other.GetConformer().GetPositions() - example[:, :3]).max() <= 1.1 * DIGITS[format]
+    )
 
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize(
-    "info", [{"seed": 3, "model": 'runs/"Käse"\\model', "class": "二"}, {"caption": "né $$$$\n\n> <a>\n" * 500}, {"at": Path("a")}]
+    "info",
+    [
+        {"seed": 3, "model": 'runs/"Käse"\\model', "class": "二"},
+        {"caption": "né $$$$\n\n> <a>\n" * 500},
+        {"at": Path("a")},
+    ],
 )
 def test_provenance_is_in_the_file_and_no_property_of_the_molecule(tmp_path, format, info):
     path = write(WATER, tmp_path / "a", format, info)
@@ -114,7 +139,9 @@ def test_what_fails_on_the_way_leaves_nothing(tmp_path, format, monkeypatch):
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_the_same_molecule_is_the_same_bytes(tmp_path, format):
-    one, other = (write(BENZENE, tmp_path / folder / "a", format, {"seed": 1}).read_bytes() for folder in "ab")
+    one, other = (
+        write(BENZENE, tmp_path / folder / "a", format, {"seed": 1}).read_bytes() for folder in "ab"
+    )
     assert one == other
     assert b"\r" not in one
 
@@ -137,8 +164,16 @@ def no_rdkit(monkeypatch):
 
 
 def test_bonds_have_the_orders_that_chemists_give_them(tmp_path):
-    assert bonds_in(write(FORMALDEHYDE, tmp_path / "a", "sdf", {})) == [(0, 1, 2), (0, 2, 1), (0, 3, 1)]
-    assert bonds_in(write(ACETYLENE, tmp_path / "b", "sdf", {})) == [(0, 1, 1), (1, 2, 3), (2, 3, 1)]
+    assert bonds_in(write(FORMALDEHYDE, tmp_path / "a", "sdf", {})) == [
+        (0, 1, 2),
+        (0, 2, 1),
+        (0, 3, 1),
+    ]
+    assert bonds_in(write(ACETYLENE, tmp_path / "b", "sdf", {})) == [
+        (0, 1, 1),
+        (1, 2, 3),
+        (2, 3, 1),
+    ]
     inner = [order for i, j, order in bonds_in(write(BENZENE, tmp_path / "c", "sdf", {})) if j < 6]
     assert sorted(inner) == [1, 1, 1, 2, 2, 2]
 
@@ -159,7 +194,11 @@ def test_more_ions_than_a_line_may_hold(tmp_path):
 
 @pytest.mark.usefixtures("no_rdkit")
 def test_without_rdkit_bonds_are_those_of_the_tables(tmp_path):
-    assert bonds_in(write(FORMALDEHYDE, tmp_path / "a", "sdf", {})) == [(0, 1, 2), (0, 2, 1), (0, 3, 1)]
+    assert bonds_in(write(FORMALDEHYDE, tmp_path / "a", "sdf", {})) == [
+        (0, 1, 2),
+        (0, 2, 1),
+        (0, 3, 1),
+    ]
     inner = [order for i, j, order in bonds_in(write(BENZENE, tmp_path / "b", "sdf", {})) if j < 6]
     assert inner == [1] * 6
     path = write(AMMONIUM, tmp_path / "c", "sdf", {})
@@ -184,7 +223,10 @@ def test_a_molecule_that_takes_too_many_tries_is_given_up():
     """Thirty sulfur atoms in a spiral and no hydrogen at one end: no valencies fit, and there are 3 to the power of 30 to try."""
     angle = 1.2 * np.arange(30)
     chain = np.stack((1.6 * np.cos(angle), 1.6 * np.sin(angle), 0.75 * np.arange(30)), 1)
-    example = raw(*(("S", *place) for place in chain.tolist()), ("H", *(chain[0] + (0.5, -1.2, -0.4)).tolist()))
+    example = raw(
+        *(("S", *place) for place in chain.tolist()),
+        ("H", *(chain[0] + (0.5, -1.2, -0.4)).tolist()),
+    )
     assert (np.abs(np.linalg.norm(np.diff(chain, axis=0), axis=1) - 2.0) < 0.1).all()
     assert perceive.perceived(example) is None
 
@@ -208,9 +250,23 @@ def test_atoms_far_off_are_where_they_were(tmp_path, far):
     path = write(example, tmp_path / "a", "sdf", {})
     found = molecule(path, 0).raw()
     assert np.allclose(found, example, rtol=1e-6, atol=1.1 * DIGITS["sdf"])
-    assert np.allclose(read_by_rdkit(path).GetConformer().GetPositions(), example[:, :3], rtol=1e-6, atol=1.1 * DIGITS["sdf"])
+    assert np.allclose(
+        read_by_rdkit(path).GetConformer().GetPositions(),
+        example[:, :3],
+        rtol=1e-6,
+        atol=1.1 * DIGITS["sdf"],
+    )
 
 
 def test_the_title_is_the_name_and_stays_one_line(tmp_path):
-    assert write(AMMONIA, tmp_path / "000001-x", "sdf", {}).read_text().startswith("000001-x\n  difftool")
-    assert molecule(write(AMMONIA, tmp_path / ("a" * 200), "sdf", {}), 0).numbers.tolist() == [7, 1, 1, 1]
+    assert (
+        write(AMMONIA, tmp_path / "000001-x", "sdf", {})
+        .read_text()
+        .startswith("000001-x\n  difftool")
+    )
+    assert molecule(write(AMMONIA, tmp_path / ("a" * 200), "sdf", {}), 0).numbers.tolist() == [
+        7,
+        1,
+        1,
+        1,
+    ]

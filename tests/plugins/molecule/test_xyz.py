@@ -25,21 +25,37 @@ InChI=1S/CH4/h1H4\tInChI=1S/CH4/h1H4
 
 
 def test_one_after_another(tmp_path):
-    path = save(tmp_path / "a.xyz", xyz(water()) + "\n" + xyz(methane(), "12") + "\n\n" + xyz(water(3.0), "CC(=O)O") + "\n")
-    assert columns_of(path) == [{}, {}, {}]  # a comment that is a number, or a SMILES, is no property
+    path = save(
+        tmp_path / "a.xyz",
+        xyz(water()) + "\n" + xyz(methane(), "12") + "\n\n" + xyz(water(3.0), "CC(=O)O") + "\n",
+    )
+    assert columns_of(path) == [
+        {},
+        {},
+        {},
+    ]  # a comment that is a number, or a SMILES, is no property
     for part, expected in enumerate((water(), methane(), water(3.0))):
         same(molecule(path, part), expected)
     assert molecule(path, 1).bonds is None
-    assert [list(one.numbers) for one in atoms_of(path) if one] == [[8, 1, 1], [6, 1, 1, 1, 1], [8, 1, 1]]
+    assert [list(one.numbers) for one in atoms_of(path) if one] == [
+        [8, 1, 1],
+        [6, 1, 1, 1, 1],
+        [8, 1, 1],
+    ]
 
 
-@pytest.mark.parametrize("text", [xyz(water()).replace("\n", "\r\n"), "\ufeff" + xyz(water()), xyz(water()).rstrip("\n")])
+@pytest.mark.parametrize(
+    "text", [xyz(water()).replace("\n", "\r\n"), "\ufeff" + xyz(water()), xyz(water()).rstrip("\n")]
+)
 def test_line_ends_and_marks_of_editors(tmp_path, text):
     same(molecule(save(tmp_path / "a.xyz", text)), water())
 
 
 def test_atomic_numbers_in_place_of_symbols(tmp_path):
-    same(molecule(save(tmp_path / "a.xyz", xyz(water()).replace("O ", "8 ").replace("H ", "1 "))), water())
+    same(
+        molecule(save(tmp_path / "a.xyz", xyz(water()).replace("O ", "8 ").replace("H ", "1 "))),
+        water(),
+    )
 
 
 def test_isotopes_of_hydrogen_are_hydrogen(tmp_path):
@@ -48,7 +64,9 @@ def test_isotopes_of_hydrogen_are_hydrogen(tmp_path):
 
 def test_properties(tmp_path):
     comment = rf'{EXTENDED} energy=-1.5 name="acetic acid" said="a \"b\"" dipole="0 1.5 2" pbc="F F F" n=3 source=dft difftool="{{}}"'
-    path = save(tmp_path / "a.xyz", xyz(water(), comment) + xyz(methane(), f"{EXTENDED} energy=2 n=none"))
+    path = save(
+        tmp_path / "a.xyz", xyz(water(), comment) + xyz(methane(), f"{EXTENDED} energy=2 n=none")
+    )
     assert columns_of(path) == [
         {"energy": -1.5, "name": "acetic acid", "said": 'a "b"', "n": "3", "source": "dft"},
         {"energy": 2.0, "n": "none"},
@@ -61,14 +79,24 @@ def test_properties_of_a_plain_comment_are_its_numbers(tmp_path):
 
 
 def test_what_is_not_finite_is_missing(tmp_path):
-    path = save(tmp_path / "a.xyz", xyz(water(), f"{EXTENDED} energy=nan") + xyz(water(), f"{EXTENDED} energy=1"))
+    path = save(
+        tmp_path / "a.xyz",
+        xyz(water(), f"{EXTENDED} energy=nan") + xyz(water(), f"{EXTENDED} energy=1"),
+    )
     assert columns_of(path) == [{}, {"energy": 1.0}]
 
 
 def test_columns_of_atoms_in_any_order(tmp_path):
-    path = save(tmp_path / "a.xyz", "1\nProperties=forces:R:3:pos:R:3:formal_charge:I:1:species:S:1\n9 9 9 1 2 3 -1 Cl\n")
+    path = save(
+        tmp_path / "a.xyz",
+        "1\nProperties=forces:R:3:pos:R:3:formal_charge:I:1:species:S:1\n9 9 9 1 2 3 -1 Cl\n",
+    )
     found = molecule(path)
-    assert (found.numbers.tolist(), found.positions.tolist(), found.charges.tolist()) == ([17], [[1, 2, 3]], [-1])
+    assert (found.numbers.tolist(), found.positions.tolist(), found.charges.tolist()) == (
+        [17],
+        [[1, 2, 3]],
+        [-1],
+    )
     (atoms,) = atoms_of(path)
     assert atoms is not None
     assert atoms.charged
@@ -84,8 +112,30 @@ def test_crystals_are_remarked_on(tmp_path):
 def test_qm9(tmp_path):
     path = save(tmp_path / "dsgdb9nsd_000001.xyz", QM9)
     (found,) = columns_of(path)
-    assert list(found) == ["A", "B", "C", "mu", "alpha", "homo", "lumo", "gap", "r2", "zpve", "U0", "U", "H", "G", "Cv"]
-    assert (found["A"], found["mu"], found["gap"], found["U0"], found["Cv"]) == (157.7118, 0.0, 0.5048, -40.47893, 6.469)
+    assert list(found) == [
+        "A",
+        "B",
+        "C",
+        "mu",
+        "alpha",
+        "homo",
+        "lumo",
+        "gap",
+        "r2",
+        "zpve",
+        "U0",
+        "U",
+        "H",
+        "G",
+        "Cv",
+    ]
+    assert (found["A"], found["mu"], found["gap"], found["U0"], found["Cv"]) == (
+        157.7118,
+        0.0,
+        0.5048,
+        -40.47893,
+        6.469,
+    )
     one = molecule(path)
     assert one.numbers.tolist() == [6, 1, 1, 1, 1]
     assert one.positions[1].tolist() == [0.002150416, -6.0313176e-3, 0.0019761204]
@@ -107,8 +157,12 @@ BAD = {
     "does not begin with the number of its atoms, but with '²'": "²\n\n",
     "has no atoms": "0\n\n",
     "atom 2, is of no known element: 'Q'": xyz(water()).replace("H ", "Q ", 1),
-    "atom 1, is not a symbol and three numbers but 'O 0.000000 zero": xyz(water()).replace("O 0.000000 0.000000", "O 0.000000 zero", 1),
-    "atom 3, is not a symbol and three numbers": xyz(water()).replace("-0.763000 -0.477000", "-0.763000"),
+    "atom 1, is not a symbol and three numbers but 'O 0.000000 zero": xyz(water()).replace(
+        "O 0.000000 0.000000", "O 0.000000 zero", 1
+    ),
+    "atom 3, is not a symbol and three numbers": xyz(water()).replace(
+        "-0.763000 -0.477000", "-0.763000"
+    ),
     "atom 2, is not a symbol and three numbers but 'H 0 0 1 inf'": (
         "2\nProperties=species:S:1:pos:R:3:formal_charge:I:1\nO 0 0 0 0\nH 0 0 1 inf\n"
     ),
@@ -175,7 +229,10 @@ def test_a_file_that_changed_is_read_anew(tmp_path):
 
 def test_many_threads_and_many_files(tmp_path):
     """More files than are held in memory, each read by all threads at once."""
-    paths = [save(tmp_path / f"{k}.xyz", "".join(xyz(water(k + x / 10)) for x in range(10))) for k in range(12)]
+    paths = [
+        save(tmp_path / f"{k}.xyz", "".join(xyz(water(k + x / 10)) for x in range(10)))
+        for k in range(12)
+    ]
     places = [(k, x) for x in range(10) for k in range(12)]
     found = parallel(lambda place: molecule(paths[place[0]], place[1]).positions[0, 0], places)
     assert found == pytest.approx([k + x / 10 for k, x in places], abs=1e-6)

@@ -28,7 +28,9 @@ LEVEL = 7  # grey levels between one frame and the next
 
 def levels(n: int = 12, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
     """uint8 ``[t, h, w, 3]``: flat frames, the k-th of grey level 10 + 7k, so that it can be told which one is seen."""
-    return np.broadcast_to((10 + LEVEL * np.arange(n, dtype=np.uint8))[:, None, None, None], (n, height, width, 3)).copy()
+    return np.broadcast_to(
+        (10 + LEVEL * np.arange(n, dtype=np.uint8))[:, None, None, None], (n, height, width, 3)
+    ).copy()
 
 
 def which(x: np.ndarray) -> list[int]:
@@ -87,7 +89,9 @@ def save_gif(path: Path, frames: Sequence[np.ndarray], milliseconds: int | list[
     return path
 
 
-def save_pictures(folder: Path, frames: np.ndarray, name: str = "frame_{:04d}.png", first: int = 1) -> Path:
+def save_pictures(
+    folder: Path, frames: np.ndarray, name: str = "frame_{:04d}.png", first: int = 1
+) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for k, frame in enumerate(frames, first):
         Image.fromarray(frame).save(folder / name.format(k))
@@ -98,7 +102,9 @@ def save_sound(path: Path, codec: str = "aac") -> Path:
     """A second of sound and nothing to see."""
     with av.open(str(path), "w") as file:
         stream = file.add_stream(codec, rate=48_000)
-        sound = av.AudioFrame.from_ndarray(np.zeros((1, 48_000), np.float32), format="fltp", layout="mono")
+        sound = av.AudioFrame.from_ndarray(
+            np.zeros((1, 48_000), np.float32), format="fltp", layout="mono"
+        )
         sound.sample_rate = 48_000
         file.mux(stream.encode(sound))
         file.mux(stream.encode())
@@ -106,11 +112,24 @@ def save_sound(path: Path, codec: str = "aac") -> Path:
 
 
 def said(
-    path: Path, fps: float = RATE, size: tuple[int, int] = (HEIGHT, WIDTH), channels: str = "rgb", **how: str
+    path: Path,
+    fps: float = RATE,
+    size: tuple[int, int] = (HEIGHT, WIDTH),
+    channels: str = "rgb",
+    **how: str,
 ) -> tuple[np.ndarray, list[str]]:
     """The clip ``[t, c, h, w]``, and what was remarked on."""
     with remarks() as texts:
-        blocks = list(clip(path, fps, *size, channels, how.get("resize", "crop"), how.get("background", "black")))
+        blocks = list(
+            clip(
+                path,
+                fps,
+                *size,
+                channels,
+                how.get("resize", "crop"),
+                how.get("background", "black"),
+            )
+        )
     return np.concatenate(blocks), texts
 
 

@@ -10,7 +10,17 @@ import pytest
 from difftool.data.inspect import inspect
 from difftool_video.check import VideoInspection
 
-from .conftest import HEIGHT, WIDTH, levels, modality, moving, save, save_gif, save_pictures, save_sound
+from .conftest import (
+    HEIGHT,
+    WIDTH,
+    levels,
+    modality,
+    moving,
+    save,
+    save_gif,
+    save_pictures,
+    save_sound,
+)
 
 
 def report(folder, **options) -> dict[str, str]:
@@ -55,7 +65,13 @@ def test_every_bad_file_is_named(folder):
     save_pictures(folder / "odd", levels(1, 8, 8), first=4)
     text = complaints(folder)
     assert "6 (37.5%) would be skipped" in text
-    for words in ("empty.mp4 is empty", "page.webm is text", "sound.mp4 holds sound and no video", "one.mp4 has", "cut.mp4 is cut short"):
+    for words in (
+        "empty.mp4 is empty",
+        "page.webm is text",
+        "sound.mp4 holds sound and no video",
+        "one.mp4 has",
+        "cut.mp4 is cut short",
+    ):
         assert words in text, words
     assert "frame_0004.png is 8x8, and frame_0001.png is 24x32" in text
 
@@ -119,7 +135,9 @@ def test_what_is_used_though_not_whole(folder):
         whole = path.read_bytes()
         path.write_bytes(whole[: len(whole) // divisor])
     warning = report(folder)["warning"]
-    assert warning.count("cut short: its header promises 4.00 s") == 1  # each kind once, whatever the numbers in it
+    assert (
+        warning.count("cut short: its header promises 4.00 s") == 1
+    )  # each kind once, whatever the numbers in it
     assert "2.mkv" in warning
     assert "3.mkv" in warning
 

@@ -15,4 +15,6 @@ GIVEN = {"given": "ends", "stills": 0.3, "frames": 6}
 
 TestModality = modality_contract("video", sets=SMALL, loss=LOSS)
 TestModalityOfGivenFrames = modality_contract("video", options=GIVEN, sets=SMALL, loss=LOSS)
-TestFrames = representation_contract("frames", torch.randint(0, 256, (3, 5, 3, 6, 7), generator=torch.manual_seed(0)).to(torch.uint8))
+TestFrames = representation_contract(
+    "frames", torch.randint(0, 256, (3, 5, 3, 6, 7), generator=torch.manual_seed(0)).to(torch.uint8)
+)

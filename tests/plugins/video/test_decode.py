@@ -17,7 +17,21 @@ from difftool_video.decode import Header, glance, header
 from difftool_video.measure import auto_fps
 from difftool_video.picture import picture
 
-from .conftest import CODECS, HEIGHT, RATE, WIDTH, levels, moving, read, said, save, save_gif, save_pictures, save_sound, which
+from .conftest import (
+    CODECS,
+    HEIGHT,
+    RATE,
+    WIDTH,
+    levels,
+    moving,
+    read,
+    said,
+    save,
+    save_gif,
+    save_pictures,
+    save_sound,
+    which,
+)
 
 
 def psnr(x: np.ndarray, y: np.ndarray) -> float:
@@ -30,7 +44,9 @@ def psnr(x: np.ndarray, y: np.ndarray) -> float:
 @pytest.mark.parametrize("suffix", CODECS)
 def test_every_kind_of_file_gives_every_frame(tmp_path, suffix):
     rate = 25 if suffix == ".mpg" else RATE  # MPEG-2 knows few rates
-    path = save(tmp_path / f"a{suffix}", levels(), rate, pix_fmt="bgr0" if suffix == ".mkv" else "yuv420p")
+    path = save(
+        tmp_path / f"a{suffix}", levels(), rate, pix_fmt="bgr0" if suffix == ".mkv" else "yuv420p"
+    )
     x, texts = said(path, rate)
     assert x.dtype == np.uint8
     assert x.shape == (12, 3, HEIGHT, WIDTH)
@@ -38,7 +54,9 @@ def test_every_kind_of_file_gives_every_frame(tmp_path, suffix):
     assert texts == []
     found = header(path)
     assert found[:3] == (HEIGHT, WIDTH, rate)
-    assert abs(found.seconds - 12 / rate) < 1.5 / rate or suffix == ".mpg"  # does not say its length
+    assert (
+        abs(found.seconds - 12 / rate) < 1.5 / rate or suffix == ".mpg"
+    )  # does not say its length
     assert found.channels == "rgb"
 
 
@@ -51,7 +69,11 @@ def test_lossless_video_is_kept_exactly(tmp_path):
 @pytest.mark.parametrize("fps", [10, 5, 2.5, 20])
 def test_the_rate_is_brought_to_what_is_asked(tmp_path, fps):
     x, texts = said(save(tmp_path / "a.mp4", levels(20)), fps)
-    expected = [k for k in range(20) for _ in range(2)] if fps == 20 else list(range(0, 20, round(10 / fps)))
+    expected = (
+        [k for k in range(20) for _ in range(2)]
+        if fps == 20
+        else list(range(0, 20, round(10 / fps)))
+    )
     assert which(x) == expected
     assert bool(texts) == (fps == 20)
 
@@ -131,7 +153,17 @@ def test_a_single_picture_is_a_clip_of_one_frame(tmp_path):
 # --- colours ---------------------------------------------------------------------------------------------------------
 
 COLOURS = np.array(
-    [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [0, 0, 0], [128, 128, 128], [200, 100, 50], [30, 160, 220]], np.uint8
+    [
+        [255, 0, 0],
+        [0, 255, 0],
+        [0, 0, 255],
+        [255, 255, 255],
+        [0, 0, 0],
+        [128, 128, 128],
+        [200, 100, 50],
+        [30, 160, 220],
+    ],
+    np.uint8,
 )
 WEIGHTS = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 9: (0.2627, 0.0593)}
 """Of red and blue in luma: BT.709, BT.601 and BT.2020, by their numbers in ITU-T H.273, table 4."""
@@ -150,9 +182,13 @@ def yuv(rgb: np.ndarray, matrix: int, full: bool, bits: int) -> list[np.ndarray]
     chroma = ((b - y) / (2 * (1 - blue)), (r - y) / (2 * (1 - red)))
     top, middle, scale = 2**bits - 1, 2 ** (bits - 1), 2 ** (bits - 8)
     planes = (
-        [y * top, *(c * top + middle for c in chroma)] if full else [scale * (16 + 219 * y), *(scale * (128 + 224 * c) for c in chroma)]
+        [y * top, *(c * top + middle for c in chroma)]
+        if full
+        else [scale * (16 + 219 * y), *(scale * (128 + 224 * c) for c in chroma)]
     )
-    return [np.rint(plane).clip(0, top).astype(np.uint16 if bits > 8 else np.uint8) for plane in planes]
+    return [
+        np.rint(plane).clip(0, top).astype(np.uint16 if bits > 8 else np.uint8) for plane in planes
+    ]
 
 
 def tagged(path, rgb: np.ndarray, pix_fmt: str, matrix: int, full: bool, tag: bool):
@@ -182,7 +218,9 @@ def tagged(path, rgb: np.ndarray, pix_fmt: str, matrix: int, full: bool, tag: bo
 
 @pytest.mark.parametrize("full", [False, True], ids=["limited", "full"])
 @pytest.mark.parametrize("matrix", WEIGHTS)
-@pytest.mark.parametrize("name", ["yuv444p.mkv", "yuv420p.mp4", "yuv420p10le.mp4", "yuv422p10le.mkv"])
+@pytest.mark.parametrize(
+    "name", ["yuv444p.mkv", "yuv420p.mp4", "yuv420p10le.mp4", "yuv422p10le.mkv"]
+)
 def test_colours_are_those_that_were_meant(tmp_path, name, matrix, full):
     rgb = stripes(16, 128)
     path = tagged(tmp_path / name, rgb, name.partition(".")[0], matrix, full, tag=True)
@@ -193,7 +231,9 @@ def test_colours_are_those_that_were_meant(tmp_path, name, matrix, full):
 @pytest.mark.parametrize(("height", "matrix"), [(48, 5), (720, 1)])
 def test_where_nothing_is_said_colours_are_taken_as_players_do(tmp_path, height, matrix):
     rgb = stripes(height, 128)
-    x, _ = said(tagged(tmp_path / "a.mp4", rgb, "yuv420p", matrix, False, tag=False), size=rgb.shape[:2])
+    x, _ = said(
+        tagged(tmp_path / "a.mp4", rgb, "yuv420p", matrix, False, tag=False), size=rgb.shape[:2]
+    )
     assert np.abs(x[0, :, 8, 8::16].T.astype(int) - COLOURS).max() <= 2
 
 
@@ -232,7 +272,11 @@ QUARTERS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]]]
 )
 def test_a_turned_video_is_upright(tmp_path, turn, expected):
     whole = np.repeat(np.repeat(QUARTERS, HEIGHT // 2, 0), WIDTH // 2, 1)
-    path = save(tmp_path / "a.mp4", np.stack([whole] * 3), set_up=lambda stream: stream.set_display_rotation(*turn))
+    path = save(
+        tmp_path / "a.mp4",
+        np.stack([whole] * 3),
+        set_up=lambda stream: stream.set_display_rotation(*turn),
+    )
     height, width = (WIDTH, HEIGHT) if turn[0] % 180 else (HEIGHT, WIDTH)
     assert header(path)[:2] == (height, width)
     x, _ = said(path, size=(height, width))
@@ -241,7 +285,9 @@ def test_a_turned_video_is_upright(tmp_path, turn, expected):
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-@pytest.mark.parametrize(("aspect", "size"), [("2", (24, 64)), ("1/2", (48, 32)), ("12/11", (24, 35))])
+@pytest.mark.parametrize(
+    ("aspect", "size"), [("2", (24, 64)), ("1/2", (48, 32)), ("12/11", (24, 35))]
+)
 def test_pixels_are_made_square(tmp_path, suffix, aspect, size):
     def set_up(stream):
         stream.codec_context.sample_aspect_ratio = Fraction(aspect)
@@ -256,7 +302,9 @@ def test_pixels_are_made_square(tmp_path, suffix, aspect, size):
 def test_frames_are_resized_as_pictures_are(tmp_path, how):
     frames = moving(3, 50, 90)
     x, _ = said(save(tmp_path / "a.mkv", frames, pix_fmt="bgr0"), size=(32, 32), resize=how)
-    expected = [np.asarray(resize(Image.fromarray(frame), 32, 32, how, "black")) for frame in frames]
+    expected = [
+        np.asarray(resize(Image.fromarray(frame), 32, 32, how, "black")) for frame in frames
+    ]
     assert np.array_equal(x.transpose(0, 2, 3, 1), np.stack(expected))
 
 
@@ -265,7 +313,9 @@ def test_large_frames_are_reduced_on_the_way_and_look_the_same(tmp_path):
     frames[:, ::5] //= 2  # fine stripes, which alias where they are not filtered
     path = save(tmp_path / "a.mkv", frames, pix_fmt="bgr0")
     x, _ = said(path, size=(32, 48))
-    expected = np.stack([np.asarray(resize(Image.fromarray(frame), 32, 48, "crop")) for frame in frames])
+    expected = np.stack(
+        [np.asarray(resize(Image.fromarray(frame), 32, 48, "crop")) for frame in frames]
+    )
     assert psnr(x.transpose(0, 2, 3, 1), expected) > 40
     with container.opened(path) as video:
         reduced = picture(video.first(), video.aspect, 48)
@@ -282,7 +332,10 @@ def test_odd_sizes(tmp_path, height, width):
 
 def test_a_size_that_changes_on_the_way(tmp_path):
     """As recordings of a broadcast do: every frame is brought to the one size."""
-    parts = [save(tmp_path / f"{k}.ts", moving(6, *size)).read_bytes() for k, size in enumerate([(24, 32), (48, 64)])]
+    parts = [
+        save(tmp_path / f"{k}.ts", moving(6, *size)).read_bytes()
+        for k, size in enumerate([(24, 32), (48, 64)])
+    ]
     (tmp_path / "a.ts").write_bytes(b"".join(parts))
     x, _ = said(tmp_path / "a.ts", size=(16, 16))
     assert len(x) == 12
@@ -294,7 +347,9 @@ def test_blocks_are_small(tmp_path, monkeypatch):
     blocks = list(decode.clip(path, RATE, HEIGHT, WIDTH, "rgb", "crop", "black"))
     assert [len(block) for block in blocks] == [4, 4, 2]
     monkeypatch.setattr(decode, "BLOCK", 1)
-    assert all(len(block) == 1 for block in decode.clip(path, RATE, HEIGHT, WIDTH, "rgb", "crop", "black"))
+    assert all(
+        len(block) == 1 for block in decode.clip(path, RATE, HEIGHT, WIDTH, "rgb", "crop", "black")
+    )
 
 
 def test_the_same_file_is_read_the_same(tmp_path):
@@ -303,11 +358,21 @@ def test_the_same_file_is_read_the_same(tmp_path):
 
 
 def test_a_glance_shows_the_beginning_and_the_middle(tmp_path):
-    for path in (save(tmp_path / "a.mp4", levels(20), g="5"), save(tmp_path / "a.webm", levels(20), g="5")):
+    for path in (
+        save(tmp_path / "a.mp4", levels(20), g="5"),
+        save(tmp_path / "a.webm", levels(20), g="5"),
+    ):
         seen = which(np.stack([np.asarray(image).transpose(2, 0, 1) for image in glance(path)]))
         assert seen[0] == 0
         assert 5 <= seen[1] <= 12
-    seen = which(np.stack([np.asarray(image).transpose(2, 0, 1) for image in glance(save_pictures(tmp_path / "b", levels(9)))]))
+    seen = which(
+        np.stack(
+            [
+                np.asarray(image).transpose(2, 0, 1)
+                for image in glance(save_pictures(tmp_path / "b", levels(9)))
+            ]
+        )
+    )
     assert seen == [0, 4]
 
 
@@ -328,14 +393,22 @@ def noisy(n: int = 40) -> np.ndarray:
 def test_a_video_without_its_index_says_so(tmp_path, name):
     path = cut(save(tmp_path / name, noisy()), 0.5)
     for reading in (header, said):
-        with pytest.raises(DataError, match=rf"{name} is cut short: its index \(moov\).* Copy it again"):
+        with pytest.raises(
+            DataError, match=rf"{name} is cut short: its index \(moov\).* Copy it again"
+        ):
             reading(path)
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.webm", "a.avi", "a.ts", "a.flv", "a.wmv"])
 def test_what_is_whole_of_a_video_that_is_cut_short_is_used(tmp_path, name):
     container_options = {"movflags": "+faststart"} if name == "a.mp4" else {}
-    path = save(tmp_path / name, noisy(), pix_fmt="bgr0" if name == "a.mkv" else "yuv420p", container=container_options, g="5")
+    path = save(
+        tmp_path / name,
+        noisy(),
+        pix_fmt="bgr0" if name == "a.mkv" else "yuv420p",
+        container=container_options,
+        g="5",
+    )
     whole, texts = said(path)
     assert len(whole) == 40
     assert texts == []
@@ -374,7 +447,10 @@ BAD = {
     "empty.mp4": (b"", "is empty"),
     "page.mp4": (b"<html>404 not found</html>" * 40, "is text, not video"),
     "code.ts": (b"export const x: number = 1;\n", "is text, not video"),
-    "noise.mkv": (np.random.default_rng(0).integers(0, 256, 5000, np.uint8).tobytes(), "is not a video"),
+    "noise.mkv": (
+        np.random.default_rng(0).integers(0, 256, 5000, np.uint8).tobytes(),
+        "is not a video",
+    ),
     "list.mp4": (b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n", "is text, not video"),
 }
 
@@ -463,7 +539,9 @@ def test_a_gif_that_is_cut_short_is_told_of(tmp_path):
 
 
 def test_times_that_do_not_begin_at_zero_are_no_damage(tmp_path):
-    path = save(tmp_path / "a.mkv", levels(12), times=[60_000 + 100 * k for k in range(12)], pix_fmt="bgr0")
+    path = save(
+        tmp_path / "a.mkv", levels(12), times=[60_000 + 100 * k for k in range(12)], pix_fmt="bgr0"
+    )
     x, texts = said(path)
     assert which(x) == list(range(12))
     assert texts == []

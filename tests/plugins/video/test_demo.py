@@ -116,7 +116,10 @@ def test_time_run_backwards_comes_back_to_the_start(seed):
     bodies = scene(3, random.Random(seed))
     start = [(body.x, body.y) for body in bodies]
     advance(bodies, FRAMES)
-    assert max(math.dist((body.x, body.y), place) for body, place in zip(bodies, start, strict=True)) > 2
+    assert (
+        max(math.dist((body.x, body.y), place) for body, place in zip(bodies, start, strict=True))
+        > 2
+    )
     for body in bodies:
         body.u, body.v = -body.u, -body.v
     advance(bodies, FRAMES)
@@ -128,7 +131,9 @@ def test_steps_of_any_length_lead_to_the_same_place():
     advance(one, 8)
     for _ in range(80):
         advance(many, 0.1)
-    assert np.allclose([(body.x, body.y) for body in one], [(body.x, body.y) for body in many], atol=1e-6)
+    assert np.allclose(
+        [(body.x, body.y) for body in one], [(body.x, body.y) for body in many], atol=1e-6
+    )
 
 
 def test_most_clips_show_a_bounce():
@@ -144,19 +149,27 @@ def test_most_clips_show_a_bounce():
 # --- how they look ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("kind", "area"), [("disc", math.pi), ("square", 2), ("triangle", 0.75 * math.sqrt(3))])
+@pytest.mark.parametrize(
+    ("kind", "area"), [("disc", math.pi), ("square", 2), ("triangle", 0.75 * math.sqrt(3))]
+)
 def test_shapes_have_their_area_their_place_and_their_extent(kind, area):
     ink = COLOURS["yellow"]
     body = Body(kind, 5.3, 15.7, 16.4)
     found = cover(picture([body], ink), ink)
     y, x = np.mgrid[:SIZE, :SIZE] + 0.5
     assert found.sum() == pytest.approx(area * 5.3**2, rel=0.03)
-    assert ((x * found).sum() / found.sum(), (y * found).sum() / found.sum()) == pytest.approx((15.7, 16.4), abs=0.06)
+    assert ((x * found).sum() / found.sum(), (y * found).sum() / found.sum()) == pytest.approx(
+        (15.7, 16.4), abs=0.06
+    )
     assert np.allclose(found[np.hypot(x - 15.7, y - 16.4) > 5.3 + 1], 0)
     _, side, top, bottom = SHAPES[kind]
     columns, rows = (np.flatnonzero(found.max(axis) > 0.25) for axis in (0, 1))
-    assert (columns[0], columns[-1] + 1) == pytest.approx((15.7 - 5.3 * side, 15.7 + 5.3 * side), abs=1)
-    assert (rows[0], rows[-1] + 1) == pytest.approx((16.4 - 5.3 * top, 16.4 + 5.3 * bottom), abs=1.6)
+    assert (columns[0], columns[-1] + 1) == pytest.approx(
+        (15.7 - 5.3 * side, 15.7 + 5.3 * side), abs=1
+    )
+    assert (rows[0], rows[-1] + 1) == pytest.approx(
+        (16.4 - 5.3 * top, 16.4 + 5.3 * bottom), abs=1.6
+    )
 
 
 @pytest.mark.parametrize("kind", SHAPES)
@@ -177,7 +190,12 @@ def test_as_many_shapes_are_seen_as_the_count_says(colour, number):
         bodies = scene(number, random.Random(seed))
         first = clip(bodies, COLOURS[colour])[0]
         found = cover(first, COLOURS[colour])
-        assert np.abs(first - (np.array(GROUND) + found[..., None] * np.subtract(COLOURS[colour], GROUND))).max() <= 1.5
+        assert (
+            np.abs(
+                first - (np.array(GROUND) + found[..., None] * np.subtract(COLOURS[colour], GROUND))
+            ).max()
+            <= 1.5
+        )
         assert parts(found > 0.5) == number
 
 
@@ -237,7 +255,9 @@ def test_files_hold_the_exact_frames_at_their_times(tmp_path):
         path = tmp_path / f"{colour}-2-0000.mov"
         assert np.array_equal(read(path), clip(scene(2, random.Random(path.stem)), ink))
         with av.open(str(path)) as container:
-            assert [frame.time for frame in container.decode(video=0)] == [k / FPS for k in range(FRAMES)]
+            assert [frame.time for frame in container.decode(video=0)] == [
+                k / FPS for k in range(FRAMES)
+            ]
 
 
 def test_it_is_the_same_every_time(tmp_path):

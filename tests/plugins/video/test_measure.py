@@ -14,7 +14,9 @@ from difftool_video.options import VideoOptions
 from .conftest import levels, moving, read, save, save_pictures
 
 
-def seen(rate: float = 30.0, seconds: float = 4.0, height: int = 48, width: int = 64, frames: int = 0) -> Header:
+def seen(
+    rate: float = 30.0, seconds: float = 4.0, height: int = 48, width: int = 64, frames: int = 0
+) -> Header:
     return Header(height, width, rate, seconds, "rgb", frames)
 
 
@@ -90,8 +92,16 @@ def test_a_tinge_is_a_colour_and_what_compression_adds_is_none():
 
 
 def test_settling_fills_in_what_is_auto_and_nothing_else(tmp_path):
-    items = [Item(save(tmp_path / "a.mp4", moving(12))), Item(save_pictures(tmp_path / "b", moving(30)))]
-    assert settle(VideoOptions(), items) == {"size": (24, 32), "channels": "rgb", "fps": 10.0, "frames": 16}
+    items = [
+        Item(save(tmp_path / "a.mp4", moving(12))),
+        Item(save_pictures(tmp_path / "b", moving(30))),
+    ]
+    assert settle(VideoOptions(), items) == {
+        "size": (24, 32),
+        "channels": "rgb",
+        "fps": 10.0,
+        "frames": 16,
+    }
     assert settle(VideoOptions(size=8, fps=5, frames=4, channels="grey"), items) == {}
     assert settle(VideoOptions(size=8, channels="grey", fps=5), items[:1]) == {"frames": 6}
 

@@ -9,7 +9,18 @@ import pytest
 import torch
 from PIL import Image
 
-from difftool import Batch, DataError, Description, Item, LabelColumn, NoOptions, NumberColumn, Stream, Streams, UsageError
+from difftool import (
+    Batch,
+    DataError,
+    Description,
+    Item,
+    LabelColumn,
+    NoOptions,
+    NumberColumn,
+    Stream,
+    Streams,
+    UsageError,
+)
 from difftool_video.frames import Frames
 from difftool_video.modality import VideoModality
 from difftool_video.options import VideoOptions, VideoRequest
@@ -29,7 +40,9 @@ def described(one: VideoModality, shapes: np.ndarray = SHAPES) -> Description:
     return Description(shape, "uint8", len(shapes), {c.name: c for c in own}, extra)
 
 
-def template(one: VideoModality, n: int = 3, start: int = 0, shapes: np.ndarray = SHAPES, **wishes) -> Batch:
+def template(
+    one: VideoModality, n: int = 3, start: int = 0, shapes: np.ndarray = SHAPES, **wishes
+) -> Batch:
     streams = Streams(0, "template", range(start, start + n))
     return one.template(described(one, shapes), n, streams, VideoRequest(**wishes))
 
@@ -39,7 +52,9 @@ def template(one: VideoModality, n: int = 3, start: int = 0, shapes: np.ndarray 
 
 def test_what_is_auto_is_settled_on_the_data(folder):
     one = VideoModality(VideoOptions())
-    assert one.fit(one.scan(folder)).settings() == VideoOptions(size=(HEIGHT, WIDTH), channels="rgb", frames=12, fps=10.0)
+    assert one.fit(one.scan(folder)).settings() == VideoOptions(
+        size=(HEIGHT, WIDTH), channels="rgb", frames=12, fps=10.0
+    )
 
 
 def test_what_is_settled_is_left_alone(folder):
@@ -58,7 +73,10 @@ def test_a_folder_of_numbered_frames_is_one_clip_and_its_class_is_the_folder_abo
     save_pictures(tmp_path / "cat" / "a", levels())
     save(tmp_path / "dog" / "b.mp4", levels())
     items = modality().scan(tmp_path)
-    assert [(item.path.name, item.columns["class"]) for item in items] == [("a", "cat"), ("b.mp4", "dog")]
+    assert [(item.path.name, item.columns["class"]) for item in items] == [
+        ("a", "cat"),
+        ("b.mp4", "dog"),
+    ]
     assert [which(modality().read(item)) for item in items] == [list(range(12))] * 2
 
 
@@ -87,7 +105,9 @@ def test_single_pictures_are_clips_of_one_frame_where_they_are_asked_for(tmp_pat
 
 
 def videos(*lengths: int) -> list[np.ndarray]:
-    return [np.ascontiguousarray(moving(n, seed=i).transpose(0, 3, 1, 2)) for i, n in enumerate(lengths)]
+    return [
+        np.ascontiguousarray(moving(n, seed=i).transpose(0, 3, 1, 2)) for i, n in enumerate(lengths)
+    ]
 
 
 def test_a_batch_is_of_clips_of_one_length():
@@ -132,7 +152,9 @@ def test_a_share_of_batches_is_of_single_frames():
 
 def test_given_frames_are_a_condition_of_the_modality_s_own():
     one = modality(given="ends")
-    assert [(c.name, c.kind, c.width) for c in described(one).conditions.values()] == [("given_frames", "channels", 4)]
+    assert [(c.name, c.kind, c.width) for c in described(one).conditions.values()] == [
+        ("given_frames", "channels", 4)
+    ]
     raw = one.collate(videos(*[12] * 40), Stream(0, "t"))
     assert raw.cond["given_frames"].shape == (40, 6)
     assert 5 < raw.cond["given_frames"].any(1).sum() < 35
@@ -144,7 +166,11 @@ def test_given_frames_are_a_condition_of_the_modality_s_own():
 def encoded(given: str = "first") -> tuple[Frames, Batch, Batch]:
     one = modality(given=given)
     raw = one.collate(videos(12, 4, 12), Stream(0, "t"))
-    raw = raw.with_cond(given_frames=torch.tensor([[1, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0], [0] * 6], dtype=torch.bool))
+    raw = raw.with_cond(
+        given_frames=torch.tensor(
+            [[1, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0], [0] * 6], dtype=torch.bool
+        )
+    )
     representation = Frames(None, described(one))
     return representation, raw, representation.encode(raw)
 
@@ -164,7 +190,9 @@ def test_only_given_frames_are_shown_to_the_network():
     _, raw, batch = encoded()
     shown = batch.cond["given_frames"]
     assert shown.shape == (3, 4, 6, HEIGHT, WIDTH)
-    assert torch.equal(shown[:, 3], raw.cond["given_frames"].float()[:, :, None, None].expand(3, 6, HEIGHT, WIDTH))
+    assert torch.equal(
+        shown[:, 3], raw.cond["given_frames"].float()[:, :, None, None].expand(3, 6, HEIGHT, WIDTH)
+    )
     assert torch.equal(shown[0, :3, :2], 2 * batch.x[0, :, :2])
     hidden = ~raw.cond["given_frames"][:, None, :, None, None].expand_as(shown)
     assert not shown[hidden].any()
@@ -184,7 +212,13 @@ def test_a_template_is_as_long_and_large_as_trained_or_as_asked():
     assert template(one).x.shape == (3, 6, 3, HEIGHT, WIDTH)
     assert template(one).mask is None
     assert template(one, frames=32, size="8x12").x.shape == (3, 32, 3, 8, 12)
-    assert one.template(described(one), 2, Streams(0, "t", range(2)), NoOptions()).x.shape == (2, 6, 3, HEIGHT, WIDTH)
+    assert one.template(described(one), 2, Streams(0, "t", range(2)), NoOptions()).x.shape == (
+        2,
+        6,
+        3,
+        HEIGHT,
+        WIDTH,
+    )
 
 
 def test_samples_are_as_long_as_the_data_unless_told_otherwise():
@@ -200,7 +234,9 @@ def test_samples_are_as_long_as_the_data_unless_told_otherwise():
 def test_first_frames_are_those_of_the_file_and_files_are_taken_in_turn(tmp_path):
     for i in range(3):
         save(tmp_path / "clips" / f"{i}.mkv", levels()[i:], pix_fmt="bgr0")
-    raw = template(modality(given="first"), 4, start=5, first_frames=str(tmp_path / "clips"), frames=9)
+    raw = template(
+        modality(given="first"), 4, start=5, first_frames=str(tmp_path / "clips"), frames=9
+    )
     assert [which(x[:3].numpy()) for x in raw.x] == [[i, i + 1, i + 2] for i in (2, 0, 1, 2)]
     assert raw.cond["given_frames"].sum(1).tolist() == [3] * 4
     assert not raw.x[:, 3:].any()
@@ -225,7 +261,12 @@ def test_as_many_are_given_as_there_are_and_as_leave_some_to_be_made(tmp_path):
     one = modality(given="first", frames=12)
     assert template(one, 1, first_frames=path).cond["given_frames"].sum() == 6
     assert template(one, 1, first_frames=path, frames=4).cond["given_frames"].sum() == 3
-    assert template(one, 1, first_frames=str(save(tmp_path / "b.mkv", levels(2), pix_fmt="bgr0"))).cond["given_frames"].sum() == 2
+    assert (
+        template(one, 1, first_frames=str(save(tmp_path / "b.mkv", levels(2), pix_fmt="bgr0")))
+        .cond["given_frames"]
+        .sum()
+        == 2
+    )
 
 
 def test_with_frames_given_labels_are_left_open_since_those_say_what_is_there(tmp_path):
@@ -237,15 +278,21 @@ def test_with_frames_given_labels_are_left_open_since_those_say_what_is_there(tm
     raw = one.template(description, 2, Streams(0, "t", range(2)), VideoRequest(first_frames=path))
     assert raw.cond["class"].tolist() == [-1, -1]
     assert raw.cond["speed"].isnan().all()
-    assert set(one.template(description, 2, Streams(0, "t", range(2)), VideoRequest()).cond) == {"given_frames"}
+    assert set(one.template(description, 2, Streams(0, "t", range(2)), VideoRequest()).cond) == {
+        "given_frames"
+    }
 
 
 def test_a_column_of_the_condition_s_name_is_a_column(tmp_path):
     """Where no frames are given, nothing is made of it."""
     one = modality()
     description = replace(described(one), conditions={"given_frames": NumberColumn("given_frames")})
-    raw = one.collate(videos(12, 12), Stream(0, "t")).with_cond(given_frames=torch.tensor([1.0, 2.0]))
-    assert torch.equal(Frames(None, description).encode(raw).cond["given_frames"], torch.tensor([1.0, 2.0]))
+    raw = one.collate(videos(12, 12), Stream(0, "t")).with_cond(
+        given_frames=torch.tensor([1.0, 2.0])
+    )
+    assert torch.equal(
+        Frames(None, description).encode(raw).cond["given_frames"], torch.tensor([1.0, 2.0])
+    )
 
 
 def test_samples_have_lengths_that_occur_and_never_that_of_a_picture():
@@ -268,10 +315,26 @@ def test_without_first_frames_none_are_given():
         ("first", {"first": True, "last": True}, r"trained with given = first.*--given ends"),
         ("ends", {"last": True}, "--last-frames goes with --first-frames"),
         ("first", {"given": 2}, "--given goes with --first-frames"),
-        ("first", {"first": True, "given": 6}, "6 given frames leave none of 6 frames to generate.*--frames 12"),
-        ("ends", {"first": True, "last": True, "given": 3}, "6 given frames leave none of 6 frames to generate"),
-        ("ends", {"first": True, "last": True, "frames": 2}, "2 given frames leave none of 2 frames to generate"),
-        ("first", {"first": True, "given": 13, "frames": 20}, r"a\.mkv has 12 frames at 10 frames/s, fewer than --given 13"),
+        (
+            "first",
+            {"first": True, "given": 6},
+            "6 given frames leave none of 6 frames to generate.*--frames 12",
+        ),
+        (
+            "ends",
+            {"first": True, "last": True, "given": 3},
+            "6 given frames leave none of 6 frames to generate",
+        ),
+        (
+            "ends",
+            {"first": True, "last": True, "frames": 2},
+            "2 given frames leave none of 2 frames to generate",
+        ),
+        (
+            "first",
+            {"first": True, "given": 13, "frames": 20},
+            r"a\.mkv has 12 frames at 10 frames/s, fewer than --given 13",
+        ),
     ],
     ids=str,
 )

@@ -12,18 +12,34 @@ from difftool_video.space_time import SpaceTimeAttention
 from difftool_video.temporal import TemporalAttention
 from difftool_video.unet3d import UNet3d
 
-SPATIAL = {"channels": 8, "multipliers": (1, 2), "blocks": 1, "attention": 16, "head_width": 8, "patch": 2}
+SPATIAL = {
+    "channels": 8,
+    "multipliers": (1, 2),
+    "blocks": 1,
+    "attention": 16,
+    "head_width": 8,
+    "patch": 2,
+}
 SMALL = {**SPATIAL, "time_attention": 4}
 SHAPE = (3, 5, 8, 8)
 
 TestUNet3d = backbone_contract("unet3d", (3, 4, 8, 8), SMALL, [(7, 9, 6), (1, 8, 8)])
-TestUNet3dJoint = backbone_contract("unet3d", (3, 4, 8, 8), {**SMALL, "joint_attention": 16}, [(7, 9, 6), (1, 8, 8)])
-TestUNet3dOfPixels = backbone_contract("unet3d", (1, 3, 8, 8), {**SMALL, "patch": 1, "time_attention": 16, "time_kernel": 1}, [(4, 5, 7)])
+TestUNet3dJoint = backbone_contract(
+    "unet3d", (3, 4, 8, 8), {**SMALL, "joint_attention": 16}, [(7, 9, 6), (1, 8, 8)]
+)
+TestUNet3dOfPixels = backbone_contract(
+    "unet3d",
+    (1, 3, 8, 8),
+    {**SMALL, "patch": 1, "time_attention": 16, "time_kernel": 1},
+    [(4, 5, 7)],
+)
 
 
 def build(shape=SHAPE, stir=0.1, vector=0, tokens=0, channels=0, **options) -> UNet3d:
     torch.manual_seed(0)
-    network = UNet3d(UNet3dOptions(**{**SMALL, **options}), Interface(shape, vector, tokens, channels)).eval()
+    network = UNet3d(
+        UNet3dOptions(**{**SMALL, **options}), Interface(shape, vector, tokens, channels)
+    ).eval()
     return stirred(network, stir)
 
 
@@ -46,7 +62,11 @@ def image_weights(network: UNet3d, **widths: int) -> UNet:
 def test_with_image_weights_a_clip_is_so_many_pictures(frames, size):
     network = build(stir=0, vector=4, tokens=6)
     picture = image_weights(network, vector=4, tokens=6)
-    x, c_noise, signals = torch.randn(2, 3, frames, *size), torch.tensor([-0.5, 0.5]), Signals(torch.randn(2, 4), torch.randn(2, 3, 6))
+    x, c_noise, signals = (
+        torch.randn(2, 3, frames, *size),
+        torch.tensor([-0.5, 0.5]),
+        Signals(torch.randn(2, 4), torch.randn(2, 3, 6)),
+    )
     with torch.no_grad():
         clip = network(x, c_noise, signals)
         pictures = torch.stack([picture(frame, c_noise, signals) for frame in x.unbind(2)], 2)
@@ -59,15 +79,21 @@ def test_what_is_laid_beside_does_not_change_the_image_network():
     picture = image_weights(network)
     x, c_noise, beside = torch.randn(2, 3, 1, 8, 8), torch.zeros(2), torch.randn(2, 2, 1, 8, 8)
     y = network(x, c_noise, Signals(channels=beside))
-    torch.testing.assert_close(y[:, :, 0], picture(x[:, :, 0], c_noise, Signals()), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        y[:, :, 0], picture(x[:, :, 0], c_noise, Signals()), atol=1e-5, rtol=1e-5
+    )
     y.square().sum().backward()
     assert network.beside.weight.grad.any()
 
 
 def test_only_the_layers_over_time_learn_when_asked_for():
     network = build(freeze_spatial=True, channels=2)
-    network(torch.randn(1, *SHAPE), torch.zeros(1), Signals(channels=torch.randn(1, 2, *SHAPE[1:]))).square().sum().backward()
-    learnt = {name.partition(".")[0] for name, p in network.named_parameters() if p.grad is not None}
+    network(
+        torch.randn(1, *SHAPE), torch.zeros(1), Signals(channels=torch.randn(1, 2, *SHAPE[1:]))
+    ).square().sum().backward()
+    learnt = {
+        name.partition(".")[0] for name, p in network.named_parameters() if p.grad is not None
+    }
     assert learnt == {"temporal", "beside"}
     assert all(p.grad.any() for p in network.temporal.parameters())
 
@@ -78,7 +104,9 @@ def test_frames_out_of_order_are_another_clip():
     with torch.no_grad():
         y = network(x, c_noise, Signals())
         assert (network(x.flip(2), c_noise, Signals()).flip(2) - y).norm() > 0.01 * y.norm()
-        assert (network(x[:, :, order], c_noise, Signals()) - y[:, :, order]).norm() > 0.01 * y.norm()
+        assert (
+            network(x[:, :, order], c_noise, Signals()) - y[:, :, order]
+        ).norm() > 0.01 * y.norm()
 
 
 def test_clips_in_another_order_are_the_same_clips():
@@ -87,17 +115,28 @@ def test_clips_in_another_order_are_the_same_clips():
     signals = Signals(torch.randn(3, 4), torch.randn(3, 3, 6), torch.randn(3, 2, *SHAPE[1:]))
     turned = Signals(signals.vector[order], signals.tokens[order], signals.channels[order])
     with torch.no_grad():
-        torch.testing.assert_close(network(x[order], c_noise[order], turned), network(x, c_noise, signals)[order], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(
+            network(x[order], c_noise[order], turned),
+            network(x, c_noise, signals)[order],
+            atol=1e-5,
+            rtol=1e-5,
+        )
 
 
 def test_every_signal_reaches_the_output():
     network = build(vector=4, tokens=6, channels=2)
     x, c_noise = torch.randn(2, *SHAPE), torch.zeros(2)
-    given = {"vector": torch.randn(2, 4), "tokens": torch.randn(2, 3, 6), "channels": torch.randn(2, 2, *SHAPE[1:])}
+    given = {
+        "vector": torch.randn(2, 4),
+        "tokens": torch.randn(2, 3, 6),
+        "channels": torch.randn(2, 2, *SHAPE[1:]),
+    }
     with torch.no_grad():
         usual = network(x, c_noise, Signals(**given))
         for name, value in given.items():
-            assert not torch.allclose(usual, network(x, c_noise, Signals(**{**given, name: value.flip(0)})), atol=1e-4), name
+            assert not torch.allclose(
+                usual, network(x, c_noise, Signals(**{**given, name: value.flip(0)})), atol=1e-4
+            ), name
 
 
 @pytest.mark.parametrize(("frames", "height", "width"), [(5, 8, 8), (3, 8, 8), (4, 5, 7)])
@@ -105,7 +144,12 @@ def test_every_signal_reaches_the_output():
 def test_a_padded_clip_gives_the_answer_of_the_clip_alone(frames, height, width, patch, joint):
     """In time alone with a mask of frames, ``[b, 1, t, 1, 1]``, and in space as well with one of pixels."""
     network = build(vector=4, channels=1, patch=patch, joint_attention=joint)
-    x, beside, vector, c_noise = torch.randn(2, 3, 6, 8, 8), torch.randn(2, 1, 6, 8, 8), torch.randn(2, 4), torch.tensor([-0.5, 0.5])
+    x, beside, vector, c_noise = (
+        torch.randn(2, 3, 6, 8, 8),
+        torch.randn(2, 1, 6, 8, 8),
+        torch.randn(2, 4),
+        torch.tensor([-0.5, 0.5]),
+    )
     inside = (slice(None), slice(None), slice(frames), slice(height), slice(width))
     mask = torch.zeros(2, 1, 6, 8, 8, dtype=torch.bool)
     mask[inside] = True
@@ -113,7 +157,12 @@ def test_a_padded_clip_gives_the_answer_of_the_clip_alone(frames, height, width,
     with torch.no_grad():
         alone = network(x[inside], c_noise, Signals(vector, None, beside[inside]))
         padded = network(x, c_noise, Signals(vector, None, beside), mask)
-        other = network(torch.where(mask, x, 50.0), c_noise, Signals(vector, None, torch.where(mask, beside, -50.0)), mask)
+        other = network(
+            torch.where(mask, x, 50.0),
+            c_noise,
+            Signals(vector, None, torch.where(mask, beside, -50.0)),
+            mask,
+        )
     torch.testing.assert_close(padded[inside], alone, atol=1e-5, rtol=1e-5)
     assert torch.equal(padded[inside], other[inside])
 
@@ -135,7 +184,9 @@ def test_gradients_are_finite_where_frames_and_pixels_are_padding(joint):
     network = build(attention=1000, time_attention=1000, joint_attention=joint).train()
     mask = torch.ones(2, 1, *SHAPE[1:], dtype=torch.bool)
     mask[0, :, 2:], mask[1, ..., 3:] = False, False
-    (network(torch.randn(2, *SHAPE), torch.zeros(2), Signals(), mask) * mask).square().sum().backward()
+    (
+        network(torch.randn(2, *SHAPE), torch.zeros(2), Signals(), mask) * mask
+    ).square().sum().backward()
     assert all(p.grad.isfinite().all() for p in network.parameters())
 
 
@@ -159,14 +210,23 @@ def test_axes_may_vary():
 def test_attention_over_time_is_where_positions_of_a_frame_are_few():
     levels = {"multipliers": (1, 1, 1), "patch": 1, "time_attention": 64}
     network = build((3, 4, 16, 16), **levels)
-    assert [layer.attention is not None for layer in network.temporal] == [level.positions <= 64 for level in network.spatial.block_levels()]
-    assert not any(layer.attention for layer in build((3, 4, 16, 16), **{**levels, "time_attention": 0}).temporal)
+    assert [layer.attention is not None for layer in network.temporal] == [
+        level.positions <= 64 for level in network.spatial.block_levels()
+    ]
+    assert not any(
+        layer.attention
+        for layer in build((3, 4, 16, 16), **{**levels, "time_attention": 0}).temporal
+    )
 
 
 def test_joint_attention_is_in_the_place_of_that_over_time():
-    network = build((3, 4, 16, 16), multipliers=(1, 1, 1), patch=1, time_attention=64, joint_attention=16)
+    network = build(
+        (3, 4, 16, 16), multipliers=(1, 1, 1), patch=1, time_attention=64, joint_attention=16
+    )
     kinds = {256: type(None), 64: TemporalAttention, 16: SpaceTimeAttention}
-    assert [type(layer.attention) for layer in network.temporal] == [kinds[level.positions] for level in network.spatial.block_levels()]
+    assert [type(layer.attention) for layer in network.temporal] == [
+        kinds[level.positions] for level in network.spatial.block_levels()
+    ]
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 8), (3, 4, 8, 8, 8)], ids=str)
@@ -187,7 +247,9 @@ def test_checkpointing_saves_the_blocks_insides_and_nothing_else_changes():
         network.checkpointing = checkpointing
         kept = []
         torch.manual_seed(1)
-        with torch.autograd.graph.saved_tensors_hooks(lambda t, kept=kept: kept.append(t.numel()) or t, lambda t: t):
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda t, kept=kept: kept.append(t.numel()) or t, lambda t: t
+        ):
             loss = network(torch.ones(2, *SHAPE), torch.rand(2), Signals()).square().sum()
         saved.append(sum(kept))
         loss.backward()

@@ -10,7 +10,19 @@ from difftool import DataError
 from difftool_video.decode import Header, header
 from difftool_video.numbered import is_numbered
 
-from .conftest import HEIGHT, WIDTH, levels, modality, moving, read, said, save, save_gif, save_pictures, which
+from .conftest import (
+    HEIGHT,
+    WIDTH,
+    levels,
+    modality,
+    moving,
+    read,
+    said,
+    save,
+    save_gif,
+    save_pictures,
+    which,
+)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +97,10 @@ def test_every_fifth_number_is_no_gap(tmp_path):
 def test_one_of_another_size_is_named(tmp_path):
     save_pictures(tmp_path / "a", levels(4))
     Image.new("RGB", (30, 20)).save(tmp_path / "a" / "frame_0003.png")
-    with pytest.raises(DataError, match=r"frame_0003.png is 20x30, and frame_0001.png is 24x32. Bring them to one size"):
+    with pytest.raises(
+        DataError,
+        match=r"frame_0003.png is 20x30, and frame_0001.png is 24x32. Bring them to one size",
+    ):
         said(tmp_path / "a")
 
 
@@ -129,5 +144,9 @@ def test_folders_and_files_beside_each_other(tmp_path):
     for name in ("poster.png", "cover.png"):
         Image.new("RGB", (8, 8)).save(tmp_path / "dog" / name)
     items = modality().scan(tmp_path)
-    assert [(item.path.name, item.columns["class"]) for item in items] == [("take1", "cat"), ("take2.mp4", "cat"), ("take3.gif", "dog")]
+    assert [(item.path.name, item.columns["class"]) for item in items] == [
+        ("take1", "cat"),
+        ("take2.mp4", "cat"),
+        ("take3.gif", "dog"),
+    ]
     assert [len(read(item.path, fps=10)) for item in items] == [3, 6, 4]

@@ -13,7 +13,9 @@ from difftool_video.retime import Timed, first_moment, retime, whole_ratio
 
 def shown(starts, rate: float, fps: float, last: float | None = None) -> list[int]:
     """The numbers of the frames shown of a clip with these starts, in seconds; its last frame is held for ``last``."""
-    timed = [Timed(k, start, last if k == len(starts) - 1 else None) for k, start in enumerate(starts)]
+    timed = [
+        Timed(k, start, last if k == len(starts) - 1 else None) for k, start in enumerate(starts)
+    ]
     return list(retime(timed, rate, fps))
 
 
@@ -27,7 +29,10 @@ def test_the_same_rate_keeps_every_frame():
 
 
 @pytest.mark.parametrize("divisor", [1, 2, 3, 4, 5, 7])
-@pytest.mark.parametrize(("rate", "tick"), [(30, 0.001), (30000 / 1001, 0.001), (120, 0.001), (24000 / 1001, 0.0), (33.333, 0.01)])
+@pytest.mark.parametrize(
+    ("rate", "tick"),
+    [(30, 0.001), (30000 / 1001, 0.001), (120, 0.001), (24000 / 1001, 0.0), (33.333, 0.01)],
+)
 def test_a_whole_ratio_picks_exactly_every_nth_frame(rate, tick, divisor):
     """Whatever milliseconds, or hundredths in a GIF, make of the timestamps."""
     assert shown(steady(400, rate, tick), rate, rate / divisor) == list(range(0, 400, divisor))
@@ -36,10 +41,14 @@ def test_a_whole_ratio_picks_exactly_every_nth_frame(rate, tick, divisor):
 @pytest.mark.parametrize("times", [2, 3, 4])
 @pytest.mark.parametrize("tick", [0.0, 0.001])
 def test_a_whole_multiple_repeats_every_frame_as_often(times, tick):
-    assert shown(steady(100, 30, tick), 30, 30 * times) == [k for k in range(100) for _ in range(times)]
+    assert shown(steady(100, 30, tick), 30, 30 * times) == [
+        k for k in range(100) for _ in range(times)
+    ]
 
 
-@pytest.mark.parametrize(("rate", "fps"), [(30, 12), (25, 10), (24, 15), (50, 30), (30, 20), (60, 25)])
+@pytest.mark.parametrize(
+    ("rate", "fps"), [(30, 12), (25, 10), (24, 15), (50, 30), (30, 20), (60, 25)]
+)
 def test_other_ratios_do_not_depend_on_how_timestamps_were_rounded(rate, fps):
     exact = shown(steady(300, rate), rate, fps)
     assert shown(steady(300, rate, 0.001), rate, fps) == exact

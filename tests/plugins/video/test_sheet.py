@@ -9,7 +9,9 @@ from difftool_image.grid import GAP, SIDE
 from difftool_video.sheet import FEWEST, MOST, SEAM, chosen, sheet
 
 
-def numbered(t: int, channels: int = 3, height: int = 8, width: int = 12, first: int = 0) -> np.ndarray:
+def numbered(
+    t: int, channels: int = 3, height: int = 8, width: int = 12, first: int = 0
+) -> np.ndarray:
     """uint8 ``[t, c, h, w]``: frame k is plain, of the grey ``first + k``."""
     values = (first + np.arange(t)).astype(np.uint8)
     return np.broadcast_to(values[:, None, None, None], (t, channels, height, width))
@@ -71,7 +73,10 @@ def test_clips_of_different_sizes_share_a_scale():
 
 def test_titles_stand_below_and_change_nothing_else():
     clips = [numbered(3, first=10), numbered(3, first=20)]
-    plain, titled = (np.asarray(sheet(clips, titles)) for titles in ((), ["colour red", "a very long title " * 30]))
+    plain, titled = (
+        np.asarray(sheet(clips, titles))
+        for titles in ((), ["colour red", "a very long title " * 30])
+    )
     line = (titled.shape[0] - plain.shape[0]) // 2
     assert 10 <= line <= 30
     assert titled.shape[1] == plain.shape[1]
@@ -83,7 +88,9 @@ def test_titles_stand_below_and_change_nothing_else():
         assert below[:, : GAP - 1].min() == below[:, -GAP + 1 :].min() == 255
 
 
-@pytest.mark.parametrize("shape", [(16, 3, 32, 32), (300, 1, 128, 128), (24, 3, 480, 854), (5, 3, 20, 300), (2, 3, 1, 1)])
+@pytest.mark.parametrize(
+    "shape", [(16, 3, 32, 32), (300, 1, 128, 128), (24, 3, 480, 854), (5, 3, 20, 300), (2, 3, 1, 1)]
+)
 @pytest.mark.parametrize("n", [1, 3, 16, 64])
 def test_sheets_are_of_a_size_to_look_at(n, shape):
     """Gaps and titles come on top of what the frames may take."""

@@ -31,13 +31,21 @@ def test_what_moved_is_found_again():
     torch.manual_seed(0)
     layer = SpaceTimeAttention(32, 32)
     enter, leave = torch.nn.Conv2d(3, 32, 1), torch.nn.Conv2d(32, 1, 1)
-    optimizer = torch.optim.Adam([p for part in (layer, enter, leave) for p in part.parameters()], 3e-3)
+    optimizer = torch.optim.Adam(
+        [p for part in (layer, enter, leave) for p in part.parameters()], 3e-3
+    )
     losses = []
     for _ in range(300):
-        x, place, step = torch.zeros(32, 2, 3, 4, 4), torch.randint(1, 3, (32, 2)), torch.randint(-1, 2, (32, 2))
+        x, place, step = (
+            torch.zeros(32, 2, 3, 4, 4),
+            torch.randint(1, 3, (32, 2)),
+            torch.randint(-1, 2, (32, 2)),
+        )
         value, i, (y0, x0), (y1, x1) = torch.randn(32), torch.arange(32), place.T, (place + step).T
         x[i, 0, 0, y0, x0], x[i, 0, 1, y0, x0], x[i, 1, 2, y1, x1] = value, 1.0, 1.0
-        made = leave(layer(enter(x.flatten(0, 1)), None, Timeline(2))).unflatten(0, (32, 2))[i, 1, 0, y1, x1]
+        made = leave(layer(enter(x.flatten(0, 1)), None, Timeline(2))).unflatten(0, (32, 2))[
+            i, 1, 0, y1, x1
+        ]
         loss = (made - value).square().mean()
         optimizer.zero_grad()
         loss.backward()

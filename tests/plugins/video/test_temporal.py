@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from difftool_video.temporal import RelativePosition, TemporalAttention, TemporalConv, TemporalLayer, Timeline
+from difftool_video.temporal import (
+    RelativePosition,
+    TemporalAttention,
+    TemporalConv,
+    TemporalLayer,
+    Timeline,
+)
 
 
 def stirred(layer, by=0.2):
@@ -17,7 +23,9 @@ def stirred(layer, by=0.2):
 
 def layer(kernel=3, attention=True, reach=8) -> TemporalLayer:
     torch.manual_seed(0)
-    return stirred(TemporalLayer(8, kernel, 16, TemporalAttention(8, 4, reach) if attention else None))
+    return stirred(
+        TemporalLayer(8, kernel, 16, TemporalAttention(8, 4, reach) if attention else None)
+    )
 
 
 def by_clip(x):
@@ -38,11 +46,18 @@ def test_the_convolution_is_one_of_three_dimensions_along_time(kernel, frames):
     made = stirred(TemporalConv(6, kernel))
     x = torch.randn(2 * frames, 6, 3, 4)
     clips = by_clip(x).transpose(1, 2)
-    whole = F.conv3d(clips, made.conv.weight[..., None, None], made.conv.bias, padding=(kernel // 2, 0, 0))
-    torch.testing.assert_close(made(x, frames), whole.transpose(1, 2).flatten(0, 1), atol=1e-5, rtol=1e-5)
+    whole = F.conv3d(
+        clips, made.conv.weight[..., None, None], made.conv.bias, padding=(kernel // 2, 0, 0)
+    )
+    torch.testing.assert_close(
+        made(x, frames), whole.transpose(1, 2).flatten(0, 1), atol=1e-5, rtol=1e-5
+    )
 
 
-@pytest.mark.parametrize(("kernel", "attention", "seen"), [(3, False, [2, 3, 4]), (5, False, [1, 2, 3, 4, 5]), (1, True, list(range(7)))])
+@pytest.mark.parametrize(
+    ("kernel", "attention", "seen"),
+    [(3, False, [2, 3, 4]), (5, False, [1, 2, 3, 4, 5]), (1, True, list(range(7)))],
+)
 def test_what_a_frame_sees(kernel, attention, seen):
     x = torch.randn(7, 8, 2, 2, requires_grad=True)
     layer(kernel, attention)(x, torch.randn(7, 16), None, Timeline(7))[3].square().sum().backward()
@@ -67,7 +82,12 @@ def test_attention_tells_before_from_after():
     turned = attention(x.flip(0), None, Timeline(6)).flip(0)
     assert not torch.allclose(attention(x, None, Timeline(6)), turned, atol=1e-3)
     attention.distance.weight.data.zero_()
-    torch.testing.assert_close(attention(x, None, Timeline(6)), attention(x.flip(0), None, Timeline(6)).flip(0), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        attention(x, None, Timeline(6)),
+        attention(x.flip(0), None, Timeline(6)).flip(0),
+        atol=1e-5,
+        rtol=1e-5,
+    )
 
 
 @pytest.mark.parametrize("reach", [2, 8, 16, 64])
@@ -85,7 +105,10 @@ def test_buckets_widen_and_the_last_is_open(reach):
 
 def test_buckets_before_and_after_are_apart():
     positions = RelativePosition(2, 16)
-    before, after = positions.bucket(torch.arange(-40, 0)), positions.bucket(torch.arange(40, 0, -1))
+    before, after = (
+        positions.bucket(torch.arange(-40, 0)),
+        positions.bucket(torch.arange(40, 0, -1)),
+    )
     assert torch.equal(before + 7, after)
     assert set(before.tolist()) == set(range(1, 8))
 

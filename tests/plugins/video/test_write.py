@@ -20,7 +20,12 @@ FORMATS = ["mp4", "gif"]
 def moving(t: int = 12, height: int = 48, width: int = 64, channels: int = 3) -> np.ndarray:
     """uint8 ``[t, c, h, w]``: a disc that crosses a smooth ground."""
     y, x = np.mgrid[:height, :width].astype(float)
-    ground = np.stack([110 + 60 * np.sin((x + 2 * y) / 25 + c) + 20 * np.cos((3 * x - y) / 30 - c) for c in range(3)])
+    ground = np.stack(
+        [
+            110 + 60 * np.sin((x + 2 * y) / 25 + c) + 20 * np.cos((3 * x - y) / 30 - c)
+            for c in range(3)
+        ]
+    )
     frames = []
     for k in range(t):
         share = np.clip(9 - np.hypot(x - 12 - 3 * k, y - 20 - k), 0, 1)
@@ -35,13 +40,17 @@ def noise(*shape: int) -> np.ndarray:
 def read(path: Path) -> np.ndarray:
     """uint8 ``[t, 3, h, w]``, as any reader of FFmpeg sees it."""
     with av.open(str(path)) as container:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]).transpose(0, 3, 1, 2)
+        return np.stack(
+            [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        ).transpose(0, 3, 1, 2)
 
 
 def times(path: Path) -> tuple[list[float], float]:
     """When frames begin, and how long the whole is, in seconds."""
     with av.open(str(path)) as container:
-        return [frame.time for frame in container.decode(video=0)], container.duration / av.time_base
+        return [
+            frame.time for frame in container.decode(video=0)
+        ], container.duration / av.time_base
 
 
 def decibels(found: np.ndarray, asked: np.ndarray) -> float:
@@ -52,7 +61,9 @@ def planes(path: Path) -> list[list[np.ndarray]]:
     """Brightness and the two of colour, ``[h, w]`` each, of every frame, as they are in the file."""
 
     def array(plane: av.VideoPlane) -> np.ndarray:
-        return np.frombuffer(bytes(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+        return np.frombuffer(bytes(plane), np.uint8).reshape(-1, plane.line_size)[
+            : plane.height, : plane.width
+        ]
 
     with av.open(str(path)) as container:
         return [[array(plane) for plane in frame.planes] for frame in container.decode(video=0)]
@@ -75,10 +86,19 @@ def test_what_is_written_is_read_back(tmp_path, format, channels):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("info", [{"seed": 3, "model": "runs/Käse/model", "class": "二"}, {"caption": "né" * 50_000}, {"at": Path("a")}])
+@pytest.mark.parametrize(
+    "info",
+    [
+        {"seed": 3, "model": "runs/Käse/model", "class": "二"},
+        {"caption": "né" * 50_000},
+        {"at": Path("a")},
+    ],
+)
 def test_provenance_is_in_the_file(tmp_path, format, info):
     with av.open(str(write(moving(2), 8, tmp_path / "a", format, info))) as container:
-        assert json.loads(container.metadata["comment"]) == json.loads(json.dumps(info, default=str))
+        assert json.loads(container.metadata["comment"]) == json.loads(
+            json.dumps(info, default=str)
+        )
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -142,7 +162,11 @@ def test_an_mp4_is_what_browsers_play(tmp_path):
     path = write(moving(), 8, tmp_path / "a", "mp4", {})
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        assert (stream.codec_context.name, stream.codec_context.pix_fmt, stream.average_rate) == ("h264", "yuv420p", 8)
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt, stream.average_rate) == (
+            "h264",
+            "yuv420p",
+            8,
+        )
         assert stream.profile in ("High", "Main", "Baseline", "Constrained Baseline")
         assert len(container.streams) == 1
     data = path.read_bytes()
@@ -156,7 +180,9 @@ def test_brightness_is_as_good_as_kept(tmp_path):
     assert decibels(found, asked) > 48
 
 
-@pytest.mark.parametrize("rgb", [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (200, 120, 40)])
+@pytest.mark.parametrize(
+    "rgb", [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (200, 120, 40)]
+)
 def test_colours_are_of_the_matrix_that_the_file_names(tmp_path, rgb):
     """The numbers in the file are those of BT.709 in limited range, and that is what its tags say."""
     example = np.broadcast_to(np.array(rgb, np.uint8)[:, None, None], (2, 3, 16, 16))
@@ -167,7 +193,12 @@ def test_colours_are_of_the_matrix_that_the_file_names(tmp_path, rgb):
     assert np.allclose([plane.mean() for plane in planes(path)[0]], asked, rtol=0, atol=1.5)
     with av.open(str(path)) as container:
         frame = next(container.decode(video=0))
-    assert (frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc) == (1, 1, 1, 1)
+    assert (frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc) == (
+        1,
+        1,
+        1,
+        1,
+    )
     assert np.abs(read(path).astype(int) - example).max() <= 4
 
 
@@ -176,7 +207,11 @@ def test_colour_stays_where_brightness_is(tmp_path):
     y, x = np.mgrid[:48, :64].astype(float)
     for centre in (20.0, 20.5, 21.0, 21.5):
         share = np.clip(9 - np.hypot(x - centre, y - 23.5), 0, 1)
-        disc = (np.array([40, 40, 40])[:, None, None] + np.array([20, 20, 200])[:, None, None] * share).round().astype(np.uint8)
+        disc = (
+            (np.array([40, 40, 40])[:, None, None] + np.array([20, 20, 200])[:, None, None] * share)
+            .round()
+            .astype(np.uint8)
+        )
         path = write(disc[None], 8, tmp_path / str(centre), "mp4", {})
         found = [plane.astype(float) - plane[0, 0] for plane in planes(path)[0][:2]]
         places = [(plane.sum(0) * np.arange(plane.shape[1])).sum() / plane.sum() for plane in found]
@@ -212,14 +247,20 @@ def test_the_next_best_encoder_is_taken(monkeypatch):
 def test_what_fits_a_palette_is_exact(tmp_path, channels, colours):
     """Frames that change in all pixels, in none, and in a few."""
     rng = np.random.default_rng(colours)
-    palette = rng.permutation(256)[:colours].astype(np.uint8)[:, None] if channels == 1 else rng.integers(0, 256, (colours, 3), np.uint8)
+    palette = (
+        rng.permutation(256)[:colours].astype(np.uint8)[:, None]
+        if channels == 1
+        else rng.integers(0, 256, (colours, 3), np.uint8)
+    )
     example = palette[rng.integers(0, colours, (6, 20, 24))].transpose(0, 3, 1, 2)
     example[2:4] = example[1]
     example[3, :, 5:7, 5:9] = example[0, :, 5:7, 5:9]
     path = write(example, 10, tmp_path / "a", "gif", {})
     found = read(path)
     shown = [round(10 * begin) for begin in times(path)[0]]
-    assert np.array_equal(found, np.broadcast_to(example, (6, 3, 20, 24))[shown] if channels == 1 else example[shown])
+    assert np.array_equal(
+        found, np.broadcast_to(example, (6, 3, 20, 24))[shown] if channels == 1 else example[shown]
+    )
     assert shown == [0, 1, 3, 4, 5]  # of two frames alike the first is shown for longer
     assert times(path)[1] == pytest.approx(0.6)
 
@@ -231,7 +272,9 @@ def test_more_colours_than_a_palette_holds_stay_close_and_do_not_flicker(tmp_pat
     assert decibels(found, example) > 36
     still = (example == example[:1]).all((0, 1))
     assert 0.3 < still.mean() < 0.9
-    assert np.array_equal(found[:, :, still], np.broadcast_to(found[:1, :, still], found[:, :, still].shape))
+    assert np.array_equal(
+        found[:, :, still], np.broadcast_to(found[:1, :, still], found[:, :, still].shape)
+    )
 
 
 def test_a_gif_is_played_again_and_again(tmp_path):
