@@ -40,7 +40,10 @@ def command_contract(name: str) -> type:
             assert command.help.split()[0] in shown.output
 
         def test_an_unknown_option_is_a_usage_error(self):
-            assert CliRunner().invoke(point().load(), ["--no-such-option-of-any-command"]).exit_code == 2
+            assert (
+                CliRunner().invoke(point().load(), ["--no-such-option-of-any-command"]).exit_code
+                == 2
+            )
 
         def test_difftool_runs_it(self):
             """Its name must not be one of difftool's own commands, or of another plugin."""
