@@ -115,7 +115,8 @@ def objective_contract(
             if isinstance(name, str)
             else (name, (options or {}).get("options", NoOptions()))
         )
-        chosen, representation = columns(), SimpleNamespace(space=Euclidean(), shape=SHAPE)
+        chosen: Process = columns()
+        representation: Any = SimpleNamespace(space=Euclidean(), shape=SHAPE)
         denoiser = (
             Denoiser(Pointwise(), chosen.preconditioning, {"noted": Listening()})
             if target.generative
@@ -125,7 +126,7 @@ def objective_contract(
         return target(
             settings,
             Context(description, torch.device("cpu"), opened, representation, chosen, denoiser),
-        )  # type: ignore[arg-type]
+        )
 
     def players(objective: Objective) -> Sequence[str]:
         return [player.name for player in objective.players()]

@@ -231,9 +231,13 @@ def _columns(arrays: Mapping[str, np.ndarray], count: int) -> list[Columns]:
     }
     plain = {name: _values(values.reshape(-1)) for name, values in named.items()}
     return [
-        {name: values[i] for name, values in plain.items() if values[i] not in ("", None)}
+        {
+            name: value
+            for name, values in plain.items()
+            if (value := values[i]) is not None and value != ""
+        }
         for i in range(count)
-    ]  # type: ignore[misc]
+    ]
 
 
 def _values(values: np.ndarray) -> list[str | float | None]:
