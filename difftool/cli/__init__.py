@@ -18,18 +18,21 @@ if TYPE_CHECKING:
 # Command -> the module and attribute it lives in, and the line that the list of commands shows.
 COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("train:train", "Train a model on a folder of files, or on the built-in demo set."),
-    "resume": ("resume:resume", "Go on with a run that was stopped."),
-    "sample": ("sample:sample", "Make new examples with a trained model."),
-    "evaluate": ("evaluate:evaluate", "Measure samples of a trained model, beside the data."),
+    "resume": ("resume:resume", "Resume a run that was stopped."),
+    "sample": ("sample:sample", "Draw samples from a trained model."),
+    "evaluate": (
+        "evaluate:evaluate",
+        "Measure samples of a trained model, and compare them with the data.",
+    ),
     "export": ("export:export", "Write a trained model to a file, for another program or machine."),
-    "cascade": ("cascade:cascade", "Find how a trained cascade samples best."),
+    "cascade": ("cascade:cascade", "Tune the sampling of a trained cascade."),
     "demo": ("demo:demo", "Train and sample on the built-in demo set, in a few minutes."),
     "list": ("list:list_parts", "List what is installed: modalities, samplers, recipes, …"),
     "show": ("show:show", "Show one part's options and defaults."),
     "config": ("config:config", "Show, check or describe configuration files."),
     "runs": ("runs:runs", "List, show and compare runs."),
     "data": ("data:data", "Look at data before training on it."),
-    "plugins": ("plugins:plugins", "List the installed plugins, or begin a new one."),
+    "plugins": ("plugins:plugins", "List the installed plugins, or create a new one."),
 }
 
 
@@ -97,7 +100,7 @@ _show_warning = warnings.showwarning
 
 
 def _tell(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-    """What will change is said to the person as any other line; other warnings are for developers."""
+    """Print what will change like any other line. Other warnings are for developers."""
     if issubclass(category, FutureWarning):
         click.echo(f"Note: {message}", err=True)
     else:

@@ -33,7 +33,7 @@ def config() -> None:
 @click.option(
     "--set", "sets", multiple=True, metavar="TABLE.KEY=VALUE", help="One setting; may be repeated."
 )
-@click.option("--origins", is_flag=True, help="Say of each value where it was written.")
+@click.option("--origins", is_flag=True, help="Show where each value was set.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON on stdout.")
 @click.pass_context
 def show(
@@ -75,7 +75,7 @@ def _rows(
     return rows
 
 
-@config.command(short_help="Check TOML files; every fault is told, with its place.")
+@config.command(short_help="Check TOML files; every fault is reported with its place.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "-m", "--modality", metavar="NAME[/REPR]", help="The kind of data, where the files do not say."
@@ -87,7 +87,7 @@ def _rows(
 def check(
     ctx: click.Context, files: tuple[Path, ...], modality: str | None, sets: tuple[str, ...]
 ) -> None:
-    """Check TOML files, each on its own over the defaults; every fault is told, with its place."""
+    """Check TOML files, each on its own over the defaults; every fault is reported with its place."""
     parts = registry(ctx)
     faults: list[str] = []
     for path in files:

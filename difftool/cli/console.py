@@ -60,7 +60,7 @@ def _write(text: str, stream: TextIO, mark: str = "") -> None:
 
 @contextmanager
 def lasting(stream: TextIO) -> Iterator[None]:
-    """A stream that can take nothing more is told nothing from then on; the work goes on."""
+    """Once a stream cannot be written to, write nothing more to it; the work continues."""
     try:
         yield
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""``difftool demo``: the whole of it, in a few minutes."""
+"""``difftool demo``: train and sample in a few minutes."""
 
 from __future__ import annotations
 

@@ -24,20 +24,20 @@ _OPTIONS = (
         type=click.IntRange(1),
         default=1,
         show_default=True,
-        help="Machines; start the same line on each.",
+        help="Number of machines; start the same command on each.",
     ),
     click.option(
         "--node-rank",
         metavar="N",
         type=click.IntRange(0),
         default=0,
-        help="Which of the machines this is.",
+        help="Number of this machine, from 0.",
     ),
     click.option(
         "--rendezvous",
         metavar="HOST:PORT",
         default="",
-        help="The first machine, where the others meet it.",
+        help="Address of the first machine, to which the others connect.",
     ),
 )
 
@@ -60,7 +60,7 @@ def launched(
     """Run this command line, with ``words`` at its end, once per device; False when this process is to do the work itself.
 
     Args:
-        before: what all processes need and one had better do first, such as filling the cache.
+        before: work that one process does before the others start, such as filling the cache.
     """
     if devices * nodes == 1:
         return False
@@ -71,7 +71,7 @@ def launched(
     before()
     logging.disable(
         logging.CRITICAL
-    )  # this process only waits; the one that failed says why in words
+    )  # this process only waits; the process that failed prints the reason
     launch(
         devices, [*sys.argv[1:], *words], nodes=nodes, node_rank=node_rank, rendezvous=rendezvous
     )

@@ -48,12 +48,12 @@ class Evaluate(Sectioned):
 
 @click.command(cls=Evaluate, epilog=EPILOG)
 @sampling_options(SAMPLES, several=True)
-@click.option("--until", metavar="STAGE", help="Of a cascade, measure this stage's samples.")
+@click.option("--until", metavar="STAGE", help="Measure the samples of this stage of a cascade.")
 @click.option(
     "--samples",
     metavar="DIR",
     type=click.Path(path_type=Path, exists=True),
-    help="Measure these files, such as difftool sample wrote, in place of sampling.",
+    help="Measure these files, such as those of difftool sample, instead of new samples.",
 )
 @click.option(
     "--against",
@@ -68,9 +68,11 @@ class Evaluate(Sectioned):
     metavar="N",
     show_default=True,
     type=click.IntRange(0),
-    help="Examples of it, at most.",
+    help="Maximum number of examples of the data.",
 )
-@click.option("--metrics", metavar="NAME,…", help="Only these. [default: all of the modality's]")
+@click.option(
+    "--metrics", metavar="NAME,…", help="Only these metrics. [default: all metrics of the modality]"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @click.pass_context
 def evaluate(
@@ -84,10 +86,10 @@ def evaluate(
     as_json: bool,
     **sampling: Any,
 ) -> None:
-    """Measure samples of a model: a run, or a model file. The same metrics of the data itself stand beside them.
+    """Measure samples of a model, a run or a model file, and compare them with the data.
 
-    Of a cascade, or of several models, the last one's samples are measured, each of which refines what the one before it made. A stage
-    that refines, alone, is given a part of the data, brought down as in its training.
+    For a cascade, or several models, the samples of the last one are measured. A single stage that refines gets
+    degraded data as its input, as in its training.
     """
     request, parts = request_of(ctx, **sampling), registry(ctx)
     if samples:
@@ -105,7 +107,7 @@ def evaluate(
 
 
 def _refuse_sampling(request: Request) -> None:
-    """Samples that exist are measured as they are; a setting that could change nothing is a mistake."""
+    """Raise UsageError for sampling flags beside --samples, which would have no effect."""
     idle = [flag for flag, dotted, _ in request.flags if not dotted.startswith("metric.")]
     idle += [
         flag
@@ -132,7 +134,7 @@ def _refuse_sampling(request: Request) -> None:
     ]
     if idle:
         raise UsageError(
-            f"--samples measures files that exist, and {', '.join(idle)} would change nothing in them: leave one or the other out."
+            f"--samples measures existing files, so {', '.join(idle)} would have no effect. Remove one or the other."
         )
 
 

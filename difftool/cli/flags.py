@@ -128,8 +128,8 @@ def _flag(flag: str, dotted: str, section: str, field: FieldInfo, default: Any) 
     text = f"{field.description or ''}{_default(default)}"
     if field.annotation is bool:
         return Flag([name, f"--{flag}/--no-{flag}"], dotted, section, help=text)
-    told = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-    metavar = str(told.get("metavar") or _metavar(field.annotation))
+    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    metavar = str(extra.get("metavar") or _metavar(field.annotation))
     return Flag([name, f"--{flag}"], dotted, section, metavar=metavar, help=text)
 
 

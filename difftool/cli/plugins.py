@@ -16,17 +16,17 @@ from .plugins_new import new
 
 @click.group()
 def plugins() -> None:
-    """The plugins that are installed, and how to begin one."""
+    """List the installed plugins, or create a new one."""
 
 
 plugins.add_command(new)
 
 
-@plugins.command("list", short_help="List plugins, their packages, and what they bring.")
+@plugins.command("list", short_help="List plugins, their packages, and what they provide.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON on stdout.")
 @click.pass_context
 def plugins_list(ctx: click.Context, as_json: bool) -> None:
-    """List plugins, their packages, and what they bring; broken ones with the reason."""
+    """List plugins, their packages, and what they provide; broken ones with the reason."""
     parts = registry(ctx)
     if as_json:
         found = parts.plugins

@@ -16,7 +16,7 @@ from .sampling_flags import flags_for_sampling, peeked_modality, request_of, sam
 from .signals import terminate_at_once
 from .terminal import Terminal
 
-EPILOG = "The flags of a modality are shown when a model of it is named, or is the latest: difftool sample RUN --help."
+EPILOG = "To see the flags of a modality, name a model of it: difftool sample RUN --help. Without RUN, the latest run counts."
 
 
 class Sample(Sectioned):
@@ -45,12 +45,12 @@ class Sample(Sectioned):
     metavar="FILE|DIR",
     multiple=True,
     type=click.Path(path_type=Path, exists=True),
-    help="Refine these, whole and at their own size, in place of an earlier stage's samples; may be repeated.",
+    help="Refine these files, whole and at their own size, instead of an earlier stage's samples; may be repeated.",
 )
 @click.option(
     "--as-trained",
     is_flag=True,
-    help="Bring what is refined to the size of training examples, cutting what is longer.",
+    help="Cut or resize the files to the size of training examples.",
 )
 @click.option(
     "--stage",
@@ -63,12 +63,12 @@ class Sample(Sectioned):
     "--level",
     metavar="X",
     type=click.FloatRange(0),
-    help="Noise on what is refined, in model units; hides its faults.",
+    help="Noise level on the input, in model units; hides its faults.",
 )
 @click.option(
     "--save-all",
     is_flag=True,
-    help="Write the samples of every stage, each into a folder of its name.",
+    help="Write the samples of every stage, each into its own folder.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @click.pass_context
@@ -85,9 +85,9 @@ def sample(
     as_json: bool,
     **sampling: Any,
 ) -> None:
-    """Make new examples with a trained model: a run, or a model file. Paths are printed on stdout.
+    """Draw samples from a trained model: a run, or a model file. Paths are printed on stdout.
 
-    Of a cascade, or of several models, each refines what the one before it made.
+    In a cascade, or with several models, each model refines the samples of the one before it.
     """
     request, parts = request_of(ctx, **sampling), registry(ctx)
     counted_out = ctx.get_parameter_source("n") is not click.core.ParameterSource.DEFAULT

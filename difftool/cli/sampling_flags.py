@@ -26,7 +26,7 @@ _OPTIONS = (
         "conds",
         multiple=True,
         metavar="NAME=VALUE[,VALUE…]",
-        help='A condition; several values are taken in turn; all, or none. A value with a comma: NAME="A,B".',
+        help='A condition; several values take turns; all takes every label, none withholds it. Quote a value with a comma: NAME="A,B".',
     ),
     click.option(
         "--seed",
@@ -34,7 +34,7 @@ _OPTIONS = (
         metavar="N",
         show_default=True,
         type=click.IntRange(0),
-        help="Names the samples: number i of a seed is always the same.",
+        help="Seed of the samples; sample number i of a seed is always the same.",
     ),
     click.option(
         "--start",
@@ -62,7 +62,7 @@ _OPTIONS = (
         "experts",
         multiple=True,
         metavar="RUN@LEVEL",
-        help="Another model, which takes over below this noise level; may be repeated.",
+        help="Another model that takes over below this noise level; may be repeated.",
     ),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, …"),
     click.option(
@@ -70,7 +70,7 @@ _OPTIONS = (
         default="auto",
         show_default=True,
         type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-        help="What is computed in.",
+        help="Number format of the computation.",
     ),
 )
 
@@ -81,14 +81,19 @@ def sampling_options(
     """Give a command the argument ``model`` and the options that ``request_of`` takes.
 
     Args:
-        n: how many samples, unless more or fewer are asked for.
+        n: default number of samples.
         several: the argument is ``models``, any number of them.
     """
     model = click.argument("model", default="latest", metavar="[RUN|MODEL|latest]")
     if several:
         model = click.argument("models", nargs=-1, metavar="[RUN|MODEL|CASCADE|latest]…")
     many = click.option(
-        "-n", default=n, metavar="N", show_default=True, type=click.IntRange(1), help="How many."
+        "-n",
+        default=n,
+        metavar="N",
+        show_default=True,
+        type=click.IntRange(1),
+        help="Number of samples.",
     )
 
     def given_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -166,7 +171,7 @@ def _peeked_config(word: str) -> dict[str, Any]:
     try:
         first = tomllib.loads((folder / CASCADE).read_text(encoding="utf-8"))["stage"][0]
     except (OSError, ValueError, KeyError, IndexError):
-        return {}  # it is read again, and its faults told, when it is sampled from
+        return {}  # the file is read again, and its faults reported, when it is sampled from
     return plain_config(Path(first["run"])) if "run" in first else first
 
 
@@ -176,7 +181,7 @@ def parse_conditions(items: tuple[str, ...]) -> dict[str, list[str]]:
     for item in items:
         name, equals, values = item.partition("=")
         if not equals or not name.strip() or not values.strip():
-            raise UsageError(f"--cond {item}: is not of the form name=value, such as class=none")
+            raise UsageError(f"--cond {item} does not have the form NAME=VALUE, such as class=none")
         if name in found:
             raise UsageError(
                 f"--cond {name} is given twice. Several values go in one: --cond {name}=A,B"
@@ -198,11 +203,11 @@ def parsed_experts(words: Sequence[str]) -> tuple[tuple[float, Path], ...]:
             level = math.nan
         if not at or not run or not 0 < level < math.inf:
             raise UsageError(
-                f"--expert {word}: is not of the form RUN@LEVEL, such as runs/fine@0.5: the run takes over below that noise level."
+                f"--expert {word} does not have the form RUN@LEVEL, such as runs/fine@0.5; the run takes over below that noise level."
             )
         if level in found:
             raise UsageError(
-                f"--expert {word}: another one takes over below {level:g} as well, and one of them would never serve."
+                f"--expert {word}: another expert takes over below {level:g} as well, so one of them would never be used."
             )
         found[level] = model_path(run)
     return tuple(found.items())

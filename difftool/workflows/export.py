@@ -1,4 +1,4 @@
-"""A trained model, written as another program or another machine wants it."""
+"""Write a trained model for another program or machine."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def export(
         raise ConfigError([*(said.faults if said else ()), *faults])
     if to.exists():
         raise UsageError(
-            f"{to} exists already, and nothing is overwritten. Choose another name, or remove it."
+            f"{to} already exists and is not overwritten. Choose another name, or remove it."
         )
 
     from ..assemble import load_stage, posthoc_average

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..options import Options
 
 Given = list[tuple[str, str, Any]]
-"""Of each setting what it is called in messages, its ``table.key`` and its value."""
+"""For each setting its name in messages, its ``table.key`` and its value."""
 
 
 @cache
@@ -70,7 +70,7 @@ def plain(value: Any) -> Any:
 
 
 def training_names(modality: str | None) -> dict[str, str]:
-    """The short names of what a training run can be told: those of ``difftool train``."""
+    """The short names of the settings of training: those of ``difftool train``."""
     names = {name: f"train.{name}" for name in TrainOptions.model_fields}
     names |= {"lr": "optimizer.lr", **{table: f"{table}.use" for table in PARTS}}
     return {**names, **_own_names(modality, names)}
@@ -107,7 +107,7 @@ def _fields(
 
 
 def sampling_names(modality: str) -> dict[str, str]:
-    """The short names of what sampling can be told: those of ``difftool sample``."""
+    """The short names of the settings of sampling: those of ``difftool sample``."""
     names = {name: f"sample.{name}" for name in SampleOptions.model_fields}
     names |= {"sampler": "sampler.use", "schedule": "schedule.use", "guidance": "guidance.scale"}
     return {**names, **_fields(REQUEST, modality, request_model(installed(), modality), names)}

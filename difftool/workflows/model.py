@@ -62,7 +62,7 @@ def model_path(text: str) -> Path:
     folder = RunFolder.open(find_run(text))
     if not folder.model_path.is_file():
         raise UsageError(
-            f"{folder.path} has no model yet: it has not come to its first checkpoint. Go on with: {command('resume', folder.path)}"
+            f"{folder.path} has no model yet, because it has not reached its first checkpoint. Resume it with: {command('resume', folder.path)}"
         )
     return folder.model_path
 
@@ -76,7 +76,7 @@ def plain_config(path: Path) -> dict[str, Any]:
 
 
 def refines(path: Path) -> bool:
-    """Whether a model is a later stage of a cascade, which makes nothing by itself."""
+    """Whether a model is a later stage of a cascade, which cannot sample without an input."""
     return plain_config(path).get("bridge", {}).get("use", NONE) != NONE
 
 

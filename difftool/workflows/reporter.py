@@ -1,4 +1,4 @@
-"""Where work says how it goes. These say nothing; the command line's print, and show progress."""
+"""Reporters get the messages and the progress of work. These are silent; those of the command line print."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Count = Callable[[int, int, str], None]
-"""Takes ``(done, total, what)`` while something is counted, such as files that are decoded."""
+"""Takes ``(done, total, what)``, such as the number of decoded files."""
 
 
 class Watch:
-    """Watches a training run: sees the record of every step, and is asked after each whether to stop. This one never does."""
+    """Watches a training run: gets the record of every step, and decides whether to stop. This one never stops it."""
 
     def show(self, progress: Progress) -> None:
         """A step is done."""
@@ -28,12 +28,12 @@ class Watch:
         return False
 
     def error(self, text: str) -> DifftoolError:
-        """What to raise when the run has stopped because of it."""
+        """The error to raise when the run has stopped because of it."""
         return Interrupted(text)
 
 
 class Reporter:
-    """Is told what a person may want to know while work goes on. This one keeps it to itself."""
+    """Gets messages for the user during the work. This one drops them."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -42,18 +42,18 @@ class Reporter:
         """A line for a person."""
 
     def warn(self, text: str) -> None:
-        """Something failed, and the rest of the work goes on."""
+        """Something failed, and the rest of the work continues."""
 
     def counter(self) -> Count:
-        """Where to count one thing that takes time."""
+        """A function that shows the progress of one counted thing."""
         return lambda done, total, what: None
 
     def watch(self) -> AbstractContextManager[Watch]:
-        """Who watches a training run, while the block lasts."""
+        """A watch for a training run, for the duration of the block."""
         return nullcontext(Watch())
 
     def muted(self) -> Reporter:
-        """For a process among several that does not speak: the first one does."""
+        """A silent version, for processes other than the first."""
         return self
 
     def counted(self, things: Iterable[T], total: int, what: str) -> Iterator[T]:

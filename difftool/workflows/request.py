@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 
 
 REQUEST = "request"
-"""The table, on the command line only, of the modality's own options."""
+"""The table of the modality's own options, which exists on the command line only."""
 
 METRIC = "metric"
-"""The table, on the command line only, of the options of metrics, in a table for each."""
+"""The table of the options of metrics, one table each, which exists on the command line only."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a model.
+    """What is requested of a model.
 
     Attributes:
         flags, sets: settings that replace the model's own.
-        every_label: all labels in turn, where nothing else is said.
-        under, over: of a stage of a cascade, settings that flags and sets lie over, and such as lie over them.
-        low: what a later stage refines, one raw example of the earlier stage for each sample.
-        level: noise added to what is shown of it.
-        agree: samples shall agree with it, as it is no model's.
-        place: of a stage that refines, its place among those of its cascade, from 1.
-        experts: models that take over where there is less noise than a level, with that level.
+        every_label: all labels in turn, unless ``cond`` names others.
+        under, over: settings of a stage of a cascade that are weaker, or stronger, than flags and sets.
+        low: the input of a later stage, one raw example of the earlier stage for each sample.
+        level: noise level that is added to its input.
+        agree: whether samples have to agree with ``low``, because no model made it.
+        place: the number of a stage that refines among those of its cascade, from 1.
+        experts: model files, each with the level below which it takes over.
     """
 
     n: int = 16
@@ -121,4 +121,4 @@ def own_table(
 
 
 def _fixed(origin: str, name: str) -> str:
-    return f"{origin}: [{name}] was settled when the model was trained; sampling can change {', '.join(CHANGEABLE)}"
+    return f"{origin}: [{name}] cannot be changed after training; sampling can change {', '.join(CHANGEABLE)}"

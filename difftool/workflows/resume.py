@@ -1,4 +1,4 @@
-"""A run that was stopped, trained on to its end."""
+"""Resume a run that was stopped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def run_config(folder: RunFolder, parts: Registry) -> Config:
-    """The configuration that a run was made with."""
+    """The configuration of a run."""
     return resolve(None, [replace(file_layer(folder.config_path), own=True)], parts)
 
 
@@ -37,7 +37,7 @@ def resume_run(
     steps: int | None = None,
     device: str | None = None,
 ) -> dict[str, Any]:
-    """A run that was stopped, to its end; ``steps`` is another last step than the run's own."""
+    """Train a stopped run to its end; ``steps`` replaces its last step."""
     return finished(resumed_run(folder, parts, reporter, steps, device))
 
 
@@ -48,7 +48,7 @@ def resumed_run(
     steps: int | None = None,
     device: str | None = None,
 ) -> Generator[Progress, None, dict[str, Any]]:
-    """The steps that a run still has to train, each when it is done."""
+    """Train the remaining steps of a run; yields a record after each step."""
     from ..engine.distributed import join, leave
 
     world = join()
@@ -98,9 +98,7 @@ def _resumed(
     checkpoint = folder.latest_checkpoint()
     for damaged in folder.damaged_checkpoints():
         reporter.say(f"{damaged} is damaged, so an earlier checkpoint is used.")
-    reporter.say(
-        f"Going on with {folder.path} from {checkpoint.name if checkpoint else 'the start'}"
-    )
+    reporter.say(f"Resuming {folder.path} from {checkpoint.name if checkpoint else 'the start'}")
     stage = built(config, assembly, dataset, reporter, fresh=checkpoint is None)
     result = yield from train_steps(
         stage,
@@ -113,24 +111,25 @@ def _resumed(
     )
     if result["finished_before"]:
         reporter.say(
-            f"{folder.path} had already reached its last step, {result['steps']}. To train on: {command('resume', folder.path)} --steps N"
+            f"{folder.path} has already reached its last step, {result['steps']}. To train more steps: {command('resume', folder.path)} --steps N"
         )
     return result if world.leads else {}
 
 
 def _refuse_fewer(folder: RunFolder, steps: int | None) -> None:
-    """A run does not go back: an end before its checkpoint would only make its settings untrue."""
+    """Raise UsageError for a last step before the checkpoint: the settings of the run would be wrong."""
     checkpoint = folder.latest_checkpoint()
     reached = int(checkpoint.stem) if checkpoint else 0
     if steps is not None and steps < reached:
         raise UsageError(
-            f"{folder.path} is at step {reached} already, and cannot go back to {steps}. Give --steps above {reached}."
+            f"{folder.path} is already at step {reached} and cannot go back to {steps}. Use --steps above {reached}."
         )
 
 
 def _refuse_changed(folder: RunFolder, dataset: Dataset, reporter: Reporter, noting: bool) -> None:
-    """A run goes on only with the data it began with: other data would be another run. Other content of the same examples is
-    said and let pass, since another version of a decoder may round otherwise.
+    """Raise DataError where the data has changed, because other data would be another run.
+
+    Other content of the same examples is only reported: another version of a decoder may round differently.
     """
     before, now = folder.description(), dataset.description
     facts = {
@@ -146,14 +145,14 @@ def _refuse_changed(folder: RunFolder, dataset: Dataset, reporter: Reporter, not
     ]
     if not changed:
         if before.fingerprint != now.fingerprint and before.fingerprint and noting:
-            note = "The examples' content is not what it was when the run began (a file was edited, or a decoder is another version)."
+            note = "The content of the examples has changed since the run began (a file was edited, or a decoder has another version)."
             reporter.say(
-                f"{note} The run goes on with what is there now, and will not be bit for bit what it would have been."
+                f"{note} The run uses the new content, so its result is not bit-identical to that of an uninterrupted run."
             )
             folder.log(note)
         return
     what = ", ".join(changed)
     raise DataError(
-        f"The data of {folder.path} has changed since the run began (the {what}), so the run cannot go on as it was. "
-        f"Restore the data, or train anew: difftool train --config {Path(folder.config_path)}"
+        f"The data of {folder.path} has changed since the run began (the {what}), so the run cannot be resumed exactly. "
+        f"Restore the data, or start a new run: difftool train --config {Path(folder.config_path)}"
     )

@@ -1,4 +1,4 @@
-"""Training for a user of Python: to the end at once, or step by step in a loop of his own."""
+"""Training from Python: to the end at once, or step by step in a loop."""
 
 from __future__ import annotations
 
@@ -47,22 +47,23 @@ class Run:
 
     @property
     def model(self) -> Model:
-        """What was trained, to sample from. Raises UsageError where nothing is saved yet."""
+        """The trained model. Raises UsageError where nothing is saved yet."""
         return load(self)
 
     def metrics(self) -> list[dict[str, Any]]:
-        """What was logged, oldest first: each with ``step``, ``loss``, ``lr`` and ``examples_per_second``."""
+        """The logged rows, oldest first: each with ``step``, ``loss``, ``lr`` and ``examples_per_second``."""
         return RunFolder(self.path).metrics()
 
 
 class Training:
-    """A run that is trained while one iterates over it.
+    """A run that is trained by iterating over it.
 
-    Each iteration gives the record of a step that is done: ``step``, ``steps``, ``loss`` (None where it was not read), ``lr`` and more. To
-    leave the loop is to stop the run: one more step is trained, all is saved, and ``difftool.resume`` goes on from there, bit for bit.
+    Each iteration yields the record of a finished step: ``step``, ``steps``, ``loss`` (None where it
+    was not read), ``lr`` and more. Leaving the loop stops the run: one more step is trained,
+    everything is saved, and ``difftool.resume`` continues from there, bit for bit.
 
     Attributes:
-        run: the run, whose folder is there when the first step is done.
+        run: the run; its folder exists after the first step.
     """
 
     def __init__(self, path: Path, begin: Callable[[], Steps]) -> None:
@@ -88,7 +89,7 @@ def training(
     reporter: Reporter = SILENT,
     **settings: Any,
 ) -> Training:
-    """A new run, to be trained in a loop of one's own.
+    """A new run, to train in a loop or with ``finish()``.
 
         for record in difftool.training("image", "photos", steps=2000):
             print(record.step, record.loss)
@@ -99,13 +100,13 @@ def training(
         run: the run's folder; a new one in ``runs/`` unless given.
         recipe: a named configuration to start from.
         config: TOML files; later ones win.
-        reporter: is told what goes on; ``difftool.Terminal()`` prints it and shows progress.
+        reporter: gets all messages; ``difftool.Terminal()`` prints them and shows progress.
         settings: ``steps=2000``, ``batch=8``, ``lr=1e-4``, ``backbone="unet"``, the modality's own such as ``size=64``; tables as dicts,
             ``optimizer={"lr": 1e-4}``; or any key by its full name, ``**{"train.batch": 8}``: what ``--set`` takes.
 
     Raises:
         ConfigError: settings, all faults at once.
-        RunExistsError: something is in the run's folder; nothing in it is changed.
+        RunExistsError: the run's folder is not empty; nothing in it is changed.
         DataError: when the first step is asked for: there is nothing usable in the data.
     """
     fitting = settings.get("batch") == "auto"
@@ -136,7 +137,7 @@ def _resolved(
 
 
 def train(modality: str | None = None, data: str | Path | None = None, **options: Any) -> Run:
-    """Train a new run to its end. Takes what ``training`` takes.
+    """Train a new run to its end. Takes the arguments of ``training``.
 
     run = difftool.train("image", "photos", steps=2000)
     samples = run.model.sample(8)
@@ -151,13 +152,13 @@ def resume(
     device: str | None = None,
     reporter: Reporter = SILENT,
 ) -> Training:
-    """A run that was stopped, to be trained on as if it had never been: in a loop, or with ``finish()``.
+    """A stopped run, to continue exactly, in a loop or with ``finish()``.
 
     Args:
         run: the run, its folder or its name in ``runs/``.
         steps: another last step than the run's own.
         device: another device than the run's own.
-        reporter: is told what goes on.
+        reporter: gets all messages.
     """
     folder = RunFolder.open(find_run(os.fspath(run)))
     return Training(folder.path, lambda: resumed_run(folder, installed(), reporter, steps, device))

@@ -1,4 +1,4 @@
-"""A training run from a resolved configuration to its end, and the plan of one."""
+"""Train a run from a resolved configuration to its end, or plan it."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 
 def fill_cache(config: Config, parts: Registry, reporter: Reporter) -> None:
-    """Decode the data, so that the processes to come find it done."""
+    """Decode the data once, before several processes need it."""
     from ..assemble import open_dataset
 
     open_dataset(config, parts, progress=reporter.counter())
 
 
 def refuse_used(run: Path | None) -> None:
-    """Before any work: the folder of a new run must be empty."""
+    """Raise RunExistsError where the folder of a new run is not empty."""
     if run is not None and run.exists() and (not run.is_dir() or any(run.iterdir())):
         raise RunExistsError(
             f"{run} already exists and is not empty; nothing in it was changed. Choose another --run"
@@ -49,11 +49,11 @@ def refuse_used(run: Path | None) -> None:
 
 
 def announce(config: Config, reporter: Reporter) -> None:
-    """The first line of a run on the demo set says so; of several processes, the first one speaks."""
+    """Say that a run uses the demo set. Of several processes, only the first one prints."""
     rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or "0"
     if not config.data.path and rank == "0":
         reporter.say(
-            f"No DATA was given: this is the {config.modality.use} modality's built-in demo set."
+            f"No DATA was given. The built-in demo set of the modality {config.modality.use} is used."
         )
 
 
@@ -68,7 +68,7 @@ def new_path(config: Config) -> Path:
 
 
 def data_name(data: str | None, modality: str) -> str:
-    """What to call what is made of data."""
+    """A name for the run or cascade that is trained on some data."""
     if not data:
         return f"{modality}-demo"
     path = data_path(data)
@@ -78,7 +78,7 @@ def data_name(data: str | None, modality: str) -> str:
 def planned(
     config: Config, parts: Registry, place: Path, fitting: bool, reporter: Reporter
 ) -> dict[str, Any]:
-    """What training would take, for a run below ``place``; a little of it is done, and nothing written there."""
+    """Plan a run below ``place``: build and measure it with a few steps. Nothing is written there."""
     announce(config, reporter)
     from ..engine.plan import dry_run
 
@@ -93,12 +93,12 @@ def planned(
 def run_training(
     config: Config, parts: Registry, run: Path, reporter: Reporter, fitting: bool = False
 ) -> dict[str, Any]:
-    """A new run in ``run``, to its end; ``fitting`` splits the batch so that it fits the memory."""
+    """Train a new run to its end; ``fitting`` splits the batch so that it fits the memory."""
     return finished(new_run(config, parts, run, reporter, fitting))
 
 
 def finished(steps: Generator[Progress, None, dict[str, Any]]) -> dict[str, Any]:
-    """Train all steps; returns what the run came to."""
+    """Train all steps; returns the result of the run."""
     while True:
         try:
             next(steps)
@@ -109,7 +109,7 @@ def finished(steps: Generator[Progress, None, dict[str, Any]]) -> dict[str, Any]
 def new_run(
     config: Config, parts: Registry, run: Path, reporter: Reporter, fitting: bool = False
 ) -> Generator[Progress, None, dict[str, Any]]:
-    """The steps of a new run, each when it is done."""
+    """Train a new run; yields a record after each step."""
     announce(config, reporter)
     from ..engine.distributed import join, leave
 
@@ -118,7 +118,7 @@ def new_run(
         reporter = reporter.muted()
     if fitting and world.size > 1:
         raise UsageError(
-            "--batch auto measures one device's memory. With several devices, give the batch and --accumulate as numbers."
+            "--batch auto measures the memory of one device. With several devices, give --batch and --accumulate as numbers."
         )
     try:
         world.share(config.train.batch, config.train.accumulate)
@@ -132,7 +132,7 @@ def new_run(
             run, config.to_toml(), dataset.description, dataset.source
         )
         reporter.say(
-            f"Training in {folder.path}; stop with Ctrl-C and go on later with: {command('resume', folder.path)}"
+            f"Training in {folder.path}; stop with Ctrl-C and resume later with: {command('resume', folder.path)}"
         )
         result = yield from train_steps(
             stage,
@@ -149,7 +149,7 @@ def new_run(
 
 
 def _folder(world: World, run: Path, config: Config, dataset: Any) -> Any:
-    """The run's folder, made by the process that leads; all processes go by its path."""
+    """The run's folder. The leading process creates it, and all processes use its path."""
     import torch.distributed as dist
 
     agreed = [str(run)]
@@ -166,7 +166,7 @@ def opened(
     measured: Mapping[str, Any] | None = None,
     assembly: Assembly | None = None,
 ) -> tuple[Config, Dataset]:
-    """The config's data, with a word to the user on what it is and what had to be left out."""
+    """Open the data, and report what it is and what is skipped."""
     from ..assemble import encode_dataset, open_dataset, require_examples
 
     config, dataset = open_dataset(
@@ -196,19 +196,23 @@ def _tell_skipped(skipped: list[tuple[Path, str]], reporter: Reporter, most: int
         for path, reason in skipped[:most]:
             reporter.say(f"  {reason if str(path) in reason else f'{path}: {reason}'}")
         if len(skipped) > most:
-            reporter.say(f"  … and {len(skipped) - most} more; difftool data check names them all")
+            reporter.say(
+                f"  … and {len(skipped) - most} more; `difftool data check` lists them all"
+            )
 
 
 def _tell_remarks(
     remarks: list[tuple[Path, str]], reporter: Reporter, most: int = 3, lines: int = 10
 ) -> None:
-    """Each thing that was said, once, with the files it was said of."""
+    """Report each remark once, with its files."""
     said: dict[str, list[Path]] = {}
     for path, text in remarks:
         said.setdefault(text, []).append(path)
     for text, paths in list(said.items())[:lines]:
         more = f" and {len(paths) - most} more, all in the run's log" if len(paths) > most else ""
-        reporter.say(f"Used, but to know: {text} ({', '.join(map(str, paths[:most]))}{more})")
+        reporter.say(
+            f"{len(paths)} file{'s are' if len(paths) > 1 else ' is'} used, with a remark: {text} ({', '.join(map(str, paths[:most]))}{more})"
+        )
     if len(said) > lines:
         reporter.say(f"… and {len(said) - lines:,} more remarks, all in the run's log")
 
@@ -216,7 +220,7 @@ def _tell_remarks(
 def assembly_of(
     config: Config, registry: Registry, local_rank: int = 0, model: Path | None = None
 ) -> Assembly:
-    """What the parts of a run are built with, on its device.
+    """The assembly that builds the parts of a run on its device.
 
     Args:
         model: the run's model file, where it has saved one.
@@ -230,7 +234,7 @@ def assembly_of(
 def built(
     config: Config, assembly: Assembly, dataset: Dataset, reporter: Reporter, *, fresh: bool = True
 ) -> Stage:
-    """The model on its device; a fresh one with the weights that it is to start from."""
+    """The model on its device; a fresh one starts with the weights of ``train.init``."""
     from ..assemble import build_stage
 
     stage = build_stage(
@@ -255,7 +259,7 @@ def built(
 
 
 def make_observers(config: Config, parts: Registry) -> list[Observer]:
-    """What the table ``observers`` names, in the order in which it is written."""
+    """The observers of the table ``observers``, in its order."""
     chosen = [part for part in config.observers.values() if part.use != NONE]
     return [parts.load(parts.get("observer", part.use))(part.options) for part in chosen]
 
@@ -270,13 +274,13 @@ def train_steps(
     world: World | None = None,
     observers: Sequence[Observer] = (),
 ) -> Generator[Progress, None, dict[str, Any]]:
-    """Run the loop while the reporter watches. Whoever iterates may leave: one more step is trained, and all is saved.
+    """Run the training loop. If the caller stops iterating, one more step is trained and everything is saved.
 
     Returns:
-        what the run came to.
+        the result of the run.
 
     Raises:
-        Interrupted, Terminated: whoever watches asked it to stop, and it is saved.
+        Interrupted, Terminated: the reporter asked it to stop, and it is saved.
     """
     quiet = world is not None and not world.leads
     last, loss, left = None, None, False
@@ -286,7 +290,9 @@ def train_steps(
     if stage.config["train"]["preview"] and stage.untrained_levels and not quiet:
         reporter.say(f"No preview is made: {stage.untrained_levels}")
     with reporter.watch() as watch, _logged(folder):
-        from ..engine.fit import fit  # takes a second, in which a Ctrl-C is one to this run already
+        from ..engine.fit import (
+            fit,
+        )  # takes a second; a Ctrl-C in it already stops the run properly
 
         def stop() -> bool:
             return left or watch.stopping()
@@ -317,7 +323,7 @@ def train_steps(
     report = _report(folder, reporter) if due and not quiet else None
     if last is not None and last.step < last.steps and not left:
         raise watch.error(
-            f"Stopped at step {last.step} of {last.steps}, and saved. Go on with: {command('resume', folder.path)}"
+            f"Stopped at step {last.step} of {last.steps}, and saved. Resume with: {command('resume', folder.path)}"
         )
     steps = last.steps if last else stage.config["train"]["steps"]
     return {
@@ -332,7 +338,7 @@ def train_steps(
 
 
 def _opening(stage: Stage, dataset: Dataset, resume: bool) -> Iterator[str]:
-    """What the run's log says first."""
+    """The first lines of the run's log."""
     assert stage.objective is not None
     parameters = list(stage.objective.model.parameters())
     count, device = sum(p.numel() for p in parameters), parameters[0].device
@@ -344,7 +350,7 @@ def _opening(stage: Stage, dataset: Dataset, resume: bool) -> Iterator[str]:
 
 
 def _report(folder: RunFolder, reporter: Reporter) -> str | None:
-    """The run's report; the training stands even where the report cannot be made."""
+    """Write the run's report. A failure does not fail the training."""
     try:
         return str(write_report(folder))
     except Exception as error:
@@ -358,7 +364,7 @@ def _report(folder: RunFolder, reporter: Reporter) -> str | None:
 def split_to_fit(
     stage: Stage, config: Config, assembly: Assembly, dataset: Dataset, reporter: Reporter
 ) -> tuple[Config, Stage]:
-    """``--batch auto``: the batch stays, in as many parts as the memory asks for. Measuring trains a little, so the model is built anew."""
+    """``--batch auto``: split the batch into as many parts as the memory requires. Measuring trains a few steps, so the model is built again."""
     from ..engine.plan import parts_that_fit
 
     parts = parts_that_fit(stage, dataset)
@@ -372,7 +378,7 @@ def split_to_fit(
 
 @contextmanager
 def _logged(folder: RunFolder) -> Iterator[None]:
-    """The run's log keeps the traceback of whatever ends it."""
+    """Write the traceback of an error into the run's log."""
     try:
         yield
     except (Interrupted, Terminated):

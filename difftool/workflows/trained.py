@@ -1,4 +1,4 @@
-"""Trained models for a user of Python: loaded by a word, sampled into memory, measured."""
+"""Trained models from Python: load them by name, sample into memory, measure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Values = str | float | None | Sequence[str | float | None]
 
 
 class Model:
-    """A trained model: a run, a model file, or stages of which each refines what the one before it made.
+    """A trained model: a run, a model file, or stages of which each refines the output of the one before it.
 
     Attributes:
         words: the paths or names that were loaded.
@@ -68,7 +68,7 @@ class Model:
             settings: ``steps=20``, ``sampler="heun"``, ``guidance=2.0``, the modality's own such as a size, tables as dicts, or dotted keys.
 
         Raises:
-            UsageError: what is asked for does not fit the model.
+            UsageError: the request does not fit the model.
             ConfigError: settings, all faults at once.
         """
         request = Request(
@@ -130,7 +130,7 @@ def load(*paths: str | os.PathLike[str], reporter: Reporter = SILENT) -> Model:
     Args:
         paths: a run's folder or its name in ``runs/``, a model file, a cascade's folder, or ``"latest"``; several in order, where each
             refines what the one before it made.
-        reporter: is told what goes on; ``difftool.Terminal()`` prints it.
+        reporter: gets all messages; ``difftool.Terminal()`` prints them.
 
     Raises:
         UsageError: there is no such model, or they do not fit together.
@@ -151,7 +151,7 @@ def evaluate(
     Args:
         model: what ``load`` returned, or what it takes.
         n: samples to make.
-        reporter: is told what goes on, unless ``model`` is loaded already.
+        reporter: gets all messages, unless ``model`` is loaded already.
         options: as of ``Model.evaluate``: ``against``, other data than the training data; ``data``, how many examples of it at most;
             ``samples``, a folder to measure in place of new samples; ``metrics``, names; and everything that sampling takes.
 

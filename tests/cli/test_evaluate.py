@@ -209,10 +209,13 @@ def test_the_table_says_what_its_columns_are(capsys):
             "image has no metric 'brightnes'. It has: brightness, unable, absent.",
         ),
         (["--scale", "0"], "--scale: brightness.scale = 0"),
-        (["--set", "train.steps=3"], "[train] was settled when the model was trained"),
-        (["--samples", "data", "--steps", "3", "-n", "4"], "--steps, -n would change nothing"),
-        (["--samples", "data", "--device", "cpu"], "--device would change nothing"),
-        (["--sampler", "huen", "--cond", "class"], "--cond class: is not of the form name=value"),
+        (["--set", "train.steps=3"], "[train] cannot be changed after training"),
+        (["--samples", "data", "--steps", "3", "-n", "4"], "--steps, -n would have no effect"),
+        (["--samples", "data", "--device", "cpu"], "--device would have no effect"),
+        (
+            ["--sampler", "huen", "--cond", "class"],
+            "--cond class does not have the form NAME=VALUE",
+        ),
     ],
 )
 def test_wishes_that_cannot_be_met(capsys, args, said):

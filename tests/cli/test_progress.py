@@ -40,7 +40,7 @@ def test_remarks_are_told_once_each_and_only_the_first_of_very_many(capsys):
     _tell_remarks([(Path(f"{i}.wav"), "mixed down") for i in range(5)], Terminal())
     assert (
         capsys.readouterr().err
-        == "Used, but to know: mixed down (0.wav, 1.wav, 2.wav and 2 more, all in the run's log)\n"
+        == "5 files are used, with a remark: mixed down (0.wav, 1.wav, 2.wav and 2 more, all in the run's log)\n"
     )
     _tell_remarks(
         [(Path(f"{i}.wav"), f"turned down {i} times") for i in range(1, 1001)], Terminal()

@@ -70,7 +70,7 @@ def test_resume_of_a_finished_run_says_so_and_goes_on_when_asked(capsys):
     assert "steps = 3" in Path("runs/second/config.toml").read_text()
     capsys.readouterr()
     assert call("resume", "second", "--steps", "1") == 2
-    assert "at step 3 already" in capsys.readouterr().err
+    assert "already at step 3" in capsys.readouterr().err
     assert "steps = 3" in Path("runs/second/config.toml").read_text()
     assert call("runs", "compare", "first", "second", "--json") == 0
     assert json.loads(capsys.readouterr().out)["differences"]["train.steps"] == [4, 3]
@@ -194,7 +194,7 @@ def test_sampling_otherwise(capsys):
     [
         (["--cond", "class=lefd"], "Did you mean 'left'?"),
         (["--cond", "klass=left"], "no condition 'klass'. Known are: class"),
-        (["--set", "train.steps=3"], "[train] was settled when the model was trained"),
+        (["--set", "train.steps=3"], "[train] cannot be changed after training"),
         (["--sampler", "huen", "--size", "1", "--steps", "0"], "3 faults"),
         (["--size", "wide"], "--size:"),
     ],

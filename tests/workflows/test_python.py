@@ -162,7 +162,7 @@ def test_faults_are_told_at_once_as_the_command_line_tells_them(trained):
         difftool.load("nowhere")
     with pytest.raises(UsageError, match="no condition 'colour'"):
         difftool.load(trained).sample(1, cond={"colour": "red"})
-    with pytest.raises(ConfigError, match="settled when the model was trained"):
+    with pytest.raises(ConfigError, match="cannot be changed after training"):
         difftool.load(trained).sample(1, **{"backbone.channels": 4})
 
 
