@@ -92,7 +92,7 @@ real = generating.captured
 
 def test_levels_that_no_denoiser_knows_are_refused(stage):
     low = stirred(1, "density.high=0.5")
-    with pytest.raises(UsageError, match=r"trained on noise below 0\.5 only.*Put it beside"):
+    with pytest.raises(UsageError, match=r"trained on noise below 0\.5 only.*Add models"):
         generate(low, SampleRequest(**WISHES))
     with pytest.raises(UsageError, match="the expert below 2"):
         generate(beside(stage, low, 2.0), SampleRequest(**WISHES))
