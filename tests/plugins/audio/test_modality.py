@@ -102,7 +102,7 @@ def test_what_was_found_of_very_short_recordings_can_be_set(tmp_path):
 
 def test_unsettled_options_are_not_guessed():
     for name in ("rate", "length"):
-        with pytest.raises(DataError, match="not settled"):
+        with pytest.raises(DataError, match="still auto"):
             getattr(modality(rate="auto" if name == "rate" else 8000), name)
 
 
