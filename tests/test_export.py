@@ -39,7 +39,7 @@ def test_a_model_is_written_and_never_over_another_file(tmp_path, capsys):
     to.write_bytes(b"mine")
     assert run("--to", str(to)) == 2
     assert to.read_bytes() == b"mine"
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert [entry.name for entry in tmp_path.iterdir()] == ["copy.safetensors"]
 
 

@@ -154,7 +154,7 @@ def test_nothing_readable(tmp_path):
 
 
 def test_what_is_not_settled_says_so():
-    with pytest.raises(DataError, match="not settled"):
+    with pytest.raises(DataError, match="still auto"):
         modality().describe(SHAPES)
 
 
@@ -365,7 +365,7 @@ def test_everything_wrong_at_once(folder):
         "13 are smaller than 64x64",
         "2 are copies",
         "3 are of one colour",
-        "column same: the same for all",
+        "column same: one value for all",
     ):
         assert words in warnings, (words, found)
 

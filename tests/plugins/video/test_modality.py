@@ -65,7 +65,7 @@ def test_what_is_settled_is_left_alone(folder):
 @pytest.mark.parametrize("name", ["size", "channels", "frames", "fps"])
 def test_what_is_not_settled_is_said(name):
     one = VideoModality(VideoOptions(**{**SETTLED, name: "auto"}))
-    with pytest.raises(DataError, match=f"{name} is not settled"):
+    with pytest.raises(DataError, match=f"{name} is still auto"):
         _ = getattr(one, name)
 
 
