@@ -8,7 +8,6 @@ import click
 
 from ..errors import PluginError
 from ..plugin.kinds import KINDS
-from ..workflows.check_plugin import check_plugin, find_plugin
 from .console import out, out_json, table
 from .flags import registry
 from .plugins_new import new
@@ -64,6 +63,9 @@ def plugins_check(ctx: click.Context, name: str, as_json: bool) -> None:
 
     The exit code is 4 if anything is broken.
     """
+    # it imports pydantic, for which the other commands of this group would wait
+    from ..workflows.check_plugin import check_plugin, find_plugin
+
     parts = registry(ctx)
     verdicts = check_plugin(find_plugin(name, parts), parts)
     if as_json:
