@@ -1,15 +1,9 @@
 """From a resolved configuration to built objects: the one place where names become code."""
 
 from .build import Assembly as Assembly
-from .build import build_process as build_process
 from .build import build_stage as build_stage
-from .build import default_part as default_part
 from .build import make_bridge as make_bridge
-from .build import make_metric as make_metric
-from .build import make_modality as make_modality
-from .build import make_optimizer as make_optimizer
 from .build import make_representation as make_representation
-from .build import make_schedule as make_schedule
 from .encode import encode_dataset as encode_dataset
 from .load import load_stage as load_stage
 from .load import posthoc_average as posthoc_average
@@ -17,3 +11,9 @@ from .open import open_dataset as open_dataset
 from .open import open_examples as open_examples
 from .open import require_examples as require_examples
 from .open import source_of as source_of
+from .parts import build_process as build_process
+from .parts import default_part as default_part
+from .parts import make_metric as make_metric
+from .parts import make_modality as make_modality
+from .parts import make_optimizer as make_optimizer
+from .parts import make_schedule as make_schedule

@@ -1,4 +1,4 @@
-"""Config -> Stage: each part built once, by the name that the configuration gives it."""
+"""Config -> Stage: the parts of one run together, each built once, some with the help of other runs."""
 
 from __future__ import annotations
 
@@ -12,30 +12,29 @@ import torch
 from torch import Tensor, nn
 
 from ..bridge import Bridge
-from ..column import Column
-from ..conditioner import Conditioner
 from ..config import NONE, Config, Part, config_from_dict
 from ..context import Context
-from ..denoiser import Denoiser
 from ..description import Description
 from ..engine.device import choose_precision
 from ..engine.weights import MODEL, load_weights, read_about
 from ..errors import ModelFileError, UsageError
-from ..guidance.guidance import Guidance
-from ..metric import Metric
 from ..modality import Modality
-from ..nn.backbone import Backbone, Interface
 from ..nn.frozen import require_frozen
 from ..objective import Objective
-from ..optimizers.optimizer import OptimizerFactory
-from ..optimizers.options import OptimizerOptions
 from ..plugin.registry import Registry
-from ..process.process import Process, Schedule
 from ..representation import PREFIX, Representation
 from ..rng import key
 from ..sampler import Sampler
 from ..settings import Settings
 from ..stage import Stage
+from .parts import (
+    build_denoiser,
+    build_part,
+    build_process,
+    make_guidance,
+    make_modality,
+    make_optimizer,
+)
 
 CPU = torch.device("cpu")
 
@@ -222,32 +221,10 @@ def _still(stage: Stage) -> Stage:
     return stage
 
 
-def make_modality(config: Config, registry: Registry) -> Modality:
-    return _build(registry, "modality", config.modality)
-
-
-def make_metric(part: Part, registry: Registry, description: Description) -> Metric:
-    return _build(registry, "metric", part, description)
-
-
 def make_representation(
     config: Config, registry: Registry, description: Description
 ) -> Representation:
     return Assembly(registry).representation(config, description)
-
-
-def make_schedule(config: Config, registry: Registry) -> Schedule:
-    return _build(registry, "schedule", config.schedule)
-
-
-def make_guidance(config: Config, registry: Registry) -> Guidance:
-    return _build(registry, "guidance", config.guidance)
-
-
-def make_optimizer(config: Config, registry: Registry) -> OptimizerFactory:
-    part = config.optimizer
-    assert isinstance(part.options, OptimizerOptions)  # the registry checks this
-    return OptimizerFactory(registry.load(registry.get("optimizer", part.use)), part.options)
 
 
 def make_bridge(
@@ -259,7 +236,7 @@ def make_bridge(
     """The bridge to the earlier stage; None if there is no earlier stage."""
     if config.bridge.use == NONE:
         return None
-    return _build(
+    return build_part(
         registry,
         "bridge",
         config.bridge,
@@ -293,7 +270,7 @@ def build_stage(
     denoiser = None
     if generative:
         torch.manual_seed(key(config.train.seed, "weights"))
-        denoiser = _build_denoiser(
+        denoiser = build_denoiser(
             config, registry, description, representation, process, bridge
         ).to(device)
         denoiser.precision = choose_precision(config.train.precision, device)
@@ -304,7 +281,7 @@ def build_stage(
         context = assembly.context(
             description, representation=representation, process=process, denoiser=denoiser
         )
-        objective = _build(registry, "objective", config.objective, context).to(device)
+        objective = build_part(registry, "objective", config.objective, context).to(device)
     optimizer = make_optimizer(config, registry)
     knobs = config.sampler.options.model_dump()
     settings = Settings(config.train, config.ema, config.sample)
@@ -329,88 +306,3 @@ def model_of(stage: Stage) -> nn.Module:
         return stage.network
     assert stage.objective is not None
     return stage.objective.model
-
-
-def build_process(config: Config, registry: Registry) -> Process:
-    """The four parts of a process, each built from those it depends on."""
-    schedule = make_schedule(config, registry)
-    preconditioning = _build(registry, "process", config.process, schedule)
-    density = _build(registry, "density", config.density, schedule)
-    return Process(
-        preconditioning,
-        density,
-        _build(registry, "weighting", config.weighting, preconditioning),
-        schedule,
-    )
-
-
-def _build_denoiser(
-    config: Config,
-    registry: Registry,
-    description: Description,
-    representation: Representation,
-    process: Process,
-    bridge: Bridge | None,
-) -> Denoiser:
-    own = {c.name for c in bridge.conditions()} if bridge else set()
-    conditioners = {
-        name: _build_conditioner(config, registry, c)
-        for name, c in description.conditions.items()
-        if name not in own
-    }
-    width = next((c.vector for c in conditioners.values() if c.vector), None)
-    conditioners |= {
-        name: _always_given(registry, c, width)
-        for name, c in description.conditions.items()
-        if name in own
-    }
-    interface = Interface(
-        shape=representation.shape,
-        vector=_common_width("vector", {name: c.vector for name, c in conditioners.items()}),
-        tokens=_common_width("tokens", {name: c.tokens for name, c in conditioners.items()}),
-        channels=sum(c.channels for c in conditioners.values()),
-    )
-    backbone: Backbone = _build(registry, "backbone", config.backbone, interface)
-    return Denoiser(backbone, process.preconditioning, conditioners)
-
-
-def _common_width(signal: str, widths: Mapping[str, int]) -> int:
-    """The width of all vectors or tokens: vectors are added, and tokens form one sequence."""
-    found = {name: width for name, width in widths.items() if width}
-    if len(set(found.values())) > 1:
-        shown = ", ".join(f"conditions.{name}.width = {width}" for name, width in found.items())
-        raise UsageError(
-            f"The {signal} signals of the conditions need one width, but {shown}. Set them to the same number, because they are combined."
-        )
-    return next(iter(found.values()), 0)
-
-
-def _build_conditioner(config: Config, registry: Registry, column: Column) -> Conditioner:
-    part = config.conditions.get(column.name)
-    if part is None or part.use == NONE:  # the modality's own condition
-        part = default_part(registry, column.kind)
-    if not isinstance(column, takes := registry.column(part.use)):
-        raise UsageError(
-            f"conditions.{column.name}.use = {part.use!r} needs a column of kind {takes.kind}, but this one is of kind {column.kind}. "
-            f"Use a conditioner for that kind, such as {column.kind}."
-        )
-    return _build(registry, "conditioner", part, column)
-
-
-def _always_given(registry: Registry, column: Column, width: int | None) -> Conditioner:
-    """The conditioner of a condition that is always given, with vectors as wide as the others."""
-    fields = registry.options(registry.get("conditioner", column.kind)).model_fields
-    wanted = {"dropout": 0.0, "width": width}
-    options = {
-        name: value for name, value in wanted.items() if name in fields and value is not None
-    }
-    return _build(registry, "conditioner", default_part(registry, column.kind, **options), column)
-
-
-def _build(registry: Registry, kind: str, part: Part, *context: Any) -> Any:
-    return registry.load(registry.get(kind, part.use))(part.options, *context)
-
-
-def default_part(registry: Registry, conditioner: str, **options: Any) -> Part:
-    """A conditioner with default options, except for these."""
-    return Part(conditioner, registry.options(registry.get("conditioner", conditioner))(**options))

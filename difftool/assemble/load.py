@@ -17,7 +17,8 @@ from ..engine.weights import SNAPSHOT, load_weights, read_about
 from ..errors import UsageError
 from ..plugin.registry import Registry
 from ..stage import Stage
-from .build import make_guidance, make_schedule, stage_of
+from .build import stage_of
+from .parts import make_guidance, make_schedule
 
 
 def load_stage(

@@ -27,7 +27,8 @@ from ..files import building, write_text
 from ..modality import Item, Modality
 from ..plugin.registry import Registry
 from ..rng import Stream
-from .build import Assembly, default_part, fingerprint_of, identity_of, make_bridge, make_modality
+from .build import Assembly, fingerprint_of, identity_of, make_bridge
+from .parts import default_part, make_modality
 
 MEASURED = 512
 """Number of examples that a representation or a bridge measures, drawn as in training."""

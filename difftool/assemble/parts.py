@@ -1,0 +1,132 @@
+"""From a name in the configuration to a built part, for every kind that needs no other run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..bridge import Bridge
+from ..column import Column
+from ..conditioner import Conditioner
+from ..config import NONE, Config, Part
+from ..denoiser import Denoiser
+from ..description import Description
+from ..errors import UsageError
+from ..guidance.guidance import Guidance
+from ..metric import Metric
+from ..modality import Modality
+from ..nn.backbone import Backbone, Interface
+from ..optimizers.optimizer import OptimizerFactory
+from ..optimizers.options import OptimizerOptions
+from ..plugin.registry import Registry
+from ..process.process import Process, Schedule
+from ..representation import Representation
+
+
+def make_modality(config: Config, registry: Registry) -> Modality:
+    return build_part(registry, "modality", config.modality)
+
+
+def make_metric(part: Part, registry: Registry, description: Description) -> Metric:
+    return build_part(registry, "metric", part, description)
+
+
+def make_schedule(config: Config, registry: Registry) -> Schedule:
+    return build_part(registry, "schedule", config.schedule)
+
+
+def make_guidance(config: Config, registry: Registry) -> Guidance:
+    return build_part(registry, "guidance", config.guidance)
+
+
+def make_optimizer(config: Config, registry: Registry) -> OptimizerFactory:
+    part = config.optimizer
+    assert isinstance(part.options, OptimizerOptions)  # the registry checks this
+    return OptimizerFactory(registry.load(registry.get("optimizer", part.use)), part.options)
+
+
+def build_process(config: Config, registry: Registry) -> Process:
+    """The four parts of a process, each built from those it depends on."""
+    schedule = make_schedule(config, registry)
+    preconditioning = build_part(registry, "process", config.process, schedule)
+    density = build_part(registry, "density", config.density, schedule)
+    return Process(
+        preconditioning,
+        density,
+        build_part(registry, "weighting", config.weighting, preconditioning),
+        schedule,
+    )
+
+
+def build_denoiser(
+    config: Config,
+    registry: Registry,
+    description: Description,
+    representation: Representation,
+    process: Process,
+    bridge: Bridge | None,
+) -> Denoiser:
+    own = {c.name for c in bridge.conditions()} if bridge else set()
+    conditioners = {
+        name: _build_conditioner(config, registry, c)
+        for name, c in description.conditions.items()
+        if name not in own
+    }
+    width = next((c.vector for c in conditioners.values() if c.vector), None)
+    conditioners |= {
+        name: _always_given(registry, c, width)
+        for name, c in description.conditions.items()
+        if name in own
+    }
+    interface = Interface(
+        shape=representation.shape,
+        vector=_common_width("vector", {name: c.vector for name, c in conditioners.items()}),
+        tokens=_common_width("tokens", {name: c.tokens for name, c in conditioners.items()}),
+        channels=sum(c.channels for c in conditioners.values()),
+    )
+    backbone: Backbone = build_part(registry, "backbone", config.backbone, interface)
+    return Denoiser(backbone, process.preconditioning, conditioners)
+
+
+def _common_width(signal: str, widths: Mapping[str, int]) -> int:
+    """The width of all vectors or tokens: vectors are added, and tokens form one sequence."""
+    found = {name: width for name, width in widths.items() if width}
+    if len(set(found.values())) > 1:
+        shown = ", ".join(f"conditions.{name}.width = {width}" for name, width in found.items())
+        raise UsageError(
+            f"The {signal} signals of the conditions need one width, but {shown}. Set them to the same number, because they are combined."
+        )
+    return next(iter(found.values()), 0)
+
+
+def _build_conditioner(config: Config, registry: Registry, column: Column) -> Conditioner:
+    part = config.conditions.get(column.name)
+    if part is None or part.use == NONE:  # the modality's own condition
+        part = default_part(registry, column.kind)
+    if not isinstance(column, takes := registry.column(part.use)):
+        raise UsageError(
+            f"conditions.{column.name}.use = {part.use!r} needs a column of kind {takes.kind}, but this one is of kind {column.kind}. "
+            f"Use a conditioner for that kind, such as {column.kind}."
+        )
+    return build_part(registry, "conditioner", part, column)
+
+
+def _always_given(registry: Registry, column: Column, width: int | None) -> Conditioner:
+    """The conditioner of a condition that is always given, with vectors as wide as the others."""
+    fields = registry.options(registry.get("conditioner", column.kind)).model_fields
+    wanted = {"dropout": 0.0, "width": width}
+    options = {
+        name: value for name, value in wanted.items() if name in fields and value is not None
+    }
+    return build_part(
+        registry, "conditioner", default_part(registry, column.kind, **options), column
+    )
+
+
+def build_part(registry: Registry, kind: str, part: Part, *context: Any) -> Any:
+    return registry.load(registry.get(kind, part.use))(part.options, *context)
+
+
+def default_part(registry: Registry, conditioner: str, **options: Any) -> Part:
+    """A conditioner with default options, except for these."""
+    return Part(conditioner, registry.options(registry.get("conditioner", conditioner))(**options))
