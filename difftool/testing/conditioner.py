@@ -204,8 +204,13 @@ def _columns(
         ]
         own, read = registry().column(name).read("c", rows)
         return own, list(read), torch.from_numpy(own.batch(list(read)[:3]))
-    made, usual = MADE[name] if column is None or values is None else (column, values)
-    return made, [], usual
+    if column is None or values is None:
+        if name not in MADE:
+            raise UsageError(
+                f"conditioner_contract needs cells, or column and values, for {name!r}"
+            )
+        column, values = MADE[name]
+    return column, [], values
 
 
 def _same(column: Column, one: Value, other: Value) -> bool:

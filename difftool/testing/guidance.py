@@ -61,7 +61,7 @@ def guidance_contract(name: str, options: dict[str, Any] | None = None) -> type:
     def noisy(count: int = 3) -> Tensor:
         return torch.randn(3, 4, 2, generator=torch.Generator().manual_seed(0))[:count]
 
-    class Contract:
+    class GuidanceContract:
         @pytest.mark.parametrize("sigma", SIGMAS)
         def test_an_estimate_is_like_x_and_x_is_not_written_to(self, sigma: float) -> None:
             x = noisy()
@@ -107,4 +107,4 @@ def guidance_contract(name: str, options: dict[str, Any] | None = None) -> type:
             x0 = bound(_Leaning(), mask=mask)(noisy() * mask, 0.7)
             assert not x0[:, 2:].any()
 
-    return named(Contract, name)
+    return named(GuidanceContract, name)

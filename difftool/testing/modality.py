@@ -21,7 +21,7 @@ from ..engine.device import choose_device
 from ..engine.fit import fit
 from ..engine.folder import RunFolder
 from ..engine.generate import SampleRequest, generate
-from ..errors import DataError
+from ..errors import DataError, UsageError
 from ..modality import Finding, Item, Modality
 from ..options import NoOptions
 from ..plugin.spec import load_object
@@ -66,6 +66,9 @@ def modality_contract(
     def fresh() -> Modality:
         target, settings = load("modality", name, **(options or {}))
         return target(settings)
+
+    if data is None and type(fresh()).demo is Modality.demo:
+        raise UsageError(f"modality_contract needs data for {name!r}, which has no demo set")
 
     def fill(folder: Path) -> None:
         data(folder) if data else fresh().demo(folder)

@@ -41,8 +41,14 @@ def imports_torch(*modules: str) -> bool:
     return subprocess.run([sys.executable, "-c", code], check=False).returncode != 0
 
 
-def named(contract: type, part: str) -> type:
-    """The test class, renamed so that its name contains the part."""
+def named(contract: type, part: str, kind: str = "") -> type:
+    """The test class, which says in its name and in ``part`` what it tests: the kind and the name.
+
+    Args:
+        kind: by default, the kind after which the contract is called.
+    """
+    kind = kind or contract.__name__.removesuffix("Contract").lower()
+    contract.part = (kind, part)  # type: ignore[attr-defined]
     contract.__name__ = contract.__qualname__ = (
         f"{contract.__name__}_{re.sub('[^0-9A-Za-z]+', '_', part)}"
     )

@@ -29,6 +29,8 @@ def process_contract(
         density, weighting, schedule: names of others than the defaults of the process.
     """
     spec = registry().process(name)
+    columns = {"density": density, "weighting": weighting, "schedule": schedule}
+    tested = next(((chosen, kind) for kind, chosen in columns.items() if chosen), (name, "process"))
 
     def column(kind: str, chosen: str, *context: Any) -> Any:
         target, settings = load(kind, chosen or getattr(spec, kind))
@@ -119,4 +121,4 @@ def process_contract(
             assert all(a > b for a, b in pairwise(sigmas))
             assert all(type(sigma) is float and math.isfinite(sigma) for sigma in sigmas)
 
-    return named(ProcessContract, name)
+    return named(ProcessContract, *tested)

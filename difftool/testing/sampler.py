@@ -101,7 +101,7 @@ def sampler_contract(name: str, options: dict[str, Any] | None = None) -> type:
 
     class SamplerContract:
         def test_its_order_is_stated(self):
-            sampler, _ = load("sampler", name)
+            sampler, _ = load("sampler", name, **knobs)
             assert getattr(sampler, "order", None) in (1, 2, 3, 4, 5), (
                 f"declare the order of {name} with @difftool.order(p) above the function"
             )
@@ -111,7 +111,7 @@ def sampler_contract(name: str, options: dict[str, Any] | None = None) -> type:
 
             Some samplers gain an order on this data.
             """
-            sampler, _ = load("sampler", name)
+            sampler, _ = load("sampler", name, **knobs)
             rates, error = convergence(name, knobs)
             assert min(rates) > sampler.order - 0.2
             assert error < 0.05

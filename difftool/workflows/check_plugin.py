@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from ..config import gather, resolve
 from ..errors import DifftoolError, PluginError, UsageError
-from ..plugin.discovery import Plugin
+from ..plugin.discovery import COMMANDS, Plugin, entry_points
 from ..plugin.registry import Registry
 from ..plugin.spec import RecipeSpec, Spec
 from .cascade import cascade_path, stages_of
@@ -29,6 +29,8 @@ ALONE = {
     "objective": 'objective_contract("{name}")',
     "optimizer": 'optimizer_contract("{name}")',
     "guidance": 'guidance_contract("{name}")',
+    "observer": 'observer_contract("{name}")',
+    "command": 'command_contract("{name}")',
     "conditioner": 'conditioner_contract("{name}")',
     "backbone": 'backbone_contract("{name}", {shape})',
     "modality": 'modality_contract("{name}")',
@@ -45,9 +47,14 @@ NEEDS = {
     "metric": "examples and data to compare them with",
     "source": "a path that it opens",
     "exporter": "a trained model",
-    "observer": "a run to watch",
 }
-"""What other contracts need; a package's own tests give it."""
+"""What other contracts need. A package's module ``contracts`` gives it."""
+
+CONTRACTS = "contracts"
+"""The module beside a plugin's module with the contract tests that suit its parts."""
+
+ADD = f"add it to the package's module {CONTRACTS}"
+"""How to have a part tested whose contract needs more than its name."""
 
 WIDTH = 120
 """Columns of a summary line."""
@@ -73,6 +80,11 @@ class Verdict:
 def find_plugin(name: str, parts: Registry) -> Plugin:
     """An installed plugin by the name of its entry point or of its package. Raises UsageError, PluginError."""
     found = [plugin for plugin in parts.plugins if name in (plugin.name, plugin.distribution)]
+    found += [
+        Plugin(point.name, point.target, *point.package())  # a package that has commands only
+        for point in entry_points(COMMANDS)
+        if name in (point.name, point.package()[0])
+    ]
     if not found:
         known = ", ".join(plugin.name for plugin in parts.plugins)
         raise UsageError(f"There is no plugin {name!r}. Installed are: {known}.")
@@ -95,18 +107,24 @@ def check_plugin(plugin: Plugin, parts: Registry) -> list[Verdict]:
         for spec in parts.specs(kind)
         if parts.provider(spec) == plugin
     ]
-    verdicts = {f"{kind} {spec.name}": _declared(kind, spec, parts) for kind, spec in specs}
-    whole = [
-        (kind, spec)
-        for kind, spec in specs
-        if kind in ALONE and not verdicts[f"{kind} {spec.name}"].broken
-    ]
-    shapes = {spec.name: _shape(spec, parts) for kind, spec in whole if kind == "backbone"}
-    whole = [(kind, spec) for kind, spec in whole if kind != "backbone" or shapes[spec.name]]
-    if whole:
-        for part, verdict in _by_contract(whole, shapes).items():
-            verdicts[part] = verdict
-    return list(verdicts.values())
+    verdicts = {(kind, spec.name): _declared(kind, spec, parts) for kind, spec in specs}
+    usual = {(kind, spec.name): _usual(kind, spec, parts) for kind, spec in specs if kind in ALONE}
+    for point in entry_points(COMMANDS):
+        if point.package()[0] == plugin.distribution:
+            verdicts["command", point.name] = Verdict(f"command {point.name}")
+            usual["command", point.name] = ALONE["command"].format(name=point.name)
+    whole = [part for part, verdict in verdicts.items() if not verdict.broken]
+    return list((verdicts | _by_contract(whole, usual, plugin)).values())
+
+
+def _usual(kind: str, spec: Spec, parts: Registry) -> str:
+    """The contract of a part with its default settings; empty if it needs more than the name."""
+    shape = _shape(spec, parts) if kind == "backbone" else None
+    return (
+        ""
+        if kind == "backbone" and shape is None
+        else ALONE[kind].format(name=spec.name, shape=shape)
+    )
 
 
 def _declared(kind: str, spec: Spec, parts: Registry) -> Verdict:
@@ -124,12 +142,8 @@ def _declared(kind: str, spec: Spec, parts: Registry) -> Verdict:
             parts.options(spec)
     except DifftoolError as error:
         faults.append(str(error))
-    elsewhere = kind in NEEDS and (kind != "backbone" or _shape(spec, parts) is None)
-    note = (
-        f"its contract needs {NEEDS[kind]}: the package's own tests apply {kind}_contract"
-        if elsewhere
-        else ""
-    )
+    more = kind in NEEDS and not faults and (kind != "backbone" or _shape(spec, parts) is None)
+    note = f"{kind}_contract needs {NEEDS[kind]}: {ADD}" if more else ""
     return Verdict(part, 2 - len(faults), tuple(faults), note)
 
 
@@ -153,71 +167,80 @@ def _resolve(kind: str, spec: Spec, parts: Registry) -> None:
 
 
 def _by_contract(
-    specs: list[tuple[str, Spec]], shapes: Mapping[str, tuple[int, ...] | None]
-) -> dict[str, Verdict]:
+    whole: Sequence[tuple[str, str]], usual: Mapping[tuple[str, str], str], plugin: Plugin
+) -> dict[tuple[str, str], Verdict]:
+    """The verdicts on the parts that have contract tests, the package's own or the usual ones."""
     if find_spec("pytest") is None:
         raise UsageError(
-            "The contracts are pytest tests, and pytest is not installed. Install it: pip install pytest"
+            "pytest is not installed. Install it with: pip install pytest. The contracts are pytest tests."
         )
-    lines = ["from difftool.testing import *"]
-    lines += [
-        f"TestPart{i} = {ALONE[kind].format(name=spec.name, shape=shapes.get(spec.name))}"
-        for i, (kind, spec) in enumerate(specs)
+    own = _own_module(plugin)
+    makers = {i: usual[part] for i, part in enumerate(whole) if usual.get(part)}
+    lines = [
+        "from difftool.testing import *",
+        "from difftool.testing.suites import suites",
+        "USUAL = {",
+        *(f"    {i}: lambda: {make}," for i, make in makers.items()),
+        "}",
+        f"globals().update(suites({list(whole)!r}, USUAL, {own!r}))",
     ]
+    cases = _run("\n".join(lines) + "\n", plugin) if makers or own else []
+    found: dict[tuple[str, str], list[ElementTree.Element]] = {}
+    for case in cases:
+        found.setdefault(whole[_number(case)], []).append(case)
+    return {part: _verdict(" ".join(part), some) for part, some in found.items()}
+
+
+def _own_module(plugin: Plugin) -> str:
+    """The package's module of contract tests; empty if there is none."""
+    package = plugin.module.partition(":")[0].rpartition(".")[0]
+    name = f"{package}.{CONTRACTS}"
+    return name if package and find_spec(name) else ""
+
+
+def _run(module: str, plugin: Plugin) -> list[ElementTree.Element]:
+    """The results of a module of tests.
+
+    Raises:
+        PluginError: its classes cannot be made.
+    """
     with TemporaryDirectory(prefix="difftool-check-") as folder:
-        (module := Path(folder) / "test_plugin.py").write_text(
-            "\n".join(lines) + "\n", encoding="utf-8"
-        )
+        (path := Path(folder) / "test_plugin.py").write_text(module, encoding="utf-8")
         report = Path(folder) / "report.xml"
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "--rootdir",
-            folder,
-            "-c",
-            os.devnull,
-        ]
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-        }
+        words = ["-q", "-p", "no:cacheprovider", "--rootdir", folder, "-c", os.devnull]
         done = subprocess.run(
-            [*command, f"--junitxml={report}", str(module)],
+            [sys.executable, "-m", "pytest", *words, f"--junitxml={report}", str(path)],
             cwd=folder,
-            env=environment,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
             capture_output=True,
             text=True,
             check=False,
         )
-        if not report.exists():
+        if done.returncode not in (0, 1) or not report.exists():
             raise PluginError(
-                f"The contracts could not be run: {(done.stderr or done.stdout).strip()[-500:]}"
+                f"The contract tests of {plugin.package} cannot be run: {_last_error(done)}"
             )
-        cases = list(ElementTree.parse(report).iter("testcase"))
-    names = [f"{kind} {spec.name}" for kind, spec in specs]
-    return {
-        part: _verdict(part, [case for case in cases if _number(case) == i])
-        for i, part in enumerate(names)
-    }
+        return list(ElementTree.parse(report).iter("testcase"))
+
+
+def _last_error(done: subprocess.CompletedProcess[str]) -> str:
+    """The line of pytest's output that names the error."""
+    lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    errors = [line.removeprefix("E ").strip() for line in lines if line.startswith("E ")]
+    return (errors or lines or ["it said nothing"])[-1]
 
 
 def _number(case: ElementTree.Element) -> int:
-    """Which part a test is of: the name of the class ends in its number."""
-    return int(case.get("classname", "").rpartition("TestPart")[2] or -1)
+    """Which part a test is of: its class is called TestPart{number}_{count}."""
+    return int(case.get("classname", "").rpartition("TestPart")[2].partition("_")[0])
 
 
-def _verdict(part: str, cases: list[ElementTree.Element]) -> Verdict:
+def _verdict(part: str, cases: Sequence[ElementTree.Element]) -> Verdict:
     broken = tuple(dict.fromkeys(text for case in cases for text in _fault(case)))
-    return Verdict(
-        part,
-        sum(not list(_fault(case)) for case in cases),
-        broken,
-        "" if cases else "its contract holds no test",
-    )
+    skipped = [found.get("message", "") for case in cases for found in case.iter("skipped")]
+    if len(skipped) == len(cases):
+        return Verdict(part, note=f"{skipped[0]}: {ADD}")
+    return Verdict(part, sum(not list(_fault(case)) for case in cases), broken)
 
 
 def _fault(case: ElementTree.Element) -> Iterator[str]:

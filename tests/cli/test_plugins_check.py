@@ -41,7 +41,7 @@ def difftool_samplers():
 def install(tmp_path, monkeypatch):
     """Install a plugin of these samplers."""
 
-    def made(*names: str, summary: str = "a sampler") -> None:
+    def made(*names: str, summary: str = "a sampler", **modules: str) -> None:
         site = tmp_path / "site"
         about = site / "difftool_tried-0.1.dist-info"
         about.mkdir(parents=True)
@@ -56,6 +56,8 @@ def install(tmp_path, monkeypatch):
             f'Spec("tried_{name}", "{summary}", "tried.samplers:{name}")' for name in names
         )
         (package / "plugin.py").write_text(PLUGIN.format(specs=specs))
+        for name, code in modules.items():
+            (package / f"{name}.py").write_text(code)
         for name in ("tried", "tried.plugin", "tried.samplers"):
             monkeypatch.delitem(sys.modules, name, raising=False)  # of an earlier test
         monkeypatch.syspath_prepend(str(site))
@@ -87,6 +89,78 @@ def test_a_summary_that_fills_the_screen_is_a_fault(install, capsys):
     install("good", summary="long " * 40)
     assert call("plugins", "check", "tried") == 4
     assert "its summary is one line" in capsys.readouterr().out
+
+
+QUITTING = """
+from difftool import Observer, SourceSpec, Spec, hookimpl
+
+
+class Quitting(Observer):
+    def __init__(self, options):
+        pass
+
+    def begin(self, run):
+        if not run.path.exists():
+            raise SystemExit(1)
+
+
+@hookimpl
+def difftool_observers():
+    return [Spec("tried_quitting", "ends what it watches", "tried.plugin:Quitting")]
+
+
+@hookimpl
+def difftool_sources():
+    return [SourceSpec("tried_cloud", "elsewhere", "tried.plugin:Quitting", patterns=("cloud://*",))]
+"""
+
+
+def test_an_observer_that_ends_runs_is_broken_and_a_source_needs_a_path(install, capsys):
+    install(plugin=QUITTING)
+    assert call("plugins", "check", "tried") == 4
+    out = capsys.readouterr().out
+    assert "broken observer tried_quitting" in out
+    assert "its own failures end no run: SystemExit: 1" in out
+    assert (
+        "source_contract needs a path that it opens: add it to the package's module contracts"
+        in out
+    )
+
+
+CHURNED = """
+from difftool import Options, Spec, hookimpl
+
+
+class Churn(Options):
+    amount: float
+
+
+@hookimpl
+def difftool_samplers():
+    return [Spec("tried_churned", "a sampler", "tried.churned:churned", "tried.plugin:Churn")]
+"""
+OWN = """
+from difftool.testing import sampler_contract
+
+TestChurned = sampler_contract("tried_churned", {"amount": 0.0})
+"""
+
+
+def test_the_package_s_module_contracts_gives_the_settings_that_a_part_needs(install, capsys):
+    churned = SAMPLERS.replace(
+        "def good(denoise, x, sigmas, noise)", "def churned(denoise, x, sigmas, noise, amount)"
+    )
+    install(plugin=CHURNED, churned=churned, contracts=OWN)
+    assert call("plugins", "check", "tried") == 0, capsys.readouterr()
+    assert "ok     sampler tried_churned: keeps" in capsys.readouterr().out
+
+
+def test_contracts_that_cannot_be_imported_are_an_error_that_says_why(install, capsys):
+    install("good", contracts="import nowhere_to_be_found")
+    assert call("plugins", "check", "tried") == 4
+    err = capsys.readouterr().err
+    assert "The contract tests of difftool-tried 0.1 cannot be run" in err
+    assert "No module named 'nowhere_to_be_found'" in err
 
 
 def test_a_plugin_that_is_not_installed(capsys):

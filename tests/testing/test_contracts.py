@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+from importlib import import_module
 
 import pytest
 
@@ -99,18 +98,18 @@ def _suites():
 globals().update({f"Test{suite.__name__}{key}": suite for key, suite in _suites()})
 
 
-@pytest.mark.parametrize("kind", ["modality", "representation"])
-def test_first_party_plugins_apply_the_contracts_themselves(kind):
-    """Only a plugin knows what suits its modality; its tests hold it to the contract."""
-    tests = Path(__file__).parents[1] / "plugins"
-    applied = {
-        m
-        for path in tests.rglob("test_*.py")
-        for m in re.findall(rf'{kind}_contract\(\s*"([^"]+)"', path.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("name", ["audio", "image", "molecule", "video"])
+def test_each_part_of_a_first_party_plugin_is_tested_by_its_contract(name):
+    """Only a plugin knows what suits its parts; its module ``contracts`` says it."""
+    tested = {
+        getattr(one, "part", None)
+        for one in vars(import_module(f"difftool_{name}.contracts")).values()
     }
-    first_party = {
-        spec.name
-        for spec in REGISTRY.specs(kind)
-        if REGISTRY.provider(spec).distribution.startswith("difftool-")
-    }
-    assert first_party <= applied
+    plugin = next(plugin for plugin in REGISTRY.plugins if plugin.name == name)
+    provided = REGISTRY.provides(plugin).items()
+    assert {
+        (kind, part)
+        for kind, parts in provided
+        if kind not in ("recipe", "cascade")
+        for part in parts
+    } <= tested

@@ -1,4 +1,4 @@
-"""The networks for sound: the contract, sizes of their papers, masks, and that a shifted sound gives a shifted answer."""
+"""The networks for sound: sizes of their papers, masks, and that a shifted sound gives a shifted answer."""
 
 from __future__ import annotations
 
@@ -6,19 +6,10 @@ import pytest
 import torch
 
 from difftool import Backbone, Interface, Signals, UsageError
-from difftool.testing import backbone_contract
+from difftool_audio.contracts import DIFFWAVE, UNET
 from difftool_audio.diffwave import DiffWave
 from difftool_audio.network_options import DiffWaveOptions, UNet1dOptions
 from difftool_audio.unet1d import unet1d
-
-UNET = {"channels": 8, "multipliers": (1, 2, 2), "attention": 64, "head_width": 8, "embedding": 32}
-DIFFWAVE = {"channels": 8, "layers": 6, "cycle": 3}
-
-TestUNet1d = backbone_contract("unet1d", (1, 256), UNET, [(300,), (77,)])
-TestUNet1dStereo = backbone_contract(
-    "unet1d", (2, 192), {**UNET, "patch": 8, "factors": (3, 2)}, [(200,), (5,)]
-)
-TestDiffWave = backbone_contract("diffwave", (1, 40), DIFFWAVE, [(41,), (3,)])
 
 
 def network(name: str, length: int | None, **widths: int) -> Backbone:

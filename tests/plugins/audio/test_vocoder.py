@@ -7,19 +7,13 @@ import torch
 
 from difftool import Batch, Description, Euclidean, UsageError
 from difftool.rng import Stream
-from difftool.testing import bridge_contract
+from difftool_audio.contracts import noises
 from difftool_audio.options import VocoderOptions
 from difftool_audio.vocoder import Vocoder
 from difftool_audio.waveform import RMS, Waveform
 
 RATE = 16_000
-SOUND = (
-    torch.randn(3, 2, 5001, generator=torch.Generator().manual_seed(0))
-    * torch.tensor([300.0, 3000.0, 10.0])[:, None, None]
-).short()
-TestVocoder = bridge_contract(
-    "vocoder", SOUND, "waveform", options={"max_aug_level": 0.5, "mels": 40}, extra={"rate": RATE}
-)
+SOUND = noises()
 
 
 def built(raw: torch.Tensor, **options) -> Vocoder:

@@ -7,14 +7,13 @@ import torch
 import torch.nn.functional as F
 
 from difftool import Interface, Signals, UsageError
-from difftool.testing import backbone_contract
 from difftool_molecule import chunked, pairs
+from difftool_molecule.contracts import SMALL
 from difftool_molecule.edges import Edges
 from difftool_molecule.egnn import Egnn
 from difftool_molecule.network_options import EgnnOptions
 from difftool_molecule.pairs import company
 
-SMALL = {"layers": 2, "features": 16, "embedding": 8}
 VARIANTS = {
     "usual": {},
     "without gates": {"attention": False, "tanh": False},
@@ -23,14 +22,6 @@ VARIANTS = {
 }
 SIZES = torch.tensor([7, 3, 5, 2])
 MASK = (torch.arange(7) < SIZES[:, None]).unsqueeze(-1)
-
-TestEgnn = backbone_contract("egnn", (7, 9), SMALL, beside=(7,))
-TestEgnnHanded = backbone_contract(
-    "egnn",
-    (5, 4),
-    {**SMALL, "reflections": False, "attention": False, "aggregation": "mean"},
-    beside=(5,),
-)
 
 every_variant = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS.keys())
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from difftool import Batch, Description, Stream, UsageError
-from difftool.testing import bridge_contract
+from difftool_molecule.contracts import ACROLEIN
 from difftool_molecule.demo import molecules
 from difftool_molecule.hydrogens import LACKS, Hydrogens
 from difftool_molecule.options import HydrogensOptions, PointCloudOptions
@@ -28,25 +28,7 @@ from .geometries import (
     turned,
 )
 
-ACROLEIN = raw(
-    ("C", -0.99, 0.64, -0.33), ("C", -0.05, 0.16, 0.49), ("C", 1.01, -0.73, -0.02), ("O", 1.88, -1.18, 0.72),
-    ("H", -1.03, 0.40, -1.38), ("H", -1.77, 1.29, 0.06), ("H", -0.02, 0.39, 1.55), ("H", 0.97, -0.97, -1.09),
-)  # fmt: skip
-CYCLOBUTADIENE = raw(
-    ("C", 0.97, 0.14, 0.01), ("C", 0.19, -0.96, 0.06), ("C", -0.97, -0.14, -0.01), ("C", -0.19, 0.96, -0.06),
-    ("H", 2.04, 0.33, 0.01), ("H", 0.36, -2.03, 0.13), ("H", -2.04, -0.33, -0.01), ("H", -0.36, 2.03, -0.13),
-)  # fmt: skip
 HYDROGEN = line(("H", 0), ("H", 0.741))
-ELEMENTS = {"elements": [1, 6, 8], "sizes": [[8, 2]], "charged": False}
-
-TestHydrogens = bridge_contract(
-    "hydrogens",
-    torch.from_numpy(np.stack((ACROLEIN, CYCLOBUTADIENE))),
-    "pointcloud",
-    options={"max_aug_level": 0.2},
-    extra=ELEMENTS,
-    earlier={**ELEMENTS, "elements": [6, 8]},
-)
 
 
 def described(**extra) -> Description:

@@ -1,4 +1,4 @@
-"""The network for clips: the contract, that it is the image network frame by frame until it learns otherwise, order, masks and sizes."""
+"""The network for clips: that it is the image network frame by frame until it learns otherwise, order, masks and sizes."""
 
 from __future__ import annotations
 
@@ -6,33 +6,13 @@ import pytest
 import torch
 
 from difftool import Interface, Signals, UNet, UNetOptions, UsageError
-from difftool.testing import backbone_contract
+from difftool_video.contracts import SMALL, SPATIAL
 from difftool_video.network_options import UNet3dOptions
 from difftool_video.space_time import SpaceTimeAttention
 from difftool_video.temporal import TemporalAttention
 from difftool_video.unet3d import UNet3d
 
-SPATIAL = {
-    "channels": 8,
-    "multipliers": (1, 2),
-    "blocks": 1,
-    "attention": 16,
-    "head_width": 8,
-    "patch": 2,
-}
-SMALL = {**SPATIAL, "time_attention": 4}
 SHAPE = (3, 5, 8, 8)
-
-TestUNet3d = backbone_contract("unet3d", (3, 4, 8, 8), SMALL, [(7, 9, 6), (1, 8, 8)])
-TestUNet3dJoint = backbone_contract(
-    "unet3d", (3, 4, 8, 8), {**SMALL, "joint_attention": 16}, [(7, 9, 6), (1, 8, 8)]
-)
-TestUNet3dOfPixels = backbone_contract(
-    "unet3d",
-    (1, 3, 8, 8),
-    {**SMALL, "patch": 1, "time_attention": 16, "time_kernel": 1},
-    [(4, 5, 7)],
-)
 
 
 def build(shape=SHAPE, stir=0.1, vector=0, tokens=0, channels=0, **options) -> UNet3d:

@@ -1,0 +1,37 @@
+"""difftool's contracts, one line for each part. `difftool plugins check parts` runs them."""
+
+from pathlib import Path
+from tempfile import mkdtemp
+
+import numpy as np
+import torch
+
+from difftool import TrainedModel
+from difftool.testing import (
+    command_contract,
+    exporter_contract,
+    guidance_contract,
+    metric_contract,
+    observer_contract,
+    optimizer_contract,
+    source_contract,
+)
+
+FOLDER = Path(mkdtemp())
+(FOLDER / "a.txt").write_text("1")
+(FOLDER / "some.list").write_text("a.txt\n")
+(FOLDER / "bad.list").write_text("missing.txt\n")
+EXAMPLES = [np.random.default_rng(i).random((4, 4), np.float32) for i in range(4)]
+
+
+def model():
+    return TrainedModel({"w": torch.arange(3.0)}, {"config": {}, "description": {}}, lambda: None)
+
+
+TestLion = optimizer_contract("lion", lr=0.01)
+TestFading = guidance_contract("fading", {"scale": 4.0})
+TestTable = observer_contract("csv")
+TestListing = source_contract("listing", str(FOLDER / "some.list"), str(FOLDER / "bad.list"))
+TestNpz = exporter_contract("npz", model=model)
+TestAge = command_contract("age")
+TestBrightness = metric_contract("brightness", EXAMPLES[:2], EXAMPLES[2:])
