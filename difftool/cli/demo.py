@@ -79,7 +79,9 @@ def demo(
     )
     refuse_used(run)
     terminate_at_once()
-    result = run_training(config, parts, run or new_run_path("demo"), Terminal())
+    result = run_training(
+        config, parts, run or new_run_path("demo"), Terminal(), or_next=run is None
+    )
     made = sample_model(Path(result["model"]), parts, Request(n=n, every_label=True), Terminal())
     if as_json:
         out_json({**result, **made})

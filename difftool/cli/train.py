@@ -280,7 +280,7 @@ def train(
     ):
         return
     terminate_at_once()
-    tell(run_training(config, parts, run, Terminal(), fitting), as_json)
+    tell(run_training(config, parts, run, Terminal(), fitting, or_next=not given_run), as_json)
 
 
 def _file_and_data(words: tuple[str, ...], ctx: click.Context) -> tuple[Path | None, str | None]:

@@ -91,10 +91,21 @@ def planned(
 
 
 def run_training(
-    config: Config, parts: Registry, run: Path, reporter: Reporter, fitting: bool = False
+    config: Config,
+    parts: Registry,
+    run: Path,
+    reporter: Reporter,
+    fitting: bool = False,
+    *,
+    or_next: bool = False,
 ) -> dict[str, Any]:
-    """Train a new run to its end; ``fitting`` splits the batch so that it fits the memory."""
-    return finished(new_run(config, parts, run, reporter, fitting))
+    """Train a new run to its end.
+
+    Args:
+        fitting: split the batch so that it fits the memory.
+        or_next: if another run has taken the name meanwhile, take the next one that is free.
+    """
+    return finished(new_run(config, parts, run, reporter, fitting, or_next=or_next))
 
 
 def finished(steps: Generator[Progress, None, dict[str, Any]]) -> dict[str, Any]:
@@ -107,9 +118,15 @@ def finished(steps: Generator[Progress, None, dict[str, Any]]) -> dict[str, Any]
 
 
 def new_run(
-    config: Config, parts: Registry, run: Path, reporter: Reporter, fitting: bool = False
+    config: Config,
+    parts: Registry,
+    run: Path,
+    reporter: Reporter,
+    fitting: bool = False,
+    *,
+    or_next: bool = False,
 ) -> Generator[Progress, None, dict[str, Any]]:
-    """Train a new run; yields a record after each step."""
+    """Train a new run; yields a record after each step. Arguments as for ``run_training``."""
     announce(config, reporter)
     from ..engine.distributed import join, leave
 
@@ -129,7 +146,7 @@ def new_run(
             config, stage = split_to_fit(stage, config, assembly, dataset, reporter)
         folder = _folder(world, run, config, dataset) if world.size > 1 else None
         folder = folder or RunFolder.create(
-            run, config.to_toml(), dataset.description, dataset.source
+            run, config.to_toml(), dataset.description, dataset.source, or_next=or_next
         )
         reporter.say(
             f"Training in {folder.path}; stop with Ctrl-C and resume later with: {command('resume', folder.path)}"

@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from small import SETS, call, pictures
+from small import SETS, call, pictures, small_run
 
 from difftool.cli import sampling_flags
 from difftool.workflows import sample
@@ -216,3 +216,19 @@ def test_a_file_that_a_flag_names_is_not_taken_for_the_model(capsys):
     )
     assert sampling_flags.peeked_modality(["--some-flag", "notes.txt"]) == "image"
     assert sampling_flags.peeked_modality(["--some-flag", "notes.txt", "first"]) == "image"
+
+
+def test_of_trainings_that_begin_at_once_each_gets_a_folder(tmp_path, monkeypatch):
+    """Both picked the same name; the second one to take it gets the next."""
+    monkeypatch.chdir(tmp_path)
+    data, sets = small_run(steps=1)
+    words = [
+        "train",
+        "-m",
+        "image",
+        str(data),
+        *(word for text in sets for word in ("--set", text)),
+    ]
+    monkeypatch.setattr("difftool.cli.train.new_path", lambda config: Path("runs/same"))
+    assert [call(*words), call(*words)] == [0, 0]
+    assert sorted(path.name for path in Path("runs").iterdir()) == ["same", "same-2"]
