@@ -1,4 +1,4 @@
-"""What lossy compression leaves of an example: coarse coefficients of small blocks, as in JPEG (ITU-T T.81) and its kin."""
+"""Lossy compression by rounded block coefficients, as in JPEG (ITU-T T.81)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ BLOCK = 8
 def compressed(x: Tensor, mask: Tensor | None, axes: Sequence[int], strength: Tensor) -> Tensor:
     """``x [b, ...]`` float, each example at its own ``strength [b]``; anything on padding.
 
-    Blocks along all of ``axes`` together are taken to their coefficients by the orthonormal DCT-II, and those rounded to multiples of a
-    step, which is ``strength`` eighths of the example's standard deviation times the sum of the coefficient's frequencies. For pictures of
-    usual contrast that is about the luminance table of JPEG (Annex K.1) at strength 1, its quality 50; 5 is about its quality 10. The mean
-    of a block stays as it is. What a block lacks at the end of an axis, and padding, is filled with the last real entry before it.
+    Blocks along all ``axes`` are transformed by the orthonormal DCT-II, and their coefficients are
+    rounded to multiples of a quantiser step: ``strength`` eighths of the example's standard
+    deviation times the sum of the coefficient's frequencies. For 8-bit data of usual contrast,
+    strength 1 is about the luminance table of JPEG (Annex K.1), quality 50; 5 is about quality 10.
+    The mean of a block is kept. Incomplete blocks and padding are filled with the last real entry.
     """
     step = strength * _spread(x, mask) / BLOCK
     c = x

@@ -1,4 +1,4 @@
-"""Random parts of a batch, cut without waiting for the device."""
+"""Random crops of a batch, without host synchronisation."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from ..rng import Rng
 
 
 def cropped(batch: Batch, sizes: Sequence[int], rng: Rng) -> Batch:
-    """Of each example a part of these sizes, one for each axis of ``x`` after its channels, from anywhere among its real entries.
+    """A random crop of each example, within its real entries.
 
-    What lies at the positions of ``x``, and so has as many axes, is cut alike; an axis of one entry, which stands for all, is left alone.
+    Tensors with as many axes as ``x`` are cropped alike; axes of one entry, which broadcast, stay.
+
+    Args:
+        sizes: of the crop, for each axis of ``x`` after its channels.
     """
     for axis, size in enumerate(sizes, 2):
         if size < batch.x.shape[axis]:

@@ -28,26 +28,32 @@ from .resampling import Axis
 LOW, LEVEL, MISSING = "low", "low_level", "missing"
 
 SPREAD = 0.5
-"""The spread that representations bring data to. What lies beside a noisy example is brought to unit variance, as that is itself."""
+"""Standard deviation of encoded data. Condition channels are scaled to unit variance, as the
+network's input is."""
 
 DIFFERENT = 64.0
-"""Spread, in raw units, of the noise by which examples differ, to find what does not hang on it."""
+"""Standard deviation, in raw units, of noise that is added to the entries between observed ones, to
+find which encoded entries do not depend on it."""
 
 FAINTEST = 1e-3
-"""Spread below which what is missing is not made larger: less than a byte's rounding."""
+"""Least standard deviation that a residual is scaled by: less than the rounding of 8-bit data."""
 
 
 class Resample(Bridge):
-    """Area means, every n-th entry, or a band of frequencies; shown as channels beside the noisy example, filled in to its positions.
+    """Condition on area means, every n-th entry, or a band of frequencies of the example.
 
-    What is filled in is a raw example of the stage's own size, and encoded as such. So every representation serves, latents and spectra
-    among them. Then noise is added, and its level is told: the stage learns how far to trust what it is shown, and in sampling the level
-    is free   (Ho et al. 2022, arXiv:2106.15282, Sec. 4; Saharia et al. 2022, arXiv:2205.11487).
+    The low example is interpolated to the stage's own size, encoded like any raw example, and added
+    as channels to the noisy one; so every representation works, latents and spectra included. Noise
+    conditioning augmentation adds noise to these channels and tells the network its level: the
+    network learns how far to trust its condition, and the level can be chosen when sampling
+    (Ho et al. 2022, arXiv:2106.15282, Sec. 4; Saharia et al. 2022, arXiv:2205.11487).
 
-    With ``residual``, ``x`` is what the example has beyond what is shown, brought to unit scale   (Li et al. 2021, arXiv:2104.14951,
-    Sec. 3.3): what is coarse is given exactly, and the noise levels that matter are those of the detail, however faint that is.
+    With ``residual``, ``x`` is the difference from the interpolated example, scaled to the standard
+    deviation of data (Li et al. 2021, arXiv:2104.14951, Sec. 3.3): the coarse part is exact, and
+    the noise levels are those of the detail, however faint it is.
 
-    With ``observed``, what is shown are entries of the example itself. They are marked as such, and samples keep them.
+    With ``observed``, the entries of the low example are entries of ``x`` itself. They are marked
+    in ``Batch.observed``, and samples keep them.
     """
 
     def __init__(
@@ -56,18 +62,18 @@ class Resample(Bridge):
         if len(options.factors) != len(description.shape):
             raise UsageError(
                 f"bridge.factors = {list(options.factors)} is for {len(options.factors)} axes, and an example has "
-                f"{len(description.shape)}: {_words(description.shape)}. Give one for each, 1 for those that stay."
+                f"{len(description.shape)}: {_words(description.shape)}. Give one factor for each axis, 1 for axes that keep their size."
             )
         if len(options.crop) >= len(representation.shape):
             raise UsageError(
                 f"bridge.crop = {list(options.crop)} is for {len(options.crop)} axes, and an encoded example has {_words(representation.shape)}, "
-                "of which the first, its channels, is not cut. Give at most one for each of the others."
+                "of which the first, the channels, is not cropped. Give at most one size for each other axis."
             )
         channels = representation.shape[0]
         if channels is None:
             raise UsageError(
-                f"The bridge resample lays channels beside x, and an encoded example, {_words(representation.shape)}, has none: its first axis "
-                "varies. Leave it out with bridge.use = none, or use a bridge made for such data: difftool list bridges."
+                f"The bridge resample needs channels, but the first axis of an encoded example, {_words(representation.shape)}, varies. "
+                "Set bridge.use = none, or use a bridge for such data: difftool list bridges."
             )
         self.width = channels
         self.options, self.description, self.representation = options, description, representation
@@ -79,7 +85,7 @@ class Resample(Bridge):
             for i in options.axes()
         ]
 
-    # --- what the stage is told ---------------------------------------------------------------------------------------
+    # --- conditioning ---------------------------------------------------------------------------------------
 
     def conditions(self) -> tuple[Column, ...]:
         return ChannelsColumn(
@@ -87,14 +93,14 @@ class Resample(Bridge):
         ), *self.aug_level_condition(LEVEL)
 
     def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
-        """With ``residual``, the spread of what the filled-in example lacks, in model units."""
+        """With ``residual``, the standard deviation of the residual, in model units."""
         if not self.options.residual:
             return {}
         squares = [square for batch in raw for square in self._lacking(batch).tolist()]
         return {MISSING: max(math.sqrt(math.fsum(squares) / max(len(squares), 1)), FAINTEST)}
 
     def _lacking(self, raw: Batch) -> Tensor:
-        """``[b]``: the mean square, in model units, of what each example has beyond the filled-in one."""
+        """``[b]``: the mean square of each example's residual, in model units."""
         whole, filled = (
             self.representation.encode(raw.with_x(x))
             for x in (raw.x, self.lift(self.degrade(raw), raw))
@@ -102,7 +108,7 @@ class Resample(Bridge):
         return self.representation.space.mean_square(whole.x - filled.x, whole.mask)
 
     def encode(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
-        """With the condition ``low``, channels of unit variance at the positions of the encoded example, and its level."""
+        """With the condition ``low``: channels of unit variance at the positions of ``x``, and their level."""
         batch = self.representation.encode(raw)
         if self.options.observed:
             return self._show_known(batch, low, raw)
@@ -120,9 +126,10 @@ class Resample(Bridge):
         )
 
     def _show_known(self, batch: Batch, low: Batch, raw: Batch) -> Batch:
-        """With known entries. The condition holds these, nothing in between, and in one more channel where they are.
+        """With observed entries. The condition holds these, zeros in between, and one more channel that
+        marks them.
 
-        Known is what two examples have in common, in model units, that are the same where something is shown and differ elsewhere.
+        An encoded entry is observed if it does not change when the entries in between do.
         """
         shown, there = low.x.float(), torch.ones_like(low.x, dtype=torch.float32)
         for axis in self.axes:
@@ -144,7 +151,7 @@ class Resample(Bridge):
         )
 
     def restore(self, batch: Batch) -> Batch:
-        """With ``residual``, on top of what was shown."""
+        """With ``residual``, the interpolated example plus the residual."""
         if not self.options.residual:
             return batch
         x, level = batch.x, batch.cond.get(LEVEL, batch.x.new_zeros(len(batch)))
@@ -153,22 +160,22 @@ class Resample(Bridge):
         )
 
     def _unit(self, level: Tensor) -> Tensor:
-        """``[b]``: what brings the shown example to unit variance   (Karras et al. 2022, Table 1, c_in)."""
+        """``[b]``: scales the condition to unit variance   (Karras et al. 2022, Table 1, c_in)."""
         return (SPREAD**2 + level.square()).rsqrt()
 
     def _gain(self, level: Tensor) -> Tensor:
-        """``[b]``: what brings the residual, in which the noise on what is shown is missing as well, to the spread of data."""
+        """``[b]``: scales the residual, which includes the condition's noise, to the spread of data."""
         return SPREAD * (self.missing**2 + level.square()).rsqrt()
 
     def lift(self, low: Batch, raw: Batch) -> Tensor:
-        """``low.x`` with as many entries as ``raw.x``, float32 in raw units: what a stage that learnt nothing would make of it."""
+        """``low.x`` interpolated to the size of ``raw.x``, float32 in raw units."""
         x, mask = low.x.float(), low.mask
         for axis in self.axes:
             x, mask = axis.more(x, mask, raw.x.shape[axis.at])
         return x
 
     def enforce_consistency(self, raw: Batch, low: Batch) -> Batch:
-        """x0 + A^+ (low - A x0), A being what degrades   (Wang et al. 2022, arXiv:2212.00490, Eq. 13)."""
+        """x0 + A^+ (low - A x0), A being ``degrade``   (Wang et al. 2022, arXiv:2212.00490, Eq. 13)."""
         x, mask = raw.x.float(), raw.mask
         for axis in self.axes:
             x, mask = axis.fewer(x, mask)
@@ -186,7 +193,7 @@ class Resample(Bridge):
         return Batch(_as(x, mask, raw.x.dtype), mask=mask)
 
     def corrupt(self, low: Batch, rng: Rng) -> Batch:
-        """Blurred, and then compressed, each example by its own width and strength, uniform from none to the most."""
+        """Blur, then compress each example by its own width and strength, uniform from 0 to the maximum."""
         widest, strongest = self.options.blur, self.options.compress
         if not widest and not strongest:
             return low
@@ -234,22 +241,22 @@ class Resample(Bridge):
         theirs, ours = (about.extra.get(name) for about in (earlier, self.description))
         if not isinstance(theirs, (int, float)) or not isinstance(ours, (int, float)):
             raise UsageError(
-                f"bridge.rates names {name!r}, which is no number that the modality says of its data. Leave it out."
+                f"bridge.rates names {name!r}, but the modality reports no number of that name. Remove it."
             )
         if abs(theirs * self.factors[axis] - ours) > 1e-6 * ours:
             raise UsageError(
-                f"The earlier stage has {name} {theirs:g}, and this one refines {ours / self.factors[axis]:g}: its own is {ours:g}, and "
-                f"the factor {self.factors[axis]}. Train one of the two at another {name}."
+                f"The earlier stage has {name} {theirs:g}, but this one refines {ours / self.factors[axis]:g}: its own is {ours:g}, and "
+                f"the factor is {self.factors[axis]}. Train one of the two at another {name}."
             )
 
     def template(self, low: np.ndarray, raw: Batch) -> tuple[Batch, Batch]:
-        """As large as ``raw`` where that fits, or where padding can make it fit; else as ``low`` times the factors.
+        """The size of ``raw`` where ``low`` fits it, with padding if need be; else ``low`` times the factors.
 
-        Along an axis that it does not resample any size will do that leaves the encoded example its channels.
+        Along an axis that is not resampled, any size is allowed that keeps the encoded example's channels.
         """
         if low.ndim != len(self.factors) or low.dtype != np.dtype(self.description.dtype):
             raise UsageError(
-                f"What is given to be refined is {low.dtype} of {_words(low.shape)}, and this stage's own examples are "
+                f"The input is {low.dtype} of {_words(low.shape)}, but this stage's own examples are "
                 f"{self.description.dtype} of {_words(self.description.shape)}. Give it examples of the earlier stage."
             )
         padded = [False] * low.ndim if raw.mask is None else [n > 1 for n in raw.mask.shape[1:]]
@@ -266,20 +273,20 @@ class Resample(Bridge):
         )
 
     def _size(self, axis: int, low: int, raw: Batch, padded: bool) -> int:
-        """How many entries along an axis are made from ``low``."""
+        """The size of the sample along an axis."""
         factor, usual = self.factors[axis], raw.x.shape[axis + 1]
         fitting = _fewer(usual, factor)
         if low == fitting or (padded and low < fitting):
             return usual
         if factor == 1 and not self._varies(axis, low, raw):
             raise UsageError(
-                f"What is given to be refined has {low} entries along axis {axis}, and this stage's examples have {usual}, as that axis is "
-                "not one that it changes. Give it examples of the earlier stage."
+                f"The input has {low} entries along axis {axis}, but this stage's examples have {usual}, and it does not change that axis. "
+                "Give it examples of the earlier stage."
             )
         return low * factor
 
     def _varies(self, axis: int, n: int, raw: Batch) -> bool:
-        """Whether an example of ``n`` entries along an axis has the channels that the network takes, when it is encoded."""
+        """Whether an example of ``n`` entries along an axis has the network's channels when encoded."""
         sizes = list(raw.x.shape[1:])
         sizes[axis] = n
         return (
@@ -288,7 +295,7 @@ class Resample(Bridge):
         )
 
     def _resized(self, raw: Batch, sizes: Sequence[int]) -> Batch:
-        """A template of these sizes. Of a condition that speaks of its positions, nothing is given at those that are new."""
+        """A template of these sizes. Conditions of positions are 0 at new positions."""
         own = {
             name
             for name in raw.cond
@@ -302,7 +309,7 @@ class Resample(Bridge):
 
 
 def _longer(t: Tensor, old: Sequence[int], new: Sequence[int]) -> Tensor:
-    """What belongs to an example of one size, for one of another: along each axis that they share, cut, or with zeros after it."""
+    """A tensor of an example of one size for one of another: cut or padded with zeros along each axis."""
     for axis in range(1, t.ndim):
         if t.shape[axis] == old[axis] != new[axis]:
             more = t.new_zeros(*t.shape[:axis], max(new[axis] - old[axis], 0), *t.shape[axis + 1 :])

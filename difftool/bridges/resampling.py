@@ -1,8 +1,8 @@
-"""Fewer entries along an axis, and more.
+"""Resampling along an axis.
 
-An entry of the low example stands for ``factor`` of the others, the last one for what is left. A mean lies in the middle of those that
-it is of; every n-th entry, and a band of frequencies, lie on the first of them. Beyond an edge the last entry goes on, so that a constant
-stays what it is and edges are no darker than the middle.
+An entry of the low example stands for ``factor`` entries of the other, the last one possibly for
+fewer. An area mean lies in the middle of its entries; every n-th entry and a band of frequencies lie
+on the first. Edges are extended by their last entry, so a constant stays constant.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 CROSSINGS = 24
-"""Zeros of the sinc on either side. Of the band that is left, 0.9 comes through whole; what would fold back into that is gone."""
+"""Zeros of the sinc on each side. The lowest 0.9 of the band passes unchanged, without aliasing."""
 
 
 def area(t: Tensor, factor: int) -> Tensor:
@@ -30,7 +30,7 @@ def every(t: Tensor, factor: int) -> Tensor:
 
 
 def band(t: Tensor, factor: int) -> Tensor:
-    """``[..., n] -> [..., ceil(n / factor)]``: as ``every``, of the frequencies alone that so few entries can say."""
+    """``[..., n] -> [..., ceil(n / factor)]``: ``every`` after a low-pass filter at the new Nyquist rate."""
     reach = CROSSINGS * factor
     kernel = _sinc(torch.arange(-reach, reach + 1, device=t.device) / factor)
     return _convolved(edged(t, reach, reach), (kernel / kernel.sum())[None, None], factor).squeeze(
@@ -39,7 +39,11 @@ def band(t: Tensor, factor: int) -> Tensor:
 
 
 def linear(t: Tensor, factor: int, offset: float) -> Tensor:
-    """``[..., n] -> [..., n factor]``: straight lines between entries; ``offset`` is where an entry lies among those that it stands for."""
+    """``[..., n] -> [..., n factor]``: linear interpolation.
+
+    Args:
+        offset: position of an entry among those that it stands for.
+    """
     n = t.shape[-1]
     halves = 2 * torch.arange(n * factor, device=t.device) - round(
         2 * offset
@@ -50,13 +54,13 @@ def linear(t: Tensor, factor: int, offset: float) -> Tensor:
 
 
 def nearest(t: Tensor, factor: int, offset: float) -> Tensor:
-    """``[..., n] -> [..., n factor]``: each entry for all that it stands for."""
+    """``[..., n] -> [..., n factor]``: each entry repeated."""
     del offset
     return t.repeat_interleave(factor, -1)
 
 
 def smooth(t: Tensor, factor: int, offset: float) -> Tensor:
-    """``[..., n] -> [..., n factor]``: the one curve through the entries that holds no higher frequencies than they can say."""
+    """``[..., n] -> [..., n factor]``: band-limited interpolation by a windowed sinc."""
     place = (torch.arange(factor, device=t.device) - offset)[:, None] / factor
     kernel = _sinc(torch.arange(-CROSSINGS, CROSSINGS + 1, device=t.device) - place)
     return _convolved(
@@ -65,7 +69,7 @@ def smooth(t: Tensor, factor: int, offset: float) -> Tensor:
 
 
 def alone(t: Tensor, factor: int, offset: float) -> Tensor:
-    """``[..., n] -> [..., n factor]``: each entry for the first that it stands for, and nothing for the others."""
+    """``[..., n] -> [..., n factor]``: each entry followed by zeros."""
     del offset
     return F.pad(t.unsqueeze(-1), (0, factor - 1)).flatten(-2)
 
@@ -77,12 +81,12 @@ UP: dict[str, Callable[[Tensor, int, float], Tensor]] = {
     "sinc": smooth,
 }
 BACK = {"area": nearest, "every": alone, "sinc": smooth}
-"""Of each way down the least that it takes to be undone: its pseudo-inverse, that of a band nearly."""
+"""The pseudo-inverse of each method of ``DOWN``; for a band, approximately."""
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """How one axis is resampled. Padding counts as nothing: the last real entry before it goes on into it.
+    """How one axis is resampled. Padding is replaced by the last real entry before it.
 
     Attributes:
         at: the axis of a batch.
@@ -121,7 +125,7 @@ class Axis:
         return way(filled(x, mask, self.at).movedim(self.at, -1)).movedim(-1, self.at)
 
     def _masked(self, mask: Tensor | None, way: Callable[[Tensor], Tensor]) -> Tensor | None:
-        """One that says the same of all entries along the axis still does."""
+        """The mask, resampled unless it is the same along the axis."""
         return (
             mask
             if mask is None or mask.shape[self.at] == 1
@@ -139,14 +143,14 @@ def blurred(t: Tensor, width: Tensor, widest: float) -> Tensor:
 
 
 def edged(t: Tensor, before: int, after: int) -> Tensor:
-    """``[..., n] -> [..., before + n + after]``: the first and the last entry go on."""
+    """``[..., n] -> [..., before + n + after]``: extended by the first and the last entry."""
     return torch.cat(
         (t[..., :1].expand(*t.shape[:-1], before), t, t[..., -1:].expand(*t.shape[:-1], after)), -1
     )
 
 
 def filled(x: Tensor, mask: Tensor | None, axis: int) -> Tensor:
-    """``x`` with the last real entry before it, along the axis, in the place of padding."""
+    """``x`` with padding replaced by the last real entry before it along the axis."""
     if mask is None:
         return x
     places = torch.arange(x.shape[axis], device=x.device).reshape(-1, *(1,) * (x.ndim - 1 - axis))

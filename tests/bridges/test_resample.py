@@ -81,7 +81,7 @@ def test_examples_without_channels_are_refused():
     about = Description(
         (None, 5), "float32", 10, extra={"elements": [1, 6], "sizes": [[3, 10]], "charged": False}
     )
-    with pytest.raises(UsageError, match="an encoded example, any x 6, has none"):
+    with pytest.raises(UsageError, match="an encoded example, any x 6, varies"):
         Resample(ResampleOptions(factors=(2, 1)), about, PointCloud(PointCloudOptions(), about))
 
 
@@ -295,7 +295,7 @@ def test_the_usual_size_is_made_where_it_fits_and_else_that_of_the_low_example()
     assert template(pictures(), (3, 5, 6), raw)[1] is raw
     assert template(pictures(), (3, 7, 6), raw)[1].x.shape == (1, 3, 14, 12)
     with pytest.raises(
-        UsageError, match="4 entries along axis 0, and this stage's examples have 3"
+        UsageError, match="4 entries along axis 0, but this stage's examples have 3"
     ):
         template(pictures(), (4, 5, 6), raw)
 
@@ -325,7 +325,7 @@ def test_an_axis_that_is_not_resampled_may_be_of_any_size_but_for_the_channels()
         "given_frames"
     ].tolist() == [[True, True]]
     with pytest.raises(
-        UsageError, match="1 entries along axis 1, and this stage's examples have 3"
+        UsageError, match="1 entries along axis 1, but this stage's examples have 3"
     ):
         bridge.template(np.ones((3, 1, 10, 12), np.uint8), raw)
 
@@ -350,7 +350,7 @@ def test_stages_of_other_sizes_and_rates_do_not_fit():
     ):
         pictures().check_compatible(replace(fitting, shape=(3, 5, 5)))
     sounds().check_compatible(replace(SOUND, shape=(1, 999), extra={"rate": 4000}))
-    with pytest.raises(UsageError, match="rate 8000, and this one refines 4000: its own is 16000"):
+    with pytest.raises(UsageError, match="rate 8000, but this one refines 4000: its own is 16000"):
         sounds().check_compatible(replace(SOUND, extra={"rate": 8000}))
     with pytest.raises(UsageError, match="no number"):
         sounds().check_compatible(replace(SOUND, extra={}))
