@@ -56,6 +56,7 @@ _HOME = {
     "ModalitySpec": "plugin.spec",
     "Moment": "objective",
     "Noise": "sampler",
+    "Noised": "objective",
     "NoOptions": "options",
     "NumberColumn": "conditioners.columns",
     "Objective": "objective",
@@ -208,6 +209,7 @@ if TYPE_CHECKING:
     from .nn.options import UNetOptions as UNetOptions
     from .nn.unet import UNet as UNet
     from .objective import Moment as Moment
+    from .objective import Noised as Noised
     from .objective import Objective as Objective
     from .objective import Player as Player
     from .objective import drop_conditions as drop_conditions

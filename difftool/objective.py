@@ -53,6 +53,22 @@ class Moment(NamedTuple):
     seen: int
 
 
+class Noised(NamedTuple):
+    """What the network meets in training; ``denoiser(*noised)`` is its estimate of x0.
+
+    Attributes:
+        x: ``[b, ...]``, the noisy examples.
+        sigma: ``[b]``, their noise levels.
+        cond: the conditions, some replaced by null.
+        mask: as in ``Batch``.
+    """
+
+    x: Tensor
+    sigma: Tensor
+    cond: Mapping[str, Tensor]
+    mask: Tensor | None
+
+
 class Objective(nn.Module, ABC):
     """A training method: the training loop minimises ``loss`` for each of ``players`` in turn.
 
@@ -60,14 +76,23 @@ class Objective(nn.Module, ABC):
     target is a submodule without gradients. A frozen teacher is a stage from ``context.open``,
     which must not be a submodule, so that it is not saved again.
 
-    An objective that trains the denoiser must drop conditions (``drop_conditions``) and respect
-    ``batch.observed`` and ``batch.noise_free`` itself, because it decides what it draws and when.
+    The batch arrives as the data are: without noise, and with every condition that is known. An
+    objective that trains the denoiser therefore has three duties, and one method for each half:
+
+    - ``noised`` adds the noise, keeps given entries free of it where ``batch.noise_free`` says so,
+      and drops conditions, which guidance needs.
+    - ``mean_square`` averages an error over what is learnt: neither padding nor given entries.
+
+    An objective that needs its own draws can take the parts: ``process``, ``space`` and
+    ``drop_conditions``. ``objective_contract`` checks the duties.
 
     Attributes:
         generative: whether it trains the stage's denoiser, which then makes samples. A class
             without one, such as an autoencoder, sets False and overrides ``model`` and
             ``reconstruct``.
-        denoiser, process, space: those of the stage; without a ``denoiser`` if not ``generative``.
+        denoiser: that of the stage; there is none if not ``generative``.
+        process: its preconditioning, density of noise levels, weighting and schedule.
+        space: where its noise lives, and how errors are averaged.
     """
 
     generative: bool = True
@@ -103,6 +128,32 @@ class Objective(nn.Module, ABC):
             player: name of the player that takes this step.
         """
 
+    def noised(self, batch: Batch, rng: Rng, sigma: Tensor | None = None) -> Noised:
+        """What the network meets in training: x = x0 + sigma * eps, with conditions dropped.
+
+        Karras et al. 2022, Eq. 2; Ho & Salimans 2022, Alg. 1.
+
+        Args:
+            batch: as ``loss`` is given it.
+            sigma: noise levels ``[b]``, all above 0; None draws them from the process's density.
+        """
+        x0, mask = batch.x, batch.mask
+        if sigma is None:
+            sigma = self.process.density.draw(len(batch), rng)
+        x = x0 + expand_as(sigma, x0) * self.space.noise(x0.shape, rng, mask)
+        if batch.observed is not None and batch.noise_free:
+            x = self.space.keep(x, x0, batch.observed, mask)
+        return Noised(x, sigma, drop_conditions(self.denoiser, batch.cond, rng), mask)
+
+    def mean_square(self, error: Tensor, batch: Batch) -> Tensor:
+        """``[b, ...] -> [b]``: the mean squared error over what is learnt.
+
+        Given entries have no error, because samples keep them. Padding does not count.
+        """
+        if batch.observed is not None:
+            error = self.space.keep(error, torch.zeros_like(error), batch.observed, batch.mask)
+        return self.space.mean_square(error, batch.mask)
+
     def stepped(self, moment: Moment) -> None:
         """Called without gradients after each step, to update a target average, for example."""
 
@@ -121,31 +172,19 @@ class Denoising(Objective):
 
     Karras et al. 2022, Eq. 2.
 
-    Observed entries have no error, as samples keep them. The error is computed on the target of F,
-    (x0 - skip x) / out, with weight lambda out^2: the same loss, better conditioned (Eq. 8).
+    The error is computed on the target of F, (x0 - skip x) / out, with weight lambda out^2: the
+    same loss, better conditioned (Eq. 8).
     """
 
     def players(self) -> Sequence[Player]:
         return [Player("denoiser", self.denoiser)]
 
     def loss(self, batch: Batch, rng: Rng, moment: Moment, player: str) -> Tensor:
-        x0, mask = batch.x, batch.mask
-        sigma = self.process.density.draw(len(batch), rng)
-        x = x0 + expand_as(sigma, x0) * self.space.noise(x0.shape, rng, mask)
-        if batch.observed is not None and batch.noise_free:
-            x = self.space.keep(x, x0, batch.observed, mask)
-        output, c = self.denoiser.network(
-            x, sigma, drop_conditions(self.denoiser, batch.cond, rng), mask
-        )
-        target = (x0 - expand_as(c.skip, x) * x) / expand_as(c.out, x)
-        error = output - target
-        if batch.observed is not None:
-            error = self.space.keep(error, torch.zeros_like(error), batch.observed, mask)
-        return (
-            self.process.weighting.weight(sigma)
-            * c.out.square()
-            * self.space.mean_square(error, mask)
-        )
+        noisy = self.noised(batch, rng)
+        output, c = self.denoiser.network(*noisy)
+        target = (batch.x - expand_as(c.skip, batch.x) * noisy.x) / expand_as(c.out, batch.x)
+        weight = self.process.weighting.weight(noisy.sigma) * c.out.square()
+        return weight * self.mean_square(output - target, batch)
 
 
 def drop_conditions(denoiser: Denoiser, cond: Mapping[str, Tensor], rng: Rng) -> dict[str, Tensor]:

@@ -20,13 +20,11 @@ from torch import Tensor, nn
 from difftool import (
     Batch,
     Context,
-    Denoiser,
     Moment,
     Objective,
     Options,
     Player,
     Rng,
-    drop_conditions,
     expand_as,
 )
 from difftool.assemble import Assembly
@@ -53,7 +51,7 @@ class Weighted(Objective):
     def loss(self, batch: Batch, rng: Rng, moment: Moment, player: str) -> Tensor:
         sigma, error = denoising_error(self, batch, rng)
         u = self.uncertainty(sigma.log()[:, None])[:, 0]
-        return (-u).exp() * self.space.mean_square(error, batch.mask) + u
+        return (-u).exp() * self.mean_square(error, batch) + u
 
 
 class Consistent(Objective):
@@ -68,21 +66,17 @@ class Consistent(Objective):
         return [Player("student", self.denoiser)]
 
     def loss(self, batch: Batch, rng: Rng, moment: Moment, player: str) -> Tensor:
-        x0, mask = batch.x, batch.mask
-        sigma = self.process.density.draw(len(batch), rng)
-        lower = sigma * (
-            0.5 + 0.4 * moment.step / moment.steps
-        )  # levels draw nearer, as the paper's N(k) makes them
-        x = kept(self, x0 + expand_as(sigma, x0) * self.space.noise(x0.shape, rng, mask), batch)
-        cond = drop_conditions(self.denoiser, batch.cond, rng)
+        noisy = self.noised(batch, rng)
+        x, sigma, cond, mask = noisy
+        # levels draw nearer, as the paper's N(k) makes them
+        lower = sigma * (0.5 + 0.4 * moment.step / moment.steps)
         with torch.no_grad():
-            slope = (x - self.teacher.denoiser(x, sigma, cond, mask)) / expand_as(sigma, x)
-            target = self.target(
-                kept(self, x + expand_as(lower - sigma, x) * slope, batch), lower, cond, mask
-            )
-        return self.space.mean_square(
-            unknown(self, self.denoiser(x, sigma, cond, mask) - target, batch), mask
-        )
+            slope = (x - self.teacher.denoiser(*noisy)) / expand_as(sigma, x)
+            nearer = x + expand_as(lower - sigma, x) * slope
+            if batch.observed is not None and batch.noise_free:
+                nearer = self.space.keep(nearer, batch.x, batch.observed, mask)
+            target = self.target(nearer, lower, cond, mask)
+        return self.mean_square(self.denoiser(*noisy) - target, batch)
 
     def stepped(self, moment: Moment) -> None:
         torch._foreach_lerp_(list(self.target.parameters()), list(self.denoiser.parameters()), 0.1)
@@ -111,46 +105,21 @@ class Adversarial(Objective):
             return self._judged(error.detach() + batch.x, batch, 1.0) + self._judged(
                 batch.x, batch, -1.0
             )
-        return self.space.mean_square(error, batch.mask) + 0.1 * self._judged(
-            error + batch.x, batch, -1.0
-        )
+        return self.mean_square(error, batch) + 0.1 * self._judged(error + batch.x, batch, -1.0)
 
     def _judged(self, x: Tensor, batch: Batch, sign: float) -> Tensor:
         """The mean over the entries that are learnt of softplus(sign * critic), as the mean square of its root."""
         judged = nn.functional.softplus(sign * self.critic(x[..., None])[..., 0])
-        return self.space.mean_square(unknown(self, judged.sqrt(), batch), batch.mask)
+        return self.mean_square(judged.sqrt(), batch)
 
 
 TOYS = {"weighted": Weighted, "consistent": Consistent, "adversarial": Adversarial}
 
 
 def denoising_error(objective: Objective, batch: Batch, rng: Rng) -> tuple[Tensor, Tensor]:
-    """Levels ``[b]``, and D - x0 where x0 is not given."""
-    sigma = objective.process.density.draw(len(batch), rng)
-    x = kept(
-        objective,
-        batch.x + expand_as(sigma, batch.x) * objective.space.noise(batch.x.shape, rng, batch.mask),
-        batch,
-    )
-    denoiser: Denoiser = objective.denoiser
-    return sigma, unknown(
-        objective,
-        denoiser(x, sigma, drop_conditions(denoiser, batch.cond, rng), batch.mask) - batch.x,
-        batch,
-    )
-
-
-def kept(objective: Objective, x: Tensor, batch: Batch) -> Tensor:
-    clean = batch.observed is not None and batch.noise_free
-    return objective.space.keep(x, batch.x, batch.observed, batch.mask) if clean else x  # type: ignore[arg-type]
-
-
-def unknown(objective: Objective, error: Tensor, batch: Batch) -> Tensor:
-    return (
-        error
-        if batch.observed is None
-        else objective.space.keep(error, torch.zeros_like(error), batch.observed, batch.mask)
-    )
+    """Levels ``[b]``, and D - x0."""
+    noisy = objective.noised(batch, rng)
+    return noisy.sigma, objective.denoiser(*noisy) - batch.x
 
 
 def with_toy(stage: Stage, kind: str, teacher: str) -> Stage:

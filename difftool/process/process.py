@@ -13,7 +13,7 @@ from ..rng import Rng
 
 
 class Coefficients(NamedTuple):
-    """D(x; sigma) = skip * x + out * F(in_ * x; noise), each ``[b]``."""
+    """D(x; sigma) = skip * x + out * F(in_ * x; noise), each ``[b]``   (Eq. 7)."""
 
     skip: Tensor
     out: Tensor
@@ -22,7 +22,11 @@ class Coefficients(NamedTuple):
 
 
 class Schedule(ABC):
-    """Noise level as a function of time, t = 0 (clean) to t = 1 (noise). Computed in float64."""
+    """Noise level as a function of time, t = 0 (clean) to t = 1 (noise). Computed in float64.
+
+    Attributes:
+        sigma_min, sigma_max: the lowest and the highest level, in model units.
+    """
 
     sigma_min: float
     sigma_max: float
@@ -41,7 +45,12 @@ class Schedule(ABC):
 
 
 class Preconditioning(ABC):
-    """One row of the table: how the network's input, output and noise level are scaled."""
+    """One row of the table: how the network's input, output and noise level are scaled.
+
+    Attributes:
+        sigma_data: the standard deviation of the data in model units that the row assumes. The
+            core's rows take it from their options; weightings read it here.
+    """
 
     sigma_data: float
 
@@ -67,7 +76,10 @@ class Density(ABC):
 
 
 class Weighting(ABC):
-    """lambda(sigma): how much the squared error of D counts at each noise level."""
+    """lambda(sigma): how much the squared error of D counts at each noise level.
+
+    It is built with (options, preconditioning).
+    """
 
     @abstractmethod
     def weight(self, sigma: Tensor) -> Tensor:
@@ -76,7 +88,14 @@ class Weighting(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """The four columns together."""
+    """The four columns together: what an objective knows of noise.
+
+    Attributes:
+        preconditioning: the coefficients of the denoiser, and ``sigma_data``.
+        density: ``draw(n, rng)`` gives the noise levels ``[n]`` to train on.
+        weighting: ``weight(sigma)`` gives the weight ``[b]`` of the squared error of D.
+        schedule: the range of noise levels, and the levels that samplers visit.
+    """
 
     preconditioning: Preconditioning
     density: Density
