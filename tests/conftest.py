@@ -11,7 +11,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory):
-    """Decoded data goes to a folder of this test session, never to the user's."""
+    """Decoded data goes to a folder of this process, never to the user's or another worker's."""
     folder = tmp_path_factory.mktemp("cache")
     before = os.environ.get("DIFFTOOL_CACHE")
     os.environ["DIFFTOOL_CACHE"] = str(folder)
