@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import torch
@@ -43,28 +44,36 @@ def _initialise(layer: Layer, gain: float) -> Layer:
     return layer
 
 
-def patchify(x: Tensor, side: int) -> Tensor:
+def patchify(x: Tensor, side: int | Sequence[int]) -> Tensor:
     """``[b, c, n...] -> [b, c side^d, n/side...]``; pads sizes that ``side`` does not divide
-    with zeros.
+    with zeros. The side may differ from axis to axis.
     """
-    if side == 1:
+    sides = _sides(side, x)
+    if max(sides) == 1:
         return x
     # -n % side would be shorter, but torch.compile then compiles for one size only
-    lacking = [(n + side - 1) // side * side - n for n in reversed(x.shape[2:])]
+    lacking = [
+        (n + side - 1) // side * side - n for n, side in zip(x.shape[2:], sides, strict=True)
+    ]
     within, parts, patches, inside = _axes(x.ndim - 2)
-    x = F.pad(x, [amount for n in lacking for amount in (0, n)])
-    return rearrange(x, f"b c {parts} -> b (c {inside}) {patches}", **dict.fromkeys(within, side))
+    x = F.pad(x, [amount for n in reversed(lacking) for amount in (0, n)])
+    lengths = dict(zip(within, sides, strict=True))
+    return rearrange(x, f"b c {parts} -> b (c {inside}) {patches}", **lengths)
 
 
-def unpatchify(x: Tensor, side: int, sizes: torch.Size) -> Tensor:
+def unpatchify(x: Tensor, side: int | Sequence[int], sizes: torch.Size) -> Tensor:
     """The inverse of ``patchify``; ``sizes`` are the sizes of the original example."""
-    if side == 1:
+    sides = _sides(side, x)
+    if max(sides) == 1:
         return x
     within, parts, patches, inside = _axes(x.ndim - 2)
-    return crop(
-        rearrange(x, f"b (c {inside}) {patches} -> b c {parts}", **dict.fromkeys(within, side)),
-        sizes,
-    )
+    lengths = dict(zip(within, sides, strict=True))
+    return crop(rearrange(x, f"b (c {inside}) {patches} -> b c {parts}", **lengths), sizes)
+
+
+def _sides(side: int | Sequence[int], x: Tensor) -> tuple[int, ...]:
+    """The side along each axis after the channels."""
+    return (side,) * (x.ndim - 2) if isinstance(side, int) else tuple(side)
 
 
 def _axes(d: int) -> tuple[list[str], str, str, str]:
@@ -98,3 +107,16 @@ def every(x: Tensor, stride: int) -> Tensor:
 def masked(x: Tensor, mask: Tensor | None) -> Tensor:
     """``x`` with zeros on padding, like the zero padding of a convolution."""
     return x if mask is None else x * mask.to(x.dtype)
+
+
+def entered(x: Tensor, further: Sequence[Tensor], mask: Tensor | None) -> Tensor:
+    """``x`` and further channels, with zeros on padding."""
+    if not further:
+        return masked(x, mask)
+    positions = None if mask is None else real_positions(x, mask)
+    return torch.cat((masked(x, mask), *(masked(t, positions) for t in further)), 1)
+
+
+def real_positions(x: Tensor, mask: Tensor) -> Tensor:
+    """``mask`` at every position of ``x``, without channels: ``[b, 1, ...]``."""
+    return mask.any(1, keepdim=True).expand(len(x), 1, *x.shape[2:])

@@ -19,7 +19,7 @@ from .attention import Attention, CrossAttention, SelfAttention
 from .backbone import Backbone, Interface, Signals
 from .blocks import Block, Down, Up
 from .embedding import NoiseEmbedding, fourier_features
-from .layers import conv, every, masked, patchify, unpatchify
+from .layers import conv, entered, every, patchify, real_positions, unpatchify
 from .norm import NormActivation
 from .options import UNetOptions
 
@@ -112,7 +112,7 @@ class UNet(Backbone):
         """The example and its further channels: ``[b, c, ...] -> [b, widths[0], .../patch]``."""
         features = fourier_features(x, self.fourier_features) if self.fourier_features else None
         further = [t for t in (features, channels) if t is not None]
-        return self.stem(patchify(_input(x, further, mask), self.patch))
+        return self.stem(patchify(entered(x, further, mask), self.patch))
 
     def walk(self, h: Tensor, masks: Sequence[Tensor | None], run: Run) -> Tensor:
         """The levels between ``enter`` and ``leave``; ``run`` applies each block.
@@ -160,7 +160,7 @@ class UNet(Backbone):
         """
         if mask is None:
             return [None] * len(self.encoder)
-        masks = [every(_positions(x, mask), self.patch)]
+        masks = [every(real_positions(x, mask), self.patch)]
         for factor in self.factors:
             masks.append(every(masks[-1], factor))
         return masks
@@ -194,16 +194,3 @@ def _attentions(
         yield SelfAttention(channels, options.head_width)
     if interface.tokens and (here or middle):
         yield CrossAttention(channels, options.head_width, interface.tokens)
-
-
-def _input(x: Tensor, further: Sequence[Tensor], mask: Tensor | None) -> Tensor:
-    """``x`` and further channels, with zeros on padding."""
-    if not further:
-        return masked(x, mask)
-    positions = None if mask is None else _positions(x, mask)
-    return torch.cat((masked(x, mask), *(masked(t, positions) for t in further)), 1)
-
-
-def _positions(x: Tensor, mask: Tensor) -> Tensor:
-    """``mask`` at every position of ``x``, without channels: ``[b, 1, ...]``."""
-    return mask.any(1, keepdim=True).expand(len(x), 1, *x.shape[2:])

@@ -45,6 +45,11 @@ def _optimizer(name: str, summary: str, options: str) -> Spec:
     )
 
 
+def _transformer(name: str, summary: str, code: str) -> Spec:
+    home = "difftool.nn.transformer"
+    return Spec(name, summary, f"{home}.{name}:{code}", f"{home}.options:{code}Options")
+
+
 def _conditioner(name: str, summary: str) -> ConditionerSpec:
     home, code = "difftool.conditioners", name.capitalize()
     return ConditionerSpec(
@@ -64,7 +69,8 @@ def difftool_backbones() -> list[Spec]:
             "U-Net with attention, in one, two or three dimensions",
             "difftool.nn.unet:UNet",
             "difftool.nn.options:UNetOptions",
-        )
+        ),
+        _transformer("dit", "diffusion transformer over patches (Peebles & Xie 2023)", "DiT"),
     ]
 
 

@@ -1,0 +1,19 @@
+"""Gradient checkpointing: a block's activations are recomputed in the backward pass."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from .backbone import Backbone
+
+
+def run(network: Backbone, block: nn.Module, *inputs: Tensor | None) -> Tensor:
+    """``block(*inputs)``, recomputed in the backward pass if ``network.checkpointing`` is set.
+
+    Chen et al. 2016, arXiv:1604.06174.
+    """
+    if network.checkpointing and torch.is_grad_enabled():
+        return checkpoint(block, *inputs, use_reentrant=False)
+    return block(*inputs)

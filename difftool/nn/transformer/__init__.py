@@ -1,0 +1,1 @@
+"""Transformers over the positions of an example, in any number of dimensions."""

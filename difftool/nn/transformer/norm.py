@@ -1,0 +1,65 @@
+"""Root mean square normalisation (Zhang & Sennrich 2019, arXiv:1910.07467)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+EPS = 1e-6
+
+
+class RMSNorm(nn.Module):
+    """``x / rms(x)`` over the last axis, times a learned scale if ``scale`` is set."""
+
+    def __init__(self, width: int, scale: bool = False) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width)) if scale else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = rms_norm(x)
+        return y if self.weight is None else y * self.weight.to(y.dtype)
+
+
+def rms_norm(x: Tensor) -> Tensor:
+    """``x / sqrt(mean(x^2) + 1e-6)`` over the last axis.
+
+    PyTorch's own function has no fused kernel on a CPU and is three times slower there.
+    """
+    if x.device.type == "cpu" and not torch.compiler.is_compiling():
+        return _RMSNorm.apply(x)[0]
+    return F.rms_norm(x, x.shape[-1:], eps=EPS)
+
+
+class _RMSNorm(torch.autograd.Function):
+    """y = x r with r = 1 / rms(x); dx = r (dy - y mean(y dy))."""
+
+    @staticmethod
+    def forward(x: Tensor) -> tuple[Tensor, Tensor]:
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        r = torch.rsqrt(wide.square().mean(-1, keepdim=True) + EPS)
+        return (x * r).to(x.dtype), r
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
+        ctx.save_for_backward(*output)
+        ctx.save_for_forward(*output)
+        ctx.mark_non_differentiable(output[1])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor, _: Tensor) -> Tensor:
+        y, r = ctx.saved_tensors
+        return _slope(y, r, grad)
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor) -> tuple[Tensor, None]:
+        y, r = ctx.saved_tensors
+        return _slope(y, r, tangent), None
+
+
+def _slope(y: Tensor, r: Tensor, direction: Tensor) -> Tensor:
+    """The Jacobian is symmetric: it maps a gradient and a tangent alike."""
+    inner = (y * direction).mean(-1, keepdim=True)
+    return ((direction - y * inner) * r).to(y.dtype)

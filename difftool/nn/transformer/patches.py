@@ -1,0 +1,101 @@
+"""Patches of a grid as tokens with coordinates, and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from ...errors import UsageError
+from ..backbone import Interface
+from ..layers import entered, linear, patchify, real_positions, unpatchify
+from .options import GridOptions
+
+
+class Patches(nn.Module):
+    """A grid ``[b, c, ...]`` <-> tokens ``[b, n, width]``, one for each patch.
+
+    Dosovitskiy et al. 2020, arXiv:2010.11929, sec. 3.1; with a bottleneck Li & He 2025,
+    arXiv:2511.13720, sec. 4.
+
+    Raises:
+        UsageError: examples are not grids of one to three axes, or the patches have another number
+            of sides.
+    """
+
+    def __init__(self, options: GridOptions, interface: Interface) -> None:
+        super().__init__()
+        channels, *trained = interface.shape
+        self.trained, self.stretch = trained, options.stretch
+        self.sides = _sides(options.patch, interface)
+        assert channels is not None
+        volume, width = math.prod(self.sides), options.width
+        inputs = (channels + interface.channels) * volume
+        self.stem = (
+            nn.Sequential(
+                linear(inputs, options.bottleneck, bias=False), linear(options.bottleneck, width)
+            )
+            if options.bottleneck
+            else linear(inputs, width)
+        )
+        self.head = linear(width, channels * volume, gain=0)
+
+    @property
+    def axes(self) -> int:
+        return len(self.sides)
+
+    def enter(self, x: Tensor, channels: Tensor | None, mask: Tensor | None) -> Tensor:
+        """The example and its further channels as tokens ``[b, n, width]``."""
+        further = () if channels is None else (channels,)
+        return self.stem(_tokens(patchify(entered(x, further, mask), self.sides)))
+
+    def real(self, x: Tensor, mask: Tensor | None) -> Tensor | None:
+        """``[b, n]``: a patch is real if any of its entries is."""
+        if mask is None:
+            return None
+        return _tokens(patchify(real_positions(x, mask).float(), self.sides)).amax(-1) > 0
+
+    def grid(self, sizes: Sequence[int]) -> tuple[int, ...]:
+        """The number of patches along each axis."""
+        return tuple(-(-n // side) for n, side in zip(sizes, self.sides, strict=True))
+
+    def coordinates(self, x: Tensor) -> Tensor:
+        """``[n, axes]``, in patches of the size trained on."""
+        axes = [
+            torch.arange(n, device=x.device, dtype=torch.float32) * self._scale(axis, n)
+            for axis, n in enumerate(self.grid(x.shape[2:]))
+        ]
+        return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).flatten(0, -2)
+
+    def leave(self, tokens: Tensor, sizes: torch.Size) -> Tensor:
+        """The inverse of ``enter``; ``sizes`` are those of the example."""
+        x = self.head(tokens).transpose(1, 2).unflatten(2, self.grid(sizes))
+        return unpatchify(x, self.sides, sizes)
+
+    def _scale(self, axis: int, n: int) -> float:
+        trained = self.trained[axis]
+        if not self.stretch or trained is None:
+            return 1.0
+        return -(-trained // self.sides[axis]) / n
+
+
+def _tokens(x: Tensor) -> Tensor:
+    return rearrange(x, "b c ... -> b (...) c")
+
+
+def _sides(patch: Sequence[int], interface: Interface) -> tuple[int, ...]:
+    channels, *sizes = interface.shape
+    if channels is None or not 1 <= len(sizes) <= 3:
+        raise UsageError(
+            f"This network does not take examples of shape {interface.shape}. Use another "
+            "backbone: it needs channels and one to three axes."
+        )
+    if len(patch) not in (1, len(sizes)):
+        raise UsageError(
+            f"backbone.patch has {len(patch)} sides, but examples have {len(sizes)} axes. Give one "
+            "side for all axes, or one for each."
+        )
+    return tuple(patch) * (len(sizes) // len(patch))

@@ -1,0 +1,151 @@
+"""A stack of equal blocks over tokens, with what they share: embedding, prefix, first values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..backbone import Signals
+from ..embedding import NoiseEmbedding
+from ..layers import linear
+from .attention import heads_of, keys
+from .block import Block, Sizes
+from .modulation import Modulation, modulated
+from .norm import RMSNorm
+from .options import TransformerOptions
+from .rotary import turns
+from .sequence import Prefix, lengthened, real_tokens
+
+Run = Callable[..., Tensor]
+"""``(block, *inputs) -> tokens``: applies a block, and may recompute it in the backward pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The inputs of a block after its tokens; see ``Block.forward``."""
+
+    embedding: Tensor
+    turn: Tensor | None = None
+    first: Tensor | None = None
+    seen: Tensor | None = None
+    tokens: Tensor | None = None
+    token_mask: Tensor | None = None
+
+    def all(self) -> tuple[Tensor | None, ...]:
+        return (
+            self.embedding,
+            self.turn,
+            self.first,
+            self.seen,
+            self.tokens,
+            self.token_mask,
+        )
+
+
+class View(NamedTuple):
+    """How a block sees the sequence: cut into other sequences before it, and joined after it."""
+
+    cut: Callable[[Tensor], Tensor]
+    join: Callable[[Tensor], Tensor]
+    inputs: Inputs
+
+
+class Transformer(nn.Module):
+    """Tokens ``[b, n, width]`` -> tokens ``[b, n, width]``, given a noise level and conditions.
+
+    Args:
+        vector, tokens: widths of the signals, as in ``Interface``.
+    """
+
+    def __init__(self, options: TransformerOptions, vector: int, tokens: int) -> None:
+        super().__init__()
+        width, heads = options.width, heads_of(options.width, options.head_width)
+        modulates, crosses = options.vector == "modulation", options.tokens == "cross"
+        self.heads = heads
+        self.embedding = NoiseEmbedding(width, vector if modulates else 0)
+        self.shared = linear(width, 6 * width, gain=0) if options.modulation == "shared" else None
+        self.prefix = Prefix(
+            width, options.registers, 0 if modulates else vector, 0 if crosses else tokens
+        )
+        self.first = linear(width, width, bias=False) if options.value_residual else None
+        self.crosses = crosses and tokens > 0
+        sizes = Sizes(heads, width, tokens if crosses else 0)
+        self.blocks = nn.ModuleList(Block(options, sizes) for _ in range(options.depth))
+        self.norm = RMSNorm(width)
+        self.final = Modulation(width, width, 2)
+
+    def forward(
+        self,
+        x: Tensor,
+        c_noise: Tensor,
+        signals: Signals,
+        *,
+        run: Run,
+        angles: Tensor | None = None,
+        mask: Tensor | None = None,
+        scores: Sequence[Tensor] = (),
+        views: Callable[[Inputs], Sequence[View]] | None = None,
+    ) -> Tensor:
+        """The tokens after all blocks and a last, modulated normalisation.
+
+        Args:
+            angles: ``[..., n, head_width / 2]``, rotary positions.
+            mask: ``[b or 1, n]``, True for real tokens.
+            scores: added to the scores of attention, ``[b or 1, heads or 1, n, n]``, one for each
+                block or one for all. The prefix sees no token of the example then.
+            views: how the blocks see the sequence, in turn; there is no prefix then.
+        """
+        embedding = self.embedding(c_noise, signals.vector)
+        prefix, prefix_mask = self.prefix(signals, x)
+        length = 0 if prefix is None else prefix.shape[1]
+        real = keys(real_tokens(x, mask, prefix, prefix_mask))
+        h = lengthened(x, prefix)
+        whole = Inputs(
+            embedding if self.shared is None else self.shared(embedding),
+            None if angles is None else turns(nn.functional.pad(angles, (0, 0, length, 0))),
+            None if self.first is None else self.first(self.norm(h)),
+            real,
+            signals.tokens if self.crosses else None,
+            signals.token_mask if self.crosses else None,
+        )
+        turn = (
+            views(whole) if views else [_plain(whole, seen) for seen in _seen(real, scores, length)]
+        )
+        for i, block in enumerate(self.blocks):
+            view = turn[i % len(turn)]
+            h = view.join(run(block, view.cut(h), *view.inputs.all()))
+        return modulated(self.norm(h[:, length:]), *self.final(embedding))
+
+
+def _plain(inputs: Inputs, seen: Tensor | None) -> View:
+    whole = Inputs(
+        inputs.embedding, inputs.turn, inputs.first, seen, inputs.tokens, inputs.token_mask
+    )
+    return View(_itself, _itself, whole)
+
+
+def _itself(h: Tensor) -> Tensor:
+    return h
+
+
+def _seen(real: Tensor | None, scores: Sequence[Tensor], length: int) -> list[Tensor | None]:
+    """Which keys the blocks see, in turn, and what is added to their scores, for ``attend``."""
+    if not scores:
+        return [real]
+    added = [_widened(score, length) for score in scores]
+    return [*(score if real is None else score.masked_fill(~real, -torch.inf) for score in added)]
+
+
+def _widened(scores: Tensor, prefix: int) -> Tensor:
+    """``[..., n, n] -> [..., p + n, p + n]``: all see the prefix, which sees only itself."""
+    if not prefix:
+        return scores
+    n = scores.shape[-1]
+    below = nn.functional.pad(scores, (prefix, 0))
+    above = scores.new_zeros(prefix, prefix + n)
+    above[:, prefix:] = -torch.inf
+    return torch.cat((above.expand(*below.shape[:-2], -1, -1), below), -2)
