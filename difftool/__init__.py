@@ -41,6 +41,7 @@ _HOME = {
     "Description": "description",
     "Euclidean": "space",
     "ExporterSpec": "plugin.spec",
+    "Extent": "extent",
     "Finding": "modality",
     "Frozen": "nn.frozen",
     "hookimpl": "plugin.hookspecs",
@@ -184,6 +185,7 @@ if TYPE_CHECKING:
     from .errors import PluginError as PluginError
     from .errors import UsageError as UsageError
     from .exporter import TrainedModel as TrainedModel
+    from .extent import Extent as Extent
     from .files import creating as creating
     from .files import replacing as replacing
     from .guidance.bind import bind as bind

@@ -7,8 +7,9 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
+from .extent import Extent
 from .rng import Rng, Shape
-from .shapes import mean_per_example
+from .shapes import expand_as, mean_per_example
 
 
 class Space(ABC):
@@ -39,6 +40,16 @@ class Space(ABC):
         """
         return torch.where(observed, x0, estimate)
 
+    def limit(self, estimate: Tensor, extent: Extent, mask: Tensor | None = None) -> Tensor:
+        """The estimate, brought to where the data lie; idempotent.
+
+        An example of a larger root mean square than any of the data is scaled down. That keeps it
+        in the space, and is the same after a rotation.
+        """
+        rms = self.mean_square(estimate, mask).sqrt()
+        scale = (extent.rms / rms.clamp_min(torch.finfo(rms.dtype).tiny)).clamp_max(1)
+        return estimate * expand_as(scale, estimate)
+
 
 class Euclidean(Space):
     """Every unmasked entry is a degree of freedom."""
@@ -54,3 +65,12 @@ class Euclidean(Space):
             return mean_per_example(error.square())
         kept = mean_per_example(mask.to(error.dtype).expand_as(error))
         return mean_per_example((error * mask).square()) / kept
+
+    def limit(self, estimate: Tensor, extent: Extent, mask: Tensor | None = None) -> Tensor:
+        """Scaled down as a whole, then each value is clamped to the range of the data.
+
+        The scaling keeps what is bright and what is dark where clamping alone would saturate both,
+        as dynamic thresholding does (Saharia et al. 2022, arXiv:2205.11487, sec. 2.3).
+        """
+        inside = super().limit(estimate, extent, mask).clamp(extent.low, extent.high)
+        return self.project(inside, mask)

@@ -11,8 +11,11 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from .. import __version__
 from ..batch import Batch
+from ..bridge import Bridge
 from ..column import Column
 from ..config import AUTO, NONE, Config, Part
 from ..data.cache import Cache, Progress, cache_path, fingerprint, listing, open_cache
@@ -23,14 +26,15 @@ from ..data.order import Order
 from ..data.remark import remarks
 from ..description import Description
 from ..errors import DataError
+from ..extent import MEASURED, Extent
 from ..files import building, write_text
 from ..modality import Item, Modality
 from ..plugin.registry import Registry
 from ..rng import Stream
 from .build import Assembly, fingerprint_of, identity_of, make_bridge
-from .parts import default_part, make_modality
+from .parts import build_process, default_part, make_modality
 
-MEASURED = 512
+SOME = 512
 """Number of examples that a representation or a bridge measures, drawn as in training."""
 
 ENTRIES = 1 << 27
@@ -145,6 +149,9 @@ def _measured(config: Config, assembly: Assembly, dataset: Dataset) -> Mapping[s
         config.modality.options.model_dump(mode="json"),
         description.to_json(),
     ]
+    process = build_process(config, assembly.registry)
+    if limits := process.preconditioning.amplifies(process.schedule.sigma_max):
+        about.append(MEASURED)
     note = cache_path(
         f"measured/{blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=10).hexdigest()}.json"
     )
@@ -158,9 +165,35 @@ def _measured(config: Config, assembly: Assembly, dataset: Dataset) -> Mapping[s
         bridge = make_bridge(config, assembly.registry, seen, assembly.representation(config, seen))
         assert bridge is not None  # one is named
         found = {**found, **bridge.measure(_some_batches(dataset))}
+    if limits:
+        seen = replace(description, measured=found)
+        found = {**found, MEASURED: _extent(config, assembly, dataset, seen).to_json()}
     if found:
         write_text(note, json.dumps(found))
     return found
+
+
+def _extent(
+    config: Config, assembly: Assembly, dataset: Dataset, description: Description
+) -> Extent:
+    """The extent of encoded examples, as the network is trained on them."""
+    representation = assembly.representation(config, description)
+    bridge = make_bridge(config, assembly.registry, description, representation)
+    found = []
+    for raw in _some_batches(dataset):
+        raw = raw.map(lambda t: t.to(assembly.device))
+        batch = representation.encode(raw) if bridge is None else _refined(bridge, raw)
+        square = representation.space.mean_square(batch.x, batch.mask).max()
+        found.append([square.sqrt().item(), batch.x.min().item(), batch.x.max().item()])
+    rms, low, high = zip(*found, strict=True)
+    return Extent(max(rms), min(low), max(high))
+
+
+def _refined(bridge: Bridge, raw: Batch) -> Batch:
+    """Examples as a stage that refines is trained on them, without noise on its input."""
+    device = raw.x.device
+    level = torch.zeros(len(raw), device=device)
+    return bridge.encode(bridge.degrade(raw), raw, level, Stream(0, "measure", device=device))
 
 
 def _some_batches(dataset: Dataset) -> Iterator[Batch]:
@@ -170,7 +203,7 @@ def _some_batches(dataset: Dataset) -> Iterator[Batch]:
         most if n is None else n for n, most in zip(dataset.description.shape, largest, strict=True)
     )
     size, order = min(32, max(1, ENTRIES // 16 // entries)), Order(len(dataset), seed=0)
-    for at in range(0, min(MEASURED, max(size, ENTRIES // entries)), size):
+    for at in range(0, min(SOME, max(size, ENTRIES // entries)), size):
         yield dataset.batch(order.indices(at, size), Stream(0, "measure", at))
 
 

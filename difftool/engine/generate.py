@@ -14,10 +14,12 @@ from ..batch import Batch
 from ..column import Column, Value
 from ..denoiser import D, Denoiser
 from ..errors import UsageError
+from ..extent import Extent
 from ..guidance.cfg import ClassifierFree
 from ..guidance.experts import below
 from ..guidance.guidance import Guidance
 from ..guidance.inpaint import keeping
+from ..guidance.limit import limited
 from ..noise import brownian, fresh
 from ..options import NoOptions, Options
 from ..rng import Streams, generator
@@ -215,9 +217,16 @@ def _solved(
         in_tiles(stage, denoiser, sizes, request.tile, request.overlap, request.batch)
         for denoiser in denoisers
     ]
-    first, *others = (
+    extent = Extent.from_measured(stage.description.measured) if request.guidance.limited else None
+    guided = [
         request.guidance.bind(denoiser, like.cond, like.mask, kept=kept) for denoiser in tiled
-    )
+    ]
+    if extent is not None:
+        guided = [
+            limited(denoise, own.preconditioning, space, extent, like.mask)
+            for denoise, own in zip(guided, _denoisers(stage), strict=True)
+        ]
+    first, *others = guided
     denoise = below(
         first, [(expert.below, other) for expert, other in zip(stage.experts, others, strict=True)]
     )

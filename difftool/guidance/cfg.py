@@ -24,15 +24,16 @@ class ClassifierFree(Guidance):
 
     def __init__(self, options: GuidanceOptions | None = None) -> None:
         super().__init__(options or GuidanceOptions())
+        self.limited = self.options.clip == "auto"
 
     def bind(
         self, denoiser: D, cond: Cond, mask: Tensor | None = None, *, kept: Collection[str] = ()
     ) -> Denoise:
-        options = self.options
+        options, clip = self.options, self.options.clip
         denoise = classifier_free(denoiser, cond, mask, options.scale, options.rescale, kept)
         if options.low > 0 or options.high is not None:
             denoise = within(denoise, bind(denoiser, cond, mask), options.low, options.high)
-        return clipped(denoise, options.clip) if options.clip > 0 else denoise
+        return denoise if clip == "auto" or clip == 0 else clipped(denoise, clip)
 
 
 def classifier_free(

@@ -16,7 +16,12 @@ class Guidance(ABC):
     """From D(x; sigma, cond) to the ``denoise(x, sigma) -> x0`` that a sampler is given. Built with its options.
 
     Samplers, tiles, experts and inpainting lie around it and know nothing of it.
+
+    Attributes:
+        limited: whether the engine keeps its estimates where the data lie, at noise levels at which the process amplifies errors.
     """
+
+    limited: bool = True
 
     def __init__(self, options: Options) -> None:
         self.options = options

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from ..options import Options
@@ -22,6 +24,9 @@ class GuidanceOptions(Options):
         le=1,
         description="share by which the guided estimate's spread is brought back (Lin et al. 2024)",
     )
-    clip: NonNegativeFloat = Field(
-        0.0, description="clamp the estimate of x0 to this range around 0; 0 never clamps"
+    clip: NonNegativeFloat | Literal["auto"] = Field(
+        "auto",
+        description="clamp the estimate of x0 to this range around 0; 0 never clamps; auto keeps it "
+        "where the data lie, at noise levels at which the process needs that (eps)",
+        json_schema_extra={"metavar": "auto|X"},
     )

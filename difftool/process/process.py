@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from ..rng import Rng
@@ -57,6 +58,14 @@ class Preconditioning(ABC):
     @abstractmethod
     def coefficients(self, sigma: Tensor) -> Coefficients:
         """``sigma [b] > 0`` -> the four coefficients ``[b]``; ``noise`` is of order one."""
+
+    def amplifies(self, sigma: float) -> bool:
+        """Whether an error of the network becomes larger in x0 than the data are: |out| > 1.
+
+        There estimates must be kept where the data lie, or a sampler follows them far away.
+        """
+        out = self.coefficients(torch.tensor([sigma], dtype=torch.float64)).out
+        return abs(out.item()) > max(1.0, self.sigma_data)
 
 
 class Density(ABC):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from difftool import Stream, Streams
+from difftool import Extent, Stream, Streams
 from difftool_molecule.centred import Centred
 
 N, WIDTH = 6, 5
@@ -178,3 +178,16 @@ class TestKeeping:
             SPACE.keep(self.estimate, self.x0, torch.zeros_like(self.known), self.mask),
             self.estimate,
         )
+
+
+@every_mask
+def test_an_estimate_is_brought_to_the_data_as_one_body(mask):
+    """Scaled, not cut at planes of one frame: it stays centred, and turns with the example."""
+    extent = Extent(rms=0.5, low=-0.1, high=0.1)
+    x, turn = draw(mask=mask), torch.linalg.qr(draw(1, "turn")[0, :3, :3])[0]
+    inside = SPACE.limit(x, extent, mask)
+    torch.testing.assert_close(SPACE.project(inside, mask), inside)
+    assert SPACE.mean_square(inside, mask).max() <= 0.25001
+    turned = torch.cat((x[..., :3] @ turn, x[..., 3:]), -1)
+    expected = torch.cat((inside[..., :3] @ turn, inside[..., 3:]), -1)
+    torch.testing.assert_close(SPACE.limit(turned, extent, mask), expected)
