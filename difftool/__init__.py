@@ -88,6 +88,7 @@ _HOME = {
     "Weighting": "process.process",
     "ClassifierFree": "guidance.cfg",
     "Guidance": "guidance.guidance",
+    "Sampling": "guidance.guidance",
     # Errors.
     "ConfigError": "errors",
     "DataError": "errors",
@@ -191,6 +192,7 @@ if TYPE_CHECKING:
     from .guidance.bind import bind as bind
     from .guidance.cfg import ClassifierFree as ClassifierFree
     from .guidance.guidance import Guidance as Guidance
+    from .guidance.guidance import Sampling as Sampling
     from .metric import Metric as Metric
     from .modality import Finding as Finding
     from .modality import Item as Item

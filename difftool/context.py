@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -32,6 +31,20 @@ class Opened(Protocol):
     def denoiser(self) -> Denoiser: ...
 
 
+class Opener(Protocol):
+    """Opens other runs."""
+
+    def __call__(self, path: str | Path, /, *, ema: float | None = None) -> Opened:
+        """Another run as a frozen stage: in eval mode, on the device, without gradients.
+
+        Args:
+            path: a run's folder, a model file, or a snapshot of a run, for earlier weights.
+            ema: relative width of the average of the weights, made from the run's snapshots; None
+                for the model file's average, or the first of a snapshot.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """The run at the moment when a part is built.
@@ -41,14 +54,13 @@ class Context:
     Attributes:
         description: the data that the model is for.
         device: where the model will run.
-        open: ``open(path)`` opens another run or model file as a frozen stage: in eval mode, on
-            ``device``, without gradients.
+        open: opens another run as a frozen stage: see ``Opener``.
         representation, process, denoiser: the parts built before this one.
     """
 
     description: Description
     device: torch.device
-    open: Callable[[str | Path], Opened]
+    open: Opener
     representation: Representation | None = None
     process: Process | None = None
     denoiser: Denoiser | None = None

@@ -6,11 +6,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from difftool.batch import Batch
 from difftool.guidance.bind import bind
 from difftool.guidance.cfg import ClassifierFree, classifier_free
 from difftool.guidance.experts import below
+from difftool.guidance.guidance import Guidance, Sampling
+from difftool.guidance.guided import Guided
 from difftool.guidance.options import GuidanceOptions
+from difftool.guidance.several import Several
 from difftool.nn.backbone import Signals
+from difftool.options import NoOptions
 
 LABEL = torch.tensor([1.0, 2.0, -1.0])
 X = torch.randn(3, 4, 2, generator=torch.Generator().manual_seed(0))
@@ -180,3 +185,88 @@ def test_an_expert_that_is_the_same_model_changes_nothing():
     denoise = guide(Toy(), {"label": LABEL}, scale=2.0, low=0.3)
     for sigma in (0.1, 0.5, 0.7, 3.0):
         assert torch.equal(below(denoise, [(0.6, denoise)])(X, sigma), denoise(X, sigma))
+
+
+# --- several -----------------------------------------------------------------------------------
+
+
+class Affine(Guidance):
+    """``factor * D + shift``."""
+
+    def __init__(self, factor: float, shift: float) -> None:
+        super().__init__(NoOptions())
+        self.factor, self.shift = factor, shift
+
+    def bind(self, denoiser, cond, mask=None, *, kept=()):
+        denoise = bind(denoiser, cond, mask)
+        return lambda x, sigma: self.factor * denoise(x, sigma) + self.shift
+
+
+COND = {"label": LABEL}
+CFG = ClassifierFree(GuidanceOptions(scale=3.0))
+DOUBLED, SHIFTED = Affine(2.0, 0.0), Affine(1.0, 1.0)
+
+
+def test_the_first_guidance_is_nearest_to_the_model():
+    outer = Several([SHIFTED, DOUBLED]).bind(Toy(), COND)(X, SIGMA)
+    torch.testing.assert_close(outer, 2 * (given() + 1))
+    inner = Several([DOUBLED, SHIFTED]).bind(Toy(), COND)(X, SIGMA)
+    torch.testing.assert_close(inner, 2 * given() + 1)
+
+
+def test_a_guidance_guides_the_model_that_those_before_it_make():
+    """Classifier-free guidance extrapolates a shift of the conditional estimate too."""
+
+    class Conditional(Affine):
+        """Shifts the estimate of examples with a label."""
+
+        def bind(self, denoiser, cond, mask=None, *, kept=()):
+            denoise, labelled = bind(denoiser, cond, mask), ~cond["label"].isnan()
+            return lambda x, sigma: denoise(x, sigma) + self.shift * labelled[:, None, None]
+
+    shifted = Conditional(1.0, 1.0)
+    before = Several([shifted, CFG]).bind(Toy(), COND)(X, SIGMA)
+    torch.testing.assert_close(before, free() + 3 * (given() + 1 - free()))
+    after = Several([CFG, shifted]).bind(Toy(), COND)(X, SIGMA)
+    torch.testing.assert_close(after, free() + 3 * (given() - free()) + 1)
+
+
+def test_grouping_does_not_matter():
+    flat = Several([SHIFTED, CFG, DOUBLED]).bind(Toy(), COND)(X, SIGMA)
+    for grouped in (
+        [SHIFTED, Several([CFG, DOUBLED])],
+        [Several([SHIFTED, CFG]), DOUBLED],
+        [Several([]), SHIFTED, CFG, Several([DOUBLED])],
+    ):
+        assert torch.equal(Several(grouped).bind(Toy(), COND)(X, SIGMA), flat)
+
+
+def test_one_guidance_is_itself_and_none_is_the_conditional_model():
+    assert torch.equal(Several([CFG]).bind(Toy(), COND)(X, SIGMA), CFG.bind(Toy(), COND)(X, SIGMA))
+    assert torch.equal(Several([]).bind(Toy(), COND)(X, SIGMA), given())
+
+
+def test_a_guided_denoiser_is_a_denoiser():
+    """It can be called as the model can, by a guidance that does not use ``bind``."""
+    guided, mask = Guided(CFG, Toy(), ()), torch.ones(3, 4, 1, dtype=torch.bool)
+    signals = guided.signals(COND)
+    for real in (None, mask):
+        called = guided(X, torch.full((3,), SIGMA), signals, real)
+        assert torch.equal(called, CFG.bind(Toy(), COND, real)(X, SIGMA))
+    assert guided.null(COND)["label"].isnan().all()
+
+
+def test_all_know_the_batch_and_one_that_differentiates_makes_all_do():
+    class Noting(Affine):
+        differentiates = True
+
+        def prepare(self, sampling):
+            return Affine(1.0, float(len(sampling.sigmas)))
+
+    several = Several([DOUBLED, Noting(1.0, 0.0)])
+    assert several.differentiates
+    assert not Several([DOUBLED, CFG]).differentiates
+    assert Several([DOUBLED, CFG]).limited
+    assert not Several([DOUBLED, ClassifierFree(GuidanceOptions(clip=1.0))]).limited
+    ready = several.prepare(Sampling(range(3), (1.0, 0.5, 0.0), Batch(X)))
+    torch.testing.assert_close(ready.bind(Toy(), COND)(X, SIGMA), 2 * given() + 3)

@@ -1,12 +1,12 @@
 """From a resolved configuration to built objects: the one place where names become code."""
 
+from .average import posthoc_average as posthoc_average
 from .build import Assembly as Assembly
 from .build import build_stage as build_stage
 from .build import make_bridge as make_bridge
 from .build import make_representation as make_representation
 from .encode import encode_dataset as encode_dataset
 from .load import load_stage as load_stage
-from .load import posthoc_average as posthoc_average
 from .open import open_dataset as open_dataset
 from .open import open_examples as open_examples
 from .open import require_examples as require_examples

@@ -16,8 +16,11 @@ from ..config import NONE, Config, Part, config_from_dict
 from ..context import Context
 from ..description import Description
 from ..engine.device import choose_precision
+from ..engine.folder import SNAPSHOTS, RunFolder
 from ..engine.weights import MODEL, load_weights, read_about
 from ..errors import ModelFileError, UsageError
+from ..guidance.cfg import ClassifierFree
+from ..guidance.guidance import Guidance
 from ..modality import Modality
 from ..nn.frozen import require_frozen
 from ..objective import Objective
@@ -27,6 +30,7 @@ from ..rng import key
 from ..sampler import Sampler
 from ..settings import Settings
 from ..stage import Stage
+from .average import posthoc_average, snapshot_average
 from .parts import (
     build_denoiser,
     build_part,
@@ -62,38 +66,45 @@ class Assembly:
         self._weights = frozen_weights(load_weights(model, MODEL)[0]) if model else None
         self.opened: dict[str, Any] = _opened(read_about(model, MODEL), model) if model else {}
         self._empty = False  # whether the caller fills in the weights
-        self._loaded: dict[Path, Stage] = {}
+        self._loaded: dict[tuple[Path, float | None], Stage] = {}
         self._representations: dict[str, Representation] = {}
 
     def context(self, description: Description, **built: Any) -> Context:
         """The context of parts other than the representation: models that they open are not saved."""
         return Context(description, self.device, self.load, **built)
 
-    def load(self, path: str | Path) -> Stage:
-        """Another run or model file as a frozen stage.
+    def load(self, path: str | Path, *, ema: float | None = None) -> Stage:
+        """Another run, model file or snapshot as a frozen stage (``Opener``).
 
         Raises:
             ModelFileError: there is none, or it is damaged.
-            UsageError: it is the model that opens it.
+            UsageError: it is the model that opens it, or there is no such average.
         """
         path = Path(path).expanduser()
         path = (path / "model.safetensors" if path.is_dir() else path).resolve()
         if path in self._opening:
             raise UsageError(
-                f"{path} opens itself, because one of its parts names it. Name a run that was trained before it."
+                f"{path} opens itself, because one of its parts names it. Name a run that was "
+                "trained before it."
             )
-        if path not in self._loaded:
-            self._loaded[path] = _still(
-                stage_of(path, self.registry, self.device, opening=self._opening)
-            )
-        return self._loaded[path]
+        if (path, ema) not in self._loaded:
+            self._loaded[path, ema] = _still(self._read(path, ema))
+        return self._loaded[path, ema]
 
-    def _open(self, path: str | Path) -> Stage:
+    def _read(self, path: Path, ema: float | None) -> Stage:
+        average = None
+        if path.parent.name == SNAPSHOTS:
+            average, path = snapshot_average(path, ema), path.parents[1] / "model.safetensors"
+        elif ema is not None:
+            average = posthoc_average(RunFolder(path.parent), ema)
+        return stage_of(path, self.registry, self.device, opening=self._opening, average=average)
+
+    def _open(self, path: str | Path, *, ema: float | None = None) -> Stage:
         """``load`` for the representation: recorded, so that it can be rebuilt without the file."""
         name = str(path)
         if self._weights is not None and name in self.opened:
             return _still(self._rebuilt(name))
-        stage = self.load(path)
+        stage = self.load(path, ema=ema)
         self.opened[name] = {
             "config": dict(stage.config),
             "description": stage.description.to_json(),
@@ -133,6 +144,7 @@ class Assembly:
             Description.from_json(about["description"]),
             self.device,
             learns=False,
+            guided=False,
             assembly=inner,
         )
 
@@ -145,7 +157,7 @@ def stage_of(
     opening: tuple[Path, ...] = (),
     average: Mapping[str, Tensor] | None = None,
 ) -> Stage:
-    """The model in a file, as it was trained.
+    """The model in a file, as it was trained, with the plain conditional estimate for guidance.
 
     Args:
         average: weights to use in place of the file's.
@@ -159,6 +171,7 @@ def stage_of(
         Description.from_json(about["description"]),
         device,
         learns=False,
+        guided=False,
         assembly=assembly,
     )
     own = {name: tensor for name, tensor in tensors.items() if not name.startswith(PREFIX)}
@@ -253,12 +266,15 @@ def build_stage(
     modality: Modality | None = None,
     *,
     learns: bool = True,
+    guided: bool = True,
     assembly: Assembly | None = None,
 ) -> Stage:
     """Every part of a model, its network freshly initialised from the config's seed and on the device.
 
     Args:
         learns: whether it will be trained. Sampling needs no objective, which may open other runs.
+        guided: whether to build the guidance, which may open other runs too; else the stage has the
+            plain conditional estimate.
         assembly: that of the run, if parts of it are built already.
     """
     assembly = assembly or Assembly(registry, device)
@@ -275,13 +291,16 @@ def build_stage(
         ).to(device)
         denoiser.precision = choose_precision(config.train.precision, device)
     sampler: Sampler = registry.load(registry.get("sampler", config.sampler.use))
+    context = assembly.context(
+        description, representation=representation, process=process, denoiser=denoiser
+    )
     objective: Objective | None = None
     if learns or not generative:
         torch.manual_seed(key(config.train.seed, "objective"))
-        context = assembly.context(
-            description, representation=representation, process=process, denoiser=denoiser
-        )
         objective = build_part(registry, "objective", config.objective, context).to(device)
+    guidance: Guidance = ClassifierFree()
+    if guided and generative:
+        guidance = make_guidance(config, registry, context)
     optimizer = make_optimizer(config, registry)
     knobs = config.sampler.options.model_dump()
     settings = Settings(config.train, config.ema, config.sample)
@@ -295,7 +314,7 @@ def build_stage(
         optimizer,
         sampler,
         knobs,
-        make_guidance(config, registry),
+        guidance,
     )
     return Stage(*parts, description, about, settings, bridge, opened=assembly.opened)
 

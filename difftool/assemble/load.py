@@ -7,17 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
-from ..config import BUILT, config_from_dict
+from ..config import BUILT, Config, config_from_dict
 from ..engine.device import choose_device, choose_precision
-from ..engine.ema import posthoc_weights
 from ..engine.folder import RunFolder
-from ..engine.weights import SNAPSHOT, load_weights, read_about
 from ..errors import UsageError
 from ..plugin.registry import Registry
 from ..stage import Stage
-from .build import stage_of
+from .average import posthoc_average
+from .build import Assembly, stage_of
 from .parts import make_guidance, make_schedule
 
 
@@ -46,24 +43,42 @@ def load_stage(
     stage = stage_of(path, registry, on, average=average)
     if stage.network is not None:
         stage.network.precision = choose_precision(precision, on)
-    return _sampled_otherwise(stage, registry, overrides) if overrides else stage
+    config = config_from_dict(stage.config, str(path), registry)
+    if overrides:
+        config = _changed(stage.config, registry, overrides)
+        stage = _sampled_otherwise(stage, registry, config)
+    if stage.network is None:
+        return stage
+    context = Assembly(registry, on).context(
+        stage.description,
+        representation=stage.representation,
+        process=stage.process,
+        denoiser=stage.network,
+    )
+    return replace(stage, guidance=make_guidance(config, registry, context))
 
 
-def _sampled_otherwise(stage: Stage, registry: Registry, overrides: Mapping[str, Any]) -> Stage:
-    """Another sampler, other guidance, or other levels to visit; the network's own time stays that of the schedule it was trained with."""
+def _changed(tables: Mapping[str, Any], registry: Registry, overrides: Mapping[str, Any]) -> Config:
+    """A model's configuration with these tables of parts changed."""
     if strange := set(overrides) - set(BUILT):
         raise UsageError(
-            f"{', '.join(sorted(strange))} cannot be changed after training: only {', '.join(BUILT)} can."
+            f"{', '.join(sorted(strange))} cannot be changed after training: only "
+            f"{', '.join(BUILT)} can."
         )
-    tables = stage.config
     merged = {name: _merged(tables.get(name, {}), table) for name, table in overrides.items()}
-    config = config_from_dict({**tables, **merged}, "--set", registry)
+    return config_from_dict({**tables, **merged}, "--set", registry)
+
+
+def _sampled_otherwise(stage: Stage, registry: Registry, config: Config) -> Stage:
+    """Another sampler, or other levels to visit.
+
+    The network's own time stays that of the schedule it was trained with.
+    """
     return replace(
         stage,
         process=replace(stage.process, schedule=make_schedule(config, registry)),
         sampler=registry.load(registry.get("sampler", config.sampler.use)),
         knobs=config.sampler.options.model_dump(),
-        guidance=make_guidance(config, registry),
     )
 
 
@@ -74,29 +89,3 @@ def _merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
         if changes.get("use", table.get("use")) != table.get("use")
         else {**table, **changes}
     )
-
-
-def posthoc_average(folder: RunFolder, width: float) -> dict[str, Tensor]:
-    """The power-function average of any relative width, from a run's snapshots (Karras et al. 2024, App. C.2)."""
-    paths = folder.snapshots()
-    if not paths:
-        raise UsageError(
-            f"{folder.path} has no snapshots to make an average of width {width:g} from. Train with --set ema.power=[0.05,0.1] "
-            "--set ema.snapshot_every=N to be able to choose the width afterwards."
-        )
-    headers = [read_about(path, SNAPSHOT) for path in paths]
-    batch, widths = headers[-1]["config"]["train"]["batch"], headers[-1]["config"]["ema"]["power"]
-    columns = [
-        (path, about["step"] * batch, w)
-        for path, about in zip(paths, headers, strict=True)
-        for w in widths
-    ]
-    weights = posthoc_weights([(seen, w) for _, seen, w in columns], columns[-1][1], width)
-    total: dict[str, Tensor] = {}
-    for (path, _, w), weight in zip(columns, weights, strict=True):
-        prefix = f"power-{w:g}."
-        for name, tensor in load_weights(path, SNAPSHOT)[0].items():
-            if name.startswith(prefix):
-                own = name.removeprefix(prefix)
-                total[own] = total.get(own, 0.0) + float(weight) * tensor.float()
-    return total

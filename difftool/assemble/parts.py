@@ -9,10 +9,12 @@ from ..bridge import Bridge
 from ..column import Column
 from ..conditioner import Conditioner
 from ..config import NONE, Config, Part
+from ..context import Context
 from ..denoiser import Denoiser
 from ..description import Description
 from ..errors import UsageError
 from ..guidance.guidance import Guidance
+from ..guidance.several import Several
 from ..metric import Metric
 from ..modality import Modality
 from ..nn.backbone import Backbone, Interface
@@ -35,8 +37,14 @@ def make_schedule(config: Config, registry: Registry) -> Schedule:
     return build_part(registry, "schedule", config.schedule)
 
 
-def make_guidance(config: Config, registry: Registry) -> Guidance:
-    return build_part(registry, "guidance", config.guidance)
+def make_guidance(config: Config, registry: Registry, context: Context) -> Guidance:
+    """The guidances of a configuration as one, in their order."""
+    chosen = [part for part in (config.guidance, *config.guidances.values()) if part.use != NONE]
+    built = [
+        registry.load(registry.get("guidance", part.use)).build(part.options, context)
+        for part in chosen
+    ]
+    return built[0] if len(built) == 1 else Several(built)
 
 
 def make_optimizer(config: Config, registry: Registry) -> OptimizerFactory:

@@ -81,6 +81,7 @@ class Config:
     bridge: Part = field(default_factory=lambda: Part(NONE))
     source: Part = field(default_factory=lambda: Part(AUTO))
     conditions: Mapping[str, Part] = field(default_factory=dict)
+    guidances: Mapping[str, Part] = field(default_factory=dict)
     observers: Mapping[str, Part] = field(default_factory=dict)
     data: DataOptions = field(default_factory=DataOptions)
     train: TrainOptions = field(default_factory=TrainOptions)

@@ -234,11 +234,10 @@ class _Resolution:
     def named_part(self, group: str, name: str) -> Part | None:
         """One of several parts in a table; without ``use``, the kind's default."""
         table, kind = (group, name), SEVERAL[group]
+        default = "" if kind.table else kind.default
         uses: list[str] = []
         for layer in self.layers:
-            uses.append(
-                str(self._table(layer, table).get("use", uses[-1] if uses else kind.default))
-            )
+            uses.append(str(self._table(layer, table).get("use", uses[-1] if uses else default)))
         if not uses[-1]:
             self.faults.append(
                 f"{self._first_place(table)}: [{group}.{name}] does not name its {kind.name}; write use = NAME in it"

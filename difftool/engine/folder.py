@@ -25,6 +25,7 @@ RUNS = Path("runs")
 CONFIG = "config.toml"
 CASCADE = "cascade.toml"
 LOCK = ".lock"
+SNAPSHOTS = "snapshots"
 
 
 class RunFolder:
@@ -120,7 +121,7 @@ class RunFolder:
 
     def _refuse_links(self) -> None:
         """Training appends to files and removes old ones: all of that stays in the run's own folder."""
-        for name in (LOCK, "log.txt", "metrics.jsonl", "checkpoints", "snapshots", "samples"):
+        for name in (LOCK, "log.txt", "metrics.jsonl", "checkpoints", SNAPSHOTS, "samples"):
             if (self.path / name).is_symlink():
                 raise UsageError(
                     f"{self.path / name} is a link. Training would change or remove files where it leads; put what it leads to in its "
@@ -150,7 +151,7 @@ class RunFolder:
         return [path for path in found if latest is not None and path.name > latest.name]
 
     def snapshots(self) -> list[Path]:
-        return checkpoints(self.path / "snapshots")
+        return checkpoints(self.path / SNAPSHOTS)
 
     def add_metrics(self, row: Mapping[str, Any]) -> None:
         """Append one line of metrics."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +17,7 @@ from ..errors import UsageError
 from ..extent import Extent
 from ..guidance.cfg import ClassifierFree
 from ..guidance.experts import below
-from ..guidance.guidance import Guidance
+from ..guidance.guidance import Guidance, Sampling
 from ..guidance.inpaint import keeping
 from ..guidance.limit import limited
 from ..noise import brownian, fresh
@@ -108,7 +108,9 @@ def _batches(
 ) -> Iterator[Generated]:
     stop = request.start + request.n
     with ExitStack() as stack:
-        denoisers = [stack.enter_context(captured(denoiser)) for denoiser in _denoisers(stage)]
+        denoisers: list[D] = list(_denoisers(stage))
+        if not request.guidance.differentiates:  # a replayed graph has no gradients
+            denoisers = [stack.enter_context(captured(one)) for one in _denoisers(stage)]
         for at in range(request.start, stop, request.batch):
             indices = range(at, min(at + request.batch, stop))
             shapes = stage.modality.template(
@@ -133,7 +135,7 @@ def _batches(
                 name: values[name] if name in values else cond[name].cpu().numpy()
                 for name in columns
             }
-            with torch.inference_mode():
+            with _evaluating(request.guidance):
                 examples = _sample(stage, denoisers, request, indices, shapes.with_cond(**cond))
             for place, (index, example) in enumerate(zip(indices, examples, strict=True)):
                 shown = {
@@ -142,6 +144,11 @@ def _batches(
                     if column.settable
                 }
                 yield Generated(index, example, shown)
+
+
+def _evaluating(guidance: Guidance) -> AbstractContextManager[None]:
+    """Evaluation without gradients; those that guidance enables need tensors that can have them."""
+    return torch.no_grad() if guidance.differentiates else torch.inference_mode()
 
 
 def _denoisers(stage: Stage) -> list[Denoiser]:
@@ -217,10 +224,10 @@ def _solved(
         in_tiles(stage, denoiser, sizes, request.tile, request.overlap, request.batch)
         for denoiser in denoisers
     ]
-    extent = Extent.from_measured(stage.description.measured) if request.guidance.limited else None
-    guided = [
-        request.guidance.bind(denoiser, like.cond, like.mask, kept=kept) for denoiser in tiled
-    ]
+    sigmas = stage.process.schedule.sigmas(request.steps)
+    guidance = request.guidance.prepare(Sampling(indices, sigmas, like))
+    extent = Extent.from_measured(stage.description.measured) if guidance.limited else None
+    guided = [guidance.bind(denoiser, like.cond, like.mask, kept=kept) for denoiser in tiled]
     if extent is not None:
         guided = [
             limited(denoise, own.preconditioning, space, extent, like.mask)
@@ -232,7 +239,6 @@ def _solved(
     )
     if like.observed is not None:
         denoise = keeping(denoise, space, like.x, like.observed, like.mask, clean=like.noise_free)
-    sigmas = stage.process.schedule.sigmas(request.steps)
     x = solve(stage, denoise, start.mul_(sigmas[0]), sigmas, paths, request.resampling_steps)
     made = like.with_x(space.project(x, like.mask))
     if stage.bridge is None or low is None:

@@ -6,10 +6,13 @@ from torch import Tensor
 
 from ..denoiser import Cond, D
 from ..sampler import Denoise
+from .guided import Guided
 
 
 def bind(denoiser: D, cond: Cond, mask: Tensor | None = None) -> Denoise:
     """The conditional model as it is; its conditions are encoded now, once for all evaluations."""
+    if isinstance(denoiser, Guided):
+        return denoiser.bound(cond, mask)
     signals = denoiser.signals(cond)
 
     def denoise(x: Tensor, sigma: float) -> Tensor:

@@ -65,7 +65,7 @@ def classifier_free(
     def denoise(x: Tensor, sigma: float) -> Tensor:
         given, free = both(torch.cat([x, x]), sigma).chunk(2)
         guided = torch.lerp(free, given, scale)
-        return guided.mul_(_regain(guided, given, mask, rescale)) if rescale > 0 else guided
+        return guided * _regain(guided, given, mask, rescale) if rescale > 0 else guided
 
     return denoise
 

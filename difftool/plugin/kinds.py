@@ -34,7 +34,8 @@ class Kind:
         spec: the type of its specs.
         table: the configuration table in which ``use`` selects one part; empty if there is none.
         tables: the configuration table with several named parts; empty if there is none.
-        default: the part in use by default, or ``AUTO`` or ``NONE``.
+        default: the part in use by default, or ``AUTO`` or ``NONE``. In ``tables`` it applies only
+            to kinds without a ``table``: beside one part there, each other part is named.
         parent: the kind whose part in use determines the default instead; a choice belongs to the
             parent under which it was made.
         options: ``"package.module:Class"``, the base class of the options of all parts of this
@@ -110,8 +111,8 @@ _KINDS = (
         table="sampler", default="heun", sampling=True,
     ),
     Kind(
-        "guidance", "guidances", "How conditions steer samples.", "`Guidance` subclass", "its options",
-        table="guidance", default="cfg", sampling=True,
+        "guidance", "guidances", "What steers samples, such as their conditions.", "`Guidance` subclass", "options (`build` is given the context too)",
+        table="guidance", tables="guidances", default="cfg", sampling=True,
     ),
     Kind(
         "conditioner", "conditioners", "Condition values to signals.", "`Conditioner` subclass", "options, the column",

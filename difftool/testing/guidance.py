@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from ..denoiser import Cond
-from ..guidance.guidance import Guidance
+from ..batch import Batch
+from ..context import Context
+from ..denoiser import Cond, D
+from ..description import Description
+from ..guidance.bind import bind
+from ..guidance.guidance import Guidance, Sampling
+from ..guidance.several import Several
 from ..nn.backbone import Signals
+from ..options import NoOptions
+from ..sampler import Denoise
 from .parts import load, named
 
 SIGMAS = (20.0, 0.7, 0.01)
@@ -41,22 +50,59 @@ class _Leaning:
         return x0 if mask is None else x0 * mask
 
 
-def guidance_contract(name: str, options: dict[str, Any] | None = None) -> type:
+class _HalfLeaning(_Leaning):
+    """Half its estimate."""
+
+    def __call__(
+        self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None
+    ) -> Tensor:
+        return 0.5 * super().__call__(x, sigma, signals, mask)
+
+
+class _Halved(Guidance):
+    """Half the estimate of its denoiser."""
+
+    def bind(
+        self, denoiser: D, cond: Cond, mask: Tensor | None = None, *, kept: Collection[str] = ()
+    ) -> Denoise:
+        denoise = bind(denoiser, cond, mask)
+        return lambda x, sigma: 0.5 * denoise(x, sigma)
+
+
+def _context() -> Context:
+    def opened(path: Any, /, *, ema: float | None = None) -> Any:
+        return SimpleNamespace(denoiser=_Leaning())
+
+    return Context(Description((4, 2), "float32", 3), torch.device("cpu"), opened)
+
+
+def guidance_contract(
+    name: str, options: dict[str, Any] | None = None, *, context: Context | None = None
+) -> type:
     """A test class for an installed guidance: ``TestMine = guidance_contract("mine")``.
+
+    Any model that it opens by path is replaced by a small one with the same conditions.
 
     Args:
         options: settings to test it with, in which it should not be the plain conditional model.
+        context: the model to build it for, if it takes parts of it.
     """
 
-    def bound(denoiser: _Leaning, count: int = 3, mask: Tensor | None = None) -> Any:
-        cond = {
+    def guidance(count: int = 3, mask: Tensor | None = None) -> Guidance:
+        target, settings = load("guidance", name, **(options or {}))
+        built = target.build(settings, context or _context())
+        assert isinstance(built, Guidance)
+        template = Batch(torch.zeros(count, 4, 2), conditions(count), mask)
+        return built.prepare(Sampling(range(count), (*SIGMAS, 0.0), template))
+
+    def conditions(count: int) -> Cond:
+        return {
             "asked": torch.arange(1.0, 4.0)[:count],
             "kept": torch.tensor([5.0, 6.0, 7.0])[:count],
         }
-        target, settings = load("guidance", name, **(options or {}))
-        guidance = target(settings)
-        assert isinstance(guidance, Guidance)
-        return guidance.bind(denoiser, cond, mask, kept=["kept"])
+
+    def bound(denoiser: _Leaning, count: int = 3, mask: Tensor | None = None) -> Denoise:
+        return guidance(count, mask).bind(denoiser, conditions(count), mask, kept=["kept"])
 
     def noisy(count: int = 3) -> Tensor:
         return torch.randn(3, 4, 2, generator=torch.Generator().manual_seed(0))[:count]
@@ -70,7 +116,23 @@ def guidance_contract(name: str, options: dict[str, Any] | None = None) -> type:
             assert x0.shape == x.shape
             assert x0.dtype == x.dtype
             assert x0.isfinite().all()
+            assert not x0.requires_grad
             assert torch.equal(x, before)
+
+        def test_it_needs_no_gradients_unless_it_says_so(self) -> None:
+            if guidance().differentiates:
+                pytest.skip("it differentiates")
+            with torch.inference_mode():
+                inferred = bound(_Leaning())(noisy(), 0.7)
+            assert torch.equal(inferred, bound(_Leaning())(noisy(), 0.7))
+
+        def test_it_stacks(self) -> None:
+            """Around another guidance it sees what that gives; inside one, it is what that sees."""
+            halved = _Halved(NoOptions())
+            inside = Several([halved, guidance()]).bind(_Leaning(), conditions(3), kept=["kept"])
+            outside = Several([guidance(), halved]).bind(_Leaning(), conditions(3), kept=["kept"])
+            torch.testing.assert_close(inside(noisy(), 0.7), bound(_HalfLeaning())(noisy(), 0.7))
+            torch.testing.assert_close(outside(noisy(), 0.7), 0.5 * bound(_Leaning())(noisy(), 0.7))
 
         def test_the_same_each_time(self) -> None:
             denoise = bound(_Leaning())

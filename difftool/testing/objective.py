@@ -93,7 +93,7 @@ def objective_contract(
             schedule,
         )
 
-    def opened(path: Any) -> Any:
+    def opened(path: Any, /, *, ema: float | None = None) -> Any:
         chosen = columns()
         teacher = (
             Denoiser(Pointwise(), chosen.preconditioning, {"noted": Listening()})

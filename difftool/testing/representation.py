@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from torch import nn
 
 from ..assemble.build import frozen_weights
 from ..batch import Batch
-from ..context import Context, Opened
+from ..context import Context, Opened, Opener
 from ..description import Description
 from ..engine.weights import MODEL, load_weights, save_weights
 from ..options import NoOptions
@@ -32,7 +31,7 @@ def representation_contract(
     tolerance: float = 0.0,
     options: dict[str, Any] | None = None,
     extra: dict[str, Any] | None = None,
-    opened: Callable[[str | Path], Opened] | None = None,
+    opened: Opener | None = None,
 ) -> type:
     """Tests that check a representation against its contract.
 
@@ -190,5 +189,5 @@ def _target(
     return name, options.get("options", NoOptions())
 
 
-def _none(path: str | Path) -> Opened:
+def _none(path: str | Path, /, *, ema: float | None = None) -> Opened:
     raise AssertionError(f"It opens {path}: give the contract what to open, as opened=...")

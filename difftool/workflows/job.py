@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..config import BUILT
+from ..config import BUILT, NONE
 from .chain_stage import ChainStage
 from .request import Request
 
@@ -40,7 +40,7 @@ def prepared(chained: ChainStage, parts: Registry, request: Request) -> Job:
 
     path, config = chained.model.path, chained.config
     now, before = config.to_dict(), chained.model.config(parts).to_dict()
-    overrides = {name: now[name] for name in BUILT if now[name] != before[name]}
+    overrides = {name: now[name] for name in BUILT if now.get(name) != before.get(name)}
     stage = load_stage(
         path,
         parts,
@@ -93,6 +93,7 @@ def _provenance(path: Path, config: Config, request: Request) -> dict[str, Any]:
             else {}
         ),
         "guidance": getattr(config.guidance.options, "scale", config.guidance.use),
+        **({"guidances": ", ".join(further)} if (further := _further(config)) else {}),
         **({"level": request.level} if len(request.low) else {}),
         **(
             {"experts": ", ".join(f"{other}@{below:g}" for below, other in request.experts)}
@@ -100,6 +101,11 @@ def _provenance(path: Path, config: Config, request: Request) -> dict[str, Any]:
             else {}
         ),
     }
+
+
+def _further(config: Config) -> list[str]:
+    """The guidances after the first."""
+    return [part.use for part in config.guidances.values() if part.use != NONE]
 
 
 def loaded_experts(request: Request, parts: Registry) -> Iterator[Expert]:

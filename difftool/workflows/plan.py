@@ -45,7 +45,7 @@ class StagePlan:
         experts = [expert._as_expert() for expert in self.experts]
         rest = {"expert": experts} if experts else {}
         if self.model is not None:
-            changed = {name: tables[name] for name in CHANGEABLE}
+            changed = {name: tables[name] for name in CHANGEABLE if name in tables}
             return {"name": self.name, "run": str(self.model), **level, **changed, **rest}
         return {"name": self.name, "recipe": "none", **level, **tables, **rest}
 
