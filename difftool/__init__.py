@@ -104,6 +104,7 @@ _HOME = {
     "decay_groups": "optimizers.optimizer",
     "drop_conditions": "objective",
     "expand_as": "shapes",
+    "Fourier": "nn.embedding",
     "GroupNorm": "nn.norm",
     "head_count": "nn.attention",
     "linear": "nn.layers",
@@ -111,6 +112,9 @@ _HOME = {
     "NormActivation": "nn.norm",
     "order": "samplers.order",
     "patchify": "nn.layers",
+    "recompute": "nn.recompute",
+    "Transformer": "nn.transformer.tower",
+    "TransformerOptions": "nn.transformer.options",
     "UNet": "nn.unet",
     "UNetOptions": "nn.options",
     "unpatchify": "nn.layers",
@@ -202,6 +206,7 @@ if TYPE_CHECKING:
     from .nn.backbone import Backbone as Backbone
     from .nn.backbone import Interface as Interface
     from .nn.backbone import Signals as Signals
+    from .nn.embedding import Fourier as Fourier
     from .nn.embedding import NoiseEmbedding as NoiseEmbedding
     from .nn.frozen import Frozen as Frozen
     from .nn.layers import conv as conv
@@ -211,6 +216,9 @@ if TYPE_CHECKING:
     from .nn.norm import GroupNorm as GroupNorm
     from .nn.norm import NormActivation as NormActivation
     from .nn.options import UNetOptions as UNetOptions
+    from .nn.recompute import recompute as recompute
+    from .nn.transformer.options import TransformerOptions as TransformerOptions
+    from .nn.transformer.tower import Transformer as Transformer
     from .nn.unet import UNet as UNet
     from .objective import Moment as Moment
     from .objective import Noised as Noised

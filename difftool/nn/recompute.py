@@ -9,8 +9,8 @@ from torch.utils.checkpoint import checkpoint
 from .backbone import Backbone
 
 
-def run(network: Backbone, block: nn.Module, *inputs: Tensor | None) -> Tensor:
-    """``block(*inputs)``, recomputed in the backward pass if ``network.checkpointing`` is set.
+def recompute(network: Backbone, block: nn.Module, *inputs: Tensor | None) -> Tensor:
+    """``block(*inputs)``, computed again in the backward pass if ``network.checkpointing`` is set.
 
     Chen et al. 2016, arXiv:1604.06174.
     """

@@ -157,7 +157,7 @@ def test_parameters_agree_with_the_formula(preset):
 
 def test_a_preset_gives_way_to_what_is_set():
     options = DiTOptions(preset="S", depth=3)
-    assert (options.width, options.depth) == (384, 3)
+    assert (options.channels, options.layers) == (384, 3)
 
 
 def test_shared_modulation_saves_a_quarter():

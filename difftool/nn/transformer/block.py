@@ -38,7 +38,7 @@ class Block(nn.Module):
 
     def __init__(self, options: TransformerOptions, sizes: Sizes) -> None:
         super().__init__()
-        width, heads = options.width, sizes.heads
+        width, heads = options.channels, sizes.heads
         shared = options.modulation == "shared"
         self.dropout = options.dropout
         self.modulation = Modulation(sizes.embedding, width, 6, shared)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ...errors import UsageError
 from ..backbone import Backbone, Interface, Signals
-from ..recompute import run
+from ..recompute import recompute
 from .axes import causal, factorised
 from .options import DiTOptions
 from .patches import Patches
@@ -34,7 +34,7 @@ class DiT(Backbone):
         self.options = options
         self.patches = Patches(options, interface)
         self.transformer = Transformer(options, interface.vector, interface.tokens)
-        width = options.width // self.transformer.heads
+        width = options.channels // self.transformer.heads
         self.rotary = Rotary(width, self.patches.axes, options.theta)
 
     @property
@@ -48,14 +48,14 @@ class DiT(Backbone):
         options, places = self.options, self.patches.coordinates(x)
         h = self.patches.enter(x, signals.channels, mask)
         if options.absolute:
-            h = h + sinusoids(places, options.width).to(h.dtype)
+            h = h + sinusoids(places, options.channels).to(h.dtype)
         slices, *rest = self.patches.grid(x.shape[2:])
         within, turned = math.prod(rest), options.attention == "factorised"
         h = self.transformer(
             h,
             c_noise,
             signals,
-            run=partial(run, self),
+            run=partial(recompute, self),
             angles=self.rotary(places),
             mask=self.patches.real(x, mask),
             scores=[causal(slices, within, x.device)] if options.causal and not turned else (),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from ...options import Options
 
-Preset = Literal["", "tiny", "S", "B", "L", "XL"]
+Preset = Literal["tiny", "S", "B", "L", "XL"]
 
 PRESETS: Mapping[str, Mapping[str, int]] = {
     "tiny": {"width": 192, "depth": 6},
@@ -25,12 +25,10 @@ class TransformerOptions(Options):
     """A stack of transformer blocks that the noise level modulates."""
 
     preset: Preset = Field(
-        "",
-        description="width and depth of a published size (tiny is one for a CPU); a width or a "
-        "depth that is set overrides it",
+        "S", description="width and depth, as published; tiny is a size for a CPU"
     )
-    width: PositiveInt = Field(384, description="channels of each token")
-    depth: PositiveInt = Field(12, description="number of blocks")
+    width: NonNegativeInt = Field(0, description="channels of each token; 0 for the preset's")
+    depth: NonNegativeInt = Field(0, description="number of blocks; 0 for the preset's")
     head_width: PositiveInt = Field(64, description="channels per attention head")
     feedforward: Literal["gelu", "swiglu"] = Field(
         "gelu",
@@ -66,13 +64,15 @@ class TransformerOptions(Options):
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="dropout at the end of each branch")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _preset(cls, data: Any) -> Any:
-        """Settings of the preset, below those that are given."""
-        if isinstance(data, Mapping) and data.get("preset") in PRESETS:
-            return {**PRESETS[data["preset"]], **data}
-        return data
+    @property
+    def channels(self) -> int:
+        """The width, of the preset if it is not set."""
+        return self.width or PRESETS[self.preset]["width"]
+
+    @property
+    def layers(self) -> int:
+        """The depth, of the preset if it is not set."""
+        return self.depth or PRESETS[self.preset]["depth"]
 
 
 class GridOptions(TransformerOptions):

@@ -32,7 +32,7 @@ class Patches(nn.Module):
         self.trained, self.stretch = trained, options.stretch
         self.sides = _sides(options.patch, interface)
         assert channels is not None
-        volume, width = math.prod(self.sides), options.width
+        volume, width = math.prod(self.sides), options.channels
         inputs = (channels + interface.channels) * volume
         self.stem = (
             nn.Sequential(

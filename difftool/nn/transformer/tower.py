@@ -63,7 +63,7 @@ class Transformer(nn.Module):
 
     def __init__(self, options: TransformerOptions, vector: int, tokens: int) -> None:
         super().__init__()
-        width, heads = options.width, heads_of(options.width, options.head_width)
+        width, heads = options.channels, heads_of(options.channels, options.head_width)
         modulates, crosses = options.vector == "modulation", options.tokens == "cross"
         self.heads = heads
         self.embedding = NoiseEmbedding(width, vector if modulates else 0)
@@ -74,7 +74,7 @@ class Transformer(nn.Module):
         self.first = linear(width, width, bias=False) if options.value_residual else None
         self.crosses = crosses and tokens > 0
         sizes = Sizes(heads, width, tokens if crosses else 0)
-        self.blocks = nn.ModuleList(Block(options, sizes) for _ in range(options.depth))
+        self.blocks = nn.ModuleList(Block(options, sizes) for _ in range(options.layers))
         self.norm = RMSNorm(width)
         self.final = Modulation(width, width, 2)
 

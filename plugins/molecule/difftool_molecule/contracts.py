@@ -18,6 +18,7 @@ from .demo import molecules
 FAST = ("backbone.layers=2", "backbone.features=16", "backbone.embedding=16")
 SMALL = {"layers": 2, "features": 16, "embedding": 8}
 HANDED = {**SMALL, "reflections": False, "attention": False, "aggregation": "mean"}
+ATOMS = {"width": 16, "depth": 2, "head_width": 8, "pair_width": 8, "registers": 1}
 
 
 def atoms() -> torch.Tensor:
@@ -66,6 +67,7 @@ TestPointCloud = representation_contract(
 )
 TestEgnn = backbone_contract("egnn", (7, 9), SMALL, beside=(7,))
 TestEgnnHanded = backbone_contract("egnn", (5, 4), HANDED, beside=(5,))
+TestAtomTransformer = backbone_contract("dit-atoms", (7, 9), ATOMS, beside=(7,))
 TestHydrogens = bridge_contract(
     "hydrogens",
     torch.from_numpy(np.stack((ACROLEIN, CYCLOBUTADIENE))),

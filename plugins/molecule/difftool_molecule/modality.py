@@ -29,12 +29,13 @@ from .files import SUFFIXES, columns_of, molecule
 from .molecule import Molecule
 from .options import MoleculeOptions, MoleculeRequest
 from .request import fragment, placed, real, template
+from .rotate import rotate
 
 
 class MoleculeModality(Modality):
     """Molecules. Raw units are ``[n, 5]``, a row for each atom: x, y, z in angstrom, the atomic number, and the formal charge.
 
-    Nothing is augmented: the network is equivariant, so a turned or moved molecule is nothing new to it.
+    For the equivariant network nothing is augmented: a turned or moved molecule is nothing new to it. ``rotate`` serves other networks.
     """
 
     options: MoleculeOptions
@@ -128,6 +129,9 @@ class MoleculeModality(Modality):
             )
 
     # --- raw batches -------------------------------------------------------------------------------------------------
+
+    def augment(self, raw: Batch, rng: Rng) -> Batch:
+        return rotate(raw, rng) if self.options.rotate else raw
 
     def describe(
         self, shapes: np.ndarray

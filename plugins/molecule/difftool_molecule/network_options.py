@@ -1,4 +1,4 @@
-"""Settings of the network for point clouds."""
+"""Settings of the networks for point clouds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from difftool import Options
+from difftool import Options, TransformerOptions
 
 
 class EgnnOptions(Options):
@@ -40,3 +40,11 @@ class EgnnOptions(Options):
         description="a mirrored molecule gives the mirrored answer; without, mirror images may differ (by a cross product)",
     )
     embedding: PositiveInt = Field(256, description="width of the noise embedding")
+
+
+class AtomTransformerOptions(TransformerOptions):
+    """The diffusion transformer on atoms."""
+
+    pair_width: PositiveInt = Field(
+        64, description="width of the layer that makes a bias of attention of each distance"
+    )

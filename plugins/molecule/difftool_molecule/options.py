@@ -69,6 +69,10 @@ class MoleculeOptions(Options):
         "auto",
         description="keep: samples carry formal charges; drop: none are learnt; auto keeps them where some molecule has one",
     )
+    rotate: bool = Field(
+        False,
+        description="turn every training molecule at random: for networks that are not equivariant, such as dit-atoms",
+    )
 
 
 class MoleculeRequest(Options):
