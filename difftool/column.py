@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from .errors import PluginError
@@ -112,16 +112,24 @@ class Column(ABC):
         Entries without a field are ignored: older files hold the fields of all kinds.
 
         Raises:
+            ValueError: a field is missing or not of its type.
             PluginError: no installed conditioner provides the kind.
         """
-        column = kind_of(data["kind"])
-        names = {field.name for field in fields(column)}
-        return column(**{name: _frozen(value) for name, value in data.items() if name in names})
+        from pydantic import PydanticUserError
 
+        from .about import adapter_of, checked
 
-def _frozen(value: Any) -> Any:
-    """Lists of JSON as tuples."""
-    return tuple(_frozen(entry) for entry in value) if isinstance(value, list | tuple) else value
+        entry = f"description.conditions.{data.get('name', '?')}"
+        if not isinstance(kind := data.get("kind"), str):
+            raise ValueError(f"its entry '{entry}.kind' is not the name of a conditioner")
+        try:
+            adapter = adapter_of(kind_of(kind))
+        except PydanticUserError as error:
+            raise PluginError(
+                f"The column of the conditioner {kind!r} cannot be read from a file, because a "
+                f"field of it is not a JSON value: {error}"
+            ) from error
+        return checked(adapter, data, entry)
 
 
 _KINDS: dict[str, str] = {

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from .column import Column
+from .errors import ModelFileError
+from .header import DAMAGED
 
 Condition = Column
 """The old name of ``Column``, which plugins may still use."""
@@ -44,15 +47,33 @@ class Description:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Description:
-        """Raises PluginError if no installed part provides the kind of a condition."""
-        conditions = {name: Column.from_json(column) for name, column in data["conditions"].items()}
-        measured = dict(data.get("measured", {}))
+        """The description in a file.
+
+        Raises:
+            ValueError: an entry is missing or not of its type; the text names it.
+            PluginError: no installed part provides the kind of a condition.
+        """
+        from .about import Described, adapter_of, checked, require_plain_numbers  # pydantic
+
+        require_plain_numbers(data, "description")
+        said = checked(adapter_of(Described), data, "description")
+        conditions = {name: Column.from_json(column) for name, column in said.conditions.items()}
+        if strange := [name for name, column in conditions.items() if name != column.name]:
+            raise ValueError(f"its entry 'description.conditions.{strange[0]}' has another name")
         return cls(
-            tuple(data["shape"]),
-            data["dtype"],
-            data["count"],
+            said.shape,
+            said.dtype,
+            said.count,
             conditions,
-            dict(data["extra"]),
-            data.get("fingerprint", ""),
-            measured,
+            said.extra,
+            said.fingerprint,
+            said.measured,
         )
+
+
+def described(path: Path, data: Mapping[str, Any]) -> Description:
+    """The description in a weight file or a run's folder. Raises ModelFileError, PluginError."""
+    try:
+        return Description.from_json(data)
+    except ValueError as error:
+        raise ModelFileError(f"{path} cannot be used: {error}. {DAMAGED}") from None

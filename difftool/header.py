@@ -89,18 +89,22 @@ def about_of(path: Path, header: Mapping[str, str]) -> dict[str, Any]:
         raise ModelFileError(
             f"{path} has format version {version}, but this difftool reads versions up to {VERSION}. Upgrade difftool."
         )
+    from .about import About, adapter_of, checked, require_plain_numbers  # pydantic
+
     try:
         about = parse_json(header.get("about", ""))
     except ValueError as error:
         raise ModelFileError(
             f"{path} does not say what it was made with: of its entry 'about', {error}. {DAMAGED}"
         ) from None
-    for entry in ("config", "description"):
-        if not isinstance(about, dict) or not isinstance(about.get(entry), dict):
-            raise ModelFileError(
-                f"{path} does not say what it was made with: its header has no table {entry!r}. {DAMAGED}"
-            )
-    return about
+    try:
+        checked(adapter_of(About), about, "about")
+        require_plain_numbers(about, "about")
+    except ValueError as error:
+        raise ModelFileError(
+            f"{path} does not say what it was made with: {error}. {DAMAGED}"
+        ) from None
+    return dict(about)
 
 
 def _refuse_pickle(path: Path) -> None:

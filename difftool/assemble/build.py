@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from ..bridge import Bridge
-from ..config import NONE, Config, Part, config_from_dict
+from ..config import NONE, Config, Part, check_facts, config_from_dict
 from ..context import Context
-from ..description import Description
+from ..description import Description, described
 from ..engine.device import choose_precision
 from ..engine.folder import SNAPSHOTS, RunFolder
 from ..engine.weights import MODEL, load_weights, read_about
@@ -39,6 +39,7 @@ from .parts import (
     make_modality,
     make_optimizer,
 )
+from .trust import built_from, try_template
 
 CPU = torch.device("cpu")
 
@@ -64,7 +65,9 @@ class Assembly:
         self.registry, self.device = registry, device
         self._opening = opening
         self._weights = frozen_weights(load_weights(model, MODEL)[0]) if model else None
-        self.opened: dict[str, Any] = _opened(read_about(model, MODEL), model) if model else {}
+        self.opened: dict[str, Any] = (
+            dict(read_about(model, MODEL).get("opened", {})) if model else {}
+        )
         self._empty = False  # whether the caller fills in the weights
         self._loaded: dict[tuple[Path, float | None], Stage] = {}
         self._representations: dict[str, Representation] = {}
@@ -136,12 +139,12 @@ class Assembly:
         """The stage without its weights, which the caller fills in."""
         about = self.opened[name]
         inner = Assembly(self.registry, self.device)
-        inner.opened, inner._weights, inner._empty = dict(about["opened"]), {}, True
+        inner.opened, inner._weights, inner._empty = dict(about.get("opened", {})), {}, True
         config = config_from_dict(about["config"], name, self.registry)
         return build_stage(
             config,
             self.registry,
-            Description.from_json(about["description"]),
+            described(Path(name), about["description"]),
             self.device,
             learns=False,
             guided=False,
@@ -164,16 +167,15 @@ def stage_of(
     """
     tensors, about = load_weights(path, MODEL)
     config = config_from_dict(about["config"], str(path), registry)
+    description = described(path, about["description"])
+    check_facts(path, config.modality.use, description, registry)
     assembly = Assembly(registry, device, path, (*opening, path.resolve()))
-    stage = build_stage(
-        config,
-        registry,
-        Description.from_json(about["description"]),
-        device,
-        learns=False,
-        guided=False,
-        assembly=assembly,
-    )
+    with built_from(path):
+        stage = build_stage(
+            config, registry, description, device, learns=False, guided=False, assembly=assembly
+        )
+        if stage.network is not None:
+            try_template(stage, config, registry)
     own = {name: tensor for name, tensor in tensors.items() if not name.startswith(PREFIX)}
     fill(model_of(stage), own | dict(average or {}), str(path))
     require_frozen(model_of(stage))
@@ -215,18 +217,6 @@ def fingerprint_of(representation: Representation) -> str:
             tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
         )
     return digest.hexdigest()
-
-
-def _opened(about: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    found = about.get("opened", {})
-    for one in found.values() if isinstance(found, dict) else [None]:
-        if not isinstance(one, dict) or not all(
-            isinstance(one.get(entry), dict) for entry in ("config", "description", "opened")
-        ):
-            raise ModelFileError(
-                f"{path} cannot be used: the table 'opened' of its header is damaged. Use another copy."
-            )
-    return dict(found)
 
 
 def _still(stage: Stage) -> Stage:

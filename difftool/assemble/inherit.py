@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..denoiser import Denoiser
-from ..description import Description
+from ..description import Description, described
 from ..engine.weights import MODEL, load_weights
 from ..errors import UsageError
 from ..nn.frozen import require_frozen
@@ -39,7 +39,7 @@ def inherit(stage: Stage, path: Path) -> Inherited:
     """
     weights, about = load_weights(path, MODEL)
     own = stage.denoiser.state_dict()
-    found = dict(_placed(weights, stage, Description.from_json(about["description"])))
+    found = dict(_placed(weights, stage, described(path, about["description"])))
     fitting = {
         name: tensor
         for name, tensor in found.items()

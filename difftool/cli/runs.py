@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ..config import file_layer
+from ..config.layers import file_text
 from ..engine.folder import CASCADE, RunFolder, find_run, is_cascade, list_runs, stage_runs
+from ..errors import ConfigError
 from ..workflows.text import flat
 from .console import out, out_json, say, table
 
@@ -21,21 +23,33 @@ def runs() -> None:
 
 def _plain_config(folder: RunFolder) -> dict[str, Any]:
     """A run's config as written; empty when it cannot be read, so that one bad run hides no other."""
-    try:
-        return tomllib.loads(folder.config_path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+    return dict(file_layer(folder.config_path).data)
+
+
+def _entry(tables: Any, table: str, key: str, otherwise: Any) -> Any:
+    """An entry of tables as written, if it is of the type of ``otherwise``."""
+    own = tables.get(table) if isinstance(tables, dict) else None
+    value = own.get(key) if isinstance(own, dict) else None
+    return value if type(value) is type(otherwise) else otherwise
+
+
+def _text(path: Path) -> str:
+    """The text of a run's or a cascade's TOML file. Raises ConfigError."""
+    text, fault = file_text(path)
+    if fault:
+        raise ConfigError([fault])
+    return text.rstrip()
 
 
 def _summary(folder: RunFolder) -> dict[str, Any]:
     config, metrics = _plain_config(folder), folder.metrics()
     last = metrics[-1] if metrics else {}
-    steps, step = config.get("train", {}).get("steps", 0), last.get("step", 0)
+    steps, step = _entry(config, "train", "steps", 0), last.get("step", 0)
     return {
         "run": str(folder.path),
-        "modality": config.get("modality", {}).get("use", "?"),
-        "process": config.get("process", {}).get("use", "?"),
-        "data": config.get("data", {}).get("path") or "demo set",
+        "modality": _entry(config, "modality", "use", "?"),
+        "process": _entry(config, "process", "use", "?"),
+        "data": _entry(config, "data", "path", "") or "demo set",
         "step": step,
         "steps": steps,
         "loss": last.get("loss"),
@@ -52,14 +66,18 @@ def _cascade_summary(cascade: Path) -> dict[str, Any]:
     stages = _with_experts(own_stages)
     names = [str(stage.get("name")) for stage in stages]
     plans = [
-        0 if "run" in stage else begun.get(name, stage.get("train", {})).get("steps", 0)
+        0
+        if "run" in stage
+        else begun[name]["steps"]
+        if name in begun
+        else _entry(stage, "train", "steps", 0)
         for name, stage in zip(names, stages, strict=True)
     ]
     own = [begun[name] for name in names if name in begun]
     return {
         "run": str(cascade),
         "cascade": [str(stage.get("name")) for stage in own_stages],
-        "modality": stages[0].get("modality", {}).get("use", own[0]["modality"] if own else "?")
+        "modality": _entry(stages[0], "modality", "use", own[0]["modality"] if own else "?")
         if stages
         else "?",
         "data": own[0]["data"] if own else None,
@@ -77,10 +95,7 @@ def _cascade_summary(cascade: Path) -> dict[str, Any]:
 
 def _plain_stages(cascade: Path) -> list[dict[str, Any]]:
     """The tables of a cascade's stages as written; none when they cannot be read, so that one bad cascade hides no other."""
-    try:
-        found = tomllib.loads((cascade / CASCADE).read_text(encoding="utf-8")).get("stage", [])
-    except (OSError, ValueError):
-        return []
+    found = file_layer(cascade / CASCADE).data.get("stage", [])
     return (
         found if isinstance(found, list) and all(isinstance(stage, dict) for stage in found) else []
     )
@@ -172,7 +187,7 @@ def show(run: str, as_json: bool) -> None:
                 ("run", "modality", "process", "step", "loss", "data"),
             )
         )
-        out("\n" + (cascade / CASCADE).read_text(encoding="utf-8").rstrip())
+        out("\n" + _text(cascade / CASCADE))
         return
     folder = _open(run)
     summary = _summary(folder)
@@ -180,7 +195,7 @@ def show(run: str, as_json: bool) -> None:
         out_json({**summary, "config": _plain_config(folder), "metrics": folder.metrics()})
         return
     out(table([(name, _cell(value)) for name, value in summary.items()]))
-    out("\n" + folder.config_path.read_text(encoding="utf-8").rstrip())
+    out("\n" + _text(folder.config_path))
 
 
 def _open(run: str) -> RunFolder:

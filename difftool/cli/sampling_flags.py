@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import math
-import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..config import CHANGEABLE
+from ..config import CHANGEABLE, file_layer
 from ..engine.folder import CASCADE, find_run, is_cascade
 from ..errors import DifftoolError, UsageError
 from ..guidance.options import GuidanceOptions
@@ -168,11 +167,12 @@ def _peeked_config(word: str) -> dict[str, Any]:
     """The configuration of a model or run, or of a cascade's first stage, as it is written."""
     if Path(word).is_file() or not is_cascade(folder := find_run(word)):
         return plain_config(model_path(word))
-    try:
-        first = tomllib.loads((folder / CASCADE).read_text(encoding="utf-8"))["stage"][0]
-    except (OSError, ValueError, KeyError, IndexError):
-        return {}  # the file is read again, and its faults reported, when it is sampled from
-    return plain_config(Path(first["run"])) if "run" in first else first
+    # The file is read again, and its faults reported, when it is sampled from.
+    stages = file_layer(folder / CASCADE).data.get("stage")
+    first = stages[0] if isinstance(stages, list) and stages else {}
+    if not isinstance(first, dict):
+        return {}
+    return plain_config(Path(str(first["run"]))) if "run" in first else first
 
 
 def parse_conditions(items: tuple[str, ...]) -> dict[str, list[str]]:

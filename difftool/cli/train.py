@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..config import gather, resolve
+from ..config import file_layer, gather, resolve
 from ..engine.folder import RUNS
 from ..errors import DifftoolError, UsageError
 from ..optimizers.options import OptimizerOptions
@@ -110,10 +109,8 @@ def is_cascade_file(word: str) -> bool:
 
 
 def _modality_in(path: Path) -> str:
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8")).get("modality")
-    except (OSError, ValueError):
-        return ""  # the file is read again, and its faults reported, when the config is resolved
+    # The file is read again, and its faults reported, when the config is resolved.
+    found = file_layer(path).data.get("modality")
     return str(found.get("use", "") if isinstance(found, dict) else found or "")
 
 

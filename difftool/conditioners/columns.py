@@ -26,6 +26,9 @@ BETWEEN = ";"
 COMBINATIONS = 1000
 """The number of most frequent combinations of labels that are stored, to draw from."""
 
+WIDEST = 1 << 20
+"""Largest number of entries of a computed condition at one place."""
+
 
 @dataclass(frozen=True)
 class LabelColumn(Column):
@@ -35,6 +38,9 @@ class LabelColumn(Column):
 
     names: tuple[str, ...] = ()
     counts: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require_counts(self.counts, self.names)
 
     @classmethod
     def read(cls, name: str, rows: Rows) -> tuple[Self, np.ndarray]:
@@ -89,6 +95,11 @@ class LabelsColumn(Column):
     names: tuple[str, ...] = ()
     combinations: tuple[tuple[int, ...], ...] = ()
     counts: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require_counts(self.counts, self.combinations)
+        if any(not 0 <= i < len(self.names) for some in self.combinations for i in some):
+            raise ValueError("a combination has a label that is not among the names")
 
     @classmethod
     def read(cls, name: str, rows: Rows) -> tuple[Self, list[tuple[int, ...]]]:
@@ -156,6 +167,10 @@ class NumberColumn(Column):
     std: float = 1.0
     low: float = 0.0
     high: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (self.std >= 0 and self.low <= self.high):
+            raise ValueError("a spread is not below 0, and a range goes from low to high")
 
     @classmethod
     def read(cls, name: str, rows: Rows) -> tuple[Self, np.ndarray]:
@@ -251,6 +266,9 @@ class VectorColumn(_Computed):
 
     width: int = 0
 
+    def __post_init__(self) -> None:
+        _require_width(self.width)
+
     @property
     def null(self) -> np.ndarray:
         return np.zeros(self.width, np.float32)
@@ -280,6 +298,9 @@ class ChannelsColumn(_Computed):
 
     width: int = 0
 
+    def __post_init__(self) -> None:
+        _require_width(self.width)
+
     @property
     def null(self) -> Value:
         raise UsageError(
@@ -295,6 +316,17 @@ class ChannelsColumn(_Computed):
 
     def meaning(self) -> tuple[int, ...]:
         return (self.width,)
+
+
+def _require_counts(counts: Sequence[int], things: Sequence[object]) -> None:
+    """Raise ValueError where frequencies do not belong to these things, one each."""
+    if counts and (len(counts) != len(things) or min(counts) < 0 or not sum(counts)):
+        raise ValueError("the counts are not one for each, none of them below 0")
+
+
+def _require_width(width: int) -> None:
+    if not 0 <= width <= WIDEST:
+        raise ValueError(f"a width is between 0 and {WIDEST}")
 
 
 def index_of(text: str, column: str, names: Sequence[str]) -> int:

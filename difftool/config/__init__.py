@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..plugin.kinds import AUTO, NONE
 from .config import BUILT, CHANGEABLE, MEANING, SHARED, AutoConditionOptions, Config, Part
+from .facts import check_facts
 from .gather import gather
 from .layers import Layer, dict_layer, file_layer, flag_layer, recipe_layer, text_layer
 from .resolve import Resolved, config_from_dict, resolve, trace
@@ -20,6 +21,7 @@ __all__ = [
     "Layer",
     "Part",
     "Resolved",
+    "check_facts",
     "config_from_dict",
     "dict_layer",
     "file_layer",

@@ -195,9 +195,10 @@ def _restore(step: TrainStep, folder: RunFolder) -> tuple[int, dict[str, Any]]:
     if path is None:
         return 0, {}
     state, about = load_checkpoint(path)
-    if about["config"]["train"]["batch"] != step.train.batch:
+    trained = about["config"].get("train", {}).get("batch")
+    if trained != step.train.batch:
         raise ModelFileError(
-            f"{path} was trained with batch {about['config']['train']['batch']}, but config.toml says {step.train.batch}. Restore train.batch in config.toml."
+            f"{path} was trained with batch {trained}, but config.toml says {step.train.batch}. Restore train.batch in config.toml."
         )
     restore_state(state, step)
     require_frozen(step.objective)

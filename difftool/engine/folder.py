@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..description import Description
@@ -20,6 +20,9 @@ from ..errors import ModelFileError, RunBusyError, RunExistsError, UsageError
 from ..files import alone, found, unused, write_text
 from ..header import CHECKPOINT, read_about
 from ..plain import escaped, parse_json
+
+if TYPE_CHECKING:
+    from ..about import Environment
 
 RUNS = Path("runs")
 CONFIG = "config.toml"
@@ -133,11 +136,21 @@ class RunFolder:
         path = self.path / "description.json"
         try:
             return Description.from_json(parse_json(path.read_bytes()))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError) as error:
             raise ModelFileError(
                 f"{path} cannot be used: {error}. The same description is in the run's model.safetensors and in its checkpoints; take "
                 "the file from a copy of the run, or train anew."
             ) from None
+
+    def environment(self) -> Environment:
+        """Where the run was begun; empty where the file is missing or damaged: no step depends on it."""
+        from ..about import Environment, adapter_of, checked  # pydantic
+
+        try:
+            found = parse_json((self.path / "environment.json").read_bytes())
+            return checked(adapter_of(Environment), found, "")
+        except (OSError, ValueError):
+            return Environment()
 
     def latest_checkpoint(self) -> Path | None:
         """The newest checkpoint that is whole; the newest of all where none is."""
@@ -244,11 +257,13 @@ def _append(path: Path, line: str) -> None:
 
 def _row(line: bytes) -> dict[str, Any] | None:
     """A line of metrics; None if it is not valid."""
+    from ..about import MetricsRow, adapter_of, checked  # pydantic
+
     try:
-        row = parse_json(line)
+        checked(adapter_of(MetricsRow), row := parse_json(line), "")
     except ValueError:
         return None
-    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
+    return dict(row)
 
 
 def _is_whole(path: Path) -> bool:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ..errors import ModelFileError
 from ..files import replacing
-from ..header import CHECKPOINT, MODEL, SNAPSHOT, VERSION, read_about
+from ..header import CHECKPOINT, DAMAGED, MODEL, SNAPSHOT, VERSION, read_about
 
 __all__ = ["CHECKPOINT", "MODEL", "SNAPSHOT", "load_weights", "read_about", "save_weights"]
 
@@ -29,5 +30,10 @@ def save_weights(
 def load_weights(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors of a weight file, on the CPU, and what it says of itself. Raises ModelFileError."""
     about = read_about(path, kind)
-    with safe_open(path, framework="pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118 (not a dict)
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118 (not a dict)
+    except (SafetensorError, ValueError, TypeError) as error:
+        raise ModelFileError(
+            f"{path} is damaged: its tensors cannot be read ({error}). {DAMAGED}"
+        ) from None

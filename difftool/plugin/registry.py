@@ -244,6 +244,10 @@ class Registry:
         """The class that inspects data of this modality; None if it names none."""
         return self._import(spec, spec.inspection) if spec.inspection else None
 
+    def facts(self, spec: ModalitySpec) -> type[Options] | None:
+        """The model of what a description says beside shapes and columns; None if it names none."""
+        return self._import(spec, spec.facts) if spec.facts else None
+
     def provider(self, spec: Spec) -> Plugin:
         """The plugin that provides a spec."""
         if (entry := self._owners.get(id(spec))) is not None and entry.spec is spec:

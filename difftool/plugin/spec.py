@@ -40,6 +40,8 @@ class ModalitySpec(Spec):
         metrics: names of the metrics for its raw examples, in the order of the output.
         inspection: ``"package.module:Class"``, an ``Inspection`` subclass for ``data check``; empty
             for the default inspection.
+        facts: ``"package.module:Class"``, an ``Options`` subclass with the entries of
+            ``Description.extra``. Model files are checked against it; empty for no check.
     """
 
     representations: tuple[str, ...] = ()
@@ -47,6 +49,7 @@ class ModalitySpec(Spec):
     request: str = ""
     metrics: tuple[str, ...] = ()
     inspection: str = ""
+    facts: str = ""
 
 
 @dataclass(frozen=True, slots=True)

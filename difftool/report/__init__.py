@@ -26,8 +26,8 @@ def write_report(folder: RunFolder) -> Path:
         facts=_facts(folder, rows),
         curve=_loss_curve(rows) if len(rows) > 1 else "",
         previews=[{"title": path.stem, "data": _embedded(path)} for path in _previews(folder)],
-        config=folder.config_path.read_text(encoding="utf-8"),
-        environment=(folder.path / "environment.json").read_text(encoding="utf-8"),
+        config=folder.config_path.read_text(encoding="utf-8", errors="backslashreplace"),
+        environment=json.dumps(folder.environment().model_dump(), indent=1),
     )
     write_text(folder.report_path, rendered)
     return folder.report_path
@@ -35,18 +35,18 @@ def write_report(folder: RunFolder) -> Path:
 
 def _facts(folder: RunFolder, rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
     description = folder.description()
-    environment = json.loads((folder.path / "environment.json").read_text(encoding="utf-8"))
+    environment = folder.environment()
     facts = [
         (
             "data",
-            f"{environment['data']}: {description.count} examples of {' x '.join(str(n or '…') for n in description.shape)}",
+            f"{environment.data}: {description.count} examples of {' x '.join(str(n or '…') for n in description.shape)}",
         ),
         (
             "conditions",
             ", ".join(f"{c.name} ({c.kind})" for c in description.conditions.values()) or "none",
         ),
-        ("command", " ".join(environment["command"])),
-        ("started", environment["started"]),
+        ("command", " ".join(environment.command)),
+        ("started", environment.started),
     ]
     if rows:
         last = rows[-1]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..config import NONE, Config, config_from_dict
-from ..description import Description
+from ..config import NONE, Config, check_facts, config_from_dict
+from ..description import Description, described
 from ..engine.folder import RunFolder, find_run
 from ..errors import ModelFileError, UsageError
 from ..header import MODEL, read_about
@@ -33,7 +33,7 @@ class ModelFile:
     def read(cls, path: Path) -> ModelFile:
         """The model in a file. Raises ModelFileError where that is damaged, foreign, or newer than this program."""
         about = read_about(path, MODEL)
-        return cls(path, about["config"], Description.from_json(about["description"]))
+        return cls(path, about["config"], described(path, about["description"]))
 
     @property
     def name(self) -> str:
@@ -45,13 +45,18 @@ class ModelFile:
         return modality_of(self.tables)
 
     def config(self, parts: Registry) -> Config:
-        """Its configuration, as it was trained. Raises ConfigError."""
-        return config_from_dict(self.tables, str(self.path), parts)
+        """Its configuration, as it was trained. Raises ConfigError, ModelFileError."""
+        config = config_from_dict(self.tables, str(self.path), parts)
+        check_facts(self.path, config.modality.use, self.description, parts)
+        return config
 
 
 def modality_of(config: Mapping[str, Any]) -> str:
     """The modality's name in a model's plain configuration."""
-    return str(config.get("modality", {}).get("use", ""))
+    found = config.get("modality")
+    return str(found.get("use", "") if isinstance(found, Mapping) else found or "").partition("/")[
+        0
+    ]
 
 
 def model_path(text: str) -> Path:
@@ -83,4 +88,9 @@ def refines(path: Path) -> bool:
 def known_levels(path: Path) -> tuple[float, float]:
     """The ends of the range that a model was trained on, 0 for one that is open."""
     density = plain_config(path).get("density", {})
-    return density.get("low", 0.0), density.get("high", 0.0)
+    low, high = (density.get(end) for end in ("low", "high"))
+    return _number(low), _number(high)
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -374,11 +374,7 @@ def _is_helper(training: CascadeTraining) -> bool:
 def refuse_own_file(file: Path, cascade: Cascade) -> None:
     """Raise UsageError where saving the cascade would overwrite the file that it was read from."""
     own = cascade.root / CASCADE
-    if (
-        own.is_file()
-        and own.samefile(file)
-        and own.read_text(encoding="utf-8") != cascade.to_toml()
-    ):
+    if own.is_file() and own.samefile(file) and own.read_bytes() != cascade.to_toml().encode():
         raise UsageError(
             f"This run would overwrite {file}: a cascade folder keeps its resolved configuration "
             "under the same name. Choose another --run, or continue the existing cascade: "

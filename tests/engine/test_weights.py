@@ -70,8 +70,18 @@ def test_foreign_kind_and_newer_version(tmp_path):
         ({"about": "{"}, "'about', it is not JSON"),
         ({"about": "[" * 100_000}, "nested too deeply"),
         ({"about": '{"step": ' + "9" * 5000 + "}"}, "too many digits"),
-        ({"about": "[]"}, "no table 'config'"),
-        ({"about": '{"config": {}, "description": 3}'}, "no table 'description'"),
+        ({"about": "[]"}, "'about' is not valid: input should be an object"),
+        (
+            {"about": '{"config": {}, "description": 3}'},
+            "'about.description' is not valid: input should be",
+        ),
+        ({"about": '{"description": {}}'}, "'about.config' is not valid: field required"),
+        ({"about": '{"config": {"train": 5}, "description": {}}'}, "'about.config.train'"),
+        (
+            {"about": '{"config": {"a": {"b": 1e400}}, "description": {}}'},
+            "'about.config.a.b' is inf",
+        ),
+        ({"about": '{"config": {}, "description": {}, "step": "4"}'}, "'about.step' is not valid"),
     ],
 )
 def test_a_damaged_header_is_named_with_the_entry(tmp_path, change, words):

@@ -141,6 +141,15 @@ class VocoderOptions(BandsOptions):
     )
 
 
+class AudioFacts(Options):
+    """What a model file says about its recordings."""
+
+    rate: int = Field(ge=LOWEST, le=HIGHEST, description="samples per second")
+    totals: tuple[PositiveInt, ...] = Field(
+        min_length=1, description="quantiles of the lengths of the recordings, in samples"
+    )
+
+
 class StftOptions(Options):
     """The complex short-time Fourier transform, its amplitudes compressed."""
 

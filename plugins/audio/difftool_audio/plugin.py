@@ -18,6 +18,7 @@ def difftool_modalities() -> list[ModalitySpec]:
             request="difftool_audio.options:AudioRequest",
             metrics=("patches",),
             inspection="difftool_audio.check:AudioInspection",
+            facts="difftool_audio.options:AudioFacts",
         )
     ]
 

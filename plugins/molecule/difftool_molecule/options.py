@@ -75,6 +75,18 @@ class MoleculeOptions(Options):
     )
 
 
+class MoleculeFacts(Options):
+    """What a model file says about its molecules."""
+
+    elements: tuple[Annotated[int, Field(ge=1, lt=len(SYMBOLS))], ...] = Field(
+        min_length=1, description="atomic numbers"
+    )
+    sizes: tuple[tuple[Annotated[int, Field(ge=1, le=MOST_ATOMS)], NonNegativeInt], ...] = Field(
+        min_length=1, description="numbers of atoms, each with the number of molecules that have it"
+    )
+    charged: bool = Field(description="whether an atom has a charge")
+
+
 class MoleculeRequest(Options):
     """The molecule modality's own flags of ``difftool sample``."""
 

@@ -29,6 +29,7 @@ def difftool_modalities() -> list[ModalitySpec]:
             request="difftool_molecule.options:MoleculeRequest",
             metrics=("stability", "validity", "distances"),
             inspection="difftool_molecule.check:MoleculeInspection",
+            facts="difftool_molecule.options:MoleculeFacts",
         )
     ]
 

@@ -79,6 +79,15 @@ class VideoOptions(Options):
     )
 
 
+class VideoFacts(Options):
+    """What a model file says about its videos."""
+
+    fps: float = Field(ge=0.1, le=1000, description="frames per second")
+    lengths: tuple[PositiveInt, ...] = Field(
+        min_length=1, description="lengths in frames, each of an equal share of the videos"
+    )
+
+
 class VideoRequest(Options):
     """The video modality's own flags of ``difftool sample``."""
 

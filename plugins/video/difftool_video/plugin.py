@@ -27,6 +27,7 @@ def difftool_modalities() -> list[ModalitySpec]:
             request="difftool_video.options:VideoRequest",
             metrics=("patches",),
             inspection="difftool_video.check:VideoInspection",
+            facts="difftool_video.options:VideoFacts",
         )
     ]
 
