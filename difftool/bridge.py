@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,10 +28,12 @@ class Bridge(ABC):
 
     Attributes:
         max_aug_level: the largest augmentation level that training draws, and that samples may ask for.
+        reads_alike: whether the earlier stage's files are read as this stage's own are, and differ in their size only.
         crop_sizes: sizes of the crops of ``crop``, for each axis of an encoded example after its channels; empty without crops.
     """
 
     max_aug_level: float = 0.0
+    reads_alike: bool = False
     crop_sizes: tuple[int, ...] = ()
 
     @abstractmethod
@@ -59,6 +61,14 @@ class Bridge(ABC):
 
         What else ``encode`` needs to know of them is put in ``cond``, as ``template`` does.
         """
+
+    def earlier_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """The raw shape of the earlier stage's example that becomes one of this shape; by default the same.
+
+        Raises:
+            UsageError: none does, or more than its shape decides. The message says what to ask for instead.
+        """
+        return tuple(shape)
 
     def corrupt(self, low: Batch, rng: Rng) -> Batch:
         """Random faults in degraded training examples, such as blur, in raw units. Returns the batch itself where there are none."""

@@ -185,6 +185,15 @@ class Modality(ABC):
             torch.zeros(n, *shape, dtype=getattr(torch, description.dtype), device=rng.device)
         )
 
+    def request_of(self, shape: Sequence[int]) -> dict[str, Any]:
+        """The options of a request that say how large samples are, for samples of this raw shape.
+
+        An earlier stage of a cascade is asked for the size from which the later ones make what the
+        user requested. By default there are none, and all stages get the user's request.
+        """
+        del shape
+        return {}
+
     # --- raw examples -> files ---
 
     @abstractmethod

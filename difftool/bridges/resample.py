@@ -78,6 +78,7 @@ class Resample(Bridge):
         self.width = channels
         self.options, self.description, self.representation = options, description, representation
         self.max_aug_level, self.crop_sizes = options.max_aug_level, options.crop
+        self.reads_alike = not options.rates
         self.missing = float(description.measured.get(MISSING, SPREAD))
         self.factors = [max(factor, 1) for factor in options.factors]
         self.axes = [
@@ -248,6 +249,9 @@ class Resample(Bridge):
                 f"The earlier stage has {name} {theirs:g}, but this one refines {ours / self.factors[axis]:g}: its own is {ours:g}, and "
                 f"the factor is {self.factors[axis]}. Train one of the two at another {name}."
             )
+
+    def earlier_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        return tuple(_fewer(n, factor) for n, factor in zip(shape, self.factors, strict=True))
 
     def template(self, low: np.ndarray, raw: Batch) -> tuple[Batch, Batch]:
         """The size of ``raw`` where ``low`` fits it, with padding if need be; else ``low`` times the factors.

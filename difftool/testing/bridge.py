@@ -118,6 +118,13 @@ def bridge_contract(
             bridge = built()
             assert bridge.check_compatible(made(bridge.degrade(Batch(raw)).x)) is None
 
+        def test_it_says_the_shape_that_it_degrades_to_or_what_to_ask_for(self):
+            try:
+                shape = built().earlier_shape(raw.shape[1:])
+            except UsageError:
+                return  # more than the shape decides
+            assert tuple(shape) == tuple(built().degrade(Batch(raw)).x.shape[1:])
+
         def test_an_earlier_stage_of_another_kind_does_not(self):
             bridge = built()
             right = made(bridge.degrade(Batch(raw)).x)

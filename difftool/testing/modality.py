@@ -195,6 +195,20 @@ def modality_contract(
             assert torch.equal(sizes[0], sizes[1])
             assert torch.equal(sizes[0][-1:], sizes[2])
 
+        def test_a_request_of_a_shape_asks_for_samples_of_that_shape(self, demo):
+            """So an earlier stage of a cascade can be asked for what the next one needs."""
+            _, items, modality = demo
+            raw = _collated(modality, items[:3])
+            shape = tuple(n + 1 if n > 4 else n for n in raw.x.shape[1:])
+            asked = _no_request(name).model_copy(update=modality.request_of(shape))
+            if asked == _no_request(name):
+                return  # its requests say nothing of sizes
+            assert set(modality.request_of(shape)) <= set(type(asked).model_fields)
+            streams = Streams(0, "template", range(2))
+            template = modality.template(_description(modality, items, raw), 2, streams, asked)
+            sizes = modality.request_of(tuple(template.x.shape[1:]))
+            assert sizes == modality.request_of(shape)
+
         def test_augmentation_keeps_shape_and_type_and_draws_from_the_stream(self, demo):
             _, items, modality = demo
             raw = _collated(modality, items[:3])

@@ -20,6 +20,7 @@ from .job import Job, prepared
 from .model import ModelFile, model_path
 from .reporter import Reporter
 from .request import Request, settled
+from .sizes import fitting_sizes
 from .text import command
 
 if TYPE_CHECKING:
@@ -144,6 +145,8 @@ def chain_of(ask: ChainRequest, request: Request, parts: Registry, reporter: Rep
     )
     entry = _entry(stages, ask)
     earlier, stages = stages[entry - 1] if entry else None, stages[entry:]
+    if not ask.files:
+        stages = fitting_sizes(stages, parts)
     for stage in stages:
         require_experts(stage.model.path, stage.config, stage.request.experts, parts)
     _check_values(stages, ask, request)
@@ -168,22 +171,39 @@ def _refining_files(
     from ..assemble import make_modality  # torch
 
     first = chain.stages[0]
+    assert first.bridge is not None  # _entry has checked it
+    earlier = earlier or _before(first, parts)
+    degraded = earlier is None and (ask.as_trained or not first.bridge.reads_alike)
     if earlier is None:
-        reporter.say(
-            f"No earlier stage is named. The files are read as training data of {first.name} and "
-            "degraded as in its training."
-        )
+        reporter.say(f"No earlier stage is named. {_how_read(first.name, degraded)}")
     modality = make_modality((earlier or first).config, parts)
     items = [item for path in ask.files for item in modality.scan(path)]
     n = request.n if ask.counted else len(items)
     at = [(request.start + i) % len(items) for i in range(n)]
     low = {
-        i: read_low(items[i], modality, first, earlier is None, reporter, ask.as_trained)
+        i: read_low(items[i], modality, first, degraded, reporter, ask.as_trained)
         for i in dict.fromkeys(at)
     }
     say_larger(low.values(), usual_low(first, earlier), reporter)
     conds = [conditions_of(items[i], first) for i in at]
     return chain.given([low[i] for i in at], conds, agree=True)
+
+
+def _how_read(name: str, degraded: bool) -> str:
+    if degraded:
+        return f"The files are read as training data of {name} and degraded as in its training."
+    return f"The files are taken as what {name} refines."
+
+
+def _before(stage: ChainStage, parts: Registry) -> ChainStage | None:
+    """The stage before this one in the cascade whose folder holds it; None if there is none."""
+    root = stage.model.path.absolute().parent.parent
+    if not is_cascade(root):
+        return None
+    for earlier, plan in pairwise(_stages_in(Cascade.open(root, parts))):
+        if plan.path.absolute() == stage.model.path.absolute() and earlier.path.is_file():
+            return _stage(earlier, Request(), None, parts)
+    return None
 
 
 def modality_of_words(words: Sequence[str], parts: Registry) -> str:

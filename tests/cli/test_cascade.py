@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 from types import SimpleNamespace
@@ -280,17 +281,49 @@ def test_files_take_an_earlier_stage_s_place(capsys):
         call("sample", "two", "--from", "low", "-n", "4", "--cond", "class=left", "-o", "more") == 0
     )
     assert list(examples("more")) == [f"{i:06d}-left.png" for i in range(4)]
-    capsys.readouterr()
     assert (
         call("sample", "two/x2", "--from", str(pictures()), "-n", "3", "--start", "19", "-o", "own")
         == 0
     )
-    assert "No earlier stage is named" in capsys.readouterr().err
     assert list(examples("own")) == [
         "000019-above.png",
         "000020-left.png",
         "000021-left.png",
     ]  # as their folders say
+
+
+def test_one_stage_enlarges_files_as_the_cascade_does(capsys):
+    """In its cascade's folder it finds the stage before it; elsewhere a file is what it refines."""
+    Image.fromarray(np.full((5, 3, 3), 90, np.uint8)).save("little.png")
+    assert call("sample", "two", "--from", "little.png", "-o", "by-cascade") == 0
+    same_level = ("--level", "0.1")  # which the cascade's file says
+    assert call("sample", "two/x2", "--from", "little.png", *same_level, "-o", "by-stage") == 0
+    assert {one.shape for one in examples("by-cascade").values()} == {(10, 6, 3)}
+    assert same(examples("by-stage"), examples("by-cascade"))
+    shutil.copytree("runs/two/x2", "apart")
+    capsys.readouterr()
+    assert call("sample", "apart", "--from", "little.png", "-o", "by-itself") == 0
+    assert "The files are taken as what apart refines." in capsys.readouterr().err
+    assert {one.shape for one in examples("by-itself").values()} == {(10, 6, 3)}
+    assert call("sample", "apart", "--from", "little.png", "--as-trained", "-o", "cut") == 0
+    assert "degraded as in its training" in capsys.readouterr().err
+    assert {one.shape for one in examples("cut").values()} == {(8, 8, 3)}
+
+
+@pytest.mark.parametrize(
+    ("size", "made", "base"), [("10x6", (10, 6), (5, 3)), ("9", (9, 9), (5, 5))]
+)
+def test_a_size_is_that_of_what_comes_out(size, made, base):
+    """Also one that the factors do not divide: the stage before is asked for the next larger part."""
+    folder = f"sized-{size}"
+    assert call("sample", "two", "-n", "2", "--size", size, "--save-all", "-o", folder) == 0
+    for stage, sizes in (("x2", made), ("base", base)):
+        assert {one.shape for one in examples(f"{folder}/{stage}").values()} == {(*sizes, 3)}
+    assert (
+        call("sample", "two", "-n", "1", "--size", size, "--until", "base", "-o", f"{folder}-base")
+        == 0
+    )
+    assert {one.shape[:2] for one in examples(f"{folder}-base").values()} == {made}
 
 
 def test_a_file_that_is_larger_is_refined_whole_in_tiles(capsys, monkeypatch):
@@ -326,10 +359,8 @@ def test_a_file_that_is_larger_is_refined_whole_in_tiles(capsys, monkeypatch):
         == 0
     )
     assert (6, 30) in seen
-    assert call("sample", "two/x2", "--from", "large.png", "-o", "again") == 0
-    assert {one.shape for one in examples("again").values()} == {
-        (12, 16, 3)
-    }  # as many entries as the low example stands for
+    assert call("sample", "two/x2", "--from", "large.png", "--level", "0.1", "-o", "again") == 0
+    assert same(examples("again"), examples("whole"))
     capsys.readouterr()
     assert call("sample", "two", "--from", "large.png", "--as-trained", "-o", "small") == 0
     assert {one.shape for one in examples("small").values()} == {(8, 8, 3)}

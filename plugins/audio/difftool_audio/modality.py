@@ -170,6 +170,9 @@ class AudioModality(Modality):
             **{START: torch.zeros(n, device=rng.device), TOTAL: seconds.to(rng.device)}
         )
 
+    def request_of(self, shape: Sequence[int]) -> dict[str, Any]:
+        return {"seconds": shape[1] / self.rate}
+
     # --- raw -> files ------------------------------------------------------------------------------------------------
 
     def write(

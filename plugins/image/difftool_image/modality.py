@@ -98,6 +98,10 @@ class ImageModality(Modality):
             )
         return Batch(torch.zeros(n, channels, height, width, dtype=torch.uint8, device=rng.device))
 
+    def request_of(self, shape: Sequence[int]) -> dict[str, Any]:
+        _, height, width = shape
+        return {"size": (height, width)}
+
     # --- raw -> files ------------------------------------------------------------------------------------------------
 
     def write(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -148,6 +149,12 @@ class Hydrogens(Bridge):
                 f"{learns} learns formal charges and {other} does not, and they say how many hydrogens there are. Train both with the same "
                 "setting: --charges keep, or --charges drop."
             )
+
+    def earlier_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        raise UsageError(
+            "How many hydrogens it adds follows from the heavy atoms, so their number cannot be told from that of all atoms. Ask the stage "
+            "before it for so many heavy atoms, with --until, and give it what that makes, with --from."
+        )
 
     def template(self, low: np.ndarray, raw: Batch) -> tuple[Batch, Batch]:
         """As many atoms as there are heavy ones, and as many hydrogens as fill up their valencies; what ``raw`` says of sizes is for others."""

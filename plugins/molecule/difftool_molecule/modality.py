@@ -161,6 +161,9 @@ class MoleculeModality(Modality):
     def _fragment(self, asked: MoleculeRequest) -> np.ndarray:
         return fragment(asked.fragment, self.options.hydrogens == "keep")
 
+    def request_of(self, shape: Sequence[int]) -> dict[str, Any]:
+        return {"atoms": shape[0]}
+
     # --- raw -> files ------------------------------------------------------------------------------------------------
 
     def write(

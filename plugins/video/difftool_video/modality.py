@@ -163,6 +163,10 @@ class VideoModality(Modality):
             request if isinstance(request, VideoRequest) else VideoRequest(),
         )
 
+    def request_of(self, shape: Sequence[int]) -> dict[str, Any]:
+        frames, _, height, width = shape
+        return {"frames": frames, "size": (height, width)}
+
     # --- raw -> files ------------------------------------------------------------------------------------------------
 
     def write(

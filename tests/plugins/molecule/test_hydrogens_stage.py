@@ -75,6 +75,14 @@ def test_the_whole_chain_makes_molecules_on_their_own_heavy_atoms(there):
         np.testing.assert_allclose(_shape(whole.positions[:k]), _shape(bare.positions), atol=2e-3)
 
 
+def test_a_number_of_all_atoms_cannot_be_asked_for_and_it_says_what_can(there, capsys):
+    assert call("sample", "runs/h", "--atoms", "9") == 2
+    said = capsys.readouterr().err
+    assert "--atoms says how large the samples of" in said
+    assert "How many hydrogens it adds follows from the heavy atoms" in said
+    assert "--until" in said
+
+
 @pytest.mark.parametrize("run", ["runs/h", "runs/h/hydrogens"])
 def test_hydrogens_are_added_to_molecules_of_a_file(there, run, tmp_path):
     """With an earlier stage or without, and whether the file has hydrogens already or not."""
