@@ -252,6 +252,93 @@ def difftool_samplers() -> list[Spec]:
             "pseudo linear multistep: second order, one evaluation a step (Liu et al. 2022)",
             "pndm",
         ),
+        _sampler(
+            "dpm_solver",
+            "DPM-Solver, singlestep, of order 1 to 3 (Lu et al. 2022)",
+            "dpm_solver",
+            "DpmSolverOptions",
+        ),
+        _sampler(
+            "dpmpp_2s",
+            "DPM-Solver++ 2S: second order, two evaluations a step; eta adds noise",
+            "dpmpp_2s",
+            "Dpmpp2sOptions",
+        ),
+        _sampler(
+            "dpmpp_sde",
+            "DPM-Solver++ for the reverse diffusion, two evaluations a step",
+            "dpmpp_sde",
+            "DpmppSdeOptions",
+        ),
+        _sampler(
+            "dpmpp_3m_sde",
+            "DPM-Solver++ 3M for the reverse diffusion, with fresh noise",
+            "dpmpp_3m_sde",
+            "Dpmpp3mSdeOptions",
+        ),
+        _sampler(
+            "unipc",
+            "UniPC: a predictor and a corrector, one evaluation a step (Zhao et al. 2023)",
+            "unipc",
+            "UnipcOptions",
+        ),
+        _sampler(
+            "deis",
+            "DEIS: a polynomial in time, one evaluation a step (Zhang & Chen 2023)",
+            "deis",
+            "DeisOptions",
+        ),
+        _sampler(
+            "plms",
+            "pndm with its Runge-Kutta warm-up of three steps (Liu et al. 2022)",
+            "plms",
+        ),
+        _sampler(
+            "ipndm",
+            "pndm that starts with lower orders, one evaluation a step (Zhang & Chen 2023)",
+            "ipndm",
+        ),
+        _sampler(
+            "lms",
+            "linear multistep: a polynomial in sigma, one evaluation a step",
+            "lms",
+            "LmsOptions",
+        ),
+        _sampler(
+            "rk4",
+            "Runge's and Kutta's method: fourth order, four evaluations a step",
+            "runge_kutta",
+        ),
+        _sampler(
+            "rk45",
+            "adaptive steps of fifth order, to a tolerance (Dormand & Prince 1980)",
+            "rk45",
+            "Rk45Options",
+        ),
+        _sampler(
+            "sa_solver",
+            "stochastic Adams: a predictor and a corrector with fresh noise (Xue et al. 2023)",
+            "sa_solver",
+            "SaSolverOptions",
+        ),
+        _sampler(
+            "restart",
+            "Heun's method that goes back up with fresh noise (Xu et al. 2023)",
+            "restart",
+            "RestartOptions",
+        ),
+        _sampler(
+            "predictor_corrector",
+            "reverse diffusion, corrected by Langevin steps (Song et al. 2021)",
+            "predictor_corrector",
+            "PredictorCorrectorOptions",
+        ),
+        _sampler(
+            "langevin",
+            "annealed Langevin dynamics: many steps at each of many levels (Song & Ermon 2019)",
+            "langevin",
+            "LangevinOptions",
+        ),
     ]
 
 

@@ -23,6 +23,9 @@ def test_no_order_is_understated(name):
         (("ddim", {"eta": 1.0}), ("ddpm", {})),
         (("euler_ancestral", {"eta": 0.3}), ("ddim", {"eta": 0.3})),
         (("dpmpp_2m_sde", {"eta": 0.0}), ("dpmpp_2m", {})),
+        (("dpmpp_sde", {"eta": 0.0}), ("dpmpp_2s", {})),
+        (("dpm_solver", {"order": 1}), ("euler", {})),
+        (("restart", {"restarts": 0}), ("heun", {})),
     ],
     ids=str,
 )

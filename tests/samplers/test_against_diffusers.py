@@ -17,6 +17,7 @@ from difftool.samplers.ancestral import ddim, ddpm
 from difftool.samplers.dpmpp import dpmpp_2m
 from difftool.samplers.heun import heun
 from difftool.samplers.pndm import pndm
+from difftool.testing.parts import load
 
 diffusers = pytest.importorskip("diffusers")
 
@@ -152,3 +153,111 @@ def test_pndm(n):
     scheduler.set_timesteps(n)
     sigmas = table("leading", n)
     agree(ours(pndm, sigmas), theirs(scheduler, path(sigmas[0])))
+
+
+def walked(scheduler, n: int, x: Tensor, stride: int = 1) -> tuple[list[float], Tensor]:
+    """The levels of their table, to rounding, and their result after n steps of ``stride`` levels."""
+    # one more, since they end an exponential schedule with a step of no length
+    scheduler.set_timesteps(n * stride + (stride > 1))
+    sigmas = scheduler.sigmas.double().tolist()[: n * stride + 1]
+    z = x * sigmas[0] / math.sqrt(1 + sigmas[0] ** 2)
+    for sigma, t in zip(sigmas[:-1], scheduler.timesteps, strict=False):
+        x = z * math.sqrt(1 + sigma**2)
+        z = scheduler.step((x - denoise(x, sigma)) / sigma, t, z).prev_sample.double()
+    return sigmas[::stride], z * math.sqrt(1 + sigmas[-1] ** 2)
+
+
+def meets(name: str, sigmas: list[float], reference: Tensor, **knobs) -> None:
+    sampler, options = load("sampler", name, **knobs)
+    *_, last = sampler(denoise, unit(0)() * sigmas[0], sigmas, unit(1), **options.model_dump())
+    assert ((last.x - reference).norm() / reference.norm()).item() < 1e-5
+
+
+@pytest.mark.parametrize("variant", ["bh1", "bh2"])
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_unipc(order, variant):
+    scheduler = diffusers.UniPCMultistepScheduler(
+        **BETAS,
+        solver_order=order,
+        solver_type=variant,
+        final_sigmas_type="sigma_min",
+        lower_order_final=False,
+        timestep_spacing="linspace",
+    )
+    meets("unipc", *walked(scheduler, STEPS, unit(0)()), order=order, variant=f"B{variant[-1]}")
+
+
+@pytest.mark.parametrize("order", [2, 3])
+def test_deis(order):
+    scheduler = diffusers.DEISMultistepScheduler(
+        **BETAS, solver_order=order, lower_order_final=False, timestep_spacing="leading"
+    )
+    scheduler.set_timesteps(STEPS)
+    levels, reference = walked(scheduler, STEPS, unit(0)())
+    meets("deis", levels, reference, degree=order - 1, time="log")
+
+
+def test_lms():
+    scheduler = diffusers.LMSDiscreteScheduler(**BETAS, timestep_spacing="linspace")
+    scheduler.set_timesteps(STEPS)
+    sigmas, x = scheduler.sigmas.double().tolist(), unit(0)() * scheduler.sigmas[0].double()
+    for sigma, t in zip(sigmas, scheduler.timesteps, strict=False):
+        scheduler.is_scale_input_called = True
+        x = scheduler.step((x - denoise(x, sigma)) / sigma, t, x).prev_sample
+    meets("lms", sigmas, x)
+
+
+@pytest.mark.parametrize(
+    ("name", "algorithm", "order", "knobs"),
+    [
+        ("dpm_solver", "dpmsolver", 2, {"order": 2}),
+        ("dpmpp_2s", "dpmsolver++", 2, {}),
+    ],
+)
+def test_singlestep(name, algorithm, order, knobs):
+    """Their inner levels are those of the table, which are ours where ln sigma is evenly spaced.
+
+    Their order 3 is not the paper's Alg. 2: its second stage has another weight.
+    """
+    scheduler = diffusers.DPMSolverSinglestepScheduler(
+        **BETAS,
+        algorithm_type=algorithm,
+        solver_order=order,
+        use_exponential_sigmas=True,
+        final_sigmas_type="sigma_min",
+        lower_order_final=False,
+    )
+    meets(name, *walked(scheduler, 6, unit(0)(), order), **knobs)
+
+
+def test_dpmpp_3m_sde_without_noise():
+    """With noise theirs subtracts 1 / 2 where the exponential integrator adds it; see k-diffusion."""
+    scheduler = diffusers.DPMSolverMultistepScheduler(
+        **BETAS,
+        algorithm_type="dpmsolver++",
+        solver_order=3,
+        solver_type="heun",
+        lower_order_final=False,
+        final_sigmas_type="zero",
+        timestep_spacing="linspace",
+    )
+    meets("dpmpp_3m_sde", *walked(scheduler, STEPS, unit(0)()), eta=0.0)
+
+
+@pytest.mark.parametrize("tau", [0.0, 1.0])
+def test_sa_solver(tau):
+    """Its first-order predictor; their second order has a term that is not in the paper."""
+    scheduler = diffusers.SASolverScheduler(
+        **BETAS, predictor_order=1, tau_func=lambda t: tau, timestep_spacing="linspace"
+    )
+    scheduler.set_timesteps(STEPS)
+    generator = torch.Generator().manual_seed(1)
+    sigmas = scheduler.sigmas.double().tolist()
+    z = unit(0)() * sigmas[0] / math.sqrt(1 + sigmas[0] ** 2)
+    for sigma, t in zip(sigmas, scheduler.timesteps, strict=False):
+        x = z * math.sqrt(1 + sigma**2)
+        scheduler.last_sample = None  # no corrector
+        eps = (x - denoise(x, sigma)) / sigma
+        z = scheduler.step(eps, t, z, generator=generator).prev_sample.double()
+    reference = z * math.sqrt(1 + sigmas[-1] ** 2)
+    meets("sa_solver", sigmas, reference, predictor=1, corrector=0, tau=tau)

@@ -1,0 +1,47 @@
+"""Weights of multistep methods: integrals of the polynomial through the last estimates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from torch import Tensor
+
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)
+"""Gauss-Legendre quadrature on [-1, 1]; it is exact for polynomials of degree 47."""
+
+Weight = Callable[[np.ndarray], np.ndarray]
+"""A factor under the integral, at the nodes ``[24]``."""
+
+
+def lagrange(at: np.ndarray, nodes: Sequence[float]) -> np.ndarray:
+    """``[n, k]``: the polynomials that are 1 at one of the n nodes and 0 at the others."""
+    return np.array(
+        [
+            np.prod([(at - b) / (a - b) for j, b in enumerate(nodes) if j != i], axis=0)
+            * np.ones_like(at)
+            for i, a in enumerate(nodes)
+        ]
+    )
+
+
+def adams(nodes: Sequence[float], start: float, end: float, weight: Weight) -> list[float]:
+    """The integral of ``weight`` times each of the Lagrange polynomials, from start to end."""
+    half = (end - start) / 2
+    at = start + half * (1 + NODES)
+    return (lagrange(at, nodes) * (weight(at) * WEIGHTS * half)).sum(1).tolist()
+
+
+def logarithm(sigma: float, sigma_next: float) -> float:
+    """h = ln(sigma / sigma_next), the step in log-SNR; the step to 0 is infinitely long."""
+    return math.log(sigma / sigma_next) if sigma_next > 0 else math.inf
+
+
+def combined(x: Tensor, estimates: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """``x`` plus the weighted estimates, as a new tensor."""
+    first, *others = zip(estimates, weights, strict=False)
+    x = x.add(first[0], alpha=first[1])
+    for estimate, weight in others:
+        x.add_(estimate, alpha=weight)
+    return x
