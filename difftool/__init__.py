@@ -122,6 +122,7 @@ _HOME = {
     "commonest": "data.findings",
     "creating": "files",
     "digest": "data.inspect",
+    "local_path": "names",
     "parallel": "data.parallel",
     "pick_evenly": "data.parallel",
     "readable": "data.parallel",
@@ -201,6 +202,7 @@ if TYPE_CHECKING:
     from .modality import Finding as Finding
     from .modality import Item as Item
     from .modality import Modality as Modality
+    from .names import local_path as local_path
     from .nn.attention import attend as attend
     from .nn.attention import head_count as head_count
     from .nn.backbone import Backbone as Backbone

@@ -80,6 +80,24 @@ class Terminated(DifftoolError):
     exit_code = 75
 
 
+LAUNCHED = "difftool"
+"""The name under which torch's launcher runs the processes that difftool starts."""
+
+LOST_PEER = (
+    "Connection closed by peer",
+    "Connection reset by peer",
+    "Connection was likely closed",
+    "remote process exited",
+    "Broken pipe",
+)
+"""What the libraries that connect processes say when one of them is gone."""
+
+
+def is_lost_peer(error: BaseException) -> bool:
+    """Whether another process of the same training is gone: torch says so by a RuntimeError."""
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in LOST_PEER)
+
+
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
 """What the driver, the CPU's allocators and cuBLAS say when memory runs out."""
 

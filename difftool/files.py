@@ -84,7 +84,7 @@ def building(folder: Path) -> Iterator[Path]:
     If another process finishes the same folder first, its folder is kept; both are equivalent.
     """
     partial = _partial(folder)
-    partial.mkdir(parents=True, exist_ok=True)
+    make_folder(partial)
     try:
         with naming_full_disk(folder):
             yield partial
@@ -97,6 +97,21 @@ def building(folder: Path) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder of the cache. Raises UsageError where nothing can be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        if is_full_disk(error):
+            raise
+        raise UsageError(
+            f"The cache of decoded files cannot be written to {folder}: {error.strerror}. Set "
+            "DIFFTOOL_CACHE to a folder that can be written."
+        ) from error
 
 
 ABANDONED = 24 * 3600

@@ -7,6 +7,7 @@ from .build import make_bridge as make_bridge
 from .build import make_representation as make_representation
 from .encode import encode_dataset as encode_dataset
 from .load import load_stage as load_stage
+from .open import missing_data as missing_data
 from .open import open_dataset as open_dataset
 from .open import open_examples as open_examples
 from .open import require_examples as require_examples

@@ -22,6 +22,7 @@ from ..errors import ModelFileError, UsageError
 from ..guidance.cfg import ClassifierFree
 from ..guidance.guidance import Guidance
 from ..modality import Modality
+from ..names import local_path
 from ..nn.frozen import require_frozen
 from ..objective import Objective
 from ..plugin.registry import Registry
@@ -83,7 +84,7 @@ class Assembly:
             ModelFileError: there is none, or it is damaged.
             UsageError: it is the model that opens it, or there is no such average.
         """
-        path = Path(path).expanduser()
+        path = local_path(path)
         path = (path / "model.safetensors" if path.is_dir() else path).resolve()
         if path in self._opening:
             raise UsageError(

@@ -29,8 +29,10 @@ from ..errors import DataError
 from ..extent import MEASURED, Extent
 from ..files import building, write_text
 from ..modality import Item, Modality
+from ..names import path_text
 from ..plugin.registry import Registry
 from ..rng import Stream
+from ..shell import set_flag
 from .build import Assembly, fingerprint_of, identity_of, make_bridge
 from .parts import build_process, default_part, make_modality
 
@@ -64,7 +66,7 @@ def open_dataset(
     config = _settled(config, registry, modality, cache)
     if config.data.path:
         config = config.replace(
-            data=config.data.model_copy(update={"path": absolute(config.data.path)})
+            data=config.data.model_copy(update={"path": path_text(absolute(config.data.path))})
         )  # a resume may start elsewhere
     description, values = _described(config, registry, modality, cache)
     dataset = Dataset(cache, modality, description, values, source_of(config), config.data.bucket)
@@ -128,6 +130,12 @@ def data_folder(config: Config, registry: Registry, path: str) -> Path:
 def source_of(config: Config) -> str:
     """The name of a config's data in messages."""
     return absolute(config.data.path) if config.data.path else f"the {config.modality.use} demo set"
+
+
+def missing_data(config: Config) -> Path | None:
+    """The path of a config's data if nothing is there; None for data of another kind than files."""
+    path = absolute(config.data.path or "")
+    return None if not config.data.path or "://" in path or Path(path).exists() else Path(path)
 
 
 def _measured(config: Config, assembly: Assembly, dataset: Dataset) -> Mapping[str, Any]:
@@ -279,7 +287,7 @@ def _with_own(found: Mapping[str, Column], own: Iterable[Column], owner: str) ->
         if c.name in both:
             raise DataError(
                 f"The column {c.name!r} has the name of a condition that the {owner} sets. "
-                f"Rename the column, or leave it out with --set conditions.{c.name}.use=none."
+                f"Rename the column, or leave it out with {set_flag(('conditions', c.name, 'use'), 'none')}."
             )
         both[c.name] = c
     return both

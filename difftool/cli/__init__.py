@@ -114,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     ]  # not list(): a command of that name is a module here
     debug = "--debug" in args
     warnings.showwarning = _tell
-    from .signals import leaving_at_once
+    from .signals import deafen, leaving_at_once
 
     with leaving_at_once():
         try:
@@ -125,6 +125,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             )
             sys.exit(code if isinstance(code, int) else 0)
         except (Exception, KeyboardInterrupt) as error:
+            deafen()  # a SIGTERM now would end the message about the error in a traceback
             from .failure import report
 
             sys.exit(report(error, debug))

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ..config import gather, resolve, trace
+from ..config import gather, project_note, resolve, trace
 from ..config.schema import schema as make
 from ..errors import ConfigError
 from .console import out, out_json, say, table
@@ -47,6 +47,8 @@ def show(
 ) -> None:
     """Print the configuration that difftool train would use, as a TOML file that can be edited and fed back."""
     parts = registry(ctx)
+    if note := project_note():
+        say(note)
     found = trace(modality, gather(parts, modality, recipe, configs, (), sets), parts)
     if origins:
         rows = _rows(found.config.to_dict(), found.origins)

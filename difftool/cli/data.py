@@ -8,8 +8,10 @@ import click
 
 from ..errors import DataError
 from ..workflows.check import findings
+from ..workflows.train import announce_project
 from .console import out, out_json
 from .flags import Flag, Sectioned, given, registry
+from .terminal import Terminal
 from .train import named_modality, own_flags
 
 
@@ -40,6 +42,7 @@ def check(
     ctx: click.Context, path: Path, modality: str | None, sets: tuple[str, ...], as_json: bool
 ) -> None:
     """Say what a model would see in DATA, and what is wrong with it; exit code 3 when it cannot be trained on."""
+    announce_project(Terminal())
     found = findings(path, modality, given(ctx), sets, registry(ctx))
     if as_json:
         out_json([{"level": finding.level, "text": finding.text} for finding in found])

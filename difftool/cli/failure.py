@@ -8,7 +8,15 @@ import traceback
 
 import click
 
-from ..errors import DeviceError, DifftoolError, Interrupted, Terminated, is_out_of_memory
+from ..errors import (
+    LAUNCHED,
+    DeviceError,
+    DifftoolError,
+    Interrupted,
+    Terminated,
+    is_lost_peer,
+    is_out_of_memory,
+)
 from ..files import is_full_disk
 from .console import complain, say
 
@@ -66,6 +74,8 @@ def _told(error: BaseException) -> tuple[str, int]:
         return "", 130 if getattr(error, "sigval", 0) == 2 else 75
     if is_out_of_memory(error):
         return f"Out of memory. {SMALLER} ({_first_line(error)})", DeviceError.exit_code
+    if is_lost_peer(error) and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return _peer_text(), 1
     if is_full_disk(error):
         return (
             f"The disk is full: {error}. Free some space; what was written before is untouched.",
@@ -76,6 +86,16 @@ def _told(error: BaseException) -> tuple[str, int]:
     return (
         f"{type(error).__name__}: {_first_line(error)}\nThis is a fault in difftool or a plugin. Add --debug to see where it arose.",
         1,
+    )
+
+
+def _peer_text() -> str:
+    """What the first process says; nothing where the one that started them all says why."""
+    if os.environ.get("TORCHELASTIC_RUN_ID") == LAUNCHED or os.environ.get("RANK", "0") != "0":
+        return ""
+    return (
+        "Another process of this training has ended, so it cannot go on. Continue from the last "
+        "checkpoint with difftool resume. The system ends processes when memory runs out."
     )
 
 

@@ -10,6 +10,7 @@ import click
 
 from ..errors import UsageError
 from ..scaffold import KINDS, check_name, distribution, write_package
+from ..shell import quoted
 from .console import out, say
 from .flags import registry
 
@@ -50,8 +51,8 @@ def new(ctx: click.Context, name: str, kind: str, folder: Path | None) -> None:
     out(str(folder))
     say(f"A plugin with one {kind}, {name}. What to do next:")
     for line in (
-        f"pip install -e '{os.path.join(os.curdir, folder)}[test]'",
-        f"pytest {folder}",
+        f"pip install -e {quoted(f'{os.path.join(os.curdir, folder)}[test]')}",
+        f"pytest {quoted(str(folder))}",
         TRY[kind].format(name=name),
     ):
         say(f"  {line}")

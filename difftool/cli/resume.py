@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -27,6 +28,12 @@ from .train import tell, train_stages
     help="Train to this step instead of the run's own last one; the decay of the learning rate is adapted.",
 )
 @click.option("--stage", metavar="NAME", help="Resume only this stage of a cascade.")
+@click.option(
+    "--data",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Where the data is now, if it has moved since the run began.",
+)
 @click.option("--device", help="Use another device.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @over_devices
@@ -36,6 +43,7 @@ def resume(
     run: str,
     steps: int | None,
     stage: str | None,
+    data: Path | None,
     device: str | None,
     as_json: bool,
     **processes: Any,
@@ -48,7 +56,9 @@ def resume(
     if is_cascade(path):
         launch = lambda words: launched(**processes, words=words)  # noqa: E731
         cascade = Cascade.open(path, parts)
-        training = CascadeTraining(cascade, stage, steps=steps, device=device, launch=launch)
+        training = CascadeTraining(
+            cascade, stage, steps=steps, device=device, data=data, launch=launch
+        )
         train_stages(training, parts, as_json)
         return
     if stage is not None:
@@ -59,4 +69,4 @@ def resume(
     if launched(**processes):
         return
     terminate_at_once()
-    tell(resume_run(folder, parts, Terminal(), steps, device), as_json)
+    tell(resume_run(folder, parts, Terminal(), steps, device, data), as_json)

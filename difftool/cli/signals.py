@@ -83,6 +83,12 @@ def leaving_at_once() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def deafen() -> None:
+    """Ignore SIGTERM from now on: the program is leaving."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
 def terminate_at_once() -> None:
     """Before there is anything to save, SIGTERM ends the program with its own exit code."""
 

@@ -17,6 +17,7 @@ from ..workflows.cascade import Cascade, cascade_path
 from ..workflows.model import known_levels, refines
 from ..workflows.text import command, duration, number, size
 from ..workflows.train import (
+    announce_project,
     data_name,
     data_path,
     fill_cache,
@@ -239,6 +240,7 @@ def train(
     """
     parts = registry(ctx)
     file, data = _file_and_data(words, ctx)
+    announce_project(Terminal())
     flags = [flag for flag in given(ctx) if flag[1:] != ("train.batch", "auto")]
     fitting = len(flags) < len(given(ctx))
     flags += [("DATA", "data.path", str(data_path(data)))] if data else []

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..column import NULL_WORDS, Column, Rows, Value
 from ..errors import DataError, UsageError
+from ..shell import set_flag
 
 NULL_LABEL = -1
 """The label that means "not given"."""
@@ -185,7 +186,7 @@ class NumberColumn(Column):
         except ValueError as error:
             raise DataError(
                 f"The column {name!r} does not hold numbers only ({error}). Use it as a label: "
-                f"--set conditions.{name}.use=label"
+                f"{set_flag(('conditions', name, 'use'), 'label')}"
             ) from None
         values[~(np.abs(values) <= np.finfo(np.float32).max)] = math.nan
         present = values[~np.isnan(values)]

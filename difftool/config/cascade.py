@@ -34,6 +34,7 @@ from pathlib import Path as File
 from typing import Any
 
 from ..errors import UsageError
+from ..names import local_path, path_text
 from .layers import Layer, Path, file_text, flag_layer, text_layer
 from .places import EXPERT, STAGE, expert_names, is_tables, places, stage_heads
 
@@ -256,18 +257,18 @@ def _long(table: Mapping[str, Any], path: File) -> dict[str, Any]:
         and isinstance(found["data"].get("path"), str)
         and found["data"]["path"]
     ):
-        found["data"] = {**found["data"], "path": str(_from(path, found["data"]["path"]))}
+        found["data"] = {**found["data"], "path": path_text(_from(path, found["data"]["path"]))}
     if isinstance(found.get("recipe"), str) and found["recipe"].endswith(".toml"):
         found["recipe"] = str(_from(path, found["recipe"]))
     # A path that does not exist may be the name of a run in runs/.
     if isinstance(found.get("run"), str) and found["run"] and _from(path, found["run"]).exists():
-        found["run"] = str(_from(path, found["run"]))
+        found["run"] = path_text(_from(path, found["run"]))
     return found
 
 
 def _from(path: File, text: str) -> File:
     """The absolute path of a path in a file. Links are resolved only if it contains ``..``."""
-    absolute = path.absolute().parent / File(text).expanduser()
+    absolute = path.absolute().parent / local_path(text)
     return absolute.resolve() if ".." in absolute.parts else absolute
 
 

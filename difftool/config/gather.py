@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from ..names import local_path
 from ..plugin.kinds import NONE
 from ..plugin.registry import Registry
 from .layers import Layer, file_layer, flag_layer, recipe_layer
@@ -42,6 +43,11 @@ def gather(
     return [*_recipe(registry, use, representation, named), *over, *files, top]
 
 
+def project_note(project: Path = PROJECT_FILE) -> str:
+    """A line that says that the project file is used; empty if there is none."""
+    return f"The settings in {project.absolute()} are used." if project.is_file() else ""
+
+
 def _existing(project: Path | None) -> list[Path]:
     return [project] if project is not None and project.is_file() else []
 
@@ -73,7 +79,7 @@ def _recipe(
     if name == NONE:
         return []
     if name and (name.endswith(".toml") or "\\" in name or name.startswith((".", "/", "~"))):
-        layer = file_layer(Path(name).expanduser())
+        layer = file_layer(local_path(name))
     else:
         if modality not in registry.names("modality"):
             return []

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path as File
 from typing import Any
 
+from ..names import local_path, path_text
 from ..plain import parse_toml
 from ..plugin.spec import RecipeSpec
+from ..shell import key_text
 
 Path = tuple[str, ...]
 
@@ -44,8 +46,8 @@ class Layer:
 
 
 def dict_layer(data: Mapping[str, Any], origin: str) -> Layer:
-    """Plain data, such as the config inside a model file."""
-    return Layer(origin, data)
+    """The configuration inside a model file, which difftool wrote."""
+    return Layer(origin, data, own=True)
 
 
 def text_layer(text: str, origin: str) -> Layer:
@@ -66,7 +68,7 @@ def file_layer(path: File) -> Layer:
     layer = text_layer(text, str(path))
     table = layer.data.get("data")
     if isinstance(table, dict) and isinstance(table.get("path"), str) and table["path"]:
-        table["path"] = str(path.absolute().parent / File(table["path"]).expanduser())
+        table["path"] = path_text(path.absolute().parent / local_path(table["path"]))
     return layer
 
 
@@ -104,21 +106,29 @@ def flag_layer(flags: Iterable[tuple[str, str, Any]] = (), sets: Iterable[str] =
         _put(layer, tuple(dotted.split(".")), value, flag, faults)
     given = {}
     for item in sets:
-        dotted, equals, text = item.partition("=")
-        path = (
-            _dotted(dotted)
-            if re.search("[\"']", dotted)
-            else tuple(part.strip() for part in dotted.split("."))
-        )
-        if not equals or len(path) < 2 or not all(path):
+        path, text = split_set(item)
+        if len(path) < 2 or not all(path):
             faults.append(
                 f"--set {item}: does not have the form table.key=value; write, for example, train.steps=1000"
             )
         else:
             given[path] = text.strip()
     for path, text in given.items():
-        _put(layer, path, text, f"--set {'.'.join(path)}", faults)
+        _put(layer, path, text, f"--set {key_text(path)}", faults)
     return Layer(layer.origin, layer.data, layer.places, layer.texts, tuple(faults))
+
+
+_SET = re.compile(r"""((?:"(?:[^"\\]|\\.)*"|'[^']*'|[^"'=])*)=(.*)""", re.DOTALL)
+"""A key, whose parts may be quoted as in TOML, and its value."""
+
+
+def split_set(item: str) -> tuple[Path, str]:
+    """``a."b=c".d=1`` -> (("a", "b=c", "d"), "1"); no path if the text has another form."""
+    if not (found := _SET.fullmatch(item)):
+        return (), ""
+    key = found[1].strip()
+    path = _dotted(key) if re.search("[\"']", key) else tuple(p.strip() for p in key.split("."))
+    return path, found[2]
 
 
 def _put(layer: Layer, path: Path, value: Any, origin: str, faults: list[str]) -> None:
@@ -136,6 +146,7 @@ def _put(layer: Layer, path: Path, value: Any, origin: str, faults: list[str]) -
             )
             return
     if isinstance(value, str):
+        value = path_text(value)  # only the name of a file has bytes that are not UTF-8
         layer.texts[path] = value  # type: ignore[index]
         value = parse_value(value)
     table[path[-1]] = value  # type: ignore[index]

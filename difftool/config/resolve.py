@@ -16,14 +16,14 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
-from ..errors import ConfigError, UsageError
+from ..errors import ConfigError, PluginError, UsageError
 from ..options import NoOptions, Options
 from ..plugin.kinds import AUTO, NONE, Kind
 from ..plugin.registry import Registry
 from ..plugin.spec import load_object
 from .config import ENGINE, PARTS, SEVERAL, TABLES, AutoConditionOptions, Config, Part
 from .faults import validate
-from .layers import Layer, Path
+from .layers import Layer, Path, dict_layer
 
 Tag = tuple[str | None, ...]
 """The part in use, preceded by the part in use of the parent kind."""
@@ -79,7 +79,7 @@ def config_from_dict(data: Mapping[str, Any], origin: str, registry: Registry) -
 
 @lru_cache(maxsize=64)
 def _from_json(text: str, origin: str, registry: Registry) -> Config:
-    return resolve(None, [Layer(origin, json.loads(text))], registry)
+    return resolve(None, [dict_layer(json.loads(text), origin)], registry)
 
 
 def _with_modality(modality: str | None, layers: Sequence[Layer]) -> list[Layer]:
@@ -108,6 +108,13 @@ def _as_key(name: str) -> str:
         table: _common(kind) for table, kind in PARTS.items()
     }
     return next((f"{table}.{name}" for table, known in keys.items() if name in known), "")
+
+
+def _missing_plugin(kind: Kind, use: str, origin: str) -> str:
+    return (
+        f"{origin} was made with the {kind.name} {use!r}, which no installed plugin provides. Install "
+        "the plugin that it comes from; difftool plugins list shows those that are installed."
+    )
 
 
 @dataclass
@@ -170,7 +177,7 @@ class _Resolution:
                 )
             return
         kept = [tag == final for tag in self.tags[name]]
-        model = self._model(PARTS[name], use, self._place_of_use((name,), kept))
+        model = self._model(PARTS[name], use, (name,), kept)
         if model is not None:
             entries = self.entries((name,), kept, _common(PARTS[name]))
             options = self.table((name,), model, entries)
@@ -206,15 +213,18 @@ class _Resolution:
             return next(iter(self.registry.modality(parent).representations), None)
         return getattr(self.registry.process(parent), kind.name)
 
-    def _place_of_use(self, table: Path, kept: Sequence[bool]) -> str:
-        """Where the part in use was selected; also recorded as the origin of ``use``."""
+    def _layer_of_use(self, table: Path, kept: Sequence[bool]) -> Layer:
+        """The layer that selected the part in use; also recorded as the origin of ``use``."""
         for layer, counts in zip(reversed(self.layers), reversed(kept), strict=True):
             if counts and "use" in self._table(layer, table):
-                place = self.origins[(*table, "use")] = layer.where((*table, "use"))
-                return place
-        return "default"
+                self.origins[(*table, "use")] = layer.where((*table, "use"))
+                return layer
+        return Layer("default")
 
-    def _model(self, kind: Kind, use: str, place: str) -> type[Options] | None:
+    def _model(
+        self, kind: Kind, use: str, table: Path, kept: Sequence[bool]
+    ) -> type[Options] | None:
+        layer = self._layer_of_use(table, kept)
         if use == kind.default == AUTO:
             return AutoConditionOptions if kind.name == "conditioner" else NoOptions
         if use == NONE and (kind.tables or kind.default == NONE):
@@ -222,7 +232,9 @@ class _Resolution:
         try:
             return self.registry.options(self.registry.get(kind.name, use))
         except UsageError as error:
-            self.faults.append(f"{place}: {error}")
+            if layer.own:  # not a word that somebody has mistyped
+                raise PluginError(_missing_plugin(kind, use, layer.origin)) from None
+            self.faults.append(f"{layer.where((*table, 'use'))}: {error}")
             return None
 
     def names_in(self, table: str) -> list[str]:
@@ -244,7 +256,7 @@ class _Resolution:
             )
             return None
         kept = [use == uses[-1] for use in uses]
-        model = self._model(kind, uses[-1], self._place_of_use(table, kept))
+        model = self._model(kind, uses[-1], table, kept)
         if model is None:
             return None
         options = self.table(table, model, self.entries(table, kept))

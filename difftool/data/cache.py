@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, PluginError
-from ..files import building, forget_abandoned, is_full_disk, sync
+from ..errors import DataError, PluginError, UsageError
+from ..files import building, forget_abandoned, is_full_disk, make_folder, sync
 from ..modality import Item, Modality
 from .remark import remarks
 
@@ -49,7 +49,13 @@ def cache_root() -> Path:
         return Path(chosen)
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("difftool", appauthor=False))
+    try:
+        return Path(platformdirs.user_cache_dir("difftool", appauthor=False))
+    except RuntimeError as error:
+        raise UsageError(
+            "There is no home folder for the cache of decoded files. Set DIFFTOOL_CACHE to a folder "
+            f"that can be written. ({error})"
+        ) from None
 
 
 _trial: ContextVar[Path | None] = ContextVar("trial", default=None)
@@ -67,15 +73,22 @@ def trial_cache() -> Iterator[None]:
 
 
 def cache_path(name: str) -> Path:
-    """The path of a cache entry, whether it exists or not."""
+    """The path of a cache entry, whether it exists or not.
+
+    Raises:
+        UsageError: it does not exist and cannot be written.
+    """
     usual, trial = cache_root() / name, _trial.get()
-    return usual if trial is None or usual.exists() else trial / name
+    path = usual if trial is None or usual.exists() else trial / name
+    if not path.exists():
+        make_folder(path.parent)
+    return path
 
 
 def workspace() -> Path:
     """An existing folder for temporary files, on the disk of the cache, which has room for them."""
     root = _trial.get() or cache_root()
-    root.mkdir(parents=True, exist_ok=True)
+    make_folder(root)
     return root
 
 
@@ -289,9 +302,9 @@ def _fill(
                     raise PluginError(
                         f"The modality read {item.path} as {native}, but earlier examples as {dtype}. Its read() must always return one dtype."
                     )
-                flat = np.ascontiguousarray(result, dtype).reshape(-1)
-                file.write(flat.data)
-                content.update(flat.data)
+                for part in _flat(result.astype(dtype, copy=False)):
+                    file.write(part.data)
+                    content.update(part.data)
                 index.append((start, *result.shape))
                 digests.append(earlier.digest(item))
                 columns.append(dict(item.columns))
@@ -322,6 +335,12 @@ def _fill(
     sync(folder / "digests.npy")
     (folder / "cache.json").write_text(json.dumps(about), encoding="utf-8")
     sync(folder / "cache.json")
+
+
+def _flat(example: np.ndarray) -> Iterator[np.ndarray]:
+    """The bytes of an example in order; what may be larger than memory is not copied whole."""
+    parts = [example] if example.flags.c_contiguous or not example.ndim else example
+    return (np.ascontiguousarray(part).reshape(-1) for part in parts)
 
 
 def too_many(skipped: int, total: int, max_bad: float) -> bool:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..modality import Finding, Item
+from ..names import spelled
+from ..shell import set_flag
 from .cache import too_many
 from .columns import AUTOMATIC, text_of
 
@@ -50,7 +52,7 @@ def _above(item: Item) -> Path:
     folder, below = item.path.parent, f"/{item.columns.get('class', '')}"
     return (
         folder.parents[below.count("/") - 1]
-        if below != "/" and folder.as_posix().endswith(below)
+        if below != "/" and spelled(folder.as_posix()).endswith(below)
         else folder
     )
 
@@ -145,6 +147,12 @@ def find_columns(items: Sequence[Item]) -> Iterator[Finding]:
 
 
 def _column(name: str, values: Sequence[str | float], total: int) -> Iterator[Finding]:
+    if not name:
+        yield Finding(
+            "note",
+            "a column has no name, as an index that a program wrote; to use it, give it one",
+        )
+        return
     counts = Counter(values)
     missing = f", {total - len(values):,} without" if len(values) < total else ""
     if len(counts) < 2:
@@ -154,22 +162,26 @@ def _column(name: str, values: Sequence[str | float], total: int) -> Iterator[Fi
         )
     elif all(isinstance(value, float) for value in values) and len(counts) > min(20, total // 2):
         low, high = min(map(float, values)), max(map(float, values))
-        use = f"can be a condition: --set conditions.{name}.use=number"
+        use = f"can be a condition: {_use(name, 'number')}"
         yield Finding("ok", f"column {name}: numbers from {low:g} to {high:g}{missing}; {use}")
     elif len(counts) <= min(1000, total // 2):
         yield from _classes(name, counts, missing)
     else:
         use = (
-            f"; too few examples of each for classes, unless you pass --set conditions.{name}.use=label"
+            f"; too few examples of each for classes, unless you pass {_use(name, 'label')}"
             if name in AUTOMATIC
             else ""
         )
         yield Finding("ok", f"column {name}: text, {len(counts):,} different values{missing}{use}")
 
 
+def _use(name: str, conditioner: str) -> str:
+    return set_flag(("conditions", name, "use"), conditioner)
+
+
 def _classes(name: str, counts: Counter[str | float], missing: str) -> Iterator[Finding]:
     (most, many), (least, few) = counts.most_common(1)[0], counts.most_common()[-1]
-    use = "" if name in AUTOMATIC else f"; can be a condition: --set conditions.{name}.use=label"
+    use = "" if name in AUTOMATIC else f"; can be a condition: {_use(name, 'label')}"
     shown = (
         f"from {few:,} ({text_of(least)}) to {many:,} ({text_of(most)}) of each"
         if many != few

@@ -9,7 +9,7 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from ..errors import DataError
 from ..modality import Item
+from ..names import spelled
 from ..plain import parse_json
 from .layout import is_own_folder, sheets_of, split_of
 from .remark import remark
@@ -66,12 +67,12 @@ def scan_folder(
     if not everything:
         raise DataError(_nothing(path, tree, suffixes))
     captions = {
-        _stem(name): name
+        spelled(_stem(name)): name
         for name in tree.files
         if _suffix(name) == CAPTION_SUFFIX and CAPTION_SUFFIX not in suffixes
     }
-    rows = _metadata(tree, everything)
-    stems = {name: name if name in tree.whole else _stem(name) for name in everything}
+    rows = _metadata(tree, everything, suffixes)
+    stems = {name: spelled(name if name in tree.whole else _stem(name)) for name in everything}
     _remark_on_unread(
         tree,
         {*everything, *(captions[stem] for stem in stems.values() if stem in captions)},
@@ -280,7 +281,7 @@ def _folder_columns(
 ) -> dict[str, str | float]:
     columns: dict[str, str | float] = {}
     if folder := name.removeprefix(split).rpartition("/")[0]:
-        columns[CLASS] = folder
+        columns[CLASS] = spelled(folder)
     if caption and (text := read_text(root / caption).strip()):
         columns[CAPTION] = text
     return columns
@@ -289,10 +290,10 @@ def _folder_columns(
 # --- metadata.csv and metadata.jsonl ---------------------------------------------------------------------------------
 
 
-def _metadata(tree: _Tree, names: Sequence[str]) -> dict[str, Row]:
+def _metadata(tree: _Tree, names: Sequence[str], suffixes: Collection[str]) -> dict[str, Row]:
     """File name -> its row, from the metadata of every folder, the top one first."""
     found: dict[str, Row] = {}
-    known = set(names)
+    known = _Known(names)
     tables = sorted((name.rpartition("/")[0], name) for name in tree.files if _is_metadata(name))
     for folder, group in groupby(tables, key=itemgetter(0)):
         present = [tree.root / name for _, name in group]
@@ -307,27 +308,43 @@ def _metadata(tree: _Tree, names: Sequence[str]) -> dict[str, Row]:
             else _from_jsonl(present[0])
         )
         prefix = f"{folder}/" if folder else ""
-        for name, row in _by_name(present[0], rows, prefix, known).items():
-            found[prefix + name] = {**found.get(prefix + name, {}), **row}
+        for name, row in _by_name(present[0], rows, prefix, known, suffixes).items():
+            found[name] = {**found.get(name, {}), **row}
     return found
 
 
+class _Known:
+    """The files that a table may name, in any spelling of their names."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = set(names)
+        counts = Counter(map(spelled, names))
+        self._spelled = {spelling: name for name in names if counts[spelling := spelled(name)] == 1}
+
+    def find(self, name: str) -> str | None:
+        """The name on the disk; None if there is no such file, or several of this spelling."""
+        return name if name in self._names else self._spelled.get(spelled(name))
+
+
 def _by_name(
-    path: Path, rows: Iterable[tuple[int, dict[str, Any]]], prefix: str, names: set[str]
+    path: Path,
+    rows: Iterable[tuple[int, dict[str, Any]]],
+    prefix: str,
+    known: _Known,
+    suffixes: Collection[str],
 ) -> dict[str, Row]:
     found: dict[str, Row] = {}
     missing: list[str] = []
     for line, row in rows:
         name = _normal(row.pop(FILE_NAME, None), path, line)
-        if name in found:
+        if (own := known.find(_below_root(name, prefix, path.parent))) is None:
+            missing.append(f"{name} (line {line}{_why_missing(path.parent / name, suffixes)})")
+            continue
+        if own in found:
             raise DataError(
                 f"{path}, line {line}: {name} has two rows. Remove one of them: difftool cannot tell which one is right."
             )
-        if prefix + name not in names:
-            missing.append(
-                f"{name} (line {line}{', not a supported format' if (path.parent / name).exists() else ''})"
-            )
-        found[name] = {column: value for column, value in row.items() if value not in (None, "")}
+        found[own] = {column: value for column, value in row.items() if value not in (None, "")}
     if missing:
         count = (
             f"{len(missing):,} file that is"
@@ -339,6 +356,22 @@ def _by_name(
             f"Add them or remove their rows. ({FILE_NAME} is relative to the folder of {path.name}.)"
         )
     return found
+
+
+def _below_root(name: str, prefix: str, folder: Path) -> str:
+    """A name in a table as a path below the data's folder; an absolute one may be in the table's."""
+    if os.path.isabs(name):
+        for base in (folder.absolute(), folder.resolve()):
+            if Path(name).is_relative_to(base):
+                return prefix + Path(name).relative_to(base).as_posix()
+        return name
+    return os.path.normpath(prefix + name).replace(os.sep, "/")
+
+
+def _why_missing(path: Path, suffixes: Collection[str]) -> str:
+    if not path.exists():
+        return ""
+    return ", it is skipped" if _suffix(path.name) in suffixes else ", not a supported format"
 
 
 def _normal(name: Any, path: Path, line: int) -> str:

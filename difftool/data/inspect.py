@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..modality import Finding, Item, Modality
+from ..shell import command
 from .findings import (
     commonest,
     data_root,
@@ -89,7 +89,10 @@ class Inspection(ABC, Generic[M, L]):
         """Lines about these examples: at least one, all of them good."""
 
     def advice(self, items: Sequence[Item], looks: Sequence[L]) -> str:
-        """Flags to add to ``difftool train -m NAME DATA``, such as ``--recipe tiny``."""
+        """Flags to add to ``difftool train -m NAME DATA``, such as ``--recipe tiny``.
+
+        Notes on other choices may follow, each on a line of its own.
+        """
         del items, looks
         return ""
 
@@ -157,7 +160,7 @@ def inspect(
     items: Sequence[Item],
     inspection: type[Inspection[Any, Any]] = ArrayInspection,
 ) -> Iterator[Finding]:
-    """The report, line by line; the last line is a command for training, unless there is an error.
+    """The report, line by line; it ends with a command for training, unless there is an error.
 
     Args:
         name: the modality's name on the command line.
@@ -183,8 +186,10 @@ def inspect(
     yield from find_duplicates((look.item, look.digest) for look in good)
     yield from find_columns(items)
     if not any(finding.level == "error" for finding in faults):
-        command = f"difftool train -m {name} {shlex.quote(str(data_root(items)))} {one.advice(items, good)}"
-        yield Finding("ok", f"to train: {command.rstrip()}")
+        flags, *notes = one.advice(items, good).split("\n")
+        line = command("train", "-m", name, data_root(items))
+        yield from (Finding("ok", note) for note in notes)
+        yield Finding("ok", f"to train: {line} {flags}".rstrip())
 
 
 def _look(inspection: Inspection[Any, Any], item: Item) -> Look | _Bad:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import PluginError
 from ..files import building
+from ..names import URI, local_path
 from ..options import Options
 from ..plugin.kinds import AUTO
 from ..plugin.registry import Registry
@@ -45,8 +46,8 @@ def locate(path: str, registry: Registry, use: str = AUTO, options: Options | No
 
 
 def absolute(path: str) -> str:
-    """The absolute path; a path with a protocol (``s3://``) is unchanged."""
-    return path if "://" in path else str(Path(path).expanduser().absolute())
+    """The absolute path; a path with another protocol than ``file://`` is unchanged."""
+    return path if "://" in path and not path.startswith(URI) else str(local_path(path).absolute())
 
 
 def source_for(path: str, registry: Registry) -> SourceSpec:
@@ -71,7 +72,7 @@ def source_for(path: str, registry: Registry) -> SourceSpec:
 def _accepts(spec: SourceSpec, path: str) -> bool:
     if any(fnmatchcase(path.lower(), pattern) for pattern in spec.patterns):
         return True
-    folder = Path(path).expanduser()
+    folder = local_path(path)
     if not spec.folders or not folder.is_dir():
         return False
     names = [entry.name.lower() for entry in folder.iterdir() if not entry.name.startswith(".")]

@@ -6,6 +6,7 @@ import codecs
 from pathlib import Path
 
 from ..errors import DataError
+from ..names import WESTERN
 from .remark import remark
 
 MARKS = {
@@ -16,9 +17,6 @@ MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 """Byte order marks and their encodings; UTF-32 comes before UTF-16, whose marks begin the same."""
-
-WESTERN = "cp1252"
-"""Windows-1252, the most common encoding of text that is not UTF-8."""
 
 
 def read_text(path: Path) -> str:

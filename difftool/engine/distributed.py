@@ -18,7 +18,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ..errors import DifftoolError, UsageError
+from ..errors import LAUNCHED, DifftoolError, UsageError
 
 ASKED = "DIFFTOOL_WORKER"
 
@@ -149,7 +149,7 @@ def launch(
         min_nodes=nodes,
         max_nodes=nodes,
         nproc_per_node=devices,
-        run_id="difftool",
+        run_id=LAUNCHED,
         rdzv_backend="static" if nodes == 1 else "c10d",
         rdzv_endpoint=rendezvous or f"127.0.0.1:{_free_port()}",
         rdzv_configs={"rank": node_rank, "timeout": 900},

@@ -20,6 +20,7 @@ from ..errors import ModelFileError, RunBusyError, RunExistsError, UsageError
 from ..files import alone, found, unused, write_text
 from ..header import CHECKPOINT, read_about
 from ..plain import escaped, parse_json
+from ..shell import command
 
 if TYPE_CHECKING:
     from ..about import Environment
@@ -236,7 +237,7 @@ def _remove_remainder(path: Path) -> None:
 def _exists(path: Path) -> str:
     return (
         f"{path} already exists and is not empty; nothing in it was changed. Choose another --run, or continue that run with: "
-        f"difftool resume {path}"
+        f"{command('resume', path)}"
     )
 
 

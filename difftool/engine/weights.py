@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
@@ -14,6 +16,7 @@ from torch import Tensor
 from ..errors import ModelFileError
 from ..files import replacing
 from ..header import CHECKPOINT, DAMAGED, MODEL, SNAPSHOT, VERSION, read_about
+from ..names import is_unicode
 
 __all__ = ["CHECKPOINT", "MODEL", "SNAPSHOT", "load_weights", "read_about", "save_weights"]
 
@@ -27,11 +30,23 @@ def save_weights(
         save_file(dict(tensors), temporary, metadata=header)
 
 
+@contextmanager
+def _utf8(path: Path) -> Iterator[Path]:
+    """The path, or a link to it where its name is not UTF-8, which safetensors does not open."""
+    if is_unicode(str(path)):
+        yield path
+        return
+    with TemporaryDirectory(prefix="difftool-") as folder:
+        link = Path(folder) / "weights.safetensors"
+        link.symlink_to(path.absolute())
+        yield link
+
+
 def load_weights(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors of a weight file, on the CPU, and what it says of itself. Raises ModelFileError."""
     about = read_about(path, kind)
     try:
-        with safe_open(path, framework="pt") as file:
+        with _utf8(path) as place, safe_open(place, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118 (not a dict)
     except (SafetensorError, ValueError, TypeError) as error:
         raise ModelFileError(

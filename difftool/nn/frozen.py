@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..errors import ModelFileError
+from ..names import local_path
 
 
 class Frozen(nn.Module):
@@ -36,7 +37,7 @@ class Frozen(nn.Module):
 
     def __init__(self, network: nn.Module, path: str | Path, *, stored: bool = True) -> None:
         super().__init__()
-        self.path = Path(path).expanduser()
+        self.path = local_path(path)
         network.requires_grad_(False).eval()
         if self.path.is_file():
             _fill(network, self.path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -70,7 +71,8 @@ class Registry:
     def add(self, plugin: Plugin, load: Callable[[], object]) -> None:
         """Import one plugin and add its specs. A plugin that fails is reported and adds nothing."""
         try:
-            entries = self._collect(plugin, load())
+            with redirect_stdout(sys.stderr):  # what it prints must not mix with --json
+                entries = self._collect(plugin, load())
         except (Exception, SystemExit) as error:
             plugin = plugin.failed(error)
             self._plugins.append(plugin)
@@ -268,8 +270,9 @@ class Registry:
 
     def _import(self, spec: Spec, reference: str) -> Any:
         try:
-            return load_object(reference)
-        except Exception as error:
+            with redirect_stdout(sys.stderr):
+                return load_object(reference)
+        except (Exception, SystemExit) as error:
             plugin = self.provider(spec)
             reason = one_line(error, plugin.distribution)
             raise PluginError(
@@ -321,6 +324,8 @@ def _specs_of(manager: pluggy.PluginManager, module: object, kind: Kind) -> list
     for spec in specs:
         if not isinstance(spec, kind.spec):
             raise TypeError(f"{kind.hook} yields {spec!r}, but must yield {kind.spec.__name__}")
+        if not (isinstance(spec.name, str) and spec.name):
+            raise TypeError(f"{kind.hook} yields {spec!r}, whose name is not a text")
     return specs
 
 

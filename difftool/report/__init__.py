@@ -29,7 +29,7 @@ def write_report(folder: RunFolder) -> Path:
         config=folder.config_path.read_text(encoding="utf-8", errors="backslashreplace"),
         environment=json.dumps(folder.environment().model_dump(), indent=1),
     )
-    write_text(folder.report_path, rendered)
+    write_text(folder.report_path, rendered.encode("utf-8", "backslashreplace").decode())
     return folder.report_path
 
 

@@ -192,7 +192,7 @@ def _resolved(stage: StageLayers, parts: Registry, modality: str | None, kept: b
 
 def _trained(stage: StageLayers, parts: Registry) -> StagePlan:
     """A stage that is a run or a model. Only the settings of sampling can be changed in it."""
-    path = model_path(stage.run).expanduser().absolute()
+    path = model_path(stage.run).absolute()
     before = plain_config(path)
     if not before:
         raise UsageError(

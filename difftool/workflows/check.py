@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import gather, resolve
 from ..data.remark import remarks
+from ..shell import quoted
 from .keywords import given, installed, training_names
 
 if TYPE_CHECKING:
@@ -59,5 +59,6 @@ def findings(
 
 def _renamed(text: str, folder: Path, path: Path) -> str:
     """The text with the name that the user wrote, also where it is quoted for a shell."""
-    quoted = text.replace(shlex.quote(str(folder)), shlex.quote(str(path)))
-    return quoted.replace(str(folder), str(path))
+    for both in (lambda one: quoted(str(one)), str):
+        text = text.replace(both(folder), both(path))
+    return text

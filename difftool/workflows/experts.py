@@ -57,7 +57,7 @@ def experts_of(
 
 def _trained(stage: StagePlan, written: StageLayers, parts: Registry) -> StagePlan:
     """An expert that is a run or a model."""
-    path = model_path(written.run).expanduser().absolute()
+    path = model_path(written.run).absolute()
     if not (before := plain_config(path)):
         raise UsageError(
             f"run = {written.run!r} is not a difftool model. Name a trained run or its model file."

@@ -12,6 +12,7 @@ from ..description import Description, described
 from ..engine.folder import RunFolder, find_run
 from ..errors import ModelFileError, UsageError
 from ..header import MODEL, read_about
+from ..names import local_path
 from ..plugin.registry import Registry
 from .text import command
 
@@ -61,10 +62,10 @@ def modality_of(config: Mapping[str, Any]) -> str:
 
 def model_path(text: str) -> Path:
     """The model file that a word of the command line means. Raises UsageError."""
-    path = Path(text)
+    path = local_path(text)
     if path.is_file():
         return path
-    folder = RunFolder.open(find_run(text))
+    folder = RunFolder.open(find_run(str(path)))
     if not folder.model_path.is_file():
         raise UsageError(
             f"{folder.path} has no model yet, because it has not reached its first checkpoint. Resume it with: {command('resume', folder.path)}"

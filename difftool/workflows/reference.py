@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import DataError
 from .chain_stage import ChainStage, Conditions
 from .inputs import conditions_of
 from .reporter import Reporter
@@ -71,12 +72,19 @@ def reference_data(
     config: Config, parts: Registry, against: Against, seed: int, reporter: Reporter
 ) -> ReferenceData:
     """Random examples, prepared as for training. Raises DataError."""
-    from ..assemble import open_examples  # torch
+    from ..assemble import missing_data, open_examples  # torch
     from ..data.order import Order
     from ..engine.evaluate import as_trained
 
     config, source = source_against(config, against)
-    _, modality, cache = open_examples(config, parts, progress=reporter.counter())
+    try:
+        _, modality, cache = open_examples(config, parts, progress=reporter.counter())
+    except DataError:
+        if against.path or (path := missing_data(config)) is None:
+            raise
+        raise DataError(
+            f"The training data is not at {path} any more. If it has moved, say where it is: --against PATH"
+        ) from None
     count = min(against.most, len(cache))
     indices = Order(len(cache), seed).indices(0, count)
     chunks = (cache.gather(indices[at : at + CHUNK]) for at in range(0, count, CHUNK))

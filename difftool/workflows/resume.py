@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import nullcontext
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +12,10 @@ from ..config import resolve
 from ..config.layers import file_layer
 from ..errors import DataError, UsageError
 from ..files import write_text
+from ..names import path_text
 from .reporter import Reporter
 from .text import command
-from .train import assembly_of, built, finished, make_observers, opened, train_steps
+from .train import assembly_of, built, data_path, finished, make_observers, opened, train_steps
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -36,9 +37,23 @@ def resume_run(
     reporter: Reporter,
     steps: int | None = None,
     device: str | None = None,
+    data: Path | None = None,
 ) -> dict[str, Any]:
-    """Train a stopped run to its end; ``steps`` replaces its last step."""
-    return finished(resumed_run(folder, parts, reporter, steps, device))
+    """Train a stopped run to its end.
+
+    Args:
+        steps: another last step.
+        data: where the data is now, if it has moved.
+    """
+    return finished(resumed_run(folder, parts, reporter, steps, device, data))
+
+
+def with_data(config: Config, data: Path | None) -> Config:
+    """The configuration with its data at another place; unchanged for None."""
+    if data is None:
+        return config
+    path = path_text(data_path(str(data)))
+    return config.replace(data=config.data.model_copy(update={"path": path}))
 
 
 def resumed_run(
@@ -47,6 +62,7 @@ def resumed_run(
     reporter: Reporter,
     steps: int | None = None,
     device: str | None = None,
+    data: Path | None = None,
 ) -> Generator[Progress, None, dict[str, Any]]:
     """Train the remaining steps of a run; yields a record after each step."""
     from ..engine.distributed import join, leave
@@ -63,6 +79,7 @@ def resumed_run(
                     reporter if world.leads else reporter.muted(),
                     steps,
                     device,
+                    data,
                     world,
                 )
             )
@@ -76,10 +93,11 @@ def _resumed(
     reporter: Reporter,
     steps: int | None,
     device: str | None,
+    data: Path | None,
     world: World,
 ) -> Generator[Progress, None, dict[str, Any]]:
     _refuse_fewer(folder, steps)
-    config = run_config(folder, parts)
+    config = with_data(run_config(folder, parts), data)
     changes = {"steps": steps, "device": device}
     changed = config.train.model_copy(
         update={key: value for key, value in changes.items() if value is not None}
@@ -89,12 +107,13 @@ def _resumed(
     assembly = assembly_of(
         config, parts, world.local_rank, folder.model_path if folder.model_path.is_file() else None
     )
-    config, dataset = opened(config, parts, reporter, measured, assembly)
+    with _saying_moved(folder, config):
+        config, dataset = opened(config, parts, reporter, measured, assembly)
     _refuse_changed(folder, dataset, reporter, noting=world.leads)
-    if steps is not None and world.leads:
+    if (steps is not None or data is not None) and world.leads:
         write_text(
             folder.config_path, config.to_toml()
-        )  # else a later resume would fall back to the old end
+        )  # else a later resume would fall back to the old end, and to the old place of the data
     checkpoint = folder.latest_checkpoint()
     for damaged in folder.damaged_checkpoints():
         reporter.say(f"{damaged} is damaged, so an earlier checkpoint is used.")
@@ -114,6 +133,22 @@ def _resumed(
             f"{folder.path} has already reached its last step, {result['steps']}. To train more steps: {command('resume', folder.path)} --steps N"
         )
     return result if world.leads else {}
+
+
+@contextmanager
+def _saying_moved(folder: RunFolder, config: Config) -> Iterator[None]:
+    """Say what to do about data that is not where the run left it."""
+    try:
+        yield
+    except DataError:
+        from ..assemble import missing_data
+
+        if (path := missing_data(config)) is None:
+            raise
+        raise DataError(
+            f"The data of {folder.path} is not at {path} any more. If it has moved, say where it is: "
+            f"{command('resume', folder.path, '--data')} PATH"
+        ) from None
 
 
 def _refuse_fewer(folder: RunFolder, steps: int | None) -> None:
@@ -154,5 +189,5 @@ def _refuse_changed(folder: RunFolder, dataset: Dataset, reporter: Reporter, not
     what = ", ".join(changed)
     raise DataError(
         f"The data of {folder.path} has changed since the run began (the {what}), so the run cannot be resumed exactly. "
-        f"Restore the data, or start a new run: difftool train --config {Path(folder.config_path)}"
+        f"Restore the data, or start a new run: {command('train', '--config', folder.config_path)}"
     )

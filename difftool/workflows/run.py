@@ -12,7 +12,7 @@ from ..engine.folder import RunFolder, find_run
 from .keywords import Given, given, installed, training_names
 from .reporter import SILENT, Reporter
 from .resume import resumed_run
-from .train import data_path, finished, new_path, new_run, refuse_used
+from .train import announce_project, data_path, finished, new_path, new_run, refuse_used
 from .trained import Model, load
 from .warm_start import started
 
@@ -109,6 +109,7 @@ def training(
         RunExistsError: the run's folder is not empty; nothing in it is changed.
         DataError: when the first step is asked for: there is nothing usable in the data.
     """
+    announce_project(reporter)
     fitting = settings.get("batch") == "auto"
     flags = given(
         {name: value for name, value in settings.items() if not (fitting and name == "batch")},
@@ -150,6 +151,7 @@ def resume(
     *,
     steps: int | None = None,
     device: str | None = None,
+    data: str | Path | None = None,
     reporter: Reporter = SILENT,
 ) -> Training:
     """A stopped run, to continue exactly, in a loop or with ``finish()``.
@@ -158,7 +160,11 @@ def resume(
         run: the run, its folder or its name in ``runs/``.
         steps: another last step than the run's own.
         device: another device than the run's own.
+        data: where the data is now, if it has moved.
         reporter: gets all messages.
     """
     folder = RunFolder.open(find_run(os.fspath(run)))
-    return Training(folder.path, lambda: resumed_run(folder, installed(), reporter, steps, device))
+    moved = Path(data) if data is not None else None
+    return Training(
+        folder.path, lambda: resumed_run(folder, installed(), reporter, steps, device, moved)
+    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -11,14 +9,15 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Interrupted, RunExistsError, Terminated
-from ..files import unused
+from ..errors import DifftoolError, Interrupted, Terminated
+from ..files import is_full_disk
 from .chain import Chain, ChainRequest, chain_of
 from .chain_stage import Conditions
 from .job import Job
 from .reference import ReferenceData
 from .reporter import Reporter
 from .request import Request
+from .writer import SampleWriter, refuse_used
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,10 +26,6 @@ if TYPE_CHECKING:
     from ..modality import Modality
     from ..options import Options
     from ..plugin.registry import Registry
-
-
-SHEET = 64
-"""Number of samples on a sheet."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +75,9 @@ class Samples:
             RunExistsError: the folder is not empty; nothing in it is changed.
         """
         folder = Path(folder)
-        _refuse_used(folder)
-        writer = _Writer(folder, self.modality, self.info, self.shape)
+        refuse_used(folder)
+        writer = SampleWriter(folder, self.modality, self.info, self.shape)
         files = [writer.write(one) for one in self.generated]
-        writer.write_table()
         writer.write_sheet()
         return files
 
@@ -155,7 +149,7 @@ def sample_chain(
     if folder is None:
         with _numbered(chain.root) as folder:
             return _sample_into(folder, chain, parts, reporter, on_sample, save_all)
-    _refuse_used(folder)
+    refuse_used(folder)
     return _sample_into(folder, chain, parts, reporter, on_sample, save_all)
 
 
@@ -260,7 +254,7 @@ def _written(
     from ..engine.generate import generate  # torch
 
     request = job.request
-    writer = _Writer(folder, job.stage.modality, job.info, request.shape)
+    writer = SampleWriter(folder, job.stage.modality, job.info, request.shape)
     drawn = reporter.counted(generate(job.stage, request), request.n, "sampling")
     try:
         for one in (_with_inherited(one, conds, job) for one in drawn):
@@ -269,84 +263,22 @@ def _written(
                 kept.append(one)
             if on_sample:
                 on_sample(str(file))
-    except (KeyboardInterrupt, Terminated) as stopped:
-        kind = Terminated if isinstance(stopped, Terminated) else Interrupted
+    except (KeyboardInterrupt, Terminated, OSError, DifftoolError) as stopped:
+        if not (kind := _kind_of_end(stopped)):
+            raise
         done = len(writer.rows)
         others = f"--start {request.start + done} -n {request.n - done}"
         rest = f"For the others, use {others} and another folder."
         rest = rest if kept is None else "They are of an earlier stage; no later one has started."
-        raise kind(f"Stopped: {done} of {request.n} samples are in {folder}. {rest}") from None
-    finally:
-        writer.write_table()
+        why = "The disk is full" if kind is DifftoolError else "Stopped"
+        raise kind(f"{why}: {done} of {request.n} samples are in {folder}. {rest}") from None
     return {"folder": str(folder), "sheet": str(writer.write_sheet()), "samples": writer.rows}
 
 
-def _refuse_used(folder: Path) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise RunExistsError(
-            f"{folder} already exists and is not empty. Choose another -o. Nothing in it was changed."
-        )
-
-
-class _Writer:
-    """Writes samples into a folder one by one, then a table of their conditions and a sheet."""
-
-    def __init__(
-        self, folder: Path, modality: Modality, info: Mapping[str, Any], shape: Options
-    ) -> None:
-        self._folder, self._modality, self._info, self._shape = folder, modality, info, shape
-        self._shown: list[Generated] = []
-        self.rows: list[dict[str, Any]] = []
-
-    def write(self, one: Generated) -> Path:
-        """Write one sample; returns its file."""
-        self._folder.mkdir(
-            parents=True, exist_ok=True
-        )  # not earlier: the first step of sampling may refuse the request
-        stem = self._folder / f"{one.index:06d}{_label(one.cond)}"
-        file = self._modality.write(
-            one.example, stem, {**self._info, "index": one.index, **_known(one.cond)}, self._shape
-        )
-        self.rows.append({"path": str(file), "index": one.index, "cond": dict(one.cond)})
-        self._shown += [one] if len(self._shown) < SHEET else []
-        return file
-
-    def write_table(self) -> None:
-        """Write ``metadata.csv``, with which difftool reads the samples and their conditions again."""
-        names = list(self.rows[0]["cond"]) if self.rows else []
-        if not names:
-            return
-        with open(self._folder / "metadata.csv", "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["file_name", *names])
-            writer.writerows(_line(row, names) for row in self.rows)
-
-    def write_sheet(self) -> Path:
-        """Write the first samples on one sheet, a file beside the folder."""
-        stem = unused(self._folder.with_name(f"{self._folder.name}-sheet"), _taken)
-        return self._modality.preview(
-            [one.example for one in self._shown], stem, [one.title for one in self._shown]
-        )
-
-
-def _taken(stem: Path) -> bool:
-    return any(stem.parent.glob(f"{stem.name}.*"))
-
-
-def _known(cond: Mapping[str, str | float | None]) -> dict[str, str | float]:
-    return {name: value for name, value in cond.items() if value is not None}
-
-
-def _label(cond: Mapping[str, str | float | None]) -> str:
-    """The conditions in a file name, such as ``-A``, without characters that file systems forbid."""
-    words = [
-        f"{value:g}" if isinstance(value, float) else value
-        for value in cond.values()
-        if value is not None
-    ]
-    return "".join(f"-{re.sub(r'[^0-9A-Za-z_+-]+', '_', word)[:40]}" for word in words)
-
-
-def _line(row: dict[str, Any], names: list[str]) -> Iterator[str]:
-    yield Path(row["path"]).name
-    yield from ("" if row["cond"][name] is None else str(row["cond"][name]) for name in names)
+def _kind_of_end(error: BaseException) -> type[DifftoolError] | None:
+    """The error to raise for what ended the sampling early; None for a fault of another kind."""
+    if isinstance(error, KeyboardInterrupt):
+        return Interrupted
+    if isinstance(error, Terminated):
+        return Terminated
+    return DifftoolError if is_full_disk(error) or is_full_disk(error.__cause__) else None

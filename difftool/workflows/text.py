@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any
+
+from ..shell import command as command
 
 if TYPE_CHECKING:
     from ..observer import Progress
-
-
-def command(*words: object) -> str:
-    """A command line of ours that can be pasted into a shell."""
-    return shlex.join(["difftool", *map(str, words)])
 
 
 def duration(seconds: float) -> str:

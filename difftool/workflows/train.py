@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config import Config
+from ..config import Config, project_note
 from ..engine.folder import RunFolder, new_run_path
-from ..errors import Interrupted, RunExistsError, Terminated, UsageError
+from ..errors import LAUNCHED, Interrupted, RunExistsError, Terminated, UsageError
+from ..names import local_path
 from ..plugin.kinds import NONE
 from ..plugin.registry import Registry
 from ..report import write_report
@@ -50,16 +51,26 @@ def refuse_used(run: Path | None) -> None:
 
 def announce(config: Config, reporter: Reporter) -> None:
     """Say that a run uses the demo set. Of several processes, only the first one prints."""
-    rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or "0"
-    if not config.data.path and rank == "0":
+    if not config.data.path and _rank() == "0":
         reporter.say(
             f"No DATA was given. The built-in demo set of the modality {config.modality.use} is used."
         )
 
 
+def announce_project(reporter: Reporter) -> None:
+    """Say once that the project file is used; of several processes, the one that the user started."""
+    started_by_us = os.environ.get("TORCHELASTIC_RUN_ID") == LAUNCHED
+    if (note := project_note()) and not started_by_us and _rank() == "0":
+        reporter.say(note)
+
+
+def _rank() -> str:
+    return os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or "0"
+
+
 def data_path(text: str) -> Path:
     """DATA as an absolute path. Links keep their names, except where ``..`` makes them matter."""
-    path = Path(text).expanduser().absolute()
+    path = local_path(text).absolute()
     return path.resolve() if ".." in path.parts else path
 
 
@@ -268,7 +279,7 @@ def built(
         if stage.network is not None:
             require_trained(stage.network)
     elif fresh:
-        taken, total, new = inherit(stage, Path(config.train.init))
+        taken, total, new = inherit(stage, local_path(config.train.init))
         reporter.say(
             f"Starts with {taken:,} of its {total:,} numbers from {config.train.init}{'; new: ' * bool(new)}{', '.join(new)}"
         )

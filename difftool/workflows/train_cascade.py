@@ -18,7 +18,7 @@ from .compatible import Described, refuse_strangers, refuse_unlike
 from .model import ModelFile
 from .plan import StagePlan, units
 from .reporter import Reporter
-from .resume import resume_run, run_config
+from .resume import resume_run, run_config, with_data
 from .text import command, flat
 from .train import planned, run_training
 
@@ -36,6 +36,7 @@ class CascadeTraining:
         fitting: split batches so that they fit the memory.
         steps: another last step for the stage ``only``.
         device: another device than the configurations name.
+        data: where the data is now, if it has moved.
         launch: trains the stages that some words of a command line name in processes of their own,
             one for each device; returns whether it did.
     """
@@ -45,6 +46,7 @@ class CascadeTraining:
     fitting: bool = False
     steps: int | None = None
     device: str | None = None
+    data: Path | None = None
     launch: Callable[[Sequence[str]], bool] = lambda words: False
 
     @property
@@ -304,7 +306,7 @@ def _stage_result(
         return {"run": str(folder.path), "model": str(model), "finished_before": False}
     if begun:
         run = RunFolder.open(folder.path)
-        return resume_run(run, parts, reporter, training.steps, training.device)
+        return resume_run(run, parts, reporter, training.steps, training.device, training.data)
     _clear_unborn(folder.path)
     config = _run_settings(stage, training)
     return run_training(config, parts, folder.path, reporter, training.fitting)
@@ -326,7 +328,8 @@ def _run_settings(stage: StagePlan, training: CascadeTraining) -> Config:
     if stage.branches:
         model = training.cascade.model_of(_trunk(training.cascade, stage))
         changes |= {"init": str(model.absolute())} if model.is_file() else {}
-    return stage.config.replace(train=stage.config.train.model_copy(update=changes))
+    config = stage.config.replace(train=stage.config.train.model_copy(update=changes))
+    return with_data(config, training.data)
 
 
 def _trunk(cascade: Cascade, expert: StagePlan) -> StagePlan:

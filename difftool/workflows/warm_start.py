@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..config import MEANING, dict_layer
+from ..names import path_text
 from .model import model_path, plain_config
 
 if TYPE_CHECKING:
@@ -23,9 +24,9 @@ def started(config: Config, resolved: Callable[[Layer], Config]) -> Config:
     """
     if not config.train.init:
         return config
-    path = model_path(config.train.init).expanduser().absolute()
+    path = model_path(config.train.init).absolute()
     config = resolved(dict_layer(_tables(plain_config(path), config), str(path)))
-    return config.replace(train=config.train.model_copy(update={"init": str(path)}))
+    return config.replace(train=config.train.model_copy(update={"init": path_text(path)}))
 
 
 def _tables(there: dict[str, Any], config: Config) -> dict[str, Any]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
+import io
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import pytest
 from small import SETS, call, pictures, small_run
 
 from difftool.cli import sampling_flags
-from difftool.workflows import sample
+from difftool.workflows import writer
 
 WORDS = [word for setting in SETS for word in ("--set", setting)]
 
@@ -147,7 +150,7 @@ def test_samples_are_files_that_can_be_read_again(capsys):
 
 @pytest.mark.parametrize(("kind", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
 def test_sampling_that_is_stopped_keeps_what_it_made(capsys, monkeypatch, kind, code):
-    real, made = sample._label, []
+    real, made = writer.label, []
 
     def counting(cond):
         made.append(cond)
@@ -155,7 +158,7 @@ def test_sampling_that_is_stopped_keeps_what_it_made(capsys, monkeypatch, kind, 
             os.kill(os.getpid(), kind)
         return real(cond)
 
-    monkeypatch.setattr(sample, "_label", counting)
+    monkeypatch.setattr(writer, "label", counting)
     assert call("sample", "first", "-n", "5", "-o", f"stopped{code}") == code
     assert (
         f"Stopped: 2 of 5 samples are in stopped{code}. For the others, use --start 2 -n 3"
@@ -232,3 +235,106 @@ def test_of_trainings_that_begin_at_once_each_gets_a_folder(tmp_path, monkeypatc
     monkeypatch.setattr("difftool.cli.train.new_path", lambda config: Path("runs/same"))
     assert [call(*words), call(*words)] == [0, 0]
     assert sorted(path.name for path in Path("runs").iterdir()) == ["same", "same-2"]
+
+
+# --- places and parts that have changed since -------------------------------------------------------------------------
+
+
+def copied(name: str, old: str, new: str) -> Path:
+    """A copy of ``runs/first`` with another text in its configuration."""
+    run = Path(shutil.copytree("runs/first", name))
+    config = (run / "config.toml").read_text()
+    assert old in config
+    (run / "config.toml").write_text(config.replace(old, new))
+    return run
+
+
+def test_data_that_has_moved_can_be_named(capsys):
+    run = copied("moved away", str(pictures()), "/nowhere/to be found")
+    assert call("resume", str(run), "--steps", "5") == 3
+    assert "difftool resume 'moved away' --data PATH" in capsys.readouterr().err
+    assert call("resume", str(run), "--steps", "5", "--data", str(pictures())) == 0
+    assert str(pictures()) in (run / "config.toml").read_text()
+    assert call("resume", str(run)) == 0
+
+
+def test_a_run_of_a_part_that_is_not_installed_asks_for_its_plugin(capsys):
+    run = copied("foreign", 'use = "unet"', 'use = "acme"')
+    assert call("resume", str(run)) == 4
+    said = capsys.readouterr().err
+    assert "backbone 'acme'" in said
+    assert "plugin" in said
+
+
+def test_a_model_of_a_part_that_is_not_installed_asks_for_its_plugin(capsys):
+    whole = Path("runs/first/model.safetensors").read_bytes()
+    length = int.from_bytes(whole[:8], "little")
+    header = json.loads(whole[8 : 8 + length])
+    about = json.loads(header["__metadata__"]["about"])
+    about["config"]["backbone"]["use"] = "acme"
+    header["__metadata__"]["about"] = json.dumps(about)
+    text = json.dumps(header).encode()
+    Path("foreign.safetensors").write_bytes(
+        len(text).to_bytes(8, "little") + text + whole[8 + length :]
+    )
+    assert call("sample", "foreign.safetensors", "-n", "1", "-o", "none") == 4
+    assert "backbone 'acme'" in capsys.readouterr().err
+    assert call("sample", "runs/first", "--sampler", "acme", "-o", "none") == 2  # a typing error
+
+
+def test_the_project_file_is_announced(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("difftool.toml").write_text("[train]\nbatch = 8\n")
+    call("config", "show", "-m", "image")
+    assert capsys.readouterr().err == f"The settings in {tmp_path / 'difftool.toml'} are used.\n"
+
+
+def test_a_disk_that_fills_up_leaves_samples_that_can_be_read(capsys, monkeypatch):
+    real, added = writer.append, []
+
+    def full(path, data):
+        added.append(data)
+        if len(added) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(path, data)
+
+    monkeypatch.setattr(writer, "append", full)
+    assert call("sample", "first", "-n", "4", "-o", "full") == 1
+    assert "The disk is full: 2 of 4 samples are in full." in capsys.readouterr().err
+    assert call("data", "check", "full", "-m", "image") == 0
+
+
+def test_a_row_that_cannot_be_written_whole_is_taken_back(tmp_path, monkeypatch):
+    table = tmp_path / "metadata.csv"
+
+    class Half(io.FileIO):
+        def write(self, data):
+            if self.tell() % 4:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(data[:2])
+
+    monkeypatch.setattr(
+        writer, "open", lambda path, mode, buffering: Half(path, "a"), raising=False
+    )
+    with pytest.raises(OSError, match="space"):
+        writer.append(table, b"head")
+    assert not table.exists()
+    table.write_bytes(b"head")
+    with pytest.raises(OSError, match="space"):
+        writer.append(table, b"more")
+    assert table.read_bytes() == b"head"
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("猫/犬", "-猫_犬"),
+        ("हिन्दी", "-हिन्दी"),
+        ("a b:c", "-a_b_c"),
+        (1.5, "-1_5"),
+        ("x" * 99, "-" + "x" * 40),
+    ],
+)
+def test_file_names_keep_letters_of_any_script(value, name):
+    assert writer.label({"class": value, "other": None}) == name
+    assert len(writer.label({str(i): "猫" * 99 for i in range(9)}).encode()) <= writer.LONGEST

@@ -301,6 +301,48 @@ def test_text_that_contradicts_its_mark(make):
     refused(root, "a.txt", "utf-16", "UTF-8")
 
 
+# --- names in tables and on the disk ---
+
+
+def test_a_table_may_name_files_by_their_absolute_paths(make):
+    root = make("a.dat", "b/1.dat")
+    (root / "metadata.csv").write_text(f"file_name,x\n{root / 'a.dat'},1\n{root}/b/1.dat,2\n")
+    assert columns(root) == {"a.dat": {"x": 1.0}, "b/1.dat": {"class": "b", "x": 2.0}}
+
+
+def test_a_file_elsewhere_is_missing_and_one_that_is_skipped_is_not_of_another_format(make):
+    root = make("data/a.dat", "b.dat", "data/.c.dat")
+    (root / "data" / "metadata.csv").write_text(
+        f"file_name,x\n{root / 'b.dat'},1\n.c.dat,2\nd.dat,3\n"
+    )
+    refused(
+        root / "data",
+        f"{root / 'b.dat'} (line 2",
+        ".c.dat (line 3, it is skipped)",
+        "d.dat (line 4)",
+    )
+
+
+@pytest.mark.parametrize(("disk", "table"), [("\u00e9", "e\u0301"), ("e\u0301", "\u00e9")])
+def test_a_name_in_another_spelling_is_the_same_name(make, disk, table):
+    root = make(f"{disk}/{disk}.dat")
+    (root / "metadata.csv").write_text(f"file_name,x\n{table}/{table}.dat,1\n", encoding="utf-8")
+    (root / disk / f"{table}.txt").write_text("words", encoding="utf-8")
+    (item,) = scan_folder(root, SUFFIXES)
+    assert dict(item.columns) == {"class": "\u00e9", "x": 1.0, "caption": "words"}
+
+
+def test_a_name_that_is_not_utf8_is_a_class_and_is_found_in_a_table(make):
+    root = make("a.dat")
+    os.mkdir(os.fsencode(root) + b"/caf\xe9")
+    (root / os.fsdecode(b"caf\xe9") / os.fsdecode(b"\xe9.dat")).write_bytes(b"x")
+    (root / "metadata.csv").write_text("file_name,x\ncafé/é.dat,1\n", encoding="latin-1")
+    assert [dict(item.columns) for item in scan_folder(root, SUFFIXES)] == [
+        {},
+        {"class": "café", "x": 1.0},
+    ]
+
+
 # --- what is not read ---
 
 

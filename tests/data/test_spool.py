@@ -29,6 +29,15 @@ def test_blocks_lie_one_after_another(cache, monkeypatch, held):
     assert np.array_equal(made, np.concatenate(blocks()))
 
 
+@pytest.mark.parametrize("held", [0, 30, 1 << 20])
+def test_rows_may_grow_instead(cache, monkeypatch, held):
+    monkeypatch.setattr(spool, "HELD", held)
+    rows = [block.swapaxes(0, 1) for block in blocks()]
+    assert np.array_equal(spooled(iter(rows), axis=1), np.concatenate(rows, 1))
+    with pytest.raises(ValueError, match=r"block|dimension"):
+        spooled([np.zeros((2, 3), np.uint8), np.zeros((3, 3), np.uint8)], axis=1)
+
+
 def test_what_is_large_is_a_map_of_a_file_without_a_name(cache, monkeypatch):
     monkeypatch.setattr(spool, "HELD", 10)
     made = spooled(blocks())

@@ -124,19 +124,22 @@ class AudioInspection(Inspection[AudioModality, AudioLook]):
     def advice(self, items: Sequence[Item], looks: Sequence[AudioLook]) -> str:
         stereo = sum(look.header.channels == 2 for look in looks) > len(looks) / 2
         music = stereo and self.modality.rate >= 32_000
-        larger = "--recipe music-48k-stereo (a large GPU)" if music else "--recipe small (a GPU)"
-        seconds = _time(self.modality.length / self.modality.rate)
-        return (
-            f"--recipe tiny (a CPU), or {larger}; --seconds chooses another length than {seconds}"
+        larger = (
+            "a larger model, for a large GPU: --recipe music-48k-stereo"
+            if music
+            else "a larger model, for a GPU: --recipe small"
         )
+        seconds = _time(self.modality.length / self.modality.rate)
+        return f"--recipe tiny\n{larger}; --seconds chooses another length than {seconds}"
 
 
 def _pauses(x: np.ndarray, window: int) -> float:
     """Share of the windows of ``[c, n]`` in which there is nothing."""
     if x.shape[1] < window:
         return 0.0
-    cut = x[:, : x.shape[1] // window * window].reshape(len(x), -1, window)
-    swing = cut.max(2).astype(np.int32) - cut.min(2)
+    whole = x.shape[1] // window * window
+    cuts = [channel[:whole].reshape(-1, window) for channel in x]  # views of what may be a file
+    swing = np.stack([cut.max(1).astype(np.int32) - cut.min(1) for cut in cuts])
     return float((swing.max(0) <= 2 * SILENT).mean())
 
 
@@ -251,7 +254,7 @@ def _offsets(good: Sequence[AudioLook]) -> Iterator[Finding]:
 
 
 def _silence(modality: AudioModality, good: Sequence[AudioLook]) -> Iterator[Finding]:
-    silent = [look for look in good if look.pauses == 1]
+    silent = [look for look in good if look.pauses == 1 and look.left >= CANCELLED]
     if silent:
         yield Finding(
             "warning",

@@ -19,6 +19,9 @@ KEPT = 0.02
 
 TRIES = 4
 
+CHUNK = 1 << 20
+"""Samples that are looked at at once."""
+
 GLANCE = 256
 """Samples in the middle of a part that are looked at first: of sound, they nearly always tell that it is."""
 
@@ -34,12 +37,22 @@ def silent(x: np.ndarray) -> bool:
 
 def trimmed(x: np.ndarray, rate: int) -> np.ndarray:
     """``[c, n]`` without the silence at both ends, but for 20 ms."""
-    loud = np.abs(x).max(0)
-    places = np.flatnonzero(loud > max(SILENT, int(loud.max()) / BELOW))
-    if not len(places):
+    peak = max(int(x.max()), -int(x.min())) if x.size else 0
+    floor, n = max(SILENT, peak / BELOW), x.shape[1]
+    # a glance at a chunk at a time, from either end, since a recording may be larger than memory
+    first = next((at for start in range(0, n, CHUNK) for at in _loud(x, start, floor)[:1]), None)
+    if first is None:
         return x[:, :0]
+    starts = reversed(range(0, n, CHUNK))
+    last = next(at for start in starts for at in _loud(x, start, floor)[-1:])
     kept = round(KEPT * rate)
-    return x[:, max(0, int(places[0]) - kept) : int(places[-1]) + 1 + kept]
+    return x[:, max(0, int(first) - kept) : int(last) + 1 + kept]
+
+
+def _loud(x: np.ndarray, start: int, floor: float) -> np.ndarray:
+    """Where one of ``CHUNK`` samples is louder than that."""
+    part = x[:, start : start + CHUNK]
+    return start + np.flatnonzero((np.abs(part) > floor).any(0))
 
 
 def crops(

@@ -11,17 +11,15 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from fractions import Fraction
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from difftool import DataError, reading_binary, remark
+from difftool import DataError, reading_binary, remark, remarks, spooled
 
-from .lazy import torchaudio
 from .level import FULL_SCALE, PEAK
+from .rate import resampled
 
 if TYPE_CHECKING:
     from soundfile import SoundFile
@@ -44,7 +42,6 @@ SUFFIXES = (
 
 RATES = range(1000, 384_001)
 BLOCK = 1 << 18  # frames decoded at once
-CHUNK = 1 << 20  # samples resampled at once, about
 PAGE = 1 << 16  # upper bound of the size of an Ogg page in bytes
 DULL = 0.75  # a file of less than this share of the asked rate gets a remark: its treble is missing
 LOUD = 2.0  # full scales above which turning down gets a remark; MP3 overshoots by less
@@ -104,6 +101,9 @@ def header(path: Path) -> Header:
 def decode(path: Path, rate: int, channels: int, watch: Watch | None = None) -> np.ndarray:
     """The whole sound as int16 ``[channels, n]`` at ``rate``, from -32767 to 32767.
 
+    A long one is a memory map (``spooled``). One that passes full scale is decoded twice, since how
+    far it is turned down is known at its end.
+
     Args:
         channels: 1 or 2.
         watch: is shown every block as it is stored: float32 ``[frames, channels of the file]``.
@@ -111,18 +111,32 @@ def decode(path: Path, rate: int, channels: int, watch: Watch | None = None) -> 
     Raises:
         DataError: the file is damaged, is not sound, or holds samples that are not numbers.
     """
+    level = _Level(path)
+    x = spooled(map(level, _signal(path, rate, channels, watch)), axis=1)
+    if level.peak <= 1:
+        return x
+    del x
+    if level.peak > LOUD:
+        remark(f"its samples go beyond {LOUD:g} times full scale: turned down to fit")
+    with remarks():  # they have been made
+        return spooled(map(level.turned_down(), _signal(path, rate, channels)), axis=1)
+
+
+def _signal(
+    path: Path, rate: int, channels: int, watch: Watch | None = None
+) -> Iterator[np.ndarray]:
+    """float32 ``[channels, n]`` at ``rate``, a piece at a time, so that no recording is too long."""
     with opened(path) as file:
-        own = file.samplerate
         mix = _mixer(file, channels)
-        with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is refused below
-            signal = np.concatenate([mix(block) for block in _blocks(path, file, watch)], axis=1)
+        own = file.samplerate
+        with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is refused
+            yield from resampled((mix(block) for block in _blocks(path, file, watch)), own, rate)
         if file.format == "OGG" and not _ended(path):
             remark(
                 "its end is not marked as one: it may have been cut short while it was copied or recorded"
             )
     if own < DULL * rate:
         remark(f"recorded at {own:,} Hz: nothing above {own // 2:,} Hz is in it")
-    return _to_int16(resample(signal, own, rate), path)
 
 
 # --- opening ---------------------------------------------------------------------------------------------------------
@@ -134,12 +148,17 @@ def opened(path: Path) -> Iterator[SoundFile]:
     import soundfile
 
     try:
-        with reading_binary(path, "sound"), soundfile.SoundFile(os.fspath(path)) as file:
+        with reading_binary(path, "sound"), soundfile.SoundFile(_name(path)) as file:
             _refuse_odd(path, file)
             yield file
     except soundfile.SoundFileError as error:
         text = str(getattr(error, "error_string", error))
         raise DataError(f"{path} {_what(text)}") from error
+
+
+def _name(path: Path) -> str | bytes:
+    """As the system has it: names need not be UTF-8, where they are bytes."""
+    return os.fspath(path) if os.name == "nt" else os.fsencode(path)
 
 
 def _what(text: str) -> str:
@@ -261,62 +280,27 @@ def _places(file: SoundFile) -> tuple[str, ...]:
     )
 
 
-# --- rate ------------------------------------------------------------------------------------------------------------
-
-
-def resample(signal: np.ndarray, own: int, rate: int) -> np.ndarray:
-    """float32 ``[c, n]`` at ``own`` samples per second to ``[c, ceil(n * ratio_of(own, rate))]`` at ``rate``.
-
-    A long signal is taken in pieces with as much around each as the filter sees, which changes nothing but the memory needed.
-    """
-    if (ratio := ratio_of(own, rate)) == 1:
-        return signal
-    import torch
-
-    change = _resampler(ratio)
-    up, down = ratio.numerator, ratio.denominator
-    around = -(-change.width // down)  # in units of `down` samples, which become `up`
-    each = max(1, CHUNK // down)
-    source, pieces = torch.from_numpy(signal), []
-    with torch.no_grad():
-        for start in range(0, -(-signal.shape[1] // down), each):
-            low = max(0, start - around)
-            piece = change(source[:, low * down : (start + each + around) * down])
-            pieces.append(piece[:, (start - low) * up : (start - low + each) * up])
-    return torch.cat(pieces, 1).numpy()
-
-
-def ratio_of(own: int, rate: int) -> Fraction:
-    """``rate / own``, or what is within a ten-thousandth of it (a sixth of a cent) where that would take a filter of many megabytes."""
-    ratio = Fraction(rate, own)
-    return (
-        ratio if max(ratio.numerator, ratio.denominator) <= 1000 else ratio.limit_denominator(1000)
-    )
-
-
-@lru_cache(maxsize=16)
-def _resampler(ratio: Fraction) -> Any:
-    """torchaudio's, with the filter that librosa calls kaiser_best: flat to 90 % of half the lower rate, and 100 dB down past it."""
-    return torchaudio().transforms.Resample(
-        ratio.denominator,
-        ratio.numerator,
-        resampling_method="sinc_interp_kaiser",
-        lowpass_filter_width=64,
-        rolloff=0.9475937167399596,
-        beta=14.769656459379492,
-    )
-
-
 # --- level -----------------------------------------------------------------------------------------------------------
 
 
-def _to_int16(signal: np.ndarray, path: Path) -> np.ndarray:
-    """float ``[c, n]`` (may be overwritten), turned down as a whole as far as it passes full scale."""
-    peak = max(float(signal.max()), -float(signal.min()))
-    if not math.isfinite(peak):
-        raise DataError(f"{path} holds samples too large for a number. Repair or remove it.")
-    if peak > LOUD:
-        remark(f"its samples go beyond {LOUD:g} times full scale: turned down to fit")
-    signal *= FULL_SCALE / max(peak, 1.0)
-    np.rint(signal, out=signal)
-    return signal.clip(-PEAK, PEAK, out=signal).astype(np.int16)
+class _Level:
+    """float ``[c, n]`` (may be overwritten) -> int16, and the highest peak so far, in full scales."""
+
+    def __init__(self, path: Path, gain: float = FULL_SCALE) -> None:
+        self._path, self._gain = path, gain
+        self.peak = 0.0
+
+    def turned_down(self) -> _Level:
+        """One that brings the highest peak of all to full scale."""
+        return _Level(self._path, FULL_SCALE / self.peak)
+
+    def __call__(self, signal: np.ndarray) -> np.ndarray:
+        peak = max(float(signal.max()), -float(signal.min()))
+        if not math.isfinite(peak):
+            raise DataError(
+                f"{self._path} holds samples too large for a number. Repair or remove it."
+            )
+        self.peak = max(self.peak, peak)
+        signal *= self._gain
+        np.rint(signal, out=signal)
+        return signal.clip(-PEAK, PEAK, out=signal).astype(np.int16)

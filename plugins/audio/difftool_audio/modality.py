@@ -90,6 +90,11 @@ class AudioModality(Modality):
                 f"{path} lasts {seconds:.3f} s, less than {o.shortest:g} s. Remove it, or take shorter ones: --shortest 0.01."
             )
         if o.silence != "keep" and silent(x):
+            if self.channels == 1 and not silent(decode(path, self.rate, 2)):
+                raise DataError(
+                    f"{path} is silent in mono: its channels are opposite and cancel each other. "
+                    "Keep both with --channels stereo, or turn one of them over."
+                )
             raise DataError(
                 f"{path} is silent throughout. Remove it, or have silence learnt: --silence keep."
             )
@@ -106,7 +111,7 @@ class AudioModality(Modality):
                 f"{path} has {seconds:.3f} s of sound between its silent ends, less than {self.options.shortest:g} s. "
                 "Remove it, or take shorter ones: --shortest 0.01."
             )
-        return np.ascontiguousarray(kept)
+        return kept
 
     # --- raw batches -------------------------------------------------------------------------------------------------
 

@@ -59,7 +59,7 @@ class ImageInspection(Inspection[ImageModality, ImageLook]):
         yield from _flat(looks)
 
     def advice(self, items: Sequence[Item], looks: Sequence[ImageLook]) -> str:
-        return "--recipe tiny (a CPU), or --recipe small (a GPU)"
+        return "--recipe tiny\na larger model, for a GPU: --recipe small"
 
 
 def _sizes(modality: ImageModality, good: Sequence[ImageLook]) -> Iterator[Finding]:

@@ -95,7 +95,7 @@ class MoleculeInspection(Inspection[MoleculeModality, MoleculeLook]):
             QM9
         )
         large = "qm9-edm" if small and len(items) >= QM9_MANY else "small"
-        return f"--recipe tiny (a CPU), or --recipe {large} (a GPU)"
+        return f"--recipe tiny\na larger model, for a GPU: --recipe {large}"
 
 
 def _is_smiles(item: Item) -> bool:

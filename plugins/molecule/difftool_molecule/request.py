@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from difftool import Batch, Description, Streams, UsageError
+from difftool import Batch, Description, Streams, UsageError, local_path
 
 from .elements import HYDROGEN, SYMBOLS
 from .files import columns_of, molecule
@@ -86,7 +85,7 @@ def fragment(path: str, hydrogens: bool) -> np.ndarray:
     """
     if not path:
         return np.zeros((0, 5), np.float32)
-    file = Path(path).expanduser()
+    file = local_path(path)
     if (count := len(columns_of(file))) > 1:
         raise UsageError(
             f"{path} holds {count:,} molecules. Give a file of one, whose parts need not be connected."

@@ -74,7 +74,7 @@ class VideoInspection(Inspection[VideoModality, VideoLook]):
     def advice(self, items: Sequence[Item], looks: Sequence[VideoLook]) -> str:
         length = f"{self.modality.frames} frames at {self.modality.fps:.4g} frames/s"
         return (
-            "--recipe tiny (a CPU), or --recipe small (a GPU); "
+            "--recipe tiny\na larger model, for a GPU: --recipe small; "
             f"--frames and --fps choose another length than {length}"
         )
 

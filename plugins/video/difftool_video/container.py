@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import av
 from av.error import FFmpegError, InvalidDataError
@@ -40,21 +40,27 @@ def opened(path: Path) -> Iterator[Video]:
     try:
         with (
             reading_binary(path, "video"),
-            av.open(
-                f"file:{os.fspath(path)}", options=options, metadata_errors="replace"
-            ) as container,
+            _openable(path) as file,
+            av.open(file, options=options, metadata_errors="replace") as container,
         ):
             yield Video(path, container)
-    except UnicodeEncodeError:
-        raise DataError(
-            f"{path!r} has a name that is not UTF-8. Rename it: FFmpeg cannot open it."
-        ) from None
     except FFmpegError as error:
         raise DataError(f"{path} {_what(path)} ({error.strerror})") from error
     except OSError as error:
         raise DataError(
             f"{path} cannot be read: {error.strerror}. Check the disk that it is on."
         ) from error
+
+
+@contextmanager
+def _openable(path: Path) -> Iterator[str | BinaryIO]:
+    """The file's address for FFmpeg; the open file where its name is not UTF-8, which FFmpeg takes only."""
+    name = os.fspath(path)
+    if name.encode(errors="ignore").decode() == name:
+        yield f"file:{name}"
+    else:
+        with open(path, "rb") as file:
+            yield file
 
 
 class Video:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from difftool import Batch, Description, Item, Streams, UsageError
+from difftool import Batch, Description, Item, Streams, UsageError, local_path
 
 from .given import GIVEN, most
 from .options import VideoOptions, VideoRequest
@@ -106,7 +106,7 @@ def give(
     count = _count(modality, request, x.shape[1])
     reader = modality.reader((x.shape[3], x.shape[4]))
     ends = {
-        text: reader.scan(Path(text).expanduser())
+        text: reader.scan(local_path(text))
         for text in (request.first_frames, request.last_frames)
         if text
     }

@@ -43,7 +43,7 @@ def test_a_sound_folder(folder):
         "0% of the sound is silence",
         "no duplicates",
         "column class: 2 classes, 5 of each",
-        f"to train: difftool train -m audio {folder} --recipe tiny (a CPU), or --recipe small (a GPU)",
+        f"to train: difftool train -m audio {folder} --recipe tiny",
     ):
         assert words in found["ok"], (words, found)
 

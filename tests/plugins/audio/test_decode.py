@@ -10,8 +10,10 @@ import pytest
 import torch
 
 from difftool import DataError
+from difftool.data import spool
 from difftool.data.remark import remarks
 from difftool_audio import decode as module
+from difftool_audio import rate as rates
 from difftool_audio.decode import (
     DULL,
     GAINS,
@@ -21,10 +23,9 @@ from difftool_audio.decode import (
     decode,
     header,
     mixing,
-    ratio_of,
-    resample,
 )
 from difftool_audio.lazy import torchaudio
+from difftool_audio.rate import ratio_of, resample, resampled
 
 from .conftest import RATE, save, tone, write_tone
 
@@ -241,8 +242,29 @@ def test_taking_it_in_pieces_changes_nothing(monkeypatch, own, rate, n):
         rolloff=0.9475937167399596,
         beta=14.769656459379492,
     )(torch.from_numpy(x))
-    monkeypatch.setattr(module, "CHUNK", 1500)
-    torch.testing.assert_close(torch.from_numpy(resample(x, own, rate)), whole, atol=1e-6, rtol=0)
+    monkeypatch.setattr(rates, "CHUNK", 1500)
+    found = resample(x, own, rate)
+    torch.testing.assert_close(torch.from_numpy(found), whole, atol=1e-6, rtol=0)
+    blocks = np.split(x, range(700, n, 700), axis=1)
+    assert np.array_equal(np.concatenate(list(resampled(blocks, own, rate)), 1), found)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("gain", [0.5, 1.7])
+def test_a_long_recording_is_read_a_piece_at_a_time_and_is_the_same(
+    tmp_path, monkeypatch, channels, gain
+):
+    monkeypatch.setenv("DIFFTOOL_CACHE", str(tmp_path / "cache"))
+    x = gain * np.stack([tone(1.0, 44_100, hz)[0] for hz in (220, 331)]).astype(np.float32)
+    path = save(tmp_path / "a.wav", x, 44_100, subtype="FLOAT")
+    monkeypatch.setattr(rates, "CHUNK", 3000)
+    whole = decode(path, 16_000, channels)
+    monkeypatch.setattr(module, "BLOCK", 1000)
+    monkeypatch.setattr(spool, "HELD", 2000)
+    pieces = decode(path, 16_000, channels)
+    assert isinstance(pieces.base, np.memmap)
+    assert np.array_equal(pieces, whole)
+    assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_no_pair_of_rates_takes_a_filter_of_many_megabytes():

@@ -35,7 +35,7 @@ def test_a_sound_folder(folder):
         "no formal charges are learnt",
         "nearest atoms are 0.97 angstrom apart",
         "column energy",
-        f"to train: difftool train -m molecule {folder} --recipe tiny (a CPU), or --recipe small (a GPU)",
+        f"to train: difftool train -m molecule {folder} --recipe tiny",
     ):
         assert words in found["ok"], (words, found)
     assert set(found) == {"ok", "warning"}, found

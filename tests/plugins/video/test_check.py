@@ -49,7 +49,7 @@ def test_a_sound_folder(folder):
         "something moves in all of them",
         "no duplicates",
         "column class: 2 classes, 5 of each",
-        f"to train: difftool train -m video {folder} --recipe tiny (a CPU), or --recipe small (a GPU)",
+        f"to train: difftool train -m video {folder} --recipe tiny",
     ):
         assert words in found["ok"], (words, found)
 
