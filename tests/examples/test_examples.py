@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from difftool.engine.checkpoint import load_checkpoint
 from difftool.engine.folder import RunFolder
+from difftool.plugin.kinds import KINDS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -148,6 +150,17 @@ def test_the_plugin_passes_its_contracts(installed, tmp_path):
     )
 
 
+def test_there_is_an_example_of_every_kind():
+    plugins = [EXAMPLES / "03-plugin/difftool_ecg", EXAMPLES / "04-parts/difftool_parts"]
+    hooks = {
+        hook
+        for folder in plugins
+        for hook in re.findall(r"def (difftool_\w+)", (folder / "plugin.py").read_text())
+    }
+    # a named cascade is a file of stages, like the recipe; the image plugin has one
+    assert {kind.hook for kind in KINDS.values()} - hooks == {"difftool_cascades"}
+
+
 def test_one_small_part_of_each_kind_passes_its_contract(parts, tmp_path):
     python(
         "-m",
@@ -182,6 +195,9 @@ def test_one_small_part_of_each_kind_works_from_the_command_line(parts, tmp_path
         2,
         "--set=optimizer.use=lion",
         "--set=observers.mine.use=csv",
+        "--set=process.use=angle",
+        "--set=objective.use=huber",
+        "--set=representation.use=standard",
         "--lr",
         "1e-4",
         *small,
@@ -193,6 +209,18 @@ def test_one_small_part_of_each_kind_works_from_the_command_line(parts, tmp_path
     with np.load(tmp_path / "weights.npz") as found:
         assert len(found.files) > 10
     measured = difftool(
-        "evaluate", "run", "-n", 4, "--steps", 2, "--data", 8, "--metrics", "brightness", "--json"
+        "evaluate",
+        "run",
+        "-n",
+        4,
+        "--steps",
+        2,
+        "--sampler",
+        "ralston",
+        "--data",
+        8,
+        "--metrics",
+        "brightness",
+        "--json",
     )
     assert "brightness_error" in measured

@@ -8,12 +8,19 @@ import torch
 
 from difftool import TrainedModel
 from difftool.testing import (
+    backbone_contract,
+    bridge_contract,
     command_contract,
+    conditioner_contract,
     exporter_contract,
     guidance_contract,
     metric_contract,
+    objective_contract,
     observer_contract,
     optimizer_contract,
+    process_contract,
+    representation_contract,
+    sampler_contract,
     source_contract,
 )
 
@@ -21,6 +28,7 @@ FOLDER = Path(mkdtemp())
 (FOLDER / "a.txt").write_text("1")
 (FOLDER / "some.list").write_text("a.txt\n")
 (FOLDER / "bad.list").write_text("missing.txt\n")
+PICTURES = torch.randint(0, 256, (3, 3, 8, 8), generator=torch.Generator().manual_seed(0))
 EXAMPLES = [np.random.default_rng(i).random((4, 4), np.float32) for i in range(4)]
 
 
@@ -35,3 +43,13 @@ TestListing = source_contract("listing", str(FOLDER / "some.list"), str(FOLDER /
 TestNpz = exporter_contract("npz", model=model)
 TestAge = command_contract("age")
 TestBrightness = metric_contract("brightness", EXAMPLES[:2], EXAMPLES[2:])
+TestStandard = representation_contract("standard", PICTURES.byte(), tolerance=1)
+TestPlain = backbone_contract("plain", (3, 8, 8), {"channels": 8}, sizes=[(5, 7)])
+TestAngle = process_contract("angle")
+TestPeaked = process_contract("edm", density="peaked")
+TestSoft = process_contract("edm", weighting="soft")
+TestEvenAngles = process_contract("edm", schedule="even-angles")
+TestHuber = objective_contract("huber")
+TestClock = conditioner_contract("clock", cells=("9:30", "13:45", "23:59"))
+TestColour = bridge_contract("colour", PICTURES.byte(), "pixels")
+TestRalston = sampler_contract("ralston")
