@@ -21,12 +21,15 @@ class Signals:
             For points with features, x ``[b, n, f]``, they are ``[b, channels, n]``.
         token_mask: ``[b, n]``, True for a real token, False for padding; None when all tokens are
             real.
+        memory: what ``Backbone.evaluate`` returned at an earlier evaluation of the same example,
+            or the denoiser's estimate there; None at the first.
     """
 
     vector: Tensor | None = None
     tokens: Tensor | None = None
     channels: Tensor | None = None
     token_mask: Tensor | None = None
+    memory: Tensor | None = None
 
     def __add__(self, other: Signals) -> Signals:
         """Vectors add up; tokens, their masks and channels are concatenated."""
@@ -38,6 +41,7 @@ class Signals:
             _merge(self.tokens, other.tokens, _concatenated),
             _merge(self.channels, other.channels, _concatenated),
             _merge(*masks, _concatenated),
+            _merge(self.memory, other.memory, _concatenated),
         )
 
     def tensors(self) -> dict[str, Tensor]:
@@ -100,3 +104,11 @@ class Backbone(nn.Module, ABC):
 
         Padding, where ``mask`` is False, must not influence real entries.
         """
+
+    def evaluate(
+        self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The prediction, and what a network that remembers wants to find in ``Signals.memory`` at
+        the next, lower noise level: ``[b, ...]``; None for most networks.
+        """
+        return self(x, c_noise, signals, mask), None

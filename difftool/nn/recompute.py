@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -9,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 from .backbone import Backbone
 
 
-def recompute(network: Backbone, block: nn.Module, *inputs: Tensor | None) -> Tensor:
+def recompute(network: Backbone, block: nn.Module, *inputs: Tensor | None) -> Any:
     """``block(*inputs)``, computed again in the backward pass if ``network.checkpointing`` is set.
 
     Chen et al. 2016, arXiv:1604.06174.

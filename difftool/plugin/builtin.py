@@ -71,6 +71,17 @@ def difftool_backbones() -> list[Spec]:
             "difftool.nn.options:UNetOptions",
         ),
         _transformer("dit", "diffusion transformer over patches (Peebles & Xie 2023)", "DiT"),
+        _transformer("uvit", "transformer with long skips (Bao et al. 2022)", "UViT"),
+        _transformer(
+            "mmdit",
+            "transformer with a stream for the condition's tokens (Esser et al. 2024)",
+            "MMDiT",
+        ),
+        _transformer(
+            "rin",
+            "latent tokens that read from patches and write to them (Jabri et al. 2022)",
+            "RIN",
+        ),
     ]
 
 

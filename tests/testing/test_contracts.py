@@ -19,7 +19,7 @@ from difftool.testing import (
 
 REGISTRY = Registry.load_all()
 EXPECTED = {
-    "backbone": {"unet", "dit"},
+    "backbone": {"unet", "dit", "uvit", "mmdit", "rin"},
     "process": {"edm", "eps", "v", "flow", "x0"},
     "sampler": {
         "ddpm",
@@ -76,6 +76,9 @@ GUIDANCES = [
 SMALL = {
     "unet": {"channels": 8, "multipliers": (1, 2), "blocks": 1, "attention": 64, "head_width": 8},
     "dit": {"width": 24, "depth": 2, "head_width": 12},
+    "uvit": {"width": 24, "depth": 3, "head_width": 12},
+    "mmdit": {"width": 24, "depth": 2, "head_width": 12},
+    "rin": {"width": 24, "depth": 2, "head_width": 12, "rounds": 2, "latents": 5},
 }
 SHAPES = {"line": (2, 12), "plane": (3, 8, 8), "solid": (2, 4, 6, 6)}
 SIZES = {"line": [(13,), (7,)], "plane": [(7, 9)], "solid": [(3, 5, 5)]}

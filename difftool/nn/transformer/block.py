@@ -11,7 +11,7 @@ from .attention import TokenAttention, TokenCrossAttention, keys
 from .feedforward import feedforward
 from .modulation import Modulation, modulated
 from .norm import RMSNorm
-from .options import TransformerOptions
+from .options import BlockOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +20,15 @@ class Sizes:
 
     Attributes:
         heads: attention heads.
-        embedding: width of the embedding that modulates; of all vectors if they are shared.
+        embedding: width of the embedding that modulates.
+        shared: as in ``Modulation``.
         cross: width of the tokens for cross-attention; 0 for none.
     """
 
     heads: int
     embedding: int
     cross: int = 0
+    shared: bool = False
 
 
 class Block(nn.Module):
@@ -36,12 +38,11 @@ class Block(nn.Module):
     recording serves all.
     """
 
-    def __init__(self, options: TransformerOptions, sizes: Sizes) -> None:
+    def __init__(self, options: BlockOptions, sizes: Sizes) -> None:
         super().__init__()
         width, heads = options.channels, sizes.heads
-        shared = options.modulation == "shared"
         self.dropout = options.dropout
-        self.modulation = Modulation(sizes.embedding, width, 6, shared)
+        self.modulation = Modulation(sizes.embedding, width, 6, sizes.shared)
         self.norm1, self.norm2 = RMSNorm(width), RMSNorm(width)
         self.attention = TokenAttention(width, heads, options.qk_norm, options.value_residual)
         self.cross_norm = RMSNorm(width, scale=True) if sizes.cross else None

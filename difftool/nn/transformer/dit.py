@@ -32,7 +32,7 @@ class DiT(Backbone):
         super().__init__()
         _possible(options, interface)
         self.options = options
-        self.patches = Patches(options, interface)
+        self.patches = Patches(options, interface, options.channels)
         self.transformer = Transformer(options, interface.vector, interface.tokens)
         width = options.channels // self.transformer.heads
         self.rotary = Rotary(width, self.patches.axes, options.theta)

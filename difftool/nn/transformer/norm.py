@@ -12,11 +12,15 @@ EPS = 1e-6
 
 
 class RMSNorm(nn.Module):
-    """``x / rms(x)`` over the last axis, times a learned scale if ``scale`` is set."""
+    """``x / rms(x)`` over the last axis, times a learned scale if ``scale`` is set.
 
-    def __init__(self, width: int, scale: bool = False) -> None:
+    Args:
+        start: the value of the scale at first.
+    """
+
+    def __init__(self, width: int, scale: bool = False, start: float = 1.0) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.ones(width)) if scale else None
+        self.weight = nn.Parameter(torch.full((width,), start)) if scale else None
 
     def forward(self, x: Tensor) -> Tensor:
         y = rms_norm(x)

@@ -21,8 +21,8 @@ PRESETS: Mapping[str, Mapping[str, int]] = {
 """Width and depth (Peebles & Xie 2023, arXiv:2212.09748, Table 1; ``tiny`` is ours, for a CPU)."""
 
 
-class TransformerOptions(Options):
-    """A stack of transformer blocks that the noise level modulates."""
+class BlockOptions(Options):
+    """A stack of transformer blocks."""
 
     preset: Preset = Field(
         "S", description="width and depth, as published; tiny is a size for a CPU"
@@ -38,29 +38,11 @@ class TransformerOptions(Options):
     expansion: PositiveFloat = Field(
         4.0, description="hidden channels of that layer, as a multiple of width"
     )
-    modulation: Literal["block", "shared"] = Field(
-        "block",
-        description="adaLN-Zero: each block has its own map from the noise level, or all blocks "
-        "share one and add a learned vector each, which saves a quarter of the parameters",
-    )
     qk_norm: bool = Field(
         True, description="normalise queries and keys, which keeps attention stable"
     )
     value_residual: bool = Field(
         True, description="mix the values of every block with values of the first tokens"
-    )
-    registers: NonNegativeInt = Field(
-        0, description="learned tokens without a position that join the sequence"
-    )
-    tokens: Literal["cross", "context"] = Field(
-        "cross",
-        description="how a condition that is a sequence (such as text) enters: by cross-attention "
-        "in every block, or as tokens of the same sequence",
-    )
-    vector: Literal["modulation", "context"] = Field(
-        "modulation",
-        description="how conditions that are one vector (such as labels) enter: with the noise "
-        "level, or as a token of the sequence",
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="dropout at the end of each branch")
 
@@ -75,8 +57,31 @@ class TransformerOptions(Options):
         return self.depth or PRESETS[self.preset]["depth"]
 
 
-class GridOptions(TransformerOptions):
-    """A transformer over the patches of a grid."""
+class TransformerOptions(BlockOptions):
+    """A stack of transformer blocks that the noise level modulates."""
+
+    modulation: Literal["block", "shared"] = Field(
+        "block",
+        description="adaLN-Zero: each block has its own map from the noise level, or all blocks "
+        "share one and add a learned vector each, which saves a quarter of the parameters",
+    )
+    registers: NonNegativeInt = Field(
+        0, description="learned tokens without a position that join the sequence"
+    )
+    tokens: Literal["cross", "context"] = Field(
+        "cross",
+        description="how a condition that is a sequence (such as text) enters: by cross-attention "
+        "in every block, or as tokens of the same sequence",
+    )
+    vector: Literal["modulation", "context"] = Field(
+        "modulation",
+        description="how conditions that are one vector (such as labels) enter: with the noise "
+        "level, or as a token of the sequence",
+    )
+
+
+class PatchOptions(Options):
+    """The patches of a grid as tokens."""
 
     patch: tuple[PositiveInt, ...] = Field(
         (2,),
@@ -90,13 +95,6 @@ class GridOptions(TransformerOptions):
         description="channels between a patch and its token, fewer than either: helps patches of "
         "16 and more, with a process that predicts x0; 0 for none",
     )
-    theta: PositiveFloat = Field(
-        100.0,
-        description="rotary positions: the slowest channels turn by about 1 / theta per patch",
-    )
-    absolute: bool = Field(
-        True, description="also add sines and cosines of the positions to the first tokens"
-    )
     stretch: bool = Field(
         False,
         description="sample other sizes with positions that are scaled to the size trained on: "
@@ -104,7 +102,19 @@ class GridOptions(TransformerOptions):
     )
 
 
-class DiTOptions(GridOptions):
+class GridOptions(PatchOptions):
+    """Patches with rotary positions."""
+
+    theta: PositiveFloat = Field(
+        100.0,
+        description="rotary positions: the slowest channels turn by about 1 / theta per patch",
+    )
+    absolute: bool = Field(
+        True, description="also add sines and cosines of the positions to the first tokens"
+    )
+
+
+class DiTOptions(TransformerOptions, GridOptions):
     """The diffusion transformer. Blocks see all tokens, or turn by turn those along some axes."""
 
     attention: Literal["full", "factorised"] = Field(
@@ -115,3 +125,52 @@ class DiTOptions(GridOptions):
     causal: bool = Field(
         False, description="tokens attend to none that are later along the first axis"
     )
+
+
+class UViTOptions(BlockOptions, GridOptions):
+    """U-ViT: noise level and conditions are tokens, and long skips join shallow and deep blocks."""
+
+    convolution: bool = Field(
+        True, description="a convolution at the end, which smooths the seams between patches"
+    )
+
+
+class MMDiTOptions(BlockOptions, GridOptions):
+    """MMDiT: a stream of condition tokens and one of patches, with joint attention."""
+
+    two_streams: NonNegativeInt = Field(
+        0,
+        description="blocks with separate weights for the two streams; the others, at least one, "
+        "have one stream of all tokens; 0 for a third of the blocks",
+    )
+    registers: PositiveInt = Field(
+        4, description="learned tokens in the stream of the condition, which may be empty"
+    )
+
+    @property
+    def doubles(self) -> int:
+        """The number of blocks with two streams."""
+        return min(self.two_streams or max(1, self.layers // 3), max(1, self.layers - 1))
+
+
+class RINOptions(BlockOptions, PatchOptions):
+    """The recurrent interface network: blocks run on a few latent tokens. Width is theirs."""
+
+    latents: PositiveInt = Field(64, description="number of latent tokens")
+    patch_width: NonNegativeInt = Field(
+        0, description="channels of each patch token; 0 for half of those of a latent token"
+    )
+    rounds: PositiveInt = Field(
+        3,
+        description="how often latent tokens read from the patches, pass their share of the "
+        "blocks, and write to the patches",
+    )
+
+    @property
+    def outer(self) -> int:
+        """Channels of each patch token."""
+        return self.patch_width or self.channels // 2
+
+    @property
+    def blocks_per_round(self) -> int:
+        return max(1, self.layers // self.rounds)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ...errors import UsageError
 from ..backbone import Interface
 from ..layers import entered, linear, patchify, real_positions, unpatchify
-from .options import GridOptions
+from .options import PatchOptions
 
 
 class Patches(nn.Module):
@@ -26,13 +26,13 @@ class Patches(nn.Module):
             of sides.
     """
 
-    def __init__(self, options: GridOptions, interface: Interface) -> None:
+    def __init__(self, options: PatchOptions, interface: Interface, width: int) -> None:
         super().__init__()
         channels, *trained = interface.shape
         self.trained, self.stretch = trained, options.stretch
         self.sides = _sides(options.patch, interface)
         assert channels is not None
-        volume, width = math.prod(self.sides), options.channels
+        volume = math.prod(self.sides)
         inputs = (channels + interface.channels) * volume
         self.stem = (
             nn.Sequential(

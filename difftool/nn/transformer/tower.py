@@ -73,7 +73,7 @@ class Transformer(nn.Module):
         )
         self.first = linear(width, width, bias=False) if options.value_residual else None
         self.crosses = crosses and tokens > 0
-        sizes = Sizes(heads, width, tokens if crosses else 0)
+        sizes = Sizes(heads, width, tokens if crosses else 0, self.shared is not None)
         self.blocks = nn.ModuleList(Block(options, sizes) for _ in range(options.layers))
         self.norm = RMSNorm(width)
         self.final = Modulation(width, width, 2)
