@@ -205,6 +205,18 @@ def difftool_schedules() -> list[Spec]:
         ),
         _process("exponential", "linear in ln sigma", "schedule:Exponential", "ExponentialOptions"),
         _process(
+            "laplace",
+            "log-SNR of a Laplace distribution (Hang et al. 2024)",
+            "schedule:Laplace",
+            "LaplaceOptions",
+        ),
+        _process(
+            "beta",
+            "DDPM's betas, visited at the quantiles of a beta distribution (Lee et al. 2024)",
+            "beta:Beta",
+            "BetaOptions",
+        ),
+        _process(
             "zero-snr",
             "DDPM's betas with zero terminal SNR and trailing steps (Lin et al. 2024)",
             "schedule:Linear",

@@ -171,6 +171,29 @@ class CosineOptions(RangeOptions):
         description="the offset s of the paper, which keeps the steps near the data from being too "
         "small",
     )
+    shift: PositiveFloat = Field(
+        1.0,
+        description="factor on sigma at equal time; side / 64 gives pictures of any side the noise "
+        "that suits pictures of side 64 (Hoogeboom et al. 2023)",
+    )
+    shift_end: PositiveFloat | None = Field(
+        None,
+        description="factor on sigma at the noisy end, if it differs; in between, the factors are "
+        "interpolated in ln sigma",
+    )
+
+
+class LaplaceOptions(RangeOptions):
+    """The log-SNR follows a Laplace distribution. Its path has no ends, so the range limits it."""
+
+    sigma_min: PositiveFloat = Field(0.006, description="lowest noise level")
+    sigma_max: PositiveFloat = Field(
+        160.0, description="highest noise level, where sampling starts"
+    )
+    mean: float = Field(0.0, description="mean of the log-SNR, ln(1 / sigma^2)")
+    scale: PositiveFloat = Field(
+        0.5, description="scale of the Laplace distribution; less keeps closer to the mean"
+    )
 
 
 class SigmoidOptions(RangeOptions):
@@ -240,6 +263,17 @@ class LinearOptions(Options):
                 f"beta_min {self.beta_min:g} must not be above beta_max {self.beta_max:g}"
             )
         return self
+
+
+class BetaOptions(LinearOptions):
+    """DDPM's table, of which a sampler visits the quantiles of a beta distribution."""
+
+    alpha: PositiveFloat = Field(
+        0.6, description="first parameter of the beta distribution; less favours clean levels"
+    )
+    beta: PositiveFloat = Field(
+        0.6, description="second parameter of the beta distribution; less favours noisy levels"
+    )
 
 
 class ZeroSnrOptions(LinearOptions):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -15,6 +16,7 @@ from .options import (
     ExponentialOptions,
     FlowOptions,
     KarrasOptions,
+    LaplaceOptions,
     LinearOptions,
     PolynomialOptions,
     SigmoidOptions,
@@ -26,6 +28,16 @@ from .process import Schedule
 def _wide(device: torch.device) -> torch.dtype:
     """float64, or the widest type that the device has."""
     return torch.float32 if device.type == "mps" else torch.float64
+
+
+def bisect(f: Callable[[Tensor], Tensor], y: Tensor, low: float, high: float) -> Tensor:
+    """x in [low, high] with f(x) = y, to rounding, for an increasing f."""
+    a, b = torch.full_like(y, low), torch.full_like(y, high)
+    for _ in range(60):
+        middle = (a + b) / 2
+        below = f(middle) < y
+        a, b = torch.where(below, middle, a), torch.where(below, b, middle)
+    return (a + b) / 2
 
 
 class _Warped(Schedule):
@@ -123,13 +135,42 @@ class Cosine(_Warped):
 
     def __init__(self, options: CosineOptions) -> None:
         self.cos0 = math.cos(options.offset / (1 + options.offset) * math.pi / 2)
+        self.shift = options.shift
+        self.shift_end = options.shift if options.shift_end is None else options.shift_end
         super().__init__(options.sigma_min, options.sigma_max)
 
     def warp(self, sigma: Tensor) -> Tensor:
-        return torch.acos(self.cos0 * (1 + sigma.square()).rsqrt())
+        if self.shift == self.shift_end:
+            return torch.acos(self.cos0 * (1 + (sigma / self.shift).square()).rsqrt())
+        return bisect(self.unwarp, sigma, math.acos(self.cos0), math.pi / 2)
 
     def unwarp(self, w: Tensor) -> Tensor:
-        return ((self.cos0 / w.cos()).square() - 1).sqrt()
+        """With the shift of simple diffusion: the log-SNR falls by 2 ln(shift).
+
+        Hoogeboom et al. 2023, arXiv:2301.11093, Eq. 4; interpolated in time, Sec. 3.1.
+        """
+        t = w * (2 / math.pi)
+        shift = self.shift * (self.shift_end / self.shift) ** t
+        return shift * ((self.cos0 / w.cos()).square() - 1).sqrt()
+
+
+class Laplace(_Warped):
+    """The log-SNR of a uniform time follows a Laplace distribution.
+
+    Hang et al. 2024, arXiv:2407.03297, Table 1. ln sigma is half the negative log-SNR, so it has
+    half the scale; ``warp`` is its cumulative distribution.
+    """
+
+    def __init__(self, options: LaplaceOptions) -> None:
+        self.mean, self.scale = -options.mean / 2, options.scale / 2
+        super().__init__(options.sigma_min, options.sigma_max)
+
+    def warp(self, sigma: Tensor) -> Tensor:
+        z = (sigma.log() - self.mean) / self.scale
+        return z.sign() * -torch.expm1(-z.abs())
+
+    def unwarp(self, w: Tensor) -> Tensor:
+        return (self.mean - self.scale * w.sign() * torch.log1p(-w.abs())).exp()
 
 
 class Sigmoid(_Warped):

@@ -11,11 +11,22 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from scipy.special import betainc, betaincinv
 
 from difftool.errors import UsageError
 from difftool.plugin.registry import Registry
 from difftool.process import options as o
-from difftool.process.schedule import Cosine, Exponential, Flow, Karras, Linear, Polynomial, Sigmoid
+from difftool.process.beta import Beta, cumulative, quantile
+from difftool.process.schedule import (
+    Cosine,
+    Exponential,
+    Flow,
+    Karras,
+    Laplace,
+    Linear,
+    Polynomial,
+    Sigmoid,
+)
 
 REGISTRY = Registry.load_all()
 SCHEDULES = {
@@ -30,6 +41,8 @@ EXPECTED = {
     "sigmoid",
     "flow",
     "polynomial",
+    "laplace",
+    "beta",
 }
 T = torch.linspace(0, 1, 501, dtype=torch.float64)
 
@@ -162,3 +175,53 @@ def test_betas_and_sigmoids_that_run_backwards_are_refused():
         o.SigmoidOptions(start=1, end=0)
     with pytest.raises(ValidationError, match="precision"):
         o.PolynomialOptions(precision=0.5)
+
+
+@pytest.mark.parametrize("t", [0.02, 0.3, 0.5, 0.8])
+@pytest.mark.parametrize("side", [32, 128, 256])
+def test_cosine_is_shifted_as_in_simple_diffusion(t, side):
+    """Hoogeboom et al. 2023, arXiv:2301.11093: 2 ln(64 / d) is added to the log-SNR."""
+    wide = {"sigma_min": 1e-9, "sigma_max": 1e9, "offset": 0.0}
+    time = torch.tensor([t], dtype=torch.float64)
+    sigma = Cosine(o.CosineOptions(**wide, shift=side / 64)).sigma(time).item()
+    expected = -2 * math.log(math.tan(math.pi * t / 2)) + 2 * math.log(64 / side)
+    assert -2 * math.log(sigma) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("t", [0.02, 0.5, 0.9])
+def test_two_shifts_are_interpolated_in_log_snr(t):
+    """t times that of the coarse side, and 1 - t times that of the fine one (Sec. 3.1)."""
+    wide = {"sigma_min": 1e-9, "sigma_max": 1e9, "offset": 0.0}
+    schedule = Cosine(o.CosineOptions(**wide, shift=256 / 256, shift_end=256 / 32))
+    sigma = schedule.sigma(torch.tensor([t], dtype=torch.float64)).item()
+    cosine = -2 * math.log(math.tan(math.pi * t / 2))
+    expected = t * (cosine + 2 * math.log(32 / 256)) + (1 - t) * (cosine + 2 * math.log(256 / 256))
+    assert -2 * math.log(sigma) == pytest.approx(expected, abs=1e-6)
+    torch.testing.assert_close(schedule.time(schedule.sigma(T)), T, atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("t", [0.1, 0.4, 0.5, 0.7])
+def test_laplace_as_in_the_paper(t):
+    """Hang et al. 2024, arXiv:2407.03297: mu - b sgn(0.5 - t) ln(1 - 2 |t - 0.5|)."""
+    schedule = Laplace(o.LaplaceOptions(sigma_min=1e-9, sigma_max=1e9, mean=0.7, scale=1.2))
+    sigma = schedule.sigma(torch.tensor([t], dtype=torch.float64)).item()
+    side = (t < 0.5) - (t > 0.5)
+    expected = 0.7 - 1.2 * side * math.log(1 - 2 * abs(t - 0.5))
+    assert -2 * math.log(sigma) == pytest.approx(expected, abs=1e-6)
+
+
+@settings(derandomize=True, deadline=None, max_examples=50)
+@given(x=st.floats(1e-6, 1 - 1e-6), a=st.floats(0.1, 20), b=st.floats(0.1, 20))
+def test_the_beta_distribution_is_scipy_s(x, a, b):
+    assert cumulative(x, a, b) == pytest.approx(betainc(a, b, x), abs=1e-12)
+    assert quantile(x, a, b) == pytest.approx(betaincinv(a, b, x), abs=1e-9)
+
+
+def test_beta_visits_its_quantiles_and_no_level_twice():
+    schedule, linear = Beta(o.BetaOptions()), Linear(o.LinearOptions())
+    sigmas = torch.tensor(schedule.sigmas(10)[:-1], dtype=torch.float64)
+    times = torch.tensor(betaincinv(0.6, 0.6, [(10 - i) / 10 for i in range(10)]))
+    torch.testing.assert_close(linear.time(sigmas), times, atol=6e-4, rtol=0)
+    assert schedule.sigmas(1000) == linear.sigmas(1000)
+    with pytest.raises(UsageError, match="at most 1000"):
+        schedule.sigmas(1001)
