@@ -24,9 +24,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, PluginError, UsageError
+from ..errors import DataError, PluginError, UsageError, is_out_of_memory
 from ..files import building, forget_abandoned, is_full_disk, make_folder, sync
 from ..modality import Item, Modality
+from .parallel import too_little_memory
 from .remark import remarks
 
 FORMAT = 5
@@ -400,6 +401,10 @@ def _read(modality: Modality, item: Item, earlier: _Earlier) -> Decoded:
                 raise
             _refuse_passing(error, item)
             return DataError(f"{item.path}: {error.strerror or error}"), texts
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise too_little_memory(item.path) from error
+            raise
 
 
 PASSING = {

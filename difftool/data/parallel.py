@@ -8,8 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from ..errors import DataError
+from ..errors import DataError, is_out_of_memory
 from ..modality import Item
+
+
+def too_little_memory(path: Path) -> DataError:
+    """The error of a file whose reading ran out of memory. It says nothing about a larger machine."""
+    return DataError(
+        f"{path} could not be read: it needs more memory than there is. Remove it, or make it smaller. Nothing was cached, because "
+        "the file may be in order."
+    )
+
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -46,6 +55,10 @@ def readable(function: Callable[[Path], Out], items: Sequence[Item]) -> list[Out
             return function(item.path)
         except DataError as error:
             return error
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise too_little_memory(item.path) from error
+            raise
 
     found = parallel(attempt, items)
     good = [one for one in found if not isinstance(one, DataError)]

@@ -178,6 +178,19 @@ def test_a_fault_of_the_machine_is_not_cached(folder, raised):
     assert len(opened(Flaky(), items)) == 4
 
 
+def test_a_file_that_exhausts_the_memory_is_named_and_nothing_is_cached(folder):
+    class Huge(Numbers):
+        def read(self, item: Item) -> np.ndarray:
+            if item.path.name == "001.txt":
+                np.empty(1 << 55)
+            return super().read(item)
+
+    items = folder("1 2" for _ in range(4))
+    with pytest.raises(DataError, match=r"001\.txt could not be read.*Nothing was cached"):
+        opened(Huge(), items)
+    assert len(opened(Numbers(), items)) == 4
+
+
 def test_bad_files_are_skipped_and_named(folder):
     cache = opened(Numbers(), folder("bad" if i == 5 else "1" for i in range(30)))
     assert len(cache) == 29

@@ -7,6 +7,7 @@ lie as the numbers do. Further arrays of ``count`` values are properties. Positi
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -143,11 +144,27 @@ def _refuse_large(path: Path) -> None:
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
-        total = sum(entry.file_size for entry in archive.infolist())
+        total = sum(_size(archive, entry) for entry in archive.infolist())
     if total > MOST_BYTES:
         raise DataError(
             f"{path} unpacks to {total / 1e9:.1f} GB, and at most {MOST_BYTES / 1e9:.1f} GB are read at once. Split it into several files."
         )
+
+
+def _size(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:
+    """Bytes of an array as its own header states them, which is what NumPy allocates; else of the entry."""
+    with archive.open(entry) as file:
+        try:
+            version = np.lib.format.read_magic(file)
+            read = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
+            shape, _, dtype = read(file)
+        except ValueError:  # np.load says what is wrong with it
+            return entry.file_size
+    return max(entry.file_size, math.prod(shape) * dtype.itemsize)
 
 
 def _first(arrays: Mapping[str, np.ndarray], names: Sequence[str], path: Path) -> np.ndarray:

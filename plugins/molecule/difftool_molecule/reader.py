@@ -81,7 +81,7 @@ class TextReader(Reader):
     def _constitution(self, text: str) -> Atoms | None:
         try:
             found = self.constitution(text)
-        except (ValueError, IndexError):
+        except (ValueError, IndexError, OverflowError):
             return None
         return found if all(found.numbers) else None
 
@@ -91,7 +91,12 @@ class TextReader(Reader):
         with opened(path) as file:
             file.seek(edges[part])
             record = file.read(edges[part + 1] - edges[part])
-        return checked(self.parse(decoded(record, name), name), name)
+        try:
+            return checked(self.parse(decoded(record, name), name), name)
+        except (ValueError, OverflowError) as error:  # a number of thousands of digits, or of none
+            raise DataError(
+                f"{name} holds a number that is too large, or none where one should be. Correct or remove it. ({error})"
+            ) from None
 
     def _texts(self, path: Path) -> Iterator[str | None]:
         """Each record; None where it is not text."""

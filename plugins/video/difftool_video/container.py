@@ -28,7 +28,7 @@ FORMATS = "mov,matroska,webm,gif,apng,avi,mpeg,mpegts,mpegvideo,m4v,ogg,asf,flv,
 GUESSED = 25.0  # frames per second, where nothing at all says it, or nothing that can be
 SLOWEST, FASTEST = 1 / 60, 1000  # frames per second of a file
 COARSE = 0.15  # share by which the average of the first timestamps is off where they are whole hundredths of a second
-LARGEST = 1 << 28  # pixels of a frame
+LARGEST = 1 << 27  # pixels of a frame, 16384x8192
 SHORT = 0.9  # share of the promised seconds below which a file is cut short
 HDR = {16: "PQ", 18: "HLG"}  # transfer functions, ITU-T H.273 table 3
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -217,6 +218,16 @@ def test_atoms_at_one_place(tmp_path):
     twice = made("C C", [[0, 0, 0], [0, 0, 0.0005]])
     path = save(tmp_path / "a.npz", positions=twice.positions[None], numbers=twice.numbers[None])
     assert "has two atoms at one place: 1 and 2" in refusal(path)
+
+
+def test_an_array_that_states_more_than_it_holds_is_refused_before_memory_is_taken(tmp_path):
+    """NumPy allocates what the header of an array states, whatever follows it."""
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w") as archive, archive.open("positions.npy", "w") as file:
+        header = {"descr": "<f8", "fortran_order": False, "shape": (1 << 30, 1, 3)}
+        np.lib.format.write_array_header_1_0(file, header)
+    with pytest.raises(DataError, match=r"a\.npz unpacks to 25\.8 GB"):
+        table(path)
 
 
 def test_what_unpacks_to_more_than_memory_holds_is_refused(tmp_path, monkeypatch):

@@ -151,6 +151,7 @@ def test_qm9_in_one_file(tmp_path):
 
 
 BAD = {
+    "a number that is too large": "9" * 5000 + "\n\nH 0 0 0\n",
     "says it has 4 atoms, and 3 lines follow": xyz(water()).replace("3\n", "4\n", 1),
     "says it has 2 atoms, and 3 lines follow": xyz(water()).replace("3\n", "2\n", 1),
     "does not begin with the number of its atoms, but with 'O 0 0 0'": "O 0 0 0\n",
