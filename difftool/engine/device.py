@@ -128,7 +128,7 @@ def naming_memory_knobs(train: TrainOptions) -> Iterator[None]:
     """Turn an out-of-memory error into a DeviceError that names options and values to change."""
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         parts = train.accumulate * 2
@@ -143,5 +143,28 @@ def naming_memory_knobs(train: TrainOptions) -> Iterator[None]:
         )
         raise DeviceError(
             f"Out of memory at batch {train.batch} in {train.accumulate} part(s) of {train.batch // train.accumulate}. "
-            f"Try one of: {'; '.join(options)}. Everything saved before is kept. ({str(error).splitlines()[0]})"
+            f"Try one of: {'; '.join(options)}. Everything saved before is kept. ({_reason(error)})"
         ) from error
+
+
+@contextmanager
+def naming_batch(count: int) -> Iterator[None]:
+    """Turn an out-of-memory error while so many samples are made into a DeviceError with the option to change."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        fix = (
+            f"Use --batch {count // 2}, which makes the same samples"
+            if count > 1
+            else "Ask for smaller samples, or use --tile with a model that refines"
+        )
+        raise DeviceError(
+            f"Out of memory with {count:,} sample{'s' * (count > 1)} at once. {fix}. Samples that "
+            f"are written already stay. ({_reason(error)})"
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

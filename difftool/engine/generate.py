@@ -26,6 +26,7 @@ from ..rng import Streams, generator
 from ..settings import NoiseSource, Tile
 from ..stage import Stage
 from .capture import captured
+from .device import naming_batch
 from .refine import alike, require_low
 from .repaint import solve
 from .tiling import in_tiles, require_tile
@@ -113,37 +114,51 @@ def _batches(
             denoisers = [stack.enter_context(captured(one)) for one in _denoisers(stage)]
         for at in range(request.start, stop, request.batch):
             indices = range(at, min(at + request.batch, stop))
-            shapes = stage.modality.template(
-                stage.description,
-                len(indices),
-                Streams(request.seed, "template", indices),
-                request.shape,
-            )
-            columns = _conditions(stage)
-            values = {
-                name: _asked(column, chosen.get(name), indices, request.seed)
+            with naming_batch(len(indices)):
+                made = _batch(stage, denoisers, request, indices, chosen)
+            yield from made
+
+
+def _batch(
+    stage: Stage,
+    denoisers: Sequence[D],
+    request: SampleRequest,
+    indices: Sequence[int],
+    chosen: Mapping[str, Sequence[Value]],
+) -> list[Generated]:
+    shapes = stage.modality.template(
+        stage.description,
+        len(indices),
+        Streams(request.seed, "template", indices),
+        request.shape,
+    )
+    columns = _conditions(stage)
+    values = {
+        name: _asked(column, chosen.get(name), indices, request.seed)
+        for name, column in columns.items()
+        if name in chosen or name not in shapes.cond
+    }
+    cond = {
+        name: shapes.cond[name]
+        if name not in values
+        else torch.from_numpy(column.batch(values[name]))
+        for name, column in columns.items()
+    }
+    rows = {name: values[name] if name in values else cond[name].cpu().numpy() for name in columns}
+    with _evaluating(request.guidance):
+        examples = _sample(stage, denoisers, request, indices, shapes.with_cond(**cond))
+    return [
+        Generated(
+            index,
+            example,
+            {
+                name: column.show(rows[name][place])
                 for name, column in columns.items()
-                if name in chosen or name not in shapes.cond
-            }
-            cond = {
-                name: shapes.cond[name]
-                if name not in values
-                else torch.from_numpy(column.batch(values[name]))
-                for name, column in columns.items()
-            }
-            rows = {
-                name: values[name] if name in values else cond[name].cpu().numpy()
-                for name in columns
-            }
-            with _evaluating(request.guidance):
-                examples = _sample(stage, denoisers, request, indices, shapes.with_cond(**cond))
-            for place, (index, example) in enumerate(zip(indices, examples, strict=True)):
-                shown = {
-                    name: column.show(rows[name][place])
-                    for name, column in columns.items()
-                    if column.settable
-                }
-                yield Generated(index, example, shown)
+                if column.settable
+            },
+        )
+        for place, (index, example) in enumerate(zip(indices, examples, strict=True))
+    ]
 
 
 def _evaluating(guidance: Guidance) -> AbstractContextManager[None]:

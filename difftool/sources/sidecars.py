@@ -10,6 +10,9 @@ from typing import Any
 
 from ..data.folder import CAPTION_SUFFIX, FILE_NAME, LABEL, METADATA
 from ..data.remark import remark
+from ..data.text import read_text
+from ..errors import DataError
+from ..plain import parse_json
 
 COLUMNS = ".json"
 CLASS = ".cls"
@@ -59,7 +62,7 @@ def _columns(parent: Path, group: dict[str, str]) -> dict[str, Any] | None:
     columns: dict[str, Any] = {}
     try:
         if COLUMNS in group:
-            content = json.loads((parent / group[COLUMNS]).read_bytes())
+            content = parse_json(read_text(parent / group[COLUMNS]))
             if not isinstance(content, dict):
                 return None
             columns |= {
@@ -68,7 +71,7 @@ def _columns(parent: Path, group: dict[str, str]) -> dict[str, Any] | None:
                 if isinstance(value, str | int | float) and name != FILE_NAME
             }
         if CLASS in group:
-            columns[LABEL] = (parent / group[CLASS]).read_text(encoding="utf-8").strip()
-    except (ValueError, RecursionError):
+            columns[LABEL] = read_text(parent / group[CLASS]).strip()
+    except (ValueError, DataError):
         return None
     return columns

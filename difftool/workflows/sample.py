@@ -281,4 +281,5 @@ def _kind_of_end(error: BaseException) -> type[DifftoolError] | None:
         return Interrupted
     if isinstance(error, Terminated):
         return Terminated
-    return DifftoolError if is_full_disk(error) or is_full_disk(error.__cause__) else None
+    causes = (error, error.__cause__ or error)
+    return DifftoolError if any(map(is_full_disk, causes)) else None

@@ -10,7 +10,9 @@ import torch
 from small import prepared, small_run
 
 from difftool import Batch, NumberColumn
+from difftool.engine import generate as generate_module
 from difftool.engine.generate import Generated, SampleRequest, generate, unpadded
+from difftool.errors import DeviceError
 from difftool.guidance.cfg import ClassifierFree
 from difftool.guidance.options import GuidanceOptions
 
@@ -90,3 +92,17 @@ def test_a_title_is_what_was_asked_for_in_few_words():
         Generated(0, np.zeros(1), {"class": "a b", "pitch": 440.12345, "age": None}).title
         == "a b 440.1"
     )
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CPU: can't allocate memory")])
+def test_memory_that_runs_out_names_the_batch(monkeypatch, error):
+    stage, _, _ = prepared(*small_run())
+
+    def exhausted(*_):
+        raise error
+
+    monkeypatch.setattr(generate_module, "_sample", exhausted)
+    with pytest.raises(DeviceError, match="6 samples at once. Use --batch 3"):
+        list(generate(stage, SampleRequest(n=9, steps=2, batch=6)))
+    with pytest.raises(DeviceError, match="1 sample at once. Ask for smaller samples"):
+        list(generate(stage, SampleRequest(n=9, steps=2, batch=1)))

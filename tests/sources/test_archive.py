@@ -108,6 +108,12 @@ def test_shards_are_one_set_whose_sidecars_become_columns(tmp_path):
     assert found(tmp_path)[0] == items  # a folder that holds nothing but tar files
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8-sig", "utf-16"])
+def test_sidecars_may_have_any_encoding(tmp_path, encoding):
+    files = {"1.dat": b"1", "1.cls": "é".encode(encoding), "1.json": '{"a": "ü"}'.encode(encoding)}
+    assert found(tar(tmp_path / "s.tar", files))[0] == {"1.dat": {"a": "ü", "label": "é"}}
+
+
 def test_names_that_shards_share_are_kept_apart(tmp_path):
     for shard in (0, 1):
         tar(tmp_path / f"s-{shard}.tar", {"0001.dat": b"%d" % shard, "0001.txt": b"of %d" % shard})

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import av
+from av.codec.context import CodecContext
 from av.error import FFmpegError, InvalidDataError
 from av.stream import Disposition
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from difftool import DataError, reading_binary, remark
@@ -30,6 +32,8 @@ SLOWEST, FASTEST = 1 / 60, 1000  # frames per second of a file
 COARSE = 0.15  # share by which the average of the first timestamps is off where they are whole hundredths of a second
 LARGEST = 1 << 27  # pixels of a frame, 16384x8192
 SHORT = 0.9  # share of the promised seconds below which a file is cut short
+SEE_THROUGH = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""Decoders of transparency, which FFmpeg's own decoders of these codecs drop (WebM, alpha_mode)."""
 HDR = {16: "PQ", 18: "HLG"}  # transfer functions, ITU-T H.273 table 3
 
 
@@ -41,7 +45,7 @@ def opened(path: Path) -> Iterator[Video]:
         with (
             reading_binary(path, "video"),
             _openable(path) as file,
-            av.open(file, options=options, metadata_errors="replace") as container,
+            av.open(file, "r", options=options, metadata_errors="replace") as container,
         ):
             yield Video(path, container)
     except FFmpegError as error:
@@ -69,7 +73,8 @@ class Video:
     def __init__(self, path: Path, container: InputContainer) -> None:
         self.path, self.container = path, container
         self.stream = _stream(path, container)
-        self.stream.codec_context.thread_count = 1
+        self._decoder = _decoder(self.stream)
+        self._decoder.thread_count = 1
         self._damaged = False
 
     @property
@@ -177,7 +182,7 @@ class Video:
         """Every frame as FFmpeg decodes it, and None where it cannot."""
         for packet in self._packets():
             try:
-                decoded = None if packet.is_corrupt else packet.decode()
+                decoded = None if packet.is_corrupt else self._decoder.decode(packet)
             except FFmpegError:
                 decoded = None
             yield from self._held_back() if decoded is None else decoded
@@ -187,11 +192,11 @@ class Video:
     def _held_back(self) -> list[VideoFrame]:
         """What was decoded and not handed over yet, since a decoder waits for frames that are to be shown before."""
         try:
-            return self.stream.decode(None)
+            return self._decoder.decode(None)
         except FFmpegError:
             return []
         finally:
-            self.stream.codec_context.flush_buffers()
+            self._decoder.flush_buffers()
 
     def _packets(self) -> Iterator[Packet]:
         try:
@@ -232,6 +237,16 @@ def _stream(path: Path, container: InputContainer) -> VideoStream:
             f"{path} states {stream.height:,}x{stream.width:,}, which is not the size of a video. Reduce it first, or remove it."
         )
     return stream
+
+
+def _decoder(stream: VideoStream) -> VideoCodecContext:
+    """The stream's own decoder, or the one that also decodes the transparency that WebM states."""
+    name = SEE_THROUGH.get(stream.codec_context.name)
+    if name is None or stream.metadata.get("alpha_mode") != "1":
+        return stream.codec_context
+    decoder = CodecContext.create(name, "r")
+    assert isinstance(decoder, VideoCodecContext)
+    return decoder
 
 
 def _what(path: Path) -> str:

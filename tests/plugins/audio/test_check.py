@@ -121,6 +121,10 @@ def test_silence(folder):
     assert "60% of the sound is silence. To cut it off at both ends: --silence trim." in found
     save(folder / "high" / "silent.wav", np.zeros((1, SECOND)))
     assert "silent throughout: 1 (high/silent.wav)" in complaints(folder, silence="keep")
+    save(folder / "high" / "turned.wav", np.concatenate([tone(), -tone()]))
+    found = complaints(folder, silence="keep")
+    assert "silent throughout: 1 (high/silent.wav)" in found
+    assert "nearly nothing left in mono: 1 (high/turned.wav)" in found
 
 
 def test_loudness(folder):

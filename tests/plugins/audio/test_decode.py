@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from contextlib import suppress
 
@@ -247,6 +248,12 @@ def test_taking_it_in_pieces_changes_nothing(monkeypatch, own, rate, n):
     torch.testing.assert_close(torch.from_numpy(found), whole, atol=1e-6, rtol=0)
     blocks = np.split(x, range(700, n, 700), axis=1)
     assert np.array_equal(np.concatenate(list(resampled(blocks, own, rate)), 1), found)
+
+
+def test_a_name_that_is_not_utf8_is_read(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    os.rename(save(tmp_path / "a.wav", tone(), RATE), path)
+    assert decode(path, RATE, 1).shape == (1, len(tone()[0]))
 
 
 @pytest.mark.parametrize("channels", [1, 2])

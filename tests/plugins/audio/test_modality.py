@@ -145,6 +145,13 @@ def test_silence_is_refused_unless_it_is_to_be_kept(tmp_path, silence):
     assert not read(path, silence="keep").any()
 
 
+def test_channels_that_cancel_in_mono_are_not_called_silence(tmp_path):
+    path = save(tmp_path / "a.wav", np.concatenate([tone(), -tone()]))
+    with pytest.raises(DataError, match=r"a\.wav is silent in mono.*--channels stereo"):
+        read(path)
+    assert np.abs(read(path, channels="stereo")).max() > 1000
+
+
 def test_silent_ends_are_kept_unless_they_are_to_be_cut(tmp_path):
     x = np.concatenate((np.zeros((1, 8000)), tone(), np.zeros((1, 8000))), axis=1)
     path = save(tmp_path / "a.wav", x)

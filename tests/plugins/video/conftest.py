@@ -56,7 +56,7 @@ def save(
     set_up: Callable[[Any], None] = lambda stream: None,
     **codec_options: str,
 ) -> Path:
-    """Frames ``[t, h, w, 3]`` to a file of the suffix's kind.
+    """Frames ``[t, h, w, 3 or 4]`` to a file of the suffix's kind.
 
     Args:
         times: of the frames, in milliseconds, in place of a steady rate.
@@ -74,7 +74,9 @@ def save(
             stream.codec_context.time_base = Fraction(1, 1000)
         set_up(stream)
         for k, frame in enumerate(frames):
-            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            picture = av.VideoFrame.from_ndarray(
+                frame, format="rgba" if frame.shape[-1] == 4 else "rgb24"
+            )
             picture.pts = times[k] if times else k
             picture.time_base = Fraction(1, 1000) if times else 1 / Fraction(rate)
             file.mux(stream.encode(picture))

@@ -139,6 +139,22 @@ def test_transparency_shows_the_background(tmp_path, background, value):
     assert texts == [f"transparent in places: {background} shows through"]
 
 
+def test_transparency_of_webm_shows_the_background(tmp_path):
+    frames = np.full((5, HEIGHT, WIDTH, 4), (40, 200, 40, 255), np.uint8)
+    frames[:, 12:, 16:] = (200, 40, 200, 0)
+    x, texts = said(save(tmp_path / "a.webm", frames, pix_fmt="yuva420p"), background="black")
+    assert len(x) == 5
+    assert np.abs(x[:, :, 4, 4].astype(int) - (40, 200, 40)).max() < 12
+    assert x[:, :, 18, 24].max() < 12
+    assert texts == ["transparent in places: black shows through"]
+
+
+def test_a_name_that_is_not_utf8_is_read(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.mp4")
+    os.rename(save(tmp_path / "a.mp4", levels(4)), path)
+    assert which(said(path)[0]) == [0, 1, 2, 3]
+
+
 def test_an_opaque_gif_is_not_told_of(tmp_path):
     assert said(save_gif(tmp_path / "a.gif", list(levels(3))))[1] == []
 
