@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from .conditioner import Conditioner
 from .nn.backbone import Backbone, Signals
+from .nn.self_conditioning import SelfConditioning
 from .process.process import Coefficients, Preconditioning
 from .shapes import expand_as
 
@@ -39,6 +41,20 @@ class D(Protocol):
         ...
 
 
+@runtime_checkable
+class Remembering(D, Protocol):
+    """A denoiser that may use what it made of the same samples at the noise level before."""
+
+    def remember(
+        self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None, /
+    ) -> tuple[Tensor, Tensor | None]:
+        """x0, and what to put into ``signals.memory`` at the next evaluation, ``[b, ...]``.
+
+        None where the denoiser does not remember anything.
+        """
+        ...
+
+
 class Denoiser(nn.Module):
     """D(x; sigma) = skip * x + out * F(in * x; c_noise).
 
@@ -49,6 +65,7 @@ class Denoiser(nn.Module):
         preconditioning: the four coefficients.
         conditioners: condition name -> conditioner.
         precision: dtype of the computations of F; parameters, input and output stay float32.
+        self_conditioning: shows F its own estimate; ``Signals.memory`` is then that estimate.
     """
 
     def __init__(
@@ -57,6 +74,7 @@ class Denoiser(nn.Module):
         preconditioning: Preconditioning,
         conditioners: Mapping[str, Conditioner],
         precision: torch.dtype = torch.float32,
+        self_conditioning: SelfConditioning | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -65,6 +83,7 @@ class Denoiser(nn.Module):
         self._conditioners = nn.ModuleList(conditioners.values())
         self.preconditioning = preconditioning
         self.precision = precision
+        self.self_conditioning = self_conditioning
 
     @property
     def conditioners(self) -> dict[str, Conditioner]:
@@ -83,14 +102,50 @@ class Denoiser(nn.Module):
         return expand_as(c.skip, x) * x + expand_as(c.out, x) * output
 
     def network(
-        self, x: Tensor, sigma: Tensor, cond: Cond | Signals, mask: Tensor | None = None
+        self,
+        x: Tensor,
+        sigma: Tensor,
+        cond: Cond | Signals,
+        mask: Tensor | None = None,
+        memory: Tensor | None = None,
     ) -> tuple[Tensor, Coefficients]:
-        """The output of F, which training compares with the target of F, and the coefficients."""
+        """The output of F, which training compares with the target of F, and the coefficients.
+
+        Args:
+            memory: what ``remember`` gave for the same examples.
+        """
         c = self.preconditioning.coefficients(sigma)
         with self._precise(x.device):
-            signals = cond if isinstance(cond, Signals) else self._encoded(cond)
+            signals = self._shown(x, cond, memory)
             output = self.backbone(expand_as(c.in_, x) * x, c.noise, signals, mask)
         return output.float(), c
+
+    @property
+    def remembers(self) -> bool:
+        """Whether an evaluation depends on the one before."""
+        kind = type(self.backbone)
+        return self.self_conditioning is not None or kind.evaluate is not Backbone.evaluate
+
+    def remember(
+        self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """x0 as ``forward`` gives it, and the ``memory`` of the next evaluation."""
+        if self.self_conditioning is not None or not self.remembers:
+            x0 = self(x, sigma, signals, mask)
+            return x0, x0 if self.remembers else None
+        c = self.preconditioning.coefficients(sigma)
+        with self._precise(x.device):
+            output, memory = self.backbone.evaluate(expand_as(c.in_, x) * x, c.noise, signals, mask)
+        return expand_as(c.skip, x) * x + expand_as(c.out, x) * output.float(), memory
+
+    def _shown(self, x: Tensor, cond: Cond | Signals, memory: Tensor | None) -> Signals:
+        """The signals for F: the encoded conditions and what is remembered."""
+        signals = cond if isinstance(cond, Signals) else self._encoded(cond)
+        if memory is not None:
+            signals = replace(signals, memory=memory)
+        if self.self_conditioning is None:
+            return signals
+        return self.self_conditioning.signals(signals, x, self.preconditioning.sigma_data)
 
     def signals(self, cond: Cond) -> Signals:
         """The encoded conditions.

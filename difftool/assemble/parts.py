@@ -18,6 +18,7 @@ from ..guidance.several import Several
 from ..metric import Metric
 from ..modality import Modality
 from ..nn.backbone import Backbone, Interface
+from ..nn.self_conditioning import SelfConditioning
 from ..optimizers.optimizer import OptimizerFactory
 from ..optimizers.options import OptimizerOptions
 from ..plugin.registry import Registry
@@ -92,8 +93,11 @@ def build_denoiser(
         tokens=_common_width("tokens", {name: c.tokens for name, c in conditioners.items()}),
         channels=sum(c.channels for c in conditioners.values()),
     )
+    own_estimate = SelfConditioning.of(interface) if config.train.self_conditioning else None
+    if own_estimate is not None:
+        interface = own_estimate.shown(interface)
     backbone: Backbone = build_part(registry, "backbone", config.backbone, interface)
-    return Denoiser(backbone, process.preconditioning, conditioners)
+    return Denoiser(backbone, process.preconditioning, conditioners, self_conditioning=own_estimate)
 
 
 def _common_width(signal: str, widths: Mapping[str, int]) -> int:

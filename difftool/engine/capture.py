@@ -56,6 +56,15 @@ class Captured:
         recording.graph.replay()
         return recording.output.clone()
 
+    def remember(
+        self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        if self._denoiser.remembers and self._denoiser.self_conditioning is None:
+            # a recording has one output, and a network with a memory of its own has two
+            return self._denoiser.remember(x, sigma, signals, mask)
+        x0 = self(x, sigma, signals, mask)
+        return x0, x0 if self._denoiser.remembers else None
+
     def _record(self, inputs: list[Tensor], names: list[str], masked: bool) -> Recording | None:
         kept = [t.clone() for t in inputs]
 

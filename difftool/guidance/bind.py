@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import Tensor
 
-from ..denoiser import Cond, D
+from ..denoiser import Cond, D, Remembering
+from ..nn.backbone import Signals
 from ..sampler import Denoise
 from .guided import Guided
 
@@ -15,7 +18,23 @@ def bind(denoiser: D, cond: Cond, mask: Tensor | None = None) -> Denoise:
         return denoiser.bound(cond, mask)
     signals = denoiser.signals(cond)
 
+    if isinstance(denoiser, Remembering):
+        return _remembering(denoiser, signals, mask)
+
     def denoise(x: Tensor, sigma: float) -> Tensor:
         return denoiser(x, x.new_full((len(x),), sigma), signals, mask)
+
+    return denoise
+
+
+def _remembering(denoiser: Remembering, signals: Signals, mask: Tensor | None) -> Denoise:
+    """Each evaluation starts from what the one before left, whatever that is."""
+    memory: Tensor | None = None
+
+    def denoise(x: Tensor, sigma: float) -> Tensor:
+        nonlocal memory
+        given = replace(signals, memory=memory)
+        x0, memory = denoiser.remember(x, x.new_full((len(x),), sigma), given, mask)
+        return x0
 
     return denoise
