@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
-from small import registry, small_run, train
+from small import call, registry, small_run, train
 
 from difftool.assemble import load_stage
 from difftool.engine.checkpoint import load_checkpoint
 from difftool.engine.folder import RunFolder
+from difftool.engine.generate import SampleRequest, generate
+from difftool.engine.weights import MODEL, read_about
 from difftool.errors import UsageError
 
 
@@ -40,6 +43,26 @@ def test_a_tracked_width_comes_back(run, width):
         torch.testing.assert_close(
             parameter.detach(), state[f"ema.power-{width:g}.{name}"], atol=2e-3, rtol=2e-3
         )  # half precision
+
+
+@pytest.mark.parametrize("width", [0.05, 0.07])
+def test_an_export_holds_the_average_that_is_asked_for(run, width, tmp_path):
+    """The file alone then samples as the run does with this average."""
+    to = tmp_path / "model.safetensors"
+    assert call("export", str(run.path), "--to", str(to), "--ema", f"{width}") == 0
+    exported = load_stage(to, registry(), device="cpu")
+    asked = load_stage(run.model_path, registry(), device="cpu", ema=width)
+    usual = load_stage(run.model_path, registry(), device="cpu")
+    weights, expected, others = (stage.denoiser.state_dict() for stage in (exported, asked, usual))
+    assert weights.keys() == expected.keys() == others.keys()
+    assert all(torch.equal(weights[name], tensor) for name, tensor in expected.items())
+    assert not all(torch.equal(weights[name], tensor) for name, tensor in others.items())
+    assert read_about(to, MODEL)["ema"] == f"power-{width}"
+    ours, theirs = (
+        [one.example for one in generate(stage, SampleRequest(n=2, steps=3))]
+        for stage in (exported, asked)
+    )
+    assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
 def test_widths_in_between_lie_in_between(run):
