@@ -428,6 +428,15 @@ def difftool_sources() -> list[SourceSpec]:
             patterns=archives,
             folders=archives[1:],
         ),
+        SourceSpec(
+            "parquet",
+            "Parquet files whose rows hold files, as on Hugging Face's hub",
+            "difftool.sources.parquet:Parquet",
+            "difftool.sources.options:ParquetOptions",
+            requires=("pyarrow>=15",),
+            patterns=("*.parquet",),
+            folders=("*.parquet",),
+        ),
     ]
 
 

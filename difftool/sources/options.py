@@ -15,3 +15,14 @@ class ArchiveOptions(Options):
     max_ratio: PositiveFloat = Field(
         100.0, description="largest ratio of unpacked to packed size; 1 GB is always allowed"
     )
+
+
+class ParquetOptions(Options):
+    """Parquet files whose rows hold files."""
+
+    column: str = Field("", description="the column with the files; unset for the only one")
+    suffix: str = Field(
+        "",
+        pattern=r"(\.\w+)?$",
+        description="what the files are, such as .png; unset for what their names or bytes say",
+    )
