@@ -12,6 +12,7 @@ from difftool.assemble.inherit import inherit, require_trained
 from difftool.cli import main
 from difftool.engine.weights import MODEL, load_weights
 from difftool.errors import UsageError
+from difftool.nn.options import UNetOptions
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +36,10 @@ def stage(*sets: str):
 
 def test_the_same_model_takes_everything(trained):
     one = stage()
-    taken, total, new = inherit(one, trained)
+    taken, total, new, left = inherit(one, trained)
     assert taken == total
     assert new == ()
+    assert left == {}
     weights, _ = load_weights(trained, MODEL)
     assert all(
         torch.equal(weights[name], tensor) for name, tensor in one.denoiser.state_dict().items()
@@ -47,11 +49,12 @@ def test_the_same_model_takes_everything(trained):
 def test_a_condition_that_the_model_did_not_know_stays_new(trained, tmp_path):
     one = stage("conditions.class.use='none'")
     before = {name: tensor.clone() for name, tensor in one.denoiser.state_dict().items()}
-    taken, total, new = inherit(one, trained)
+    taken, total, new, left = inherit(one, trained)
     assert (taken, new) == (
         total,
         (),
     )  # the one it knew beside it, augment, is found by its name, though it is another by number
+    assert set(left) == {"class"}
     assert not all(
         torch.equal(before[name], tensor)
         for name, tensor in one.denoiser.state_dict().items()
@@ -61,9 +64,10 @@ def test_a_condition_that_the_model_did_not_know_stays_new(trained, tmp_path):
         steps=1, sets=["conditions.class.use='none'", "modality.augment=0"]
     )
     bare = small.train(tmp_path / "bare", data, usual) / "model.safetensors"
-    taken, total, new = inherit(stage(), bare)
+    taken, total, new, left = inherit(stage(), bare)
     assert taken < total
     assert new == ("augment", "backbone.embedding.vector", "class")
+    assert left == {}
 
 
 def test_what_neither_is_taken_nor_learns_is_refused(trained):
@@ -84,6 +88,57 @@ def test_what_is_new_in_a_part_that_was_taken_is_named(trained):
         "backbone.head",
         "backbone.stem",
     )
+
+
+def test_attention_stays_at_its_levels_when_the_data_are_larger(
+    trained, tmp_path, monkeypatch, capsys
+):
+    """The small pictures at 64 pixels have no level of so few positions as they have at 8."""
+    monkeypatch.chdir(tmp_path)
+    words = ["--run", "large", "--steps", "1", "--batch", "2", "--set", "train.preview=0"]
+    pictures = str(small.pictures())
+    sizes = ["--set", "modality.size=64", "--set", "modality.augment=0.2"]
+    assert call("train", "-m", "image", pictures, "--init", str(trained), *sizes, *words) == 0
+    start, _ = load_weights(trained, MODEL)
+    made, about = load_weights(tmp_path / "large" / "model.safetensors", MODEL)
+    attention = {name for name in start if "attention" in name}
+    assert attention
+    assert attention <= made.keys()
+    assert about["config"]["backbone"]["attention"] == 64 * 64
+    said = capsys.readouterr().err
+    assert "Not taken over" not in said
+    words[1] = "chosen"
+    chosen = ["--set", "backbone.attention=16"]
+    assert (
+        call("train", "-m", "image", pictures, "--init", str(trained), *sizes, *chosen, *words) == 0
+    )
+    said = capsys.readouterr().err
+    left = sum(start[name].numel() for name in attention)
+    assert f"Not taken over: {left:,} of that model's numbers, in " in said
+    assert "backbone.encoder.0.0.attentions" in said
+
+
+@pytest.mark.parametrize(
+    ("settings", "there", "here", "expected"),
+    [
+        ({"attention": 64}, (16, 16), (64, 64), {"attention": 1024}),
+        ({"attention": 0}, (16, 16), (64, 64), {"attention": 0}),
+        ({"attention": 15}, (16, 16), (64, 64), {"attention": 0}),
+        ({"attention": 10**6}, (64, 64), (16, 16), {"attention": 256}),
+        (
+            {"attention": 256, "attention_from": 64},
+            (16, 16),
+            (20, 20),
+            {"attention": 400, "attention_from": 100},
+        ),
+        ({"attention": 256, "attention_from": 10**6}, (8, 8), (16, 16), {"attention_from": 257}),
+        ({"attention": 64}, (16, 16), (None, 64), {"attention": 64}),
+    ],
+)
+def test_thresholds_select_the_same_levels_at_another_size(settings, there, here, expected):
+    options = UNetOptions(multipliers=(1, 2, 4), **settings)
+    found = options.at_levels_of(options, there, here)
+    assert {name: getattr(found, name) for name in expected} == expected
 
 
 def test_another_network_is_refused(trained):

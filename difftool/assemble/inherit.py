@@ -20,11 +20,18 @@ BACKBONE, CONDITIONERS = "backbone.", "_conditioners."
 
 
 class Inherited(NamedTuple):
-    """How many of a model's numbers were copied, and the parts that were not."""
+    """What a model starts with.
+
+    Attributes:
+        taken, total: how many of its numbers were copied, and how many it has.
+        new: its parts that were not copied.
+        left: parts of the model file that this one does not have, and how many numbers each has.
+    """
 
     taken: int
     total: int
     new: tuple[str, ...]
+    left: Mapping[str, int]
 
 
 def inherit(stage: Stage, path: Path) -> Inherited:
@@ -38,8 +45,9 @@ def inherit(stage: Stage, path: Path) -> Inherited:
         UsageError: fewer than half of the tensors fit.
     """
     weights, about = load_weights(path, MODEL)
-    own = stage.denoiser.state_dict()
-    found = dict(_placed(weights, stage, described(path, about["description"])))
+    own, description = stage.denoiser.state_dict(), described(path, about["description"])
+    places = dict(_places(weights, stage, description))
+    found = {own_name: weights[name] for name, own_name in places.items()}
     fitting = {
         name: tensor
         for name, tensor in found.items()
@@ -54,7 +62,8 @@ def inherit(stage: Stage, path: Path) -> Inherited:
     return Inherited(
         _numbers(fitting.values()),
         _numbers(own.values()),
-        _parts(set(own) - set(fitting), set(fitting), stage.denoiser),
+        tuple(sorted(_parts(set(own) - set(fitting), fitting, stage.denoiser.conditioners))),
+        _left(weights, {name for name, place in places.items() if place in fitting}, description),
     )
 
 
@@ -73,10 +82,10 @@ def require_trained(denoiser: Denoiser, taken: Collection[str] = ()) -> None:
         require_frozen(denoiser)
 
 
-def _placed(
-    weights: Mapping[str, Tensor], stage: Stage, description: Description
-) -> Iterator[tuple[str, Tensor]]:
-    """Every tensor of the file, by its name in the stage's denoiser."""
+def _places(
+    weights: Collection[str], stage: Stage, description: Description
+) -> Iterator[tuple[str, str]]:
+    """The tensors of the file, each with its name in the stage's denoiser."""
     denoiser, inner = stage.denoiser, stage.denoiser.backbone.inner_network
     is_inner = bool(inner) and not any(name.startswith(f"{BACKBONE}{inner}.") for name in weights)
     places = {
@@ -84,13 +93,13 @@ def _placed(
         for i, (name, condition) in enumerate(description.conditions.items())
         if name in denoiser.conditioners and condition.same_as(stage.description.conditions[name])
     }
-    for name, tensor in weights.items():
+    for name in weights:
         if name.startswith(BACKBONE):
-            yield (f"{BACKBONE}{inner}.{name.removeprefix(BACKBONE)}" if is_inner else name), tensor
+            yield name, f"{BACKBONE}{inner}.{name.removeprefix(BACKBONE)}" if is_inner else name
         elif name.startswith(CONDITIONERS):
             place, _, rest = name.removeprefix(CONDITIONERS).partition(".")
             if place in places:
-                yield f"{CONDITIONERS}{places[place]}.{rest}", tensor
+                yield name, f"{CONDITIONERS}{places[place]}.{rest}"
 
 
 def _require_most(
@@ -121,14 +130,33 @@ def _numbers(tensors: Iterable[Tensor]) -> int:
     return sum(tensor.numel() for tensor in tensors)
 
 
-def _parts(names: set[str], taken: set[str], denoiser: Denoiser) -> tuple[str, ...]:
-    """The parts that these tensors belong to: conditions, or parts of the network."""
-    found = set()
+def _left(
+    weights: Mapping[str, Tensor], taken: Collection[str], description: Description
+) -> dict[str, int]:
+    """The parts of the network and the conditions of a model file that were not copied, the largest
+    first, with the count of their numbers.
+    """
+    names = {name for name in weights if name.startswith((BACKBONE, CONDITIONERS))} - set(taken)
+    parts = _parts(names, taken, list(description.conditions))
+    counts = {part: _numbers(weights[name] for name in its) for part, its in parts.items()}
+    return dict(sorted(counts.items(), key=lambda one: -one[1]))
+
+
+def _parts(
+    names: Collection[str], taken: Collection[str], conditions: Collection[str]
+) -> dict[str, list[str]]:
+    """Tensors by the part that they belong to: a condition, or the largest part of the network that
+    holds no tensor that was taken.
+    """
+    found = dict[str, list[str]]()
     for name in names:
-        head, second, *rest = name.split(".")
+        head, *rest = name.split(".")
         if head == CONDITIONERS[:-1]:
-            found.add(list(denoiser.conditioners)[int(second)])
+            part = list(conditions)[int(rest[0])]
         else:
-            partly = any(other.startswith(f"{head}.{second}.") for other in taken)
-            found.add(".".join([head, second, *rest[: 1 if partly and len(rest) > 1 else 0]]))
-    return tuple(sorted(found))
+            paths = [".".join([head, *rest[: i + 1]]) for i in range(max(len(rest) - 1, 1))]
+            part = next(
+                (p for p in paths if not any(t.startswith(f"{p}.") for t in taken)), paths[-1]
+            )
+        found.setdefault(part, []).append(name)
+    return found

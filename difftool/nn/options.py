@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import ClassVar, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
@@ -16,6 +18,11 @@ class UNetOptions(Options):
     """
 
     renamed: ClassVar = {"octaves": "fourier_features"}
+    at_most: ClassVar[tuple[str, ...]] = ("attention",)
+    """Thresholds that select the levels with at most so many positions."""
+
+    at_least: ClassVar[tuple[str, ...]] = ("attention_from",)
+    """Thresholds that select the levels with at least so many positions."""
 
     channels: PositiveInt = Field(64, description="width of the first level")
     multipliers: tuple[PositiveInt, ...] = Field(
@@ -75,3 +82,55 @@ class UNetOptions(Options):
     def strides(self) -> tuple[int, ...]:
         """The factor between each level and the next."""
         return self.factors or (2,) * (len(self.multipliers) - 1)
+
+    def positions(self, sizes: Sequence[int | None]) -> list[float]:
+        """The number of positions of each level, for an example of these sizes without its channels.
+
+        It is infinite where an axis varies.
+        """
+        strides = [self.patch * math.prod(self.strides[:i]) for i in range(len(self.multipliers))]
+        return [
+            math.prod(math.inf if size is None else -(-size // stride) for size in sizes)
+            for stride in strides
+        ]
+
+    def at_levels_of(
+        self,
+        other: UNetOptions,
+        sizes_there: Sequence[int | None],
+        sizes: Sequence[int | None],
+    ) -> Self:
+        """The same options, with attention at the levels where another network has it.
+
+        Only thresholds with the value of the other network are changed; all others were chosen.
+
+        Args:
+            other, sizes_there: the options of the other network, and the sizes of its examples.
+            sizes: those of this network's examples.
+        """
+        there, here = other.positions(sizes_there), self.positions(sizes)
+        if len(there) != len(here) or math.inf in (*there, *here):
+            return self
+        equal = {
+            name: getattr(other, name)
+            for name in (*self.at_most, *self.at_least)
+            if getattr(other, name, None) == getattr(self, name)
+        }
+        return self.model_copy(
+            update={
+                name: (_at_most if name in self.at_most else _at_least)(value, there, here)
+                for name, value in equal.items()
+            }
+        )
+
+
+def _at_most(limit: int, there: Sequence[float], here: Sequence[float]) -> int:
+    """The threshold that selects the levels that ``limit`` selects there, which have so few positions."""
+    found = [new for old, new in zip(there, here, strict=True) if old <= limit]
+    return int(max(found, default=0))
+
+
+def _at_least(limit: int, there: Sequence[float], here: Sequence[float]) -> int:
+    """The same of levels that have so many positions."""
+    found = [new for old, new in zip(there, here, strict=True) if old >= limit]
+    return 0 if len(found) == len(here) else int(min(found, default=max(here) + 1))

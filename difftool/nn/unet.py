@@ -5,7 +5,6 @@ Ronneberger et al. 2015; Ho et al. 2020, arXiv:2006.11239, App. B.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple, cast
@@ -172,12 +171,8 @@ class UNet(Backbone):
 
 
 def _levels(options: UNetOptions, sizes: Sequence[int | None]) -> Iterator[Level]:
-    for i, multiplier in enumerate(options.multipliers):
-        stride = options.patch * math.prod(options.strides[:i])
-        yield Level(
-            options.channels * multiplier,
-            math.prod(math.inf if size is None else -(-size // stride) for size in sizes),
-        )
+    for multiplier, positions in zip(options.multipliers, options.positions(sizes), strict=True):
+        yield Level(options.channels * multiplier, positions)
 
 
 def _modules(levels: Iterable[Iterable[Block]]) -> nn.ModuleList:

@@ -23,6 +23,7 @@ from .text import command, line
 
 if TYPE_CHECKING:
     from ..assemble import Assembly
+    from ..assemble.inherit import Inherited
     from ..data.dataset import Dataset
     from ..engine.distributed import World
     from ..observer import Observer, Progress
@@ -91,10 +92,12 @@ def planned(
 ) -> dict[str, Any]:
     """Plan a run below ``place``: build and measure it with a few steps. Nothing is written there."""
     announce(config, reporter)
+    from ..assemble.layers import with_layers_of_init
     from ..engine.plan import dry_run
 
     assembly = assembly_of(config, parts)
     config, dataset = opened(config, parts, reporter, assembly=assembly)
+    config = with_layers_of_init(config, assembly, dataset.description)
     stage = built(config, assembly, dataset, reporter)
     if fitting:
         config, stage = split_to_fit(stage, config, assembly, dataset, reporter)
@@ -139,6 +142,7 @@ def new_run(
 ) -> Generator[Progress, None, dict[str, Any]]:
     """Train a new run; yields a record after each step. Arguments as for ``run_training``."""
     announce(config, reporter)
+    from ..assemble.layers import with_layers_of_init
     from ..engine.distributed import join, leave
 
     world = join()
@@ -152,6 +156,7 @@ def new_run(
         world.share(config.train.batch, config.train.accumulate)
         assembly = assembly_of(config, parts, world.local_rank)
         config, dataset = opened(config, parts, reporter, assembly=assembly)
+        config = with_layers_of_init(config, assembly, dataset.description)
         stage = built(config, assembly, dataset, reporter)
         if fitting:
             config, stage = split_to_fit(stage, config, assembly, dataset, reporter)
@@ -279,11 +284,22 @@ def built(
         if stage.network is not None:
             require_trained(stage.network)
     elif fresh:
-        taken, total, new = inherit(stage, local_path(config.train.init))
-        reporter.say(
-            f"Starts with {taken:,} of its {total:,} numbers from {config.train.init}{'; new: ' * bool(new)}{', '.join(new)}"
-        )
+        found = inherit(stage, local_path(config.train.init))
+        reporter.say(_inherited(found, config.train.init))
     return stage
+
+
+def _inherited(found: Inherited, source: str, most: int = 6) -> str:
+    """What a new model starts with, and what of the other one it leaves behind."""
+    said = f"Starts with {found.taken:,} of its {found.total:,} numbers from {source}"
+    if found.new:
+        said += f"; new: {', '.join(found.new)}"
+    if found.left:
+        shown = [f"{part} ({count:,})" for part, count in list(found.left.items())[:most]]
+        if len(found.left) > most:
+            shown.append(f"{len(found.left) - most} more parts")
+        said += f". Not taken over: {sum(found.left.values()):,} of that model's numbers, in {', '.join(shown)}"
+    return said
 
 
 def make_observers(config: Config, parts: Registry) -> list[Observer]:

@@ -38,6 +38,10 @@ class UNet1dOptions(UNetOptions):
     )
     patch: PositiveInt = Field(4, description="samples that the first level sees as one position")
 
+    @property
+    def strides(self) -> tuple[int, ...]:
+        return self.factors or (FACTOR,) * (len(self.multipliers) - 1)
+
 
 class DiffWaveOptions(Options):
     """DiffWave. Its defaults are the paper's small network; that for spoken digits is 256, 36 and 12."""

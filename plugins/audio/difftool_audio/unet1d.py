@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difftool import Interface, UNet, UsageError
 
-from .network_options import FACTOR, UNet1dOptions
+from .network_options import UNet1dOptions
 
 
 def unet1d(options: UNet1dOptions, interface: Interface) -> UNet:
@@ -18,5 +18,4 @@ def unet1d(options: UNet1dOptions, interface: Interface) -> UNet:
             f"unet1d works along one axis, and an encoded example is {interface.shape}. Use it with the representation waveform, "
             "or choose another backbone: unet."
         )
-    factors = options.factors or (FACTOR,) * (len(options.multipliers) - 1)
-    return UNet(options.model_copy(update={"factors": factors}), interface)
+    return UNet(options, interface)

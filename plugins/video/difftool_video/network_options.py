@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import ClassVar
+
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 
 from difftool import UNetOptions
@@ -13,6 +16,8 @@ class UNet3dOptions(UNetOptions):
     Thresholds of attention count the positions of one frame. The first level needs 5 to 6 channels for each number of a patch: 64 for
     squares of two by two pixels in colour.
     """
+
+    at_most: ClassVar = ("attention", "time_attention", "joint_attention")
 
     channels: PositiveInt = Field(
         64, description="width of the first level; 5 to 6 for each number of a patch learn well"
@@ -56,3 +61,7 @@ class UNet3dOptions(UNetOptions):
                 f"a convolution over time sees as many frames before as after, and {kernel} is even: use {kernel + 1}"
             )
         return kernel
+
+    def positions(self, sizes: Sequence[int | None]) -> list[float]:
+        """Those of one frame, also where ``sizes`` names the frames before its height and width."""
+        return super().positions(sizes[-2:])

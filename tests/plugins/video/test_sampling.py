@@ -211,7 +211,7 @@ def test_from_an_image_run_a_new_model_denoises_every_frame_as_that_one_does(vid
         resolve("video", gather(parts, "video", sets=sets, project=None), parts), parts
     )
     video = build_stage(config, parts, dataset.description, torch.device("cpu"), dataset.modality)
-    taken, total, new = inherit(video, pictures.model_path)
+    taken, total, new, _ = inherit(video, pictures.model_path)
     assert new == ("backbone.temporal",)
     assert 0 < taken < total
     x, sigma, label = (
