@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 
 import torch
@@ -15,6 +16,7 @@ from .clip import clipped
 from .guidance import Guidance
 from .interval import within
 from .options import GuidanceOptions
+from .pair import pair, unconditional
 
 
 class ClassifierFree(Guidance):
@@ -30,7 +32,9 @@ class ClassifierFree(Guidance):
         self, denoiser: D, cond: Cond, mask: Tensor | None = None, *, kept: Collection[str] = ()
     ) -> Denoise:
         options, clip = self.options, self.options.clip
-        denoise = classifier_free(denoiser, cond, mask, options.scale, options.rescale, kept)
+        denoise = classifier_free(
+            denoiser, cond, mask, options.scale, options.rescale, kept, options.growth
+        )
         if options.low > 0 or options.high is not None:
             denoise = within(denoise, bind(denoiser, cond, mask), options.low, options.high)
         return denoise if clip == "auto" or clip == 0 else clipped(denoise, clip)
@@ -43,6 +47,7 @@ def classifier_free(
     scale: float = 1.0,
     rescale: float = 0.0,
     kept: Collection[str] = (),
+    growth: str = "constant",
 ) -> Denoise:
     """x0(null) + scale * (x0(cond) - x0(null))   (Ho & Salimans 2022, arXiv:2207.12598, Eq. 6), both in one batch.
 
@@ -50,29 +55,33 @@ def classifier_free(
 
     Args:
         kept: conditions that are given to both.
+        growth: how the scale grows from noise to data; see ``growing``.
     """
-    null = denoiser.null(cond) | {name: cond[name] for name in kept}
-    if scale == 1 or all(
-        torch.allclose(cond[name], null[name], rtol=0, atol=0, equal_nan=True) for name in null
-    ):
+    both = None if scale == 1 else pair(denoiser, cond, mask, kept)
+    if both is None:
         return bind(denoiser, cond, mask)
     if scale == 0:
-        return bind(denoiser, null, mask)
-    both = bind(
-        denoiser, {name: torch.cat([cond[name], null[name]]) for name in null}, _twice(mask)
-    )
+        return bind(denoiser, unconditional(denoiser, cond, kept), mask)
 
     def denoise(x: Tensor, sigma: float) -> Tensor:
-        given, free = both(torch.cat([x, x]), sigma).chunk(2)
-        guided = torch.lerp(free, given, scale)
+        given, free = both(x, sigma)
+        guided = torch.lerp(free, given, growing(scale, growth, sigma))
         return guided * _regain(guided, given, mask, rescale) if rescale > 0 else guided
 
     return denoise
 
 
-def _twice(mask: Tensor | None) -> Tensor | None:
-    """The mask of a doubled batch; one that all examples share is left as it is."""
-    return mask if mask is None or len(mask) == 1 else torch.cat([mask, mask])
+def growing(scale: float, growth: str, sigma: float) -> float:
+    """The scale at a noise level: it grows from 1 at noise, and its mean over flow time is ``scale``.
+
+    Wang et al. 2024, arXiv:2404.13040, Sec. 4, where 1 / (1 + sigma) is one less flow time.
+    """
+    clean = 1 / (1 + sigma)
+    if growth == "linear":
+        return 1 + (scale - 1) * 2 * clean
+    if growth == "cosine":
+        return 1 + (scale - 1) * (1 - math.cos(math.pi * clean))
+    return scale
 
 
 def _regain(guided: Tensor, given: Tensor, mask: Tensor | None, rescale: float) -> Tensor:

@@ -27,6 +27,12 @@ def _row(
     )
 
 
+def _guidance(name: str, summary: str, target: str, options: str) -> Spec:
+    return Spec(
+        name, summary, f"difftool.guidance.{target}", f"difftool.guidance.options:{options}"
+    )
+
+
 def _sampler(name: str, summary: str, module: str, options: str = "") -> Spec:
     return Spec(
         name,
@@ -227,17 +233,49 @@ def difftool_schedules() -> list[Spec]:
 
 @hookimpl
 def difftool_guidances() -> list[Spec]:
-    target, options = (
-        "difftool.guidance.cfg:ClassifierFree",
-        "difftool.guidance.options:GuidanceOptions",
-    )
     return [
-        Spec(
+        _guidance(
             "cfg",
             "classifier-free guidance, in an interval of noise levels (Ho & Salimans 2022)",
-            target,
-            options,
-        )
+            "cfg:ClassifierFree",
+            "GuidanceOptions",
+        ),
+        _guidance(
+            "cfgpp",
+            "CFG++: guided estimates with unconditional noise (Chung et al. 2024)",
+            "cfgpp:CfgPlusPlus",
+            "CfgppOptions",
+        ),
+        _guidance(
+            "apg",
+            "adaptive projected guidance, which does not saturate (Sadat et al. 2024)",
+            "apg:Projected",
+            "ApgOptions",
+        ),
+        _guidance(
+            "threshold",
+            "dynamic thresholding of the estimates (Saharia et al. 2022)",
+            "threshold:Thresholded",
+            "ThresholdOptions",
+        ),
+        _guidance(
+            "autoguidance",
+            "away from a worse version of the model, also without labels (Karras et al. 2024)",
+            "auto:Autoguidance",
+            "AutoguidanceOptions",
+        ),
+        _guidance(
+            "composition",
+            "the product of separately trained models (Liu et al. 2022)",
+            "composition:Composition",
+            "CompositionOptions",
+        ),
+        _guidance(
+            "reconstruction",
+            "the gradient of the error of given entries (Ho et al. 2022)",
+            "reconstruction:Reconstruction",
+            "ReconstructionOptions",
+        ),
     ]
 
 

@@ -173,8 +173,8 @@ class CosineOptions(RangeOptions):
     )
     shift: PositiveFloat = Field(
         1.0,
-        description="factor on sigma at equal time; side / 64 gives pictures of any side the noise "
-        "that suits pictures of side 64 (Hoogeboom et al. 2023)",
+        description="factor on sigma at equal time; side / 64 gives examples of any side the noise "
+        "that suits those of side 64 (Hoogeboom et al. 2023)",
     )
     shift_end: PositiveFloat | None = Field(
         None,

@@ -50,7 +50,15 @@ EXPECTED = {
     "optimizer": {"adamw", "muon"},
     "conditioner": {"channels", "label", "labels", "number", "vector"},
     "bridge": {"resample"},
-    "guidance": {"cfg"},
+    "guidance": {
+        "cfg",
+        "cfgpp",
+        "apg",
+        "threshold",
+        "autoguidance",
+        "composition",
+        "reconstruction",
+    },
 }
 KNOBS = [
     ("ddim", {"eta": 0.5}),
@@ -67,11 +75,17 @@ KNOBS = [
     ("sa_solver", {"predictor": 2, "corrector": 0, "tau": 0.6}),
     ("predictor_corrector", {"predictor": "ancestral", "corrector_steps": 2}),
 ]
+OTHERS = {"autoguidance": {"model": "worse"}, "composition": {"models": ("a", "b")}}
 GUIDANCES = [
-    {"scale": 3.0},
-    {"scale": 3.0, "rescale": 0.7, "low": 0.1, "high": 5.0},
-    {"scale": 0.0},
-    {"clip": 0.5},
+    ("cfg", {"scale": 3.0}),
+    ("cfg", {"scale": 3.0, "rescale": 0.7, "low": 0.1, "high": 5.0}),
+    ("cfg", {"scale": 0.0}),
+    ("cfg", {"clip": 0.5}),
+    ("cfg", {"scale": 3.0, "growth": "cosine"}),
+    ("apg", {"scale": 3.0, "norm": 0.1, "parallel": 0.5}),
+    ("autoguidance", {"model": "worse", "scale": 3.0, "low": 0.1, "high": 5.0}),
+    ("composition", {"models": ("a",), "weights": (1.0, 1.0)}),
+    ("threshold", {"percentile": 0.8, "bound": 0.3}),
 ]
 SMALL = {
     "unet": {"channels": 8, "multipliers": (1, 2), "blocks": 1, "attention": 64, "head_width": 8},
@@ -104,9 +118,9 @@ def _suites():
     for i, (name, knobs) in enumerate(KNOBS):
         yield f"_{i}", sampler_contract(name, knobs)
     for name in names("guidance"):
-        yield "", guidance_contract(name)
-    for i, options in enumerate(GUIDANCES):
-        yield f"_{i}", guidance_contract("cfg", options)
+        yield "", guidance_contract(name, OTHERS.get(name))
+    for i, (name, options) in enumerate(GUIDANCES):
+        yield f"_{i}", guidance_contract(name, options)
     for name in names("process"):
         yield "", process_contract(name)
     for name in names("objective"):
