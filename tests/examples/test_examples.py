@@ -197,7 +197,7 @@ def test_one_small_part_of_each_kind_works_from_the_command_line(parts, tmp_path
         "--set=observers.mine.use=csv",
         "--set=process.use=angle",
         "--set=objective.use=huber",
-        "--set=representation.use=standard",
+        "--set=representation.use=unit-variance",
         "--lr",
         "1e-4",
         *small,

@@ -22,6 +22,9 @@ class Colour(Bridge):
                 f"makes {earlier.shape}. Set its modality.channels = grey."
             )
 
+    def earlier_shape(self, shape):
+        return (1, *shape[1:])
+
     def degrade(self, raw):
         return raw.with_x(raw.x.float().mean(1, keepdim=True).round().to(raw.x.dtype))
 

@@ -43,7 +43,7 @@ TestListing = source_contract("listing", str(FOLDER / "some.list"), str(FOLDER /
 TestNpz = exporter_contract("npz", model=model)
 TestAge = command_contract("age")
 TestBrightness = metric_contract("brightness", EXAMPLES[:2], EXAMPLES[2:])
-TestStandard = representation_contract("standard", PICTURES.byte(), tolerance=1)
+TestUnitVariance = representation_contract("unit-variance", PICTURES.byte(), tolerance=1)
 TestPlain = backbone_contract("plain", (3, 8, 8), {"channels": 8}, sizes=[(5, 7)])
 TestAngle = process_contract("angle")
 TestPeaked = process_contract("edm", density="peaked")

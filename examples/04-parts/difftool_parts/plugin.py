@@ -15,7 +15,13 @@ OWN = "difftool_parts.options"
 
 @hookimpl
 def difftool_representations():
-    return [Spec("standard", "bytes, standardised by the data", "difftool_parts.standard:Standard")]
+    return [
+        Spec(
+            "unit-variance",
+            "bytes, standardised by the data",
+            "difftool_parts.unit_variance:UnitVariance",
+        )
+    ]
 
 
 @hookimpl

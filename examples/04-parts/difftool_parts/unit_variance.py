@@ -3,7 +3,7 @@
 from difftool import Euclidean, Representation
 
 
-class Standard(Representation):
+class UnitVariance(Representation):
     """Bytes, standardised by the mean and the standard deviation of the data, which it measures."""
 
     def __init__(self, options, description):
