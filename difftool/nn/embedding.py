@@ -53,12 +53,13 @@ class NoiseEmbedding(nn.Module):
     Args:
         width: width of the embedding.
         vector: width of the global signal; 0 if there is none.
+        features: number of cosines and sines of the noise level.
     """
 
-    def __init__(self, width: int, vector: int = 0) -> None:
+    def __init__(self, width: int, vector: int = 0, features: int = 128) -> None:
         super().__init__()
-        self.features = Fourier(128)
-        self.inner = linear(128, width)
+        self.features = Fourier(features)
+        self.inner = linear(2 * (features // 2), width)
         self.outer = linear(width, width)
         self.vector = linear(vector, width, bias=False) if vector else None
 

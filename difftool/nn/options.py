@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
@@ -134,3 +134,76 @@ def _at_least(limit: int, there: Sequence[float], here: Sequence[float]) -> int:
     """The same of levels that have so many positions."""
     found = [new for old, new in zip(there, here, strict=True) if old >= limit]
     return 0 if len(found) == len(here) else int(min(found, default=max(here) + 1))
+
+
+class ResidualUNetOptions(Options):
+    """The U-Net DDPM++. Its defaults are those of EDM on CIFAR-10 (Karras et al. 2022, Table 7)."""
+
+    channels: PositiveInt = Field(128, description="width that the multipliers refer to")
+    multipliers: tuple[PositiveInt, ...] = Field(
+        (2, 2, 2), min_length=1, description="width of each level, as a multiple of channels"
+    )
+    blocks: PositiveInt = Field(
+        4, description="residual blocks per level of the encoder; the decoder has one more"
+    )
+    attention: NonNegativeInt = Field(
+        256, description="levels with at most this many positions have attention; 256 is 16x16"
+    )
+    attention_from: NonNegativeInt = Field(
+        256,
+        description="levels with fewer positions than this have no attention; the middle always "
+        "has",
+    )
+    head_width: NonNegativeInt = Field(
+        0, description="channels per attention head; 0 for a single head"
+    )
+    dropout: float = Field(0.13, ge=0, lt=1, description="dropout inside residual blocks")
+    embedding: NonNegativeInt = Field(
+        0, description="width of the noise embedding; 0 is four times channels"
+    )
+    skip_scale: PositiveFloat = Field(
+        0.7071067811865476, le=1, description="factor on the sum at the end of every block"
+    )
+    film: Literal["shift", "scale-shift"] = Field(
+        "shift", description="how the noise embedding modulates a block"
+    )
+    decoder_attention: Literal["all", "last"] = Field(
+        "last", description="which blocks of a level of the decoder have attention"
+    )
+    project_resampled: bool = Field(
+        True, description="a 1x1 convolution in the skip of blocks that change the resolution"
+    )
+
+
+class AdmOptions(ResidualUNetOptions):
+    """The U-Net ADM. Its defaults are those of EDM on ImageNet-64 (Karras et al. 2022, Table 7)."""
+
+    channels: PositiveInt = Field(192, description="width that the multipliers refer to")
+    multipliers: tuple[PositiveInt, ...] = Field(
+        (1, 2, 3, 4), min_length=1, description="width of each level, as a multiple of channels"
+    )
+    blocks: PositiveInt = Field(
+        3, description="residual blocks per level of the encoder; the decoder has one more"
+    )
+    attention: NonNegativeInt = Field(
+        1024, description="levels with at most this many positions have attention; 1024 is 32x32"
+    )
+    attention_from: NonNegativeInt = Field(
+        0, description="levels with fewer positions than this have no attention"
+    )
+    head_width: NonNegativeInt = Field(
+        64, description="channels per attention head; 0 for a single head"
+    )
+    dropout: float = Field(0.1, ge=0, lt=1, description="dropout inside residual blocks")
+    skip_scale: PositiveFloat = Field(
+        1.0, le=1, description="factor on the sum at the end of every block"
+    )
+    film: Literal["shift", "scale-shift"] = Field(
+        "scale-shift", description="how the noise embedding modulates a block"
+    )
+    decoder_attention: Literal["all", "last"] = Field(
+        "all", description="which blocks of a level of the decoder have attention"
+    )
+    project_resampled: bool = Field(
+        False, description="a 1x1 convolution in the skip of blocks that change the resolution"
+    )

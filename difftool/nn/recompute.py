@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from .backbone import Backbone
 
 
-def recompute(network: Backbone, block: nn.Module, *inputs: Tensor | None) -> Any:
+def recompute(network: Backbone, block: nn.Module, *inputs: Any) -> Any:
     """``block(*inputs)``, computed again in the backward pass if ``network.checkpointing`` is set.
 
     Chen et al. 2016, arXiv:1604.06174.

@@ -51,6 +51,11 @@ def _optimizer(name: str, summary: str, options: str) -> Spec:
     )
 
 
+def _unet(name: str, summary: str, options: str) -> Spec:
+    code = "difftool.nn.residual_unet:ResidualUNet"
+    return Spec(name, summary, code, f"difftool.nn.options:{options}Options")
+
+
 def _transformer(name: str, summary: str, code: str) -> Spec:
     home = "difftool.nn.transformer"
     return Spec(name, summary, f"{home}.{name}:{code}", f"{home}.options:{code}Options")
@@ -76,6 +81,8 @@ def difftool_backbones() -> list[Spec]:
             "difftool.nn.unet:UNet",
             "difftool.nn.options:UNetOptions",
         ),
+        _unet("ddpmpp", "the U-Net DDPM++ of EDM (Song et al. 2021)", "ResidualUNet"),
+        _unet("adm", "the U-Net ADM (Dhariwal & Nichol 2021)", "Adm"),
         _transformer("dit", "diffusion transformer over patches (Peebles & Xie 2023)", "DiT"),
         _transformer("uvit", "transformer with long skips (Bao et al. 2022)", "UViT"),
         _transformer(

@@ -17,16 +17,6 @@ SMALL = {"channels": 8, "multipliers": (1, 2), "blocks": 1, "attention": 64, "he
 RECIPES = {
     "tiny": ({"channels": 32, "multipliers": (1, 2, 4, 4), "blocks": 1, "embedding": 256}, 5.1),
     "small": ({"channels": 64, "multipliers": (1, 2, 4, 5), "blocks": 2}, 34.0),
-    "cifar-edm": (
-        {
-            "channels": 128,
-            "multipliers": (2, 2, 2),
-            "blocks": 4,
-            "attention_from": 256,
-            "head_width": 256,
-        },
-        55.7,
-    ),
     "ddpm": (
         {
             "channels": 128,
