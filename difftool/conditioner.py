@@ -10,7 +10,9 @@ from .nn.backbone import Signals
 
 
 class Conditioner(nn.Module, ABC):
-    """Built with (options, column); its spec names the class of the column. A missing value is itself a value, *null*, so dropping a condition is a data operation.
+    """Built with (options, column); its spec names the class of the column.
+
+    A missing value is itself a value, *null*, so dropping a condition is a data operation.
 
     Attributes:
         vector, tokens, channels: widths of the signals it emits, 0 where it emits none.

@@ -103,7 +103,9 @@ OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", 
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, on a device or on the CPU: torch reports the latter as a RuntimeError."""
+    """Whether memory ran out, on a device or on the CPU: torch reports the latter as a
+    RuntimeError.
+    """
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     return isinstance(error, RuntimeError) and any(text in str(error) for text in OUT_OF_MEMORY)

@@ -61,7 +61,8 @@ def _give_free_name(temporary: Path, path: Path) -> None:
             os.replace(temporary, path)
             return
     raise UsageError(
-        f"{path} exists already. Write to another folder, or move the file away: samples never overwrite a file."
+        f"{path} exists already. Write to another folder, or move the file away: samples never "
+        "overwrite a file."
     )
 
 
@@ -235,8 +236,9 @@ def naming_full_disk(path: Path) -> Iterator[None]:
         if not is_full_disk(error):
             raise
         raise DifftoolError(
-            f"The disk that holds {path.parent} is full, so {path.name} could not be written. Free some space, or choose another "
-            "disk: --run for a run, the variable DIFFTOOL_CACHE for decoded data. Files written earlier are intact."
+            f"The disk that holds {path.parent} is full, so {path.name} could not be written. "
+            "Free some space, or choose another disk: --run for a run, the variable "
+            "DIFFTOOL_CACHE for decoded data. Files written earlier are intact."
         ) from error
 
 

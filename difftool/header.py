@@ -15,7 +15,10 @@ from .plain import parse_json
 VERSION = 1
 MODEL, CHECKPOINT, SNAPSHOT = "difftool-model", "difftool-checkpoint", "difftool-snapshot"
 
-DAMAGED = "Use another copy, or an earlier checkpoint. The header is damaged or was changed by another program."
+DAMAGED = (
+    "Use another copy, or an earlier checkpoint. The header is damaged or was changed by another "
+    "program."
+)
 
 MOST = 100_000_000
 """Largest size of a header in bytes, as in the safetensors format."""
@@ -40,7 +43,8 @@ def _read(path: Path, kind: str, *state: int) -> dict[str, Any]:
         header = _metadata(path)
     except (ValueError, OSError) as error:
         raise ModelFileError(
-            f"{path} is damaged, truncated, or not a model file ({error}). Use another copy, or an earlier checkpoint."
+            f"{path} is damaged, truncated, or not a model file ({error}). Use another copy, or "
+            "an earlier checkpoint."
         ) from None
     found = header.get("format", "a safetensors file that difftool did not write")
     if found != kind:
@@ -51,7 +55,10 @@ def _read(path: Path, kind: str, *state: int) -> dict[str, Any]:
 
 
 def _metadata(path: Path) -> Mapping[str, str]:
-    """The metadata of a safetensors file, which is as long as its header says. Raises ValueError."""
+    """The metadata of a safetensors file, which is as long as its header says.
+
+    Raises ValueError.
+    """
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -81,13 +88,16 @@ def _metadata(path: Path) -> Mapping[str, str]:
 
 
 def about_of(path: Path, header: Mapping[str, str]) -> dict[str, Any]:
-    """What the header of a weight file says of it: at least ``config`` and ``description``, each a table. Raises ModelFileError."""
+    """What the header of a weight file says of it: at least ``config`` and ``description``, each a
+    table. Raises ModelFileError.
+    """
     version = header.get("version", "")
     if not version.isdecimal() or len(version) > 9:
         raise ModelFileError(f"{path} has no valid format version ({version!r}). {DAMAGED}")
     if int(version) > VERSION:
         raise ModelFileError(
-            f"{path} has format version {version}, but this difftool reads versions up to {VERSION}. Upgrade difftool."
+            f"{path} has format version {version}, but this difftool reads versions up to "
+            f"{VERSION}. Upgrade difftool."
         )
     from .about import About, adapter_of, checked, require_plain_numbers  # pydantic
 
@@ -112,6 +122,6 @@ def _refuse_pickle(path: Path) -> None:
         start = file.read(2)
     if start in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
         raise ModelFileError(
-            f"{path} is a pickle (a .pt or .ckpt file). difftool does not open pickles, because opening one can run any program. "
-            "Convert it to safetensors if you trust it."
+            f"{path} is a pickle (a .pt or .ckpt file). difftool does not open pickles, because "
+            "opening one can run any program. Convert it to safetensors if you trust it."
         )

@@ -47,5 +47,6 @@ def local_path(text: str | Path) -> Path:
         return Path(text).expanduser()
     except RuntimeError:
         raise UsageError(
-            f"{text} begins with ~, but there is no home folder. Write the path in full, or set HOME."
+            f"{text} begins with ~, but there is no home folder. Write the path in full, or set "
+            "HOME."
         ) from None

@@ -1,4 +1,6 @@
-"""Config -> Stage: the parts of one run together, each built once, some with the help of other runs."""
+"""Config -> Stage: the parts of one run together, each built once, some with the help of other
+runs.
+"""
 
 from __future__ import annotations
 
@@ -48,8 +50,9 @@ CPU = torch.device("cpu")
 class Assembly:
     """Builds the parts of one run, each at most once.
 
-    A representation may take parts of another run (``Context.open``). Its weights are then saved in the new model's file, with the other
-    run's configuration, from which its empty parts are built again when the file is loaded: the other run may be gone by then.
+    A representation may take parts of another run (``Context.open``). Its weights are then saved in
+    the new model's file, with the other run's configuration, from which its empty parts are built
+    again when the file is loaded: the other run may be gone by then.
 
     Args:
         model: the file of the model that is built, which holds the weights of its representation.
@@ -260,7 +263,8 @@ def build_stage(
     guided: bool = True,
     assembly: Assembly | None = None,
 ) -> Stage:
-    """Every part of a model, its network freshly initialised from the config's seed and on the device.
+    """Every part of a model, its network freshly initialised from the config's seed and on the
+    device.
 
     Args:
         learns: whether it will be trained. Sampling needs no objective, which may open other runs.

@@ -114,8 +114,8 @@ def _require_same_at_every_step(config: Config, assembly: Assembly, dataset: Dat
     dataset.modality.augment(first.map(lambda t: t.to(assembly.device)), rng.on(assembly.device))
     if rng.drawn:
         raise UsageError(
-            f"{fact} the modality {config.modality.use!r} changes examples at random (augmentation)."
-            f" Turn its random changes off in [modality], {off}. {reason}"
+            f"{fact} the modality {config.modality.use!r} changes examples at random "
+            f"(augmentation). Turn its random changes off in [modality], {off}. {reason}"
         )
 
 

@@ -1,4 +1,6 @@
-"""The layers of a network that starts from another one: at the same levels, whatever the data's size."""
+"""The layers of a network that starts from another one: at the same levels, whatever the data's
+size.
+"""
 
 from __future__ import annotations
 

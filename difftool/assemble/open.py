@@ -286,8 +286,9 @@ def _with_own(found: Mapping[str, Column], own: Iterable[Column], owner: str) ->
     for c in own:
         if c.name in both:
             raise DataError(
-                f"The column {c.name!r} has the name of a condition that the {owner} sets. "
-                f"Rename the column, or leave it out with {set_flag(('conditions', c.name, 'use'), 'none')}."
+                f"The column {c.name!r} has the name of a condition that the {owner} sets. Rename "
+                "the column, or leave it out with "
+                f"{set_flag(('conditions', c.name, 'use'), 'none')}."
             )
         both[c.name] = c
     return both
@@ -298,5 +299,6 @@ def require_examples(dataset: Dataset) -> None:
     parts = zip(dataset.cache.shapes[0], dataset.description.shape, strict=True)
     if len(dataset) < 2 and not any(part is not None and size > part for size, part in parts):
         raise DataError(
-            f"{dataset.source} holds {len(dataset)} usable examples. Add some: training needs at least 2."
+            f"{dataset.source} holds {len(dataset)} usable examples. Add some: training needs at "
+            "least 2."
         )

@@ -106,7 +106,8 @@ def _common_width(signal: str, widths: Mapping[str, int]) -> int:
     if len(set(found.values())) > 1:
         shown = ", ".join(f"conditions.{name}.width = {width}" for name, width in found.items())
         raise UsageError(
-            f"The {signal} signals of the conditions need one width, but {shown}. Set them to the same number, because they are combined."
+            f"The {signal} signals of the conditions need one width, but {shown}. Set them to the "
+            "same number, because they are combined."
         )
     return next(iter(found.values()), 0)
 
@@ -117,8 +118,9 @@ def _build_conditioner(config: Config, registry: Registry, column: Column) -> Co
         part = default_part(registry, column.kind)
     if not isinstance(column, takes := registry.column(part.use)):
         raise UsageError(
-            f"conditions.{column.name}.use = {part.use!r} needs a column of kind {takes.kind}, but this one is of kind {column.kind}. "
-            f"Use a conditioner for that kind, such as {column.kind}."
+            f"conditions.{column.name}.use = {part.use!r} needs a column of kind {takes.kind}, "
+            f"but this one is of kind {column.kind}. Use a conditioner for that kind, such as "
+            f"{column.kind}."
         )
     return build_part(registry, "conditioner", part, column)
 

@@ -42,7 +42,8 @@ def compressed(x: Tensor, mask: Tensor | None, axes: Sequence[int], strength: Te
 def _dct(device: torch.device) -> Tensor:
     """``[frequency, entry]``: the orthonormal DCT-II   (Ahmed et al. 1974).
 
-    In double precision where the device has it: accelerators may round what single precision multiplies to ten bits.
+    In double precision where the device has it: accelerators may round what single precision
+    multiplies to ten bits.
     """
     k, i = torch.meshgrid(
         *(torch.arange(BLOCK, device=device, dtype=precise(device)),) * 2, indexing="ij"

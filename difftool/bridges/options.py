@@ -13,55 +13,66 @@ Up = Literal["linear", "nearest", "sinc"]
 
 
 class ResampleOptions(Options):
-    """The earlier stage makes examples with fewer entries along some axes (Ho et al. 2022, arXiv:2106.15282)."""
+    """The earlier stage makes examples with fewer entries along some axes.
+
+    Ho et al. 2022, arXiv:2106.15282.
+    """
 
     renamed: ClassVar = {"augment": "max_aug_level", "known": "observed"}
 
     factors: tuple[NonNegativeInt, ...] = Field(
-        description="for each axis of a raw example, how many times fewer entries the earlier stage has; 1 or 0 keeps an axis as it is",
+        description="for each axis of a raw example, how many times fewer entries the earlier "
+        "stage has; 1 or 0 keeps an axis as it is",
         min_length=1,
     )
     down: Down | tuple[Down, ...] = Field(
         "area",
-        description="how entries are reduced: area means, every n-th entry, or sinc, which keeps a band of frequencies; one for all axes, "
-        "or one for each",
+        description="how entries are reduced: area means, every n-th entry, or sinc, which keeps "
+        "a band of frequencies; one for all axes, or one for each",
     )
     up: Up | tuple[Up, ...] = Field(
         "linear",
-        description="how the entries in between are interpolated; one for all axes, or one for each",
+        description="how the entries in between are interpolated; one for all axes, or one for "
+        "each",
     )
     observed: bool = Field(
         False,
-        description="keep the earlier stage's entries as they are and make only those in between; needs down = every. They then stand in "
-        "the noisy example itself, where the network uses them best, and no noise can be added to them",
+        description="keep the earlier stage's entries as they are and make only those in between; "
+        "needs down = every. They then stand in the noisy example itself, where the network uses "
+        "them best, and no noise can be added to them",
     )
     residual: bool = Field(
         False,
-        description="make the difference from the interpolated example, at its measured scale, instead of the whole example: a stage "
-        "learns faint detail faster and stays closer to its input",
+        description="make the difference from the interpolated example, at its measured scale, "
+        "instead of the whole example: a stage learns faint detail faster and stays closer to its "
+        "input",
     )
     max_aug_level: NonNegativeFloat = Field(
         0.0,
-        description="noise conditioning augmentation: training adds noise of up to this sigma to the stage's input; samples may then add "
-        "some too, which hides faults of the earlier stage's examples",
+        description="noise conditioning augmentation: training adds noise of up to this sigma to "
+        "the stage's input; samples may then add some too, which hides faults of the earlier "
+        "stage's examples",
     )
     blur: NonNegativeFloat = Field(
         0.0,
-        description="training blurs degraded examples with a Gaussian of up to this width, in their entries; each example has its own width",
+        description="training blurs degraded examples with a Gaussian of up to this width, in "
+        "their entries; each example has its own width",
     )
     compress: NonNegativeFloat = Field(
         0.0,
-        description="training compresses degraded examples with up to this strength, after blur: coefficients of blocks of 8 are rounded "
-        "as in JPEG; 1 is about its quality 50, and 5 about 10; each example has its own strength",
+        description="training compresses degraded examples with up to this strength, after blur: "
+        "coefficients of blocks of 8 are rounded as in JPEG; 1 is about its quality 50, and 5 "
+        "about 10; each example has its own strength",
     )
     crop: tuple[PositiveInt, ...] = Field(
         (),
-        description="train on random crops of these sizes, one for each axis of an encoded example after its channels; empty for no crops",
+        description="train on random crops of these sizes, one for each axis of an encoded "
+        "example after its channels; empty for no crops",
     )
     rates: dict[str, NonNegativeInt] = Field(
         {},
-        description="the modality's name for the rate along an axis, and that axis: stages must agree in the rate, and may differ in the "
-        "axis's size",
+        description="the modality's name for the rate along an axis, and that axis: stages must "
+        "agree in the rate, and may differ in the axis's size",
     )
 
     @model_validator(mode="after")
@@ -69,7 +80,8 @@ class ResampleOptions(Options):
         for name, given in (("down", self.down), ("up", self.up)):
             if not isinstance(given, str) and len(given) != len(self.factors):
                 raise ValueError(
-                    f"{name} names {len(given)} methods for {len(self.factors)} axes: give one for all, or one for each"
+                    f"{name} names {len(given)} methods for {len(self.factors)} axes: give one "
+                    "for all, or one for each"
                 )
         if unlike := [
             axis
@@ -77,7 +89,8 @@ class ResampleOptions(Options):
             if self.way("up", axis) == "sinc" and self.way("down", axis) == "area"
         ]:
             raise ValueError(
-                f"up = sinc on axis {unlike[0]} puts entries where down = area has none: use down = sinc or every on that axis"
+                f"up = sinc on axis {unlike[0]} puts entries where down = area has none: use down "
+                "= sinc or every on that axis"
             )
         if self.observed and (
             self.max_aug_level
@@ -85,11 +98,13 @@ class ResampleOptions(Options):
             or any(self.way("down", axis) != "every" for axis in self.axes())
         ):
             raise ValueError(
-                "observed = true keeps the earlier stage's entries as they are, so it needs down = every, max_aug_level = 0 and residual = false"
+                "observed = true keeps the earlier stage's entries as they are, so it needs down "
+                "= every, max_aug_level = 0 and residual = false"
             )
         if beyond := [name for name, axis in self.rates.items() if axis >= len(self.factors)]:
             raise ValueError(
-                f"rates.{beyond[0]} names axis {self.rates[beyond[0]]}, and there are {len(self.factors)}, counted from 0"
+                f"rates.{beyond[0]} names axis {self.rates[beyond[0]]}, and there are "
+                f"{len(self.factors)}, counted from 0"
             )
         return self
 

@@ -61,19 +61,22 @@ class Resample(Bridge):
     ) -> None:
         if len(options.factors) != len(description.shape):
             raise UsageError(
-                f"bridge.factors = {list(options.factors)} is for {len(options.factors)} axes, and an example has "
-                f"{len(description.shape)}: {_words(description.shape)}. Give one factor for each axis, 1 for axes that keep their size."
+                f"bridge.factors = {list(options.factors)} is for {len(options.factors)} axes, "
+                f"and an example has {len(description.shape)}: {_words(description.shape)}. Give "
+                "one factor for each axis, 1 for axes that keep their size."
             )
         if len(options.crop) >= len(representation.shape):
             raise UsageError(
-                f"bridge.crop = {list(options.crop)} is for {len(options.crop)} axes, and an encoded example has {_words(representation.shape)}, "
-                "of which the first, the channels, is not cropped. Give at most one size for each other axis."
+                f"bridge.crop = {list(options.crop)} is for {len(options.crop)} axes, and an "
+                f"encoded example has {_words(representation.shape)}, of which the first, the "
+                "channels, is not cropped. Give at most one size for each other axis."
             )
         channels = representation.shape[0]
         if channels is None:
             raise UsageError(
-                f"The bridge resample needs channels, but the first axis of an encoded example, {_words(representation.shape)}, varies. "
-                "Set bridge.use = none, or use a bridge for such data: difftool list bridges."
+                "The bridge resample needs channels, but the first axis of an encoded example, "
+                f"{_words(representation.shape)}, varies. Set bridge.use = none, or use a bridge "
+                "for such data: difftool list bridges."
             )
         self.width = channels
         self.options, self.description, self.representation = options, description, representation
@@ -86,7 +89,7 @@ class Resample(Bridge):
             for i in options.axes()
         ]
 
-    # --- conditioning ---------------------------------------------------------------------------------------
+    # --- conditioning -----------------------------------------------------------------------------
 
     def conditions(self) -> tuple[Column, ...]:
         return ChannelsColumn(
@@ -109,7 +112,9 @@ class Resample(Bridge):
         return self.representation.space.mean_square(whole.x - filled.x, whole.mask)
 
     def encode(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
-        """With the condition ``low``: channels of unit variance at the positions of ``x``, and their level."""
+        """With the condition ``low``: channels of unit variance at the positions of ``x``, and
+        their level.
+        """
         batch = self.representation.encode(raw)
         if self.options.observed:
             return self._show_known(batch, low, raw)
@@ -127,8 +132,9 @@ class Resample(Bridge):
         )
 
     def _show_known(self, batch: Batch, low: Batch, raw: Batch) -> Batch:
-        """With observed entries. The condition holds these, zeros in between, and one more channel that
-        marks them.
+        """With observed entries.
+
+        The condition holds these, zeros in between, and one more channel that marks them.
 
         An encoded entry is observed if it does not change when the entries in between do.
         """
@@ -165,7 +171,9 @@ class Resample(Bridge):
         return (SPREAD**2 + level.square()).rsqrt()
 
     def _gain(self, level: Tensor) -> Tensor:
-        """``[b]``: scales the residual, which includes the condition's noise, to the spread of data."""
+        """``[b]``: scales the residual, which includes the condition's noise, to the spread of
+        data.
+        """
         return SPREAD * (self.missing**2 + level.square()).rsqrt()
 
     def lift(self, low: Batch, raw: Batch) -> Tensor:
@@ -176,7 +184,10 @@ class Resample(Bridge):
         return x
 
     def enforce_consistency(self, raw: Batch, low: Batch) -> Batch:
-        """x0 + A^+ (low - A x0), A being ``degrade``   (Wang et al. 2022, arXiv:2212.00490, Eq. 13)."""
+        """x0 + A^+ (low - A x0), A being ``degrade``.
+
+        Wang et al. 2022, arXiv:2212.00490, Eq. 13.
+        """
         x, mask = raw.x.float(), raw.mask
         for axis in self.axes:
             x, mask = axis.fewer(x, mask)
@@ -185,7 +196,7 @@ class Resample(Bridge):
             missing, mask = axis.back(missing, mask, raw.x.shape[axis.at])
         return raw.with_x(_as(raw.x.float() + missing, raw.mask, raw.x.dtype))
 
-    # --- from the stage's examples to the earlier one's ----------------------------------------------------------------
+    # --- from the stage's examples to the earlier one's -------------------------------------------
 
     def degrade(self, raw: Batch) -> Batch:
         x, mask = raw.x.float(), raw.mask
@@ -194,7 +205,9 @@ class Resample(Bridge):
         return Batch(_as(x, mask, raw.x.dtype), mask=mask)
 
     def corrupt(self, low: Batch, rng: Rng) -> Batch:
-        """Blur, then compress each example by its own width and strength, uniform from 0 to the maximum."""
+        """Blur, then compress each example by its own width and strength, uniform from 0 to the
+        maximum.
+        """
         widest, strongest = self.options.blur, self.options.compress
         if not widest and not strongest:
             return low
@@ -212,14 +225,15 @@ class Resample(Bridge):
     def crop(self, batch: Batch, rng: Rng) -> Batch:
         return cropped(batch, self.crop_sizes, rng) if self.crop_sizes else batch
 
-    # --- sizes ---------------------------------------------------------------------------------------------------------
+    # --- sizes ------------------------------------------------------------------------------------
 
     def check_compatible(self, earlier: Description) -> None:
         own, rates = self.description, self.options.rates
         if earlier.dtype != own.dtype or len(earlier.shape) != len(own.shape):
             raise UsageError(
-                f"The earlier stage makes {earlier.dtype} examples of {_words(earlier.shape)}, and this one's are {own.dtype} of "
-                f"{_words(own.shape)}. Stages meet in raw data: train both on data of one kind."
+                f"The earlier stage makes {earlier.dtype} examples of {_words(earlier.shape)}, "
+                f"and this one's are {own.dtype} of {_words(own.shape)}. Stages meet in raw data: "
+                "train both on data of one kind."
             )
         for name, axis in rates.items():
             self._agree(name, axis, earlier)
@@ -234,34 +248,41 @@ class Resample(Bridge):
         ]
         if any(earlier.shape[axis] != wanted[axis] for axis in fixed):
             raise UsageError(
-                f"The earlier stage makes examples of {_words(earlier.shape)}, and this one refines those of {_words(wanted)}: its own are "
-                f"of {_words(own.shape)}, and bridge.factors = {list(self.options.factors)}. Train one of the two at another size."
+                f"The earlier stage makes examples of {_words(earlier.shape)}, and this one "
+                f"refines those of {_words(wanted)}: its own are of {_words(own.shape)}, and "
+                f"bridge.factors = {list(self.options.factors)}. Train one of the two at another "
+                "size."
             )
 
     def _agree(self, name: str, axis: int, earlier: Description) -> None:
         theirs, ours = (about.extra.get(name) for about in (earlier, self.description))
         if not isinstance(theirs, (int, float)) or not isinstance(ours, (int, float)):
             raise UsageError(
-                f"bridge.rates names {name!r}, but the modality reports no number of that name. Remove it."
+                f"bridge.rates names {name!r}, but the modality reports no number of that name. "
+                "Remove it."
             )
         if abs(theirs * self.factors[axis] - ours) > 1e-6 * ours:
             raise UsageError(
-                f"The earlier stage has {name} {theirs:g}, but this one refines {ours / self.factors[axis]:g}: its own is {ours:g}, and "
-                f"the factor is {self.factors[axis]}. Train one of the two at another {name}."
+                f"The earlier stage has {name} {theirs:g}, but this one refines "
+                f"{ours / self.factors[axis]:g}: its own is {ours:g}, and the factor is "
+                f"{self.factors[axis]}. Train one of the two at another {name}."
             )
 
     def earlier_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         return tuple(_fewer(n, factor) for n, factor in zip(shape, self.factors, strict=True))
 
     def template(self, low: np.ndarray, raw: Batch) -> tuple[Batch, Batch]:
-        """The size of ``raw`` where ``low`` fits it, with padding if need be; else ``low`` times the factors.
+        """The size of ``raw`` where ``low`` fits it, with padding if need be; else ``low`` times
+        the factors.
 
-        Along an axis that is not resampled, any size is allowed that keeps the encoded example's channels.
+        Along an axis that is not resampled, any size is allowed that keeps the encoded example's
+        channels.
         """
         if low.ndim != len(self.factors) or low.dtype != np.dtype(self.description.dtype):
             raise UsageError(
-                f"The input is {low.dtype} of {_words(low.shape)}, but this stage's own examples are "
-                f"{self.description.dtype} of {_words(self.description.shape)}. Give it examples of the earlier stage."
+                f"The input is {low.dtype} of {_words(low.shape)}, but this stage's own examples "
+                f"are {self.description.dtype} of {_words(self.description.shape)}. Give it "
+                "examples of the earlier stage."
             )
         padded = [False] * low.ndim if raw.mask is None else [n > 1 for n in raw.mask.shape[1:]]
         sizes = [self._size(axis, n, raw, padded[axis]) for axis, n in enumerate(low.shape)]
@@ -284,13 +305,16 @@ class Resample(Bridge):
             return usual
         if factor == 1 and not self._varies(axis, low, raw):
             raise UsageError(
-                f"The input has {low} entries along axis {axis}, but this stage's examples have {usual}, and it does not change that axis. "
-                "Give it examples of the earlier stage."
+                f"The input has {low} entries along axis {axis}, but this stage's examples have "
+                f"{usual}, and it does not change that axis. Give it examples of the earlier "
+                "stage."
             )
         return low * factor
 
     def _varies(self, axis: int, n: int, raw: Batch) -> bool:
-        """Whether an example of ``n`` entries along an axis has the network's channels when encoded."""
+        """Whether an example of ``n`` entries along an axis has the network's channels when
+        encoded.
+        """
         sizes = list(raw.x.shape[1:])
         sizes[axis] = n
         return (
@@ -313,7 +337,9 @@ class Resample(Bridge):
 
 
 def _longer(t: Tensor, old: Sequence[int], new: Sequence[int]) -> Tensor:
-    """A tensor of an example of one size for one of another: cut or padded with zeros along each axis."""
+    """A tensor of an example of one size for one of another: cut or padded with zeros along each
+    axis.
+    """
     for axis in range(1, t.ndim):
         if t.shape[axis] == old[axis] != new[axis]:
             more = t.new_zeros(*t.shape[:axis], max(new[axis] - old[axis], 0), *t.shape[axis + 1 :])

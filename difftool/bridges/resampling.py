@@ -1,8 +1,8 @@
 """Resampling along an axis.
 
 An entry of the low example stands for ``factor`` entries of the other, the last one possibly for
-fewer. An area mean lies in the middle of its entries; every n-th entry and a band of frequencies lie
-on the first. Edges are extended by their last entry, so a constant stays constant.
+fewer. An area mean lies in the middle of its entries; every n-th entry and a band of frequencies
+lie on the first. Edges are extended by their last entry, so a constant stays constant.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def every(t: Tensor, factor: int) -> Tensor:
 
 
 def band(t: Tensor, factor: int) -> Tensor:
-    """``[..., n] -> [..., ceil(n / factor)]``: ``every`` after a low-pass filter at the new Nyquist rate."""
+    """``[..., n] -> [..., ceil(n / factor)]``: ``every`` after a low-pass filter at the new Nyquist
+    rate.
+    """
     reach = CROSSINGS * factor
     kernel = _sinc(torch.arange(-reach, reach + 1, device=t.device) / factor)
     return _convolved(edged(t, reach, reach), (kernel / kernel.sum())[None, None], factor).squeeze(
@@ -99,7 +101,9 @@ class Axis:
     up: str
 
     def fewer(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """``x`` float, and its mask: an entry is real where the first of those that it stands for is."""
+        """``x`` float, and its mask: an entry is real where the first of those that it stands for
+        is.
+        """
         way = DOWN[self.down]
         return self._through(x, mask, lambda t: way(t, self.factor)), self._masked(
             mask, lambda t: every(t, self.factor)
@@ -134,7 +138,9 @@ class Axis:
 
 
 def blurred(t: Tensor, width: Tensor, widest: float) -> Tensor:
-    """``t [b, ..., n]`` under a Gaussian of ``width [b]`` entries, at most ``widest``: each example under its own."""
+    """``t [b, ..., n]`` under a Gaussian of ``width [b]`` entries, at most ``widest``: each example
+    under its own.
+    """
     reach = math.ceil(3 * widest)
     places = torch.arange(-reach, reach + 1, device=t.device)
     kernel = torch.softmax(-0.5 * (places / width.clamp_min(1e-3)[:, None]).square(), 1)
@@ -171,7 +177,8 @@ def _sinc(u: Tensor) -> Tensor:
 def _convolved(t: Tensor, kernel: Tensor, stride: int = 1) -> Tensor:
     """``[..., n]`` with ``kernel [c, 1, taps]`` -> ``[..., c, places]``.
 
-    In double precision where the device has it: accelerators may round what single precision multiplies to ten bits, which is heard.
+    In double precision where the device has it: accelerators may round what single precision
+    multiplies to ten bits, which is heard.
     """
     exact = precise(t.device)
     rows = F.conv1d(t.reshape(-1, 1, t.shape[-1]).to(exact), kernel.to(exact), stride=stride)

@@ -87,7 +87,8 @@ def demo(
         out_json({**result, **made})
         return
     say(
-        f"The model is {result['model']}; {n} samples are in {made['folder']}. All of them on one sheet:"
+        f"The model is {result['model']}; {n} samples are in {made['folder']}. All of them on one "
+        "sheet:"
     )
     out(made["sheet"])
     say(f"Now with your own files: difftool train -m {name} FOLDER")
@@ -98,7 +99,8 @@ def shortest(parts: Registry) -> str:
     names = parts.names("modality")
     if not names:
         raise PluginError(
-            "No modality is installed, so there is nothing to train on. Install a plugin, such as those in plugins/."
+            "No modality is installed, so there is nothing to train on. Install a plugin, such as "
+            "those in plugins/."
         )
     able = [name for name in names if f"{name}/{RECIPE}" in parts.names("recipe")]
     steps = {

@@ -57,7 +57,8 @@ def launched(
     words: Sequence[str] = (),
     before: Callable[[], object] = lambda: None,
 ) -> bool:
-    """Run this command line, with ``words`` at its end, once per device; False when this process is to do the work itself.
+    """Run this command line, with ``words`` at its end, once per device; False when this process is
+    to do the work itself.
 
     Args:
         before: work that one process does before the others start, such as filling the cache.

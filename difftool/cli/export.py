@@ -41,6 +41,8 @@ from .flags import registry
 def export(
     ctx: click.Context, model: str, to: Path, use: str, ema: float | None, sets: tuple[str, ...]
 ) -> None:
-    """Write a trained model to a file: difftool's own model file with another average, or what a plugin can write."""
+    """Write a trained model to a file: difftool's own model file with another average, or what a
+    plugin can write.
+    """
     write(model, to, registry(ctx), use, ema, flag_layer(sets=sets))
     out(str(to))

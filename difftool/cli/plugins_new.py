@@ -43,7 +43,10 @@ TRY = {
 )
 @click.pass_context
 def new(ctx: click.Context, name: str, kind: str, folder: Path | None) -> None:
-    """Write a plugin package NAME that works as it is, to start from. Its folder is printed on stdout."""
+    """Write a plugin package NAME that works as it is, to start from.
+
+    Its folder is printed on stdout.
+    """
     check_name(name)
     refuse_taken(registry(ctx), kind, name)
     folder = folder or Path(distribution(name))
@@ -57,18 +60,22 @@ def new(ctx: click.Context, name: str, kind: str, folder: Path | None) -> None:
     ):
         say(f"  {line}")
     say(
-        f"Then make {folder / f'difftool_{name}' / f'{kind}.py'} your own; its README says what each file is for."
+        f"Then make {folder / f'difftool_{name}' / f'{kind}.py'} your own; its README says what "
+        "each file is for."
     )
 
 
 def refuse_taken(parts: Registry, kind: str, name: str) -> None:
-    """Raises UsageError where a plugin or a part of this name is installed: two of one name would be of no use."""
+    """Raises UsageError where a plugin or a part of this name is installed: two of one name would
+    be of no use.
+    """
     for plugin in parts.plugins:
         if name == plugin.name or distribution(name) == plugin.distribution.lower().replace(
             "_", "-"
         ):
             raise UsageError(
-                f"The plugin {plugin.name!r} of {plugin.package} is installed already. Choose another name."
+                f"The plugin {plugin.name!r} of {plugin.package} is installed already. Choose "
+                "another name."
             )
     if name in parts.names(kind):
         owner = parts.provider(parts.get(kind, name)).package

@@ -25,7 +25,8 @@ from .train import tell, train_stages
     "--steps",
     metavar="N",
     type=click.IntRange(1),
-    help="Train to this step instead of the run's own last one; the decay of the learning rate is adapted.",
+    help="Train to this step instead of the run's own last one; the decay of the learning rate is "
+    "adapted.",
 )
 @click.option("--stage", metavar="NAME", help="Resume only this stage of a cascade.")
 @click.option(
@@ -48,7 +49,8 @@ def resume(
     as_json: bool,
     **processes: Any,
 ) -> None:
-    """Resume RUN (a path, a name in runs/, or latest) from its newest checkpoint, as if it had never stopped.
+    """Resume RUN (a path, a name in runs/, or latest) from its newest checkpoint, as if it had
+    never stopped.
 
     For a cascade, resume its stages in turn, and train those that have not begun.
     """

@@ -16,7 +16,10 @@ from .sampling_flags import flags_for_sampling, peeked_modality, request_of, sam
 from .signals import terminate_at_once
 from .terminal import Terminal
 
-EPILOG = "To see the flags of a modality, name a model of it: difftool sample RUN --help. Without RUN, the latest run counts."
+EPILOG = (
+    "To see the flags of a modality, name a model of it: difftool sample RUN --help. Without RUN, "
+    "the latest run counts."
+)
 
 
 class Sample(Sectioned):
@@ -45,7 +48,8 @@ class Sample(Sectioned):
     metavar="FILE|DIR",
     multiple=True,
     type=click.Path(path_type=Path, exists=True),
-    help="Refine these files, whole and at their own size, instead of an earlier stage's samples; may be repeated.",
+    help="Refine these files, whole and at their own size, instead of an earlier stage's samples; "
+    "may be repeated.",
 )
 @click.option(
     "--as-trained",
@@ -103,5 +107,6 @@ def sample(
         out_json(made)
     else:
         say(
-            f"{chain.n} sample{'s' * (chain.n > 1)} in {made['folder']}, together on {made['sheet']}"
+            f"{chain.n} sample{'s' * (chain.n > 1)} in {made['folder']}, together on "
+            f"{made['sheet']}"
         )

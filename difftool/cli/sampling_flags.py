@@ -25,7 +25,8 @@ _OPTIONS = (
         "conds",
         multiple=True,
         metavar="NAME=VALUE[,VALUE…]",
-        help='A condition; several values take turns; all takes every label, none withholds it. Quote a value with a comma: NAME="A,B".',
+        help="A condition; several values take turns; all takes every label, none withholds it. "
+        'Quote a value with a comma: NAME="A,B".',
     ),
     click.option(
         "--seed",
@@ -121,7 +122,8 @@ def request_of(
 
 
 def flags_for_sampling(ctx: click.Context, name: str, taken: set[str]) -> list[Flag]:
-    """The generated flags of a command that samples from a model: how, and the own ones of the modality of that name.
+    """The generated flags of a command that samples from a model: how, and the own ones of the
+    modality of that name.
 
     Args:
         taken: flags that exist already; grows.
@@ -152,7 +154,10 @@ def flags_for_sampling(ctx: click.Context, name: str, taken: set[str]) -> list[F
 
 
 def peeked_modality(args: list[str]) -> str:
-    """The modality of the first word that is a model or a run; else of the latest run. A word may also be a flag's value, and any file."""
+    """The modality of the first word that is a model or a run; else of the latest run.
+
+    A word may also be a flag's value, and any file.
+    """
     words = [arg for arg in args if not arg.startswith("-")]
     for word in [*words, "latest"]:
         try:
@@ -176,7 +181,9 @@ def _peeked_config(word: str) -> dict[str, Any]:
 
 
 def parse_conditions(items: tuple[str, ...]) -> dict[str, list[str]]:
-    """``class=A,B`` -> {"class": ["A", "B"]}; a value that holds a comma stands in double quotes, as in a CSV file."""
+    """``class=A,B`` -> {"class": ["A", "B"]}; a value that holds a comma stands in double quotes,
+    as in a CSV file.
+    """
     found: dict[str, list[str]] = {}
     for item in items:
         name, equals, values = item.partition("=")
@@ -193,7 +200,10 @@ def parse_conditions(items: tuple[str, ...]) -> dict[str, list[str]]:
 
 
 def parsed_experts(words: Sequence[str]) -> tuple[tuple[float, Path], ...]:
-    """``RUN@LEVEL`` words -> the level below which each takes over, and its model file. Raises UsageError."""
+    """``RUN@LEVEL`` words -> the level below which each takes over, and its model file.
+
+    Raises UsageError.
+    """
     found = dict[float, Path]()
     for word in words:
         run, at, text = word.rpartition("@")
@@ -203,11 +213,13 @@ def parsed_experts(words: Sequence[str]) -> tuple[tuple[float, Path], ...]:
             level = math.nan
         if not at or not run or not 0 < level < math.inf:
             raise UsageError(
-                f"--expert {word} does not have the form RUN@LEVEL, such as runs/fine@0.5; the run takes over below that noise level."
+                f"--expert {word} does not have the form RUN@LEVEL, such as runs/fine@0.5; the "
+                "run takes over below that noise level."
             )
         if level in found:
             raise UsageError(
-                f"--expert {word}: another expert takes over below {level:g} as well, so one of them would never be used."
+                f"--expert {word}: another expert takes over below {level:g} as well, so one of "
+                "them would never be used."
             )
         found[level] = model_path(run)
     return tuple(found.items())

@@ -1,4 +1,6 @@
-"""Ctrl-C and SIGTERM: the first one asks the loop to finish its step and save, a second Ctrl-C stops at once."""
+"""Ctrl-C and SIGTERM: the first one asks the loop to finish its step and save, a second Ctrl-C
+stops at once.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,10 @@ _ASKED = b"\nStopping: this step is finished and saved first. Ctrl-C again stops
 
 
 class Stop:
-    """Called, it says whether the program was asked to stop. Handlers are in place while it is entered."""
+    """Called, it says whether the program was asked to stop.
+
+    Handlers are in place while it is entered.
+    """
 
     def __init__(self, quiet: bool = False) -> None:
         self.signal: int | None = None
@@ -64,7 +69,8 @@ def _tell(text: bytes) -> None:
 
 @contextmanager
 def leaving_at_once() -> Iterator[None]:
-    """Inside the block SIGTERM ends the program with its own exit code, also while libraries are imported.
+    """Inside the block SIGTERM ends the program with its own exit code, also while libraries are
+    imported.
 
     ``SystemExit`` and not an ``Exception``, which an import that tries its luck would swallow.
     """

@@ -106,7 +106,8 @@ def read_cascade(
     faults = [fault for source in sources for fault in (*source.shared.faults, *source.faults)]
     if not names and not faults:
         faults.append(
-            f"{path}: has no stage; write [[stage]], then name = and the settings of the stage's run below it"
+            f"{path}: has no stage; write [[stage]], then name = and the settings of the stage's "
+            "run below it"
         )
     stages = [_stage(name, sources, faults) for name in names]
     faults += _taken_names(stages)
@@ -124,7 +125,10 @@ def _taken_names(stages: Sequence[StageLayers]) -> Iterator[str]:
     for stage in stages:
         for expert in stage.experts:
             if (name := unit_name(stage.name, expert.name)) in seen:
-                yield f"stage {stage.name}: the folder of its expert {expert.name} would be {name}, which is already taken; rename one of them"
+                yield (
+                    f"stage {stage.name}: the folder of its expert {expert.name} would be {name}, "
+                    "which is already taken; rename one of them"
+                )
             seen.add(name)
 
 
@@ -142,7 +146,8 @@ def _chain(path: File, named: Named, above: tuple[File, ...] = ()) -> list[_Sour
         return [source]
     if other.resolve() in (here, *above):
         source.faults.append(
-            f"{source.shared.where(('extends',))}: {other} also extends this file; remove one extends to break the circle"
+            f"{source.shared.where(('extends',))}: {other} also extends this file; remove one "
+            "extends to break the circle"
         )
         return [source]
     return [*_chain(other, named, (here, *above)), source]
@@ -166,12 +171,14 @@ def _read(path: File) -> tuple[_Source, str]:
     )
     if not isinstance(base, str):
         source.faults.append(
-            f"{source.shared.where(('extends',))}: extends = {base!r} is not text; write the path or name of a cascade"
+            f"{source.shared.where(('extends',))}: extends = {base!r} is not text; write the path "
+            "or name of a cascade"
         )
         base = ""
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         source.faults.append(
-            f"{whole.where((STAGE,))}: stage is not a list of tables; write [[stage]] with double brackets"
+            f"{whole.where((STAGE,))}: stage is not a list of tables; write [[stage]] with double "
+            "brackets"
         )
         return source, base
     spans = list(pairwise([*heads, len(lines)]))
@@ -193,7 +200,8 @@ def _take(source: _Source, layer: Layer, path: File) -> None:
         source.faults += faults
     elif name == SAMPLES:
         source.faults.append(
-            f"{where}: a stage cannot be called {name}; choose another name, because the cascade's samples use this folder"
+            f"{where}: a stage cannot be called {name}; choose another name, because the "
+            "cascade's samples use this folder"
         )
     else:
         source.stages[name] = _with_experts(source, layer, path)
@@ -204,15 +212,18 @@ def _name_faults(name: Any, where: str, kind: str, taken: Iterable[str]) -> list
     if name is None:
         head = f"[[{STAGE}.{kind}]]" if kind == EXPERT else f"[[{STAGE}]]"
         return [
-            f"{where}: {'an' if kind == EXPERT else 'a'} {kind} has no name; write name = as the first line below {head}"
+            f"{where}: {'an' if kind == EXPERT else 'a'} {kind} has no name; write name = as the "
+            f"first line below {head}"
         ]
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         return [
-            f"{where}: the name {name!r} is not valid; use letters, digits, - and _, because the {kind}'s folder has the same name"
+            f"{where}: the name {name!r} is not valid; use letters, digits, - and _, because the "
+            f"{kind}'s folder has the same name"
         ]
     if name in taken:
         return [
-            f"{where}: two {kind}s in this {'stage' if kind == EXPERT else 'file'} are called {name!r}; rename one of them"
+            f"{where}: two {kind}s in this {'stage' if kind == EXPERT else 'file'} are called "
+            f"{name!r}; rename one of them"
         ]
     return []
 
@@ -222,7 +233,8 @@ def _with_experts(source: _Source, layer: Layer, path: File) -> Layer:
     tables = layer.data.get(EXPERT, [])
     if not is_tables(tables):
         source.faults.append(
-            f"{layer.where((EXPERT,))}: expert is not a list of tables; write [[{STAGE}.{EXPERT}]] with double brackets"
+            f"{layer.where((EXPERT,))}: expert is not a list of tables; write "
+            f"[[{STAGE}.{EXPERT}]] with double brackets"
         )
         tables = []
     experts = dict[str, Any]()
@@ -370,7 +382,8 @@ def _expert(name: str, stage: str, sources: Sequence[_Source], faults: list[str]
             layers.append(own[-1])
     if not below:
         faults.append(
-            f"stage {stage}: its expert {name} has no below; write below = the noise level under which it takes over"
+            f"stage {stage}: its expert {name} has no below; write below = the noise level under "
+            "which it takes over"
         )
     return StageLayers(name, tuple(layers), tuple(own), run, below=below)
 
@@ -414,11 +427,17 @@ def _unknown_experts(layer: Layer, stage: str, names: Sequence[str]) -> Iterator
     """Faults of ``--set`` values for experts that the stage does not have."""
     said = layer.data.get(EXPERT, {})
     if not isinstance(said, Mapping):
-        yield f"{layer.where((EXPERT,))}: does not name an expert; write stage.{stage}.expert.NAME.table.key=value"
+        yield (
+            f"{layer.where((EXPERT,))}: does not name an expert; write "
+            f"stage.{stage}.expert.NAME.table.key=value"
+        )
         said = {}
     for name in said:
         if name not in names:
-            yield f"{layer.where((EXPERT, name))}: stage {stage} has no expert {name!r}. It has: {', '.join(names) or 'none'}"
+            yield (
+                f"{layer.where((EXPERT, name))}: stage {stage} has no expert {name!r}. It has: "
+                f"{', '.join(names) or 'none'}"
+            )
 
 
 def own_value(layer: Layer, key: str, before: Any, faults: list[str]) -> Any:
@@ -426,15 +445,18 @@ def own_value(layer: Layer, key: str, before: Any, faults: list[str]) -> Any:
     value = layer.data.get(key, before)
     if key == "run" and not isinstance(value, str):
         faults.append(
-            f"{layer.where(('run',))}: run = {value!r} is not text; write the path of a run or a model file"
+            f"{layer.where(('run',))}: run = {value!r} is not text; write the path of a run or a "
+            "model file"
         )
     if key == "level" and value is not None and not _is_level(value):
         faults.append(
-            f"{layer.where(('level',))}: level = {value!r} is not a number of at least 0; it is the noise level of the stage's input, in model units"
+            f"{layer.where(('level',))}: level = {value!r} is not a number of at least 0; it is "
+            "the noise level of the stage's input, in model units"
         )
     if key == "below" and (not _is_level(value) or (key in layer.data and not value)):
         faults.append(
-            f"{layer.where((key,))}: below = {value!r} is not a number above 0; it is the noise level under which the expert takes over"
+            f"{layer.where((key,))}: below = {value!r} is not a number above 0; it is the noise "
+            "level under which the expert takes over"
         )
         return before or 1.0
     return value

@@ -48,7 +48,8 @@ class AutoConditionOptions(Options):
         None,
         ge=0,
         le=1,
-        description="share of training examples without this condition; unset for the conditioner's default",
+        description="share of training examples without this condition; unset for the "
+        "conditioner's default",
     )
 
 

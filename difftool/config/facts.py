@@ -12,7 +12,8 @@ from ..plugin.registry import Registry
 
 
 def check_facts(path: Path, modality: str, description: Description, registry: Registry) -> None:
-    """Raise ModelFileError if ``description.extra`` lacks or garbles an entry (``ModalitySpec.facts``).
+    """Raise ModelFileError if ``description.extra`` lacks or garbles an entry
+    (``ModalitySpec.facts``).
 
     Entries that the model does not know are left alone: an older version may have written them.
     """

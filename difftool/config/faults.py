@@ -125,7 +125,10 @@ def _words(
     if kind in ("value_error", "assertion_error"):
         return f"{dotted}: {context.get('error', detail['msg'])}"
     if kind == "literal_error":
-        return f"{dotted} = {value} is not one of {context['expected']}{_close(detail['input'], context['expected'])}"
+        return (
+            f"{dotted} = {value} is not one of "
+            f"{context['expected']}{_close(detail['input'], context['expected'])}"
+        )
     if kind in _WANTED:
         return f"{dotted} = {value} is {_type(detail['input'])}; it takes {_WANTED[kind]}"
     if kind in _SHAPE:

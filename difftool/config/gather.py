@@ -106,7 +106,8 @@ def _recipe(
             Layer(
                 layer.origin,
                 faults=(
-                    f"{layer.origin}: recipes extend each other in a circle: {' -> '.join((*above, base))}",
+                    f"{layer.origin}: recipes extend each other in a circle: "
+                    f"{' -> '.join((*above, base))}",
                 ),
             )
         ]

@@ -112,8 +112,9 @@ def _as_key(name: str) -> str:
 
 def _missing_plugin(kind: Kind, use: str, origin: str) -> str:
     return (
-        f"{origin} was made with the {kind.name} {use!r}, which no installed plugin provides. Install "
-        "the plugin that it comes from; difftool plugins list shows those that are installed."
+        f"{origin} was made with the {kind.name} {use!r}, which no installed plugin provides. "
+        "Install the plugin that it comes from; difftool plugins list shows those that are "
+        "installed."
     )
 
 
@@ -150,11 +151,13 @@ class _Resolution:
         place = layer.where((table, former))
         if layer.places and not layer.own:
             self.notes.append(
-                f"{place}: {table}.{former} is now called {table}.use. The old name works in this version only."
+                f"{place}: {table}.{former} is now called {table}.use. The old name works in this "
+                "version only."
             )
         if "use" in old:
             self.faults.append(
-                f"{place}: {table}.{former} is the old name of {table}.use, and both are set; keep {table}.use"
+                f"{place}: {table}.{former} is the old name of {table}.use, and both are set; "
+                f"keep {table}.use"
             )
         new = {"use": old[former], **{key: value for key, value in old.items() if key != former}}
         return replace(
@@ -173,7 +176,8 @@ class _Resolution:
             if name == "modality":
                 known = ", ".join(self.registry.names("modality"))
                 self.faults.append(
-                    f"no modality is selected: pass -m NAME, or write use = NAME in [modality]. Installed: {known}"
+                    "no modality is selected: pass -m NAME, or write use = NAME in [modality]. "
+                    f"Installed: {known}"
                 )
             return
         kept = [tag == final for tag in self.tags[name]]
@@ -197,7 +201,8 @@ class _Resolution:
                 chosen[above] = use
             elif use is not None:
                 self.faults.append(
-                    f"{layer.where((name, 'use'))}: {name}.use = {use!r} is not text; write the name of a {name}"
+                    f"{layer.where((name, 'use'))}: {name}.use = {use!r} is not text; write the "
+                    f"name of a {name}"
                 )
             yield (
                 *above,
@@ -252,7 +257,8 @@ class _Resolution:
             uses.append(str(self._table(layer, table).get("use", uses[-1] if uses else default)))
         if not uses[-1]:
             self.faults.append(
-                f"{self._first_place(table)}: [{group}.{name}] does not name its {kind.name}; write use = NAME in it"
+                f"{self._first_place(table)}: [{group}.{name}] does not name its {kind.name}; "
+                "write use = NAME in it"
             )
             return None
         kept = [use == uses[-1] for use in uses]
@@ -335,7 +341,8 @@ class _Resolution:
             elif entries[old].layer is entries[new].layer:
                 place, before = entries[old].layer.where(entries[old].path), ".".join((*table, old))
                 self.faults.append(
-                    f"{place}: {before} is the old name of {dotted}, and both are set; keep {dotted}"
+                    f"{place}: {before} is the old name of {dotted}, and both are set; keep "
+                    f"{dotted}"
                 )
         return found
 
@@ -357,7 +364,8 @@ class _Resolution:
                     continue
                 if name not in TABLES and not isinstance(value, Mapping) and (key := _as_key(name)):
                     self.faults.append(
-                        f"{layer.where((name,))}: {name} is outside of any table. Did you mean {key}?"
+                        f"{layer.where((name,))}: {name} is outside of any table. Did you mean "
+                        f"{key}?"
                     )
                 elif name not in TABLES:
                     close = get_close_matches(name, TABLES, n=1)
@@ -369,7 +377,8 @@ class _Resolution:
                     self.faults.append(f"{layer.where((name,))}: [{name}] is unknown. {hint}")
                 elif not isinstance(value, Mapping):
                     self.faults.append(
-                        f"{layer.where((name,))}: {name} = {value!r} is not a table; write [{name}] and its keys below it"
+                        f"{layer.where((name,))}: {name} = {value!r} is not a table; write "
+                        f"[{name}] and its keys below it"
                     )
             for table in SEVERAL:
                 self._flat_parts(layer, table)
@@ -379,7 +388,8 @@ class _Resolution:
             if not isinstance(value, Mapping):
                 place = layer.where((table, name))
                 self.faults.append(
-                    f"{place}: {table}.{name} = {value!r} is not a table; write [{table}.{name}] and its keys below it"
+                    f"{place}: {table}.{name} = {value!r} is not a table; write [{table}.{name}] "
+                    "and its keys below it"
                 )
 
     @staticmethod

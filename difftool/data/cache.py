@@ -54,8 +54,8 @@ def cache_root() -> Path:
         return Path(platformdirs.user_cache_dir("difftool", appauthor=False))
     except RuntimeError as error:
         raise UsageError(
-            "There is no home folder for the cache of decoded files. Set DIFFTOOL_CACHE to a folder "
-            f"that can be written. ({error})"
+            "There is no home folder for the cache of decoded files. Set DIFFTOOL_CACHE to a "
+            f"folder that can be written. ({error})"
         ) from None
 
 
@@ -105,7 +105,8 @@ class Cache:
             self._open(folder)
         except (OSError, ValueError, KeyError) as error:
             raise DataError(
-                f"The cache {folder} is damaged. Remove this folder; difftool then builds it again from the data. ({error})"
+                f"The cache {folder} is damaged. Remove this folder; difftool then builds it "
+                f"again from the data. ({error})"
             ) from None
 
     def _open(self, folder: Path) -> None:
@@ -136,7 +137,8 @@ class Cache:
         return self._index[:, 1:]
 
     def gather(self, indices: np.ndarray) -> np.ndarray | list[np.ndarray]:
-        """The examples ``[b, ...]`` at these indices; a list of views if shapes differ or are large.
+        """The examples ``[b, ...]`` at these indices; a list of views if shapes differ or are
+        large.
 
         Training often reads only a part of a large example, and a view loads only what is read.
         """
@@ -301,7 +303,8 @@ def _fill(
                 dtype = dtype or native
                 if native != dtype:
                     raise PluginError(
-                        f"The modality read {item.path} as {native}, but earlier examples as {dtype}. Its read() must always return one dtype."
+                        f"The modality read {item.path} as {native}, but earlier examples as "
+                        f"{dtype}. Its read() must always return one dtype."
                     )
                 for part in _flat(result.astype(dtype, copy=False)):
                     file.write(part.data)
@@ -315,7 +318,8 @@ def _fill(
                 progress(done, len(items), "decoding")
     if dtype is None:
         raise DataError(
-            f"None of the {len(items)} files can be used, so there is nothing to train on.\n{_named(skipped)}"
+            f"None of the {len(items)} files can be used, so there is nothing to train "
+            f"on.\n{_named(skipped)}"
         )
     content.update(json.dumps(columns, sort_keys=True).encode())
     table = np.asarray(index, np.int64)
@@ -354,8 +358,9 @@ def _refuse_many(skipped: list[tuple[str, str]], total: int, max_bad: float) -> 
     if not too_many(len(skipped), total, max_bad):
         return
     raise DataError(
-        f"More than {max_bad:.0%} of the {total} files cannot be used, which is too many to skip silently.\n{_named(skipped)}\n"
-        "Repair or remove them, or allow more with --set data.max_bad=0.5."
+        f"More than {max_bad:.0%} of the {total} files cannot be used, which is too many to skip "
+        f"silently.\n{_named(skipped)}\nRepair or remove them, or allow more with --set "
+        "data.max_bad=0.5."
     )
 
 
@@ -424,6 +429,6 @@ def _refuse_passing(error: OSError, item: Item) -> None:
     """Raise DataError at a passing failure of the machine: the cache would keep it for ever."""
     if error.errno in PASSING:
         raise DataError(
-            f"{item.path} could not be read: {error.strerror}. Try again, or remove the file. Nothing was cached, because the fault may "
-            "be in the machine, not in the file."
+            f"{item.path} could not be read: {error.strerror}. Try again, or remove the file. "
+            "Nothing was cached, because the fault may be in the machine, not in the file."
         ) from error

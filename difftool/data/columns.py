@@ -44,7 +44,8 @@ def condition(
     """
     if name not in (known := names_of(columns)):
         raise DataError(
-            f"The data has no column {name!r} to condition on. It has: {', '.join(known) or 'none'}. "
-            "Columns come from subfolders (class), captions, and metadata.csv or metadata.jsonl."
+            f"The data has no column {name!r} to condition on. It has: "
+            f"{', '.join(known) or 'none'}. Columns come from subfolders (class), captions, and "
+            "metadata.csv or metadata.jsonl."
         )
     return kind.read(name, columns)

@@ -142,7 +142,8 @@ def find_columns(items: Sequence[Item]) -> Iterator[Finding]:
     if not columns:
         yield Finding(
             "note",
-            "There are no classes, captions or metadata, so the model will be unconditional. Put the files into subfolders to get classes.",
+            "There are no classes, captions or metadata, so the model will be unconditional. Put "
+            "the files into subfolders to get classes.",
         )
 
 
@@ -158,7 +159,8 @@ def _column(name: str, values: Sequence[str | float], total: int) -> Iterator[Fi
     if len(counts) < 2:
         yield Finding(
             "note",
-            f"column {name}: one value for all{' that have it' * bool(missing)}{missing}, so it carries no information",
+            f"column {name}: one value for all{' that have it' * bool(missing)}{missing}, so it "
+            "carries no information",
         )
     elif all(isinstance(value, float) for value in values) and len(counts) > min(20, total // 2):
         low, high = min(map(float, values)), max(map(float, values))

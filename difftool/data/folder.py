@@ -101,7 +101,8 @@ def _training_split(names: list[str]) -> tuple[str, list[str]]:
     kept = [name for name in names if name.startswith(f"{train[0]}/")]
     held_out = ", ".join(f"{top} ({count:,})" for top, count in tops.items() if top != train[0])
     remark(
-        f"the folders are splits, not classes: training uses {train[0]} ({len(kept):,}); held out: {held_out}"
+        f"the folders are splits, not classes: training uses {train[0]} ({len(kept):,}); held "
+        f"out: {held_out}"
     )
     return f"{train[0]}/", kept
 
@@ -111,7 +112,8 @@ def _remark_on_unread(tree: _Tree, read: set[str], suffixes: Iterable[str]) -> N
     if tree.own:
         shown = ", ".join(tree.own[:3]) + (", …" if len(tree.own) > 3 else "")
         remark(
-            f"{len(tree.own):,} folders with runs or samples of difftool were not read as data: {shown}"
+            f"{len(tree.own):,} folders with runs or samples of difftool were not read as data: "
+            f"{shown}"
         )
     rest = [
         name
@@ -120,15 +122,16 @@ def _remark_on_unread(tree: _Tree, read: set[str], suffixes: Iterable[str]) -> N
     ]
     if tables := [name for name in rest if _suffix(name) in TABLES]:
         remark(
-            f"{tables[0]} is not read as a table: to use its columns, rename it to {METADATA[0]} or {METADATA[1]} "
-            f"and give it a column {FILE_NAME}"
+            f"{tables[0]} is not read as a table: to use its columns, rename it to {METADATA[0]} "
+            f"or {METADATA[1]} and give it a column {FILE_NAME}"
         )
     if counts := Counter(
         _suffix(name) or "without a suffix" for name in rest if name not in tables
     ):
         found = ", ".join(f"{count:,} {suffix}" for suffix, count in counts.most_common(8))
         remark(
-            f"not read: {found}. To use them, convert them to one of these formats: {' '.join(suffixes)}"
+            f"not read: {found}. To use them, convert them to one of these formats: "
+            f"{' '.join(suffixes)}"
         )
 
 
@@ -224,8 +227,9 @@ def _kind(entry: os.DirEntry[str]) -> str:
 def _refuse_folders(folder: Path, entries: Iterable[os.DirEntry[str]]) -> None:
     if inner := next((entry.name for entry in entries if entry.is_dir()), None):
         raise DataError(
-            f"{folder} has the file names of a single example, but it also holds folders, such as {inner}. Move either the files or the "
-            "folders elsewhere: difftool cannot tell which of them are the examples."
+            f"{folder} has the file names of a single example, but it also holds folders, such as "
+            f"{inner}. Move either the files or the folders elsewhere: difftool cannot tell which "
+            "of them are the examples."
         )
 
 
@@ -246,7 +250,8 @@ def _single(path: Path) -> _Tree:
         names = [entry.name for entry in _entries(path.parent, "")]
     except FileNotFoundError:
         raise DataError(
-            f"{path} does not exist. Pass a folder of examples, or one file. (The current folder is {Path.cwd()}.)"
+            f"{path} does not exist. Pass a folder of examples, or one file. (The current folder "
+            f"is {Path.cwd()}.)"
         ) from None
     except OSError as error:
         raise DataError(
@@ -267,13 +272,22 @@ def _stem(name: str) -> str:
 def _nothing(path: Path, tree: _Tree, suffixes: Iterable[str]) -> str:
     read = " ".join(suffixes)
     if not path.is_dir():
-        return f"{path} does not have a supported format. Pass a file or a folder with these formats: {read}."
+        return (
+            f"{path} does not have a supported format. Pass a file or a folder with these "
+            f"formats: {read}."
+        )
     if tree.files:
         found = Counter(_suffix(name) or "without a suffix" for name in tree.files)
         shown = ", ".join(f"{count:,} {suffix}" for suffix, count in found.most_common(8))
-        return f"Nothing in {path} can be used: it holds {shown}. Convert the files, or pass another folder. Supported formats: {read}."
+        return (
+            f"Nothing in {path} can be used: it holds {shown}. Convert the files, or pass another "
+            f"folder. Supported formats: {read}."
+        )
     links = f" ({tree.broken:,} links lead to files that do not exist.)" if tree.broken else ""
-    return f"The folder {path} is empty. Put the examples there, or pass another folder. Supported formats: {read}.{links}"
+    return (
+        f"The folder {path} is empty. Put the examples there, or pass another folder. Supported "
+        f"formats: {read}.{links}"
+    )
 
 
 def _folder_columns(
@@ -287,7 +301,7 @@ def _folder_columns(
     return columns
 
 
-# --- metadata.csv and metadata.jsonl ---------------------------------------------------------------------------------
+# --- metadata.csv and metadata.jsonl --------------------------------------------------------------
 
 
 def _metadata(tree: _Tree, names: Sequence[str], suffixes: Collection[str]) -> dict[str, Row]:
@@ -300,7 +314,8 @@ def _metadata(tree: _Tree, names: Sequence[str], suffixes: Collection[str]) -> d
         if len(present) > 1:
             both = " and ".join(path.name for path in present)
             raise DataError(
-                f"{tree.root / folder} holds both {both}. Remove one of them: difftool cannot tell which one to use."
+                f"{tree.root / folder} holds both {both}. Remove one of them: difftool cannot "
+                "tell which one to use."
             )
         rows = (
             _from_csv(present[0])
@@ -342,7 +357,8 @@ def _by_name(
             continue
         if own in found:
             raise DataError(
-                f"{path}, line {line}: {name} has two rows. Remove one of them: difftool cannot tell which one is right."
+                f"{path}, line {line}: {name} has two rows. Remove one of them: difftool cannot "
+                "tell which one is right."
             )
         found[own] = {column: value for column, value in row.items() if value not in (None, "")}
     if missing:
@@ -352,8 +368,9 @@ def _by_name(
             else f"{len(missing):,} files that are"
         )
         raise DataError(
-            f"{path} names {count} not in the folder: {', '.join(missing[:5])}{', …' if len(missing) > 5 else ''}. "
-            f"Add them or remove their rows. ({FILE_NAME} is relative to the folder of {path.name}.)"
+            f"{path} names {count} not in the folder: "
+            f"{', '.join(missing[:5])}{', …' if len(missing) > 5 else ''}. Add them or remove "
+            f"their rows. ({FILE_NAME} is relative to the folder of {path.name}.)"
         )
     return found
 
@@ -377,7 +394,8 @@ def _why_missing(path: Path, suffixes: Collection[str]) -> str:
 def _normal(name: Any, path: Path, line: int) -> str:
     if not isinstance(name, str) or not name.strip():
         raise DataError(
-            f"{path}, line {line}: {FILE_NAME} is missing. Every row needs one, relative to the folder of {path.name}."
+            f"{path}, line {line}: {FILE_NAME} is missing. Every row needs one, relative to the "
+            f"folder of {path.name}."
         )
     return os.path.normpath(name.strip().replace("\\", "/")).replace(os.sep, "/")
 
@@ -388,18 +406,21 @@ def _from_csv(path: Path) -> list[tuple[int, dict[str, Any]]]:
         lines = [(reader.line_num, cells) for cells in reader if cells]
     except csv.Error as error:
         raise DataError(
-            f"{path}, line {reader.line_num}: this is not valid CSV ({error}). Save the file as comma-separated text with double quotes."
+            f"{path}, line {reader.line_num}: this is not valid CSV ({error}). Save the file as "
+            "comma-separated text with double quotes."
         ) from None
     header = [cell.strip() for cell in lines[0][1]] if lines else []
     if FILE_NAME not in header or len(set(header)) < len(header):
         shown = ", ".join(header) or "none"
         raise DataError(
-            f"The first line of {path} must name one column {FILE_NAME}, and no column twice. It has: {shown}."
+            f"The first line of {path} must name one column {FILE_NAME}, and no column twice. It "
+            f"has: {shown}."
         )
     for line, cells in lines[1:]:
         if len(cells) != len(header):
             raise DataError(
-                f"{path}, line {line}: {len(cells)} cells under {len(header)} columns. Quote cells that contain commas."
+                f"{path}, line {line}: {len(cells)} cells under {len(header)} columns. Quote "
+                "cells that contain commas."
             )
     rows: list[tuple[int, dict[str, Any]]] = [
         (line, dict(zip(header, cells, strict=True))) for line, cells in lines[1:]
@@ -436,7 +457,8 @@ def _from_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             ) from None
         if not isinstance(row, dict):
             raise DataError(
-                f'{path}, line {line}: this is not a JSON object. Write lines such as {{"{FILE_NAME}": "a", "{CLASS}": "b"}}.'
+                f"{path}, line {line}: this is not a JSON object. Write lines such as "
+                f'{{"{FILE_NAME}": "a", "{CLASS}": "b"}}.'
             )
         yield (
             line,

@@ -143,7 +143,8 @@ class ArrayInspection(Inspection[Modality, ArrayLook]):
         deviation = max(variance, 0.0) ** 0.5
         yield Finding(
             "ok",
-            f"values from {low:.4g} to {high:.4g}, mean {mean:.4g}, standard deviation {deviation:.4g}",
+            f"values from {low:.4g} to {high:.4g}, mean {mean:.4g}, standard deviation "
+            f"{deviation:.4g}",
         )
         if low == high:
             yield Finding("warning", "Every value is the same, so there is nothing to learn.")
@@ -228,7 +229,8 @@ def _takes_crops(modality: Modality, shapes: Sequence[tuple[int, ...]]) -> bool:
     """Whether training takes crops of an example, so that one example is enough."""
     if len({len(shape) for shape in shapes}) > 1:
         raise DataError(
-            "The examples differ in their number of axes, so they cannot form one data set. Put them into separate folders."
+            "The examples differ in their number of axes, so they cannot form one data set. Put "
+            "them into separate folders."
         )
     trained, _, _ = modality.describe(np.asarray(shapes))
     return any(

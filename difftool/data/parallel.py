@@ -13,10 +13,13 @@ from ..modality import Item
 
 
 def too_little_memory(path: Path) -> DataError:
-    """The error of a file whose reading ran out of memory. It says nothing about a larger machine."""
+    """The error of a file whose reading ran out of memory.
+
+    It says nothing about a larger machine.
+    """
     return DataError(
-        f"{path} could not be read: it needs more memory than there is. Remove it, or make it smaller. Nothing was cached, because "
-        "the file may be in order."
+        f"{path} could not be read: it needs more memory than there is. Remove it, or make it "
+        "smaller. Nothing was cached, because the file may be in order."
     )
 
 

@@ -39,7 +39,9 @@ def spooled(blocks: Iterable[np.ndarray], axis: int = 0) -> np.ndarray:
 
 
 def _mapped(blocks: Iterator[np.ndarray], axis: int) -> np.ndarray:
-    """The array in a file; along axis 1, each row grows in a file of its own, to be joined at the end."""
+    """The array in a file; along axis 1, each row grows in a file of its own, to be joined at the
+    end.
+    """
     first = next(blocks)
     length = 0
     with ExitStack() as stack:
@@ -64,5 +66,6 @@ def _refuse_unlike(block: np.ndarray, first: np.ndarray, axis: int) -> None:
     one, other = (np.delete(x.shape, axis).tolist() for x in (block, first))
     if block.dtype != first.dtype or one != other:
         raise ValueError(
-            f"a block is {block.dtype} {tuple(one)}, but earlier ones are {first.dtype} {tuple(other)}"
+            f"a block is {block.dtype} {tuple(one)}, but earlier ones are {first.dtype} "
+            f"{tuple(other)}"
         )

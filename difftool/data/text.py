@@ -39,10 +39,12 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         if encoding != "utf-8":
             raise DataError(
-                f"{path} begins with the byte order mark of {encoding}, but is not valid {encoding}. Save it as UTF-8."
+                f"{path} begins with the byte order mark of {encoding}, but is not valid "
+                f"{encoding}. Save it as UTF-8."
             ) from None
         byte = f"byte {error.start} is {data[error.start]:#04x}"
     remark(
-        f"{path} is not UTF-8 text ({byte}); it was read as Windows-1252. Save it as UTF-8 if letters look wrong"
+        f"{path} is not UTF-8 text ({byte}); it was read as Windows-1252. Save it as UTF-8 if "
+        "letters look wrong"
     )
     return data.decode(WESTERN, errors="replace")

@@ -1,4 +1,6 @@
-"""Whether a stage that refines keeps to what it was given: its samples, degraded again, against that."""
+"""Whether a stage that refines keeps to what it was given: its samples, degraded again, against
+that.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +26,12 @@ def _degraded(bridge: Bridge, example: np.ndarray) -> np.ndarray:
 
 
 def consistency(bridge: Bridge, samples: Sequence[np.ndarray], low: Sequence[np.ndarray]) -> float:
-    """The peak signal-to-noise ratio in dB between degraded samples and what they refine, in raw units, of all entries together.
+    """The peak signal-to-noise ratio in dB between degraded samples and what they refine, in raw
+    units, of all entries together.
 
-    The peak is the range of the raw type; of floating-point numbers, the range of what is refined. Rounding counts as an error, so that
-    what agrees to the last bit is at a finite number, 59 dB for bytes. NaN where shapes differ, and nothing can be said.
+    The peak is the range of the raw type; of floating-point numbers, the range of what is refined.
+    Rounding counts as an error, so that what agrees to the last bit is at a finite number, 59 dB
+    for bytes. NaN where shapes differ, and nothing can be said.
     """
     again = degraded(bridge, samples)
     if any(ours.shape != given.shape for ours, given in zip(again, low, strict=True)):
@@ -41,7 +45,9 @@ def consistency(bridge: Bridge, samples: Sequence[np.ndarray], low: Sequence[np.
 
 
 def _range(low: Sequence[np.ndarray]) -> tuple[float, float]:
-    """The range of raw numbers and the distance of neighbours among them, whose square over 12 is what rounding costs."""
+    """The range of raw numbers and the distance of neighbours among them, whose square over 12 is
+    what rounding costs.
+    """
     if low[0].dtype.kind in "iu":
         info = np.iinfo(low[0].dtype)
         return float(info.max) - float(info.min), 1.0

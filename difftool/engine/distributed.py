@@ -1,6 +1,7 @@
 """Several processes, one loop: torch's elastic launcher, DDP, and an agreement on when to stop.
 
-The same command line runs in every process. Under ``torchrun`` or SLURM the process joins what it was started into.
+The same command line runs in every process. Under ``torchrun`` or SLURM the process joins what it
+was started into.
 """
 
 from __future__ import annotations
@@ -40,13 +41,17 @@ class World:
         """This process's part of a batch. Raises UsageError when it does not divide."""
         if batch % (self.size * accumulate):
             raise UsageError(
-                f"A batch of {batch} cannot be split over {self.size} devices in {accumulate} part(s) each: "
-                f"choose a multiple of {self.size * accumulate}, so that every device has the same share."
+                f"A batch of {batch} cannot be split over {self.size} devices in {accumulate} "
+                f"part(s) each: choose a multiple of {self.size * accumulate}, so that every "
+                "device has the same share."
             )
         return batch // self.size
 
     def agree(self, flag: bool) -> bool:
-        """True in every process if it is true in one. On the CPU, so that no step waits for the device."""
+        """True in every process if it is true in one.
+
+        On the CPU, so that no step waits for the device.
+        """
         if self.size == 1:
             return flag
         vote = torch.tensor(float(flag))
@@ -115,7 +120,8 @@ def _translate_slurm() -> None:
     os.environ["WORLD_SIZE"] = os.environ["SLURM_NTASKS"]
     if "MASTER_ADDR" not in os.environ:
         raise UsageError(
-            "Under srun, export MASTER_ADDR (the first node's name) and MASTER_PORT, so that the processes can meet."
+            "Under srun, export MASTER_ADDR (the first node's name) and MASTER_PORT, so that the "
+            "processes can meet."
         )
     os.environ.setdefault("MASTER_PORT", "29500")
 
@@ -139,7 +145,8 @@ def launch(
 
     if nodes > 1 and not rendezvous:
         raise UsageError(
-            "Several nodes need --rendezvous HOST:PORT, the first node's address, the same on every node."
+            "Several nodes need --rendezvous HOST:PORT, the first node's address, the same on "
+            "every node."
         )
     os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = (
         "1"  # else a restart after kill -9 can hang (pytorch#135712)
@@ -164,8 +171,9 @@ def launch(
         ) is None:
             raise  # the process has said why itself
         raise DifftoolError(
-            f"A training process was ended from outside by {ended_by.name}. Continue from the last checkpoint with difftool resume. "
-            "The system ends processes when memory runs out."
+            f"A training process was ended from outside by {ended_by.name}. Continue from the "
+            "last checkpoint with difftool resume. The system ends processes when memory runs "
+            "out."
         ) from None
 
 

@@ -38,12 +38,13 @@ def compared(
 ) -> Iterator[Measured]:
     """Each metric of the samples against the data, and of a part of the data against its rest.
 
-    The part is as large as the samples are many, or half of the data: how far a distance is from 0, and how much is found twice,
-    hangs on how many there are.
+    The part is as large as the samples are many, or half of the data: how far a distance is from 0,
+    and how much is found twice, hangs on how many there are.
 
     Args:
         data: in an order of chance; may be empty.
-        apart: the samples were made from that part of the data, and are measured against its rest as well.
+        apart: the samples were made from that part of the data, and are measured against its rest
+            as well.
     """
     held = held_out(samples, data)
     rest = data[held:]

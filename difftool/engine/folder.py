@@ -33,8 +33,9 @@ SNAPSHOTS = "snapshots"
 
 
 class RunFolder:
-    """A run's files: ``config.toml``, ``description.json``, ``environment.json``, ``metrics.jsonl``, ``log.txt``,
-    ``checkpoints/``, ``samples/``, ``model.safetensors`` and ``report.html``.
+    """A run's files: ``config.toml``, ``description.json``, ``environment.json``,
+    ``metrics.jsonl``, ``log.txt``, ``checkpoints/``, ``samples/``, ``model.safetensors`` and
+    ``report.html``.
     """
 
     def __init__(self, path: Path) -> None:
@@ -74,7 +75,8 @@ class RunFolder:
         """A new run's folder, whole or not at all.
 
         Args:
-            or_next: where the name is taken, take the next one that is free: nobody asked for this very name.
+            or_next: where the name is taken, take the next one that is free: nobody asked for this
+                very name.
 
         Raises:
             RunExistsError: there is something in it.
@@ -96,17 +98,22 @@ class RunFolder:
         """The folder of a run that exists. Raises UsageError."""
         if is_cascade(path):
             raise UsageError(
-                f"{path} is a cascade of several runs. Name one of them: {', '.join(map(str, stage_runs(path))) or 'none has begun'}."
+                f"{path} is a cascade of several runs. Name one of them: "
+                f"{', '.join(map(str, stage_runs(path))) or 'none has begun'}."
             )
         if not (path / CONFIG).is_file():
             raise UsageError(
-                f"{path} is not a run: it has no {CONFIG}. difftool runs list shows the runs there are."
+                f"{path} is not a run: it has no {CONFIG}. difftool runs list shows the runs "
+                "there are."
             )
         return cls(path)
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Inside the block no other process trains this run. Blocks may lie in one another. Raises RunBusyError."""
+        """Inside the block no other process trains this run.
+
+        Blocks may lie in one another. Raises RunBusyError.
+        """
         if self._held:
             yield
             return
@@ -114,8 +121,9 @@ class RunFolder:
         with alone(self.path / LOCK) as free:
             if not free:
                 raise RunBusyError(
-                    f"{self.path} is being trained by another process, and two would damage each other's files. "
-                    "Wait for it, or stop it (Ctrl-C or SIGTERM: it saves first), then resume."
+                    f"{self.path} is being trained by another process, and two would damage each "
+                    "other's files. Wait for it, or stop it (Ctrl-C or SIGTERM: it saves first), "
+                    "then resume."
                 )
             self._held = True
             try:
@@ -124,12 +132,15 @@ class RunFolder:
                 self._held = False
 
     def _refuse_links(self) -> None:
-        """Training appends to files and removes old ones: all of that stays in the run's own folder."""
+        """Training appends to files and removes old ones: all of that stays in the run's own
+        folder.
+        """
         for name in (LOCK, "log.txt", "metrics.jsonl", "checkpoints", SNAPSHOTS, "samples"):
             if (self.path / name).is_symlink():
                 raise UsageError(
-                    f"{self.path / name} is a link. Training would change or remove files where it leads; put what it leads to in its "
-                    "place. The whole folder of a run may be a link."
+                    f"{self.path / name} is a link. Training would change or remove files where "
+                    "it leads; put what it leads to in its place. The whole folder of a run may "
+                    "be a link."
                 )
 
     def description(self) -> Description:
@@ -139,12 +150,15 @@ class RunFolder:
             return Description.from_json(parse_json(path.read_bytes()))
         except (OSError, ValueError) as error:
             raise ModelFileError(
-                f"{path} cannot be used: {error}. The same description is in the run's model.safetensors and in its checkpoints; take "
-                "the file from a copy of the run, or train anew."
+                f"{path} cannot be used: {error}. The same description is in the run's "
+                "model.safetensors and in its checkpoints; take the file from a copy of the run, "
+                "or train anew."
             ) from None
 
     def environment(self) -> Environment:
-        """Where the run was begun; empty where the file is missing or damaged: no step depends on it."""
+        """Where the run was begun; empty where the file is missing or damaged: no step depends on
+        it.
+        """
         from ..about import Environment, adapter_of, checked  # pydantic
 
         try:
@@ -178,12 +192,14 @@ class RunFolder:
         return [row for line in lines if (row := _row(line)) is not None]
 
     def resume_metrics(self, step: int, row: Mapping[str, Any] | None, *, scheduled: bool) -> None:
-        """Make the metrics those of a run that was never stopped, as far as ``step``, from which the run goes on.
+        """Make the metrics those of a run that was never stopped, as far as ``step``, from which
+        the run goes on.
 
         What was measured after it is measured again.
 
         Args:
-            row: the one of ``step``, as the checkpoint keeps it; a kill may have kept it from being written.
+            row: the one of ``step``, as the checkpoint keeps it; a kill may have kept it from being
+                written.
             scheduled: whether a run that is not stopped there writes a row.
         """
         rows = [
@@ -236,8 +252,8 @@ def _remove_remainder(path: Path) -> None:
 
 def _exists(path: Path) -> str:
     return (
-        f"{path} already exists and is not empty; nothing in it was changed. Choose another --run, or continue that run with: "
-        f"{command('resume', path)}"
+        f"{path} already exists and is not empty; nothing in it was changed. Choose another "
+        f"--run, or continue that run with: {command('resume', path)}"
     )
 
 
@@ -250,7 +266,8 @@ def _append(path: Path, line: str) -> None:
         if error.errno != errno.ELOOP:
             raise
         raise UsageError(
-            f"{path} is a link, and nothing is written where it leads. Remove it, or put the file in its place."
+            f"{path} is a link, and nothing is written where it leads. Remove it, or put the file "
+            "in its place."
         ) from None
     with open(descriptor, "a", encoding="utf-8", errors="backslashreplace") as file:
         file.write(line + "\n")
@@ -335,7 +352,8 @@ def find_run(text: str, root: Path = RUNS) -> Path:
     if text == "latest":
         if not (runs := list_runs(root)):
             raise UsageError(
-                f"There is no run in {root.resolve()} yet. Train one with: difftool train -m MODALITY FOLDER"
+                f"There is no run in {root.resolve()} yet. Train one with: difftool train -m "
+                "MODALITY FOLDER"
             )
         return runs[0]
     for path in (Path(text), root / text):

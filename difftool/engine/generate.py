@@ -41,13 +41,16 @@ class SampleRequest:
     Attributes:
         n: how many samples, with global indices ``start`` to ``start + n``.
         batch: how many at once; the samples do not depend on it.
-        cond: condition name -> values, taken in turn; ``["all"]`` means every label in turn. A condition that is not
-            named is drawn as it occurs in the data.
+        cond: condition name -> values, taken in turn; ``["all"]`` means every label in turn. A
+            condition that is not named is drawn as it occurs in the data.
         shape: the modality's own wishes (a size, a length).
-        low: what a later stage of a cascade refines: for each sample, one raw example of the earlier stage.
+        low: what a later stage of a cascade refines: for each sample, one raw example of the
+            earlier stage.
         level: noise added to what is shown of ``low``, as sigma in model units.
-        agree: ``low`` is right, and samples shall agree with it where no noise is added; else its faults may be mended.
-        place: which of the stages that refine it is, from 1: what a stage refines holds the noise of those before it.
+        agree: ``low`` is right, and samples shall agree with it where no noise is added; else its
+            faults may be mended.
+        place: which of the stages that refine it is, from 1: what a stage refines holds the noise
+            of those before it.
         resampling_steps: how often each step is taken.
         noise, tile, overlap: as in the config table ``sample``.
     """
@@ -89,14 +92,15 @@ def generate(stage: Stage, request: SampleRequest) -> Iterator[Generated]:
     """Samples in the order of their indices.
 
     Raises:
-        UsageError: a condition or value that the model does not know, examples to refine that are missing or not wanted, or noise levels
-            that no denoiser was trained on.
+        UsageError: a condition or value that the model does not know, examples to refine that are
+            missing or not wanted, or noise levels that no denoiser was trained on.
     """
     require_low(stage.bridge, request.low, request.level, request.n)
     require_tile(stage, request.tile)
     if told := stage.untrained_levels:
         raise UsageError(
-            f"The model cannot be sampled by itself: {told} Add models for the other levels with --expert, or sample the cascade."
+            f"The model cannot be sampled by itself: {told} Add models for the other levels with "
+            "--expert, or sample the cascade."
         )
     chosen = {name: _values(stage, name, texts) for name, texts in request.cond.items()}
     for denoiser in _denoisers(stage):
@@ -190,7 +194,9 @@ def _sample(
 def _encoded(
     stage: Stage, request: SampleRequest, indices: Sequence[int], shapes: Batch
 ) -> Iterator[tuple[Sequence[int], Batch, Batch, Batch | None]]:
-    """Indices whose samples are made together, their template in raw units, as it is encoded on the device, and what they refine."""
+    """Indices whose samples are made together, their template in raw units, as it is encoded on the
+    device, and what they refine.
+    """
     device = next(stage.denoiser.parameters()).device
     if stage.bridge is None:
         yield indices, shapes, stage.representation.encode(shapes.map(lambda t: t.to(device))), None
@@ -225,7 +231,9 @@ def _solved(
     like: Batch,
     low: Batch | None,
 ) -> list[np.ndarray]:
-    """From noise to raw examples, for a template in raw units, ``shapes``, as it is encoded, ``like``, and for what they refine, ``low``."""
+    """From noise to raw examples, for a template in raw units, ``shapes``, as it is encoded,
+    ``like``, and for what they refine, ``low``.
+    """
     purpose = "sample" if stage.bridge is None else _own("refine", request)
     space, device, shape = stage.representation.space, like.x.device, like.x.shape
     rng = Streams(request.seed, purpose, indices, device=device)
@@ -273,7 +281,9 @@ def _solved(
 
 
 def unpadded(x: Tensor, shapes: Batch) -> list[np.ndarray]:
-    """Each raw example as an array of its own, cut to the template's size and to the real entries of its mask."""
+    """Each raw example as an array of its own, cut to the template's size and to the real entries
+    of its mask.
+    """
     whole = torch.ones(1, *(1,) * (x.ndim - 1), dtype=torch.bool)
     mask = (whole if shapes.mask is None else shapes.mask.cpu()).expand(shapes.x.shape)
     return [

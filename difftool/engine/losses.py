@@ -35,7 +35,10 @@ class LossLog:
         self._pending += [(step, player, loss) for player, loss in losses.items()]
 
     def read(self, player: str, *, force: bool) -> float | None:
-        """The player's newest loss, or None when it is not yet time. Raises NonFiniteLossError at the first step that went wrong."""
+        """The player's newest loss, or None when it is not yet time.
+
+        Raises NonFiniteLossError at the first step that went wrong.
+        """
         if not self._pending or (not force and self._unread < self._every):
             return None
         values = self._world.mean(torch.stack([loss for _, _, loss in self._pending])).tolist()
@@ -56,8 +59,9 @@ class LossLog:
         """Each player's mean loss since the window was last cleared.
 
         Args:
-            clear: begin a new window. The row of a step at which a run was only stopped leaves the window as it is: the
-                resumed run goes on with it, and its rows are those of a run that was never stopped.
+            clear: begin a new window. The row of a step at which a run was only stopped leaves the
+                window as it is: the resumed run goes on with it, and its rows are those of a run
+                that was never stopped.
         """
         means = {name: sum(values) / len(values) for name, values in self._window.items() if values}
         if clear:

@@ -20,7 +20,9 @@ from .step import TrainStep
 
 
 def preview(step: TrainStep, dataset: Dataset, folder: RunFolder, done: int) -> Path:
-    """Sample from the first average and write the modality's preview into the run's ``samples`` folder."""
+    """Sample from the first average and write the modality's preview into the run's ``samples``
+    folder.
+    """
     as_is = (
         torch.compiler.set_stance("force_eager")
         if is_on(step.train.compile, step.device)

@@ -1,4 +1,6 @@
-"""What sampling does for a later stage of a cascade: each sample refines one example of the earlier stage."""
+"""What sampling does for a later stage of a cascade: each sample refines one example of the earlier
+stage.
+"""
 
 from __future__ import annotations
 
@@ -16,30 +18,33 @@ def require_low(bridge: Bridge | None, low: Sequence[np.ndarray], level: float, 
     if bridge is None:
         if len(low) or level:
             raise UsageError(
-                "The model takes no examples to refine. Leave them out: it was trained without a bridge."
+                "The model takes no examples to refine. Leave them out: it was trained without a "
+                "bridge."
             )
         return
     if not len(low):
         raise UsageError(
-            "The model needs examples to refine. Sample the whole cascade, or name examples with --from FILES. "
-            "It is a later stage of a cascade, which refines the samples of an earlier one."
+            "The model needs examples to refine. Sample the whole cascade, or name examples with "
+            "--from FILES. It is a later stage of a cascade, which refines the samples of an "
+            "earlier one."
         )
     if len(low) != n:
         raise UsageError(
-            f"{n} samples are requested, but {len(low)} examples are given. Give one example for each "
-            "sample, which refines it."
+            f"{n} samples are requested, but {len(low)} examples are given. Give one example for "
+            "each sample, which refines it."
         )
     if not 0 <= level <= bridge.max_aug_level:
         raise UsageError(
-            f"The model was not trained at level {level:g}. Choose a level from 0 to {bridge.max_aug_level:g}, the "
-            "range of its bridge."
+            f"The model was not trained at level {level:g}. Choose a level from 0 to "
+            f"{bridge.max_aug_level:g}, the range of its bridge."
         )
 
 
 def alike(
     bridge: Bridge, low: Sequence[np.ndarray], start: int, indices: Sequence[int], shapes: Batch
 ) -> Iterator[tuple[list[int], Batch, Batch]]:
-    """Indices whose samples have one shape, what these refine, and their template; fewer of them at once where they are larger than usual.
+    """Indices whose samples have one shape, what these refine, and their template; fewer of them at
+    once where they are larger than usual.
 
     Each is prepared by itself, so that it does not depend on the others.
 

@@ -1,4 +1,6 @@
-"""RePaint's resampling: every step of a sampler is taken several times, with noise in between, so that new parts agree with given ones."""
+"""RePaint's resampling: every step of a sampler is taken several times, with noise in between, so
+that new parts agree with given ones.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +25,15 @@ def solve(
 ) -> Tensor:
     """``x`` brought from the first of the levels to the last by the stage's sampler.
 
-    Each step goes down one level, and noise of the difference goes back up: x has the right spread throughout, and parts that were
-    estimated without knowledge of each other are estimated again with it (Lugmayr et al. 2022, arXiv:2201.09865, Alg. 1). A solver
-    that learns from its earlier steps starts anew each time.
+    Each step goes down one level, and noise of the difference goes back up: x has the right spread
+    throughout, and parts that were estimated without knowledge of each other are estimated again
+    with it (Lugmayr et al. 2022, arXiv:2201.09865, Alg. 1). A solver that learns from its earlier
+    steps starts anew each time.
 
     Args:
         paths: the noise; each crossing of the same interval, down or up, takes a path of its own.
-        resampling_steps: how often each step is taken, except the last, which leaves no noise; 1 is the plain sampler.
+        resampling_steps: how often each step is taken, except the last, which leaves no noise; 1 is
+            the plain sampler.
     """
     if resampling_steps == 1:
         return _solved(stage, denoise, x, sigmas, paths(0))

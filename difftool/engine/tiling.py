@@ -35,16 +35,18 @@ def require_tile(stage: Stage, tile: Tile) -> None:
     """Raises UsageError where ``tile`` names more axes than an example has."""
     if not isinstance(tile, str) and len(tile) >= len(shape := stage.representation.shape):
         raise UsageError(
-            f"sample.tile = {list(tile)} is for {len(tile)} axes, and an encoded example has {' x '.join(str(n or 'any') for n in shape)}, "
-            "of which the first, its channels, is not cut. Give at most one size for each of the others."
+            f"sample.tile = {list(tile)} is for {len(tile)} axes, and an encoded example has "
+            f"{' x '.join(str(n or 'any') for n in shape)}, of which the first, its channels, is "
+            "not cut. Give at most one size for each of the others."
         )
 
 
 def _sizes(stage: Stage, tile: Tile) -> Sequence[int | None] | None:
-    """Largest sizes of what the network is given at once, the last ones left open; None for no limit.
+    """Largest sizes of what the network is given at once, the last ones left open; None for no
+    limit.
 
-    A stage that refines works on details, and was shown of an example what it needs to know beyond its tile; a sample that is made from
-    noise alone would become several, side by side.
+    A stage that refines works on details, and was shown of an example what it needs to know beyond
+    its tile; a sample that is made from noise alone would become several, side by side.
     """
     if tile == "auto":
         return (

@@ -1,7 +1,8 @@
 """How much noise to add to the examples that a stage refines: the level with the nearest samples.
 
-Noise on what is shown hides the faults of the stage before, and with them some of what it had right. So there is a level at which the
-chain is best, which hangs on both stages and is found by trying   (Ho et al. 2022, arXiv:2106.15282, Sec. 4.4: a sweep after training).
+Noise on what is shown hides the faults of the stage before, and with them some of what it had
+right. So there is a level at which the chain is best, which hangs on both stages and is found by
+trying   (Ho et al. 2022, arXiv:2106.15282, Sec. 4.4: a sweep after training).
 """
 
 from __future__ import annotations
@@ -32,8 +33,10 @@ class Candidate:
     Attributes:
         consistency: PSNR in dB between degraded samples and what they refine.
         distance: of samples that refine what the earlier stages make, from the data.
-        parts: the same of parts of these samples, which are those of the same numbers at every level.
-        degraded: of samples that refine degraded data; what it is below ``distance``, the earlier stages cost.
+        parts: the same of parts of these samples, which are those of the same numbers at every
+            level.
+        degraded: of samples that refine degraded data; what it is below ``distance``, the earlier
+            stages cost.
         made: the samples that refine what the earlier stages make.
     """
 
@@ -83,11 +86,13 @@ def _parts(examples: Sequence[np.ndarray], distance: Distance) -> tuple[float, .
 
 
 def best(candidates: Sequence[Candidate]) -> Candidate:
-    """The lowest level that is as near the data as the nearest one, as far as can be told from so many samples.
+    """The lowest level that is as near the data as the nearest one, as far as can be told from so
+    many samples.
 
-    It may be farther by no more than one standard error of the difference between the two   (as in Breiman et al. 1984, Sec. 3.4.3).
-    That error is from the differences between like parts of the samples of both: they refine the same examples under the same noise, and so
-    what chance does to both alike is not in it. A lower level keeps more of what is refined.
+    It may be farther by no more than one standard error of the difference between the two   (as in
+    Breiman et al. 1984, Sec. 3.4.3). That error is from the differences between like parts of the
+    samples of both: they refine the same examples under the same noise, and so what chance does to
+    both alike is not in it. A lower level keeps more of what is refined.
     """
     nearest = min(candidates, key=lambda one: one.distance)
     return min(
@@ -101,7 +106,9 @@ def best(candidates: Sequence[Candidate]) -> Candidate:
 
 
 def error_between(one: Candidate, other: Candidate) -> float:
-    """The standard error of the difference between two levels' distances; 0 where there are too few samples to tell."""
+    """The standard error of the difference between two levels' distances; 0 where there are too few
+    samples to tell.
+    """
     apart = np.subtract(one.parts, other.parts)
     return float(apart.std(ddof=1) / len(apart) ** 0.5) if len(apart) > 1 else 0.0
 

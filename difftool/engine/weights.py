@@ -1,4 +1,6 @@
-"""Weight files: one self-describing safetensors file each, written whole or not at all, and never a pickle."""
+"""Weight files: one self-describing safetensors file each, written whole or not at all, and never a
+pickle.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,10 @@ def _utf8(path: Path) -> Iterator[Path]:
 
 
 def load_weights(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors of a weight file, on the CPU, and what it says of itself. Raises ModelFileError."""
+    """The tensors of a weight file, on the CPU, and what it says of itself.
+
+    Raises ModelFileError.
+    """
     about = read_about(path, kind)
     try:
         with _utf8(path) as place, safe_open(place, framework="pt") as file:

@@ -22,8 +22,8 @@ from .others import opened, understood
 class Autoguidance(Guidance):
     """D_0 + scale (D_1 - D_0), with D_1 the model and D_0 a worse version of it.
 
-    Karras et al. 2024, arXiv:2406.02507, Eq. 2. Both have the same conditions. The worse version was
-    trained for a shorter time, has less capacity, or a shorter average of the weights.
+    Karras et al. 2024, arXiv:2406.02507, Eq. 2. Both have the same conditions. The worse version
+    was trained for a shorter time, has less capacity, or a shorter average of the weights.
     """
 
     options: AutoguidanceOptions

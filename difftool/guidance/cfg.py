@@ -20,7 +20,9 @@ from .pair import pair, unconditional
 
 
 class ClassifierFree(Guidance):
-    """Away from the unconditional estimate, towards the conditional one, in an interval of levels; then clipped."""
+    """Away from the unconditional estimate, towards the conditional one, in an interval of levels;
+    then clipped.
+    """
 
     options: GuidanceOptions
 
@@ -49,9 +51,11 @@ def classifier_free(
     kept: Collection[str] = (),
     growth: str = "constant",
 ) -> Denoise:
-    """x0(null) + scale * (x0(cond) - x0(null))   (Ho & Salimans 2022, arXiv:2207.12598, Eq. 6), both in one batch.
+    """x0(null) + scale * (x0(cond) - x0(null))   (Ho & Salimans 2022, arXiv:2207.12598, Eq. 6),
+    both in one batch.
 
-    One evaluation of half the size where that is enough: at scale 1, at scale 0, and where nothing is given.
+    One evaluation of half the size where that is enough: at scale 1, at scale 0, and where nothing
+    is given.
 
     Args:
         kept: conditions that are given to both.
@@ -72,7 +76,8 @@ def classifier_free(
 
 
 def growing(scale: float, growth: str, sigma: float) -> float:
-    """The scale at a noise level: it grows from 1 at noise, and its mean over flow time is ``scale``.
+    """The scale at a noise level: it grows from 1 at noise, and its mean over flow time is
+    ``scale``.
 
     Wang et al. 2024, arXiv:2404.13040, Sec. 4, where 1 / (1 + sigma) is one less flow time.
     """
@@ -85,7 +90,10 @@ def growing(scale: float, growth: str, sigma: float) -> float:
 
 
 def _regain(guided: Tensor, given: Tensor, mask: Tensor | None, rescale: float) -> Tensor:
-    """Factor ``[b, 1 ...]`` that brings the spread back to the conditional estimate's   (Lin et al. 2024, arXiv:2305.08891, Eq. 15-16)."""
+    """Factor ``[b, 1 ...]`` that brings the spread back to the conditional estimate's.
+
+    Lin et al. 2024, arXiv:2305.08891, Eq. 15-16.
+    """
     ratio = _std(given, mask) / _std(guided, mask).clamp_min(torch.finfo(guided.dtype).tiny)
     return expand_as(1 + rescale * (ratio - 1), guided)
 

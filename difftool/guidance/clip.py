@@ -6,5 +6,8 @@ from ..sampler import Denoise
 
 
 def clipped(denoise: Denoise, bound: float) -> Denoise:
-    """Estimates clamped to [-bound, bound], where the data are known to lie   (Ho et al. 2020, arXiv:2006.11239)."""
+    """Estimates clamped to [-bound, bound], where the data are known to lie.
+
+    Ho et al. 2020, arXiv:2006.11239.
+    """
     return lambda x, sigma: denoise(x, sigma).clamp(-bound, bound)

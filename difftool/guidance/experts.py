@@ -10,10 +10,13 @@ from ..sampler import Denoise
 
 
 def below(denoise: Denoise, experts: Sequence[tuple[float, Denoise]]) -> Denoise:
-    """``denoise``, or for sigma below an expert's level that expert   (Balaji et al. 2022, arXiv:2211.01324; Podell et al. 2023, arXiv:2307.01952).
+    """``denoise``, or for sigma below an expert's level that expert.
+
+    Balaji et al. 2022, arXiv:2211.01324; Podell et al. 2023, arXiv:2307.01952.
 
     Args:
-        experts: ``(level, denoise)``; of several whose level sigma is below, the one with the lowest.
+        experts: ``(level, denoise)``; of several whose level sigma is below, the one with the
+            lowest.
     """
     turns = sorted(experts, key=lambda expert: expert[0])
 

@@ -17,7 +17,9 @@ def keeping(
     *,
     clean: bool = False,
 ) -> Denoise:
-    """Estimates that are ``x0`` where that is known   (Song et al. 2021, arXiv:2011.13456, App. I.2).
+    """Estimates that are ``x0`` where that is known.
+
+    Song et al. 2021, arXiv:2011.13456, App. I.2.
 
     Args:
         clean: the network meets it without noise, as in its training.

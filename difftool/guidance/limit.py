@@ -17,7 +17,8 @@ def limited(
     extent: Extent,
     mask: Tensor | None = None,
 ) -> Denoise:
-    """``denoise``, its estimates brought into the extent of the data where ``row`` amplifies errors.
+    """``denoise``, its estimates brought into the extent of the data where ``row`` amplifies
+    errors.
 
     A network that predicts the noise, x0 = x - sigma F, makes an error in x0 that grows with sigma
     (Ho et al. 2020, arXiv:2006.11239, clip it). The exact x0 lies in the extent, so an estimate

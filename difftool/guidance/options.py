@@ -14,11 +14,13 @@ class GuidanceOptions(Options):
 
     scale: NonNegativeFloat = Field(
         1.0,
-        description="1 samples the conditional model; more follows the condition more closely; 0 ignores it",
+        description="1 samples the conditional model; more follows the condition more closely; 0 "
+        "ignores it",
     )
     growth: Literal["constant", "linear", "cosine"] = Field(
         "constant",
-        description="how the scale grows from noise to data; its mean is the scale (Wang et al. 2024)",
+        description="how the scale grows from noise to data; its mean is the scale (Wang et al. "
+        "2024)",
     )
     low: NonNegativeFloat = Field(0.0, description="no guidance at or below this sigma")
     high: PositiveFloat | None = Field(None, description="no guidance above this sigma")
@@ -30,8 +32,8 @@ class GuidanceOptions(Options):
     )
     clip: NonNegativeFloat | Literal["auto"] = Field(
         "auto",
-        description="clamp the estimate of x0 to this range around 0; 0 never clamps; auto keeps it "
-        "where the data lie, at noise levels at which the process needs that (eps)",
+        description="clamp the estimate of x0 to this range around 0; 0 never clamps; auto keeps "
+        "it where the data lie, at noise levels at which the process needs that (eps)",
         json_schema_extra={"metavar": "auto|X"},
     )
 

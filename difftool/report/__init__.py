@@ -39,7 +39,8 @@ def _facts(folder: RunFolder, rows: list[dict[str, Any]]) -> list[tuple[str, str
     facts = [
         (
             "data",
-            f"{environment.data}: {description.count} examples of {' x '.join(str(n or '…') for n in description.shape)}",
+            f"{environment.data}: {description.count} examples of "
+            f"{' x '.join(str(n or '…') for n in description.shape)}",
         ),
         (
             "conditions",

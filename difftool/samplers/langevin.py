@@ -27,7 +27,8 @@ def langevin(
     ``inner_steps`` evaluations a step, one for the step to 0, which is the denoising that
     Song & Ermon 2020, arXiv:2006.09011, add at the end. ``step_size`` is the paper's epsilon in
     units of the last noise level: alpha = step_size sigma^2. It follows the levels slowly and needs
-    many of them; with finite steps, its variance is at most 1 / (1 - step_size / 4) times too large.
+    many of them; with finite steps, its variance is at most 1 / (1 - step_size / 4) times too
+    large.
     """
     for i, (sigma, sigma_next) in enumerate(pairwise(sigmas)):
         if sigma_next == 0:

@@ -41,11 +41,14 @@ def rk45(
     tolerance: float = 1e-4,
     max_evaluations: int = 2000,
 ) -> Iterator[Step]:
-    """Adaptive steps of order 5 between the levels   (Song et al. 2021, arXiv:2011.13456, Sec. 4.3).
+    """Adaptive steps of order 5 between the levels.
 
-    Each level is visited; between two of them the solver takes as many steps as its tolerance needs,
-    six evaluations each, and starts with the size that the last one left. The step to 0 is Euler's. All examples of a batch take the same steps,
-    those that the hardest of them needs: at other batch sizes a sample changes within the tolerance.
+    Song et al. 2021, arXiv:2011.13456, Sec. 4.3.
+
+    Each level is visited; between two of them the solver takes as many steps as its tolerance
+    needs, six evaluations each, and starts with the size that the last one left. The step to 0 is
+    Euler's. All examples of a batch take the same steps, those that the hardest of them needs: at
+    other batch sizes a sample changes within the tolerance.
 
     Raises:
         UsageError: the tolerance needs more than ``max_evaluations``.

@@ -13,7 +13,10 @@ from .order import order
 
 
 def slope(x: Tensor, x0: Tensor, sigma: float) -> Tensor:
-    """dx/dsigma = (x - D(x; sigma)) / sigma = eps   (Karras et al. 2022, arXiv:2206.00364, Eq. 4)."""
+    """dx/dsigma = (x - D(x; sigma)) / sigma = eps.
+
+    Karras et al. 2022, arXiv:2206.00364, Eq. 4.
+    """
     return (x - x0).div_(sigma)
 
 

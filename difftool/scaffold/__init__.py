@@ -33,7 +33,8 @@ def check_name(name: str) -> None:
     """Raise UsageError unless the name is valid for a plugin, its module and its function."""
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
         raise UsageError(
-            f"{name!r} cannot be a plugin's name. Use lower-case letters, digits and single underscores, such as my_data."
+            f"{name!r} cannot be a plugin's name. Use lower-case letters, digits and single "
+            "underscores, such as my_data."
         )
     if keyword.iskeyword(name) or hasattr(builtins, name):
         raise UsageError(

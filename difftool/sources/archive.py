@@ -117,8 +117,9 @@ class Archive(Source):
         budget.files -= 1
         if budget.files < 0:
             raise DataError(
-                f"{shard} holds more than {self.options.max_files:,} files. Raise source.max_files if you expect that many; "
-                "the limit keeps an archive from filling the disk."
+                f"{shard} holds more than {self.options.max_files:,} files. Raise "
+                "source.max_files if you expect that many; the limit keeps an archive from "
+                "filling the disk."
             )
         path = folder / target.parent / f"{prefix}{target.name}"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -127,8 +128,8 @@ class Archive(Source):
                 budget.bytes -= len(chunk)
                 if budget.bytes < 0:
                     raise DataError(
-                        f"{shard} unpacks to more than {budget.reason}. Raise this setting if you trust the archive; "
-                        "the limit keeps a small file from filling the disk."
+                        f"{shard} unpacks to more than {budget.reason}. Raise this setting if you "
+                        "trust the archive; the limit keeps a small file from filling the disk."
                     )
                 out.write(chunk)
 
@@ -242,5 +243,6 @@ def _naming(path: Path) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise DataError(
-            f"{path} cannot be read as an archive: {error}. Download or pack it again: it is probably damaged."
+            f"{path} cannot be read as an archive: {error}. Download or pack it again: it is "
+            "probably damaged."
         ) from error

@@ -54,7 +54,7 @@ class Parquet(Source):
                     split = _split(file)
                     if split not in tables:
                         (folder / split).mkdir(exist_ok=True)
-                        sheet = open(
+                        sheet = open(  # noqa: SIM115 (the stack closes it)
                             folder / split / METADATA[0], "w", newline="", encoding="utf-8"
                         )
                         tables[split] = _Table(folder / split, columns, stack.enter_context(sheet))

@@ -30,7 +30,8 @@ def merge_sidecars(folder: Path) -> None:
             continue
         if present := {name.lower() for name in names} & set(METADATA):
             remark(
-                f"{Path(parent).relative_to(folder) / min(present)} describes the files, so the .json files next to them are not read"
+                f"{Path(parent).relative_to(folder) / min(present)} describes the files, so the "
+                ".json files next to them are not read"
             )
             continue
         with open(Path(parent, "metadata.jsonl"), "w", encoding="utf-8") as out:

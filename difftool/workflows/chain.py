@@ -46,7 +46,8 @@ class ChainRequest:
         level: noise level for every stage that refines; None for that of the cascade file.
         counted: whether the user gave the number of samples; otherwise there is one for each file.
         as_trained: whether files are brought to the size of training examples.
-        handing: whether the caller provides what the first stage refines, where it refines anything.
+        handing: whether the caller provides what the first stage refines, where it refines
+            anything.
     """
 
     words: Sequence[str]

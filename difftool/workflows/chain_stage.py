@@ -53,7 +53,8 @@ def own_conditions(bridge: Bridge | None) -> set[str]:
 def passed_on(stage: ChainStage, conds: Sequence[Conditions]) -> dict[str, list[str]]:
     """The conditions of the examples that a stage refines, for its own samples.
 
-    Sample ``i`` takes value ``i mod n`` of a condition, so the values are rotated by the first index.
+    Sample ``i`` takes value ``i mod n`` of a condition, so the values are rotated by the first
+    index.
     """
     found = dict[str, list[str]]()
     for name in stage.settable:

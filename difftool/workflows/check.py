@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 def check(path: str | Path, modality: str | None = None, **settings: Any) -> list[Finding]:
-    """What a model would see in some data, and what is wrong with it: each with ``level`` (ok, note, warning, error) and ``text``.
+    """What a model would see in some data, and what is wrong with it: each with ``level`` (ok,
+    note, warning, error) and ``text``.
 
     Args:
         path: a folder or a file.

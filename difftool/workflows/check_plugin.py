@@ -1,4 +1,6 @@
-"""check_plugin: the contracts of everything that an installed plugin provides, and what it breaks, in words."""
+"""check_plugin: the contracts of everything that an installed plugin provides, and what it breaks,
+in words.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +80,10 @@ class Verdict:
 
 
 def find_plugin(name: str, parts: Registry) -> Plugin:
-    """An installed plugin by the name of its entry point or of its package. Raises UsageError, PluginError."""
+    """An installed plugin by the name of its entry point or of its package.
+
+    Raises UsageError, PluginError.
+    """
     found = [plugin for plugin in parts.plugins if name in (plugin.name, plugin.distribution)]
     found += [
         Plugin(point.name, point.target, *point.package())  # a package that has commands only
@@ -128,7 +133,9 @@ def _usual(kind: str, spec: Spec, parts: Registry) -> str:
 
 
 def _declared(kind: str, spec: Spec, parts: Registry) -> Verdict:
-    """Whether what a spec names is there: everything imports, the summary is one line, a recipe resolves."""
+    """Whether what a spec names is there: everything imports, the summary is one line, a recipe
+    resolves.
+    """
     part, faults = f"{kind} {spec.name}", []
     if not spec.summary or "\n" in spec.summary or len(spec.summary) > WIDTH:
         faults.append(
@@ -148,7 +155,9 @@ def _declared(kind: str, spec: Spec, parts: Registry) -> Verdict:
 
 
 def _shape(spec: Spec, parts: Registry) -> tuple[int, ...] | None:
-    """The shape of examples on which a network's contract can be tried; None if it needs another one."""
+    """The shape of examples on which a network's contract can be tried; None if it needs another
+    one.
+    """
     from ..nn.backbone import Interface
 
     for shape in SHAPES:
@@ -172,7 +181,8 @@ def _by_contract(
     """The verdicts on the parts that have contract tests, the package's own or the usual ones."""
     if find_spec("pytest") is None:
         raise UsageError(
-            "pytest is not installed. Install it with: pip install pytest. The contracts are pytest tests."
+            "pytest is not installed. Install it with: pip install pytest. The contracts are "
+            "pytest tests."
         )
     own = _own_module(plugin)
     makers = {i: usual[part] for i, part in enumerate(whole) if usual.get(part)}

@@ -54,7 +54,8 @@ def refuse_strangers(stages: Sequence[Described], parts: Registry) -> None:
                 )
             if stage.config.modality.use != earlier.config.modality.use:
                 raise UsageError(
-                    f"its modality is {stage.config.modality.use}, not {earlier.config.modality.use}."
+                    f"its modality is {stage.config.modality.use}, not "
+                    f"{earlier.config.modality.use}."
                 )
             bridge.check_compatible(earlier.description)
             check_level(stage.level, bridge)
@@ -92,10 +93,16 @@ def _strange_conditions(earlier: Described, stage: Described) -> Iterator[str]:
         if other is None or not (condition.settable and other.settable):
             continue
         if condition.kind != other.kind:
-            yield f"{name} is a {other.kind} in it and a {condition.kind} in the earlier stage. Train both with the same conditions.{name}.use."
+            yield (
+                f"{name} is a {other.kind} in it and a {condition.kind} in the earlier stage. "
+                f"Train both with the same conditions.{name}.use."
+            )
         elif missing := [label for label in _choices(condition) if label not in _choices(other)]:
             more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-            yield f"it does not know the {name} {', '.join(missing[:5])}{more}. Train both on the same labels."
+            yield (
+                f"it does not know the {name} {', '.join(missing[:5])}{more}. Train both on the "
+                "same labels."
+            )
 
 
 def require_experts(
@@ -179,16 +186,31 @@ def _unlike(stage: Described, expert: Described, most: int = 3) -> Iterator[str]
         differing = ", ".join(
             f"{key} is {here.get(key)}, not {there.get(key)}" for key in keys[:most]
         )
-        yield f"{differing}{more}. Use the same [{'], ['.join(SHARED)}], because both get the same examples."
+        yield (
+            f"{differing}{more}. Use the same [{'], ['.join(SHARED)}], because both get the same "
+            "examples."
+        )
         return
     for name in dict.fromkeys([*stage.description.conditions, *expert.description.conditions]):
         one, other = stage.description.conditions.get(name), expert.description.conditions.get(name)
         if one is None or other is None:
-            yield f"{'it alone' if one is None else 'only its stage'} has the condition {name}. Train both with the same conditions."
+            yield (
+                f"{'it alone' if one is None else 'only its stage'} has the condition {name}. "
+                "Train both with the same conditions."
+            )
         elif not one.same_as(other):
-            yield f"the condition {name} has another kind, other labels or another width. Train both on the same."
+            yield (
+                f"the condition {name} has another kind, other labels or another width. Train "
+                "both on the same."
+            )
     shapes = [(one.description.shape, one.description.dtype) for one in (stage, expert)]
     if shapes[0] != shapes[1]:
-        yield f"its examples are {shapes[1]}, not {shapes[0]}. Train both on examples of one shape and type."
+        yield (
+            f"its examples are {shapes[1]}, not {shapes[0]}. Train both on examples of one shape "
+            "and type."
+        )
     if stage.description.measured != expert.description.measured:
-        yield "the statistics of its data, such as the mean, are different, so its model units are different. Train both on the same data."
+        yield (
+            "the statistics of its data, such as the mean, are different, so its model units are "
+            "different. Train both on the same data."
+        )

@@ -149,7 +149,10 @@ def _finite(value: float | None) -> float | None:
 
 
 def _read(modality: Modality, folder: Path, seed: int, reporter: Reporter) -> Samples:
-    """The examples in a folder. Files that cannot be read are named, because no metric counts them."""
+    """The examples in a folder.
+
+    Files that cannot be read are named, because no metric counts them.
+    """
     from ..engine.evaluate import as_trained  # torch
     from ..engine.generate import Generated
 
@@ -163,7 +166,8 @@ def _read(modality: Modality, folder: Path, seed: int, reporter: Reporter) -> Sa
         raise DataError(
             "\n".join(
                 [
-                    f"None of the {len(bad)} files in {folder} can be read, so there is nothing to measure.",
+                    f"None of the {len(bad)} files in {folder} can be read, so there is nothing "
+                    "to measure.",
                     *bad[:10],
                 ]
             )
@@ -189,14 +193,15 @@ def _data(
         if against.path or needed:
             raise
         reporter.say(
-            f"The metrics that compare with data are left out: {error} Name other data with --against."
+            f"The metrics that compare with data are left out: {error} Name other data with "
+            "--against."
         )
         return nothing
     if needed and len(data.examples) < 2:
         raise UsageError(
-            f"{chain.stages[0].name} refines the samples of an earlier stage. Without one, half of the "
-            f"data is refined and measured against the other half, but there are only "
-            f"{len(data.examples)} examples. Use more with --data or --against, or name the earlier "
-            "stage before it."
+            f"{chain.stages[0].name} refines the samples of an earlier stage. Without one, half "
+            "of the data is refined and measured against the other half, but there are only "
+            f"{len(data.examples)} examples. Use more with --data or --against, or name the "
+            "earlier stage before it."
         )
     return data

@@ -36,7 +36,8 @@ def experts_of(
     for expert in written.experts:
         if levels.count(expert.below) > 1:
             faults.append(
-                f"expert {expert.name}: another expert has below = {expert.below:g} as well, so one of them would never be used"
+                f"expert {expert.name}: another expert has below = {expert.below:g} as well, so "
+                "one of them would never be used"
             )
             continue
         low = max((level for level in levels if level < expert.below), default=0.0)
@@ -65,7 +66,10 @@ def _trained(stage: StagePlan, written: StageLayers, parts: Registry) -> StagePl
     if said := [(layer, name) for layer in written.own for name in layer.data]:
         raise ConfigError(
             [
-                f"{layer.where((name,))}: [{name}] cannot be changed, because the expert is trained already by run = {written.run!r}"
+                (
+                    f"{layer.where((name,))}: [{name}] cannot be changed, because the expert is "
+                    f"trained already by run = {written.run!r}"
+                )
                 for layer, name in said
             ]
         )

@@ -31,7 +31,8 @@ def export(
     Args:
         model: a run, or a model file.
         use: an exporter; by default the one whose files end as ``to`` does.
-        ema: relative width of the average of the weights, made now from the run's snapshots; by default the run's first average.
+        ema: relative width of the average of the weights, made now from the run's snapshots; by
+            default the run's first average.
         said: the exporter's options, in a table ``exporter``.
 
     Raises:

@@ -1,4 +1,6 @@
-"""Settings as keyword arguments of Python: short names as the flags of the command line have, whole tables, or dotted keys."""
+"""Settings as keyword arguments of Python: short names as the flags of the command line have, whole
+tables, or dotted keys.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +55,8 @@ def _known(name: str, names: Mapping[str, str]) -> str:
     close = get_close_matches(name, names, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     raise UsageError(
-        f"There is no setting {name!r}.{hint} A table is given as a dict, such as train={{'batch': 8}}, and any key by its full name: "
-        "**{'train.batch': 8}."
+        f"There is no setting {name!r}.{hint} A table is given as a dict, such as "
+        "train={'batch': 8}, and any key by its full name: **{'train.batch': 8}."
     )
 
 
@@ -77,7 +79,10 @@ def training_names(modality: str | None) -> dict[str, str]:
 
 
 def _own_names(modality: str | None, taken: Mapping[str, str]) -> dict[str, str]:
-    """The names of the modality's own settings and of its representation's. A taken one stands behind the part's name."""
+    """The names of the modality's own settings and of its representation's.
+
+    A taken one stands behind the part's name.
+    """
     parts, (use, _, representation) = installed(), (modality or "").partition("/")
     if use not in parts.names("modality"):
         return {}

@@ -32,7 +32,10 @@ class ModelFile:
 
     @classmethod
     def read(cls, path: Path) -> ModelFile:
-        """The model in a file. Raises ModelFileError where that is damaged, foreign, or newer than this program."""
+        """The model in a file.
+
+        Raises ModelFileError where that is damaged, foreign, or newer than this program.
+        """
         about = read_about(path, MODEL)
         return cls(path, about["config"], described(path, about["description"]))
 
@@ -68,13 +71,16 @@ def model_path(text: str) -> Path:
     folder = RunFolder.open(find_run(str(path)))
     if not folder.model_path.is_file():
         raise UsageError(
-            f"{folder.path} has no model yet, because it has not reached its first checkpoint. Resume it with: {command('resume', folder.path)}"
+            f"{folder.path} has no model yet, because it has not reached its first checkpoint. "
+            f"Resume it with: {command('resume', folder.path)}"
         )
     return folder.model_path
 
 
 def plain_config(path: Path) -> dict[str, Any]:
-    """The configuration in a model file's header, read without torch; empty when the file is not one of ours."""
+    """The configuration in a model file's header, read without torch; empty when the file is not
+    one of ours.
+    """
     try:
         return ModelFile.read(path).tables
     except (ModelFileError, OSError):

@@ -83,7 +83,8 @@ def reference_data(
         if against.path or (path := missing_data(config)) is None:
             raise
         raise DataError(
-            f"The training data is not at {path} any more. If it has moved, say where it is: --against PATH"
+            f"The training data is not at {path} any more. If it has moved, say where it is: "
+            "--against PATH"
         ) from None
     count = min(against.most, len(cache))
     indices = Order(len(cache), seed).indices(0, count)

@@ -1,4 +1,7 @@
-"""Reporters get the messages and the progress of work. These are silent; those of the command line print."""
+"""Reporters get the messages and the progress of work.
+
+These are silent; those of the command line print.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ Count = Callable[[int, int, str], None]
 
 
 class Watch:
-    """Watches a training run: gets the record of every step, and decides whether to stop. This one never stops it."""
+    """Watches a training run: gets the record of every step, and decides whether to stop.
+
+    This one never stops it.
+    """
 
     def show(self, progress: Progress) -> None:
         """A step is done."""

@@ -36,7 +36,8 @@ class Request:
     Attributes:
         flags, sets: settings that replace the model's own.
         every_label: all labels in turn, unless ``cond`` names others.
-        under, over: settings of a stage of a cascade that are weaker, or stronger, than flags and sets.
+        under, over: settings of a stage of a cascade that are weaker, or stronger, than flags and
+            sets.
         low: the input of a later stage, one raw example of the earlier stage for each sample.
         level: noise level that is added to its input.
         agree: whether samples have to agree with ``low``, because no model made it.
@@ -70,7 +71,9 @@ def request_model(parts: Registry, modality: str) -> type[Options]:
 
 
 def settled(model: ModelFile, parts: Registry, request: Request) -> tuple[Config, Options]:
-    """The model's configuration with the options laid over it, and the modality's own options; all faults at once, before torch."""
+    """The model's configuration with the options laid over it, and the modality's own options; all
+    faults at once, before torch.
+    """
     layer = flag_layer(
         [flag for flag in request.flags if flag[1].partition(".")[0] not in (REQUEST, METRIC)],
         request.sets,
@@ -121,4 +124,7 @@ def own_table(
 
 
 def _fixed(origin: str, name: str) -> str:
-    return f"{origin}: [{name}] cannot be changed after training; sampling can change {', '.join(CHANGEABLE)}"
+    return (
+        f"{origin}: [{name}] cannot be changed after training; sampling can change "
+        f"{', '.join(CHANGEABLE)}"
+    )

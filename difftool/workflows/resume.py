@@ -130,7 +130,8 @@ def _resumed(
     )
     if result["finished_before"]:
         reporter.say(
-            f"{folder.path} has already reached its last step, {result['steps']}. To train more steps: {command('resume', folder.path)} --steps N"
+            f"{folder.path} has already reached its last step, {result['steps']}. To train more "
+            f"steps: {command('resume', folder.path)} --steps N"
         )
     return result if world.leads else {}
 
@@ -146,25 +147,29 @@ def _saying_moved(folder: RunFolder, config: Config) -> Iterator[None]:
         if (path := missing_data(config)) is None:
             raise
         raise DataError(
-            f"The data of {folder.path} is not at {path} any more. If it has moved, say where it is: "
-            f"{command('resume', folder.path, '--data')} PATH"
+            f"The data of {folder.path} is not at {path} any more. If it has moved, say where it "
+            f"is: {command('resume', folder.path, '--data')} PATH"
         ) from None
 
 
 def _refuse_fewer(folder: RunFolder, steps: int | None) -> None:
-    """Raise UsageError for a last step before the checkpoint: the settings of the run would be wrong."""
+    """Raise UsageError for a last step before the checkpoint: the settings of the run would be
+    wrong.
+    """
     checkpoint = folder.latest_checkpoint()
     reached = int(checkpoint.stem) if checkpoint else 0
     if steps is not None and steps < reached:
         raise UsageError(
-            f"{folder.path} is already at step {reached} and cannot go back to {steps}. Use --steps above {reached}."
+            f"{folder.path} is already at step {reached} and cannot go back to {steps}. Use "
+            f"--steps above {reached}."
         )
 
 
 def _refuse_changed(folder: RunFolder, dataset: Dataset, reporter: Reporter, noting: bool) -> None:
     """Raise DataError where the data has changed, because other data would be another run.
 
-    Other content of the same examples is only reported: another version of a decoder may round differently.
+    Other content of the same examples is only reported: another version of a decoder may round
+    differently.
     """
     before, now = folder.description(), dataset.description
     facts = {
@@ -180,14 +185,19 @@ def _refuse_changed(folder: RunFolder, dataset: Dataset, reporter: Reporter, not
     ]
     if not changed:
         if before.fingerprint != now.fingerprint and before.fingerprint and noting:
-            note = "The content of the examples has changed since the run began (a file was edited, or a decoder has another version)."
+            note = (
+                "The content of the examples has changed since the run began (a file was edited, "
+                "or a decoder has another version)."
+            )
             reporter.say(
-                f"{note} The run uses the new content, so its result is not bit-identical to that of an uninterrupted run."
+                f"{note} The run uses the new content, so its result is not bit-identical to that "
+                "of an uninterrupted run."
             )
             folder.log(note)
         return
     what = ", ".join(changed)
     raise DataError(
-        f"The data of {folder.path} has changed since the run began (the {what}), so the run cannot be resumed exactly. "
-        f"Restore the data, or start a new run: {command('train', '--config', folder.config_path)}"
+        f"The data of {folder.path} has changed since the run began (the {what}), so the run "
+        "cannot be resumed exactly. Restore the data, or start a new run: "
+        f"{command('train', '--config', folder.config_path)}"
     )

@@ -51,15 +51,17 @@ class Run:
         return load(self)
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The logged rows, oldest first: each with ``step``, ``loss``, ``lr`` and ``examples_per_second``."""
+        """The logged rows, oldest first: each with ``step``, ``loss``, ``lr`` and
+        ``examples_per_second``.
+        """
         return RunFolder(self.path).metrics()
 
 
 class Training:
     """A run that is trained by iterating over it.
 
-    Each iteration yields the record of a finished step: ``step``, ``steps``, ``loss`` (None where it
-    was not read), ``lr`` and more. Leaving the loop stops the run: one more step is trained,
+    Each iteration yields the record of a finished step: ``step``, ``steps``, ``loss`` (None where
+    it was not read), ``lr`` and more. Leaving the loop stops the run: one more step is trained,
     everything is saved, and ``difftool.resume`` continues from there, bit for bit.
 
     Attributes:
@@ -95,14 +97,16 @@ def training(
             print(record.step, record.loss)
 
     Args:
-        modality: the kind of data, such as ``"image"``; also with its representation, ``"audio/spectrogram"``.
+        modality: the kind of data, such as ``"image"``; also with its representation,
+            ``"audio/spectrogram"``.
         data: a folder or a file; the modality's built-in demo set unless given.
         run: the run's folder; a new one in ``runs/`` unless given.
         recipe: a named configuration to start from.
         config: TOML files; later ones win.
         reporter: gets all messages; ``difftool.Terminal()`` prints them and shows progress.
-        settings: ``steps=2000``, ``batch=8``, ``lr=1e-4``, ``backbone="unet"``, the modality's own such as ``size=64``; tables as dicts,
-            ``optimizer={"lr": 1e-4}``; or any key by its full name, ``**{"train.batch": 8}``: what ``--set`` takes.
+        settings: ``steps=2000``, ``batch=8``, ``lr=1e-4``, ``backbone="unet"``, the modality's own
+            such as ``size=64``; tables as dicts, ``optimizer={"lr": 1e-4}``; or any key by its full
+            name, ``**{"train.batch": 8}``: what ``--set`` takes.
 
     Raises:
         ConfigError: settings, all faults at once.

@@ -65,8 +65,8 @@ class Samples:
         return [one.cond for one in self.generated]
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write each sample to a file in the modality's format, with ``metadata.csv``, and a sheet of
-        the first ones beside the folder.
+        """Write each sample to a file in the modality's format, with ``metadata.csv``, and a sheet
+        of the first ones beside the folder.
 
         Args:
             folder: new or empty.

@@ -41,7 +41,10 @@ def refuse_used(run: Path | None) -> None:
     """Raise RunExistsError where the folder of a new run is not empty."""
     if run is not None and run.exists() and (not run.is_dir() or any(run.iterdir())):
         raise RunExistsError(
-            f"{run} already exists and is not empty; nothing in it was changed. Choose another --run"
+            (
+                f"{run} already exists and is not empty; nothing in it was changed. Choose another "
+                "--run"
+            )
             + (
                 f", or go on with that run: {command('resume', run)}"
                 if (run / "config.toml").is_file()
@@ -54,7 +57,8 @@ def announce(config: Config, reporter: Reporter) -> None:
     """Say that a run uses the demo set. Of several processes, only the first one prints."""
     if not config.data.path and _rank() == "0":
         reporter.say(
-            f"No DATA was given. The built-in demo set of the modality {config.modality.use} is used."
+            f"No DATA was given. The built-in demo set of the modality {config.modality.use} is "
+            "used."
         )
 
 
@@ -90,7 +94,10 @@ def data_name(data: str | None, modality: str) -> str:
 def planned(
     config: Config, parts: Registry, place: Path, fitting: bool, reporter: Reporter
 ) -> dict[str, Any]:
-    """Plan a run below ``place``: build and measure it with a few steps. Nothing is written there."""
+    """Plan a run below ``place``: build and measure it with a few steps.
+
+    Nothing is written there.
+    """
     announce(config, reporter)
     from ..assemble.layers import with_layers_of_init
     from ..engine.plan import dry_run
@@ -150,7 +157,8 @@ def new_run(
         reporter = reporter.muted()
     if fitting and world.size > 1:
         raise UsageError(
-            "--batch auto measures the memory of one device. With several devices, give --batch and --accumulate as numbers."
+            "--batch auto measures the memory of one device. With several devices, give --batch "
+            "and --accumulate as numbers."
         )
     try:
         world.share(config.train.batch, config.train.accumulate)
@@ -165,7 +173,8 @@ def new_run(
             run, config.to_toml(), dataset.description, dataset.source, or_next=or_next
         )
         reporter.say(
-            f"Training in {folder.path}; stop with Ctrl-C and resume later with: {command('resume', folder.path)}"
+            f"Training in {folder.path}; stop with Ctrl-C and resume later with: "
+            f"{command('resume', folder.path)}"
         )
         result = yield from train_steps(
             stage,
@@ -207,7 +216,8 @@ def opened(
     )
     require_examples(dataset)
     reporter.say(
-        f"{len(dataset)} example{'s' * (len(dataset) != 1)} from {dataset.source}{_conditions(dataset)}"
+        f"{len(dataset)} example{'s' * (len(dataset) != 1)} from "
+        f"{dataset.source}{_conditions(dataset)}"
     )
     _tell_skipped(dataset.skipped, reporter)
     _tell_remarks(dataset.remarks, reporter)
@@ -244,7 +254,8 @@ def _tell_remarks(
     for text, paths in list(said.items())[:lines]:
         more = f" and {len(paths) - most} more, all in the run's log" if len(paths) > most else ""
         reporter.say(
-            f"{len(paths)} file{'s are' if len(paths) > 1 else ' is'} used, with a remark: {text} ({', '.join(map(str, paths[:most]))}{more})"
+            f"{len(paths)} file{'s are' if len(paths) > 1 else ' is'} used, with a remark: {text} "
+            f"({', '.join(map(str, paths[:most]))}{more})"
         )
     if len(said) > lines:
         reporter.say(f"… and {len(said) - lines:,} more remarks, all in the run's log")
@@ -298,7 +309,10 @@ def _inherited(found: Inherited, source: str, most: int = 6) -> str:
         shown = [f"{part} ({count:,})" for part, count in list(found.left.items())[:most]]
         if len(found.left) > most:
             shown.append(f"{len(found.left) - most} more parts")
-        said += f". Not taken over: {sum(found.left.values()):,} of that model's numbers, in {', '.join(shown)}"
+        said += (
+            f". Not taken over: {sum(found.left.values()):,} of that model's numbers, in "
+            f"{', '.join(shown)}"
+        )
     return said
 
 
@@ -318,7 +332,9 @@ def train_steps(
     world: World | None = None,
     observers: Sequence[Observer] = (),
 ) -> Generator[Progress, None, dict[str, Any]]:
-    """Run the training loop. If the caller stops iterating, one more step is trained and everything is saved.
+    """Run the training loop.
+
+    If the caller stops iterating, one more step is trained and everything is saved.
 
     Returns:
         the result of the run.
@@ -367,7 +383,8 @@ def train_steps(
     report = _report(folder, reporter) if due and not quiet else None
     if last is not None and last.step < last.steps and not left:
         raise watch.error(
-            f"Stopped at step {last.step} of {last.steps}, and saved. Resume with: {command('resume', folder.path)}"
+            f"Stopped at step {last.step} of {last.steps}, and saved. Resume with: "
+            f"{command('resume', folder.path)}"
         )
     steps = last.steps if last else stage.config["train"]["steps"]
     return {
@@ -388,7 +405,10 @@ def _opening(stage: Stage, dataset: Dataset, resume: bool) -> Iterator[str]:
     count, device = sum(p.numel() for p in parameters), parameters[0].device
     precision = stage.network.precision if stage.network else parameters[0].dtype
     yield f"{'resumed' if resume else 'began'}: {shlex.join(sys.argv)}"
-    yield f"{len(dataset)} examples from {dataset.source}; {count:,} parameters on {device} in {str(precision).removeprefix('torch.')}"
+    yield (
+        f"{len(dataset)} examples from {dataset.source}; {count:,} parameters on {device} in "
+        f"{str(precision).removeprefix('torch.')}"
+    )
     yield from (f"skipped: {reason}" for _, reason in dataset.skipped)
     yield from (f"note: {path}: {text}" for path, text in dataset.remarks)
 
@@ -400,7 +420,8 @@ def _report(folder: RunFolder, reporter: Reporter) -> str | None:
     except Exception as error:
         folder.log(traceback.format_exc())
         reporter.say(
-            f"The report could not be written ({type(error).__name__}: {error}); the model is not affected."
+            f"The report could not be written ({type(error).__name__}: {error}); the model is not "
+            "affected."
         )
         return None
 
@@ -408,7 +429,10 @@ def _report(folder: RunFolder, reporter: Reporter) -> str | None:
 def split_to_fit(
     stage: Stage, config: Config, assembly: Assembly, dataset: Dataset, reporter: Reporter
 ) -> tuple[Config, Stage]:
-    """``--batch auto``: split the batch into as many parts as the memory requires. Measuring trains a few steps, so the model is built again."""
+    """``--batch auto``: split the batch into as many parts as the memory requires.
+
+    Measuring trains a few steps, so the model is built again.
+    """
     from ..engine.plan import parts_that_fit
 
     parts = parts_that_fit(stage, dataset)
@@ -435,7 +459,8 @@ def _logged(folder: RunFolder) -> Iterator[None]:
             else "There is no checkpoint yet"
         )
         raise Interrupted(
-            f"Stopped at once, without saving this step. {kept}; go on with: {command('resume', folder.path)}"
+            f"Stopped at once, without saving this step. {kept}; go on with: "
+            f"{command('resume', folder.path)}"
         ) from None
     except Exception:
         folder.log(traceback.format_exc())

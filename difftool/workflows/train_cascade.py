@@ -109,7 +109,8 @@ def _with_kept_levels(cascade: Cascade, parts: Registry, reporter: Reporter) -> 
         before = kept.get(stage.name)
         if stage.level is not None and before is not None and stage.level != before:
             reporter.say(
-                f"{stage.name}: the new level {stage.level:g} replaces {before:g} in {cascade.root}."
+                f"{stage.name}: the new level {stage.level:g} replaces {before:g} in "
+                f"{cascade.root}."
             )
     stages = (
         replace(stage, level=kept.get(stage.name)) if stage.level is None else stage

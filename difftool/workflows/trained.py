@@ -23,7 +23,8 @@ Values = str | float | None | Sequence[str | float | None]
 
 
 class Model:
-    """A trained model: a run, a model file, or stages of which each refines the output of the one before it.
+    """A trained model: a run, a model file, or stages of which each refines the output of the one
+    before it.
 
     Attributes:
         words: the paths or names that were loaded.
@@ -53,19 +54,22 @@ class Model:
         precision: str = "auto",
         **settings: Any,
     ) -> Samples:
-        """New examples, in raw units and in memory; ``save`` of what is returned writes them to files.
+        """New examples, in raw units and in memory; ``save`` of what is returned writes them to
+        files.
 
         Args:
             n: how many; 16 unless given, or one for each of ``files``.
-            cond: values by the names of conditions, such as ``{"class": ["cat", "dog"]}``; ``"all"`` means every label in turn. A
-                condition that is not named is drawn as it occurs in the data.
+            cond: values by the names of conditions, such as ``{"class": ["cat", "dog"]}``;
+                ``"all"`` means every label in turn. A condition that is not named is drawn as it
+                occurs in the data.
             seed: names the samples: number i of a seed is always the same.
             start: number of the first sample.
             files: files or folders to refine, in place of an earlier stage's samples.
             level: noise on what is refined, in model units.
             until: of several stages, the last one to sample.
             ema: relative width of the average to sample from, made from the run's snapshots.
-            settings: ``steps=20``, ``sampler="heun"``, ``guidance=2.0``, the modality's own such as a size, tables as dicts, or dotted keys.
+            settings: ``steps=20``, ``sampler="heun"``, ``guidance=2.0``, the modality's own such as
+                a size, tables as dicts, or dotted keys.
 
         Raises:
             UsageError: the request does not fit the model.
@@ -100,7 +104,10 @@ class Model:
         precision: str = "auto",
         **settings: Any,
     ) -> dict[str, Any]:
-        """Measure new samples, or files, by the modality's metrics, beside the data itself. See ``difftool.evaluate``."""
+        """Measure new samples, or files, by the modality's metrics, beside the data itself.
+
+        See ``difftool.evaluate``.
+        """
         request = Request(
             n,
             seed,
@@ -128,8 +135,8 @@ def load(*paths: str | os.PathLike[str], reporter: Reporter = SILENT) -> Model:
     """A trained model, to sample from. Weights are read when it samples.
 
     Args:
-        paths: a run's folder or its name in ``runs/``, a model file, a cascade's folder, or ``"latest"``; several in order, where each
-            refines what the one before it made.
+        paths: a run's folder or its name in ``runs/``, a model file, a cascade's folder, or
+            ``"latest"``; several in order, where each refines what the one before it made.
         reporter: gets all messages; ``difftool.Terminal()`` prints them.
 
     Raises:
@@ -146,18 +153,21 @@ def evaluate(
     reporter: Reporter = SILENT,
     **options: Any,
 ) -> dict[str, Any]:
-    """Measure samples of a model by the metrics of its modality, and by the same metrics a part of the data itself.
+    """Measure samples of a model by the metrics of its modality, and by the same metrics a part of
+    the data itself.
 
     Args:
         model: what ``load`` returned, or what it takes.
         n: samples to make.
         reporter: gets all messages, unless ``model`` is loaded already.
-        options: as of ``Model.evaluate``: ``against``, other data than the training data; ``data``, how many examples of it at most;
-            ``samples``, a folder to measure in place of new samples; ``metrics``, names; and everything that sampling takes.
+        options: as of ``Model.evaluate``: ``against``, other data than the training data; ``data``,
+            how many examples of it at most; ``samples``, a folder to measure in place of new
+            samples; ``metrics``, names; and everything that sampling takes.
 
     Returns:
-        ``rows``, each with ``metric``, ``name``, ``samples`` and ``data``: numbers, or None; ``samples`` and ``data``, which say what was
-        measured; ``missing``, why a metric is left out.
+        ``rows``, each with ``metric``, ``name``, ``samples`` and ``data``: numbers, or None;
+        ``samples`` and ``data``, which say what was measured; ``missing``, why a metric is left
+        out.
     """
     model = model if isinstance(model, Model) else load(model, reporter=reporter)
     return model.evaluate(n, **options)

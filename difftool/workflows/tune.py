@@ -115,14 +115,18 @@ def _results(sweeps: Iterator[Sweep], root: Path, keep: bool) -> list[dict[str, 
 
 
 def _last_stage(cascade: Cascade, only: str | None) -> str:
-    """The last stage that is needed. Raises UsageError where it does not exist or refines nothing."""
+    """The last stage that is needed.
+
+    Raises UsageError where it does not exist or refines nothing.
+    """
     names = cascade.names
     if only is not None:
         require_stage(f"--stage {only}", only, names)
     last = only or names[-1]
     if last == names[0]:
         raise UsageError(
-            f"{last} refines nothing, so it has no level to tune: a level is noise on a stage's input."
+            f"{last} refines nothing, so it has no level to tune: a level is noise on a stage's "
+            "input."
         )
     return last
 
@@ -145,7 +149,8 @@ def _sweeps(
     parts: Registry,
     reporter: Reporter,
 ) -> tuple[Chain, dict[str, Sweep]]:
-    """The sweep of each stage, by its name, and the chain with no more samples than can be compared.
+    """The sweep of each stage, by its name, and the chain with no more samples than can be
+    compared.
 
     Raises before any sample is drawn.
     """

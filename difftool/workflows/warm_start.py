@@ -17,7 +17,8 @@ def started(config: Config, resolved: Callable[[Layer], Config]) -> Config:
     """The configuration, with the network of the model that ``train.init`` names as defaults.
 
     Args:
-        resolved: resolves the configuration again, with a layer between the recipe and the user's settings.
+        resolved: resolves the configuration again, with a layer between the recipe and the user's
+            settings.
 
     Raises:
         UsageError: there is no such model.

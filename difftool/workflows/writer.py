@@ -31,7 +31,8 @@ def refuse_used(folder: Path) -> None:
     """Raise RunExistsError if a folder for samples holds something."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunExistsError(
-            f"{folder} already exists and is not empty. Choose another -o. Nothing in it was changed."
+            f"{folder} already exists and is not empty. Choose another -o. Nothing in it was "
+            "changed."
         )
 
 

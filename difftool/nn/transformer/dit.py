@@ -1,8 +1,8 @@
 """The diffusion transformer over the patches of a grid (Peebles & Xie 2023, arXiv:2212.09748).
 
 With what later networks found to help: RMS normalisation, normalised queries and keys, a residual
-of values, and rotary positions (as in Li & He 2025, arXiv:2511.13720, sec. 4.4, and Yao et al. 2025,
-arXiv:2501.01423, sec. 4).
+of values, and rotary positions (as in Li & He 2025, arXiv:2511.13720, sec. 4.4, and Yao et al.
+2025, arXiv:2501.01423, sec. 4).
 """
 
 from __future__ import annotations

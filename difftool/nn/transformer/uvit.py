@@ -1,4 +1,6 @@
-"""U-ViT: a transformer whose long skips join shallow and deep blocks (Bao et al. 2022, arXiv:2209.12152).
+"""U-ViT: a transformer whose long skips join shallow and deep blocks.
+
+Bao et al. 2022, arXiv:2209.12152.
 
 The noise level and the conditions are tokens of the sequence, so the blocks are not modulated.
 """

@@ -1,4 +1,6 @@
-"""bands: how loud a sound is in each band of the mel scale over time, which the spectrogram and the vocoder share."""
+"""bands: how loud a sound is in each band of the mel scale over time, which the spectrogram and the
+vocoder share.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ HOP = 0.016
 
 
 class LogMel:
-    """``log(band + floor)``, a band being the mean amplitude of the frequencies in it, weighted by the triangle of the mel scale.
+    """``log(band + floor)``, a band being the mean amplitude of the frequencies in it, weighted by
+    the triangle of the mel scale.
 
     Args:
         rate: samples per second.
@@ -49,15 +52,17 @@ class LogMel:
 
 
 def mel_bank(bins: int, mels: int, rate: int, low: float, high: float) -> Tensor:
-    """``[bins, mels]``: the triangles of the mel scale as torchaudio draws them (O'Shaughnessy's scale), each of sum 1.
+    """``[bins, mels]``: the triangles of the mel scale as torchaudio draws them (O'Shaughnessy's
+    scale), each of sum 1.
 
     Raises UsageError when a band would see no frequency.
     """
     high = high or rate / 2
     if not low < high <= rate / 2:
         raise UsageError(
-            f"The bands cannot reach from {low:g} to {high:g} Hz: sound at {rate:,} samples per second holds 0 to {rate / 2:g} Hz. "
-            "Set low below high, and high to 0 for all there is."
+            f"The bands cannot reach from {low:g} to {high:g} Hz: sound at {rate:,} samples per "
+            f"second holds 0 to {rate / 2:g} Hz. Set low below high, and high to 0 for all there "
+            "is."
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a band is empty: said below, with what to do
@@ -65,7 +70,8 @@ def mel_bank(bins: int, mels: int, rate: int, low: float, high: float) -> Tensor
     empty = int((bank.sum(0) == 0).sum())
     if empty:
         raise UsageError(
-            f"{mels} mel bands are too many for a window of {2 * (bins - 1)} samples at {rate:,} per second: {empty} of them lie between "
-            "two frequencies and would see nothing. Take fewer bands or a longer window."
+            f"{mels} mel bands are too many for a window of {2 * (bins - 1)} samples at {rate:,} "
+            f"per second: {empty} of them lie between two frequencies and would see nothing. Take "
+            "fewer bands or a longer window."
         )
     return bank / bank.sum(0)

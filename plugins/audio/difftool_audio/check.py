@@ -15,7 +15,9 @@ from .decode import DULL, LOUD, Header, header
 from .measure import SAMPLE
 from .modality import AudioModality
 
-NEAR = 0.99  # of full scale: samples that stay at one value above it were cut off there, in 8 bits as well as in 24
+# of full scale: samples that stay at one value above it were cut off there, in 8 bits as well as in
+# 24
+NEAR = 0.99
 CLIPPED = 1e-4  # share of a recording's samples above which it is reported
 OFFSET = 0.01  # of full scale
 WINDOW = 0.05  # seconds of silence that count as a pause
@@ -26,7 +28,9 @@ PADDED = 0.3  # share of what is trained on
 
 
 class Ear:
-    """Adds up what there is to know of a file's blocks, float32 ``[frames, channels]``, as they are stored."""
+    """Adds up what there is to know of a file's blocks, float32 ``[frames, channels]``, as they are
+    stored.
+    """
 
     def __init__(self) -> None:
         self.frames = 0
@@ -150,8 +154,9 @@ def _rates(modality: AudioModality, good: Sequence[AudioLook]) -> Iterator[Findi
         lowest = min(look.header.rate for look in dull)
         yield Finding(
             "warning",
-            f"recorded at a far lower rate: {some_names(look.item for look in dull)}. Leave them out, or train all at --rate {lowest}: "
-            "nothing above half of its own rate is in a recording, and a model learns that dullness.",
+            f"recorded at a far lower rate: {some_names(look.item for look in dull)}. Leave them "
+            f"out, or train all at --rate {lowest}: nothing above half of its own rate is in a "
+            "recording, and a model learns that dullness.",
         )
 
 
@@ -161,17 +166,22 @@ def _lengths(modality: AudioModality, good: Sequence[AudioLook]) -> Iterator[Fin
     total = _time(float(seconds.sum()))
     yield Finding(
         "ok",
-        f"lengths from {_time(low)} to {_time(high)}, median {_time(middle)}, {total} in all; trained on {_time(part)} at a time",
+        f"lengths from {_time(low)} to {_time(high)}, median {_time(middle)}, {total} in all; "
+        f"trained on {_time(part)} at a time",
     )
     padding = 1 - float(np.minimum(seconds, part).mean()) / part
     if padding > PADDED:
         better = max(0.02, math.ceil(float(np.quantile(seconds, 0.9)) * 100) / 100)
-        text = f"{padding:.0%} of what is trained on would be padding, since most recordings are shorter than {_time(part)}."
+        text = (
+            f"{padding:.0%} of what is trained on would be padding, since most recordings are "
+            f"shorter than {_time(part)}."
+        )
         yield Finding("note", f"{text} Faster: --seconds {better:g}." if better < part else text)
     if middle > 10 * part and not modality.options.timing:
         yield Finding(
             "note",
-            "Parts are much shorter than the recordings. To have beginnings and ends learnt as such: --timing.",
+            "Parts are much shorter than the recordings. To have beginnings and ends learnt as "
+            "such: --timing.",
         )
 
 
@@ -194,14 +204,16 @@ def _channels(modality: AudioModality, good: Sequence[AudioLook]) -> Iterator[Fi
     if modality.channels == 2 and all(look.alike for look in good):
         yield Finding(
             "note",
-            "Both channels are the same in all of them: --channels mono trains faster and loses nothing.",
+            "Both channels are the same in all of them: --channels mono trains faster and loses "
+            "nothing.",
         )
     if modality.channels == 1 and (
         gone := [look for look in good if look.header.channels == 2 and look.left < CANCELLED]
     ):
         yield Finding(
             "warning",
-            f"nearly nothing left in mono: {some_names(look.item for look in gone)}. Turn one channel over, or keep both with --channels stereo: they are opposite.",
+            f"nearly nothing left in mono: {some_names(look.item for look in gone)}. Turn one "
+            "channel over, or keep both with --channels stereo: they are opposite.",
         )
 
 
@@ -214,7 +226,8 @@ def _levels(good: Sequence[AudioLook]) -> Iterator[Finding]:
     if faint := [look for look in good if look.level < middle - FAINT]:
         yield Finding(
             "warning",
-            f"over {FAINT:.0f} dB quieter than most: {some_names(look.item for look in faint)}. Level them first, or samples will be as quiet.",
+            f"over {FAINT:.0f} dB quieter than most: {some_names(look.item for look in faint)}. "
+            "Level them first, or samples will be as quiet.",
         )
 
 
@@ -226,18 +239,21 @@ def _clipping(good: Sequence[AudioLook]) -> Iterator[Finding]:
         worst, s = clipped[0], "s" * (clipped[0].runs > 1)
         yield Finding(
             "warning",
-            f"clipped: {some_names(look.item for look in clipped)}. Leave them out, or a model learns the distortion. "
-            f"The worst has {worst.clipped:.2%} of its samples cut off at full scale, in {worst.runs:,} run{s} of three or more.",
+            f"clipped: {some_names(look.item for look in clipped)}. Leave them out, or a model "
+            f"learns the distortion. The worst has {worst.clipped:.2%} of its samples cut off at "
+            f"full scale, in {worst.runs:,} run{s} of three or more.",
         )
     if loud := [look for look in good if look.peak > LOUD]:
         yield Finding(
             "warning",
-            f"far above full scale, so turned down to fit: {some_names(look.item for look in loud)}",
+            "far above full scale, so turned down to fit: "
+            f"{some_names(look.item for look in loud)}",
         )
     if not clipped and not loud:
         yield Finding(
             "ok",
-            f"no clipping; the highest peak is at {20 * math.log10(max(look.peak for look in good) + 1e-9):.1f} dB of full scale",
+            "no clipping; the highest peak is at "
+            f"{20 * math.log10(max(look.peak for look in good) + 1e-9):.1f} dB of full scale",
         )
 
 
@@ -246,8 +262,9 @@ def _offsets(good: Sequence[AudioLook]) -> Iterator[Finding]:
     if off:
         yield Finding(
             "warning",
-            f"a constant offset (DC) of up to {off[0].offset:.1%} of full scale: {some_names(look.item for look in off)}. "
-            "Filter it out first, with a high-pass at 20 Hz: a model learns it.",
+            f"a constant offset (DC) of up to {off[0].offset:.1%} of full scale: "
+            f"{some_names(look.item for look in off)}. Filter it out first, with a high-pass at "
+            "20 Hz: a model learns it.",
         )
     else:
         yield Finding("ok", "no constant offset (DC)")
@@ -258,7 +275,8 @@ def _silence(modality: AudioModality, good: Sequence[AudioLook]) -> Iterator[Fin
     if silent:
         yield Finding(
             "warning",
-            f"silent throughout: {some_names(look.item for look in silent)}. To leave them out: --silence skip.",
+            f"silent throughout: {some_names(look.item for look in silent)}. To leave them out: "
+            "--silence skip.",
         )
     share = float(
         np.average([look.pauses for look in good], weights=[look.seconds for look in good])

@@ -9,7 +9,10 @@ import numpy as np
 from difftool import Rng
 
 SILENT = 16
-"""-66 dBFS in int16: what never leaves a band of twice this is silence. A constant offset is not sound either."""
+"""-66 dBFS in int16: what never leaves a band of twice this is silence.
+
+A constant offset is not sound either.
+"""
 
 BELOW = 1000
 """Ends are cut off where they are this much quieter than the recording's peak (60 dB)."""
@@ -23,7 +26,9 @@ CHUNK = 1 << 20
 """Samples that are looked at at once."""
 
 GLANCE = 256
-"""Samples in the middle of a part that are looked at first: of sound, they nearly always tell that it is."""
+"""Samples in the middle of a part that are looked at first: of sound, they nearly always tell that
+it is.
+"""
 
 
 def swing(x: np.ndarray) -> int:
@@ -60,8 +65,8 @@ def crops(
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray]:
     """A random part of each example, padded with zeros at its end where the example is shorter.
 
-    Of a long recording in a memory map only the part is touched. Unless silence is to be kept, a silent part is drawn again, a few
-    times; the loudest of them is taken where all are.
+    Of a long recording in a memory map only the part is touched. Unless silence is to be kept, a
+    silent part is drawn again, a few times; the loudest of them is taken where all are.
 
     Args:
         examples: int16 ``[c, n]`` each.
@@ -70,7 +75,8 @@ def crops(
     Returns:
         x: int16 ``[b, c, length]``.
         mask: bool ``[b, 1, length]``, True where it is real; None when nothing was padded.
-        starts, totals: int64 ``[b]``, where each part begins and how long its recording is, in samples.
+        starts, totals: int64 ``[b]``, where each part begins and how long its recording is, in
+            samples.
     """
     tries = 1 if silence == "keep" else TRIES
     draws = (

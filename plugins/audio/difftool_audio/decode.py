@@ -1,7 +1,8 @@
 """A sound file -> int16 ``[c, n]`` at one rate, whatever it is stored as.
 
-Where a format leaves a choice: what is louder than full scale is turned down, not cut; more than two channels are mixed
-down by their places where those are known; a rate is changed by a long filter, so that nothing folds back.
+Where a format leaves a choice: what is louder than full scale is turned down, not cut; more than
+two channels are mixed down by their places where those are known; a rate is changed by a long
+filter, so that nothing folds back.
 """
 
 from __future__ import annotations
@@ -133,13 +134,14 @@ def _signal(
             yield from resampled((mix(block) for block in _blocks(path, file, watch)), own, rate)
         if file.format == "OGG" and not _ended(path):
             remark(
-                "its end is not marked as one: it may have been cut short while it was copied or recorded"
+                "its end is not marked as one: it may have been cut short while it was copied or "
+                "recorded"
             )
     if own < DULL * rate:
         remark(f"recorded at {own:,} Hz: nothing above {own // 2:,} Hz is in it")
 
 
-# --- opening ---------------------------------------------------------------------------------------------------------
+# --- opening --------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -166,7 +168,10 @@ def _what(text: str) -> str:
         "not recognised" in text or "does not exist" in text
     ):  # the second is what an MP3 decoder's refusal becomes
         return "is not sound, or not of a kind that libsndfile reads. Remove or convert it."
-    return f"is cut short or damaged. Copy it again, or remove it. ({text.strip().removeprefix('Error : ')})"
+    return (
+        "is cut short or damaged. Copy it again, or remove it. "
+        f"({text.strip().removeprefix('Error : ')})"
+    )
 
 
 def _refuse_odd(path: Path, file: SoundFile) -> None:
@@ -176,24 +181,31 @@ def _refuse_odd(path: Path, file: SoundFile) -> None:
         )
     if file.samplerate not in RATES:
         raise DataError(
-            f"{path} states {file.samplerate:,} samples per second, which is not a rate of a recording. Remove or convert it."
+            f"{path} states {file.samplerate:,} samples per second, which is not a rate of a "
+            "recording. Remove or convert it."
         )
     if file.frames >= 1 << 48:
         raise DataError(
-            f"{path} does not say how long it is, as a stream that was saved while it ran. Convert it, or remove it."
+            f"{path} does not say how long it is, as a stream that was saved while it ran. "
+            "Convert it, or remove it."
         )
     if broken := _broken_promise(file.extra_info):
         raise DataError(f"{path} is cut short: {broken}. Copy it again, or remove it.")
 
 
 def _broken_promise(log: str) -> str:
-    """What the header promises and the file does not hold, in words; empty when it holds everything."""
+    """What the header promises and the file does not hold, in words; empty when it holds
+    everything.
+    """
     for found in PROMISE.finditer(log):
         promised, have = (
             int(n) for n in (found["bytes"] or found["ds64"], found["have"] or found["frames"])
         )
         if promised > have + 256 and not any(promised in unsaid for unsaid in UNSAID):
-            return f"its header promises {promised:,} {'bytes' if found['bytes'] else 'frames'}, and {have:,} are there"
+            return (
+                f"its header promises {promised:,} {'bytes' if found['bytes'] else 'frames'}, and "
+                f"{have:,} are there"
+            )
     return ""
 
 
@@ -206,26 +218,31 @@ def _blocks(path: Path, file: SoundFile, watch: Watch | None) -> Iterator[np.nda
         if not np.isfinite(block).all():
             at = (done + int(np.argmin(np.isfinite(block).all(1)))) / file.samplerate
             raise DataError(
-                f"{path} holds samples that are not numbers (NaN or infinite), the first at {at:.3f} s. Repair or remove it."
+                f"{path} holds samples that are not numbers (NaN or infinite), the first at "
+                f"{at:.3f} s. Repair or remove it."
             )
         done += len(block)
         yield block
     if not done:
         raise DataError(
-            f"{path} holds no sound: it has a header and nothing after it. Remove it or copy it again."
+            f"{path} holds no sound: it has a header and nothing after it. Remove it or copy it "
+            "again."
         )
     if (
         done < 0.99 * file.frames - 4096
     ):  # a frame or two of an MP3 may be missing from one that is whole
         there = f"{done / file.samplerate:.2f} s"
         raise DataError(
-            f"{path} is cut short: its header promises {file.frames / file.samplerate:.2f} s, and {there} are there. "
-            "Copy it again, or remove it."
+            f"{path} is cut short: its header promises {file.frames / file.samplerate:.2f} s, and "
+            f"{there} are there. Copy it again, or remove it."
         )
 
 
 def _ended(path: Path) -> bool:
-    """Whether the last page of an Ogg file is whole and says that it is the last one (RFC 3533, section 6)."""
+    """Whether the last page of an Ogg file is whole and says that it is the last one.
+
+    RFC 3533, section 6.
+    """
     with open(path, "rb") as file:
         file.seek(max(0, os.path.getsize(path) - 2 * PAGE))
         tail = file.read()
@@ -235,7 +252,7 @@ def _ended(path: Path) -> bool:
     return bool(page[5] & 4) and len(page) >= 27 + page[26] + sum(segments)
 
 
-# --- channels --------------------------------------------------------------------------------------------------------
+# --- channels -------------------------------------------------------------------------------------
 
 
 def _mixer(file: SoundFile, channels: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -247,10 +264,13 @@ def _mixer(file: SoundFile, channels: int) -> Callable[[np.ndarray], np.ndarray]
 
 
 def mixing(have: int, channels: int, places: tuple[str, ...] = ()) -> np.ndarray:
-    """float32 ``[channels, have]``: what each channel gives to each of the requested ones. Mono is the mean of left and right.
+    """float32 ``[channels, have]``: what each channel gives to each of the requested ones.
+
+    Mono is the mean of left and right.
 
     Args:
-        places: of the channels, in the words of ``GAINS``; empty where they are not known, and all count alike.
+        places: of the channels, in the words of ``GAINS``; empty where they are not known, and all
+            count alike.
     """
     if have <= 2:
         both = np.eye(2) if have == 2 else np.ones((2, 1))
@@ -266,7 +286,9 @@ def mixing(have: int, channels: int, places: tuple[str, ...] = ()) -> np.ndarray
 
 
 def _places(file: SoundFile) -> tuple[str, ...]:
-    """Where the channels stand, by the file's own word or else its format's custom; empty where neither is known."""
+    """Where the channels stand, by the file's own word or else its format's custom; empty where
+    neither is known.
+    """
     said = re.search(r"Channel Mask\s*: 0x(\w+) \((.*)\)", file.extra_info)
     places = (
         tuple(said[2].replace(" ", "").split(","))
@@ -280,7 +302,7 @@ def _places(file: SoundFile) -> tuple[str, ...]:
     )
 
 
-# --- level -----------------------------------------------------------------------------------------------------------
+# --- level ----------------------------------------------------------------------------------------
 
 
 class _Level:

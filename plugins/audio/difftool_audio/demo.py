@@ -1,4 +1,7 @@
-"""The built-in demo set: notes of six instruments at many pitches. Synthesised here, so that nothing is downloaded."""
+"""The built-in demo set: notes of six instruments at many pitches.
+
+Synthesised here, so that nothing is downloaded.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,9 @@ Draw = Callable[[float, float], np.ndarray]
 
 
 def write_demo(folder: Path, count: int = COUNT) -> None:
-    """``folder/TIMBRE/0000.wav``, ``count`` of each, and ``metadata.csv`` with the pitch of each in Hz; the same notes every time."""
+    """``folder/TIMBRE/0000.wav``, ``count`` of each, and ``metadata.csv`` with the pitch of each in
+    Hz; the same notes every time.
+    """
     rows: list[tuple[str, str]] = []
     for timbre in TIMBRES:
         (folder / timbre).mkdir(parents=True)
@@ -39,7 +44,9 @@ def write_demo(folder: Path, count: int = COUNT) -> None:
 
 
 def notes(timbre: str, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """``count`` notes of a timbre, int16 ``[count, 1, n]``, and their pitches in Hz, ``[count]``: evenly spread over the octaves."""
+    """``count`` notes of a timbre, int16 ``[count, 1, n]``, and their pitches in Hz, ``[count]``:
+    evenly spread over the octaves.
+    """
     rng = np.random.default_rng(zlib.crc32(timbre.encode()))
 
     def draw(low: float, high: float) -> np.ndarray:
@@ -52,7 +59,7 @@ def notes(timbre: str, count: int) -> tuple[np.ndarray, np.ndarray]:
     return np.round(sound * 32767).astype(np.int16)[:, None], hz[:, 0]
 
 
-# --- what notes are made of ------------------------------------------------------------------------------------------
+# --- what notes are made of -----------------------------------------------------------------------
 
 
 def _time() -> np.ndarray:
@@ -66,7 +73,8 @@ def _harmonics(
     amplitude: Mapping[int, np.ndarray | float],
     damping: np.ndarray | float = 0.0,
 ) -> np.ndarray:
-    """The sum over k of amplitude[k] · sin(k · phase) · exp(-k · damping · t): higher harmonics die away sooner.
+    """The sum over k of amplitude[k] · sin(k · phase) · exp(-k · damping · t): higher harmonics die
+    away sooner.
 
     The powers of one complex exponential are all of them.
     """
@@ -85,22 +93,28 @@ def _steady(hz: np.ndarray) -> np.ndarray:
 
 
 def _vibrato(hz: np.ndarray, depth: np.ndarray, rate: np.ndarray) -> np.ndarray:
-    """The phase of a pitch that swings by the share ``depth`` to both sides, ``rate`` times a second; its mean stays."""
+    """The phase of a pitch that swings by the share ``depth`` to both sides, ``rate`` times a
+    second; its mean stays.
+    """
     return _steady(hz) - hz * depth / rate * (np.cos(2 * np.pi * rate * _time()) - 1)
 
 
 def _held(attack: np.ndarray, release: np.ndarray) -> np.ndarray:
-    """A level that rises for ``attack`` seconds, stays, and falls for the last ``release`` seconds, both without a corner."""
+    """A level that rises for ``attack`` seconds, stays, and falls for the last ``release`` seconds,
+    both without a corner.
+    """
     rise, fall = np.clip(_time() / attack, 0, 1), np.clip((SECONDS - _time()) / release, 0, 1)
     return np.sin(np.pi / 2 * rise) ** 2 * np.sin(np.pi / 2 * fall) ** 2
 
 
 def _struck(attack: np.ndarray, decay: np.ndarray) -> np.ndarray:
-    """A level that rises at once and falls by ``decay`` nepers per second; faded at the end, so that it does not click."""
+    """A level that rises at once and falls by ``decay`` nepers per second; faded at the end, so
+    that it does not click.
+    """
     return _held(attack, np.full_like(attack, 0.05)) * np.exp(-decay * _time())
 
 
-# --- the timbres: (pitches [b, 1], draw) -> [b, n], at any level -----------------------------------------------------
+# --- the timbres: (pitches [b, 1], draw) -> [b, n], at any level ----------------------------------
 
 
 def _organ(hz: np.ndarray, draw: Draw) -> np.ndarray:
@@ -127,7 +141,9 @@ def _pluck(hz: np.ndarray, draw: Draw) -> np.ndarray:
 
 
 def _bell(hz: np.ndarray, draw: Draw) -> np.ndarray:
-    """Frequency modulation at an inharmonic ratio (Chowning 1973), whose index falls and leaves the fundamental ringing."""
+    """Frequency modulation at an inharmonic ratio (Chowning 1973), whose index falls and leaves the
+    fundamental ringing.
+    """
     index = draw(0.8, 1.6) * np.sqrt(LOW / hz) * np.exp(-draw(5, 10) * _time())
     modulator = index * np.sin(_steady(hz * 2.76))
     return np.sin(_steady(hz) + modulator) * _struck(draw(0.002, 0.006), draw(1.0, 3.0))
@@ -152,7 +168,9 @@ def _strings(hz: np.ndarray, draw: Draw) -> np.ndarray:
 
 
 def _mallet(hz: np.ndarray, draw: Draw) -> np.ndarray:
-    """A tuned wooden bar: the fundamental, and for a moment its double octave and the major third above the triple one."""
+    """A tuned wooden bar: the fundamental, and for a moment its double octave and the major third
+    above the triple one.
+    """
     partials: dict[int, np.ndarray | float] = {1: 1.0, 4: draw(0.2, 0.6), 10: draw(0.05, 0.25)}
     sound = _harmonics(hz, _steady(hz), partials, damping=draw(3, 6))
     return sound * _struck(draw(0.002, 0.005), draw(1, 3))

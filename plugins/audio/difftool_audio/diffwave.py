@@ -1,4 +1,7 @@
-"""DiffWave: gated dilated convolutions at full rate (Kong et al. 2021, arXiv:2009.09761, Fig. 2)."""
+"""DiffWave: gated dilated convolutions at full rate.
+
+Kong et al. 2021, arXiv:2009.09761, Fig. 2.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,15 @@ EMBEDDING = 512
 
 
 class DiffWave(Backbone):
-    """A chain of residual layers, whose dilations double along each cycle; what comes out is made of the sum of their skips.
+    """A chain of residual layers, whose dilations double along each cycle; what comes out is made
+    of the sum of their skips.
 
-    The global vector and the channels beside x are biases of every dilated convolution (Sec. 3.2 and 3.3). Any length will do.
+    The global vector and the channels beside x are biases of every dilated convolution (Sec. 3.2
+    and 3.3). Any length will do.
 
     Raises:
-        UsageError: examples have other than one axis beside their channels, or a condition is a sequence of tokens.
+        UsageError: examples have other than one axis beside their channels, or a condition is a
+            sequence of tokens.
     """
 
     def __init__(self, options: DiffWaveOptions, interface: Interface) -> None:
@@ -80,7 +86,9 @@ class Layer(nn.Module):
         channels: Tensor | None,
         mask: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """``x [b, width, n]``, ``noise [b, 512]``, ``vector [b, v]``, ``channels [b, c, n]``, ``mask [b, 1, n]`` -> next x, skip."""
+        """``x [b, width, n]``, ``noise [b, 512]``, ``vector [b, v]``, ``channels [b, c, n]``,
+        ``mask [b, 1, n]`` -> next x, skip.
+        """
         h = x + self.noise(noise).unsqueeze(2)
         h = self.dilated(
             h if mask is None else h * mask.to(h.dtype)
@@ -100,7 +108,9 @@ class Layer(nn.Module):
 def convolution(
     inputs: int, outputs: int, kernel: int, dilation: int = 1, gain: float = 1.0
 ) -> nn.Conv1d:
-    """A convolution that keeps the length, initialised as the paper's authors do (He et al. 2015), its weights times ``gain``."""
+    """A convolution that keeps the length, initialised as the paper's authors do (He et al. 2015),
+    its weights times ``gain``.
+    """
     layer = nn.Conv1d(inputs, outputs, kernel, padding=dilation * (kernel // 2), dilation=dilation)
     with torch.no_grad():
         nn.init.kaiming_normal_(layer.weight).mul_(gain)
@@ -113,11 +123,12 @@ def _inputs(interface: Interface) -> int:
     """Channels of an example, having checked that the network can take it and what steers it."""
     if len(interface.shape) != 2 or interface.shape[0] is None:
         raise UsageError(
-            f"diffwave works along one axis, and an encoded example is {interface.shape}. Use it with the representation waveform, "
-            "or choose another backbone: unet."
+            f"diffwave works along one axis, and an encoded example is {interface.shape}. Use it "
+            "with the representation waveform, or choose another backbone: unet."
         )
     if interface.tokens:
         raise UsageError(
-            "diffwave cannot attend to a sequence of tokens, as a condition gives one here. Choose another backbone: unet1d."
+            "diffwave cannot attend to a sequence of tokens, as a condition gives one here. "
+            "Choose another backbone: unet1d."
         )
     return interface.shape[0]

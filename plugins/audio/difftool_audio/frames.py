@@ -1,4 +1,6 @@
-"""frames: the short-time Fourier transform that spectrogram and stft share, and which of its frames are real."""
+"""frames: the short-time Fourier transform that spectrogram and stft share, and which of its frames
+are real.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +28,11 @@ def power_of_two(seconds: float, rate: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """Frames of ``window`` samples around every ``hop``-th one, the first and the last reaching half a window beyond the sound.
+    """Frames of ``window`` samples around every ``hop``-th one, the first and the last reaching
+    half a window beyond the sound.
 
-    Around the sound is silence, not its mirror image: so the frames of a sound are the same whether or not padding follows it.
-    Amplitudes are such that a full-scale sine has a peak of 1.
+    Around the sound is silence, not its mirror image: so the frames of a sound are the same whether
+    or not padding follows it. Amplitudes are such that a full-scale sine has a peak of 1.
     """
 
     hop: int
@@ -38,12 +41,14 @@ class Frames:
     def __post_init__(self) -> None:
         if self.window % 2:
             raise UsageError(
-                f"A window of {self.window} samples has no middle to put at a frame's place. Take an even number."
+                f"A window of {self.window} samples has no middle to put at a frame's place. Take "
+                "an even number."
             )
         if not 2 * self.hop <= self.window:
             raise UsageError(
-                f"A window of {self.window} samples is too short for a hop of {self.hop}: take at least {2 * self.hop}, "
-                "so that every sample is seen by two frames and can be put together again."
+                f"A window of {self.window} samples is too short for a hop of {self.hop}: take at "
+                f"least {2 * self.hop}, so that every sample is seen by two frames and can be put "
+                "together again."
             )
 
     @property
@@ -63,7 +68,9 @@ class Frames:
         return spectrum.mul_(self._unit).unflatten(0, x.shape[:-1])
 
     def inverse(self, spectrum: Tensor) -> Tensor:
-        """complex ``[..., bins, frames]`` -> ``[..., (frames - 1) hop]``, the sound whose frames are nearest (Griffin & Lim 1984, Eq. 6)."""
+        """complex ``[..., bins, frames]`` -> ``[..., (frames - 1) hop]``, the sound whose frames
+        are nearest (Griffin & Lim 1984, Eq. 6).
+        """
         length = (spectrum.shape[-1] - 1) * self.hop
         if not length:
             return spectrum.real.new_zeros(*spectrum.shape[:-2], 0)
@@ -73,7 +80,9 @@ class Frames:
         )
 
     def mask(self, raw: Batch) -> Tensor | None:
-        """Which frames are real, ``[b, 1, 1, frames]``: those that a sound without its padding would have."""
+        """Which frames are real, ``[b, 1, 1, frames]``: those that a sound without its padding
+        would have.
+        """
         if raw.mask is None:
             return None
         samples = raw.mask.flatten(1).sum(1)
@@ -82,10 +91,11 @@ class Frames:
         return (every < frames[:, None])[:, None, None]
 
     def decode(self, batch: Batch, sound: Callable[[Tensor], Tensor]) -> Batch:
-        """``sound`` of each example's real frames, with silence after it where others are longer: ``[b, c, (frames - 1) hop]``.
+        """``sound`` of each example's real frames, with silence after it where others are longer:
+        ``[b, c, (frames - 1) hop]``.
 
-        One by one, so that a sample is the same to the bit in whatever batch it is made; on a CPU this is also faster, because
-        one example fits its caches.
+        One by one, so that a sample is the same to the bit in whatever batch it is made; on a CPU
+        this is also faster, because one example fits its caches.
         """
         total = (batch.x.shape[-1] - 1) * self.hop
         real = (
@@ -104,7 +114,9 @@ class Frames:
 
     @property
     def _unit(self) -> float:
-        """What makes a sine of amplitude 1 peak at 1: 2 over the sum of the window, which is half its length."""
+        """What makes a sine of amplitude 1 peak at 1: 2 over the sum of the window, which is half
+        its length.
+        """
         return 4 / self.window
 
     def _settings(self, device: torch.device) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""torchaudio, imported when it is first needed: it takes over a second, and not every way through this plugin needs it."""
+"""torchaudio, imported when it is first needed: it takes over a second, and not every way through
+this plugin needs it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,10 @@ FITTING = '"torch>=2.11,<2.15" "torchaudio>=2.11,<2.12"'
 
 @cache
 def torchaudio() -> ModuleType:
-    """The module, with ``functional`` and ``transforms``. Raises PluginError with the fix where it does not load."""
+    """The module, with ``functional`` and ``transforms``.
+
+    Raises PluginError with the fix where it does not load.
+    """
     try:
         import torchaudio as module
         import torchaudio.functional
@@ -23,7 +28,8 @@ def torchaudio() -> ModuleType:
         RuntimeError,
     ) as error:  # OSError: its library does not fit the installed torch
         raise PluginError(
-            f"torchaudio cannot be imported, and sound needs it. Install a pair that fits: pip install {FITTING}. ({_first_line(error)})"
+            "torchaudio cannot be imported, and sound needs it. Install a pair that fits: pip "
+            f"install {FITTING}. ({_first_line(error)})"
         ) from error
     return module
 

@@ -12,7 +12,9 @@ PEAK = 32767
 """The largest 16-bit sample that has a negative of its own; -32768 is not used."""
 
 HEADROOM = 10 ** (-0.1 / 20)
-"""Where the peak of a sound that was turned down comes to lie: 0.1 dB below full scale, so that converters do not overshoot."""
+"""Where the peak of a sound that was turned down comes to lie: 0.1 dB below full scale, so that
+converters do not overshoot.
+"""
 
 
 def to_float(x: Tensor) -> Tensor:
@@ -23,8 +25,8 @@ def to_float(x: Tensor) -> Tensor:
 def to_int16(x: Tensor) -> Tensor:
     """float ``[b, c, n]``, full scale being 1 -> int16, rounded.
 
-    An example that would not fit is turned down as a whole: clipping is heard, a gain is not. Others keep their level to the
-    bit. What is not a number becomes silence.
+    An example that would not fit is turned down as a whole: clipping is heard, a gain is not.
+    Others keep their level to the bit. What is not a number becomes silence.
     """
     x = torch.nan_to_num(x.float() * FULL_SCALE, posinf=0.0, neginf=0.0)
     peak = x.abs().flatten(1).amax(1)

@@ -43,6 +43,8 @@ def auto_rate(seen: Sequence[Header]) -> int:
 
 
 def auto_seconds(seen: Sequence[Header], rate: int) -> float:
-    """The longest recording's length, at most two seconds and no less than can be set: a whole number of samples at ``rate``."""
+    """The longest recording's length, at most two seconds and no less than can be set: a whole
+    number of samples at ``rate``.
+    """
     longest = max(-(-one.frames * rate // one.rate) for one in seen)
     return max(min(longest, round(LONGEST_AUTO * rate)), math.ceil(SHORTEST * rate)) / rate

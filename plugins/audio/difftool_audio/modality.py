@@ -28,25 +28,33 @@ from .decode import SUFFIXES, Watch, decode
 from .options import AudioOptions, AudioRequest
 
 START, TOTAL = "seconds_start", "seconds_total"
-"""The conditions that ``timing`` sets: where in its recording a part begins, and how long that is."""
+"""The conditions that ``timing`` sets: where in its recording a part begins, and how long that is.
+"""
 
 QUANTILES = 101
 
 
 def _drawn(quantiles: Sequence[int], uniform: np.ndarray) -> np.ndarray:
-    """int64 ``[n]``: distributed as what has these quantiles, by the inverse of its distribution function."""
+    """int64 ``[n]``: distributed as what has these quantiles, by the inverse of its distribution
+    function.
+    """
     return np.interp(uniform, np.linspace(0, 1, len(quantiles)), quantiles).round().astype(np.int64)
 
 
 def _ranging(name: str, mean: float, std: float, low: float, high: float) -> NumberColumn:
-    """A number's condition; the spread of what is always the same is one, not what rounding leaves of none."""
+    """A number's condition; the spread of what is always the same is one, not what rounding leaves
+    of none.
+    """
     return NumberColumn(
         name, mean=mean, std=std if std > 1e-7 * abs(mean) else 1.0, low=low, high=high
     )
 
 
 class AudioModality(Modality):
-    """Sound. Raw units are int16 ``[c, n]`` from -32767 to 32767 at one rate, c being 1 or 2 by ``channels``."""
+    """Sound.
+
+    Raw units are int16 ``[c, n]`` from -32767 to 32767 at one rate, c being 1 or 2 by ``channels``.
+    """
 
     options: AudioOptions
 
@@ -67,7 +75,7 @@ class AudioModality(Modality):
     def samples(self, seconds: float) -> int:
         return max(1, round(seconds * self.rate))
 
-    # --- files -> raw ------------------------------------------------------------------------------------------------
+    # --- files -> raw -----------------------------------------------------------------------------
 
     def scan(self, path: Path) -> list[Item]:
         return scan_folder(path, SUFFIXES)
@@ -87,7 +95,8 @@ class AudioModality(Modality):
         seconds = x.shape[1] / self.rate
         if seconds < o.shortest:
             raise DataError(
-                f"{path} lasts {seconds:.3f} s, less than {o.shortest:g} s. Remove it, or take shorter ones: --shortest 0.01."
+                f"{path} lasts {seconds:.3f} s, less than {o.shortest:g} s. Remove it, or take "
+                "shorter ones: --shortest 0.01."
             )
         if o.silence != "keep" and silent(x):
             if self.channels == 1 and not silent(decode(path, self.rate, 2)):
@@ -108,12 +117,12 @@ class AudioModality(Modality):
         kept = trimmed(x, self.rate)
         if (seconds := kept.shape[1] / self.rate) < self.options.shortest:
             raise DataError(
-                f"{path} has {seconds:.3f} s of sound between its silent ends, less than {self.options.shortest:g} s. "
-                "Remove it, or take shorter ones: --shortest 0.01."
+                f"{path} has {seconds:.3f} s of sound between its silent ends, less than "
+                f"{self.options.shortest:g} s. Remove it, or take shorter ones: --shortest 0.01."
             )
         return kept
 
-    # --- raw batches -------------------------------------------------------------------------------------------------
+    # --- raw batches ------------------------------------------------------------------------------
 
     def describe(
         self, shapes: np.ndarray
@@ -128,7 +137,9 @@ class AudioModality(Modality):
         )
 
     def _timing(self, totals: np.ndarray) -> tuple[Column, ...]:
-        """What the conditions of ``timing`` range over, for recordings of these seconds and starts that are uniform in each."""
+        """What the conditions of ``timing`` range over, for recordings of these seconds and starts
+        that are uniform in each.
+        """
         last = np.maximum(totals - self.length / self.rate, 0)
         mean = float(last.mean() / 2)
         std = math.sqrt(max(float((last**2).mean()) / 3 - mean**2, 0))
@@ -153,7 +164,9 @@ class AudioModality(Modality):
         return torch.from_numpy((samples / self.rate).astype(np.float32))
 
     def template(self, description: Description, n: int, rng: Rng, request: Options) -> Batch:
-        """As long as requested; by default the beginnings of recordings whose lengths are distributed like the data's."""
+        """As long as requested; by default the beginnings of recordings whose lengths are
+        distributed like the data's.
+        """
         asked = request.seconds if isinstance(request, AudioRequest) else 0.0
         length = self.samples(asked) if asked else self.length
         totals = (
@@ -178,7 +191,7 @@ class AudioModality(Modality):
     def request_of(self, shape: Sequence[int]) -> dict[str, Any]:
         return {"seconds": shape[1] / self.rate}
 
-    # --- raw -> files ------------------------------------------------------------------------------------------------
+    # --- raw -> files -----------------------------------------------------------------------------
 
     def write(
         self, example: np.ndarray, stem: Path, info: Mapping[str, Any], request: Options

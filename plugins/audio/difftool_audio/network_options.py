@@ -11,9 +11,11 @@ FACTOR = 4
 
 
 class UNet1dOptions(UNetOptions):
-    """The U-Net for long signals: patches first and steep steps between levels, so that no block works at full rate.
+    """The U-Net for long signals: patches first and steep steps between levels, so that no block
+    works at full rate.
 
-    The first level needs 6 to 8 channels for each sample of a patch: narrower, it cannot carry the noise that it has to tell apart.
+    The first level needs 6 to 8 channels for each sample of a patch: narrower, it cannot carry the
+    noise that it has to tell apart.
     """
 
     channels: PositiveInt = Field(
@@ -24,14 +26,16 @@ class UNet1dOptions(UNetOptions):
     )
     factors: tuple[PositiveInt, ...] = Field(
         (),
-        description=f"how many times fewer positions each level after the first has; empty for {FACTOR} throughout",
+        description="how many times fewer positions each level after the first has; empty for "
+        f"{FACTOR} throughout",
     )
     blocks: PositiveInt = Field(
         1, description="residual blocks per level on the way down; one more on the way up"
     )
     attention: NonNegativeInt = Field(
         128,
-        description="levels of at most this many positions attend, and so does the middle; 0 for none",
+        description="levels of at most this many positions attend, and so does the middle; 0 for "
+        "none",
     )
     embedding: NonNegativeInt = Field(
         512, description="width of the noise embedding; 0 for four times channels"
@@ -44,12 +48,16 @@ class UNet1dOptions(UNetOptions):
 
 
 class DiffWaveOptions(Options):
-    """DiffWave. Its defaults are the paper's small network; that for spoken digits is 256, 36 and 12."""
+    """DiffWave.
+
+    Its defaults are the paper's small network; that for spoken digits is 256, 36 and 12.
+    """
 
     channels: PositiveInt = Field(64, description="width of every layer")
     layers: PositiveInt = Field(30, description="residual layers")
     cycle: PositiveInt = Field(
         10,
         le=16,
-        description="layers until the dilation, which doubles from one to the next, starts at 1 again",
+        description="layers until the dilation, which doubles from one to the next, starts at 1 "
+        "again",
     )

@@ -1,4 +1,7 @@
-"""Settings of the audio modality and of its representations. Lengths are in seconds, rates in samples per second."""
+"""Settings of the audio modality and of its representations.
+
+Lengths are in seconds, rates in samples per second.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,8 @@ def _rate(value: Any) -> Any:
         rate = math.nan
     if isinstance(value, bool) or not (rate.is_integer() and LOWEST <= rate <= HIGHEST):
         raise ValueError(
-            f"{value} is not a rate: take a whole number of samples per second from {LOWEST:,} to {HIGHEST:,}, as 16000 or 44.1k, or auto"
+            f"{value} is not a rate: take a whole number of samples per second from {LOWEST:,} to "
+            f"{HIGHEST:,}, as 16000 or 44.1k, or auto"
         )
     return int(rate)
 
@@ -47,7 +51,8 @@ def _seconds(value: Any) -> Any:
         seconds = math.nan
     if isinstance(value, bool) or not SHORTEST <= seconds <= LONGEST:
         raise ValueError(
-            f"{value} is not a length to train on: take from {SHORTEST:g} to {LONGEST:g} seconds, as 1.5, or auto"
+            f"{value} is not a length to train on: take from {SHORTEST:g} to {LONGEST:g} seconds, "
+            "as 1.5, or auto"
         )
     return seconds
 
@@ -63,7 +68,8 @@ class AudioOptions(Options):
 
     rate: Rate = Field(
         "auto",
-        description="samples per second that everything is brought to; auto takes the rate of most of the sound",
+        description="samples per second that everything is brought to; auto takes the rate of "
+        "most of the sound",
         json_schema_extra={"metavar": "auto|HZ"},
     )
     channels: Literal["mono", "stereo"] = Field(
@@ -71,19 +77,21 @@ class AudioOptions(Options):
     )
     seconds: Seconds = Field(
         "auto",
-        description="length trained on: longer recordings give a random part each time, shorter ones are padded and the padding is not "
-        f"learnt; auto is the longest recording's, at most {LONGEST_AUTO:g}",
+        description="length trained on: longer recordings give a random part each time, shorter "
+        "ones are padded and the padding is not learnt; auto is the longest recording's, at most "
+        f"{LONGEST_AUTO:g}",
         json_schema_extra={"metavar": "auto|S"},
     )
     silence: Literal["skip", "trim", "keep"] = Field(
         "skip",
-        description="skip: leave out silent recordings, and silent parts of long ones; trim: cut it off both ends as well; keep: learn it",
+        description="skip: leave out silent recordings, and silent parts of long ones; trim: cut "
+        "it off both ends as well; keep: learn it",
     )
     shortest: NonNegativeFloat = Field(0.05, description="recordings of fewer seconds are left out")
     timing: bool = Field(
         False,
-        description="tell the model where in its recording each part begins and how long that is, as the conditions seconds_start and "
-        "seconds_total, so that it learns beginnings and ends",
+        description="tell the model where in its recording each part begins and how long that is, "
+        "as the conditions seconds_start and seconds_total, so that it learns beginnings and ends",
     )
 
 
@@ -130,14 +138,18 @@ class SpectrogramOptions(BandsOptions):
 
 
 class VocoderOptions(BandsOptions):
-    """An earlier stage whose sounds are right in their bands, and not in their phase. Its bands are best the same."""
+    """An earlier stage whose sounds are right in their bands, and not in their phase.
+
+    Its bands are best the same.
+    """
 
     renamed: ClassVar = {"augment": "max_aug_level"}
 
     max_aug_level: NonNegativeFloat = Field(
         0.0,
-        description="noise conditioning augmentation: training adds noise of up to this sigma to the bands that the network gets, in "
-        "units where floor and full scale are 4 apart; samples may then add some too, which hides faults of the earlier stage's sounds",
+        description="noise conditioning augmentation: training adds noise of up to this sigma to "
+        "the bands that the network gets, in units where floor and full scale are 4 apart; "
+        "samples may then add some too, which hides faults of the earlier stage's sounds",
     )
 
 

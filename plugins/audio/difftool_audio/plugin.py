@@ -74,10 +74,20 @@ def difftool_bridges() -> list[Spec]:
 
 RECIPES = {
     "demo": "as tiny, on notes of an asked pitch, stopped as soon as they sing",
-    "music-48k-stereo": "eleven seconds of music as samples, with the place of each part in its piece as a condition, on a big GPU",
-    "sc09-diffwave": "the spoken digits of Kong et al. 2021 (arXiv:2009.09761), 200 ancestral steps",
-    "spectrogram/dit-small": "four seconds with the diffusion transformer on one GPU (about 33 M parameters)",
-    "spectrogram/dit-tiny": "a second or two in half an hour on a CPU, with the diffusion transformer (about 4 M parameters)",
+    "music-48k-stereo": (
+        "eleven seconds of music as samples, with the place of each part in its "
+        "piece as a condition, on a big GPU"
+    ),
+    "sc09-diffwave": (
+        "the spoken digits of Kong et al. 2021 (arXiv:2009.09761), 200 ancestral steps"
+    ),
+    "spectrogram/dit-small": (
+        "four seconds with the diffusion transformer on one GPU (about 33 M parameters)"
+    ),
+    "spectrogram/dit-tiny": (
+        "a second or two in half an hour on a CPU, with the diffusion "
+        "transformer (about 4 M parameters)"
+    ),
     "spectrogram/small": "four seconds on one GPU (about 77 M parameters)",
     "spectrogram/tiny": "a second or two in half an hour on a CPU (about 5 M parameters)",
     "stft/tiny": "a second or two in half an hour on a CPU, under hiss (about 5 M parameters)",

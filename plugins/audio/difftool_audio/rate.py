@@ -17,7 +17,9 @@ CHUNK = 1 << 20
 
 
 def resample(signal: np.ndarray, own: int, rate: int) -> np.ndarray:
-    """float32 ``[c, n]`` at ``own`` samples per second to ``[c, ceil(n * ratio_of(own, rate))]`` at ``rate``."""
+    """float32 ``[c, n]`` at ``own`` samples per second to ``[c, ceil(n * ratio_of(own, rate))]`` at
+    ``rate``.
+    """
     pieces = list(resampled([signal], own, rate))
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, 1)
 
@@ -65,7 +67,9 @@ def _pieces(
 
 
 def ratio_of(own: int, rate: int) -> Fraction:
-    """``rate / own``, or what is within a ten-thousandth of it (a sixth of a cent) where that would take a filter of many megabytes."""
+    """``rate / own``, or what is within a ten-thousandth of it (a sixth of a cent) where that would
+    take a filter of many megabytes.
+    """
     ratio = Fraction(rate, own)
     return (
         ratio if max(ratio.numerator, ratio.denominator) <= 1000 else ratio.limit_denominator(1000)
@@ -74,7 +78,9 @@ def ratio_of(own: int, rate: int) -> Fraction:
 
 @lru_cache(maxsize=16)
 def _resampler(ratio: Fraction) -> Any:
-    """torchaudio's, with the filter that librosa calls kaiser_best: flat to 90 % of half the lower rate, and 100 dB down past it."""
+    """torchaudio's, with the filter that librosa calls kaiser_best: flat to 90 % of half the lower
+    rate, and 100 dB down past it.
+    """
     return torchaudio().transforms.Resample(
         ratio.denominator,
         ratio.numerator,

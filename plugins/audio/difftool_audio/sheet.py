@@ -1,4 +1,6 @@
-"""A contact sheet: many sounds on one picture, each as its waveform above its spectrogram, all to one scale."""
+"""A contact sheet: many sounds on one picture, each as its waveform above its spectrogram, all to
+one scale.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +36,10 @@ PEAK, RMS, LOUD, AXIS = (155, 183, 212), (31, 78, 121), (200, 50, 40), (225, 229
 def sheet(examples: Sequence[np.ndarray], rate: int, titles: Sequence[str] = ()) -> bytes:
     """int16 ``[c, n]`` sounds, of any lengths, as one PNG picture.
 
-    All cells share one scale of time, of amplitude (the loudest peak fills the height) and of brightness, so that what looks louder is.
-    Light is the peak and dark the root mean square; red is full scale. Two channels are drawn one above the other; the
-    spectrogram is of their power together.
+    All cells share one scale of time, of amplitude (the loudest peak fills the height) and of
+    brightness, so that what looks louder is. Light is the peak and dark the root mean square; red
+    is full scale. Two channels are drawn one above the other; the spectrogram is of their power
+    together.
     """
     plan = _plan(examples, rate, any(titles))
     spectra = [_decibels(example, rate, plan) for example in examples]
@@ -55,7 +58,7 @@ def sheet(examples: Sequence[np.ndarray], rate: int, titles: Sequence[str] = ())
     return _lettered(paper, plan, titles, rate, top, peak)
 
 
-# --- where everything goes -------------------------------------------------------------------------------------------
+# --- where everything goes ------------------------------------------------------------------------
 
 
 class _Plan(NamedTuple):
@@ -121,7 +124,7 @@ def _across(n: int) -> int:
     return next((c for c in range(square, square + square // 2 + 1) if n % c == 0), square)
 
 
-# --- waveforms -------------------------------------------------------------------------------------------------------
+# --- waveforms ------------------------------------------------------------------------------------
 
 
 def _wave(example: np.ndarray, peak: float, columns: int, height: int) -> np.ndarray:
@@ -143,7 +146,8 @@ def _strip(x: np.ndarray, peak: float, columns: int, height: int) -> np.ndarray:
 
 
 def _envelope(x: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Least, greatest and root mean square of full scale in every column, and whether it reaches full scale.
+    """Least, greatest and root mean square of full scale in every column, and whether it reaches
+    full scale.
 
     A column begins at the last sample of the one before, so that the curve has no gaps.
     """
@@ -162,7 +166,10 @@ def _envelope(x: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray, np.n
 
 
 def _bar(low: np.ndarray, high: np.ndarray, peak: float, height: int) -> np.ndarray:
-    """How much of every pixel ``[height, columns]`` lies between two levels: smooth edges. Never thinner than a pixel."""
+    """How much of every pixel ``[height, columns]`` lies between two levels: smooth edges.
+
+    Never thinner than a pixel.
+    """
     upper, lower = ((1 - level / peak) / 2 * (height - 1) for level in (high, low))
     rows = np.arange(height)[:, None]
     return (np.minimum(lower + 1, rows + 1) - np.maximum(upper, rows)).clip(0, 1)
@@ -174,11 +181,13 @@ def _inked(
     return picture + share[..., None] * (np.asarray(ink, float) - picture)
 
 
-# --- spectrograms ----------------------------------------------------------------------------------------------------
+# --- spectrograms ---------------------------------------------------------------------------------
 
 
 def _decibels(example: np.ndarray, rate: int, plan: _Plan) -> np.ndarray:
-    """dB of full scale ``[tall, columns]``, a sine's peak counting as its amplitude; high notes above, spaced as on the mel scale."""
+    """dB of full scale ``[tall, columns]``, a sine's peak counting as its amplitude; high notes
+    above, spaced as on the mel scale.
+    """
     window = max(32, 1 << round(math.log2(WINDOW * rate)))
     columns = plan.columns(example)
     each = int(
@@ -198,7 +207,9 @@ def _decibels(example: np.ndarray, rate: int, plan: _Plan) -> np.ndarray:
 
 
 def _bands(rate: int, window: int, rows: int) -> np.ndarray:
-    """``[rows, bins]``: what every row sees of a spectrum, in overlapping triangles no narrower than a bin."""
+    """``[rows, bins]``: what every row sees of a spectrum, in overlapping triangles no narrower
+    than a bin.
+    """
     bins = np.fft.rfftfreq(window, 1 / rate)
     edges = _hertz(np.linspace(_mel(rate / 2), 0, rows + 2))
     centre, half = edges[1:-1, None], np.maximum((edges[:-2] - edges[2:]) / 2, bins[1])[:, None]
@@ -219,7 +230,7 @@ def _colours(decibels: np.ndarray, top: float) -> np.ndarray:
     return table[((decibels - top) / RANGE * 255 + 255).clip(0, 255).astype(np.uint8)]
 
 
-# --- letters ---------------------------------------------------------------------------------------------------------
+# --- letters --------------------------------------------------------------------------------------
 
 
 def _lettered(
@@ -266,9 +277,10 @@ def _foot(
     seconds = plan.step * plan.width / rate
     long = f"{seconds:.3g} s" if seconds < 100 else f"{seconds:,.0f} s"
     loudest = 20 * math.log10(peak)
-    text = f"{top - RANGE:.0f} to {top:.0f} dBFS on a mel scale  ·  waveforms to {min(-0.1, loudest):.1f} dBFS  ·  {long} wide".replace(
-        "-", "−"
-    )
+    text = (
+        f"{top - RANGE:.0f} to {top:.0f} dBFS on a mel scale  ·  waveforms to "
+        f"{min(-0.1, loudest):.1f} dBFS  ·  {long} wide"
+    ).replace("-", "−")
     left = MARGIN + bar + 8
     pen.text(left, y, pen.cut(text, 7.5, width - left), 7.5, FAINT)
 

@@ -1,4 +1,7 @@
-"""spectrogram: log-mel bands over time. Small and close to what is heard; the phase is found anew when samples become sound."""
+"""spectrogram: log-mel bands over time.
+
+Small and close to what is heard; the phase is found anew when samples become sound.
+"""
 
 from __future__ import annotations
 
@@ -17,20 +20,29 @@ from .level import to_int16
 from .options import SpectrogramOptions
 
 LEAST_STD = 0.25
-"""Standard deviation, of the logarithm, below which a band is not stretched: 2 dB. Less has a band in which there is never anything
-but the floor (above 4 kHz, say, in data that was recorded at 8 kHz); stretched to full scale its hiss would be half of what is learnt."""
+"""Standard deviation, of the logarithm, below which a band is not stretched: 2 dB.
+
+Less has a band in which there is never anything but the floor (above 4 kHz, say, in data that was
+recorded at 8 kHz); stretched to full scale its hiss would be half of what is learnt."""
 
 LOUDEST = 2.0
-"""No band of a sound within full scale is louder; a model that asks for more is not obeyed, or the exponential would overflow."""
+"""No band of a sound within full scale is louder; a model that asks for more is not obeyed, or the
+exponential would overflow.
+"""
 
 RATIOS = 20
-"""Rounds of the mel inversion: the bands are met to a few thousandths after 20, at a tenth of what Griffin-Lim costs."""
+"""Rounds of the mel inversion: the bands are met to a few thousandths after 20, at a tenth of what
+Griffin-Lim costs.
+"""
 
 MOMENTUM = 0.99
 """Of the fast Griffin-Lim algorithm (Perraudin et al. 2013), as torchaudio has it by default."""
 
 PEAK = 0.9
-"""Of full scale: where the phase is kept from adding up to more. What the last round adds must fit above it."""
+"""Of full scale: where the phase is kept from adding up to more.
+
+What the last round adds must fit above it.
+"""
 
 TINY = 1e-9
 
@@ -38,11 +50,13 @@ TINY = 1e-9
 class Spectrogram(Representation):
     """``(log(band + floor) - mean) / std / 2``, mean and std of each band measured on the data.
 
-    A band is the mean amplitude of the frequencies in it, weighted by the triangle of the mel scale. The floor is added, not cut
-    at, so that it can be subtracted again. Without one, digital silence would be as far from room noise as that is from a shout:
-    the distance of the two, and not the sound, would set mean and std. But where there is silence the smallest error of a network
-    makes hiss in proportion to the floor. 1e-5 is as loud in each band as white noise at -78 dB: compare the rounding to 16 bits
-    (-101 dB), a quiet room (-60 dB) a quarter of the way to speech, and hiss in proportion to it is not heard.
+    A band is the mean amplitude of the frequencies in it, weighted by the triangle of the mel
+    scale. The floor is added, not cut at, so that it can be subtracted again. Without one, digital
+    silence would be as far from room noise as that is from a shout: the distance of the two, and
+    not the sound, would set mean and std. But where there is silence the smallest error of a
+    network makes hiss in proportion to the floor. 1e-5 is as loud in each band as white noise at
+    -78 dB: compare the rounding to 16 bits (-101 dB), a quiet room (-60 dB) a quarter of the way to
+    speech, and hiss in proportion to it is not heard.
     """
 
     def __init__(self, options: SpectrogramOptions, description: Description) -> None:
@@ -107,17 +121,21 @@ class Spectrogram(Representation):
 
 
 def spread(bands: Tensor, bank: Tensor, amplitude: Tensor) -> Tensor:
-    """``amplitude [..., bins, frames]``, changed towards one whose ``bands`` are these: Richardson-Lucy's ratio.
+    """``amplitude [..., bins, frames]``, changed towards one whose ``bands`` are these:
+    Richardson-Lucy's ratio.
 
-    Each frequency is multiplied by the mean of the ratios, asked for to present, of the bands that it is in. It lowers the
-    Kullback-Leibler divergence of the bands and never leaves the positive numbers   (Lee & Seung 2000, Eq. 5).
+    Each frequency is multiplied by the mean of the ratios, asked for to present, of the bands that
+    it is in. It lowers the Kullback-Leibler divergence of the bands and never leaves the positive
+    numbers   (Lee & Seung 2000, Eq. 5).
     """
     ratio = bands / (bank.mT @ amplitude + TINY)
     return amplitude * (bank @ ratio) / (bank.sum(1, keepdim=True) + TINY)
 
 
 def invert(bands: Tensor, bank: Tensor) -> Tensor:
-    """Amplitudes ``[..., bins, frames]`` whose bands are ``bands [..., mels, frames]``, starting from flat ones."""
+    """Amplitudes ``[..., bins, frames]`` whose bands are ``bands [..., mels, frames]``, starting
+    from flat ones.
+    """
     amplitude = torch.ones_like(bands[..., :1, :]).expand(
         *bands.shape[:-2], len(bank), bands.shape[-1]
     )
@@ -127,12 +145,16 @@ def invert(bands: Tensor, bank: Tensor) -> Tensor:
 
 
 def griffin_lim(bands: Tensor, bank: Tensor, frames: Frames, iterations: int) -> Tensor:
-    """A sound ``[..., (frames - 1) hop]`` of these ``bands [..., mels, frames]``   (Griffin & Lim 1984; fast: Perraudin et al. 2013, Alg. 1).
+    """A sound ``[..., (frames - 1) hop]`` of these ``bands [..., mels, frames]``.
 
-    Starts from phase 0, so that nothing random is in it. Each round also cuts what exceeds full scale: among the sounds of these
-    amplitudes one is sought that need not be turned down, while waves that happen to meet would cost a note up to 5 dB. In the last quarter the amplitudes are no longer held fixed: those of
-    the sound itself are taken, brought to the bands asked for. So the detail that the bands do not show (harmonics within a
-    band) may become what fits the phase, and the bands themselves are met more closely.
+    Griffin & Lim 1984; fast: Perraudin et al. 2013, Alg. 1.
+
+    Starts from phase 0, so that nothing random is in it. Each round also cuts what exceeds full
+    scale: among the sounds of these amplitudes one is sought that need not be turned down, while
+    waves that happen to meet would cost a note up to 5 dB. In the last quarter the amplitudes are
+    no longer held fixed: those of the sound itself are taken, brought to the bands asked for. So
+    the detail that the bands do not show (harmonics within a band) may become what fits the phase,
+    and the bands themselves are met more closely.
     """
     amplitude = invert(bands, bank)
     phase = torch.ones_like(amplitude, dtype=torch.complex64)

@@ -1,4 +1,7 @@
-"""stft: the complex spectrum over time, its amplitudes compressed. It inverts exactly: no phase has to be guessed."""
+"""stft: the complex spectrum over time, its amplitudes compressed.
+
+It inverts exactly: no phase has to be guessed.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,23 @@ from .options import StftOptions
 from .waveform import RMS, root_mean_square
 
 HOP = 0.008
-"""Seconds between frames, about: twice as fine as the spectrogram, since here the phase must be followed too."""
+"""Seconds between frames, about: twice as fine as the spectrogram, since here the phase must be
+followed too.
+"""
 
 SMALLEST = 1e-12
 """Amplitude below which nothing is compressed, so that zero stays zero."""
 
 
 class Stft(Representation):
-    """``beta |X|^a e^(i phase of X)`` as two channels, real and imaginary part   (Richter et al. 2023, arXiv:2208.05830, the amplitude transformation).
+    """``beta |X|^a e^(i phase of X)`` as two channels, real and imaginary part.
 
-    Without the compression most of the spectrum would be next to nothing, for sound spans four orders of magnitude. The paper's power is
-    1/2; 0.3, the default, was judged better on speech: the same error of a network lies less above the quiet parts, and the
-    tails are shorter (a kurtosis of 10 instead of 48). ``beta`` is measured.
+    Richter et al. 2023, arXiv:2208.05830, the amplitude transformation.
+
+    Without the compression most of the spectrum would be next to nothing, for sound spans four
+    orders of magnitude. The paper's power is 1/2; 0.3, the default, was judged better on speech:
+    the same error of a network lies less above the quiet parts, and the tails are shorter (a
+    kurtosis of 10 instead of 48). ``beta`` is measured.
     """
 
     def __init__(self, options: StftOptions, description: Description) -> None:
@@ -56,7 +64,9 @@ class Stft(Representation):
         return Batch(self.space.project(x, mask), raw.cond, mask)
 
     def decode(self, batch: Batch) -> Batch:
-        """float32 ``[b, 2 c, window / 2, frames]`` -> int16 ``[b, c, (frames - 1) hop]``, the sound whose spectrum is nearest."""
+        """float32 ``[b, 2 c, window / 2, frames]`` -> int16 ``[b, c, (frames - 1) hop]``, the sound
+        whose spectrum is nearest.
+        """
         sound = self.frames.decode(batch, self._sound)
         return sound.with_x(to_int16(sound.x))
 
@@ -66,7 +76,9 @@ class Stft(Representation):
 
 
 def _pack(z: Tensor) -> Tensor:
-    """Both ends of a real sound's spectrum are real: the upper becomes the imaginary part of the lower. An even number of bins is left."""
+    """Both ends of a real sound's spectrum are real: the upper becomes the imaginary part of the
+    lower. An even number of bins is left.
+    """
     ends = torch.complex(z[..., :1, :].real, z[..., -1:, :].real)
     return torch.cat((ends, z[..., 1:-1, :]), -2)
 

@@ -1,4 +1,6 @@
-"""vocoder: the bridge from sounds that are right in their bands to sounds that are right altogether."""
+"""vocoder: the bridge from sounds that are right in their bands to sounds that are right
+altogether.
+"""
 
 from __future__ import annotations
 
@@ -31,16 +33,21 @@ LOW, LEVEL = "low", "low_level"
 
 
 KEPT = 16
-"""Rounds in which a sample is brought to the bands that were shown: they are met to about 0.13 nepers, as by Griffin-Lim."""
+"""Rounds in which a sample is brought to the bands that were shown: they are met to about 0.13
+nepers, as by Griffin-Lim.
+"""
 
 
 class Vocoder(Bridge):
-    """An earlier stage's sounds are shown by their mel bands alone, as channels next to the samples (Kong et al. 2021, Sec. 3.2).
+    """An earlier stage's sounds are shown by their mel bands alone, as channels next to the samples
+    (Kong et al. 2021, Sec. 3.2).
 
-    So in training a sound stands for itself, and in sampling for it stands whatever has its bands: what Griffin-Lim made of a
-    spectrogram's. The stage works on sounds whose spectrum the bands have been divided out of, at every moment and frequency: quiet
-    pauses and high frequencies, 40 dB below the rest, are then hidden by as much noise as the rest is, and made as carefully
-    (Koizumi et al. 2022, arXiv:2203.16749, have the noise follow the spectrum instead, which is the same).
+    So in training a sound stands for itself, and in sampling for it stands whatever has its bands:
+    what Griffin-Lim made of a spectrogram's. The stage works on sounds whose spectrum the bands
+    have been divided out of, at every moment and frequency: quiet pauses and high frequencies, 40
+    dB below the rest, are then hidden by as much noise as the rest is, and made as carefully
+    (Koizumi et al. 2022, arXiv:2203.16749, have the noise follow the spectrum instead, which is the
+    same).
     """
 
     def __init__(
@@ -48,8 +55,8 @@ class Vocoder(Bridge):
     ) -> None:
         if not isinstance(representation, Waveform):
             raise UsageError(
-                "The bridge vocoder is for a stage that makes samples, as it divides them by their spectrum. "
-                "Set representation.use = waveform, or use another bridge."
+                "The bridge vocoder is for a stage that makes samples, as it divides them by "
+                "their spectrum. Set representation.use = waveform, or use another bridge."
             )
         self.bands = LogMel(options, rate_of(description))
         self.description, self.representation, self.max_aug_level = (
@@ -62,7 +69,7 @@ class Vocoder(Bridge):
         bank = self.bands.bank(torch.device("cpu"))
         self.between, self.heard = _between_bands(bank), bank.sum(1, keepdim=True) > 0
 
-    # --- conditions of the stage ---------------------------------------------------------------------------------------
+    # --- conditions of the stage ------------------------------------------------------------------
 
     def conditions(self) -> tuple[Column, ...]:
         return ChannelsColumn(LOW, width=self.channels * self.mels), *self.aug_level_condition(
@@ -70,7 +77,9 @@ class Vocoder(Bridge):
         )
 
     def encode(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
-        """With the condition ``low``: each channel's bands, from -2 at the floor to 2 at full scale, between frames on straight lines."""
+        """With the condition ``low``: each channel's bands, from -2 at the floor to 2 at full
+        scale, between frames on straight lines.
+        """
         batch = self.representation.encode(raw)
         bands, level_cond = self.bands(low) / -self.middle * 2 + 2, {}
         if self.max_aug_level:
@@ -87,7 +96,8 @@ class Vocoder(Bridge):
         )
 
     def restore(self, batch: Batch) -> Batch:
-        """With its spectrum again, and then, unless noise was added to them, with exactly these bands: what is known is not generated.
+        """With its spectrum again, and then, unless noise was added to them, with exactly these
+        bands: what is known is not generated.
 
         A frequency in no band stays as it was made.
         """
@@ -107,7 +117,10 @@ class Vocoder(Bridge):
         return batch.with_x(self.representation.space.project(sound[..., :n], batch.mask))
 
     def _bands(self, batch: Batch) -> Tensor:
-        """``[b, c, mels, frames]``: the shown logarithms again. The frame beyond the last sample is taken to be as the one before."""
+        """``[b, c, mels, frames]``: the shown logarithms again.
+
+        The frame beyond the last sample is taken to be as the one before.
+        """
         hop, n = self.bands.frames.hop, batch.x.shape[2]
         at = (
             torch.arange(self.bands.frames.count(n), device=batch.x.device)
@@ -121,26 +134,29 @@ class Vocoder(Bridge):
         )
 
     def _spectrum(self, batch: Batch) -> Tensor:
-        """``[b, c, bins, frames]``: amplitudes, full scale being 1, on straight lines between the middles of the bands."""
+        """``[b, c, bins, frames]``: amplitudes, full scale being 1, on straight lines between the
+        middles of the bands.
+        """
         return self.between.to(batch.x.device) @ self._bands(batch).exp()
 
     @property
     def _unit(self) -> float:
         """What brings sounds without their spectrum to the spread that processes expect.
 
-        Noise of variance v has frames whose squared amplitudes are 6 v / window in the mean, and 4 / pi of the square of their mean.
+        Noise of variance v has frames whose squared amplitudes are 6 v / window in the mean, and 4
+        / pi of the square of their mean.
         """
         return RMS / (
             self.representation.scale * math.sqrt(self.bands.frames.window / 6 * 4 / math.pi)
         )
 
-    # --- from the stage's examples to the earlier one's ----------------------------------------------------------------
+    # --- from the stage's examples to the earlier one's -------------------------------------------
 
     def degrade(self, raw: Batch) -> Batch:
         """The sounds themselves: nothing but their bands is shown."""
         return Batch(raw.x, mask=raw.mask)
 
-    # --- sizes ---------------------------------------------------------------------------------------------------------
+    # --- sizes ------------------------------------------------------------------------------------
 
     def check_compatible(self, earlier: Description) -> None:
         own = self.description
@@ -152,8 +168,10 @@ class Vocoder(Bridge):
             or theirs != ours
         ):
             raise UsageError(
-                f"The earlier stage makes sounds of {earlier.shape[0]} channels at {theirs} samples per second, and this one those of "
-                f"{own.shape[0]} at {ours}: bands say nothing of what is above half the rate. Train both at one rate and on as many channels."
+                f"The earlier stage makes sounds of {earlier.shape[0]} channels at {theirs} "
+                f"samples per second, and this one those of {own.shape[0]} at {ours}: bands say "
+                "nothing of what is above half the rate. Train both at one rate and on as many "
+                "channels."
             )
 
     def template(self, low: np.ndarray, raw: Batch) -> tuple[Batch, Batch]:
@@ -164,8 +182,10 @@ class Vocoder(Bridge):
             or low.shape[0] != self.channels
         ):
             raise UsageError(
-                f"What is given to be made sound is {low.dtype} of {' x '.join(map(str, low.shape))}, and this stage takes sounds of "
-                f"{self.channels} channels, {self.description.dtype}. Give it examples of the earlier stage."
+                f"What is given to be made sound is {low.dtype} of "
+                f"{' x '.join(map(str, low.shape))}, and this stage takes sounds of "
+                f"{self.channels} channels, {self.description.dtype}. Give it examples of the "
+                "earlier stage."
             )
         n = low.shape[1]
         size = n if raw.mask is None else max(n, raw.x.shape[2])
@@ -180,12 +200,16 @@ class Vocoder(Bridge):
 
 
 def _between_frames(frames: Tensor, hop: int) -> Tensor:
-    """``[b, c, frames] -> [b, c, (frames - 1) hop + 1]``: straight lines from each frame's place to the next one's."""
+    """``[b, c, frames] -> [b, c, (frames - 1) hop + 1]``: straight lines from each frame's place to
+    the next one's.
+    """
     return F.interpolate(frames, (frames.shape[2] - 1) * hop + 1, mode="linear", align_corners=True)
 
 
 def _between_bands(bank: Tensor) -> Tensor:
-    """``[bins, mels]``: the share that each band has in the amplitude of a frequency; of one that is in no band, the nearest has all."""
+    """``[bins, mels]``: the share that each band has in the amplitude of a frequency; of one that
+    is in no band, the nearest has all.
+    """
     middles = (bank * torch.arange(len(bank))[:, None]).sum(0)
     nearest = F.one_hot(
         (torch.arange(len(bank))[:, None] - middles).abs().argmin(1), bank.shape[1]

@@ -14,11 +14,16 @@ RMS = 0.5
 """What the root mean square of real samples is brought to: the sigma_data that processes expect."""
 
 QUIETEST = 1e-3
-"""Root mean square below which data is not made louder: -60 dB of full scale, where there is next to nothing but hiss."""
+"""Root mean square below which data is not made louder: -60 dB of full scale, where there is next
+to nothing but hiss.
+"""
 
 
 class Waveform(Representation):
-    """Samples times one factor, which is measured, since recordings rarely use their full scale. Keeps every bit."""
+    """Samples times one factor, which is measured, since recordings rarely use their full scale.
+
+    Keeps every bit.
+    """
 
     def __init__(self, options: Options | None, description: Description) -> None:
         del options

@@ -15,13 +15,17 @@ from difftool import creating
 Format = Literal["wav", "flac"]
 
 ROOM = {"wav": 2000, "flac": 1 << 20}
-"""Bytes of comment. Readers built on libsndfile see nothing at all of a WAV comment of more than 2046."""
+"""Bytes of comment.
+
+Readers built on libsndfile see nothing at all of a WAV comment of more than 2046.
+"""
 
 
 def write(
     example: np.ndarray, rate: int, stem: Path, format: Format, info: Mapping[str, Any]
 ) -> Path:
-    """Write int16 ``[c, n]`` to ``stem`` plus the format's suffix, 16 bits a sample; returns the path.
+    """Write int16 ``[c, n]`` to ``stem`` plus the format's suffix, 16 bits a sample; returns the
+    path.
 
     Args:
         rate: samples per second.
@@ -53,7 +57,8 @@ def encode(
 
 
 def comment(info: Mapping[str, Any], room: int) -> str:
-    """``info`` as JSON of at most ``room`` bytes: all of it, or its long texts cut, or as much of it as fits.
+    """``info`` as JSON of at most ``room`` bytes: all of it, or its long texts cut, or as much of
+    it as fits.
 
     ASCII, since the tag of a WAV file does not say what encoding it is in.
     """

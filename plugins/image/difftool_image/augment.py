@@ -1,7 +1,8 @@
-"""Random changes of training pictures, on the batch's device: the mirror, and the non-leaky augmentation of EDM.
+"""Random changes of training pictures, on the batch's device: the mirror, and the non-leaky
+augmentation of EDM.
 
-Non-leaky (Karras et al. 2022, arXiv:2206.00364, appendix F.2): the condition ``augment`` tells the network what was
-done to each picture; all zeros means "as it was", and samples are made with that.
+Non-leaky (Karras et al. 2022, arXiv:2206.00364, appendix F.2): the condition ``augment`` tells the
+network what was done to each picture; all zeros means "as it was", and samples are made with that.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from difftool import Batch, Rng
 
 AUGMENT = "augment"
 WIDTH = 9
-"""x-flip, y-flip, scale, cos(rotation) - 1, sin(rotation), stretch along two axes, shift along two axes."""
+"""x-flip, y-flip, scale, cos(rotation) - 1, sin(rotation), stretch along two axes, shift along two
+axes.
+"""
 
 SCALE_STD = ANISO_STD = 0.2  # of the logarithm to base 2
 SHIFT_STD = 1 / 8  # of the picture's width and height
@@ -30,7 +33,8 @@ def flip(raw: Batch, rng: Rng) -> Batch:
 def augment(raw: Batch, rng: Rng, p: float) -> Batch:
     """Change the pictures and say how in the condition ``augment`` ``[b, 9]``.
 
-    As in the paper, the mirror is tossed for every picture and each other change is made with probability ``p``.
+    As in the paper, the mirror is tossed for every picture and each other change is made with
+    probability ``p``.
     """
     label = draw(len(raw), rng, p).to(raw.x.device)
     x = _where(label[:, 0] > 0, raw.x.flip(-1), raw.x)
@@ -56,9 +60,11 @@ def draw(n: int, rng: Rng, p: float) -> Tensor:
 
 
 def matrices(label: Tensor, height: int, width: int) -> Tensor:
-    """``[b, 9] -> [b, 2, 3]``: from output to input position, both in [-1, 1], as ``affine_grid`` takes them.
+    """``[b, 9] -> [b, 2, 3]``: from output to input position, both in [-1, 1], as ``affine_grid``
+    takes them.
 
-    The picture is scaled, rotated, stretched and shifted in that order, so a position goes through the inverses in the reverse order.
+    The picture is scaled, rotated, stretched and shifted in that order, so a position goes through
+    the inverses in the reverse order.
     """
     scale, cos, sin = label[:, 2], label[:, 3] + 1, label[:, 4]
     shrink = torch.exp2(-SCALE_STD * scale)

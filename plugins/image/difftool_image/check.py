@@ -70,15 +70,17 @@ def _sizes(modality: ImageModality, good: Sequence[ImageLook]) -> Iterator[Findi
     if low:
         yield Finding(
             "warning",
-            f"{len(low):,} are smaller than {height}x{width} and will be enlarged, such as {short_name(low[0].item)}: their blur is learned. "
-            "Ask for a smaller --size, or leave them out with --small skip.",
+            f"{len(low):,} are smaller than {height}x{width} and will be enlarged, such as "
+            f"{short_name(low[0].item)}: their blur is learned. Ask for a smaller --size, or "
+            "leave them out with --small skip.",
         )
     if modality.options.resize == "crop":
         cut = [look for look in good if _cut(look.size, height, width) > 0.25]
         if len(cut) > len(good) / 20:
             yield Finding(
                 "note",
-                f"{len(cut):,} lose over a quarter of their area to cropping. Choose another --size, or --resize pad.",
+                f"{len(cut):,} lose over a quarter of their area to cropping. Choose another "
+                "--size, or --resize pad.",
             )
 
 
@@ -95,12 +97,14 @@ def _channels(modality: ImageModality, good: Sequence[ImageLook]) -> Iterator[Fi
     if modality.channels == "rgb" and not any(look.coloured for look in good):
         yield Finding(
             "note",
-            "They are stored in colour and show none: --channels grey trains faster and loses nothing.",
+            "They are stored in colour and show none: --channels grey trains faster and loses "
+            "nothing.",
         )
     if {look.channels for look in good} - {"grey", "rgb"} and modality.channels in ("grey", "rgb"):
         yield Finding(
             "note",
-            f"Transparency is not kept: it becomes {modality.options.background}. To keep it: --channels rgba.",
+            f"Transparency is not kept: it becomes {modality.options.background}. To keep it: "
+            "--channels rgba.",
         )
 
 

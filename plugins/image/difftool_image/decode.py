@@ -1,7 +1,8 @@
 """A picture file -> uint8 ``[c, h, w]``, whatever it is stored as.
 
-Where a format leaves a choice: the first frame of an animation, upright by its EXIF orientation, colours as sRGB by the
-file's own profile, 16 bits scaled (not cut) to 8, and no colour where nothing of it can be seen.
+Where a format leaves a choice: the first frame of an animation, upright by its EXIF orientation,
+colours as sRGB by the file's own profile, 16 bits scaled (not cut) to 8, and no colour where
+nothing of it can be seen.
 """
 
 from __future__ import annotations
@@ -94,7 +95,8 @@ def decode(path: Path, data: bytes | None = None, near: int = 0) -> Image.Image:
 
     Args:
         data: the file's bytes, where they are in memory already.
-        near: the side it will be reduced to, if it is larger: a JPEG is then decoded at no more than it takes.
+        near: the side it will be reduced to, if it is larger: a JPEG is then decoded at no more
+            than it takes.
 
     Raises:
         DataError: the file is damaged, or is not a picture.
@@ -191,19 +193,24 @@ def _refuse_large(image: Image.Image, path: Path) -> None:
     width, height = image.size
     if width * height > MOST_PIXELS:
         raise DataError(
-            f"{path} has {width:,} x {height:,} pixels, and at most {MOST_PIXELS:,} are decoded. Reduce it, or save it as JPEG, which is "
-            "decoded at a fraction of its size."
+            f"{path} has {width:,} x {height:,} pixels, and at most {MOST_PIXELS:,} are decoded. "
+            "Reduce it, or save it as JPEG, which is decoded at a fraction of its size."
         )
 
 
 def _stored_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height as they are stored. Pillow turns the size of a TIFF by its orientation before it turns the picture."""
+    """Width and height as they are stored.
+
+    Pillow turns the size of a TIFF by its orientation before it turns the picture.
+    """
     tags = getattr(image, "tag_v2", None)
     return (int(tags[256]), int(tags[257])) if image.format == "TIFF" and tags else image.size
 
 
 def _srgb(image: Image.Image, mode: str) -> Image.Image:
-    """The picture in a mode, its colours those that a viewer shows: brought from the file's profile to sRGB."""
+    """The picture in a mode, its colours those that a viewer shows: brought from the file's profile
+    to sRGB.
+    """
     profile = image.info.get("icc_profile")
     if not profile or image.mode not in ("RGB", "RGBA", "CMYK", "L", "LA"):
         return image.convert(mode)
@@ -230,7 +237,9 @@ def _orientation(image: Image.Image) -> int:
         return 1  # getexif() would decode the whole picture to look for it
     try:
         return int(image.getexif().get(ORIENTATION, 1))
-    except Exception:  # EXIF data is often damaged by editors while the picture is sound; then nothing is known of its orientation
+    # EXIF data is often damaged by editors while the picture is sound; then nothing is known of its
+    # orientation
+    except Exception:
         return 1
 
 
@@ -251,12 +260,13 @@ def _eight_bits(image: Image.Image, path: Path) -> Image.Image:
     top = 1 if image.mode == "F" else 65535
     if not (values.min() >= 0 and values.max() <= top):
         raise DataError(
-            f"{path} holds values from {values.min():g} to {values.max():g}. Convert it to 8 or 16 bits: "
-            f"its range should be 0 to {top}, and what is black and what is white is not evident."
+            f"{path} holds values from {values.min():g} to {values.max():g}. Convert it to 8 or "
+            f"16 bits: its range should be 0 to {top}, and what is black and what is white is not "
+            "evident."
         )
     if 0 < values.max() < DARK * top:
         remark(
-            f"its largest value is {values.max():g} of {top}, so that it is nearly black: does it hold fewer bits than its 16? "
-            "Scale its range before you train on it"
+            f"its largest value is {values.max():g} of {top}, so that it is nearly black: does it "
+            "hold fewer bits than its 16? Scale its range before you train on it"
         )
     return Image.fromarray(np.rint(values * (255.0 / top)).astype(np.uint8))

@@ -1,4 +1,7 @@
-"""The built-in demo set: ten symbols in many places, sizes, angles and colours. Drawn here, so that nothing is downloaded."""
+"""The built-in demo set: ten symbols in many places, sizes, angles and colours.
+
+Drawn here, so that nothing is downloaded.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,7 @@ def _bytes(colour: tuple[float, float, float]) -> tuple[int, int, int]:
     return r, g, b
 
 
-# --- the symbols, in a square from -1 to 1, y down -------------------------------------------------------------------
+# --- the symbols, in a square from -1 to 1, y down ------------------------------------------------
 
 
 def _arc(

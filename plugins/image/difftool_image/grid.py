@@ -18,7 +18,9 @@ CHECK = (205, 205, 205), (245, 245, 245)
 
 
 def sheet(examples: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Image.Image:
-    """uint8 ``[c, h, w]`` pictures in rows on white, each with its title below; transparency shows a checkerboard."""
+    """uint8 ``[c, h, w]`` pictures in rows on white, each with its title below; transparency shows
+    a checkerboard.
+    """
     columns = _columns(len(examples))
     height, width = (max(example.shape[axis] for example in examples) for axis in (1, 2))
     scale = fitting(height, width, math.ceil(len(examples) / columns), columns)
@@ -30,7 +32,9 @@ def sheet(examples: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Image.I
 def laid(
     pictures: Sequence[Image.Image], titles: Sequence[str], columns: int, letters: int
 ) -> Image.Image:
-    """Pictures on white, as many in a row as there are columns, each with its title below in letters of about this size."""
+    """Pictures on white, as many in a row as there are columns, each with its title below in
+    letters of about this size.
+    """
     height, width = (
         max(picture.height for picture in pictures),
         max(picture.width for picture in pictures),
@@ -71,14 +75,18 @@ def _columns(n: int) -> int:
 
 
 def fitting(height: int, width: int, rows: int, columns: int) -> float:
-    """By how much pictures of a size are enlarged, a whole number, or reduced, for so many rows and columns to make a sheet."""
+    """By how much pictures of a size are enlarged, a whole number, or reduced, for so many rows and
+    columns to make a sheet.
+    """
     enlarged = max(1, round(CELL / max(height, width)))
     room = min(SIDE / (columns * width), SIDE / (rows * height))
     return enlarged if enlarged <= room else max(1, int(room)) if room >= 1 else room
 
 
 def shown(example: np.ndarray, scale: float) -> Image.Image:
-    """uint8 ``[c, h, w]`` as a picture of another size: every pixel a sharp square where it is enlarged."""
+    """uint8 ``[c, h, w]`` as a picture of another size: every pixel a sharp square where it is
+    enlarged.
+    """
     image = to_image(example)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     image = image.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS)

@@ -39,7 +39,8 @@ def settle(options: ImageOptions, items: Sequence[Item]) -> dict[str, Any]:
 
 
 def auto_size(sizes: Sequence[tuple[int, int]]) -> int | tuple[int, int]:
-    """Of pictures of these heights and widths: their own size when all share one of at most 64 pixels, else a square that most fill.
+    """Of pictures of these heights and widths: their own size when all share one of at most 64
+    pixels, else a square that most fill.
 
     The square's side is the median of their shorter sides, down to a multiple of 8, at most 64.
     """
@@ -53,7 +54,8 @@ def auto_size(sizes: Sequence[tuple[int, int]]) -> int | tuple[int, int]:
 def auto_channels(items: Sequence[Item], seen: Sequence[Header], sampled: int) -> str:
     """The fewest channels that lose nothing of any picture.
 
-    Colour is looked for in every file that could add it, also when only ``sampled`` of them were looked at for their size.
+    Colour is looked for in every file that could add it, also when only ``sampled`` of them were
+    looked at for their size.
     """
     found = {h.channels for h in seen}
     if sampled < len(items):
@@ -69,7 +71,9 @@ def _is_opaque(path: Path) -> bool:
 
 
 def _uses_alpha(items: Sequence[Item]) -> bool:
-    """Whether transparency is more than a channel that is opaque everywhere, as screenshots have: some are decoded to see."""
+    """Whether transparency is more than a channel that is opaque everywhere, as screenshots have:
+    some are decoded to see.
+    """
     some = pick_evenly([item for item in items if not _is_opaque(item.path)], SAMPLE)
     able = [
         item

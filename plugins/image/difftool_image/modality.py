@@ -44,7 +44,7 @@ class ImageModality(Modality):
         """``grey``, ``grey+alpha``, ``rgb`` or ``rgba``, once that is settled."""
         return self.settled("channels")
 
-    # --- files -> raw ------------------------------------------------------------------------------------------------
+    # --- files -> raw -----------------------------------------------------------------------------
 
     def scan(self, path: Path) -> list[Item]:
         return scan_folder(path, SUFFIXES)
@@ -76,7 +76,7 @@ class ImageModality(Modality):
         """At its own size."""
         return to_array(decode(item.path), self.channels, self.options.background)
 
-    # --- raw batches -------------------------------------------------------------------------------------------------
+    # --- raw batches ------------------------------------------------------------------------------
 
     def describe(
         self, shapes: np.ndarray
@@ -102,7 +102,7 @@ class ImageModality(Modality):
         _, height, width = shape
         return {"size": (height, width)}
 
-    # --- raw -> files ------------------------------------------------------------------------------------------------
+    # --- raw -> files -----------------------------------------------------------------------------
 
     def write(
         self, example: np.ndarray, stem: Path, info: Mapping[str, Any], request: Options

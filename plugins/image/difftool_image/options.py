@@ -1,4 +1,7 @@
-"""Settings of the image modality. Sizes are written height first, ``48x64``, as in a tensor's shape."""
+"""Settings of the image modality.
+
+Sizes are written height first, ``48x64``, as in a tensor's shape.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ LARGEST = 8192
 Reduce = Literal["lanczos", "area"]
 REDUCE: Any = Field(
     "lanczos",
-    description="how larger pictures are made smaller: lanczos keeps edges sharp; area takes means, which is what a later stage of a cascade "
-    "shows itself in training",
+    description="how larger pictures are made smaller: lanczos keeps edges sharp; area takes "
+    "means, which is what a later stage of a cascade shows itself in training",
 )
 Channels = Literal["auto", "grey", "grey+alpha", "rgb", "rgba"]
 Side = Annotated[int, Field(ge=4, le=LARGEST)]
@@ -31,7 +34,8 @@ def _size(value: Any) -> Any:
         isinstance(side, int) and 4 <= side <= LARGEST for side in sides
     ):
         raise ValueError(
-            f"a size is one number for a square or HEIGHTxWIDTH, such as 64 or 48x64, from 4 to {LARGEST}"
+            "a size is one number for a square or HEIGHTxWIDTH, such as 64 or 48x64, from 4 to "
+            f"{LARGEST}"
         )
     return sides[0] if len(sides) == 1 else tuple(sides)
 
@@ -60,36 +64,41 @@ class ImageOptions(Options):
 
     size: Size = Field(
         "auto",
-        description="side of a square, or HEIGHTxWIDTH; auto keeps the pictures' own size when all share one of at most 64, "
-        "else takes a square of at most 64",
+        description="side of a square, or HEIGHTxWIDTH; auto keeps the pictures' own size when "
+        "all share one of at most 64, else takes a square of at most 64",
         json_schema_extra={"metavar": "auto|N|HxW"},
     )
     channels: Channels = Field(
         "auto",
-        description="grey, grey+alpha, rgb or rgba; auto takes the fewest that lose nothing of any picture",
+        description="grey, grey+alpha, rgb or rgba; auto takes the fewest that lose nothing of "
+        "any picture",
     )
     resize: Literal["crop", "pad", "stretch"] = Field(
         "crop",
-        description="crop: fill the size and cut off both ends equally; pad: fit inside, background around; stretch: distort",
+        description="crop: fill the size and cut off both ends equally; pad: fit inside, "
+        "background around; stretch: distort",
     )
     reduce: Reduce = REDUCE
     small: Literal["enlarge", "skip"] = Field(
         "enlarge",
-        description="pictures smaller than the size: enlarge them, or skip them as if they could not be read",
+        description="pictures smaller than the size: enlarge them, or skip them as if they could "
+        "not be read",
     )
     background: Literal["white", "black"] = Field(
         "white", description="what shows through transparency that is not kept, and around padding"
     )
     flip: bool = Field(
         False,
-        description="mirror half of the training pictures; the model will make mirrored pictures too",
+        description="mirror half of the training pictures; the model will make mirrored pictures "
+        "too",
     )
     augment: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="probability of each random change (turn, scale, stretch, shift) in training; the model is given them as a condition, "
-        "so that its own pictures show none; 0 for none, 0.12 for small data sets",
+        description="probability of each random change (turn, scale, stretch, shift) in training; "
+        "the model is given them as a condition, so that its own pictures show none; 0 for none, "
+        "0.12 for small data sets",
     )
 
 

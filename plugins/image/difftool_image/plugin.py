@@ -7,7 +7,9 @@ from difftool import ModalitySpec, RecipeSpec, Spec, hookimpl
 RECIPES = {
     "tiny": "32 pixels in minutes on a CPU (about 5 M parameters)",
     "dit-tiny": "as tiny, with the diffusion transformer (about 4 M parameters)",
-    "dit-small": "32 to 64 pixels with the diffusion transformer on one GPU (about 33 M parameters)",
+    "dit-small": (
+        "32 to 64 pixels with the diffusion transformer on one GPU (about 33 M parameters)"
+    ),
     "demo": "as tiny, stopped as soon as the classes are plain to see",
     "small": "32 to 64 pixels on one GPU (about 40 M parameters)",
     "cifar-edm": "the CIFAR-10 training of Karras et al. 2022 (arXiv:2206.00364), 18 Heun steps",

@@ -16,7 +16,8 @@ def resize(
     background: str = "white",
     reduce: str = "lanczos",
 ) -> Image.Image:
-    """``crop``: fill the frame, cutting equally off both sides; ``pad``: fit inside it; ``stretch``: distort to it.
+    """``crop``: fill the frame, cutting equally off both sides; ``pad``: fit inside it;
+    ``stretch``: distort to it.
 
     Args:
         reduce: a key of ``FILTERS``.

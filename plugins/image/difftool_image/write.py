@@ -19,7 +19,10 @@ PROVENANCE = "difftool"
 def write_png(
     image: Image.Image, path: Path, info: Mapping[str, Any] | None = None, *, replace: bool = False
 ) -> Path:
-    """Write ``path``, with ``info`` as its provenance. An existing file is an error unless it may be replaced."""
+    """Write ``path``, with ``info`` as its provenance.
+
+    An existing file is an error unless it may be replaced.
+    """
     text = PngInfo()
     if info:
         text.add_text(PROVENANCE, json.dumps(info, default=str))  # ASCII, as the entry requires

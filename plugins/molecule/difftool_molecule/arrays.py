@@ -1,8 +1,9 @@
 """NumPy archives (.npz) of arrays, one row to a molecule.
 
-Either padded: positions ``[count, n, 3]`` and atomic numbers ``[count, n]`` with zeros where there is no atom, or ``[n]`` where all are
-alike; or flat: positions ``[atoms, 3]``, numbers ``[atoms]``, and ``offsets`` ``[count + 1]`` or ``sizes`` ``[count]``. Formal charges
-lie as the numbers do. Further arrays of ``count`` values are properties. Positions are in angstrom.
+Either padded: positions ``[count, n, 3]`` and atomic numbers ``[count, n]`` with zeros where there
+is no atom, or ``[n]`` where all are alike; or flat: positions ``[atoms, 3]``, numbers ``[atoms]``,
+and ``offsets`` ``[count + 1]`` or ``sizes`` ``[count]``. Formal charges lie as the numbers do.
+Further arrays of ``count`` values are properties. Positions are in angstrom.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ SIZES = ("sizes", "size", "num_atoms", "n_atoms", "natoms", "counts")
 
 
 class Table(NamedTuple):
-    """Molecules one after another: of the i-th, the atoms ``offsets[i]`` to ``offsets[i + 1]``, rows without an element being padding.
+    """Molecules one after another: of the i-th, the atoms ``offsets[i]`` to ``offsets[i + 1]``,
+    rows without an element being padding.
 
     Attributes:
         numbers: int64 ``[atoms]``.
@@ -91,7 +93,10 @@ def _constitution(numbers: np.ndarray, charges: np.ndarray) -> Atoms | None:
 
 
 def table(path: Path) -> Table:
-    """The molecules of an archive. Raises DataError when it is damaged, or its arrays are not there or do not fit."""
+    """The molecules of an archive.
+
+    Raises DataError when it is damaged, or its arrays are not there or do not fit.
+    """
     arrays = _arrays(path)
     positions, numbers = (_first(arrays, names, path) for names in (POSITIONS, ELEMENTS))
     if (
@@ -128,16 +133,19 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         ) as error:  # zipfile, zlib and NumPy raise a dozen kinds of exception on damaged files
             if "pickle" in str(error) and zipfile.is_zipfile(path):
                 raise DataError(
-                    f"{path} holds arrays of Python objects, which are not read: opening them may run anything. "
-                    "Save plain arrays, padded with zeros, or flat with offsets."
+                    f"{path} holds arrays of Python objects, which are not read: opening them may "
+                    "run anything. Save plain arrays, padded with zeros, or flat with offsets."
                 ) from None
             raise DataError(
-                f"{path} is damaged, or no archive of NumPy arrays (.npz). Copy or make it again. ({error})"
+                f"{path} is damaged, or no archive of NumPy arrays (.npz). Copy or make it again. "
+                f"({error})"
             ) from None
 
 
 MOST_BYTES = 1 << 32
-"""Of an archive's arrays, unpacked: they are read whole, and a small file can unpack to more than the memory there is."""
+"""Of an archive's arrays, unpacked: they are read whole, and a small file can unpack to more than
+the memory there is.
+"""
 
 
 def _refuse_large(path: Path) -> None:
@@ -147,12 +155,15 @@ def _refuse_large(path: Path) -> None:
         total = sum(_size(archive, entry) for entry in archive.infolist())
     if total > MOST_BYTES:
         raise DataError(
-            f"{path} unpacks to {total / 1e9:.1f} GB, and at most {MOST_BYTES / 1e9:.1f} GB are read at once. Split it into several files."
+            f"{path} unpacks to {total / 1e9:.1f} GB, and at most {MOST_BYTES / 1e9:.1f} GB are "
+            "read at once. Split it into several files."
         )
 
 
 def _size(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:
-    """Bytes of an array as its own header states them, which is what NumPy allocates; else of the entry."""
+    """Bytes of an array as its own header states them, which is what NumPy allocates; else of the
+    entry.
+    """
     with archive.open(entry) as file:
         try:
             version = np.lib.format.read_magic(file)
@@ -172,7 +183,8 @@ def _first(arrays: Mapping[str, np.ndarray], names: Sequence[str], path: Path) -
         if name in arrays:
             return arrays[name]
     raise DataError(
-        f"{path} has no array {names[0]} ({', '.join(names[1:])}). Name it so. (It has: {_shapes(arrays)}.)"
+        f"{path} has no array {names[0]} ({', '.join(names[1:])}). Name it so. (It has: "
+        f"{_shapes(arrays)}.)"
     )
 
 
@@ -183,7 +195,8 @@ def _offsets(arrays: Mapping[str, np.ndarray], positions: np.ndarray, path: Path
         return np.arange(count + 1, dtype=np.int64) * n
     if not any(name in arrays for name in (*OFFSETS, *SIZES)):
         raise DataError(
-            f"{path} has all atoms in a row and no array {OFFSETS[0]} or {SIZES[0]} that divides them. Add one."
+            f"{path} has all atoms in a row and no array {OFFSETS[0]} or {SIZES[0]} that divides "
+            "them. Add one."
         )
     named = next((arrays[name] for name in OFFSETS if name in arrays), None)
     given = _first(arrays, SIZES, path) if named is None else named
@@ -198,13 +211,16 @@ def _offsets(arrays: Mapping[str, np.ndarray], positions: np.ndarray, path: Path
         or (np.diff(found) < 0).any()
     ):
         raise DataError(
-            f"{path} divides {len(positions):,} atoms at places that do not fit. Offsets go up from 0 to that number; sizes add up to it."
+            f"{path} divides {len(positions):,} atoms at places that do not fit. Offsets go up "
+            "from 0 to that number; sizes add up to it."
         )
     return found
 
 
 def _atomic(numbers: np.ndarray) -> np.ndarray:
-    """Atomic numbers int64, also of symbols; -1 where there is no such element, which is reported when the molecule is read."""
+    """Atomic numbers int64, also of symbols; -1 where there is no such element, which is reported
+    when the molecule is read.
+    """
     if numbers.dtype.kind not in "US":
         return np.where(
             (whole := _whole(numbers)) == numbers, whole, -1
@@ -219,7 +235,9 @@ def _atomic(numbers: np.ndarray) -> np.ndarray:
 
 
 def _charges(arrays: Mapping[str, np.ndarray], numbers: np.ndarray) -> np.ndarray:
-    """Formal charges, flat: of an array ``charges`` too, unless that holds the atomic numbers, or charges that are partial."""
+    """Formal charges, flat: of an array ``charges`` too, unless that holds the atomic numbers, or
+    charges that are partial.
+    """
     taken = next(name for name in ELEMENTS if name in arrays)
     for name in CHARGES:
         found = arrays.get(name, numbers[:0])
@@ -269,8 +287,8 @@ def _values(values: np.ndarray) -> list[str | float | None]:
 
 def _unfit(path: Path, arrays: Mapping[str, np.ndarray]) -> DataError:
     return DataError(
-        f"{path} has arrays that do not fit: {_shapes(arrays)}. Positions are [molecules, atoms, 3] and numbers [molecules, atoms], "
-        "or both without the first axis, with offsets."
+        f"{path} has arrays that do not fit: {_shapes(arrays)}. Positions are [molecules, atoms, "
+        "3] and numbers [molecules, atoms], or both without the first axis, with offsets."
     )
 
 

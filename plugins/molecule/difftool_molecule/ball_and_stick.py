@@ -1,4 +1,6 @@
-"""Ball and stick: a molecule drawn as shaded balls and sticks that hide each other as solid things do."""
+"""Ball and stick: a molecule drawn as shaded balls and sticks that hide each other as solid things
+do.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ COLOURS = """
     H:f4f4f4 Li:cc80ff Be:c2ff00 B:ffb5b5 C:6e6e6e N:3050f8 O:f01414 F:7fd64a Na:ab5cf2 Mg:8aff00 Al:bfa6a6 Si:f0c8a0 P:ff8000 S:f2d91f
     Cl:1ff01f K:8f40d4 Ca:3dff00 Fe:e06633 Ni:50d050 Cu:c88033 Zn:7d80b0 As:bd80e3 Se:ffa100 Br:a62929 Sn:668080 I:940094
 """
-"""What chemists are used to (Corey, Pauling and Koltun's, as Jmol has them), a little darker where white paper asks for it."""
+"""What chemists are used to (Corey, Pauling and Koltun's, as Jmol has them), a little darker where
+white paper asks for it.
+"""
 
 OTHER = "dd77ff"  # of elements that are not among them
 
@@ -34,13 +38,16 @@ APART = {1: (0.0,), 2: (-0.13, 0.13), 3: (-0.19, 0.0, 0.19)}
 """How far, in angstrom, the sticks of a bond of each order lie to the side of its line."""
 
 TILT = np.deg2rad((16.0, -12.0))
-"""About the horizontal and the vertical axis, so that what is flat is not seen quite from above and nothing lies quite behind another."""
+"""About the horizontal and the vertical axis, so that what is flat is not seen quite from above and
+nothing lies quite behind another.
+"""
 
 
 def drawn(raw: np.ndarray, width: int, height: int, scale: float) -> Image.Image:
     """Float ``[n, 5]`` as a picture: seen along its shortest axis, its longest one across.
 
-    Atoms whose bonds do not add up have a red ring, unless no hydrogen is there to complete any. What is not at a finite place is not seen.
+    Atoms whose bonds do not add up have a red ring, unless no hydrogen is there to complete any.
+    What is not at a finite place is not seen.
 
     Args:
         width, height: of the picture, in pixels.
@@ -74,7 +81,9 @@ def ball_radius(z: int) -> float:
 
 
 def facing(positions: np.ndarray) -> np.ndarray:
-    """``[n, 3]`` turned, never mirrored: the longest principal axis to the right, the shortest to the viewer, all in the middle."""
+    """``[n, 3]`` turned, never mirrored: the longest principal axis to the right, the shortest to
+    the viewer, all in the middle.
+    """
     centred = positions - positions.mean(0)
     _, axes = np.linalg.eigh(np.cov(centred.T, bias=True))
     axes = axes[:, ::-1]
@@ -88,7 +97,9 @@ def facing(positions: np.ndarray) -> np.ndarray:
 
 
 def extent(raw: np.ndarray) -> tuple[float, float]:
-    """Angstrom from the middle of a drawn molecule to its edge, across and down; 0 where nothing is seen."""
+    """Angstrom from the middle of a drawn molecule to its edge, across and down; 0 where nothing is
+    seen.
+    """
     raw = raw[np.isfinite(raw).all(1)]
     if not len(raw):
         return 0.0, 0.0
@@ -129,7 +140,9 @@ def _stick(
     colour_a: np.ndarray,
     colour_b: np.ndarray,
 ) -> None:
-    """As many sticks as the order says, side by side as the viewer sees them; each half has the colour of its atom."""
+    """As many sticks as the order says, side by side as the viewer sees them; each half has the
+    colour of its atom.
+    """
     across = np.array((a[1] - b[1], b[0] - a[0], 0.0))
     across /= max(float(np.linalg.norm(across)), 1e-9)
     for apart in APART[order]:

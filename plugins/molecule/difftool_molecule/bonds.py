@@ -1,8 +1,9 @@
-"""Bonds from distances, by the published tables of bond lengths: what says whether the atoms of a sample are bonded as they should be.
+"""Bonds from distances, by the published tables of bond lengths: what says whether the atoms of a
+sample are bonded as they should be.
 
-The tables are those of Hoogeboom et al. 2022 (arXiv:2203.17003), whose margins were chosen so that the molecules of QM9 come
-out as stable as they can. They see lengths alone: bonds of an aromatic ring or a carboxylate, halfway between single and double, are
-taken for one or the other.
+The tables are those of Hoogeboom et al. 2022 (arXiv:2203.17003), whose margins were chosen so that
+the molecules of QM9 come out as stable as they can. They see lengths alone: bonds of an aromatic
+ring or a carboxylate, halfway between single and double, are taken for one or the other.
 """
 
 from __future__ import annotations
@@ -45,7 +46,10 @@ VALENCIES = {
     "O": (2,),
     "Hg": (1, 2),
 }
-"""What the orders of an atom's bonds may add up to; the noble gases are ours, for ions. An element that is not here is never stable."""
+"""What the orders of an atom's bonds may add up to; the noble gases are ours, for ions.
+
+An element that is not here is never stable.
+"""
 
 MOST = 12
 """Bonds that an element is asked about; more never add up."""
@@ -70,8 +74,9 @@ class Bonds(NamedTuple):
 def bonds(numbers: np.ndarray, positions: np.ndarray) -> Bonds:
     """The bonds of atoms at these places; where a place is not finite, there are none.
 
-    A distance is a bond of the highest order whose length, with its margin, it stays below, and every order includes those under it.
-    Two elements whose bonds no table lists are singly bonded up to the sum of their covalent radii, with the same margin.
+    A distance is a bond of the highest order whose length, with its margin, it stays below, and
+    every order includes those under it. Two elements whose bonds no table lists are singly bonded
+    up to the sum of their covalent radii, with the same margin.
 
     Args:
         numbers: int ``[n]``, atomic.
@@ -88,9 +93,11 @@ def bonds(numbers: np.ndarray, positions: np.ndarray) -> Bonds:
 
 
 def stable(raw: np.ndarray) -> np.ndarray:
-    """bool ``[n]`` of float ``[n, 5]``: atoms whose bonds' orders add up to what their element may have.
+    """bool ``[n]`` of float ``[n, 5]``: atoms whose bonds' orders add up to what their element may
+    have.
 
-    Of an ion, that is what the neutral element with as many electrons may have: four for N+ as for carbon, one for O- as for fluorine.
+    Of an ion, that is what the neutral element with as many electrons may have: four for N+ as for
+    carbon, one for O- as for fluorine.
     """
     numbers, positions, charges, _ = Molecule.from_raw(raw)
     found = bonds(numbers, positions)
@@ -102,7 +109,9 @@ def stable(raw: np.ndarray) -> np.ndarray:
 
 @cache
 def limits() -> np.ndarray:
-    """float64 ``[3, 119, 119]``, by atomic numbers: what the distance of two atoms stays below in bonds of order 1, 2 and 3; 0 where there is none."""
+    """float64 ``[3, 119, 119]``, by atomic numbers: what the distance of two atoms stays below in
+    bonds of order 1, 2 and 3; 0 where there is none.
+    """
     radii = np.array([0.0, *RADII.values()])
     found = np.zeros((len(LENGTHS), len(SYMBOLS), len(SYMBOLS)))
     found[0] = radii[:, None] + radii + MARGINS[1]

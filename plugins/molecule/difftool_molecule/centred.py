@@ -13,14 +13,17 @@ AXES = 3
 
 
 class Centred(Space):
-    """``[b, n, 3 + f]``, the first three of each point its position: positions have zero mean over the real points of their example.
+    """``[b, n, 3 + f]``, the first three of each point its position: positions have zero mean over
+    the real points of their example.
 
-    No normal distribution on all of space is the same after every translation; on this subspace there is one (Köhler et al. 2020,
-    arXiv:2006.02425; Hoogeboom et al. 2022, arXiv:2203.17003). Its degrees of freedom are 3 (n - 1) + n f. A mask is ``[b or 1, n, 1]``.
+    No normal distribution on all of space is the same after every translation; on this subspace
+    there is one (Köhler et al. 2020, arXiv:2006.02425; Hoogeboom et al. 2022, arXiv:2203.17003).
+    Its degrees of freedom are 3 (n - 1) + n f. A mask is ``[b or 1, n, 1]``.
 
     Args:
-        ceiling: points for which noise is drawn whatever the size of a batch, so that an example's noise does not depend on how far its
-            neighbours make it be padded; the size of the largest example. In a larger batch it is drawn for as many as there are.
+        ceiling: points for which noise is drawn whatever the size of a batch, so that an example's
+            noise does not depend on how far its neighbours make it be padded; the size of the
+            largest example. In a larger batch it is drawn for as many as there are.
     """
 
     def __init__(self, ceiling: int = 0) -> None:
@@ -40,10 +43,12 @@ class Centred(Space):
     def keep(
         self, estimate: Tensor, x0: Tensor, observed: Tensor, mask: Tensor | None = None
     ) -> Tensor:
-        """The known points, moved as one body to the mean of where they were estimated, in place of the estimates; then centred again.
+        """The known points, moved as one body to the mean of where they were estimated, in place of
+        the estimates; then centred again.
 
-        Where a molecule lies is not a degree of freedom: known atoms fix each other's places and not that of the whole. Features may be
-        known, entry by entry, of points whose position is not.
+        Where a molecule lies is not a degree of freedom: known atoms fix each other's places and
+        not that of the whole. Features may be known, entry by entry, of points whose position is
+        not.
         """
         moved = torch.cat(
             (
@@ -55,14 +60,18 @@ class Centred(Space):
         return self.project(torch.where(observed, x0 + moved, estimate), mask)
 
     def freedom(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Degrees of freedom of each example, ``[b]``; at least one, so that an error can be divided by it."""
+        """Degrees of freedom of each example, ``[b]``; at least one, so that an error can be
+        divided by it.
+        """
         b, n, width = x.shape
         points = x.new_full((b,), n) if mask is None else mask.sum((1, 2), dtype=x.dtype)
         return (width * points - AXES).clamp(min=1)
 
 
 def centre(positions: Tensor, real: Tensor | None) -> Tensor:
-    """``[b, n, 3]``, ``[b or 1, n, 1]`` -> the mean over real points, ``[b, 1, 3]``; zero where there are none."""
+    """``[b, n, 3]``, ``[b or 1, n, 1]`` -> the mean over real points, ``[b, 1, 3]``; zero where
+    there are none.
+    """
     if real is None:
         return positions.mean(1, keepdim=True)
     real = real.to(positions.dtype)

@@ -25,7 +25,9 @@ SHORT = 0.6
 """Angstrom below which nothing can be a bond: that of hydrogen has 0.74."""
 
 WIDE = 1.75
-"""Angstrom that the nearest atoms of ordinary molecules are well within: 1.1 with hydrogens, 1.5 without. In bohr it would be 2.1."""
+"""Angstrom that the nearest atoms of ordinary molecules are well within: 1.1 with hydrogens, 1.5
+without. In bohr it would be 2.1.
+"""
 
 RARE = 0.01  # share of the molecules that hold an element
 BARE = 0.1  # share of the molecules without hydrogens
@@ -42,7 +44,8 @@ class MoleculeLook(Look):
     Attributes:
         numbers: atomic numbers.
         charged: whether any atom has a formal charge.
-        nearest: distance of the two nearest atoms, in angstrom; infinite where none are within ``WIDE``.
+        nearest: distance of the two nearest atoms, in angstrom; infinite where none are within
+            ``WIDE``.
         parts: unconnected ones that are kept, by the file's bonds.
     """
 
@@ -82,7 +85,8 @@ class MoleculeInspection(Inspection[MoleculeModality, MoleculeLook]):
         if made := sum(_is_smiles(look.item) for look in looks):
             yield Finding(
                 "note",
-                f"SMILES: {made:,}. RDKit makes their geometries (ETKDGv3, then MMFF94), and models learn those.",
+                f"SMILES: {made:,}. RDKit makes their geometries (ETKDGv3, then MMFF94), and "
+                "models learn those.",
             )
         yield _sizes(self.modality, looks)
         yield from _elements(self.modality, looks)
@@ -107,7 +111,8 @@ def _sizes(modality: MoleculeModality, good: Sequence[MoleculeLook]) -> Finding:
     dropped = " without hydrogens" * (modality.options.hydrogens == "drop")
     return Finding(
         "ok",
-        f"sizes from {low:.0f} to {high:.0f} atoms{dropped}, median {middle:.0f}; at most {modality.max_atoms} are taken",
+        f"sizes from {low:.0f} to {high:.0f} atoms{dropped}, median {middle:.0f}; at most "
+        f"{modality.max_atoms} are taken",
     )
 
 
@@ -123,20 +128,23 @@ def _elements(modality: MoleculeModality, good: Sequence[MoleculeLook]) -> Itera
         usual = ",".join(symbol for symbol in modality.options.elements if symbol not in rare)
         yield Finding(
             "note",
-            f"in fewer than one molecule of a hundred: {', '.join(rare)}. To leave those molecules out: --elements {usual}.",
+            f"in fewer than one molecule of a hundred: {', '.join(rare)}. To leave those "
+            f"molecules out: --elements {usual}.",
         )
     if unseen := [symbol for symbol in modality.options.elements if symbol not in atoms]:
         seen = ",".join(symbol for symbol in modality.options.elements if symbol in atoms)
         yield Finding(
             "note",
-            f"in none of those looked at, or only in parts that are left out: {', '.join(unseen)}. Without: --elements {seen}.",
+            "in none of those looked at, or only in parts that are left out: "
+            f"{', '.join(unseen)}. Without: --elements {seen}.",
         )
     bare = [look for look in good if HYDROGEN not in look.numbers]
     if modality.options.hydrogens == "keep" and len(bare) > BARE * len(good):
         yield Finding(
             "warning",
-            f"without hydrogens: {some_names(look.item for look in bare)}. Add them first, as RDKit and Open Babel do, or leave all out with --hydrogens drop: "
-            "of half of them, a model learns that they come and go.",
+            f"without hydrogens: {some_names(look.item for look in bare)}. Add them first, as "
+            "RDKit and Open Babel do, or leave all out with --hydrogens drop: of half of them, a "
+            "model learns that they come and go.",
         )
 
 
@@ -144,7 +152,8 @@ def _ions(modality: MoleculeModality, good: Sequence[MoleculeLook]) -> Iterator[
     if charged := [look for look in good if look.charged]:
         yield Finding(
             "ok",
-            f"formal charges, which samples have too (--charges drop learns none): {some_names(look.item for look in charged)}",
+            "formal charges, which samples have too (--charges drop learns none): "
+            f"{some_names(look.item for look in charged)}",
         )
     elif modality.options.charges == "drop":
         yield Finding("ok", "no formal charges are learnt")
@@ -154,7 +163,9 @@ def _parts(good: Sequence[MoleculeLook]) -> Iterator[Finding]:
     if apart := [look for look in good if look.parts > 1]:
         yield Finding(
             "warning",
-            f"in several unconnected parts, such as salts: {some_names(look.item for look in apart)}. Take the largest part only: --fragments largest.",
+            "in several unconnected parts, such as salts: "
+            f"{some_names(look.item for look in apart)}. Take the largest part only: --fragments "
+            "largest.",
         )
 
 
@@ -163,15 +174,18 @@ def _distances(good: Sequence[MoleculeLook]) -> Iterator[Finding]:
     if len(nearest) and np.median(nearest) == np.inf:
         yield Finding(
             "error",
-            f"In most of them no two atoms are nearer than {WIDE:g} angstrom, so nothing is bonded. Positions in bohr? Multiply them by 0.529177.",
+            f"In most of them no two atoms are nearer than {WIDE:g} angstrom, so nothing is "
+            "bonded. Positions in bohr? Multiply them by 0.529177.",
         )
     elif clashing := [look for look in good if look.nearest < SHORT]:
         yield Finding(
             "warning",
-            f"atoms nearer than any bond ({SHORT:g} angstrom): {some_names(look.item for look in clashing)}. Correct or remove them.",
+            f"atoms nearer than any bond ({SHORT:g} angstrom): "
+            f"{some_names(look.item for look in clashing)}. Correct or remove them.",
         )
     elif len(nearest):
         yield Finding(
             "ok",
-            f"nearest atoms are {nearest.min():.2f} angstrom apart, in most molecules {np.median(nearest):.2f}",
+            f"nearest atoms are {nearest.min():.2f} angstrom apart, in most molecules "
+            f"{np.median(nearest):.2f}",
         )

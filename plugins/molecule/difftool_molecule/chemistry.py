@@ -21,7 +21,8 @@ def require_rdkit(for_what: str) -> ModuleType:
     """``rdkit.Chem``.
 
     Args:
-        for_what: what cannot be done without it, as the subject of a sentence, such as "Reading SMILES".
+        for_what: what cannot be done without it, as the subject of a sentence, such as "Reading
+            SMILES".
 
     Raises:
         UsageError: it is not installed; says how to.
@@ -30,7 +31,8 @@ def require_rdkit(for_what: str) -> ModuleType:
         from rdkit import Chem
     except ImportError as error:
         raise UsageError(
-            f'{for_what} needs RDKit, which cannot be imported. Install it: pip install "difftool-molecule[rdkit]". ({error})'
+            f"{for_what} needs RDKit, which cannot be imported. Install it: pip install "
+            f'"difftool-molecule[rdkit]". ({error})'
         ) from None
     _silence()
     return Chem
@@ -38,7 +40,9 @@ def require_rdkit(for_what: str) -> ModuleType:
 
 @cache
 def _silence() -> None:
-    """RDKit says on stderr what it thinks of each molecule; what matters of it is said in our own messages."""
+    """RDKit says on stderr what it thinks of each molecule; what matters of it is said in our own
+    messages.
+    """
     from rdkit import rdBase
 
     rdBase.DisableLog("rdApp.*")

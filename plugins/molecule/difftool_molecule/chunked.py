@@ -1,7 +1,9 @@
-"""The layers over all pairs on a CPU, a few examples at a time, so that no pass over the pairs leaves the processor's cache.
+"""The layers over all pairs on a CPU, a few examples at a time, so that no pass over the pairs
+leaves the processor's cache.
 
-The same numbers as of the plain formulas in ``edges``. What is kept for the way back is what comes out of the second layer; all
-else is made again there, which costs less than to fetch it from memory. Padding that no example of the few needs is not computed.
+The same numbers as of the plain formulas in ``edges``. What is kept for the way back is what comes
+out of the second layer; all else is made again there, which costs less than to fetch it from
+memory. Padding that no example of the few needs is not computed.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 CACHE = 1 << 20
-"""Bytes that the features of the pairs of a few examples may take: the second-level cache of most processors."""
+"""Bytes that the features of the pairs of a few examples may take: the second-level cache of most
+processors.
+"""
 
 ONEDNN = platform.machine() in ("x86_64", "AMD64") and hasattr(
     torch.ops.mkldnn, "_linear_pointwise"
@@ -156,7 +160,9 @@ class _Said(torch.autograd.Function):
 
 
 class _Slopes:
-    """The gradients of ``Layers``, gathered from a few examples at a time; those of weights in at least single precision."""
+    """The gradients of ``Layers``, gathered from a few examples at a time; those of weights in at
+    least single precision.
+    """
 
     def __init__(self, layers: Layers) -> None:
         self.layers, self.exact = layers, torch.promote_types(layers.start.dtype, torch.float32)
@@ -166,7 +172,9 @@ class _Slopes:
         )
 
     def add(self, few: Few, before: Tensor, back: Tensor) -> None:
-        """From what comes out of the second layer, and the gradient of silu of it, which is overwritten."""
+        """From what comes out of the second layer, and the gradient of silu of it, which is
+        overwritten.
+        """
         at, n = few
         mine = self.layers.few(few)
         silu_slope.grad_input(back, before, grad_input=back)
@@ -200,7 +208,8 @@ def _before(layers: Layers) -> Tensor:
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``x [..., f] @ weight [f, o] + bias``.
 
-    In single precision by oneDNN: the library that PyTorch would take there works at half of its speed on AMD processors.
+    In single precision by oneDNN: the library that PyTorch would take there works at half of its
+    speed on AMD processors.
     """
     if x.dtype == torch.float32 and ONEDNN:
         return torch.ops.mkldnn._linear_pointwise(x, weight.t(), bias, "none", [], "")

@@ -9,17 +9,23 @@ from .molecule import Molecule
 from .near import near
 
 STRETCH = 1.3
-"""Atoms are bonded up to this multiple of the sum of their covalent radii, where a file names no bonds."""
+"""Atoms are bonded up to this multiple of the sum of their covalent radii, where a file names no
+bonds.
+"""
 
 
 def parts(molecule: Molecule) -> list[np.ndarray]:
-    """The indices of the atoms of each connected part, the largest part first, of equal ones that with the earlier atom.
+    """The indices of the atoms of each connected part, the largest part first, of equal ones that
+    with the earlier atom.
 
-    By the file's bonds where it has any, else by distance: atoms are bonded up to 1.3 times the sum of their covalent radii.
+    By the file's bonds where it has any, else by distance: atoms are bonded up to 1.3 times the sum
+    of their covalent radii.
     """
     first, second = _bonded(molecule)
     label = np.arange(len(molecule.numbers))
-    while True:  # each atom takes the smallest label among its own, its neighbours' and that of the atom it is labelled by
+    # each atom takes the smallest label among its own, its neighbours' and that of the atom it is
+    # labelled by
+    while True:
         lowest = label.copy()
         np.minimum.at(lowest, first, label[second])
         np.minimum.at(lowest, second, label[first])

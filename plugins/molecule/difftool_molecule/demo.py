@@ -1,4 +1,7 @@
-"""The built-in demo set: small organic molecules, from ball to rod. Made by ``scripts/make_demo.py``, so that nothing is downloaded."""
+"""The built-in demo set: small organic molecules, from ball to rod.
+
+Made by ``scripts/make_demo.py``, so that nothing is downloaded.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,15 @@ FILE = Path(__file__).with_name("demo.npz")
 
 
 def write_demo(folder: Path) -> None:
-    """``folder/molecules.xyz``, extended XYZ, each molecule with its ``anisotropy``; the same every time."""
+    """``folder/molecules.xyz``, extended XYZ, each molecule with its ``anisotropy``; the same every
+    time.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "molecules.xyz", "w", encoding="utf-8", newline="\n") as file:
         for numbers, positions in molecules():
             file.write(
-                f"{len(numbers)}\nProperties=species:S:1:pos:R:3 anisotropy={anisotropy(positions):.4f}\n"
+                f"{len(numbers)}\nProperties=species:S:1:pos:R:3 "
+                f"anisotropy={anisotropy(positions):.4f}\n"
             )
             rows = zip(numbers.tolist(), positions.tolist(), strict=True)
             file.writelines(
@@ -27,7 +33,9 @@ def write_demo(folder: Path) -> None:
 
 
 def molecules() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Atomic numbers ``[n]`` and positions ``[n, 3]`` in angstrom of each; the file has the latter in thousandths."""
+    """Atomic numbers ``[n]`` and positions ``[n, 3]`` in angstrom of each; the file has the latter
+    in thousandths.
+    """
     with np.load(FILE, allow_pickle=False) as file:
         edges = np.cumsum(file["sizes"], dtype=int)[:-1]
         yield from zip(
@@ -36,10 +44,12 @@ def molecules() -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def anisotropy(positions: np.ndarray) -> float:
-    """The relative shape anisotropy of ``[n, 3]`` positions (Theodorou & Suter 1985, doi:10.1021/ma00148a028).
+    """The relative shape anisotropy of ``[n, 3]`` positions.
 
-    It is 0 for what is as wide in all directions, a quarter for a disc and 1 for a rod, whatever the size. Here it is a property to
-    ask samples for that can be seen.
+    Theodorou & Suter 1985, doi:10.1021/ma00148a028.
+
+    It is 0 for what is as wide in all directions, a quarter for a disc and 1 for a rod, whatever
+    the size. Here it is a property to ask samples for that can be seen.
     """
     centred = positions - positions.mean(0)
     moments = np.linalg.eigvalsh(centred.T @ centred)

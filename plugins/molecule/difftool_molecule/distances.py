@@ -18,17 +18,21 @@ Pair = tuple[int, int]
 class Distances(Metric):
     """Distances between distributions over the samples and over the data; 0 where they are alike.
 
-    Wasserstein's, of order one, is how far one distribution has to be moved to become the other, in the unit of what is measured. The
-    total variation of kinds is the share that would have to be of another kind.
+    Wasserstein's, of order one, is how far one distribution has to be moved to become the other, in
+    the unit of what is measured. The total variation of kinds is the share that would have to be of
+    another kind.
     """
 
     def measure(
         self, examples: Sequence[np.ndarray], data: Sequence[np.ndarray]
     ) -> dict[str, float]:
-        """Sizes in atoms, lengths and extents in angstrom. Without data there is nothing to measure.
+        """Sizes in atoms, lengths and extents in angstrom.
 
-        ``bond_lengths_w1`` is of each pair of elements by itself, weighted by how often the data bonds it, over the pairs that both
-        bond; whether samples bond the right ones is seen in ``bonds_tv``.
+        Without data there is nothing to measure.
+
+        ``bond_lengths_w1`` is of each pair of elements by itself, weighted by how often the data
+        bonds it, over the pairs that both bond; whether samples bond the right ones is seen in
+        ``bonds_tv``.
         """
         return (
             {name: measured(examples, data) for name, measured in MEASURES.items()} if data else {}
@@ -80,11 +84,13 @@ MEASURES = {
 }
 
 
-# --- of a molecule ---------------------------------------------------------------------------------------------------
+# --- of a molecule --------------------------------------------------------------------------------
 
 
 def lengths(examples: Iterable[np.ndarray]) -> dict[Pair, np.ndarray]:
-    """Lengths in angstrom of all bonds by the tables, of whatever order, by the two elements, the lighter first."""
+    """Lengths in angstrom of all bonds by the tables, of whatever order, by the two elements, the
+    lighter first.
+    """
     found: defaultdict[Pair, list[float]] = defaultdict(list)
     for example in examples:
         numbers, positions, _, _ = Molecule.from_raw(example)
@@ -96,7 +102,8 @@ def lengths(examples: Iterable[np.ndarray]) -> dict[Pair, np.ndarray]:
 
 
 def gyration(example: np.ndarray) -> float:
-    """The radius of gyration in angstrom: the root mean square distance of the atoms, all of one weight, from their centre.
+    """The radius of gyration in angstrom: the root mean square distance of the atoms, all of one
+    weight, from their centre.
 
     NaN where a position is not finite.
     """
@@ -105,18 +112,22 @@ def gyration(example: np.ndarray) -> float:
         return float(np.sqrt(((positions - positions.mean(0)) ** 2).sum(1).mean()))
 
 
-# --- of distributions ------------------------------------------------------------------------------------------------
+# --- of distributions -----------------------------------------------------------------------------
 
 
 def wasserstein(a: np.ndarray, b: np.ndarray) -> float:
-    """Between the empirical distributions of ``[n]`` and ``[m]`` numbers: the area between their distribution functions."""
+    """Between the empirical distributions of ``[n]`` and ``[m]`` numbers: the area between their
+    distribution functions.
+    """
     both = np.sort(np.concatenate((a, b)))
     below = [np.searchsorted(np.sort(some), both[:-1], side="right") / len(some) for some in (a, b)]
     return float((np.abs(below[0] - below[1]) * np.diff(both)).sum())
 
 
 def total_variation(a: Mapping, b: Mapping) -> float:
-    """Between two distributions over kinds, from how many there are of each; NaN where there are none."""
+    """Between two distributions over kinds, from how many there are of each; NaN where there are
+    none.
+    """
     total_a, total_b = sum(a.values()), sum(b.values())
     if not total_a or not total_b:
         return float("nan")

@@ -1,4 +1,6 @@
-"""What is said of every pair of points: two layers, the first of which is never given a tensor of all pairs."""
+"""What is said of every pair of points: two layers, the first of which is never given a tensor of
+all pairs.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,9 @@ LENGTHS = 2  # the squared distance now, and that before the first block
 class Edges(nn.Module):
     """silu(W2 silu(W1 [h_i, h_j, d_ij])), for all pairs.
 
-    W1 [h_i, h_j, d_ij] = W_i h_i + W_j h_j + W_d d_ij: matrix products over points, not over pairs, are half of the arithmetic saved. On a
-    CPU the rest is done for a few examples at a time, which stay in the processor's cache (``chunked``).
+    W1 [h_i, h_j, d_ij] = W_i h_i + W_j h_j + W_d d_ij: matrix products over points, not over pairs,
+    are half of the arithmetic saved. On a CPU the rest is done for a few examples at a time, which
+    stay in the processor's cache (``chunked``).
     """
 
     def __init__(self, width: int) -> None:
@@ -27,7 +30,9 @@ class Edges(nn.Module):
     def gathered(
         self, h: Tensor, lengths: Tensor, there: Company, gate: nn.Linear | None
     ) -> Tensor:
-        """Its sum over the others of each point, every pair times its gate: ``h [b, n, f]``, ``lengths [b, n, n, 2]`` -> ``[b, n, f]``."""
+        """Its sum over the others of each point, every pair times its gate: ``h [b, n, f]``,
+        ``lengths [b, n, n, 2]`` -> ``[b, n, f]``.
+        """
         layers = self._layers(h, lengths)
         others = there.others.to(layers.start.dtype)
         if there.extents is not None:

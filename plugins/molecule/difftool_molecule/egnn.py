@@ -1,4 +1,6 @@
-"""The E(n)-equivariant graph network over all pairs of atoms (Satorras et al. 2021, arXiv:2102.09844), as in Hoogeboom et al. 2022."""
+"""The E(n)-equivariant graph network over all pairs of atoms (Satorras et al. 2021,
+arXiv:2102.09844), as in Hoogeboom et al. 2022.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,14 @@ from .pairs import Company, Pairs, company, pairs
 
 
 class Egnn(Backbone):
-    """Blocks of messages between atoms, each of which then moves the atoms along the lines between them.
+    """Blocks of messages between atoms, each of which then moves the atoms along the lines between
+    them.
 
-    What is said of the atoms does not change when a molecule is moved, turned or mirrored; how they are moved turns with it. The answer
-    for positions is how far they were moved in all, without what they were moved together. The global vector and the noise level enter
-    the atoms' features, and scale and shift these in every block; channels next to x, ``[b, c, n]``, are joined to the atoms' features.
+    What is said of the atoms does not change when a molecule is moved, turned or mirrored; how they
+    are moved turns with it. The answer for positions is how far they were moved in all, without
+    what they were moved together. The global vector and the noise level enter the atoms' features,
+    and scale and shift these in every block; channels next to x, ``[b, c, n]``, are joined to the
+    atoms' features.
 
     Raises:
         UsageError: examples are not points with features, or a condition is a sequence of tokens.
@@ -39,7 +44,9 @@ class Egnn(Backbone):
     def forward(
         self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None
     ) -> Tensor:
-        """``x [b, n, 3 + f]``, ``mask [b or 1, n, 1]`` -> like ``x``, positions with zero mean, zero on padding."""
+        """``x [b, n, 3 + f]``, ``mask [b or 1, n, 1]`` -> like ``x``, positions with zero mean,
+        zero on padding.
+        """
         x = x if mask is None else x * mask
         real = _real(x, mask)
         there = company(real, self.options.aggregation == "mean", self.options.divisor)
@@ -64,7 +71,11 @@ class Egnn(Backbone):
 
 
 class Block(nn.Module):
-    """Messages, then motion (Satorras et al. 2021, Eq. 3 to 6; the order, gates and bounds of Hoogeboom et al. 2022, arXiv:2203.17003)."""
+    """Messages, then motion.
+
+    Satorras et al. 2021, Eq. 3 to 6; the order, gates and bounds of Hoogeboom et al. 2022,
+    arXiv:2203.17003.
+    """
 
     def __init__(self, options: EgnnOptions) -> None:
         super().__init__()
@@ -75,7 +86,9 @@ class Block(nn.Module):
     def forward(
         self, h: Tensor, positions: Tensor, first: Tensor, steer: Tensor, there: Company
     ) -> tuple[Tensor, Tensor]:
-        """``h [b, n, features]``, ``positions [b, n, 3]``, ``first [b, n, n]``, squared distances before the first block."""
+        """``h [b, n, features]``, ``positions [b, n, 3]``, ``first [b, n, n]``, squared distances
+        before the first block.
+        """
         between = pairs(positions, there, self.options.norm_constant, self.options.reflections)
         lengths = torch.stack((between.squared, first), -1)
         for messages in self.messages:
@@ -103,7 +116,9 @@ class Messages(nn.Module):
 
 
 class Motion(nn.Module):
-    """Every atom moves along the lines to all others, as far as the edges say; in at least single precision."""
+    """Every atom moves along the lines to all others, as far as the edges say; in at least single
+    precision.
+    """
 
     def __init__(self, options: EgnnOptions) -> None:
         super().__init__()
@@ -139,11 +154,13 @@ def _inputs(interface: Interface) -> int:
     """Features of a point, having checked that the network can take it and what steers it."""
     if len(interface.shape) != 2 or (width := interface.shape[1]) is None or width <= AXES:
         raise UsageError(
-            f"egnn works on points in space with features, (points, 3 + features), and an encoded example is {interface.shape}. "
-            "Use it with the representation pointcloud, or choose another backbone: unet."
+            "egnn works on points in space with features, (points, 3 + features), and an encoded "
+            f"example is {interface.shape}. Use it with the representation pointcloud, or choose "
+            "another backbone: unet."
         )
     if interface.tokens:
         raise UsageError(
-            "egnn attends to no sequence of tokens. Use a condition that is a label, a number or a vector."
+            "egnn attends to no sequence of tokens. Use a condition that is a label, a number or "
+            "a vector."
         )
     return width - AXES

@@ -22,7 +22,9 @@ _CORDERO = (
 )  # fmt: skip
 
 RADII = dict(enumerate(_CORDERO, 1))
-"""Covalent radii in angstrom by atomic number (Cordero et al. 2008, doi:10.1039/b801115j); 1.6 beyond curium, where there are none."""
+"""Covalent radii in angstrom by atomic number (Cordero et al. 2008, doi:10.1039/b801115j); 1.6
+beyond curium, where there are none.
+"""
 
 NUMBERS = {
     spelling: z
@@ -30,7 +32,10 @@ NUMBERS = {
     if z
     for spelling in (symbol, symbol.upper(), symbol.lower(), str(z))
 }
-"""Atomic number by symbol, however it is capitalised, and by itself as text, as some files have it. Isotopes of hydrogen are hydrogen."""
+"""Atomic number by symbol, however it is capitalised, and by itself as text, as some files have it.
+
+Isotopes of hydrogen are hydrogen.
+"""
 
 HYDROGEN = 1
 

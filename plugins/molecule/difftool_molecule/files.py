@@ -23,9 +23,11 @@ SUFFIXES = tuple(READERS)
 
 
 def columns_of(path: Path) -> list[Columns]:
-    """The properties of each molecule in a file: numbers where all that have one have a number, else text. No geometry is made.
+    """The properties of each molecule in a file: numbers where all that have one have a number,
+    else text. No geometry is made.
 
-    A file that is bad as a whole counts as one molecule, so that it is named, as bad molecules are, when that is read.
+    A file that is bad as a whole counts as one molecule, so that it is named, as bad molecules are,
+    when that is read.
     """
     try:
         return reader(path).columns(path)
@@ -62,7 +64,8 @@ def reader(path: Path) -> Reader:
     """What reads files of this suffix. Raises DataError where nothing does."""
     if path.suffix.lower() not in READERS:
         raise DataError(
-            f"{path} is not a file of molecules, judging by its suffix. Give it the right one; supported are: {' '.join(SUFFIXES)}."
+            f"{path} is not a file of molecules, judging by its suffix. Give it the right one; "
+            f"supported are: {' '.join(SUFFIXES)}."
         )
     return _reader(READERS[path.suffix.lower()])
 

@@ -32,17 +32,21 @@ MOST = 4
 """Hydrogens on an atom up to which counts are told apart."""
 
 STRIDE = 8
-"""Molecules are padded to a multiple of so many atoms, so that those of like size are sampled together."""
+"""Molecules are padded to a multiple of so many atoms, so that those of like size are sampled
+together.
+"""
 
 
 class Hydrogens(Bridge):
-    """The heavy atoms are known, as the network meets them without noise; the others are known to be hydrogens, and their positions are made.
+    """The heavy atoms are known, as the network meets them without noise; the others are known to
+    be hydrogens, and their positions are made.
 
-    The heavy atoms come first, in their order. Of a molecule of hydrogens alone the first atom is given in their place, so that there is
-    always one; where nothing but heavy atoms is, nothing is made. The network is given how many hydrogens each lacks: in training
-    those of the example that are nearest to it, in sampling what fills up its valency. What is known stays in the sample, with the noise
-    of its level: in training hydrogens go along with the atom that they are nearest to, so that what is shown and what is to be made are
-    one molecule.
+    The heavy atoms come first, in their order. Of a molecule of hydrogens alone the first atom is
+    given in their place, so that there is always one; where nothing but heavy atoms is, nothing is
+    made. The network is given how many hydrogens each lacks: in training those of the example that
+    are nearest to it, in sampling what fills up its valency. What is known stays in the sample,
+    with the noise of its level: in training hydrogens go along with the atom that they are nearest
+    to, so that what is shown and what is to be made are one molecule.
 
     Raises:
         UsageError: the stage's molecules have no hydrogens, or are not points with features.
@@ -62,22 +66,24 @@ class Hydrogens(Bridge):
             or representation.shape[1] <= AXES
         ):
             raise UsageError(
-                f"The bridge hydrogens works on points in space with features, and an encoded example is {representation.shape}. "
-                "Use it with the representation pointcloud."
+                "The bridge hydrogens works on points in space with features, and an encoded "
+                f"example is {representation.shape}. Use it with the representation pointcloud."
             )
         self.description, self.representation = description, representation
         self.width = representation.shape[1]
         self.max_aug_level = options.max_aug_level
 
-    # --- conditions of the stage ---------------------------------------------------------------------------------------
+    # --- conditions of the stage ------------------------------------------------------------------
 
     def conditions(self) -> tuple[Column, ...]:
         return ChannelsColumn(LACKS, width=MOST), *self.aug_level_condition(LEVEL)
 
     def encode(self, low: Batch, raw: Batch, level: Tensor, rng: Rng) -> Batch:
-        """With the heavy atoms first, known and at the places that ``low`` has them at; of the hydrogens all is known but their places.
+        """With the heavy atoms first, known and at the places that ``low`` has them at; of the
+        hydrogens all is known but their places.
 
-        What each atom lacks, ``low.cond[LACKS]``, is given as ``[b, 4, n]``: whether it lacks one, two, three, four.
+        What each atom lacks, ``low.cond[LACKS]``, is given as ``[b, 4, n]``: whether it lacks one,
+        two, three, four.
         """
         heavy, real = _reaching(low, raw.x.shape[1]), _real(raw)
         whole = _sorted(raw.x)
@@ -95,19 +101,23 @@ class Hydrogens(Bridge):
         return replace(batch, observed=_real(heavy) | (real & features), noise_free=True)
 
     def _noised(self, batch: Batch, heavy: Tensor, level: Tensor, rng: Rng) -> Batch:
-        """With noise on the positions of the heavy atoms, ``[b, n, 1]``, which each hydrogen shares with its nearest."""
+        """With noise on the positions of the heavy atoms, ``[b, n, 1]``, which each hydrogen shares
+        with its nearest.
+        """
         space, positions = self.representation.space, batch.x[..., :AXES]
         noise = level[:, None, None] * space.noise(batch.x.shape, rng, batch.mask)[..., :AXES]
         shared = noise.gather(1, _nearest(positions, heavy)[..., None].expand(-1, -1, AXES))
         moved = positions + torch.where(heavy, noise, shared)
         return batch.with_x(space.project(torch.cat((moved, batch.x[..., AXES:]), -1), batch.mask))
 
-    # --- from the stage's examples to the earlier one's ----------------------------------------------------------------
+    # --- from the stage's examples to the earlier one's -------------------------------------------
 
     def degrade(self, raw: Batch) -> Batch:
-        """The heavy atoms first, the rest of the places padding: how many there are at most would have to be waited for.
+        """The heavy atoms first, the rest of the places padding: how many there are at most would
+        have to be waited for.
 
-        With what each lacks, int64 ``[b, n]``: the hydrogens that are nearer to it than to any other.
+        With what each lacks, int64 ``[b, n]``: the hydrogens that are nearer to it than to any
+        other.
         """
         x = _sorted(raw.x)
         real = x[..., NUMBER, None] > 0
@@ -116,7 +126,7 @@ class Hydrogens(Bridge):
         lacks = torch.zeros_like(taken).scatter_add_(1, _nearest(x[..., :AXES], mask), taken)
         return Batch(x * mask, {LACKS: lacks}, mask)
 
-    # --- sizes ---------------------------------------------------------------------------------------------------------
+    # --- sizes ------------------------------------------------------------------------------------
 
     def check_compatible(self, earlier: Description) -> None:
         own, theirs = self.description.extra, earlier.extra
@@ -126,8 +136,9 @@ class Hydrogens(Bridge):
             or "elements" not in theirs
         ):
             raise UsageError(
-                f"The earlier stage makes {earlier.dtype} examples of {len(earlier.shape)} axes, which are not molecules, and this one adds "
-                "hydrogens to molecules. Train the earlier one with -m molecule --hydrogens drop."
+                f"The earlier stage makes {earlier.dtype} examples of {len(earlier.shape)} axes, "
+                "which are not molecules, and this one adds hydrogens to molecules. Train the "
+                "earlier one with -m molecule --hydrogens drop."
             )
         if HYDROGEN in theirs["elements"]:
             raise UsageError(
@@ -136,8 +147,8 @@ class Hydrogens(Bridge):
             )
         if strange := sorted(set(theirs["elements"]) - set(own["elements"])):
             raise UsageError(
-                f"The earlier stage makes {_symbols(strange)}, which this one has never seen: it knows {_symbols(own['elements'])}. Train "
-                "both on molecules of the same elements."
+                f"The earlier stage makes {_symbols(strange)}, which this one has never seen: it "
+                f"knows {_symbols(own['elements'])}. Train both on molecules of the same elements."
             )
         if theirs.get("charged") != own.get("charged"):
             learns, other = (
@@ -146,18 +157,22 @@ class Hydrogens(Bridge):
                 else ("This one", "the earlier stage")
             )
             raise UsageError(
-                f"{learns} learns formal charges and {other} does not, and they say how many hydrogens there are. Train both with the same "
-                "setting: --charges keep, or --charges drop."
+                f"{learns} learns formal charges and {other} does not, and they say how many "
+                "hydrogens there are. Train both with the same setting: --charges keep, or "
+                "--charges drop."
             )
 
     def earlier_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         raise UsageError(
-            "How many hydrogens it adds follows from the heavy atoms, so their number cannot be told from that of all atoms. Ask the stage "
-            "before it for so many heavy atoms, with --until, and give it what that makes, with --from."
+            "How many hydrogens it adds follows from the heavy atoms, so their number cannot be "
+            "told from that of all atoms. Ask the stage before it for so many heavy atoms, with "
+            "--until, and give it what that makes, with --from."
         )
 
     def template(self, low: np.ndarray, raw: Batch) -> tuple[Batch, Batch]:
-        """As many atoms as there are heavy ones, and as many hydrogens as fill up their valencies; what ``raw`` says of sizes is for others."""
+        """As many atoms as there are heavy ones, and as many hydrogens as fill up their valencies;
+        what ``raw`` says of sizes is for others.
+        """
         self._refuse(low, raw)
         heavy = low[np.rint(low[:, NUMBER]) > 0].astype(np.float32)
         lacks = lacking(heavy)
@@ -185,23 +200,27 @@ class Hydrogens(Bridge):
             or not (low[:, NUMBER] > 0).any()
         ):
             raise UsageError(
-                f"What is given to have hydrogens added is {low.dtype} of {' x '.join(map(str, low.shape))}, which is not a molecule: (atoms, 5), "
-                "at least one. Give it examples of the earlier stage."
+                f"What is given to have hydrogens added is {low.dtype} of "
+                f"{' x '.join(map(str, low.shape))}, which is not a molecule: (atoms, 5), at "
+                "least one. Give it examples of the earlier stage."
             )
         numbers = {int(z) for z in np.rint(low[:, NUMBER]) if z > 0}
         if HYDROGEN in numbers and (len(numbers) > 1 or (low[:, NUMBER] > 0).sum() > 1):
             raise UsageError(
-                "What is given to have hydrogens added has some. Give the heavy atoms alone, as an earlier stage makes them."
+                "What is given to have hydrogens added has some. Give the heavy atoms alone, as "
+                "an earlier stage makes them."
             )
         if strange := sorted(numbers - set(self.description.extra["elements"])):
             raise UsageError(
-                f"What is given to have hydrogens added holds {_symbols(strange)}, which the model has never seen: it knows "
-                f"{_symbols(self.description.extra['elements'])}. Give other molecules, or train on some with that element."
+                f"What is given to have hydrogens added holds {_symbols(strange)}, which the "
+                f"model has never seen: it knows {_symbols(self.description.extra['elements'])}. "
+                "Give other molecules, or train on some with that element."
             )
         if raw.observed is not None:
             raise UsageError(
-                "--fragment is kept by a model that makes molecules, and this stage adds hydrogens to those it is given. Leave it out, or "
-                "sample the earlier stage with it and give what that makes: --from FILES."
+                "--fragment is kept by a model that makes molecules, and this stage adds "
+                "hydrogens to those it is given. Leave it out, or sample the earlier stage with "
+                "it and give what that makes: --from FILES."
             )
 
 
@@ -228,14 +247,18 @@ def _sorted(x: Tensor) -> Tensor:
 
 
 def _first(x: Tensor) -> Tensor:
-    """``[b, n, 1]``: which of sorted atoms are given: the heavy ones, and the first where there are none."""
+    """``[b, n, 1]``: which of sorted atoms are given: the heavy ones, and the first where there are
+    none.
+    """
     heavy = x[..., NUMBER, None] != HYDROGEN
     first = torch.arange(x.shape[1], device=x.device)[:, None] == 0
     return heavy | first
 
 
 def _nearest(positions: Tensor, heavy: Tensor) -> Tensor:
-    """``[b, n, 3]``, ``[b, n, 1]`` -> ``[b, n]``: the place of the heavy atom that each atom is nearest to; a heavy one's own."""
+    """``[b, n, 3]``, ``[b, n, 1]`` -> ``[b, n]``: the place of the heavy atom that each atom is
+    nearest to; a heavy one's own.
+    """
     apart = (positions[:, :, None] - positions[:, None]).square().sum(-1)
     return apart.masked_fill(~heavy.mT, torch.inf).argmin(2)
 

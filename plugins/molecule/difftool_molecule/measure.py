@@ -1,4 +1,6 @@
-"""What ``auto`` makes of many molecules: the elements, the largest size, and whether there are ions."""
+"""What ``auto`` makes of many molecules: the elements, the largest size, and whether there are
+ions.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ USUAL = 0.995
 """Share of the molecules whose sizes are usual."""
 
 OUTLIER = 2
-"""A molecule more than this many times as large as usual is an outlier: memory and time grow with the square of the largest."""
+"""A molecule more than this many times as large as usual is an outlier: memory and time grow with
+the square of the largest.
+"""
 
 CHEAP = 50
 """Atoms up to which a molecule is not an outlier, since so few cost next to nothing."""
@@ -29,8 +33,8 @@ CHEAP = 50
 def settle(options: MoleculeOptions, items: Sequence[Item]) -> dict[str, Any]:
     """The options that are ``auto``, by name, as these molecules would have them.
 
-    All molecules are looked at, at their atoms only. Those that are left out as too large do not count for the elements and charges; of
-    those in several parts all atoms count.
+    All molecules are looked at, at their atoms only. Those that are left out as too large do not
+    count for the elements and charges; of those in several parts all atoms count.
 
     Raises:
         DataError: none of them can be read.
@@ -86,8 +90,9 @@ def compositions(options: MoleculeOptions, items: Sequence[Item]) -> list[Atoms]
 def auto_max_atoms(sizes: Sequence[int]) -> int:
     """The largest size that is not an outlier.
 
-    An outlier has more than twice as many atoms as the molecule at the 99.5th percentile (of fewer than 200, the largest but one), and
-    more than 50; what cannot be set at all, over 4096, is one too.
+    An outlier has more than twice as many atoms as the molecule at the 99.5th percentile (of fewer
+    than 200, the largest but one), and more than 50; what cannot be set at all, over 4096, is one
+    too.
     """
     usual = int(np.quantile(sizes, USUAL, method="lower"))
     limit = min(max(OUTLIER * usual, CHEAP), MOST_ATOMS)

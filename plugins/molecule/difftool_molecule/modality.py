@@ -1,4 +1,6 @@
-"""MoleculeModality: structure files <-> float32 ``[n, 5]``: position in angstrom, atomic number, formal charge."""
+"""MoleculeModality: structure files <-> float32 ``[n, 5]``: position in angstrom, atomic number,
+formal charge.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +35,13 @@ from .rotate import rotate
 
 
 class MoleculeModality(Modality):
-    """Molecules. Raw units are ``[n, 5]``, a row for each atom: x, y, z in angstrom, the atomic number, and the formal charge.
+    """Molecules.
 
-    For the equivariant network nothing is augmented: a turned or moved molecule is nothing new to it. ``rotate`` serves other networks.
+    Raw units are ``[n, 5]``, a row for each atom: x, y, z in angstrom, the atomic number, and the
+    formal charge.
+
+    For the equivariant network nothing is augmented: a turned or moved molecule is nothing new to
+    it. ``rotate`` serves other networks.
     """
 
     options: MoleculeOptions
@@ -55,10 +61,12 @@ class MoleculeModality(Modality):
         """Whether formal charges are learnt, once that is settled."""
         return self.settled("charges") == "keep"
 
-    # --- files -> raw ------------------------------------------------------------------------------------------------
+    # --- files -> raw -----------------------------------------------------------------------------
 
     def scan(self, path: Path) -> list[Item]:
-        """Every molecule of every file, with its properties as columns; what metadata files say of a file wins."""
+        """Every molecule of every file, with its properties as columns; what metadata files say of
+        a file wins.
+        """
         return [
             Item(file.path, {**columns, **file.columns}, part)
             for file in scan_folder(path, SUFFIXES)
@@ -103,10 +111,12 @@ class MoleculeModality(Modality):
         sizes = [len(piece) for piece in pieces]
         if self.options.fragments == "skip":
             raise DataError(
-                f"{name(item)} is in {len(pieces)} unconnected parts, of {shown(sizes)} atoms. Use the largest: --fragments largest."
+                f"{name(item)} is in {len(pieces)} unconnected parts, of {shown(sizes)} atoms. "
+                "Use the largest: --fragments largest."
             )
         remark(
-            f"in {len(pieces)} unconnected parts, of {shown(sizes)} atoms; the largest is used (--fragments keep uses all)"
+            f"in {len(pieces)} unconnected parts, of {shown(sizes)} atoms; the largest is used "
+            "(--fragments keep uses all)"
         )
         return found.taken(max(pieces, key=len))
 
@@ -114,21 +124,24 @@ class MoleculeModality(Modality):
         """What is beyond the settings."""
         if not len(found.numbers):
             raise DataError(
-                f"{name(item)} has no atoms but hydrogen, and those are dropped. Keep them: --hydrogens keep."
+                f"{name(item)} has no atoms but hydrogen, and those are dropped. Keep them: "
+                "--hydrogens keep."
             )
         if len(found.numbers) > self.max_atoms:
             raise DataError(
-                f"{name(item)} has {len(found.numbers)} atoms, more than max_atoms = {self.max_atoms}. "
-                f"Use it anyway with --max-atoms {len(found.numbers)}: memory grows with the square of the largest."
+                f"{name(item)} has {len(found.numbers)} atoms, more than max_atoms = "
+                f"{self.max_atoms}. Use it anyway with --max-atoms {len(found.numbers)}: memory "
+                "grows with the square of the largest."
             )
         if strange := sorted(set(found.numbers.tolist()) - set(self.elements)):
             symbols = ", ".join(SYMBOLS[z] for z in strange)
             known = ",".join(SYMBOLS[z] for z in self.elements)
             raise DataError(
-                f"{name(item)} holds {symbols}, and elements is {known}. Add them: --elements {known},{symbols.replace(' ', '')}."
+                f"{name(item)} holds {symbols}, and elements is {known}. Add them: --elements "
+                f"{known},{symbols.replace(' ', '')}."
             )
 
-    # --- raw batches -------------------------------------------------------------------------------------------------
+    # --- raw batches ------------------------------------------------------------------------------
 
     def augment(self, raw: Batch, rng: Rng) -> Batch:
         return rotate(raw, rng) if self.options.rotate else raw
@@ -154,7 +167,9 @@ class MoleculeModality(Modality):
         return Batch(torch.from_numpy(x), mask=real(lengths))
 
     def template(self, description: Description, n: int, rng: Streams, request: Options) -> Batch:
-        """Sizes as requested, by default distributed like the data's; a kept fragment comes first in each."""
+        """Sizes as requested, by default distributed like the data's; a kept fragment comes first
+        in each.
+        """
         asked = _asked(request)
         return template(description, n, rng, asked, self._fragment(asked))
 
@@ -164,7 +179,7 @@ class MoleculeModality(Modality):
     def request_of(self, shape: Sequence[int]) -> dict[str, Any]:
         return {"atoms": shape[0]}
 
-    # --- raw -> files ------------------------------------------------------------------------------------------------
+    # --- raw -> files -----------------------------------------------------------------------------
 
     def write(
         self, example: np.ndarray, stem: Path, info: Mapping[str, Any], request: Options

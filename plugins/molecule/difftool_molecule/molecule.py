@@ -12,7 +12,10 @@ from difftool import DataError
 from .near import near
 
 SAME_PLACE = 0.001
-"""Angstrom: nearer atoms are at one place. No bond is shorter than 0.74, but what a model made that has learnt little is to be read too."""
+"""Angstrom: nearer atoms are at one place.
+
+No bond is shorter than 0.74, but what a model made that has learnt little is to be read too.
+"""
 
 NUMBER, CHARGE = 3, 4
 """Columns of a raw example; the first three are x, y and z."""
@@ -25,7 +28,8 @@ class Molecule(NamedTuple):
         numbers: int64 ``[n]``, atomic numbers.
         positions: float64 ``[n, 3]``, in angstrom.
         charges: int64 ``[n]``, formal ones.
-        bonds: ``(i, j, order)``, order as in SDF (4 is aromatic); None where the file says nothing of bonds.
+        bonds: ``(i, j, order)``, order as in SDF (4 is aromatic); None where the file says nothing
+            of bonds.
     """
 
     numbers: np.ndarray
@@ -65,24 +69,27 @@ def checked(molecule: Molecule, name: str) -> Molecule:
         name: what to call it in a message.
 
     Raises:
-        DataError: it has no atoms, atoms of no element, positions that are not finite, or two atoms at one place.
+        DataError: it has no atoms, atoms of no element, positions that are not finite, or two atoms
+            at one place.
     """
     if not len(molecule.numbers):
         raise DataError(f"{name} has no atoms. Remove it.")
     if not ((molecule.numbers > 0) & (molecule.numbers <= 118)).all():
         atom = int(np.argmin((molecule.numbers > 0) & (molecule.numbers <= 118)))
         raise DataError(
-            f"{name}, atom {atom + 1}: there is no element {molecule.numbers[atom]}. Correct or remove it."
+            f"{name}, atom {atom + 1}: there is no element {molecule.numbers[atom]}. Correct or "
+            "remove it."
         )
     finite = np.isfinite(molecule.positions).all(1)
     if not finite.all():
         raise DataError(
-            f"{name}, atom {int(np.argmin(finite)) + 1}: its position is not a number (NaN or infinite). Correct or remove it."
+            f"{name}, atom {int(np.argmin(finite)) + 1}: its position is not a number (NaN or "
+            "infinite). Correct or remove it."
         )
     first, second, distances = near(molecule.positions, SAME_PLACE)
     if len(distances):
         raise DataError(
-            f"{name} has two atoms at one place: {first[0] + 1} and {second[0] + 1} are {distances[0]:.4f} apart. "
-            "Correct or remove it; positions are in angstrom."
+            f"{name} has two atoms at one place: {first[0] + 1} and {second[0] + 1} are "
+            f"{distances[0]:.4f} apart. Correct or remove it; positions are in angstrom."
         )
     return molecule

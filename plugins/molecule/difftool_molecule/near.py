@@ -11,11 +11,13 @@ PAIRS = 1 << 20
 def near(
     positions: np.ndarray, limit: float | np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All pairs of points nearer than a limit: the first of each pair, the second, which comes after it, and their distance.
+    """All pairs of points nearer than a limit: the first of each pair, the second, which comes
+    after it, and their distance.
 
     Args:
         positions: ``[n, 3]``.
-        limit: one for all; or ``[n]``, a share of each point's own, and a pair's limit is the sum of both.
+        limit: one for all; or ``[n]``, a share of each point's own, and a pair's limit is the sum
+            of both.
     """
     count = len(positions)
     shares = np.broadcast_to(np.asarray(limit) / (1 if np.ndim(limit) else 2), (count,))

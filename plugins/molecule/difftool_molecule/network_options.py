@@ -10,7 +10,10 @@ from difftool import Options, TransformerOptions
 
 
 class EgnnOptions(Options):
-    """The equivariant network. Its defaults are those that the paper trained on QM9 (Hoogeboom et al. 2022, arXiv:2203.17003)."""
+    """The equivariant network. Its defaults are those that the paper trained on QM9.
+
+    Hoogeboom et al. 2022, arXiv:2203.17003.
+    """
 
     layers: PositiveInt = Field(9, description="blocks, each of which moves the atoms once")
     features: PositiveInt = Field(
@@ -37,7 +40,8 @@ class EgnnOptions(Options):
     )
     reflections: bool = Field(
         True,
-        description="a mirrored molecule gives the mirrored answer; without, mirror images may differ (by a cross product)",
+        description="a mirrored molecule gives the mirrored answer; without, mirror images may "
+        "differ (by a cross product)",
     )
     embedding: PositiveInt = Field(256, description="width of the noise embedding")
 

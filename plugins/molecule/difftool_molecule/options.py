@@ -21,7 +21,9 @@ def _auto(value: Any) -> Any:
 
 
 def _symbols(value: Any) -> Any:
-    """``"C, h,N"``, or a list of symbols -> ("H", "C", "N"): each once, by atomic number, so that the same elements are the same setting."""
+    """``"C, h,N"``, or a list of symbols -> ("H", "C", "N"): each once, by atomic number, so that
+    the same elements are the same setting.
+    """
     if isinstance(value, str) and value.strip().lower() == "auto":
         return "auto"
     symbols = value.split(",") if isinstance(value, str) else value
@@ -50,7 +52,8 @@ class MoleculeOptions(Options):
 
     elements: Elements = Field(
         "auto",
-        description="the elements that there are, such as H,C,N,O,F: molecules with others are left out; auto takes all that occur",
+        description="the elements that there are, such as H,C,N,O,F: molecules with others are "
+        "left out; auto takes all that occur",
         json_schema_extra={"metavar": "auto|H,C,…"},
     )
     hydrogens: Literal["keep", "drop"] = Field(
@@ -58,20 +61,24 @@ class MoleculeOptions(Options):
     )
     max_atoms: Atoms = Field(
         "auto",
-        description="larger molecules are left out; auto takes all but those of more than 50 atoms and twice as large as 199 of 200",
+        description="larger molecules are left out; auto takes all but those of more than 50 "
+        "atoms and twice as large as 199 of 200",
         json_schema_extra={"metavar": "auto|N"},
     )
     fragments: Literal["largest", "keep", "skip"] = Field(
         "largest",
-        description="of a molecule in several unconnected parts, such as a salt: take the largest part, keep all, or skip it",
+        description="of a molecule in several unconnected parts, such as a salt: take the largest "
+        "part, keep all, or skip it",
     )
     charges: Literal["auto", "keep", "drop"] = Field(
         "auto",
-        description="keep: samples carry formal charges; drop: none are learnt; auto keeps them where some molecule has one",
+        description="keep: samples carry formal charges; drop: none are learnt; auto keeps them "
+        "where some molecule has one",
     )
     rotate: bool = Field(
         False,
-        description="turn every training molecule at random: for networks that are not equivariant, such as dit-atoms",
+        description="turn every training molecule at random: for networks that are not "
+        "equivariant, such as dit-atoms",
     )
 
 
@@ -95,7 +102,8 @@ class MoleculeRequest(Options):
     )
     fragment: str = Field(
         "",
-        description="a molecule, in one part or several, that every sample holds as it stands in the file; the rest is made around it",
+        description="a molecule, in one part or several, that every sample holds as it stands in "
+        "the file; the rest is made around it",
         json_schema_extra={"metavar": "FILE"},
     )
     format: Literal["auto", "sdf", "xyz"] = Field(
@@ -104,7 +112,10 @@ class MoleculeRequest(Options):
 
 
 class PointCloudOptions(Options):
-    """What the numbers of an atom are divided by, apart from its position in angstrom (Hoogeboom et al. 2022, Sec. 4)."""
+    """What the numbers of an atom are divided by, apart from its position in angstrom.
+
+    Hoogeboom et al. 2022, Sec. 4.
+    """
 
     positions: PositiveFloat = Field(1.0, description="positions are divided by this")
     elements: PositiveFloat = Field(
@@ -122,6 +133,7 @@ class HydrogensOptions(Options):
 
     max_aug_level: NonNegativeFloat = Field(
         0.0,
-        description="noise conditioning augmentation: training adds noise of up to this sigma, in model units, to the positions of the "
-        "heavy atoms; the stage learns to add hydrogens to imperfect skeletons; 0.1 angstrom is much",
+        description="noise conditioning augmentation: training adds noise of up to this sigma, in "
+        "model units, to the positions of the heavy atoms; the stage learns to add hydrogens to "
+        "imperfect skeletons; 0.1 angstrom is much",
     )

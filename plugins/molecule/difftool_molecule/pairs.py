@@ -1,4 +1,6 @@
-"""All pairs of points of an example: how far apart they are, in which direction, and which of them count."""
+"""All pairs of points of an example: how far apart they are, in which direction, and which of them
+count.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ class Company(NamedTuple):
         real: ``[b, n, 1]``, 1 for a point and 0 for padding.
         others: ``[b, n, n]``, 1 for a pair of two different points.
         share: ``[b, 1, 1]``, what a sum over the others of a point is multiplied by.
-        extents: how many places hold all points of each example, where that may be asked without waiting for the device; else None.
+        extents: how many places hold all points of each example, where that may be asked without
+            waiting for the device; else None.
     """
 
     real: Tensor
@@ -33,7 +36,8 @@ class Pairs(NamedTuple):
 
     Attributes:
         squared: ``[b, n, n]``, squared distances.
-        arrows: ``[b, n, n, 3]`` or two of these side by side, ``[b, n, n, 6]``: from j to i, shorter than 1; and the cross product.
+        arrows: ``[b, n, n, 3]`` or two of these side by side, ``[b, n, n, 6]``: from j to i,
+            shorter than 1; and the cross product.
     """
 
     squared: Tensor
@@ -50,7 +54,9 @@ def company(real: Tensor, mean: bool, divisor: float) -> Company:
 
 
 def pairs(positions: Tensor, company: Company, norm_constant: float, reflections: bool) -> Pairs:
-    """``positions [b, n, 3]`` -> what does not change, or turns with them, when they are turned; and with reflections, mirrored."""
+    """``positions [b, n, 3]`` -> what does not change, or turns with them, when they are turned;
+    and with reflections, mirrored.
+    """
     between = positions[:, :, None] - positions[:, None]
     squared = between.square().sum(-1)
     arrows = between / _length(squared, norm_constant)
@@ -62,7 +68,10 @@ def pairs(positions: Tensor, company: Company, norm_constant: float, reflections
 
 
 def _cross(positions: Tensor, norm_constant: float) -> Tensor:
-    """(x_i - c) x (x_j - c), which does not turn around when all is mirrored (Schneuing et al. 2022, arXiv:2210.13695)."""
+    """(x_i - c) x (x_j - c), which does not turn around when all is mirrored.
+
+    Schneuing et al. 2022, arXiv:2210.13695.
+    """
     product = torch.linalg.cross(positions[:, :, None], positions[:, None])
     return product / _length(product.square().sum(-1), norm_constant)
 
@@ -72,7 +81,9 @@ def _length(squared: Tensor, norm_constant: float) -> Tensor:
 
 
 def _extents(real: Tensor) -> tuple[int, ...] | None:
-    """The last real point of each example, counted from 1; asked of a CPU only, which is never behind."""
+    """The last real point of each example, counted from 1; asked of a CPU only, which is never
+    behind.
+    """
     if real.device.type != "cpu" or torch.compiler.is_compiling():
         return None
     places = torch.arange(1, real.shape[1] + 1)

@@ -1,8 +1,9 @@
 """PDB files: their ligands, each a molecule (wwPDB format 3.3).
 
-A ligand is a residue of HETATM records that is neither water nor a lone atom, nor a residue of the chain itself, as selenomethionine is,
-which ``SEQRES`` lists. Each is taken by itself, where it is bonded to another too, and from every model. Of an atom that is at
-alternative places, the first is taken. Hydrogens are there where the file has them.
+A ligand is a residue of HETATM records that is neither water nor a lone atom, nor a residue of the
+chain itself, as selenomethionine is, which ``SEQRES`` lists. Each is taken by itself, where it is
+bonded to another too, and from every model. Of an atom that is at alternative places, the first is
+taken. Hydrogens are there where the file has them.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ def ligands(path: Path) -> list[Ligand]:
     ]
     if not found:
         raise DataError(
-            f"{path} holds no ligand: {_instead(lines)}. Ligands are HETATM records that are neither water nor lone ions."
+            f"{path} holds no ligand: {_instead(lines)}. Ligands are HETATM records that are "
+            "neither water nor lone ions."
         )
     return found
 
@@ -117,7 +119,8 @@ def _molecule(ligand: Ligand, name: str) -> Molecule:
     if not all(numbers):
         line = ligand.lines[numbers.index(0)]
         raise DataError(
-            f"{name} holds an atom of no known element: {line.rstrip()!r}. Write its symbol into columns 77 and 78."
+            f"{name} holds an atom of no known element: {line.rstrip()!r}. Write its symbol into "
+            "columns 77 and 78."
         )
     try:
         positions = [
@@ -125,7 +128,8 @@ def _molecule(ligand: Ligand, name: str) -> Molecule:
         ]
     except ValueError as error:
         raise DataError(
-            f"{name} has a coordinate that is not a number in columns 31 to 54. Correct or remove it. ({error})"
+            f"{name} has a coordinate that is not a number in columns 31 to 54. Correct or remove "
+            f"it. ({error})"
         ) from None
     return Molecule(
         np.array(numbers, np.int64),
@@ -136,7 +140,10 @@ def _molecule(ligand: Ligand, name: str) -> Molecule:
 
 
 def _bonded(ligand: Ligand) -> tuple[tuple[int, int, int], ...] | None:
-    """The bonds among its atoms, where the file names some for each. It does not tell their orders."""
+    """The bonds among its atoms, where the file names some for each.
+
+    It does not tell their orders.
+    """
     serials = [line[6:11].strip() for line in ligand.lines]
     pairs = [
         (i, j)
@@ -151,9 +158,11 @@ def _bonded(ligand: Ligand) -> tuple[tuple[int, int, int], ...] | None:
 
 
 def _number(line: str) -> int:
-    """The atomic number by the columns of the element; where they are blank, by the atom's name, whose symbol ends in its second column.
+    """The atomic number by the columns of the element; where they are blank, by the atom's name,
+    whose symbol ends in its second column.
 
-    A name of four letters that begins with H, such as HG11, is a hydrogen's, and has no room for that.
+    A name of four letters that begins with H, such as HG11, is a hydrogen's, and has no room for
+    that.
     """
     if symbol := line[76:78].strip():
         return NUMBERS.get(symbol, 0)

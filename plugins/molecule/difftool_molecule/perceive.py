@@ -1,4 +1,6 @@
-"""Bonds perceived from positions: raw samples to RDKit's molecules, and to the bonds that are written into files."""
+"""Bonds perceived from positions: raw samples to RDKit's molecules, and to the bonds that are
+written into files.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 ITERATIONS = 20_000
 """Combinations of valencies that RDKit may try on one molecule, which takes it a third of a second.
 
-Ordinary ones take a few. Of a chain of sulfur that lacks a hydrogen there are three to the power of its length.
+Ordinary ones take a few. Of a chain of sulfur that lacks a hydrogen there are three to the power of
+its length.
 """
 
 
@@ -35,9 +38,11 @@ class Structure(NamedTuple):
 
 
 def structure(raw: np.ndarray) -> Structure:
-    """Bonds and charges of ``[n, 5]``: RDKit's, in the Kekulé form, where it is there and finds any; else those of the tables.
+    """Bonds and charges of ``[n, 5]``: RDKit's, in the Kekulé form, where it is there and finds
+    any; else those of the tables.
 
-    Where no hydrogen is, they are taken to have been dropped, and RDKit, which would fill all valencies without them, is not asked.
+    Where no hydrogen is, they are taken to have been dropped, and RDKit, which would fill all
+    valencies without them, is not asked.
     """
     numbers, positions, charges, _ = Molecule.from_raw(raw)
     if HYDROGEN in numbers and has_rdkit() and (mol := perceived(raw)) is not None:
@@ -64,14 +69,15 @@ def _kekulised(mol: Mol) -> Structure:
     )
 
 
-# --- RDKit's molecules -----------------------------------------------------------------------------------------------
+# --- RDKit's molecules ----------------------------------------------------------------------------
 
 
 def perceived(raw: np.ndarray) -> Mol | None:
-    """``[n, 5]`` as a sanitised molecule by RDKit's xyz2mol (Kim & Kim 2015, doi:10.1002/bkcs.10334), or None where it finds none.
+    """``[n, 5]`` as a sanitised molecule by RDKit's xyz2mol (Kim & Kim 2015,
+    doi:10.1002/bkcs.10334), or None where it finds none.
 
-    It connects atoms by their covalent radii, and lays the bonds so that all valencies are filled and the formal charges add up to
-    the sum of the example's. Hydrogens have to be there.
+    It connects atoms by their covalent radii, and lays the bonds so that all valencies are filled
+    and the formal charges add up to the sum of the example's. Hydrogens have to be there.
 
     Raises:
         UsageError: RDKit is not installed.
@@ -95,14 +101,18 @@ def perceived(raw: np.ndarray) -> Mol | None:
 
 
 def _complete(mol: Mol) -> bool:
-    """Whether every valency is filled by an atom that is there: of a single carbon atom RDKit makes methane."""
+    """Whether every valency is filled by an atom that is there: of a single carbon atom RDKit makes
+    methane.
+    """
     return not any(atom.GetTotalNumHs() or atom.GetNumRadicalElectrons() for atom in mol.GetAtoms())
 
 
 def tabulated(raw: np.ndarray) -> Mol | None:
-    """``[n, 5]`` as a sanitised molecule with the bonds of the tables, or None where an atom has more of them than it can.
+    """``[n, 5]`` as a sanitised molecule with the bonds of the tables, or None where an atom has
+    more of them than it can.
 
-    An atom with fewer than it can have passes: RDKit thinks hydrogens in. So it was published, and so fragments pass.
+    An atom with fewer than it can have passes: RDKit thinks hydrogens in. So it was published, and
+    so fragments pass.
 
     Raises:
         UsageError: RDKit is not installed.
@@ -143,7 +153,9 @@ def connected(mol: Mol) -> bool:
 
 
 def smiles(mol: Mol) -> str:
-    """The canonical SMILES of the constitution: mirror images and isomers about a double bond are the same."""
+    """The canonical SMILES of the constitution: mirror images and isomers about a double bond are
+    the same.
+    """
     from rdkit import Chem
 
     return Chem.MolToSmiles(Chem.RemoveHs(mol), isomericSmiles=False)

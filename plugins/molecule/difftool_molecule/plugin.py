@@ -6,11 +6,22 @@ from difftool import ModalitySpec, RecipeSpec, Spec, hookimpl
 
 RECIPES = {
     "tiny": "molecules of some twenty atoms in an hour on a CPU (about 1.4 M parameters)",
-    "dit-tiny": "as tiny, with the diffusion transformer on turned molecules (about 4 M parameters)",
-    "dit-small": "molecules of up to some fifty atoms with the diffusion transformer on one GPU (about 33 M parameters)",
-    "demo": "as tiny, on small organic molecules, rounder or longer as asked, stopped when most atoms are bonded well",
+    "dit-tiny": (
+        "as tiny, with the diffusion transformer on turned molecules (about 4 M parameters)"
+    ),
+    "dit-small": (
+        "molecules of up to some fifty atoms with the diffusion transformer on one GPU "
+        "(about 33 M parameters)"
+    ),
+    "demo": (
+        "as tiny, on small organic molecules, rounder or longer as asked, stopped when most "
+        "atoms are bonded well"
+    ),
     "small": "molecules of up to some fifty atoms on one GPU (about 6 M parameters)",
-    "qm9-edm": "QM9 as in Hoogeboom et al. 2022 (arXiv:2203.17003): EGNN 9x256, polynomial schedule, 1000 levels",
+    "qm9-edm": (
+        "QM9 as in Hoogeboom et al. 2022 (arXiv:2203.17003): EGNN 9x256, polynomial "
+        "schedule, 1000 levels"
+    ),
 }
 
 CASCADES = {"hydrogens": "heavy atoms first, then their hydrogens"}

@@ -1,4 +1,7 @@
-"""pointcloud: atoms as positions and features, scaled as in the paper (Hoogeboom et al. 2022, arXiv:2203.17003)."""
+"""pointcloud: atoms as positions and features, scaled as in the paper.
+
+Hoogeboom et al. 2022, arXiv:2203.17003.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,11 @@ from .options import PointCloudOptions
 
 
 class PointCloud(Representation):
-    """Raw ``[b, n, 5]`` (x, y, z in angstrom, atomic number, formal charge) <-> ``[b, n, 3 + f]``, positions with zero mean.
+    """Raw ``[b, n, 5]`` (x, y, z in angstrom, atomic number, formal charge) <-> ``[b, n, 3 + f]``,
+    positions with zero mean.
 
-    Features are the element, one of those of the data; its number, where options say so; the formal charge, where the data has ions.
-    An element that the data does not have is none of them.
+    Features are the element, one of those of the data; its number, where options say so; the formal
+    charge, where the data has ions. An element that the data does not have is none of them.
     """
 
     def __init__(self, options: PointCloudOptions, description: Description) -> None:
@@ -46,7 +50,9 @@ class PointCloud(Representation):
         return raw.with_x(self.space.project(torch.cat(columns, -1), raw.mask))
 
     def decode(self, batch: Batch) -> Batch:
-        """float32 ``[b, n, 3 + f]`` -> float32 ``[b, n, 5]``: the likeliest element, the nearest whole charge; zero on padding."""
+        """float32 ``[b, n, 3 + f]`` -> float32 ``[b, n, 5]``: the likeliest element, the nearest
+        whole charge; zero on padding.
+        """
         x = self.space.project(batch.x.float(), batch.mask)
         chosen = x[..., AXES : AXES + len(self.elements)].argmax(-1, keepdim=True)
         number = self._vocabulary(x)[chosen]

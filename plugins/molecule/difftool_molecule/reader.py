@@ -46,15 +46,24 @@ class Reader(ABC):
 
     @abstractmethod
     def atoms(self, path: Path) -> list[Atoms | None]:
-        """The atoms of each molecule, quickly; None for one that is bad. Raises DataError when the file as a whole is bad."""
+        """The atoms of each molecule, quickly; None for one that is bad.
+
+        Raises DataError when the file as a whole is bad.
+        """
 
     @abstractmethod
     def molecule(self, path: Path, part: int) -> Molecule:
-        """One molecule, as the file has it. Raises DataError when the file or the molecule is bad."""
+        """One molecule, as the file has it.
+
+        Raises DataError when the file or the molecule is bad.
+        """
 
 
 class TextReader(Reader):
-    """A file of text, one record to a molecule. What is kept of it in memory is where each record begins."""
+    """A file of text, one record to a molecule.
+
+    What is kept of it in memory is where each record begins.
+    """
 
     @abstractmethod
     def starts(self, file: BinaryIO) -> Iterator[int]:
@@ -70,7 +79,10 @@ class TextReader(Reader):
 
     @abstractmethod
     def parse(self, text: str, name: str) -> Molecule:
-        """The molecule in a record; ``name`` is what to call it in a message. Raises DataError when it is bad."""
+        """The molecule in a record; ``name`` is what to call it in a message.
+
+        Raises DataError when it is bad.
+        """
 
     def columns(self, path: Path) -> list[Columns]:
         return typed([{} if text is None else self.properties(text) for text in self._texts(path)])
@@ -95,7 +107,8 @@ class TextReader(Reader):
             return checked(self.parse(decoded(record, name), name), name)
         except (ValueError, OverflowError) as error:  # a number of thousands of digits, or of none
             raise DataError(
-                f"{name} holds a number that is too large, or none where one should be. Correct or remove it. ({error})"
+                f"{name} holds a number that is too large, or none where one should be. Correct "
+                f"or remove it. ({error})"
             ) from None
 
     def _texts(self, path: Path) -> Iterator[str | None]:
@@ -126,7 +139,7 @@ def called(path: Path, part: int, count: int) -> str:
     return str(path) if count == 1 else f"{path} (molecule {part + 1})"
 
 
-# --- files -----------------------------------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------
 
 _lock = (
     Lock()
@@ -150,7 +163,10 @@ def _made(make: Callable[[Path], Any], path: Path, size: int, time: int) -> Any:
 
 @contextmanager
 def opened(path: Path, text: bool = True) -> Iterator[BinaryIO]:
-    """The file's bytes. Raises DataError when it cannot be opened, is empty, or is not text where it should be."""
+    """The file's bytes.
+
+    Raises DataError when it cannot be opened, is empty, or is not text where it should be.
+    """
     try:
         file = path.open("rb")
     except OSError as error:
@@ -163,18 +179,24 @@ def opened(path: Path, text: bool = True) -> Iterator[BinaryIO]:
             raise DataError(f"{path} is UTF-16 text. Save it as UTF-8.")
         if text and b"\0" in head:
             raise DataError(
-                f"{path} is not text, whatever its name says. Remove it, or unpack it if it is an archive."
+                f"{path} is not text, whatever its name says. Remove it, or unpack it if it is an "
+                "archive."
             )
         yield file
 
 
 def decoded(data: bytes, name: str) -> str:
-    """Text with plain line ends. What is not UTF-8 is read as Windows-1252: atoms are ASCII in both, and a note must not cost a molecule."""
+    """Text with plain line ends.
+
+    What is not UTF-8 is read as Windows-1252: atoms are ASCII in both, and a note must not cost a
+    molecule.
+    """
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         remark(
-            f"{name} is not UTF-8 text (there is a byte {data[error.start]:#04x}); it was read as Windows-1252"
+            f"{name} is not UTF-8 text (there is a byte {data[error.start]:#04x}); it was read as "
+            "Windows-1252"
         )
         text = data.decode("cp1252", errors="replace")
     return text.replace("\r\n", "\n")
@@ -192,11 +214,13 @@ def _refusal(path: Path, error: OSError) -> DataError:
     return DataError(f"{path} cannot be read. Check its permissions. ({error.strerror})")
 
 
-# --- properties ------------------------------------------------------------------------------------------------------
+# --- properties -----------------------------------------------------------------------------------
 
 
 def typed(rows: Sequence[Mapping[str, str]]) -> list[Columns]:
-    """Properties as text or numbers: numbers where all molecules of the file that have one have a number. What is empty is left out."""
+    """Properties as text or numbers: numbers where all molecules of the file that have one have a
+    number. What is empty is left out.
+    """
     filled = [
         {name: value.strip() for name, value in row.items() if value.strip() and name != PROVENANCE}
         for row in rows

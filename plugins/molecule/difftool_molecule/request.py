@@ -18,13 +18,15 @@ from .options import MoleculeRequest
 def template(
     description: Description, n: int, rng: Streams, request: MoleculeRequest, given: np.ndarray
 ) -> Batch:
-    """A raw batch ``[n, atoms, 5]`` of zeros, except for the fragment's atoms, which come first and are known.
+    """A raw batch ``[n, atoms, 5]`` of zeros, except for the fragment's atoms, which come first and
+    are known.
 
     Args:
         given: the fragment, ``[k, 5]``.
 
     Raises:
-        UsageError: the fragment leaves no atom to generate, or holds an element that the model does not know.
+        UsageError: the fragment leaves no atom to generate, or holds an element that the model does
+            not know.
     """
     _refuse(given, description, request)
     sizes = _sizes(description, len(given), rng.uniform((n,)).double().cpu().numpy(), request)
@@ -47,15 +49,18 @@ def real(sizes: np.ndarray) -> torch.Tensor:
 def _sizes(
     description: Description, given: int, uniform: np.ndarray, request: MoleculeRequest
 ) -> np.ndarray:
-    """Atoms of each sample, ``[n]``: as requested; by default as often as in the data, larger than the fragment."""
+    """Atoms of each sample, ``[n]``: as requested; by default as often as in the data, larger than
+    the fragment.
+    """
     if request.atoms:
         return np.full(len(uniform), request.atoms)
     sizes, counts = np.asarray(description.extra["sizes"]).T
     larger = sizes > given
     if not larger.any():
         raise UsageError(
-            f"{request.fragment} has {given} atoms, and the model has seen no molecule of more than {sizes.max()}. Say how many atoms samples "
-            f"should have: --atoms {given + 5}, or give a smaller fragment."
+            f"{request.fragment} has {given} atoms, and the model has seen no molecule of more "
+            f"than {sizes.max()}. Say how many atoms samples should have: --atoms {given + 5}, or "
+            "give a smaller fragment."
         )
     edges = np.cumsum(counts[larger]) / counts[larger].sum()
     return sizes[larger][np.searchsorted(edges, uniform, side="right")]
@@ -66,18 +71,21 @@ def _refuse(given: np.ndarray, description: Description, request: MoleculeReques
     if strange := sorted({int(z) for z in given[:, NUMBER]} - set(known)):
         symbols = ", ".join(SYMBOLS[z] for z in strange)
         raise UsageError(
-            f"{request.fragment} holds {symbols}, which the model has never seen: it knows {', '.join(SYMBOLS[z] for z in known)}. "
-            "Give another fragment, or train on molecules with that element."
+            f"{request.fragment} holds {symbols}, which the model has never seen: it knows "
+            f"{', '.join(SYMBOLS[z] for z in known)}. Give another fragment, or train on "
+            "molecules with that element."
         )
     if request.atoms and request.atoms <= len(given):
         raise UsageError(
-            f"--atoms {request.atoms} leaves no atom to generate, since {request.fragment} has {len(given)}. Ask for more: --atoms {len(given) + 5}."
+            f"--atoms {request.atoms} leaves no atom to generate, since {request.fragment} has "
+            f"{len(given)}. Ask for more: --atoms {len(given) + 5}."
         )
 
 
 @lru_cache(maxsize=4)
 def fragment(path: str, hydrogens: bool) -> np.ndarray:
-    """``[k, 5]``, the molecule in a file, where it lies, with its hydrogens or without; of no path, no atoms.
+    """``[k, 5]``, the molecule in a file, where it lies, with its hydrogens or without; of no path,
+    no atoms.
 
     Raises:
         UsageError: the file holds several molecules.
@@ -88,14 +96,17 @@ def fragment(path: str, hydrogens: bool) -> np.ndarray:
     file = local_path(path)
     if (count := len(columns_of(file))) > 1:
         raise UsageError(
-            f"{path} holds {count:,} molecules. Give a file of one, whose parts need not be connected."
+            f"{path} holds {count:,} molecules. Give a file of one, whose parts need not be "
+            "connected."
         )
     raw = molecule(file).raw()
     return raw if hydrogens else raw[raw[:, NUMBER] != HYDROGEN]
 
 
 def placed(example: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """A sample moved to where the fragment ``[k, 5]`` that it holds lies, and with that fragment to the digit."""
+    """A sample moved to where the fragment ``[k, 5]`` that it holds lies, and with that fragment to
+    the digit.
+    """
     if not len(given):
         return example
     example = example.copy()

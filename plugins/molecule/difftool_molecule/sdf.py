@@ -1,4 +1,6 @@
-"""SDF and MOL files, V2000 and V3000 (CTfile formats, BIOVIA 2020), as they stand: hydrogens, charges and bonds are the file's."""
+"""SDF and MOL files, V2000 and V3000 (CTfile formats, BIOVIA 2020), as they stand: hydrogens,
+charges and bonds are the file's.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +88,9 @@ class SdfReader(TextReader):
 
 
 def _cut_off(text: str, lines: Sequence[str], end: int) -> str:
-    """What is missing of a record whose atoms and bonds end with line ``end``, in words; nothing where it is whole."""
+    """What is missing of a record whose atoms and bonds end with line ``end``, in words; nothing
+    where it is whole.
+    """
     if len(lines) < 4 or 0 <= end < 4:
         return "it ends before its line of counts"
     if end < 0:
@@ -97,7 +101,9 @@ def _cut_off(text: str, lines: Sequence[str], end: int) -> str:
 
 
 def _refuse_flat(positions: np.ndarray, second_line: str, name: str) -> None:
-    """A drawing, all of it at z = 0; planar molecules say in the second line that they are meant to be 3D."""
+    """A drawing, all of it at z = 0; planar molecules say in the second line that they are meant to
+    be 3D.
+    """
     flag = second_line[20:22].upper()
     if (
         len(positions)
@@ -105,12 +111,13 @@ def _refuse_flat(positions: np.ndarray, second_line: str, name: str) -> None:
         and (flag == "2D" or (flag != "3D" and len(positions) >= FLAT))
     ):
         raise DataError(
-            f"{name} is a drawing, all of it at z = 0: there is no geometry to learn. RDKit makes geometries from SMILES: give a list of "
-            "those (.smi). If it is flat in truth, write 3D into columns 21 and 22 of its second line."
+            f"{name} is a drawing, all of it at z = 0: there is no geometry to learn. RDKit makes "
+            "geometries from SMILES: give a list of those (.smi). If it is flat in truth, write "
+            "3D into columns 21 and 22 of its second line."
         )
 
 
-# --- both versions ---------------------------------------------------------------------------------------------------
+# --- both versions --------------------------------------------------------------------------------
 
 
 def _atom(symbol: str, position: Sequence[str], charge: int, place: int) -> Atom:
@@ -141,7 +148,7 @@ def _bond(first: int, second: int, order: int, count: int, place: int) -> tuple[
     return first - 1, second - 1, order
 
 
-# --- V2000: columns of fixed width -----------------------------------------------------------------------------------
+# --- V2000: columns of fixed width ----------------------------------------------------------------
 
 
 def _v2000(lines: list[str]) -> Table:
@@ -154,7 +161,8 @@ def _v2000(lines: list[str]) -> Table:
     if len(rows) + len(bonds) < count + bond_count or (rest and not rest[0][:1].isalpha()):
         found = sum(not line[:1].isalpha() for line in lines[4:])
         raise ValueError(
-            f"it says it has {count} atoms and {bond_count} bonds, and {found} lines are there for them"
+            f"it says it has {count} atoms and {bond_count} bonds, and {found} lines are there "
+            "for them"
         )
     charges = _charges(rows, rest)
     atoms = [
@@ -176,7 +184,9 @@ def _v2000(lines: list[str]) -> Table:
 
 
 def _charges(rows: Sequence[str], rest: Sequence[str]) -> list[int]:
-    """Formal charges: of the lines ``M  CHG`` where there are any, else by the codes in the atoms' lines."""
+    """Formal charges: of the lines ``M  CHG`` where there are any, else by the codes in the atoms'
+    lines.
+    """
     told = [line[9:].split() for line in rest if line.startswith("M  CHG")]
     if not told:
         return [CHARGE_CODES.get(row[36:39].strip(), 0) for row in rows]
@@ -190,7 +200,7 @@ def _charges(rows: Sequence[str], rest: Sequence[str]) -> list[int]:
     return charges
 
 
-# --- V3000: words ----------------------------------------------------------------------------------------------------
+# --- V3000: words ---------------------------------------------------------------------------------
 
 
 def _v3000(lines: Sequence[str]) -> Table:
@@ -202,7 +212,8 @@ def _v3000(lines: Sequence[str]) -> Table:
     bonds = [row.split() for row in blocks["BOND"]]
     if (len(rows), len(bonds)) != (count, bond_count):
         raise ValueError(
-            f"it says it has {count} atoms and {bond_count} bonds, and there are {len(rows)} and {len(bonds)}"
+            f"it says it has {count} atoms and {bond_count} bonds, and there are {len(rows)} and "
+            f"{len(bonds)}"
         )
     atoms = [
         _atom((*row, "", "")[1], row[2:5], _charge(row[5:]), i) for i, row in enumerate(rows, 1)
@@ -226,7 +237,9 @@ def _charge(words: Iterable[str]) -> int:
 
 
 def _blocks(lines: Iterable[str]) -> dict[str, list[str]]:
-    """The lines of the blocks of atoms and bonds, and that of the counts; a line that ends with a dash is continued in the next."""
+    """The lines of the blocks of atoms and bonds, and that of the counts; a line that ends with a
+    dash is continued in the next.
+    """
     found: dict[str, list[str]] = {"COUNTS": [], "ATOM": [], "BOND": []}
     block, begun = "", ""
     for line in lines:

@@ -26,11 +26,14 @@ CLOSEST = 2.2
 """Angstrom from the middle to the edge of a picture at the least: a methane does not fill it."""
 
 FARTHEST = 1.6
-"""A molecule that reaches so many times as far as the middle one of the sheet is drawn smaller, and does not make all others small."""
+"""A molecule that reaches so many times as far as the middle one of the sheet is drawn smaller, and
+does not make all others small.
+"""
 
 
 def sheet(examples: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Image.Image:
-    """Float ``[n, 5]`` molecules in rows on white, each with its title below, or its formula where it has none.
+    """Float ``[n, 5]`` molecules in rows on white, each with its title below, or its formula where
+    it has none.
 
     All are drawn to one scale, but for those that reach much farther than most.
     """
@@ -52,7 +55,9 @@ def sheet(examples: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Image.I
 
 
 def formula(raw: np.ndarray) -> str:
-    """In Hill's order: carbon, hydrogen, then the others by their symbols; all by their symbols where there is no carbon."""
+    """In Hill's order: carbon, hydrogen, then the others by their symbols; all by their symbols
+    where there is no carbon.
+    """
     symbols = [SYMBOLS[z] for z in Molecule.from_raw(raw).numbers]
     first = ("C", "H") if "C" in symbols else ()
     ordered = sorted(

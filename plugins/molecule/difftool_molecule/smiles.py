@@ -31,7 +31,10 @@ ATTEMPTS = 50
 """Embeddings tried before a molecule is given up."""
 
 LARGEST = 400
-"""Atoms up to which a geometry is made. Time grows with a high power of their number: of 450 it took half a minute."""
+"""Atoms up to which a geometry is made.
+
+Time grows with a high power of their number: of 450 it took half a minute.
+"""
 
 STEPS = 2000
 """Of the minimisation, at most."""
@@ -57,7 +60,10 @@ class Listing(NamedTuple):
 
 
 class SmilesReader(Reader):
-    """``.smi`` files: a SMILES and, after a blank, a name. Tables: a column called smiles, and others."""
+    """``.smi`` files: a SMILES and, after a blank, a name.
+
+    Tables: a column called smiles, and others.
+    """
 
     def columns(self, path: Path) -> list[Columns]:
         return held(listing, path).columns
@@ -97,7 +103,8 @@ def _from_table(path: Path, delimiter: str) -> Iterator[tuple[Row, dict[str, str
             yield Row(row.pop(smiles, "").strip(), reader.line_num), row
     except csv.Error as error:
         raise DataError(
-            f"{path}, line {reader.line_num}: no table of text ({error}). Save it as comma-separated text."
+            f"{path}, line {reader.line_num}: no table of text ({error}). Save it as "
+            "comma-separated text."
         ) from None
 
 
@@ -110,12 +117,13 @@ def _column(header: list[str], path: Path) -> int:
     if len(near) != 1:
         shown = ", ".join(header)[:200] or "none"
         raise DataError(
-            f"{path} has no column smiles. Name one so in its first line, or remove the file. (It has: {shown}.)"
+            f"{path} has no column smiles. Name one so in its first line, or remove the file. (It "
+            f"has: {shown}.)"
         )
     return near[0]
 
 
-# --- chemistry -------------------------------------------------------------------------------------------------------
+# --- chemistry ------------------------------------------------------------------------------------
 
 
 def _constitution(smiles: str) -> Atoms | None:
@@ -132,7 +140,8 @@ def _constitution(smiles: str) -> Atoms | None:
 
 
 def conformer(smiles: str, name: str) -> Molecule:
-    """One geometry with all hydrogens, the same each time: ETKDGv3 (Wang et al. 2020), minimised in MMFF94 where that knows the molecule.
+    """One geometry with all hydrogens, the same each time: ETKDGv3 (Wang et al. 2020), minimised in
+    MMFF94 where that knows the molecule.
 
     Raises:
         DataError: it is not a SMILES, or no geometry can be found.
@@ -146,7 +155,8 @@ def conformer(smiles: str, name: str) -> Molecule:
     mol = chem.AddHs(flat)
     if (count := mol.GetNumAtoms()) > LARGEST:
         raise DataError(
-            f"{name} has {count} atoms. Give a file with its geometry: of more than {LARGEST}, making one takes minutes."
+            f"{name} has {count} atoms. Give a file with its geometry: of more than {LARGEST}, "
+            "making one takes minutes."
         )
     _embed(mol, name)
     return _as_molecule(mol)
@@ -161,7 +171,8 @@ def _embed(mol: Mol, name: str) -> None:
         how.useRandomCoords = True  # finds large rings and cages that distances alone do not
         if rdDistGeom.EmbedMolecule(mol, how) != 0:
             raise DataError(
-                f"{name} was given no geometry in {2 * ATTEMPTS} attempts of RDKit's. Remove it, or give a file with one."
+                f"{name} was given no geometry in {2 * ATTEMPTS} attempts of RDKit's. Remove it, "
+                "or give a file with one."
             )
     _set_apart(mol)
     if not rdForceFieldHelpers.MMFFHasAllMoleculeParams(mol):

@@ -15,7 +15,9 @@ LIGHT = np.array((-0.35, 0.45, 0.82), np.float32)
 
 @dataclass
 class Scene:
-    """Solids as they are seen from far away. Lengths in angstrom, the origin in the middle, y up, z towards the viewer.
+    """Solids as they are seen from far away.
+
+    Lengths in angstrom, the origin in the middle, y up, z towards the viewer.
 
     Attributes:
         width, height: of the picture, in pixels.
@@ -59,8 +61,9 @@ class Scene:
     def rod(self, a: np.ndarray, b: np.ndarray, radius: float, colour: np.ndarray) -> None:
         """A cylinder from one end to the other, of which the ends are not drawn.
 
-        With the axis at an angle to the picture, whose sine is ``rise`` and cosine ``run``: where the line of sight at ``along`` and
-        ``aside`` of the axis as it is seen meets the surface, it is by ``bulge / run`` before the axis.
+        With the axis at an angle to the picture, whose sine is ``rise`` and cosine ``run``: where
+        the line of sight at ``along`` and ``aside`` of the axis as it is seen meets the surface, it
+        is by ``bulge / run`` before the axis.
         """
         radius = self._visible(radius)
         axis = (b - a) / max(float(np.linalg.norm(b - a)), 1e-9)
@@ -126,7 +129,9 @@ def _between(value: np.ndarray, high: float) -> np.ndarray:
 
 
 def _lit(x: np.ndarray, y: np.ndarray, z: np.ndarray, colour: np.ndarray) -> np.ndarray:
-    """A colour under the light, on a surface whose normal is ``(x, y, z)``: darker towards the rim, with a small gloss (Blinn 1977)."""
+    """A colour under the light, on a surface whose normal is ``(x, y, z)``: darker towards the rim,
+    with a small gloss (Blinn 1977).
+    """
     light = LIGHT / np.linalg.norm(LIGHT)
     half = light + np.array((0, 0, 1), np.float32)
     half /= np.linalg.norm(half)

@@ -1,7 +1,8 @@
 """The diffusion transformer on atoms: each atom is a token, and distances are a bias of attention.
 
 A plain transformer with rotated training molecules in place of an equivariant network (Vonessen et
-al. 2025, arXiv:2507.00899); distances as a bias as in Ying et al. 2021, arXiv:2106.05234, sec. 3.1.2.
+al. 2025, arXiv:2507.00899); distances as a bias as in Ying et al. 2021, arXiv:2106.05234, sec.
+3.1.2.
 """
 
 from __future__ import annotations

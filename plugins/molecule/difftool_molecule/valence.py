@@ -1,4 +1,6 @@
-"""How many hydrogens fill up the valency of each heavy atom, by the lengths of the bonds between them."""
+"""How many hydrogens fill up the valency of each heavy atom, by the lengths of the bonds between
+them.
+"""
 
 from __future__ import annotations
 
@@ -22,21 +24,29 @@ USUAL = {
     **dict.fromkeys(("S", "Se", "Te"), (2, 4, 6)),
     "O": (2,),
 }
-"""What the orders of an atom's bonds add up to, the usual first; more where terminal atoms are doubly bonded to it. Others take no hydrogen."""
+"""What the orders of an atom's bonds add up to, the usual first; more where terminal atoms are
+doubly bonded to it. Others take no hydrogen.
+"""
 
 REACH = 1.2
-"""Atoms are bonded up to this multiple of the sum of their covalent radii: over the longest bonds, and under what lies across a small ring."""
+"""Atoms are bonded up to this multiple of the sum of their covalent radii: over the longest bonds,
+and under what lies across a small ring.
+"""
 
 DOUBLE = {
     "C-C": 143.5, "C-N": 140, "C-O": 130, "C-S": 174, "C-P": 175, "C-Se": 187, "B-O": 126, "N-N": 137, "N-O": 131, "N-S": 158, "N-P": 160,
     "O-P": 154, "O-S": 153, "O-Se": 168, "O-As": 170, "O-Cl": 155, "O-Br": 168, "O-I": 185, "P-S": 200, "S-S": 195,
 }  # fmt: skip
-"""Picometres under which a bond may be a double one: halfway to a single bond between atoms that are part of conjugated double bonds."""
+"""Picometres under which a bond may be a double one: halfway to a single bond between atoms that
+are part of conjugated double bonds.
+"""
 
 TRIPLE = {"C-C": 126.5, "C-N": 121.5, "C-O": 115, "N-N": 116}
 
 FLAT = np.cos(np.radians(150))
-"""Two bonds that lie wider apart than this, by its cosine, leave an atom two electrons for further bonds; else it has one."""
+"""Two bonds that lie wider apart than this, by its cosine, leave an atom two electrons for further
+bonds; else it has one.
+"""
 
 TINY = 1e-6  # angstrom; two atoms at one place have no direction between them
 
@@ -45,7 +55,9 @@ WAYS = 4096
 
 
 Way = tuple[float, int, tuple | None]
-"""What speaks for the bonds that are laid, their orders beyond single ones in all, and the last of them, ``(i, j, orders, the one before)``."""
+"""What speaks for the bonds that are laid, their orders beyond single ones in all, and the last of
+them, ``(i, j, orders, the one before)``.
+"""
 
 _merit = itemgetter(0, 1)
 
@@ -68,12 +80,15 @@ def hydrogens(raw: np.ndarray) -> int:
 
 
 def lacking(raw: np.ndarray) -> np.ndarray:
-    """How many hydrogens each of the atoms ``[n, 5]`` lacks, int64 ``[n]``, none of which is one; a single hydrogen lacks another.
+    """How many hydrogens each of the atoms ``[n, 5]`` lacks, int64 ``[n]``, none of which is one; a
+    single hydrogen lacks another.
 
-    Atoms are bonded up to 1.2 times the sum of their covalent radii. Where valencies are open between two atoms that are near enough,
-    bonds are made double and triple, those that are shorter first of all ways that agree; hydrogens take what is left. Of an ion the
-    valency is that of the neutral element with as many electrons: four for N+ as for carbon. Atoms with too many bonds lack none. Of two
-    ways that are as good, such as where the double bonds of a ring lie, one is taken.
+    Atoms are bonded up to 1.2 times the sum of their covalent radii. Where valencies are open
+    between two atoms that are near enough, bonds are made double and triple, those that are shorter
+    first of all ways that agree; hydrogens take what is left. Of an ion the valency is that of the
+    neutral element with as many electrons: four for N+ as for carbon. Atoms with too many bonds
+    lack none. Of two ways that are as good, such as where the double bonds of a ring lie, one is
+    taken.
     """
     numbers, positions, charges, _ = Molecule.from_raw(raw)
     first, second, length = near(positions, np.array([REACH * RADII[z] for z in numbers.tolist()]))
@@ -97,7 +112,9 @@ def lacking(raw: np.ndarray) -> np.ndarray:
 
 
 def _valence(z: int, bonds: int, forced: int) -> int:
-    """The usual valency of an element, or, of an atom with double bonds beyond it, the next that has room for them; 0 where there is none."""
+    """The usual valency of an element, or, of an atom with double bonds beyond it, the next that
+    has room for them; 0 where there is none.
+    """
     usual = USUAL.get(SYMBOLS[z], (0,))
     return next((v for v in usual if v >= bonds + forced), 0) if forced else usual[0]
 
@@ -105,10 +122,11 @@ def _valence(z: int, bonds: int, forced: int) -> int:
 def _crowned(
     numbers: np.ndarray, charges: np.ndarray, count: np.ndarray, pairs: list[tuple[int, int, float]]
 ) -> dict[int, int]:
-    """Further orders of atoms by short bonds that a terminal O or S has to an atom of many valencies: sulfones, phosphates, nitro groups.
+    """Further orders of atoms by short bonds that a terminal O or S has to an atom of many
+    valencies: sulfones, phosphates, nitro groups.
 
-    An N has them only next to two other atoms and without a charge: else its one valency of three has room for the double bond, or the
-    charge says the rest.
+    An N has them only next to two other atoms and without a charge: else its one valency of three
+    has room for the double bond, or the charge says the rest.
     """
     forced: dict[int, int] = defaultdict(int)
     for i, j, length in pairs:
@@ -137,7 +155,9 @@ def _crowned(
 def _room(
     positions: np.ndarray, first: np.ndarray, second: np.ndarray, count: np.ndarray
 ) -> np.ndarray:
-    """How many orders more than single bonds each atom can have: two at the end of a bond or in the midst of a line, else one."""
+    """How many orders more than single bonds each atom can have: two at the end of a bond or in the
+    midst of a line, else one.
+    """
     arrows: dict[int, list[np.ndarray]] = defaultdict(list)
     for i, j in zip(first.tolist(), second.tolist(), strict=True):
         arrow = positions[j] - positions[i]
@@ -173,9 +193,11 @@ def _bonds(
 
 
 def _unsaturated(room: list[int], bonds: list[Bond]) -> np.ndarray:
-    """How many orders more than single each atom's bonds have, laid so that most speaks for them: a matching of the atoms that have room.
+    """How many orders more than single each atom's bonds have, laid so that most speaks for them: a
+    matching of the atoms that have room.
 
-    Atom by atom, with all the ways to leave those that are yet to come; these are few where few rings run side by side.
+    Atom by atom, with all the ways to leave those that are yet to come; these are few where few
+    rings run side by side.
     """
     touching: dict[int, list[Bond]] = defaultdict(list)
     for bond in bonds:
@@ -246,7 +268,9 @@ def _best(found: Iterable[tuple[Any, Any]]) -> dict:
 
 
 def limit(table: dict[str, float], one: int, other: int) -> float:
-    """What a bond of two elements stays below to be in the table, in picometres; 0 where it cannot be."""
+    """What a bond of two elements stays below to be in the table, in picometres; 0 where it cannot
+    be.
+    """
     return _limits(id(table)).get((int(one), int(other)), 0.0)
 
 

@@ -1,4 +1,6 @@
-"""How many samples are molecules to a chemist, and how many of those are none of each other and none of the training set's."""
+"""How many samples are molecules to a chemist, and how many of those are none of each other and
+none of the training set's.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,18 @@ from .perceive import connected, perceived, smiles, tabulated
 class Validity(Metric):
     """Validity, uniqueness and novelty, by RDKit.
 
-    A valid sample is one whole molecule to xyz2mol, hydrogens and all. The validity of the graph is what was published: bonds from
-    the tables, hydrogens thought in where they are missing, any number of parts. Networks that make little fragments do well by it.
+    A valid sample is one whole molecule to xyz2mol, hydrogens and all. The validity of the graph is
+    what was published: bonds from the tables, hydrogens thought in where they are missing, any
+    number of parts. Networks that make little fragments do well by it.
     """
 
     def measure(
         self, examples: Sequence[np.ndarray], data: Sequence[np.ndarray]
     ) -> dict[str, float]:
-        """Shares. Uniqueness is of the valid ones, novelty of those that are unique; all of them together are a share of all samples.
+        """Shares.
+
+        Uniqueness is of the valid ones, novelty of those that are unique; all of them together are
+        a share of all samples.
 
         Raises:
             UsageError: RDKit is not installed.

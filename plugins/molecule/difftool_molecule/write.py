@@ -28,10 +28,13 @@ V2000_WIDEST = 9999.0
 
 
 def write(example: np.ndarray, stem: Path, format: Format, info: Mapping[str, Any]) -> Path:
-    """Write float ``[n, 5]`` to ``stem`` plus the format's suffix; returns the path. The same molecule gives the same bytes.
+    """Write float ``[n, 5]`` to ``stem`` plus the format's suffix; returns the path.
 
-    SDF has bonds and formal charges: RDKit's where it is installed and finds any, else those of the tables of bond lengths. It is of
-    the form V2000, which every program reads, unless the molecule is too large for that. XYZ has atoms, and their charges if any.
+    The same molecule gives the same bytes.
+
+    SDF has bonds and formal charges: RDKit's where it is installed and finds any, else those of the
+    tables of bond lengths. It is of the form V2000, which every program reads, unless the molecule
+    is too large for that. XYZ has atoms, and their charges if any.
 
     Args:
         info: provenance, kept as JSON in SDF's field or XYZ's comment of the name ``difftool``.
@@ -51,11 +54,14 @@ def _symbols(example: np.ndarray) -> list[str]:
     return [SYMBOLS[z] for z in Molecule.from_raw(example).numbers]
 
 
-# --- SDF -------------------------------------------------------------------------------------------------------------
+# --- SDF ------------------------------------------------------------------------------------------
 
 
 def _sdf(example: np.ndarray, name: str, provenance: str) -> Iterator[str]:
-    """CTfile formats, BIOVIA 2020. The second line has room for a date: without one, the bytes stay the same."""
+    """CTfile formats, BIOVIA 2020.
+
+    The second line has room for a date: without one, the bytes stay the same.
+    """
     found = structure(example)
     large = (
         max(len(example), len(found.bonds)) > V2000_MOST
@@ -99,11 +105,14 @@ def _v3000(example: np.ndarray, found: Structure) -> Iterator[str]:
     yield from ("M  V30 END BOND", "M  V30 END CTAB")
 
 
-# --- XYZ -------------------------------------------------------------------------------------------------------------
+# --- XYZ ------------------------------------------------------------------------------------------
 
 
 def _xyz(example: np.ndarray, name: str, provenance: str) -> Iterator[str]:
-    """Extended XYZ (https://github.com/libAtoms/extxyz). It is plain XYZ too, unless ions ask for a column of their charges."""
+    """Extended XYZ (https://github.com/libAtoms/extxyz).
+
+    It is plain XYZ too, unless ions ask for a column of their charges.
+    """
     del name
     charged = bool(example[:, CHARGE].any())
     yield str(len(example))

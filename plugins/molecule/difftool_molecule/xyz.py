@@ -1,8 +1,11 @@
-"""XYZ, plain and extended (https://github.com/libAtoms/extxyz), and QM9's own (Ramakrishnan et al. 2014, doi:10.1038/sdata.2014.22).
+"""XYZ, plain and extended (https://github.com/libAtoms/extxyz), and QM9's own.
 
-A record is the number of atoms, a comment, and a line for each atom: symbol, x, y, z in angstrom. An extended comment tells the columns
-of these lines by ``Properties=`` and holds properties as ``key=value``. QM9's comment is ``gdb``, a number and fifteen properties; after
-the atoms come lines of frequencies, SMILES and InChI, and a number may be written as ``1.2*^-6``.
+Ramakrishnan et al. 2014, doi:10.1038/sdata.2014.22.
+
+A record is the number of atoms, a comment, and a line for each atom: symbol, x, y, z in angstrom.
+An extended comment tells the columns of these lines by ``Properties=`` and holds properties as
+``key=value``. QM9's comment is ``gdb``, a number and fifteen properties; after the atoms come lines
+of frequencies, SMILES and InChI, and a number may be written as ``1.2*^-6``.
 """
 
 from __future__ import annotations
@@ -46,7 +49,9 @@ class Layout(NamedTuple):
 
 
 class XyzReader(TextReader):
-    """One molecule after another, each beginning where a line holds a number alone and the line above it did not."""
+    """One molecule after another, each beginning where a line holds a number alone and the line
+    above it did not.
+    """
 
     def starts(self, file: BinaryIO) -> Iterator[int]:
         here, begun, fresh = 0, False, False
@@ -78,13 +83,15 @@ class XyzReader(TextReader):
         first, _, rest = text.replace("*^", "e").partition("\n")
         if not first.strip().isdecimal():
             raise DataError(
-                f"{name} does not begin with the number of its atoms, but with {first.strip()[:40]!r}. Correct or remove it."
+                f"{name} does not begin with the number of its atoms, but with "
+                f"{first.strip()[:40]!r}. Correct or remove it."
             )
         comment, _, rest = rest.partition("\n")
         lines, count = rest.rstrip().split("\n") if rest.strip() else [], int(first)
         if len(lines) != (count + QM9_TAIL if _is_qm9(comment) else count):
             raise DataError(
-                f"{name} says it has {count} atoms, and {len(lines)} lines follow. It is cut off, or the number is wrong."
+                f"{name} says it has {count} atoms, and {len(lines)} lines follow. It is cut off, "
+                "or the number is wrong."
             )
         _tell_periodic(comment)
         return _molecule(lines[:count], _layout_of(comment, name), name)
@@ -108,16 +115,18 @@ def _atom(row: list[str], layout: Layout, name: str) -> tuple[int, list[float], 
         charge = 0 if layout.charge is None else int(float(row[layout.charge]))
     except (ValueError, OverflowError, IndexError):
         raise DataError(
-            f"{name} is not a symbol and three numbers but {' '.join(row)[:60]!r}. Correct or remove it."
+            f"{name} is not a symbol and three numbers but {' '.join(row)[:60]!r}. Correct or "
+            "remove it."
         ) from None
     if not number:
         raise DataError(
-            f"{name} is of no known element: {row[layout.symbol]!r}. Symbols are as in the periodic table: H, C, Cl."
+            f"{name} is of no known element: {row[layout.symbol]!r}. Symbols are as in the "
+            "periodic table: H, C, Cl."
         )
     return number, position, charge
 
 
-# --- comments --------------------------------------------------------------------------------------------------------
+# --- comments -------------------------------------------------------------------------------------
 
 
 def _is_qm9(comment: str) -> bool:
@@ -125,7 +134,11 @@ def _is_qm9(comment: str) -> bool:
 
 
 def _pairs(comment: str) -> Iterator[tuple[str, str]]:
-    """Keys and values. A plain comment may be anything, a SMILES among it, so that there only what is a number or quoted counts."""
+    """Keys and values.
+
+    A plain comment may be anything, a SMILES among it, so that there only what is a number or
+    quoted counts.
+    """
     extended = "properties=" in comment.lower()
     for key, value in PAIR.findall(comment) if "=" in comment else ():
         text = re.sub(r"\\(.)", r"\1", value[1:-1]) if value[0] in "\"'" else value
@@ -138,7 +151,10 @@ def _pairs(comment: str) -> Iterator[tuple[str, str]]:
 
 
 def _layout(comment: str) -> Layout:
-    """Where ``Properties=species:S:1:pos:R:3:...`` puts what. Raises ValueError when it does not say."""
+    """Where ``Properties=species:S:1:pos:R:3:...`` puts what.
+
+    Raises ValueError when it does not say.
+    """
     if "properties=" not in comment.lower():
         return Layout()
     value = next(
@@ -162,7 +178,8 @@ def _layout_of(comment: str, name: str) -> Layout:
         return _layout(comment)
     except ValueError:
         raise DataError(
-            f"{name} has Properties without species and pos. Write them as Properties=species:S:1:pos:R:3."
+            f"{name} has Properties without species and pos. Write them as "
+            "Properties=species:S:1:pos:R:3."
         ) from None
 
 

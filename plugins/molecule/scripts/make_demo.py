@@ -1,10 +1,12 @@
-"""Make the demo set that the package ships: small organic molecules, put together from cores and groups, with RDKit's geometries.
+"""Make the demo set that the package ships: small organic molecules, put together from cores and
+groups, with RDKit's geometries.
 
     python plugins/molecule/scripts/make_demo.py [FILE]
 
-The same molecules every time with the same version of RDKit (2026.9.1 made those of the package). Each is a core to whose carbons
-groups are bound in place of hydrogens, until it has as many heavy atoms as were drawn for it; what chemists would not find in a bottle
-is left out. A conformer of it is embedded (ETKDGv3) and relaxed in the MMFF94 force field. Takes about half a minute.
+The same molecules every time with the same version of RDKit (2026.9.1 made those of the package).
+Each is a core to whose carbons groups are bound in place of hydrogens, until it has as many heavy
+atoms as were drawn for it; what chemists would not find in a bottle is left out. A conformer of it
+is embedded (ETKDGv3) and relaxed in the MMFF94 force field. Takes about half a minute.
 """
 
 from __future__ import annotations
@@ -23,7 +25,10 @@ FILE = Path(__file__).parents[1] / "difftool_molecule" / "demo.npz"
 COUNT = 3600
 
 HEAVY = {3: 1, 4: 3, 5: 8, 6: 20, 7: 40, 8: 64, 9: 80}
-"""How often molecules of so many heavy atoms are wished for. There are few small ones: those are soon all found."""
+"""How often molecules of so many heavy atoms are wished for.
+
+There are few small ones: those are soon all found.
+"""
 
 CORES = """
     C CC CCC CCCC CC(C)C CC(C)(C)C C=C CC=C CC=CC C=CC=C C#C CC#C CC#CC
@@ -35,7 +40,10 @@ CORES = """
     c1ccccc1 c1ccncc1 c1ccoc1 c1cc[nH]c1 c1cnc[nH]1 c1cocn1
 """
 
-GROUPS = "C C C C CC CCC C(C)C C1CC1 C=C C#C C#N O O O CO OC N N NC N(C)C CN F C(F)(F)F C=O C(C)=O C(=O)O C(N)=O C(=O)OC"
+GROUPS = (
+    "C C C C CC CCC C(C)C C1CC1 C=C C#C C#N O O O CO OC N N NC N(C)C CN F C(F)(F)F C=O C(C)=O "
+    "C(=O)O C(N)=O C(=O)OC"
+)
 """Each bound by its first atom; the more often it stands here, the more often it is taken."""
 
 REFUSED = [
@@ -65,7 +73,9 @@ def main() -> None:
 
 
 def molecules() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """``COUNT`` different ones: atomic numbers ``[n]``, and positions as int16 ``[n, 3]`` in thousandths of an angstrom."""
+    """``COUNT`` different ones: atomic numbers ``[n]``, and positions as int16 ``[n, 3]`` in
+    thousandths of an angstrom.
+    """
     rng = random.Random(0)
     seen: set[str] = set()
     made = 0
@@ -85,7 +95,9 @@ def molecules() -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def built(rng: random.Random) -> Chem.Mol | None:
-    """A core with groups, of a size drawn at random, or None where that size was overshot or the outcome is refused."""
+    """A core with groups, of a size drawn at random, or None where that size was overshot or the
+    outcome is refused.
+    """
     wished = rng.choices(list(HEAVY), list(HEAVY.values()))[0]
     mol = Chem.MolFromSmiles(rng.choice(CORES.split()))
     while mol.GetNumAtoms() < wished:

@@ -63,7 +63,8 @@ class VideoInspection(Inspection[VideoModality, VideoLook]):
         if numbered := [look.item for look in looks if look.item.path.is_dir()]:
             yield Finding(
                 "note",
-                f"numbered pictures, each folder of them taken for one clip: {some_names(numbered)}",
+                "numbered pictures, each folder of them taken for one clip: "
+                f"{some_names(numbered)}",
             )
         yield from _sizes(self.modality, looks)
         yield from _rates(self.modality, looks)
@@ -80,7 +81,9 @@ class VideoInspection(Inspection[VideoModality, VideoLook]):
 
 
 def _change(x: np.ndarray) -> float:
-    """Mean change from frame to frame of ``[t, c, h, w]``; taken frame by frame, since a video may be larger than memory."""
+    """Mean change from frame to frame of ``[t, c, h, w]``; taken frame by frame, since a video may
+    be larger than memory.
+    """
     changes = [
         float(np.abs(after - before.astype(np.int16)).mean()) for before, after in pairwise(x)
     ]
@@ -103,18 +106,22 @@ def _sizes(modality: VideoModality, good: Sequence[VideoLook]) -> Iterator[Findi
     ]:
         yield Finding(
             "warning",
-            f"smaller than {height}x{width} and enlarged: {some_names(look.item for look in low)}. Ask for a smaller --size: their blur is learned.",
+            f"smaller than {height}x{width} and enlarged: "
+            f"{some_names(look.item for look in low)}. Ask for a smaller --size: their blur is "
+            "learned.",
         )
     cut = [look for look in good if how == "crop" and _cut(look.header, height, width) > CUT]
     if len(cut) > len(good) / 20:
         yield Finding(
             "note",
-            f"{len(cut):,} lose over a quarter of their area to cropping. Choose another --size, or --resize pad.",
+            f"{len(cut):,} lose over a quarter of their area to cropping. Choose another --size, "
+            "or --resize pad.",
         )
     if height % 2 or width % 2:
         yield Finding(
             "note",
-            f"An MP4 has even sides: samples of {height}x{width} get another row or column. Choose an even --size.",
+            f"An MP4 has even sides: samples of {height}x{width} get another row or column. "
+            "Choose an even --size.",
         )
 
 
@@ -135,8 +142,9 @@ def _rates(modality: VideoModality, good: Sequence[VideoLook]) -> Iterator[Findi
         lowest = min(look.header.rate for look in slow)
         yield Finding(
             "warning",
-            f"slower than {fps:.4g} frames/s: {some_names(look.item for look in slow)}. Leave them out, or train all at --fps {lowest:.4g}: "
-            "their frames repeat, and a model learns that they stand still.",
+            f"slower than {fps:.4g} frames/s: {some_names(look.item for look in slow)}. Leave "
+            f"them out, or train all at --fps {lowest:.4g}: their frames repeat, and a model "
+            "learns that they stand still.",
         )
 
 
@@ -152,7 +160,10 @@ def _lengths(modality: VideoModality, good: Sequence[VideoLook]) -> Iterator[Fin
     padding = 1 - float(np.minimum(lengths, part).mean()) / part
     if padding > PADDED:
         better = max(2, math.ceil(float(np.quantile(lengths, 0.9))))
-        text = f"{padding:.0%} of what is trained on would be padding, since most videos have fewer than {part} frames."
+        text = (
+            f"{padding:.0%} of what is trained on would be padding, since most videos have fewer "
+            f"than {part} frames."
+        )
         yield Finding("note", f"{text} Faster: --frames {better}." if better < part else text)
 
 
@@ -177,7 +188,8 @@ def _motion(good: Sequence[VideoLook]) -> Iterator[Finding]:
     if still := [look for look in good if look.motion < STILL]:
         yield Finding(
             "warning",
-            f"next to nothing moves: {some_names(look.item for look in still)}. Leave them out, or a model learns to stand still.",
+            f"next to nothing moves: {some_names(look.item for look in still)}. Leave them out, "
+            "or a model learns to stand still.",
         )
     else:
         yield Finding("ok", "something moves in all of them")

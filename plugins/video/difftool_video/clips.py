@@ -10,7 +10,8 @@ import numpy as np
 def clips(
     videos: np.ndarray | Sequence[np.ndarray], frames: int, uniform: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A random part of each video ``[t, c, h, w]``, or all of it with black frames after: uint8 ``[b, frames, c, h, w]``, and ``[b]``, its length.
+    """A random part of each video ``[t, c, h, w]``, or all of it with black frames after: uint8
+    ``[b, frames, c, h, w]``, and ``[b]``, its length.
 
     Args:
         uniform: ``[b]``, from 0 to 1: where among all places each part begins.

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 FORMATS = "mov,matroska,webm,gif,apng,avi,mpeg,mpegts,mpegvideo,m4v,ogg,asf,flv,live_flv,nut,mxf,ivf,rm,dv,h264,hevc,yuv4mpegpipe,swf"
 GUESSED = 25.0  # frames per second, where nothing at all says it, or nothing that can be
 SLOWEST, FASTEST = 1 / 60, 1000  # frames per second of a file
-COARSE = 0.15  # share by which the average of the first timestamps is off where they are whole hundredths of a second
+# share by which the average of the first timestamps is off where they are whole hundredths of a
+# second
+COARSE = 0.15
 LARGEST = 1 << 27  # pixels of a frame, 16384x8192
 SHORT = 0.9  # share of the promised seconds below which a file is cut short
 SEE_THROUGH = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
@@ -58,7 +60,9 @@ def opened(path: Path) -> Iterator[Video]:
 
 @contextmanager
 def _openable(path: Path) -> Iterator[str | BinaryIO]:
-    """The file's address for FFmpeg; the open file where its name is not UTF-8, which FFmpeg takes only."""
+    """The file's address for FFmpeg; the open file where its name is not UTF-8, which FFmpeg takes
+    only.
+    """
     name = os.fspath(path)
     if name.encode(errors="ignore").decode() == name:
         yield f"file:{name}"
@@ -68,7 +72,9 @@ def _openable(path: Path) -> Iterator[str | BinaryIO]:
 
 
 class Video:
-    """An open file's best video stream, decoded by one thread: the cache reads several files side by side."""
+    """An open file's best video stream, decoded by one thread: the cache reads several files side
+    by side.
+    """
 
     def __init__(self, path: Path, container: InputContainer) -> None:
         self.path, self.container = path, container
@@ -79,7 +85,9 @@ class Video:
 
     @property
     def rate(self) -> float:
-        """Frames per second, on average; the rate that was meant where timestamps are too coarse to say it, as those of GIFs are."""
+        """Frames per second, on average; the rate that was meant where timestamps are too coarse to
+        say it, as those of GIFs are.
+        """
         average, guessed = (
             float(rate or 0) for rate in (self.stream.average_rate, self.stream.guessed_rate)
         )
@@ -90,7 +98,9 @@ class Video:
 
     @property
     def seconds(self) -> float:
-        """As the header promises them, of the picture or of the whole, whichever is less; 0.0 where it promises none."""
+        """As the header promises them, of the picture or of the whole, whichever is less; 0.0 where
+        it promises none.
+        """
         whole = (self.container.duration or 0) / av.time_base
         own = float((self.stream.duration or 0) * (self.stream.time_base or 0))
         return max(0.0, min(own or whole, whole or own))
@@ -116,9 +126,12 @@ class Video:
         return self.seconds > 0
 
     def frames(self) -> Iterator[Timed[VideoFrame]]:
-        """Every frame and its time, until the end or the first that is damaged. Can be run through once.
+        """Every frame and its time, until the end or the first that is damaged.
 
-        Where the file is damaged or cut short, and what else is to be known of how it is stored, is remarked on.
+        Can be run through once.
+
+        Where the file is damaged or cut short, and what else is to be known of how it is stored, is
+        remarked on.
 
         Raises:
             DataError: nothing of it can be decoded.
@@ -138,7 +151,8 @@ class Video:
             yield timed
         if not count:
             raise DataError(
-                f"{self.path} is damaged: nothing of it can be decoded. Copy it again, or remove it."
+                f"{self.path} is damaged: nothing of it can be decoded. Copy it again, or remove "
+                "it."
             )
         self._tell_end(
             max(end, end - begin)
@@ -163,12 +177,15 @@ class Video:
             )
         elif self.path.suffix.lower() == ".gif" and not _ended(self.path):
             remark(
-                "cut short: the mark that ends a GIF is missing, so that its last frames may be, too"
+                "cut short: the mark that ends a GIF is missing, so that its last frames may be, "
+                "too"
             )
 
     def _whole(self) -> Iterator[VideoFrame]:
-        """The frames up to the first that is damaged. Those at the very beginning are passed over: a recording may start between two
-        key frames."""
+        """The frames up to the first that is damaged.
+
+        Those at the very beginning are passed over: a recording may start between two key frames.
+        """
         begun = False
         for frame in self._decoded():
             if frame is not None and not frame.is_corrupt:
@@ -190,7 +207,9 @@ class Video:
                 yield None
 
     def _held_back(self) -> list[VideoFrame]:
-        """What was decoded and not handed over yet, since a decoder waits for frames that are to be shown before."""
+        """What was decoded and not handed over yet, since a decoder waits for frames that are to be
+        shown before.
+        """
         try:
             return self._decoder.decode(None)
         except FFmpegError:
@@ -206,7 +225,9 @@ class Video:
 
 
 def _ended(path: Path) -> bool:
-    """Whether a GIF's trailer (GIF89a, section 27) is there; some programs fill up with zeros after it."""
+    """Whether a GIF's trailer (GIF89a, section 27) is there; some programs fill up with zeros after
+    it.
+    """
     with open(path, "rb") as file:
         file.seek(max(0, os.path.getsize(path) - 1024))
         return file.read().rstrip(b"\0").endswith(b"\x3b")
@@ -215,11 +236,13 @@ def _ended(path: Path) -> bool:
 def _tell_kind(frame: VideoFrame) -> None:
     if frame.interlaced_frame:
         remark(
-            "interlaced: what moves has combs, which a model learns unless it is reduced to less than half its height"
+            "interlaced: what moves has combs, which a model learns unless it is reduced to less "
+            "than half its height"
         )
     if kind := HDR.get(frame.color_trc):
         remark(
-            f"high dynamic range ({kind}): its colours come out pale unless it is converted to BT.709"
+            f"high dynamic range ({kind}): its colours come out pale unless it is converted to "
+            "BT.709"
         )
 
 
@@ -230,11 +253,13 @@ def _stream(path: Path, container: InputContainer) -> VideoStream:
         raise DataError(f"{path} holds {what}. Remove it: there is no picture to learn from.")
     if stream.codec_context is None:
         raise DataError(
-            f"{path} is compressed by a method that FFmpeg does not decode here. Convert it, to H.264 for instance."
+            f"{path} is compressed by a method that FFmpeg does not decode here. Convert it, to "
+            "H.264 for instance."
         )
     if stream.width * stream.height > LARGEST:
         raise DataError(
-            f"{path} states {stream.height:,}x{stream.width:,}, which is not the size of a video. Reduce it first, or remove it."
+            f"{path} states {stream.height:,}x{stream.width:,}, which is not the size of a video. "
+            "Reduce it first, or remove it."
         )
     return stream
 
@@ -253,7 +278,10 @@ def _what(path: Path) -> str:
     """What is wrong with a file that FFmpeg does not open."""
     boxes = _boxes(path)
     if b"ftyp" in boxes and b"moov" not in boxes:
-        return "is cut short: its index (moov), which is written last, is missing, so that nothing of it can be decoded. Copy it again."
+        return (
+            "is cut short: its index (moov), which is written last, is missing, so that nothing "
+            "of it can be decoded. Copy it again."
+        )
     return "is not a video, or not of a kind that FFmpeg reads, or damaged. Remove or convert it."
 
 

@@ -1,4 +1,6 @@
-"""A video, or a folder of numbered pictures -> uint8 ``[t, c, h, w]`` at one rate and size, whatever it is stored as."""
+"""A video, or a folder of numbered pictures -> uint8 ``[t, c, h, w]`` at one rate and size,
+whatever it is stored as.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ BLOCK = 1 << 24  # bytes of raw frames handed over at once, about
 
 
 class Header(NamedTuple):
-    """What a clip is, seen without decoding more than its first frame, upright and in square pixels.
+    """What a clip is, seen without decoding more than its first frame, upright and in square
+    pixels.
 
     Attributes:
         rate: frames per second; 0.0 where there is none, since it is made of pictures.
@@ -43,7 +46,10 @@ class Header(NamedTuple):
 
 
 def header(path: Path) -> Header:
-    """What a clip's header promises, be it a file or a folder of numbered pictures. Raises DataError when it cannot be read."""
+    """What a clip's header promises, be it a file or a folder of numbered pictures.
+
+    Raises DataError when it cannot be read.
+    """
     if pictures := _pictures(path):
         height, width, channels = picture_header(pictures[0])
         return Header(
@@ -57,7 +63,9 @@ def header(path: Path) -> Header:
 
 
 def glance(path: Path) -> Iterator[Image.Image]:
-    """Two pictures of a clip, at its beginning and about its middle: what there is to see without decoding all of it."""
+    """Two pictures of a clip, at its beginning and about its middle: what there is to see without
+    decoding all of it.
+    """
     if pictures := _pictures(path):
         yield from numbered.frames([pictures[0], pictures[len(pictures) // 2]])
         return
@@ -78,18 +86,20 @@ def clip(
     background: str,
     reduce: str = "lanczos",
 ) -> Iterator[np.ndarray]:
-    """The clip as blocks of a few frames, uint8 ``[n, c, height, width]``, ``fps`` of them to a second.
+    """The clip as blocks of a few frames, uint8 ``[n, c, height, width]``, ``fps`` of them to a
+    second.
 
     Args:
-        path: a video; or a folder of numbered pictures or a single one, each of which is one frame whatever the rate.
+        path: a video; or a folder of numbered pictures or a single one, each of which is one frame
+            whatever the rate.
         channels: grey or rgb.
         resize: crop, pad or stretch.
         background: black or white, around padding and behind transparency.
         reduce: lanczos or area, by which larger pictures are made smaller.
 
     Raises:
-        DataError: nothing of it can be decoded. Where it is damaged or cut short later on, what comes before is used, and that is
-            remarked on.
+        DataError: nothing of it can be decoded. Where it is damaged or cut short later on, what
+            comes before is used, and that is remarked on.
     """
     yield from _blocks(
         _arrays(path, fps, _Fit(height, width, channels, resize, background, reduce))
@@ -97,7 +107,9 @@ def clip(
 
 
 class _Fit:
-    """What brings a clip's pictures to the size and channels that are trained on: uint8 ``[c, height, width]``."""
+    """What brings a clip's pictures to the size and channels that are trained on: uint8 ``[c,
+    height, width]``.
+    """
 
     def __init__(
         self, height: int, width: int, channels: str, resize: str, background: str, reduce: str

@@ -1,4 +1,7 @@
-"""The built-in demo set: one to three shapes that bounce off the walls and each other. Drawn here, so that nothing is downloaded."""
+"""The built-in demo set: one to three shapes that bounce off the walls and each other.
+
+Drawn here, so that nothing is downloaded.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,9 @@ SPEED = 1.0, 2.5
 
 
 def write_demo(folder: Path, count: int = COUNT) -> None:
-    """``folder/COLOUR-NUMBER-0000.mov``, ``count`` of each, and ``metadata.csv`` with colour, count and caption; the same every time."""
+    """``folder/COLOUR-NUMBER-0000.mov``, ``count`` of each, and ``metadata.csv`` with colour, count
+    and caption; the same every time.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[tuple[str, str, int, str]] = []
     for colour, ink in COLOURS.items():
@@ -51,7 +56,9 @@ def write_demo(folder: Path, count: int = COUNT) -> None:
 
 
 def save(frames: np.ndarray, path: Path) -> None:
-    """uint8 ``[t, h, w, 3]`` in a codec that loses nothing, small for plain grounds and the fastest to read (QuickTime Animation)."""
+    """uint8 ``[t, h, w, 3]`` in a codec that loses nothing, small for plain grounds and the fastest
+    to read (QuickTime Animation).
+    """
     with av.open(str(path), "w", format="mov", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("qtrle", FPS)
         stream.pix_fmt, stream.height, stream.width = "rgb24", *frames.shape[1:3]
@@ -60,14 +67,15 @@ def save(frames: np.ndarray, path: Path) -> None:
         container.mux(stream.encode(None))
 
 
-# --- how they look ---------------------------------------------------------------------------------------------------
+# --- how they look --------------------------------------------------------------------------------
 
 
 class Shape(NamedTuple):
     """Lengths in radii: of the disc around it that a shape just fits into.
 
     Attributes:
-        outside: how far the points ``(x, y)`` lie outside it for a radius, in pixels; negative within.
+        outside: how far the points ``(x, y)`` lie outside it for a radius, in pixels; negative
+            within.
         side: from the centre to the left and right end.
         top: from the centre to the upper end.
         bottom: from the centre to the lower end.
@@ -108,7 +116,9 @@ def clip(bodies: Sequence[Body], ink: Sequence[int]) -> np.ndarray:
 
 
 def picture(bodies: Sequence[Body], ink: Sequence[int]) -> np.ndarray:
-    """uint8 ``[h, w, 3]`` with smooth edges: the distance of a pixel's centre from an edge says how much of it is covered."""
+    """uint8 ``[h, w, 3]`` with smooth edges: the distance of a pixel's centre from an edge says how
+    much of it is covered.
+    """
     y, x = np.mgrid[:SIZE, :SIZE] + 0.5
     outside = np.min(
         [SHAPES[body.kind].outside(x - body.x, y - body.y, body.radius) for body in bodies], 0
@@ -127,12 +137,14 @@ def caption(colour: str, bodies: Sequence[Body]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
-# --- how they move ---------------------------------------------------------------------------------------------------
+# --- how they move --------------------------------------------------------------------------------
 
 
 @dataclass
 class Body:
-    """A shape on its way. Lengths in pixels, speeds in pixels per frame, y down; the mass is the square of the radius.
+    """A shape on its way.
+
+    Lengths in pixels, speeds in pixels per frame, y down; the mass is the square of the radius.
 
     It meets the walls with its own outline, and others with the disc around it.
     """
@@ -201,7 +213,9 @@ def _until_wall(place: float, speed: float, span: tuple[float, float]) -> float:
 
 
 def _until_touch(a: Body, b: Body) -> float:
-    """The first time at which |difference of places + time · difference of speeds| is the sum of the radii."""
+    """The first time at which |difference of places + time · difference of speeds| is the sum of
+    the radii.
+    """
     x, y, u, v = a.x - b.x, a.y - b.y, a.u - b.u, a.v - b.v
     nearing = -(x * u + y * v)
     apart = x * x + y * y - (a.radius + b.radius) ** 2

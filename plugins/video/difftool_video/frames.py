@@ -14,7 +14,11 @@ from .given import GIVEN
 
 
 class Frames(Representation):
-    """0 is -1 and 255 is 1. Raw clips have frames first, ``[b, t, c, h, w]``; encoded ones have channels first, ``[b, c, t, h, w]``."""
+    """0 is -1 and 255 is 1.
+
+    Raw clips have frames first, ``[b, t, c, h, w]``; encoded ones have channels first, ``[b, c, t,
+    h, w]``.
+    """
 
     def __init__(self, options: Options | None, description: Description) -> None:
         del options
@@ -31,7 +35,8 @@ class Frames(Representation):
     def encode(self, raw: Batch) -> Batch:
         """uint8 ``[b, t, c, h, w]`` -> float32 ``[b, c, t, h, w]`` in [-1, 1], zero on padding.
 
-        The condition ``given_frames`` ``[b, t]``, which says what frames are given, becomes those frames and, in one more channel, where they
+        The condition ``given_frames`` ``[b, t]``, which says what frames are given, becomes those
+        frames and, in one more channel, where they
         are: ``[b, c + 1, t, h, w]``.
         """
         mask = None if raw.mask is None else raw.mask.transpose(1, 2)
@@ -55,10 +60,15 @@ class Frames(Representation):
 
 
 UNIT = 2.0
-"""What brings frames to about unit variance, as a network is given noisy ones (Karras et al. 2022: their spread is about one half)."""
+"""What brings frames to about unit variance, as a network is given noisy ones.
+
+Karras et al. 2022: their spread is about one half.
+"""
 
 
 def shown(x: Tensor, given: Tensor) -> Tensor:
-    """``x [b, c, t, h, w]``, ``given [b, t]`` -> ``[b, c + 1, t, h, w]``: the given frames, nothing for the others, and which is which."""
+    """``x [b, c, t, h, w]``, ``given [b, t]`` -> ``[b, c + 1, t, h, w]``: the given frames, nothing
+    for the others, and which is which.
+    """
     where = given.to(x.dtype)[:, None, :, None, None].expand_as(x[:, :1])
     return torch.cat((UNIT * x * where, where), 1)

@@ -1,4 +1,6 @@
-"""Given frames: which of a clip's frames the model is shown, in training and when clips are continued (Höppe et al. 2022, arXiv:2206.07696)."""
+"""Given frames: which of a clip's frames the model is shown, in training and when clips are
+continued (Höppe et al. 2022, arXiv:2206.07696).
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,15 @@ Kind = Literal["none", "first", "ends"]
 
 
 def most(frames: int, kind: Kind) -> int:
-    """How many frames training gives at most at one end: half the clip, and a quarter at each end when it is filled in between."""
+    """How many frames training gives at most at one end: half the clip, and a quarter at each end
+    when it is filled in between.
+    """
     return max(1, frames // 2 if kind == "first" else frames // 4)
 
 
 def draw(lengths: np.ndarray, frames: int, kind: Kind, uniform: np.ndarray) -> np.ndarray:
-    """bool ``[b, frames]``: nothing of one half of the clips; of the others the first few frames, or those and the last few.
+    """bool ``[b, frames]``: nothing of one half of the clips; of the others the first few frames,
+    or those and the last few.
 
     Args:
         lengths: ``[b]``, frames that are real; at least one of them is never given.
@@ -38,7 +43,9 @@ def draw(lengths: np.ndarray, frames: int, kind: Kind, uniform: np.ndarray) -> n
 
 
 def ends(leading: np.ndarray, trailing: np.ndarray, lengths: np.ndarray, frames: int) -> np.ndarray:
-    """bool ``[b, frames]``: the first ``leading [b]`` and the last ``trailing [b]`` of each clip's ``lengths [b]`` frames."""
+    """bool ``[b, frames]``: the first ``leading [b]`` and the last ``trailing [b]`` of each clip's
+    ``lengths [b]`` frames.
+    """
     at = np.arange(frames)
     return (at < leading[:, None]) | (
         (at >= (lengths - trailing)[:, None]) & (at < lengths[:, None])

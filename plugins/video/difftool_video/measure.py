@@ -19,7 +19,10 @@ from .options import FRAMES_AUTO, VideoOptions
 from .retime import SAME, first_moment, whole_ratio
 
 SAMPLE = 500
-"""Headers looked at; folders beyond it are sampled evenly. A header takes the decoding of a frame."""
+"""Headers looked at; folders beyond it are sampled evenly.
+
+A header takes the decoding of a frame.
+"""
 
 COLOUR_SAMPLE = 64
 COLOURED = 8  # of 255, that two channels are apart: less is what compression does to grey
@@ -52,7 +55,8 @@ def settle(options: VideoOptions, items: Sequence[Item]) -> dict[str, Any]:
 def auto_fps(seen: Sequence[Header]) -> float:
     """The commonest rate, divided by the smallest whole number that brings it to at most 15.
 
-    Rates within a thousandth or so of a whole number count as that: 29.97 as 30, of which they differ by what nobody sees.
+    Rates within a thousandth or so of a whole number count as that: 29.97 as 30, of which they
+    differ by what nobody sees.
     """
     rates = Counter(_rounded(one.rate) for one in seen if one.rate)
     if not rates:
@@ -67,7 +71,9 @@ def auto_frames(seen: Sequence[Header], fps: float) -> int:
 
 
 def frames_at(one: Header, fps: float) -> int:
-    """How many frames a clip has at ``fps`` by its header; ``FRAMES_AUTO`` where that says nothing of its length."""
+    """How many frames a clip has at ``fps`` by its header; ``FRAMES_AUTO`` where that says nothing
+    of its length.
+    """
     if one.frames or not one.seconds:
         return one.frames or FRAMES_AUTO
     count, step = one.seconds * one.rate, whole_ratio(one.rate / fps)

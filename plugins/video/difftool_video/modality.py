@@ -37,7 +37,11 @@ QUANTILES = 101
 
 
 class VideoModality(Modality):
-    """Video. Raw units are bytes, frames first, ``[t, c, h, w]``, c being 1 or 3 by ``channels``, at one rate."""
+    """Video.
+
+    Raw units are bytes, frames first, ``[t, c, h, w]``, c being 1 or 3 by ``channels``, at one
+    rate.
+    """
 
     options: VideoOptions
 
@@ -62,7 +66,7 @@ class VideoModality(Modality):
         """Frames per second, once they are settled."""
         return self.settled("fps")
 
-    # --- files -> raw ------------------------------------------------------------------------------------------------
+    # --- files -> raw -----------------------------------------------------------------------------
 
     def scan(self, path: Path) -> list[Item]:
         return scan_folder(
@@ -80,7 +84,8 @@ class VideoModality(Modality):
         if len(x) < o.shortest and not (o.pictures and path.suffix.lower() in PICTURES):
             what = "a single frame" if len(x) == 1 else f"{len(x)} frames at {self.fps:g} frames/s"
             raise DataError(
-                f"{path} has {what}, fewer than {o.shortest}. Remove it, or take shorter ones: --shortest {len(x)}."
+                f"{path} has {what}, fewer than {o.shortest}. Remove it, or take shorter ones: "
+                f"--shortest {len(x)}."
             )
         return x
 
@@ -110,7 +115,7 @@ class VideoModality(Modality):
         """What reads the videos that samples continue: at this size, and single pictures too."""
         return self.with_options(size=size, pictures=True)
 
-    # --- raw batches -------------------------------------------------------------------------------------------------
+    # --- raw batches ------------------------------------------------------------------------------
 
     def describe(
         self, shapes: np.ndarray
@@ -154,7 +159,9 @@ class VideoModality(Modality):
         return raw.with_x(torch.where(mirrored, raw.x.flip(-1), raw.x))
 
     def template(self, description: Description, n: int, rng: Streams, request: Options) -> Batch:
-        """As long as requested, by default of lengths distributed like the data's; known frames are in it."""
+        """As long as requested, by default of lengths distributed like the data's; known frames are
+        in it.
+        """
         return template(
             self,
             description,
@@ -167,7 +174,7 @@ class VideoModality(Modality):
         frames, _, height, width = shape
         return {"frames": frames, "size": (height, width)}
 
-    # --- raw -> files ------------------------------------------------------------------------------------------------
+    # --- raw -> files -----------------------------------------------------------------------------
 
     def write(
         self, example: np.ndarray, stem: Path, info: Mapping[str, Any], request: Options

@@ -11,10 +11,11 @@ from difftool import UNetOptions
 
 
 class UNet3dOptions(UNetOptions):
-    """The factorised space-time U-Net: the options of the network of single frames, and those of its layers over time.
+    """The factorised space-time U-Net: the options of the network of single frames, and those of
+    its layers over time.
 
-    Thresholds of attention count the positions of one frame. The first level needs 5 to 6 channels for each number of a patch: 64 for
-    squares of two by two pixels in colour.
+    Thresholds of attention count the positions of one frame. The first level needs 5 to 6 channels
+    for each number of a patch: 64 for squares of two by two pixels in colour.
     """
 
     at_most: ClassVar = ("attention", "time_attention", "joint_attention")
@@ -30,27 +31,32 @@ class UNet3dOptions(UNetOptions):
     )
     attention: NonNegativeInt = Field(
         64,
-        description="levels of at most this many positions attend, within a frame, and so does the middle; 64 is 8x8; 0 for none",
+        description="levels of at most this many positions attend, within a frame, and so does "
+        "the middle; 64 is 8x8; 0 for none",
     )
     patch: PositiveInt = Field(
         2, description="side of the square of pixels that the first level sees as one position"
     )
     time_kernel: PositiveInt = Field(
         7,
-        description="frames that a convolution over time sees, the middle one its own; odd; what moves far between frames needs many",
+        description="frames that a convolution over time sees, the middle one its own; odd; what "
+        "moves far between frames needs many",
     )
     time_attention: NonNegativeInt = Field(
         64,
-        description="levels of at most this many positions attend over time, each position along its own frames; 0 for none",
+        description="levels of at most this many positions attend over time, each position along "
+        "its own frames; 0 for none",
     )
     joint_attention: NonNegativeInt = Field(
         0,
-        description="levels of at most this many positions attend over space and time together instead, every position to those of all "
-        "frames: dearer, and finds again what moved; 0 for none",
+        description="levels of at most this many positions attend over space and time together "
+        "instead, every position to those of all frames: dearer, and finds again what moved; 0 "
+        "for none",
     )
     freeze_spatial: bool = Field(
         False,
-        description="the network of single frames stays as it is, as an image run made it (--init), and only what is new learns",
+        description="the network of single frames stays as it is, as an image run made it "
+        "(--init), and only what is new learns",
     )
 
     @field_validator("time_kernel")
@@ -58,7 +64,8 @@ class UNet3dOptions(UNetOptions):
     def _odd(cls, kernel: int) -> int:
         if kernel % 2 == 0:
             raise ValueError(
-                f"a convolution over time sees as many frames before as after, and {kernel} is even: use {kernel + 1}"
+                f"a convolution over time sees as many frames before as after, and {kernel} is "
+                f"even: use {kernel + 1}"
             )
         return kernel
 

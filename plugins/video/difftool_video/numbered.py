@@ -36,7 +36,9 @@ COMPANY = (
 
 
 def is_numbered(names: Iterable[str]) -> bool:
-    """Whether files of these names are one clip: two pictures or more whose names differ in one number only, and at most notes next to them."""
+    """Whether files of these names are one clip: two pictures or more whose names differ in one
+    number only, and at most notes next to them.
+    """
     shown = [name for name in names if not name.startswith(".")]
     pictures = [name for name in shown if _suffix(name) in PICTURES]
     company = all(_suffix(name) in (*PICTURES, *COMPANY, "") for name in shown)
@@ -44,7 +46,9 @@ def is_numbered(names: Iterable[str]) -> bool:
 
 
 def pictures(folder: Path) -> list[Path]:
-    """The pictures of a folder that ``is_numbered``, by their number. Missing numbers are remarked on.
+    """The pictures of a folder that ``is_numbered``, by their number.
+
+    Missing numbers are remarked on.
 
     Raises:
         DataError: it cannot be read, or is not such a folder any more.
@@ -65,7 +69,8 @@ def pictures(folder: Path) -> list[Path]:
         ) from None
     if len(names) < 2 or (numbers := _numbers(names)) is None:
         raise DataError(
-            f"{folder} holds no pictures that are numbered as one clip. Name them frame_0001.png, frame_0002.png and so on."
+            f"{folder} holds no pictures that are numbered as one clip. Name them frame_0001.png, "
+            "frame_0002.png and so on."
         )
     order = sorted(zip(numbers, names, strict=True))
     _tell_gaps([number for number, _ in order])
@@ -88,8 +93,9 @@ def frames(paths: Sequence[Path], near: int = 0) -> Iterator[Image.Image]:
         first = first or (height, width)
         if (height, width) != first:
             raise DataError(
-                f"{path} is {height}x{width}, and {paths[0].name} is {first[0]}x{first[1]}. "
-                "Bring them to one size if they are frames of a clip. If they are not, put them elsewhere: numbered pictures are taken for one."
+                f"{path} is {height}x{width}, and {paths[0].name} is {first[0]}x{first[1]}. Bring "
+                "them to one size if they are frames of a clip. If they are not, put them "
+                "elsewhere: numbered pictures are taken for one."
             )
         yield decode(path, data, near)
 
@@ -107,7 +113,9 @@ def _suffix(name: str) -> str:
 
 
 def _numbers(names: Sequence[str]) -> list[int] | None:
-    """The number in which the names differ, of each; None where they differ in anything else, or in nothing that counts."""
+    """The number in which the names differ, of each; None where they differ in anything else, or in
+    nothing that counts.
+    """
     parts = [re.split(r"(\d+)", os.path.splitext(name)[0]) for name in names]
     alike = len({len(one) for one in parts}) == 1 and len({_suffix(name) for name in names}) == 1
     differing = (
@@ -130,5 +138,6 @@ def _tell_gaps(numbers: Sequence[int]) -> None:
             number for number, step in zip(numbers, steps, strict=False) if step > min(steps)
         )
         remark(
-            f"{missing:,} of its numbers {'are' if missing > 1 else 'is'} missing, after {first}: there the clip jumps"
+            f"{missing:,} of its numbers {'are' if missing > 1 else 'is'} missing, after {first}: "
+            "there the clip jumps"
         )

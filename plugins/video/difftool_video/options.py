@@ -1,4 +1,7 @@
-"""Settings of the video modality. Sizes are written height first, ``48x64``, as in a tensor's shape; rates are in frames per second."""
+"""Settings of the video modality.
+
+Sizes are written height first, ``48x64``, as in a tensor's shape; rates are in frames per second.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +34,8 @@ class VideoOptions(Options):
 
     size: Size = Field(
         "auto",
-        description="side of a square, or HEIGHTxWIDTH; auto keeps the videos' own size when all share one of at most 64, "
-        "else takes a square of at most 64",
+        description="side of a square, or HEIGHTxWIDTH; auto keeps the videos' own size when all "
+        "share one of at most 64, else takes a square of at most 64",
         json_schema_extra={"metavar": "auto|N|HxW"},
     )
     channels: Literal["auto", "grey", "rgb"] = Field(
@@ -40,19 +43,21 @@ class VideoOptions(Options):
     )
     frames: Frames = Field(
         "auto",
-        description="frames trained on at a time: longer videos give a random clip each time, shorter ones are padded and the padding is "
-        f"not learnt; auto is the longest video's, at most {FRAMES_AUTO}",
+        description="frames trained on at a time: longer videos give a random clip each time, "
+        "shorter ones are padded and the padding is not learnt; auto is the longest video's, at "
+        f"most {FRAMES_AUTO}",
         json_schema_extra={"metavar": "auto|N"},
     )
     fps: Rate = Field(
         "auto",
-        description="frames per second that everything is brought to; auto takes the rate of most videos, divided by a whole number so "
-        "that it is at most 15",
+        description="frames per second that everything is brought to; auto takes the rate of most "
+        "videos, divided by a whole number so that it is at most 15",
         json_schema_extra={"metavar": "auto|X"},
     )
     resize: Literal["crop", "pad", "stretch"] = Field(
         "crop",
-        description="crop: fill the size and cut off both ends equally; pad: fit inside, background around; stretch: distort",
+        description="crop: fill the size and cut off both ends equally; pad: fit inside, "
+        "background around; stretch: distort",
     )
     reduce: Reduce = REDUCE
     background: Literal["black", "white"] = Field(
@@ -67,15 +72,17 @@ class VideoOptions(Options):
         0.0,
         ge=0,
         lt=1,
-        description="share of training steps on single frames, which cost a fraction and teach what things look like",
+        description="share of training steps on single frames, which cost a fraction and teach "
+        "what things look like",
     )
     pictures: bool = Field(
         False, description="train on pictures among the videos as well, as videos of one frame"
     )
     given: Literal["none", "first", "ends"] = Field(
         "none",
-        description="frames that half of the training clips show to the model, so that it can continue them: first: some at the "
-        "beginning; ends: those, or some at the beginning and at the end, to be filled in between",
+        description="frames that half of the training clips show to the model, so that it can "
+        "continue them: first: some at the beginning; ends: those, or some at the beginning and "
+        "at the end, to be filled in between",
     )
 
 
@@ -106,7 +113,8 @@ class VideoRequest(Options):
     )
     first_frames: str = Field(
         "",
-        description="a video whose first frames the samples begin with, or a folder of videos, which the samples begin with in turn",
+        description="a video whose first frames the samples begin with, or a folder of videos, "
+        "which the samples begin with in turn",
         json_schema_extra={"metavar": "FILE|DIR"},
     )
     last_frames: str = Field(
@@ -116,5 +124,6 @@ class VideoRequest(Options):
     )
     given: NonNegativeInt = Field(
         0,
-        description="frames taken of each of these; 0 for as many as there are, and as training showed",
+        description="frames taken of each of these; 0 for as many as there are, and as training "
+        "showed",
     )

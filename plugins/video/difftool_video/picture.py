@@ -54,7 +54,8 @@ def picture(frame: VideoFrame, aspect: Fraction, near: int = 0) -> Image.Image:
 
     Args:
         aspect: width by height of its pixels.
-        near: the side it will be reduced to, if it is larger: the frame is then brought near to that by what converts it.
+        near: the side it will be reduced to, if it is larger: the frame is then brought near to
+            that by what converts it.
     """
     width, height = square(frame.width, frame.height, aspect)
     if near and (less := min(width, height) // (NEAR * near)) > 1:

@@ -7,9 +7,17 @@ from difftool import ModalitySpec, RecipeSpec, Spec, hookimpl
 RECIPES = {
     "tiny": "sixteen frames of 32 pixels in half an hour on a CPU (about 11 M parameters)",
     "dit-tiny": "as tiny, with the diffusion transformer (about 4 M parameters)",
-    "dit-small": "sixteen frames of 64 pixels with the diffusion transformer on one GPU (about 33 M parameters)",
-    "demo": "as tiny, on bouncing shapes of an asked colour and number, stopped as soon as they bounce",
-    "moving-mnist": "ten frames seen, ten foreseen, at 64 pixels, on one GPU (as in Srivastava et al. 2015, arXiv:1502.04681)",
+    "dit-small": (
+        "sixteen frames of 64 pixels with the diffusion transformer on one GPU (about 33 "
+        "M parameters)"
+    ),
+    "demo": (
+        "as tiny, on bouncing shapes of an asked colour and number, stopped as soon as they bounce"
+    ),
+    "moving-mnist": (
+        "ten frames seen, ten foreseen, at 64 pixels, on one GPU (as in Srivastava et "
+        "al. 2015, arXiv:1502.04681)"
+    ),
     "small": "sixteen frames of 64 pixels on one GPU (about 66 M parameters)",
 }
 
@@ -64,7 +72,9 @@ def difftool_recipes() -> list[RecipeSpec]:
 
 
 CASCADES = {
-    "frames-x4": "every fourth frame, then all: 16 of 32 pixels, in half an hour with a core for each stage",
+    "frames-x4": (
+        "every fourth frame, then all: 16 of 32 pixels, in half an hour with a core for each stage"
+    ),
     "frames-x4-pixels-x2": "every fourth frame, then all, then twice the pixels",
     "pixels-x2": "clips of 32 pixels, then of 64",
 }

@@ -20,7 +20,9 @@ from .options import VideoOptions, VideoRequest
 
 
 class Clips(Protocol):
-    """What a request needs of the modality: how clips are read, and how many frames were trained on at once."""
+    """What a request needs of the modality: how clips are read, and how many frames were trained on
+    at once.
+    """
 
     options: VideoOptions
 
@@ -40,12 +42,15 @@ class Clips(Protocol):
 def template(
     modality: Clips, description: Description, n: int, rng: Streams, request: VideoRequest
 ) -> Batch:
-    """A raw batch of ``n`` clips, black except for the frames that are given; the condition ``given_frames`` ``[n, t]`` says which those are.
+    """A raw batch of ``n`` clips, black except for the frames that are given; the condition
+    ``given_frames`` ``[n, t]`` says which those are.
 
-    Where frames are given, they say what is in the clip: labels and numbers are left open unless the user asks for some.
+    Where frames are given, they say what is in the clip: labels and numbers are left open unless
+    the user asks for some.
 
     Raises:
-        UsageError: frames are given to a model that was not trained to continue them, or they leave none to generate.
+        UsageError: frames are given to a model that was not trained to continue them, or they leave
+            none to generate.
         DataError: their file cannot be used.
     """
     frames = request.frames or modality.frames
@@ -82,7 +87,9 @@ def _open(description: Description, n: int) -> dict[str, Tensor]:
 
 
 def drawn(lengths: Sequence[int], longest: int, uniform: np.ndarray) -> np.ndarray:
-    """``[n]``: some of these lengths, which stand for equal shares of the data, at most ``longest``."""
+    """``[n]``: some of these lengths, which stand for equal shares of the data, at most
+    ``longest``.
+    """
     return np.asarray(lengths)[(uniform * len(lengths)).astype(int)].clip(1, longest)
 
 
@@ -94,13 +101,16 @@ def real(lengths: np.ndarray, frames: int) -> Tensor:
 def give(
     x: np.ndarray, modality: Clips, indices: Sequence[int], request: VideoRequest
 ) -> np.ndarray:
-    """Lay the frames that are given into ``x [n, t, c, h, w]``; returns where they are, bool ``[n, t]``."""
+    """Lay the frames that are given into ``x [n, t, c, h, w]``; returns where they are, bool ``[n,
+    t]``.
+    """
     given = np.zeros(x.shape[:2], bool)
     if not request.first_frames:
         if request.last_frames or request.given:
             named = "--last-frames" if request.last_frames else "--given"
             raise UsageError(
-                f"{named} goes with --first-frames, the video that the samples begin with. Name it too, or leave {named} out."
+                f"{named} goes with --first-frames, the video that the samples begin with. Name "
+                f"it too, or leave {named} out."
             )
         return given
     count = _count(modality, request, x.shape[1])
@@ -121,25 +131,31 @@ def give(
 
 
 def _count(modality: Clips, request: VideoRequest, frames: int) -> int:
-    """Frames given at each end: as many as requested; by default as training showed, leaving some to generate."""
+    """Frames given at each end: as many as requested; by default as training showed, leaving some
+    to generate.
+    """
     trained, ends = modality.options.given, 2 if request.last_frames else 1
     if trained == "none" or (ends == 2 and trained != "ends"):
         able = "--given ends" if ends == 2 else "--given first"
         raise UsageError(
-            f"The model was trained with given = {trained}, so it cannot continue frames like these. Train one with {able}: it then sees "
-            "known frames in half of the clips, and learns to generate the others."
+            f"The model was trained with given = {trained}, so it cannot continue frames like "
+            f"these. Train one with {able}: it then sees known frames in half of the clips, and "
+            "learns to generate the others."
         )
     room = (frames - 1) // ends
     if max(request.given, 1) > room:
         asked = ends * max(request.given, 1)
         raise UsageError(
-            f"{asked} given frame{'s' * (asked > 1)} leave none of {frames} frames to generate. Ask for more: --frames {asked + modality.frames}."
+            f"{asked} given frame{'s' * (asked > 1)} leave none of {frames} frames to generate. "
+            f"Ask for more: --frames {asked + modality.frames}."
         )
     return request.given or min(room, most(modality.frames, "ends" if ends == 2 else "first"))
 
 
 def _part(reader: Clips, path: Path, count: int, last: bool, asked: int) -> np.ndarray:
-    """The first or the last frames of a video, ``[count, c, h, w]``, or all where it has fewer and no number was requested."""
+    """The first or the last frames of a video, ``[count, c, h, w]``, or all where it has fewer and
+    no number was requested.
+    """
     frames = chain.from_iterable(reader.blocks(path))
     part = np.stack(list(deque(frames, count) if last else islice(frames, count)))
     if asked > len(part):

@@ -1,9 +1,11 @@
 """Which frame of a clip is shown at each moment of another rate.
 
-Everything is counted in source frames: frame ``i`` of a clip of steady rate is on display from ``i`` to ``i + 1``, and the
-output looks at moments that lie ``rate / fps`` apart. Where that is a ratio ``p/q`` of small whole numbers, the moments fall on
-``q`` places within a frame, and the first of them is chosen so that all keep away, by ``1/2q``, from where one frame gives way to
-the next: rounded timestamps, as of a container that counts milliseconds, then neither repeat a frame nor drop one.
+Everything is counted in source frames: frame ``i`` of a clip of steady rate is on display from
+``i`` to ``i + 1``, and the output looks at moments that lie ``rate / fps`` apart. Where that is a
+ratio ``p/q`` of small whole numbers, the moments fall on ``q`` places within a frame, and the first
+of them is chosen so that all keep away, by ``1/2q``, from where one frame gives way to the next:
+rounded timestamps, as of a container that counts milliseconds, then neither repeat a frame nor drop
+one.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from difftool import remark
 Frame = TypeVar("Frame")
 
 SAME = 0.0015
-"""Ratios within this share of one of small whole numbers are taken for it: 29.97 frames a second for 30, and 23.976 for 24."""
+"""Ratios within this share of one of small whole numbers are taken for it: 29.97 frames a second
+for 30, and 23.976 for 24.
+"""
 
 LARGEST_PART = 60  # the largest q
 LONGEST_HOLD = 60.0  # seconds: a longer jump of the timestamps is a fault of theirs
@@ -26,7 +30,9 @@ OFTEN = 0.02  # share of uneven steps from which a rate is called variable
 
 
 class Timed(NamedTuple, Generic[Frame]):
-    """A decoded frame, when it is shown and for how long, in seconds; None where the file does not say."""
+    """A decoded frame, when it is shown and for how long, in seconds; None where the file does not
+    say.
+    """
 
     frame: Frame
     start: float | None
@@ -34,7 +40,8 @@ class Timed(NamedTuple, Generic[Frame]):
 
 
 def retime(frames: Iterable[Timed[Frame]], rate: float, fps: float) -> Iterator[Frame]:
-    """The frames to show at ``fps``, one for each of its moments until the clip ends: the same object again where one repeats.
+    """The frames to show at ``fps``, one for each of its moments until the clip ends: the same
+    object again where one repeats.
 
     Args:
         rate: frames per second of the source, on average where it varies.
@@ -56,7 +63,9 @@ def whole_ratio(ratio: float) -> Fraction:
 
 
 def first_moment(step: Fraction) -> Fraction:
-    """Half a frame of the source, or of the output where that is less; less ``1/2q`` where a moment would fall on an edge otherwise."""
+    """Half a frame of the source, or of the output where that is less; less ``1/2q`` where a moment
+    would fall on an edge otherwise.
+    """
     parts = min(step.numerator, step.denominator)
     return Fraction(parts - (parts % 2 == 0), 2 * step.denominator)
 
@@ -67,7 +76,8 @@ def _displayed(
     """Every frame and when its display ends, counted in source frames from the first one's start.
 
     Args:
-        lone: how long a frame is shown that is the only one: it is a picture, however long it lasts.
+        lone: how long a frame is shown that is the only one: it is a picture, however long it
+            lasts.
     """
     steps = _Steps(rate)
     last: Timed[Frame] | None = None
@@ -89,7 +99,9 @@ def _displayed(
 
 
 class _Steps:
-    """The steps from frame to frame: repairs those that timestamps do not give, and tells whether they are even."""
+    """The steps from frame to frame: repairs those that timestamps do not give, and tells whether
+    they are even.
+    """
 
     def __init__(self, rate: float) -> None:
         self.rate = rate
@@ -98,7 +110,8 @@ class _Steps:
         self.leapt = 0.0
 
     def after(self, position: float, stated: float | None) -> float:
-        """The start of the frame after the one that starts at ``position``; a frame on where what is stated cannot be.
+        """The start of the frame after the one that starts at ``position``; a frame on where what
+        is stated cannot be.
 
         After a leap, what is stated counts from there.
         """
@@ -121,10 +134,12 @@ class _Steps:
         if self.leaps:
             times = f"{self.leaps:,} time{'s' * (self.leaps > 1)}"
             remark(
-                f"its times leap by more than {LONGEST_HOLD:.0f} s, {times}: it is read as if they did not"
+                f"its times leap by more than {LONGEST_HOLD:.0f} s, {times}: it is read as if "
+                "they did not"
             )
         if self.uneven > OFTEN * self.total:
             low, high = self.rate / self.longest, self.rate / self.shortest
             remark(
-                f"its rate varies, from {low:.3g} to {high:.3g} frames per second: frames are taken by their times"
+                f"its rate varies, from {low:.3g} to {high:.3g} frames per second: frames are "
+                "taken by their times"
             )

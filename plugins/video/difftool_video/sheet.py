@@ -18,9 +18,11 @@ LETTERS = 14
 
 
 def sheet(examples: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Image.Image:
-    """uint8 ``[t, c, h, w]`` clips, of any lengths and sizes, each as a row of frames with its title below.
+    """uint8 ``[t, c, h, w]`` clips, of any lengths and sizes, each as a row of frames with its
+    title below.
 
-    Of a clip of more frames than are shown, they are evenly chosen, with the first and the last among them.
+    Of a clip of more frames than are shown, they are evenly chosen, with the first and the last
+    among them.
     """
     height, width = (max(example.shape[axis] for example in examples) for axis in (2, 3))
     most = max(FEWEST, min(MOST, MOST * 128 // max(height, width)))
@@ -36,7 +38,9 @@ def sheet(examples: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Image.I
 
 
 def _columns(n: int, aspect: float) -> int:
-    """How many clips side by side make ``n`` rows of frames, each so many times as wide as high, most nearly a square."""
+    """How many clips side by side make ``n`` rows of frames, each so many times as wide as high,
+    most nearly a square.
+    """
     return min(
         range(1, n + 1),
         key=lambda columns: abs(math.log(columns * aspect / math.ceil(n / columns))),

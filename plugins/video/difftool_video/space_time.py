@@ -14,13 +14,15 @@ from .temporal import Timeline
 
 
 class SpaceTimeAttention(nn.Module):
-    """Each position of a frame looks at all positions of all frames, and knows how far away they are; its last layer starts at zero.
+    """Each position of a frame looks at all positions of all frames, and knows how far away they
+    are; its last layer starts at zero.
 
-    Attention along the frames of one position, and within a frame, meets what moved on only in two steps (Yang et al. 2024,
-    arXiv:2408.06072, Sec. 2.2).
+    Attention along the frames of one position, and within a frame, meets what moved on only in two
+    steps (Yang et al. 2024, arXiv:2408.06072, Sec. 2.2).
 
     Args:
-        head_width: channels per head, at least six; a little more where that many do not divide the channels.
+        head_width: channels per head, at least six; a little more where that many do not divide the
+            channels.
     """
 
     def __init__(self, channels: int, head_width: int) -> None:
@@ -32,7 +34,9 @@ class SpaceTimeAttention(nn.Module):
         self.out = linear(channels, channels, gain=0)
 
     def forward(self, x: Tensor, mask: Tensor | None, time: Timeline) -> Tensor:
-        """``x [b t, c, h, w]``, ``mask [b t, 1, h, w]`` within frames -> like ``x``, anything on padding."""
+        """``x [b t, c, h, w]``, ``mask [b t, 1, h, w]`` within frames -> like ``x``, anything on
+        padding.
+        """
         h = _by_clip(self.norm(x, mask=mask).to(x.dtype), time.length)
         query, key, value = (
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -50,8 +54,9 @@ class SpaceTimeAttention(nn.Module):
 
 
 class Rotation(nn.Module):
-    """How far each pair of a head's channels is turned at each position: a third of them with each axis, so that a score depends on
-    differences of positions alone   (Su et al. 2021, arXiv:2104.09864, eq. 15; along several axes Heo et al. 2024, arXiv:2403.13298).
+    """How far each pair of a head's channels is turned at each position: a third of them with each
+    axis, so that a score depends on differences of positions alone   (Su et al. 2021,
+    arXiv:2104.09864, eq. 15; along several axes Heo et al. 2024, arXiv:2403.13298).
 
     Args:
         width: channels of a head; those that are left over are not turned.
@@ -75,7 +80,9 @@ class Rotation(nn.Module):
 
 
 def rotated(x: Tensor, turns: Tensor) -> Tensor:
-    """``x [..., n, d]`` with its first pairs of channels turned by ``turns [n, pairs]``, in radians."""
+    """``x [..., n, d]`` with its first pairs of channels turned by ``turns [n, pairs]``, in
+    radians.
+    """
     pairs = turns.shape[-1]
     cos, sin = turns.cos().to(x.dtype), turns.sin().to(x.dtype)
     a, b, rest = x[..., :pairs], x[..., pairs : 2 * pairs], x[..., 2 * pairs :]
@@ -88,7 +95,9 @@ def _by_clip(x: Tensor, frames: int) -> Tensor:
 
 
 def _seen(x: Tensor, mask: Tensor | None, time: Timeline) -> Tensor | None:
-    """Which positions may be looked at, ``[b, 1, 1, t h w]``: the real ones, and where a clip has none, any; None for all of them."""
+    """Which positions may be looked at, ``[b, 1, 1, t h w]``: the real ones, and where a clip has
+    none, any; None for all of them.
+    """
     if time.real is None and mask is None:
         return None
     real = torch.ones_like(x[:, :1], dtype=torch.bool)

@@ -11,4 +11,7 @@ SUFFIXES = (
 """Videos."""
 
 PICTURES = tuple(suffix for suffix in IMAGES if suffix not in SUFFIXES)
-"""Pictures: the frames of a clip where they are numbered, else clips of one frame. A GIF is a video."""
+"""Pictures: the frames of a clip where they are numbered, else clips of one frame.
+
+A GIF is a video.
+"""

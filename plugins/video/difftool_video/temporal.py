@@ -13,14 +13,17 @@ from difftool import GroupNorm, NormActivation, attend, conv, head_count, linear
 
 
 class Timeline(NamedTuple):
-    """How many frames a clip has, and which of them are real, ``[b t, 1, 1, 1]``; None for all of them."""
+    """How many frames a clip has, and which of them are real, ``[b t, 1, 1, 1]``; None for all of
+    them.
+    """
 
     length: int
     real: Tensor | None = None
 
 
 class TemporalLayer(nn.Module):
-    """A convolution over time, and perhaps attention over it, each with a skip and starting at zero: a new layer says nothing.
+    """A convolution over time, and perhaps attention over it, each with a skip and starting at
+    zero: a new layer says nothing.
 
     Args:
         kernel: frames that the convolution sees, odd.
@@ -38,14 +41,18 @@ class TemporalLayer(nn.Module):
         self.attention = attention
 
     def forward(self, x: Tensor, embedding: Tensor, mask: Tensor | None, time: Timeline) -> Tensor:
-        """``x [b t, c, h, w]``, ``embedding [b t, e]``, ``mask [b t, 1, h, w]`` within frames -> like ``x``, anything on padding."""
+        """``x [b t, c, h, w]``, ``embedding [b t, e]``, ``mask [b t, 1, h, w]`` within frames ->
+        like ``x``, anything on padding.
+        """
         h = self.norm(x, self.film(embedding), mask)
         x = x + self.conv(h if time.real is None else h * time.real.to(h.dtype), time.length)
         return x if self.attention is None else self.attention(x, mask, time)
 
 
 class TemporalConv(nn.Module):
-    """A convolution along the frames of each position, with zeros beyond the first and the last; its weights start at zero."""
+    """A convolution along the frames of each position, with zeros beyond the first and the last;
+    its weights start at zero.
+    """
 
     def __init__(self, channels: int, kernel: int) -> None:
         super().__init__()
@@ -65,7 +72,8 @@ class TemporalConv(nn.Module):
 
 
 class TemporalAttention(nn.Module):
-    """Each position of a frame looks at the same position of all frames, and knows how far apart they are; its last layer starts at zero.
+    """Each position of a frame looks at the same position of all frames, and knows how far apart
+    they are; its last layer starts at zero.
 
     Args:
         head_width: channels per head; a little more where that many do not divide the channels.
@@ -81,7 +89,9 @@ class TemporalAttention(nn.Module):
         self.out = linear(channels, channels, gain=0)
 
     def forward(self, x: Tensor, mask: Tensor | None, time: Timeline) -> Tensor:
-        """``x [b t, c, h, w]``, ``mask [b t, 1, h, w]`` within frames -> like ``x``, anything on padding."""
+        """``x [b t, c, h, w]``, ``mask [b t, 1, h, w]`` within frames -> like ``x``, anything on
+        padding.
+        """
         h = (
             self.norm(x, mask=mask)
             .to(x.dtype)
@@ -103,16 +113,20 @@ class TemporalAttention(nn.Module):
 
 
 def _seen(mask: Tensor, frames: int) -> Tensor:
-    """Which frames each position may look at, ``[b, 1 or hw, 1, 1, t]``: the real ones, and where there is none, any."""
+    """Which frames each position may look at, ``[b, 1 or hw, 1, 1, t]``: the real ones, and where
+    there is none, any.
+    """
     real = mask.bool().unflatten(0, (-1, frames)).flatten(2).transpose(1, 2)  # [b, hw, t]
     return (real | ~real.any(-1, keepdim=True))[:, :, None, None]
 
 
 class RelativePosition(nn.Module):
-    """What is added to the scores for the distance between two frames: learned, in buckets that widen with it, before and after apart.
+    """What is added to the scores for the distance between two frames: learned, in buckets that
+    widen with it, before and after apart.
 
-    Raffel et al. 2020, arXiv:1910.10683, Sec. 2.1; in video Ho et al. 2022, arXiv:2204.03458, Sec. 3. The first half of the buckets hold
-    one distance each, the others equal shares of its logarithm up to ``reach``, the last one open: any number of frames can be sampled.
+    Raffel et al. 2020, arXiv:1910.10683, Sec. 2.1; in video Ho et al. 2022, arXiv:2204.03458, Sec.
+    3. The first half of the buckets hold one distance each, the others equal shares of its
+    logarithm up to ``reach``, the last one open: any number of frames can be sampled.
     """
 
     starts: Tensor
@@ -131,7 +145,9 @@ class RelativePosition(nn.Module):
         return self.weight[self.bucket(at - at[:, None])].permute(2, 0, 1)
 
     def bucket(self, distance: Tensor) -> Tensor:
-        """``0 <= bucket < 2 buckets - 1`` of a signed distance in frames: the frame itself, those before, those after."""
+        """``0 <= bucket < 2 buckets - 1`` of a signed distance in frames: the frame itself, those
+        before, those after.
+        """
         return torch.bucketize(distance.abs(), self.starts, right=True) + (distance > 0) * len(
             self.starts
         )

@@ -1,4 +1,7 @@
-"""The U-Net over space and time, factorised (Ho et al. 2022, arXiv:2204.03458; Blattmann et al. 2023, arXiv:2304.08818)."""
+"""The U-Net over space and time, factorised.
+
+Ho et al. 2022, arXiv:2204.03458; Blattmann et al. 2023, arXiv:2304.08818.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +25,12 @@ REACH = 32
 class UNet3d(Backbone):
     """The U-Net of single frames, ``spatial``, with a layer over time after each of its blocks.
 
-    Frames see each other in the layers over time only. These start at zero: a new network does to a clip what ``spatial`` does to its
-    frames, and ``spatial`` is to the letter the network of an image run with the same options.
+    Frames see each other in the layers over time only. These start at zero: a new network does to a
+    clip what ``spatial`` does to its frames, and ``spatial`` is to the letter the network of an
+    image run with the same options.
 
-    Where there is one channel more next to x than x has, they are known frames and, in the last, where those are: these take x's place.
+    Where there is one channel more next to x than x has, they are known frames and, in the last,
+    where those are: these take x's place.
 
     Raises:
         UsageError: examples have other than three axes beside their channels.
@@ -37,8 +42,9 @@ class UNet3d(Backbone):
         super().__init__()
         if len(interface.shape) != 4:
             raise UsageError(
-                f"unet3d works on clips, (channels, frames, height, width), and an encoded example is {interface.shape}. "
-                "Use it with the representation frames, or choose another backbone: unet."
+                "unet3d works on clips, (channels, frames, height, width), and an encoded "
+                f"example is {interface.shape}. Use it with the representation frames, or choose "
+                "another backbone: unet."
             )
         channels, frames, *size = interface.shape
         self.spatial = UNet(
@@ -54,7 +60,9 @@ class UNet3d(Backbone):
     def forward(
         self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None
     ) -> Tensor:
-        """``x [b, c, t, h, w]``, ``mask [b, 1, t, 1, 1]`` or ``[b, 1, t, h, w]`` -> like ``x``, anything on padding."""
+        """``x [b, c, t, h, w]``, ``mask [b, 1, t, 1, 1]`` or ``[b, 1, t, h, w]`` -> like ``x``,
+        anything on padding.
+        """
         b, t = len(x), x.shape[2]
         embedding = self.spatial.embedding(c_noise, signals.vector).repeat_interleave(t, 0)
         tokens, seen = (
@@ -76,7 +84,10 @@ class UNet3d(Backbone):
         return self.spatial.leave(h, x.shape[2:], masks[0]).unflatten(0, (b, t)).transpose(1, 2)
 
     def _enter(self, x: Tensor, signals: Signals, mask: Tensor | None) -> Tensor:
-        """Frames that are given stand in the place of the noisy ones, clean (Harvey et al. 2022, arXiv:2205.11495, Sec. 4.1)."""
+        """Frames that are given stand in the place of the noisy ones, clean.
+
+        Harvey et al. 2022, arXiv:2205.11495, Sec. 4.1.
+        """
         if self.beside is None:
             return self.spatial.enter(x, None, mask)
         beside = _by_frame(cast(Tensor, signals.channels))
@@ -99,7 +110,8 @@ def _by_frame(x: Tensor) -> Tensor:
 
 
 def _masks(mask: Tensor | None, b: int, t: int) -> tuple[Tensor | None, Tensor | None]:
-    """Which frames are real, ``[b t, 1, 1, 1]``; and within frames, ``[b t, 1, h, w]``, what is, or None where all of a real one is.
+    """Which frames are real, ``[b t, 1, 1, 1]``; and within frames, ``[b t, 1, h, w]``, what is, or
+    None where all of a real one is.
 
     Frames meet in the layers over time alone, so a frame of padding needs no mask within.
     """
@@ -111,7 +123,9 @@ def _masks(mask: Tensor | None, b: int, t: int) -> tuple[Tensor | None, Tensor |
 
 
 def _beside(options: UNet3dOptions, channels: int) -> nn.Module:
-    """The channels next to x enter here, not by ``spatial``, which is then that of an image run; it says nothing at first."""
+    """The channels next to x enter here, not by ``spatial``, which is then that of an image run; it
+    says nothing at first.
+    """
     return conv(
         2,
         channels,

@@ -37,7 +37,9 @@ BT709 = (
     )
     / 255
 )
-"""Red, green and blue to Y - 16, Cb - 128 and Cr - 128 in limited range (ITU-R BT.709, sections 3 and 4)."""
+"""Red, green and blue to Y - 16, Cb - 128 and Cr - 128 in limited range (ITU-R BT.709, sections 3
+and 4).
+"""
 
 COLOURS = 256
 """What a GIF's palette holds."""
@@ -46,7 +48,9 @@ PALETTE_FROM = 1 << 16
 """Pixels that a palette is chosen by. More make it no better, only slower."""
 
 SHORTEST = 2
-"""Hundredths of a second that a frame of a GIF is shown at the least: where it is less, browsers show it for ten."""
+"""Hundredths of a second that a frame of a GIF is shown at the least: where it is less, browsers
+show it for ten.
+"""
 
 
 def write(
@@ -54,10 +58,11 @@ def write(
 ) -> Path:
     """Write uint8 ``[t, c, h, w]`` to ``stem`` plus the format's suffix; returns the path.
 
-    An MP4 is H.264 in yuv420p, which every browser plays: brightness is as good as kept, colour has half the resolution. It has no
-    odd sizes, so the last row or column is repeated where that makes them even. A GIF has at most 256 colours, the same in all
-    frames (exact where the clip has no more), frames alike are one that is shown for longer, and of a clip of more than 50 frames
-    per second only every second or third is kept.
+    An MP4 is H.264 in yuv420p, which every browser plays: brightness is as good as kept, colour has
+    half the resolution. It has no odd sizes, so the last row or column is repeated where that makes
+    them even. A GIF has at most 256 colours, the same in all frames (exact where the clip has no
+    more), frames alike are one that is shown for longer, and of a clip of more than 50 frames per
+    second only every second or third is kept.
 
     Args:
         fps: frames per second.
@@ -73,11 +78,13 @@ def write(
     return path
 
 
-# --- MP4 -------------------------------------------------------------------------------------------------------------
+# --- MP4 ------------------------------------------------------------------------------------------
 
 
 def _write_mp4(example: np.ndarray, fps: float, path: Path, comment: str) -> None:
-    """What is needed to start playing stands before the frames, and the same clip gives the same bytes."""
+    """What is needed to start playing stands before the frames, and the same clip gives the same
+    bytes.
+    """
     name = encoder()
     with av.open(
         str(path), "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}
@@ -106,16 +113,18 @@ def encoder() -> str:
         except UnknownCodecError:
             continue
     raise DifftoolError(
-        "No MP4 can be written: the FFmpeg that PyAV uses here was built without an H.264 encoder. Ask for --format gif, or install "
-        "PyAV from PyPI (pip install --force-reinstall av), which comes with one."
+        "No MP4 can be written: the FFmpeg that PyAV uses here was built without an H.264 "
+        "encoder. Ask for --format gif, or install PyAV from PyPI (pip install --force-reinstall "
+        "av), which comes with one."
     )
 
 
 def _yuv(picture: np.ndarray) -> av.VideoFrame:
     """uint8 ``[c, h, w]`` -> a frame of even sides in yuv420p.
 
-    Colour has half the resolution. Its places are where players take them to be (ITU-T H.264, figure E-1, type 0): at every second
-    column, and between two rows. FFmpeg's own conversion puts them between two columns, and reads them at the former.
+    Colour has half the resolution. Its places are where players take them to be (ITU-T H.264,
+    figure E-1, type 0): at every second column, and between two rows. FFmpeg's own conversion puts
+    them between two columns, and reads them at the former.
     """
     _, height, width = picture.shape
     even = np.pad(picture, ((0, 0), (0, height % 2), (0, width % 2)), "edge")
@@ -130,7 +139,7 @@ def _yuv(picture: np.ndarray) -> av.VideoFrame:
     return frame
 
 
-# --- GIF -------------------------------------------------------------------------------------------------------------
+# --- GIF ------------------------------------------------------------------------------------------
 
 
 def _write_gif(example: np.ndarray, fps: float, path: Path, comment: str) -> None:
@@ -150,13 +159,17 @@ def _write_gif(example: np.ndarray, fps: float, path: Path, comment: str) -> Non
 
 
 def delays(n: int, fps: float, step: int = 1) -> list[int]:
-    """For how many hundredths of a second every ``step``-th of ``n`` frames is shown: whole numbers, whose sum stays right."""
+    """For how many hundredths of a second every ``step``-th of ``n`` frames is shown: whole
+    numbers, whose sum stays right.
+    """
     shown = [round(100 * k / fps) for k in (*range(0, n, step), n)]
     return [max(SHORTEST, end - start) for start, end in pairwise(shown)]
 
 
 def _paletted(example: np.ndarray) -> Iterator[Image.Image]:
-    """The frames with one palette for all: with a palette each, colours that stand still would flicker."""
+    """The frames with one palette for all: with a palette each, colours that stand still would
+    flicker.
+    """
     t, c, height, width = example.shape
     packed = np.zeros((t, height, width), np.uint32)
     for channel in example.transpose(1, 0, 2, 3):
@@ -177,7 +190,10 @@ def _paletted(example: np.ndarray) -> Iterator[Image.Image]:
 
 
 def _reduced(example: np.ndarray) -> Iterator[Image.Image]:
-    """More colours than a palette holds, each as the nearest of those that suit the clip best. Not dithered: that would flicker."""
+    """More colours than a palette holds, each as the nearest of those that suit the clip best.
+
+    Not dithered: that would flicker.
+    """
     pixels = example.transpose(0, 2, 3, 1).reshape(-1, 3)
     some = pixels[:: math.ceil(len(pixels) / PALETTE_FROM)]
     palette = Image.fromarray(some[None]).quantize(COLOURS, kmeans=1)
