@@ -36,8 +36,8 @@ class ServedRange(NamedTuple):
     density: Density
 
 
-def untrained_levels(schedule: Schedule, ranges: Sequence[ServedRange]) -> str:
-    """Why these denoisers cannot serve a schedule, as a message; "" if they can.
+def untrained_levels(schedule: Schedule, ranges: Sequence[ServedRange]) -> str | None:
+    """Why these denoisers cannot serve a schedule, as a message; None if they can.
 
     They cannot if one of them would serve levels that it was not trained on, or none at all.
 
@@ -58,7 +58,7 @@ def untrained_levels(schedule: Schedule, ranges: Sequence[ServedRange]) -> str:
                 f"{served.name} was trained on noise {range_of(served.density)} only, but would "
                 f"serve from {high:g} down to {low:g}."
             )
-    return ""
+    return None
 
 
 def range_of(density: Density) -> str:

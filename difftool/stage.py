@@ -66,10 +66,10 @@ class Stage:
         return self.network
 
     @property
-    def untrained_levels(self) -> str:
-        """Why the stage cannot be sampled: levels without a trained denoiser; "" if it can."""
+    def untrained_levels(self) -> str | None:
+        """Why the stage cannot be sampled: levels without a trained denoiser; None if it can."""
         if self.network is None:
-            return ""
+            return None
         own = ServedRange("the model", math.inf, self.process.density)
         experts = [
             ServedRange(f"the expert below {expert.below:g}", expert.below, expert.density)

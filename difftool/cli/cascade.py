@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ..errors import UsageError
-from ..workflows.reference import Against
+from ..workflows.reference import Reference
 from ..workflows.request import Request
 from ..workflows.text import command
 from ..workflows.tune import LEVELS, tunable_cascade, tune_cascade
@@ -90,7 +90,7 @@ def tune(
     request = Request(n=n, seed=seed, device=device, precision=precision)
     parts = registry(ctx)
     trained = tunable_cascade(word, parts)
-    against, keep = Against(data), not dry_run
+    against, keep = Reference(data), not dry_run
     found = tune_cascade(trained, only, asked, request, against, parts, Terminal(), keep)
     if as_json:
         out_json(found)

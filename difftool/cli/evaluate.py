@@ -10,7 +10,7 @@ import click
 from ..errors import UsageError
 from ..workflows.chain import ChainRequest, chain_of
 from ..workflows.evaluate import chosen_metrics, evaluate_chain, metric_table
-from ..workflows.reference import Against
+from ..workflows.reference import Reference
 from ..workflows.request import Request
 from .console import out, out_json, say, table
 from .flags import Flag, Sectioned, flags_of, registry
@@ -98,7 +98,7 @@ def evaluate(
     chosen = chosen_metrics(parts, chain.stages[-1].config.modality.use, metrics, request)
     terminate_at_once()
     found = evaluate_chain(
-        chain, parts, Terminal(), request.seed, chosen, samples, Against(against, most)
+        chain, parts, Terminal(), request.seed, chosen, samples, Reference(against, most)
     )
     if as_json:
         out_json(found)

@@ -97,9 +97,9 @@ def generate(stage: Stage, request: SampleRequest) -> Iterator[Generated]:
     """
     require_low(stage.bridge, request.low, request.level, request.n)
     require_tile(stage, request.tile)
-    if told := stage.untrained_levels:
+    if reason := stage.untrained_levels:
         raise UsageError(
-            f"The model cannot be sampled by itself: {told} Add models for the other levels with "
+            f"The model cannot be sampled by itself: {reason} Add models for the other levels with "
             "--expert, or sample the cascade."
         )
     chosen = {name: _values(stage, name, texts) for name, texts in request.cond.items()}

@@ -14,7 +14,7 @@ from ..engine.folder import CASCADE, find_run, is_cascade
 from ..errors import ConfigError, UsageError
 from .cascade import Cascade
 from .chain_stage import ChainStage, Conditions, own_conditions, passed_on
-from .compatible import Described, bridge_of, check_level, refuse_strangers, require_experts
+from .compatible import DescribedStage, bridge_of, check_level, refuse_strangers, require_experts
 from .inputs import conditions_of, read_low, say_larger, usual_low
 from .job import Job, prepared
 from .model import ModelFile, model_path
@@ -142,7 +142,8 @@ def chain_of(ask: ChainRequest, request: Request, parts: Registry, reporter: Rep
         )
     stages = _stages(found, ask, request, parts)
     refuse_strangers(
-        [Described(stage.name, stage.config, stage.model.description) for stage in stages], parts
+        [DescribedStage(stage.name, stage.config, stage.model.description) for stage in stages],
+        parts,
     )
     entry = _entry(stages, ask)
     earlier, stages = stages[entry - 1] if entry else None, stages[entry:]
@@ -322,7 +323,7 @@ def _stage(
 ) -> ChainStage:
     model = ModelFile.read(trained.path)
     config, shape = settled(model, parts, request)
-    bridge = bridge_of(Described(trained.name, config, model.description), parts)
+    bridge = bridge_of(DescribedStage(trained.name, config, model.description), parts)
     known = set(model.description.conditions) - own_conditions(bridge)
     request = replace(
         request,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Described:
+class DescribedStage:
     """A stage and the description of its training data.
 
     Attributes:
@@ -37,7 +37,7 @@ class Described:
     level: float = 0.0
 
 
-def refuse_strangers(stages: Sequence[Described], parts: Registry) -> None:
+def refuse_strangers(stages: Sequence[DescribedStage], parts: Registry) -> None:
     """Raise UsageError where a stage cannot refine the samples of the one before it; all faults at
     once, before any weights are created or loaded.
     """
@@ -65,7 +65,7 @@ def refuse_strangers(stages: Sequence[Described], parts: Registry) -> None:
         raise UsageError("\n".join(["The stages do not fit together:", *faults]))
 
 
-def bridge_of(stage: Described, parts: Registry) -> Bridge | None:
+def bridge_of(stage: DescribedStage, parts: Registry) -> Bridge | None:
     """The stage's bridge, without its network."""
     from ..assemble import make_bridge
 
@@ -86,7 +86,7 @@ def _choices(column: Column) -> list[str]:
     return [str(column.show(value)) for value in column.choices()]
 
 
-def _strange_conditions(earlier: Described, stage: Described) -> Iterator[str]:
+def _strange_conditions(earlier: DescribedStage, stage: DescribedStage) -> Iterator[str]:
     """Faults for conditions that both stages have by name, but with other kinds or labels."""
     for name, condition in earlier.description.conditions.items():
         other = stage.description.conditions.get(name)
@@ -128,15 +128,15 @@ def require_experts(
     )
 
 
-def _described(path: Path, parts: Registry) -> Described:
+def _described(path: Path, parts: Registry) -> DescribedStage:
     """A model with the settings of its training."""
     model = ModelFile.read(path)
-    return Described(model.name, model.config(parts), model.description)
+    return DescribedStage(model.name, model.config(parts), model.description)
 
 
 def refuse_unlike(
-    stage: Described,
-    experts: Sequence[tuple[float, Described]],
+    stage: DescribedStage,
+    experts: Sequence[tuple[float, DescribedStage]],
     schedule: Schedule,
     parts: Registry,
 ) -> None:
@@ -164,7 +164,7 @@ def refuse_unlike(
         raise UsageError(f"{reason} {fix}")
 
 
-def _density(one: Described, parts: Registry) -> Density:
+def _density(one: DescribedStage, parts: Registry) -> Density:
     from ..assemble import build_process
 
     try:
@@ -173,7 +173,7 @@ def _density(one: Described, parts: Registry) -> Density:
         raise UsageError(f"{one.name}: {error}") from None
 
 
-def _unlike(stage: Described, expert: Described, most: int = 3) -> Iterator[str]:
+def _unlike(stage: DescribedStage, expert: DescribedStage, most: int = 3) -> Iterator[str]:
     """The differences between the data of an expert and of its stage."""
     tables = [
         flat({name: getattr(one.config, name).to_dict() for name in SHARED})

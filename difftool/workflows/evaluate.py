@@ -11,7 +11,7 @@ from ..config import Part
 from ..errors import ConfigError, DataError, PluginError, UsageError
 from ..options import NoOptions
 from .chain import Chain
-from .reference import Against, ReferenceData, reference_data, source_against
+from .reference import Reference, ReferenceData, reference_data, source_against
 from .reporter import Reporter
 from .request import METRIC, Request, own_table
 from .sample import Samples, draw, refining
@@ -64,7 +64,7 @@ def evaluate_chain(
     seed: int,
     metrics: Mapping[str, Part],
     folder: Path | None,
-    against: Against,
+    against: Reference,
 ) -> dict[str, Any]:
     """Measure samples of the last stage, or the files in ``folder``, and the data of that stage.
 
@@ -180,7 +180,7 @@ def _read(modality: Modality, folder: Path, seed: int, reporter: Reporter) -> Sa
 
 
 def _data(
-    chain: Chain, parts: Registry, reporter: Reporter, against: Against, seed: int, needed: bool
+    chain: Chain, parts: Registry, reporter: Reporter, against: Reference, seed: int, needed: bool
 ) -> ReferenceData:
     """Data of the last stage. Missing training data is reported; it is an error only where it is
     needed as input.

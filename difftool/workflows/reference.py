@@ -24,7 +24,7 @@ CHUNK = 64
 
 
 @dataclass(frozen=True)
-class Against:
+class Reference:
     """The data to compare samples with.
 
     Attributes:
@@ -59,7 +59,7 @@ class ReferenceData:
         ]
 
 
-def source_against(config: Config, against: Against) -> tuple[Config, str]:
+def source_against(config: Config, against: Reference) -> tuple[Config, str]:
     """The configuration with the data to compare with, and the name of that data."""
     from ..assemble import source_of  # torch
 
@@ -69,7 +69,7 @@ def source_against(config: Config, against: Against) -> tuple[Config, str]:
 
 
 def reference_data(
-    config: Config, parts: Registry, against: Against, seed: int, reporter: Reporter
+    config: Config, parts: Registry, against: Reference, seed: int, reporter: Reporter
 ) -> ReferenceData:
     """Random examples, prepared as for training. Raises DataError."""
     from ..assemble import missing_data, open_examples  # torch

@@ -14,7 +14,7 @@ from ..config.cascade import require_stage
 from ..engine.folder import CASCADE, LOCK, RunFolder, is_cascade
 from ..errors import ConfigError, DifftoolError, Interrupted, RunExistsError, Terminated, UsageError
 from .cascade import Cascade
-from .compatible import Described, refuse_strangers, refuse_unlike
+from .compatible import DescribedStage, refuse_strangers, refuse_unlike
 from .model import ModelFile
 from .plan import StagePlan, units
 from .reporter import Reporter
@@ -218,7 +218,9 @@ def _refuse_strangers(training: CascadeTraining, parts: Registry, reporter: Repo
             refuse_unlike(stages[stage.name], experts, make_schedule(stage.config, parts), parts)
 
 
-def _neighbours(training: CascadeTraining, parts: Registry, reporter: Reporter) -> list[Described]:
+def _neighbours(
+    training: CascadeTraining, parts: Registry, reporter: Reporter
+) -> list[DescribedStage]:
     """Each stage to train and the stage before it, with their data."""
     cascade = training.cascade
     wanted = {unit.of or unit.name for unit in training.chosen}
@@ -232,18 +234,18 @@ def _neighbours(training: CascadeTraining, parts: Registry, reporter: Reporter) 
 
 def _described(
     cascade: Cascade, stage: StagePlan, parts: Registry, reporter: Reporter
-) -> Described:
+) -> DescribedStage:
     from ..assemble import open_dataset  # torch
 
     level = stage.level or 0.0
     if stage.model is not None:
         description = ModelFile.read(stage.model).description
-        return Described(stage.name, stage.config, description, level)
+        return DescribedStage(stage.name, stage.config, description, level)
     if cascade.has_begun(stage):
         run = cascade.run_of(stage)
-        return Described(stage.name, run_config(run, parts), run.description(), level)
+        return DescribedStage(stage.name, run_config(run, parts), run.description(), level)
     config, dataset = open_dataset(stage.config, parts, progress=reporter.counter())
-    return Described(stage.name, config, dataset.description, level)
+    return DescribedStage(stage.name, config, dataset.description, level)
 
 
 def _in_turn(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .chain import ChainRequest, chain_of, modality_of_words
 from .evaluate import chosen_metrics, evaluate_chain
 from .keywords import given, installed, sampling_names
-from .reference import Against
+from .reference import Reference
 from .reporter import SILENT, Reporter
 from .request import Request
 from .sample import Samples, draw
@@ -124,7 +124,7 @@ class Model:
         )
         folder, other = Path(samples) if samples else None, Path(against) if against else None
         return evaluate_chain(
-            chain, installed(), self._reporter, seed, chosen, folder, Against(other, data)
+            chain, installed(), self._reporter, seed, chosen, folder, Reference(other, data)
         )
 
     def _chain(self, request: Request, **asked: Any) -> Chain:

@@ -16,7 +16,7 @@ from .cascade import Cascade
 from .chain import Chain, ChainRequest, chain_of
 from .chain_stage import ChainStage, Conditions, passed_on
 from .compatible import check_level
-from .reference import Against, ReferenceData, reference_data
+from .reference import Reference, ReferenceData, reference_data
 from .reporter import Reporter
 from .request import Request
 
@@ -64,7 +64,7 @@ def tune_cascade(
     only: str | None,
     levels: Sequence[float],
     request: Request,
-    against: Against,
+    against: Reference,
     parts: Registry,
     reporter: Reporter,
     keep: bool = True,
@@ -145,7 +145,7 @@ def _sweeps(
     chain: Chain,
     only: str | None,
     asked: Sequence[float],
-    against: Against,
+    against: Reference,
     parts: Registry,
     reporter: Reporter,
 ) -> tuple[Chain, dict[str, Sweep]]:

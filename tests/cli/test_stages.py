@@ -9,18 +9,18 @@ from small import SETS, registry
 
 from difftool import Column, Description, LabelColumn, NumberColumn, UsageError
 from difftool.config import gather, resolve
-from difftool.workflows.compatible import Described, refuse_strangers
+from difftool.workflows.compatible import DescribedStage, refuse_strangers
 
 DIGITS = LabelColumn("digit", names=("0", "1", "2"), counts=(1, 1, 1))
 SIZES = NumberColumn("digit", low=0.0, high=2.0, mean=1.0)
 BRIDGE = ['bridge.use="resample"', "bridge.factors=[1,2,2]"]
 
 
-def met(name: str, side: int, condition: Column, sets: list[str] | None = None) -> Described:
+def met(name: str, side: int, condition: Column, sets: list[str] | None = None) -> DescribedStage:
     config = resolve(
         "image", gather(registry(), "image", sets=[*SETS, *(sets or [])], project=None), registry()
     )
-    return Described(
+    return DescribedStage(
         name, config, Description((1, side, side), "uint8", 10, {condition.name: condition})
     )
 
