@@ -139,7 +139,7 @@ def _left(
     names = {name for name in weights if name.startswith((BACKBONE, CONDITIONERS))} - set(taken)
     parts = _parts(names, taken, list(description.conditions))
     counts = {part: _numbers(weights[name] for name in its) for part, its in parts.items()}
-    return dict(sorted(counts.items(), key=lambda one: -one[1]))
+    return dict(sorted(counts.items(), key=lambda one: (-one[1], one[0])))
 
 
 def _parts(
