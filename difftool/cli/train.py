@@ -338,7 +338,6 @@ def _print_plans(plans: dict[str, dict[str, Any]], as_json: bool) -> None:
 
 def plan_lines(plan: dict[str, Any]) -> list[tuple[str, str]]:
     """The plan of ``--dry-run`` in words."""
-    kept, each = plan["checkpoints_kept"], plan["checkpoint_bytes"]
     conditions = (
         ", ".join(f"{name} ({kind})" for name, kind in plan["conditions"].items()) or "none"
     )
@@ -359,15 +358,23 @@ def plan_lines(plan: dict[str, Any]) -> list[tuple[str, str]]:
             "memory",
             f"{size(plan['memory_bytes'])} in use after the warm steps, of {size(plan['memory_total_bytes'])}",
         ),
-        (
-            "checkpoint",
-            f"{size(each)} each, {kept} kept: {size(each * kept)}; free disk: {size(plan['free_disk_bytes'])}",
-        ),
+        ("disk", _disk(plan)),
         (
             "speed",
             f"{number(plan['seconds_per_step'])} s a step; {plan['steps']} steps in {duration(plan['seconds_in_all'])}",
         ),
     ]
+
+
+def _disk(plan: dict[str, Any]) -> str:
+    """What a run writes into its folder, by kind, and whether there is room for it."""
+    kinds, free = plan["disk_bytes"], plan["free_disk_bytes"]
+    total = sum(kinds.values())
+    parts = ", ".join(f"{kind} {size(count)}" for kind, count in kinds.items() if count)
+    each = f"a checkpoint is {size(plan['checkpoint_bytes'])}, {plan['checkpoints_kept']} are kept"
+    room = "" if total <= free else ". That is more than is free: keep or make fewer of them"
+    data = f"; the data is {size(plan['cache_bytes'])} in the cache"
+    return f"{size(total)} ({parts}; {each}), of {size(free)} that are free{room}{data}"
 
 
 def _shape(shape: list[int | None]) -> str:

@@ -44,6 +44,11 @@ class Encoded:
     def __len__(self) -> int:
         return len(self._x)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        return sum(array.nbytes for array in self._arrays.values())
+
     def batch(self, indices: np.ndarray) -> Batch:
         """The prepared examples at these places, on the CPU, without the data's own conditions."""
         rows = {

@@ -30,6 +30,10 @@ class Cadence:
         """Whether a checkpoint is written. Each snapshot has one, so that it survives a kill."""
         return step % self.train.save_every == 0 or step == self.train.steps or self.snapshots(step)
 
+    def next_save(self, step: int) -> int:
+        """The next step after this one at which a checkpoint is written."""
+        return next(later for later in range(step + 1, self.train.steps + 1) if self.saves(later))
+
     def previews(self, step: int) -> bool:
         """Whether a preview is made."""
         every = self.train.preview_every

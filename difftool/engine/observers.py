@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 from ..data.dataset import Dataset
@@ -11,6 +12,7 @@ from ..observer import Observer, Progress, Result, RunInfo
 from ..representation import weights_of
 from .cadence import Cadence
 from .checkpoint import Saver, require_finite, training_state
+from .disk import SPARE, SaveSizes, free_bytes, require_room
 from .folder import RunFolder
 from .losses import LossLog
 from .preview import preview
@@ -18,7 +20,7 @@ from .step import TrainStep
 
 
 class SaveCheckpoints(Observer):
-    """Writes checkpoints, the model file and snapshots in the background.
+    """Writes checkpoints, the model file and snapshots in the background, as long as they fit on the disk.
 
     It runs in every process, so that all of them stop together when the weights are not finite.
     """
@@ -28,7 +30,7 @@ class SaveCheckpoints(Observer):
     def __init__(
         self, step: TrainStep, cadence: Cadence, folder: RunFolder, losses: LossLog
     ) -> None:
-        self._step, self._cadence, self._losses = step, cadence, losses
+        self._step, self._cadence, self._folder, self._losses = step, cadence, folder, losses
         self._saver = Saver(folder.path, cadence.train.keep, weights_of(step.stage.representation))
         self._about = {
             "config": dict(step.stage.config),
@@ -49,10 +51,34 @@ class SaveCheckpoints(Observer):
             "metrics": metrics_row(event) if event.losses else None,
             "losses": self._losses.window,
         }
+        room = self._require_room(event.step)
         path = self._saver.save(
             event.step, state, self._step.ema, about, snapshot=self._cadence.snapshots(event.step)
         )
+        if not event.ending:
+            self._require_next_room(event.step, room)
         return event._replace(saved=path)
+
+    def _require_room(self, step: int) -> int:
+        """Refuse a save that does not fit on the disk; returns the free bytes."""
+        require_room(self._folder.path, self._sizes.at(step, self._cadence), step, saved=False)
+        return free_bytes(self._folder.path)
+
+    def _require_next_room(self, step: int, room: int) -> None:
+        """Stop now, with everything saved, rather than at the next save, which will not fit.
+
+        Args:
+            room: free bytes before this save.
+        """
+        needed = self._sizes.at(self._cadence.next_save(step), self._cadence)
+        if room - self._sizes.at(step, self._cadence) >= needed + SPARE:
+            return
+        self._saver.wait()  # older files are gone then
+        require_room(self._folder.path, needed, step, saved=True, spare=SPARE)
+
+    @cached_property
+    def _sizes(self) -> SaveSizes:
+        return SaveSizes.of(self._step)
 
     def end(self, result: Result) -> None:
         self._saver.wait()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,9 @@ import torch
 from ..batch import Batch
 from ..data.dataset import Dataset, batches
 from ..stage import Stage
-from .checkpoint import training_state
+from .cadence import Cadence
 from .device import memory_in_use, memory_total, naming_memory_knobs
+from .disk import SaveSizes, cached_bytes, forecast, free_bytes
 from .fit import device_of, make_step
 from .step import TrainStep
 
@@ -31,7 +31,7 @@ def dry_run(stage: Stage, dataset: Dataset, folder: Path) -> dict[str, Any]:
                 batches(dataset, seed=train.seed, batch=train.batch, start=0, stop=1 + WARM_STEPS)
             )
         ]
-    state = training_state(step)
+    sizes = SaveSizes.of(step)
     per_step = sum(seconds[1:]) / WARM_STEPS
     return {
         "data": dataset.source,
@@ -45,9 +45,11 @@ def dry_run(stage: Stage, dataset: Dataset, folder: Path) -> dict[str, Any]:
         "precision": str(step.precision).removeprefix("torch."),
         "memory_bytes": memory_in_use(step.device),
         "memory_total_bytes": memory_total(step.device),
-        "checkpoint_bytes": sum(t.numel() * t.element_size() for t in state.values()),
+        "checkpoint_bytes": sizes.checkpoint,
         "checkpoints_kept": train.keep,
-        "free_disk_bytes": shutil.disk_usage(_existing(folder)).free,
+        "disk_bytes": forecast(sizes, Cadence(train, stage.settings.ema), dataset),
+        "cache_bytes": cached_bytes(dataset),
+        "free_disk_bytes": free_bytes(folder),
         "seconds_per_step": per_step,
         "steps": train.steps,
         "seconds_in_all": per_step * train.steps,
@@ -88,9 +90,3 @@ def _timed(step: TrainStep, i: int, raw: Batch) -> float:
     if step.device.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - start
-
-
-def _existing(path: Path) -> Path:
-    """The nearest folder that exists."""
-    path = path.resolve()
-    return next(parent for parent in (path, *path.parents) if parent.exists())
