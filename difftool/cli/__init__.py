@@ -102,7 +102,9 @@ _show_warning = warnings.showwarning
 def _tell(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
     """Print what will change like any other line. Other warnings are for developers."""
     if issubclass(category, FutureWarning):
-        click.echo(f"Note: {message}", err=True)
+        from .console import note
+
+        note(str(message))
     else:
         _show_warning(message, category, *where, **more)
 
@@ -129,3 +131,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             from .failure import report
 
             sys.exit(report(error, debug))
+        finally:
+            if drawn := sys.modules.get(f"{__name__}.progress"):
+                drawn.close_counters()

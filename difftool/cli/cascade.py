@@ -13,7 +13,7 @@ from ..workflows.reference import Reference
 from ..workflows.request import Request
 from ..workflows.text import command
 from ..workflows.tune import LEVELS, tunable_cascade, tune_cascade
-from .console import out, out_json, say, table
+from .console import out_json, out_table, say
 from .flags import registry
 from .signals import terminate_at_once
 from .terminal import Terminal
@@ -96,11 +96,9 @@ def tune(
         out_json(found)
         return
     say(LEGEND)
-    out(
-        table(
-            [row for one in found["stages"] for row in _rows(one)],
-            ("stage", "level", "psnr_db", "distance", "+-", "degraded", ""),
-        )
+    out_table(
+        [row for one in found["stages"] for row in _rows(one)],
+        ("stage", "level", "psnr_db", "distance", "+-", "degraded", ""),
     )
     if not dry_run:
         say(

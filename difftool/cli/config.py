@@ -11,7 +11,7 @@ import click
 from ..config import gather, project_note, resolve, trace
 from ..config.schema import schema as make
 from ..errors import ConfigError
-from .console import out, out_json, say, table
+from .console import out, out_json, out_table, say
 from .flags import registry
 
 
@@ -57,7 +57,7 @@ def show(
                 [{"key": key, "value": value, "origin": origin} for key, value, origin in rows]
             )
         else:
-            out(table(rows, ("key", "value", "origin")))
+            out_table(rows, ("key", "value", "origin"))
     elif as_json:
         out_json(found.config.to_dict())
     else:

@@ -9,7 +9,7 @@ import click
 from ..errors import DataError
 from ..workflows.check import findings
 from ..workflows.train import announce_project
-from .console import out, out_json
+from .console import out_json, out_level
 from .flags import Flag, Sectioned, given, registry
 from .terminal import Terminal
 from .train import named_modality, own_flags
@@ -48,7 +48,7 @@ def check(
         out_json([{"level": finding.level, "text": finding.text} for finding in found])
     else:
         for finding in found:
-            out(f"{finding.level + ':':<9}{finding.text}")
+            out_level(f"{finding.level}:", finding.text)
     errors = sum(finding.level == "error" for finding in found)
     if errors:
         raise DataError(

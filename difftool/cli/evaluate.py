@@ -12,7 +12,7 @@ from ..workflows.chain import ChainRequest, chain_of
 from ..workflows.evaluate import chosen_metrics, evaluate_chain, metric_table
 from ..workflows.reference import Reference
 from ..workflows.request import Request
-from .console import out, out_json, say, table
+from .console import out_json, out_table, say
 from .flags import Flag, Sectioned, flags_of, registry
 from .sampling_flags import flags_for_sampling, peeked_modality, request_of, sampling_options
 from .signals import terminate_at_once
@@ -162,7 +162,7 @@ def _tell(found: dict[str, Any]) -> None:
         (row["metric"], row["name"], _cell(row["samples"]), _cell(row["data"]))
         for row in found["rows"]
     ]
-    out(table(rows, ("metric", "", "samples", "data")))
+    out_table(rows, ("metric", "", "samples", "data"))
 
 
 def _cell(value: float | None) -> str:

@@ -30,6 +30,8 @@ def report(error: BaseException, debug: bool = False) -> int:
     """Tell the user what went wrong; returns the code to leave with. The traceback is shown only when asked for."""
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
+    if drawn := sys.modules.get("difftool.cli.progress"):
+        drawn.close_counters()
     if isinstance(error, BrokenPipeError):
         _close_stdout()
         return 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 import click
 
 from ..plugin.registry import Registry
+from .console import say
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -25,7 +26,7 @@ _NAMES = {bool: "true|false", int: "N", float: "X", str: "TEXT"}
 def registry(ctx: click.Context) -> Registry:
     """The parts that are installed, found once per command line."""
     if _REGISTRY not in ctx.meta:
-        ctx.meta[_REGISTRY] = Registry.load_all()
+        ctx.meta[_REGISTRY] = Registry.load_all(say)
     return ctx.meta[_REGISTRY]
 
 

@@ -10,7 +10,7 @@ import click
 from ..errors import UsageError
 from ..plugin.kinds import KINDS, find_kind
 from ..plugin.spec import RecipeSpec, Spec
-from .console import out, out_json, table
+from .console import out, out_json, out_table
 from .flags import registry
 
 if TYPE_CHECKING:
@@ -33,7 +33,10 @@ def list_parts(ctx: click.Context, kinds: str | None, as_json: bool) -> None:
             }
         )
         return
-    out("\n\n".join(_listing(parts, kind, headed=not kinds) for kind in chosen))
+    for number, kind in enumerate(chosen):
+        if number:
+            out("")
+        _print_listing(parts, kind, headed=not kinds)
 
 
 def kind_of(text: str) -> str:
@@ -63,14 +66,17 @@ def row(parts: Registry, spec: Spec) -> dict[str, str]:
     }
 
 
-def _listing(parts: Registry, kind: str, headed: bool) -> str:
+def _print_listing(parts: Registry, kind: str, headed: bool) -> None:
     rows: list[tuple[str, ...]] = [
         (full_name(spec), _origin(parts, spec), spec.summary) for spec in parts.specs(kind)
     ]
     if not any(row[1] for row in rows):
         rows = [(row[0], row[2]) for row in rows]
-    body = table([(f"  {row[0]}", *row[1:]) for row in rows] if headed else rows)
-    return f"{KINDS[kind].plural}\n{body or '  none'}" if headed else body
+    if headed:
+        out(KINDS[kind].plural, style="bold")
+    if headed and not rows:
+        out("  none")
+    out_table(rows, indent=2 * headed)
 
 
 def _origin(parts: Registry, spec: Spec) -> str:

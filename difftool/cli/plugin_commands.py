@@ -9,6 +9,7 @@ import click
 
 from ..errors import PluginError
 from ..plugin.discovery import COMMANDS, EntryPoint, Plugin, entry_points
+from .console import say
 
 
 @cache
@@ -21,18 +22,16 @@ def plugin_commands(core: Collection[str]) -> dict[str, EntryPoint]:
     found: dict[str, list[EntryPoint]] = {}
     for point in entry_points(COMMANDS):
         if point.name in core:
-            click.echo(
-                f"The command {point.name!r} of {_package(point)} is left out: difftool has one of this name. Rename it.",
-                err=True,
+            say(
+                f"The command {point.name!r} of {_package(point)} is left out: difftool has one of this name. Rename it."
             )
         else:
             found.setdefault(point.name, []).append(point)
     for name, points in found.items():
         if len(points) > 1:
             packages = " and ".join(_package(point) for point in points)
-            click.echo(
-                f"The command {name!r} is left out: {packages} both bring one. Uninstall one of them.",
-                err=True,
+            say(
+                f"The command {name!r} is left out: {packages} both bring one. Uninstall one of them."
             )
     return {name: points[0] for name, points in found.items() if len(points) == 1}
 

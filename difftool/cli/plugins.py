@@ -8,7 +8,7 @@ import click
 
 from ..errors import PluginError
 from ..plugin.kinds import KINDS
-from .console import out, out_json, table
+from .console import out, out_json, out_level, out_table
 from .flags import registry
 from .plugins_new import new
 
@@ -51,7 +51,7 @@ def plugins_list(ctx: click.Context, as_json: bool) -> None:
         )
         for p in parts.plugins
     ]
-    out(table(rows, ("plugin", "package", "version", "provides")))
+    out_table(rows, ("plugin", "package", "version", "provides"))
 
 
 @plugins.command("check", short_help="Hold an installed plugin to the contracts of its parts.")
@@ -72,8 +72,10 @@ def plugins_check(ctx: click.Context, name: str, as_json: bool) -> None:
         out_json([asdict(verdict) for verdict in verdicts])
     else:
         for verdict in verdicts:
-            out(
-                f"{'broken' if verdict.broken else 'ok':<7}{verdict.part}: keeps {verdict.kept} of {verdict.kept + len(verdict.broken)}"
+            out_level(
+                "broken" if verdict.broken else "ok",
+                f"{verdict.part}: keeps {verdict.kept} of {verdict.kept + len(verdict.broken)}",
+                width=7,
             )
             for line in (*verdict.broken, *([verdict.note] if verdict.note else [])):
                 out(f"       {line}")

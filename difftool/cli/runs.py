@@ -13,7 +13,7 @@ from ..config.layers import file_text
 from ..engine.folder import CASCADE, RunFolder, find_run, is_cascade, list_runs, stage_runs
 from ..errors import ConfigError
 from ..workflows.text import flat
-from .console import out, out_json, say, table
+from .console import out, out_json, out_table, say
 
 
 @click.group()
@@ -158,11 +158,9 @@ def list_(root: Path, as_json: bool) -> None:
     if as_json:
         out_json(found)
     elif found:
-        out(
-            table(
-                [row for summary in found for row in _row(summary)],
-                ("run", "modality", "process", "step", "loss", "data"),
-            )
+        out_table(
+            [row for summary in found for row in _row(summary)],
+            ("run", "modality", "process", "step", "loss", "data"),
         )
     else:
         say(f"There is no run in {root.resolve()} yet.")
@@ -181,11 +179,9 @@ def show(run: str, as_json: bool) -> None:
         if as_json:
             out_json(_cascade_summary(cascade))
             return
-        out(
-            table(
-                _row(_cascade_summary(cascade)),
-                ("run", "modality", "process", "step", "loss", "data"),
-            )
+        out_table(
+            _row(_cascade_summary(cascade)),
+            ("run", "modality", "process", "step", "loss", "data"),
         )
         out("\n" + _text(cascade / CASCADE))
         return
@@ -194,7 +190,7 @@ def show(run: str, as_json: bool) -> None:
     if as_json:
         out_json({**summary, "config": _plain_config(folder), "metrics": folder.metrics()})
         return
-    out(table([(name, _cell(value)) for name, value in summary.items()]))
+    out_table([(name, _cell(value)) for name, value in summary.items()])
     out("\n" + _text(folder.config_path))
 
 
@@ -224,4 +220,4 @@ def compare(names: tuple[str, ...], as_json: bool) -> None:
         for name in ("step", "loss", "examples_per_second")
     ]
     rows += [(key, *(_cell(value) for value in values)) for key, values in differing.items()]
-    out(table(rows, ("", *(str(folder.path) for folder in folders))))
+    out_table(rows, ("", *(str(folder.path) for folder in folders)))

@@ -34,7 +34,7 @@ from ..workflows.train_cascade import (
     train_cascade,
 )
 from ..workflows.warm_start import started
-from .console import out, out_json, say, table
+from .console import out, out_json, out_table, say
 from .devices import launched, over_devices
 from .flags import Flag, Sectioned, choice_flag, flags_of, given, registry, values_of
 from .signals import terminate_at_once
@@ -325,7 +325,7 @@ def _print_plan(plan: dict[str, Any], as_json: bool) -> None:
     if as_json:
         out_json(plan)
     else:
-        out(table(plan_lines(plan)))
+        out_table(plan_lines(plan))
 
 
 def _print_plans(plans: dict[str, dict[str, Any]], as_json: bool) -> None:
@@ -333,7 +333,9 @@ def _print_plans(plans: dict[str, dict[str, Any]], as_json: bool) -> None:
         out_json(plans)
         return
     for name, plan in plans.items():
-        out(f"[{name}]\n{table(plan_lines(plan))}\n")
+        out(f"[{name}]", style="bold")
+        out_table(plan_lines(plan))
+        out("")
 
 
 def plan_lines(plan: dict[str, Any]) -> list[tuple[str, str]]:

@@ -153,9 +153,13 @@ def _put(layer: Layer, path: Path, value: Any, origin: str, faults: list[str]) -
     layer.places[path] = origin  # type: ignore[index]
 
 
+_BASED = re.compile(r"\s*0[xob]")
+"""Numbers in another base."""
+
+
 def parse_value(text: str) -> Any:
-    """A TOML value, or the text itself."""
-    if "\n" in text:
+    """A TOML value, or the text itself; ``0x16`` is no number on a command line, but a bad size."""
+    if "\n" in text or _BASED.match(text):
         return text
     try:
         return parse_toml(f"value = {text}")["value"]
