@@ -1,4 +1,4 @@
-"""Samples and data measured by the same metrics, so that numbers can be compared."""
+"""The same metrics of samples and of data, so that the numbers can be compared."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Measured:
     """The result of one metric.
 
     Attributes:
-        samples: numbers by name; empty where it could not be had.
-        data: the same of examples of the data, measured against the others.
-        missing: why it could not be had.
+        samples: name -> number of the samples; empty if the metric failed.
+        data: name -> number of a part of the data, compared with the rest of the data.
+        missing: why the metric failed.
     """
 
     metric: str
@@ -38,13 +38,13 @@ def compared(
 ) -> Iterator[Measured]:
     """Each metric of the samples against the data, and of a part of the data against its rest.
 
-    The part is as large as the samples are many, or half of the data: how far a distance is from 0,
-    and how much is found twice, hangs on how many there are.
+    The part is as large as the set of samples, but at most half of the data, because distances and
+    counts of duplicates depend on the number of examples.
 
     Args:
-        data: in an order of chance; may be empty.
-        apart: the samples were made from that part of the data, and are measured against its rest
-            as well.
+        data: in random order; may be empty.
+        apart: whether the samples refine that part of the data. They are then compared with the
+            rest only.
     """
     held = held_out(samples, data)
     rest = data[held:]
@@ -52,23 +52,22 @@ def compared(
         try:
             found = metric.measure(samples, rest if apart else data)
             own = metric.measure(data[:held], rest) if held else {}
-        except (
-            DifftoolError
-        ) as error:  # a metric may need something that is not installed; the others still count
+        except DifftoolError as error:
+            # a metric may need a package that is not installed; the others still count
             yield Measured(name, missing=str(error))
         else:
             yield Measured(name, found, own)
 
 
 def held_out(samples: Sequence[np.ndarray], data: Sequence[np.ndarray]) -> int:
-    """Number of examples of the data that are compared with the rest."""
+    """The number of examples of the data that are compared with the rest."""
     return min(len(samples), len(data) // 2)
 
 
 def as_trained(
     modality: Modality, chunks: Iterable[Sequence[np.ndarray] | np.ndarray], seed: int
 ) -> Iterator[np.ndarray]:
-    """Cached examples as training meets them, cut and in raw units, each an array of its own."""
+    """Cached examples as training uses them: cropped, in raw units, one array each."""
     for at, chunk in enumerate(chunks):
         raw = modality.collate(chunk, Stream(seed, "evaluate", at))
         yield from unpadded(raw.x, raw)
