@@ -1,4 +1,4 @@
-"""A contact sheet: many pictures on one, to look at."""
+"""A contact sheet: many pictures in one, to look at."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def sheet(examples: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Image.I
 def laid(
     pictures: Sequence[Image.Image], titles: Sequence[str], columns: int, letters: int
 ) -> Image.Image:
-    """Pictures on white, as many in a row as there are columns, each with its title below in
-    letters of about this size.
+    """Pictures on white in rows of ``columns``, each with its title below in letters of about this
+    size.
     """
     height, width = (
         max(picture.height for picture in pictures),
@@ -67,7 +67,7 @@ def laid(
 
 
 def _columns(n: int) -> int:
-    """About as many as rows, and such that the last row is full where that is possible."""
+    """About as many columns as rows; if possible, so that the last row is full."""
     square = math.ceil(math.sqrt(n))
     return next(
         (c for c in range(square, square + square // 2 + 1) if n % c == 0), min(n, max(4, square))
@@ -75,8 +75,8 @@ def _columns(n: int) -> int:
 
 
 def fitting(height: int, width: int, rows: int, columns: int) -> float:
-    """By how much pictures of a size are enlarged, a whole number, or reduced, for so many rows and
-    columns to make a sheet.
+    """The factor by which pictures of a size are enlarged (a whole number) or reduced, so that the
+    rows and columns fit on a sheet.
     """
     enlarged = max(1, round(CELL / max(height, width)))
     room = min(SIDE / (columns * width), SIDE / (rows * height))
@@ -84,9 +84,7 @@ def fitting(height: int, width: int, rows: int, columns: int) -> float:
 
 
 def shown(example: np.ndarray, scale: float) -> Image.Image:
-    """uint8 ``[c, h, w]`` as a picture of another size: every pixel a sharp square where it is
-    enlarged.
-    """
+    """uint8 ``[c, h, w]`` as a picture of another size; enlarged pixels are sharp squares."""
     image = to_image(example)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     image = image.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS)
@@ -108,7 +106,7 @@ def _cut(
     font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
     width: int,
 ) -> str:
-    """As much of a title as has room."""
+    """The start of a title that fits into the width."""
     text = " ".join(text.split())
     if draw.textlength(text, font) <= width:
         return text
