@@ -25,6 +25,8 @@ _HOME = {
     "Reporter": "workflows.reporter",
     "Terminal": "cli.terminal",
     # The nouns: what plugins write, and what they are given.
+    "Arrays": "data.arrays",
+    "ArraysOptions": "data.options",
     "Backbone": "nn.backbone",
     "Batch": "batch",
     "Bridge": "bridge",
@@ -50,6 +52,7 @@ _HOME = {
     "Item": "modality",
     "LabelColumn": "conditioners.columns",
     "LabelsColumn": "conditioners.columns",
+    "LengthRequest": "data.options",
     "Look": "data.inspect",
     "Metric": "metric",
     "MetricSpec": "plugin.spec",
@@ -75,6 +78,8 @@ _HOME = {
     "Rng": "rng",
     "RunInfo": "observer",
     "Schedule": "process.process",
+    "Sequences": "data.arrays",
+    "SequencesOptions": "data.options",
     "Signals": "nn.backbone",
     "Source": "source",
     "SourceSpec": "plugin.spec",
@@ -166,6 +171,8 @@ if TYPE_CHECKING:
     from .conditioners.columns import NumberColumn as NumberColumn
     from .conditioners.columns import VectorColumn as VectorColumn
     from .context import Context as Context
+    from .data.arrays import Arrays as Arrays
+    from .data.arrays import Sequences as Sequences
     from .data.binary import reading_binary as reading_binary
     from .data.findings import commonest as commonest
     from .data.findings import short_name as short_name
@@ -174,6 +181,9 @@ if TYPE_CHECKING:
     from .data.inspect import Inspection as Inspection
     from .data.inspect import Look as Look
     from .data.inspect import digest as digest
+    from .data.options import ArraysOptions as ArraysOptions
+    from .data.options import LengthRequest as LengthRequest
+    from .data.options import SequencesOptions as SequencesOptions
     from .data.parallel import parallel as parallel
     from .data.parallel import pick_evenly as pick_evenly
     from .data.parallel import readable as readable

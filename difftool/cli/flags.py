@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from ..options import Options
 
+DEBUG = "debug"
+"""The object of the context where tracebacks are asked for."""
+
 _FLAGS = "difftool.flags"
 _GIVEN = "difftool.given"
 _REGISTRY = "difftool.registry"
@@ -26,7 +30,10 @@ _NAMES = {bool: "true|false", int: "N", float: "X", str: "TEXT"}
 def registry(ctx: click.Context) -> Registry:
     """The parts that are installed, found once per command line."""
     if _REGISTRY not in ctx.meta:
-        ctx.meta[_REGISTRY] = Registry.load_all(say)
+        ctx.meta[_REGISTRY] = found = Registry.load_all(say)
+        if ctx.obj == DEBUG:
+            for error in found.failures.values():
+                traceback.print_exception(error)
     return ctx.meta[_REGISTRY]
 
 

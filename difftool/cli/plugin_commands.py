@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection
 from functools import cache
 
 import click
 
 from ..errors import PluginError
-from ..plugin.discovery import COMMANDS, EntryPoint, Plugin, entry_points
+from ..plugin.containment import CONTAINED
+from ..plugin.discovery import COMMANDS, EntryPoint, Plugin, chosen, entry_points, is_chosen
 from .console import say
 
 
-@cache
 def plugin_commands(core: Collection[str]) -> dict[str, EntryPoint]:
+    """The commands of plugins by name, found once for each choice of plugins."""
+    return _found(tuple(core), tuple(sys.path), frozenset(chosen() or ()), chosen() is None)
+
+
+@cache
+def _found(core: Collection[str], *state: object) -> dict[str, EntryPoint]:
     """The commands of plugins by name. Names that are taken, by the core or by another plugin, are refused on stderr.
 
     Args:
@@ -21,6 +28,8 @@ def plugin_commands(core: Collection[str]) -> dict[str, EntryPoint]:
     """
     found: dict[str, list[EntryPoint]] = {}
     for point in entry_points(COMMANDS):
+        if chosen() is not None and not is_chosen(point.name, point.package()[0]):
+            continue
         if point.name in core:
             say(
                 f"The command {point.name!r} of {_package(point)} is left out: difftool has one of this name. Rename it."
@@ -45,7 +54,7 @@ def load_command(point: EntryPoint) -> click.Command:
     plugin = Plugin(point.name, point.target, *point.package())
     try:
         command = point.load()
-    except (Exception, SystemExit) as error:
+    except CONTAINED as error:
         raise PluginError(
             f"The command {point.name!r} of {plugin.package} could not be imported: {plugin.failed(error).error}"
         ) from error

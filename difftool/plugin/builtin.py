@@ -73,6 +73,18 @@ def _conditioner(name: str, summary: str) -> ConditionerSpec:
 
 
 @hookimpl
+def difftool_representations() -> list[Spec]:
+    return [
+        Spec(
+            "standard",
+            "each channel with a mean of zero and one standard deviation, measured on the data",
+            "difftool.representations.standard:Standard",
+            "difftool.representations.options:StandardOptions",
+        )
+    ]
+
+
+@hookimpl
 def difftool_backbones() -> list[Spec]:
     return [
         Spec(

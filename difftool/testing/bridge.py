@@ -16,7 +16,7 @@ from ..description import Description
 from ..errors import UsageError
 from ..representation import Representation
 from ..rng import Stream
-from .parts import load, named, needs_no_torch
+from .parts import half_mask, load, named, needs_no_torch
 
 
 def bridge_contract(
@@ -27,6 +27,7 @@ def bridge_contract(
     options: dict[str, Any] | None = None,
     extra: dict[str, Any] | None = None,
     earlier: dict[str, Any] | None = None,
+    exact: bool = True,
 ) -> type:
     """Tests that check a bridge against its contract.
 
@@ -36,6 +37,8 @@ def bridge_contract(
         representation: the name of the later stage's representation.
         options: settings of the bridge.
         extra: ``Description.extra`` of the later stage's data.
+        exact: whether ``restore`` is the exact inverse of what ``encode`` does to the example; False
+            if it makes a part of the example anew from what is shown.
         earlier: ``Description.extra`` of the earlier stage's data; None for the same as ``extra``.
     """
     data = Description(
@@ -114,6 +117,47 @@ def bridge_contract(
                 built().degrade(Batch(raw[:1])).x, built().degrade(Batch(raw)).x[:1]
             )
 
+        def test_padding_stays_padding_and_reaches_no_real_entry(self):
+            """Neither the degraded example nor what is shown of it depends on values in padding."""
+            bridge, mask = built(), half_mask(raw, encoder()[1].shape)
+            one, other = (
+                bridge.degrade(Batch(torch.where(mask, raw, given), mask=mask))
+                for given in (torch.zeros_like(raw), raw.flip(0))
+            )
+            assert one.mask is not None, "degrade drops the mask"
+            assert not one.mask.all(), "degrade says that padding is real"
+            torch.testing.assert_close(one.x * one.mask, other.x * one.mask)
+            shows = [shown(low, Batch(torch.zeros_like(raw), mask=mask)) for low in (one, other)]
+            for key, value in tensors(shows[0]).items():
+                torch.testing.assert_close(
+                    *(_at_real(t, shows[0]) for t in (value, tensors(shows[1])[key]))
+                )
+
+        def test_restoring_undoes_what_encoding_did_to_the_example(self):
+            """What a sample is made of has the units of the representation again."""
+            batch = shown(built().degrade(Batch(raw)), Batch(raw))
+            if not exact:
+                pytest.skip("it makes a part of the example anew")
+            if batch.observed is None:
+                torch.testing.assert_close(
+                    built().restore(batch).x,
+                    encoder()[1].encode(Batch(raw)).x,
+                    atol=1e-4,
+                    rtol=1e-4,
+                )
+
+        def test_enforcing_consistency_makes_a_sample_that_degrades_to_its_input(self):
+            """Where the bridge can do so; it never makes a sample worse."""
+            bridge, low = built(), built().degrade(Batch(raw))
+            before, after = (
+                (bridge.degrade(Batch(x)).x.double() - low.x.double()).abs().mean()
+                for x in (raw.flip(0), bridge.enforce_consistency(Batch(raw.flip(0)), low).x)
+            )
+            assert after <= before
+            same = bridge.enforce_consistency(Batch(raw), low).x
+            rounding = 1e-4 if raw.is_floating_point() else 1.0
+            torch.testing.assert_close(same.double(), raw.double(), atol=rounding, rtol=1e-4)
+
         def test_an_earlier_stage_that_makes_what_it_degrades_to_fits(self):
             bridge = built()
             assert bridge.check_compatible(made(bridge.degrade(Batch(raw)).x)) is None
@@ -173,12 +217,12 @@ def bridge_contract(
                 for key, value in tensors(shown(low, template)).items():
                     torch.testing.assert_close(value, tensors(whole)[key])
 
-        def test_a_template_refuses_what_none_made(self):
+        @pytest.mark.parametrize("wrong", ["type", "axes"])
+        def test_a_template_refuses_what_none_made(self, wrong):
+            low = built().degrade(Batch(raw[:1])).x[0].numpy()
+            given = low.astype("complex64") if wrong == "type" else low[None, None]
             with pytest.raises(UsageError):
-                built().template(
-                    torch.zeros(2, *raw.shape, dtype=torch.complex64).numpy(),
-                    Batch(torch.zeros_like(raw[:1])),
-                )
+                built().template(given, Batch(torch.zeros_like(raw[:1])))
 
         def test_what_training_draws_is_reproducible_and_changes_no_shape(self):
             bridge, low = built(), built().degrade(Batch(raw))
@@ -197,3 +241,10 @@ def bridge_contract(
                 )
 
     return named(BridgeContract, name)
+
+
+def _at_real(value: Tensor, batch: Batch) -> Tensor:
+    """A condition with zeros where the example is padding; one that has no positions stays whole."""
+    if batch.mask is None or value.shape[2:] != batch.x.shape[2:] or value.ndim != batch.x.ndim:
+        return value
+    return value * batch.mask.any(1, keepdim=True)

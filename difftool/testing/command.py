@@ -40,10 +40,9 @@ def command_contract(name: str) -> type:
             assert command.help.split()[0] in shown.output
 
         def test_an_unknown_option_is_a_usage_error(self):
-            assert (
-                CliRunner().invoke(point().load(), ["--no-such-option-of-any-command"]).exit_code
-                == 2
-            )
+            shown = CliRunner().invoke(point().load(), ["--no-such-option-of-any-command"])
+            assert shown.exit_code == 2
+            assert "No such option" in shown.output
 
         def test_difftool_runs_it(self):
             """Its name must not be one of difftool's own commands, or of another plugin."""

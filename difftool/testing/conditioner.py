@@ -45,7 +45,7 @@ def conditioner_contract(
 
     Args:
         options: its settings, for example to make it small.
-        cells: three different cells of a data column that it accepts.
+        cells: three different cells of a data column that it accepts, as much alike as they can be.
         column, values: instead of cells, if users cannot supply such a column: a column, and three
             different values of it, ``[3, ...]``.
     """
@@ -110,12 +110,18 @@ def conditioner_contract(
 
         def test_every_parameter_learns_or_is_frozen_and_null_brings_no_nan(self):
             conditioner = built()
+            with torch.no_grad():  # layers that start at zero hide others
+                for p in conditioner.parameters():
+                    if p.requires_grad:
+                        p.add_(0.1 * torch.randn(p.shape))
             both = torch.cat([given, conditioner.null(given)])
-            total = sum(t.square().sum() for t in tensors(conditioner(both)).values())
+            found = tensors(conditioner(both)).values()
+            total = sum((t * torch.randn(t.shape)).sum() for t in found)
             if total.requires_grad:  # type: ignore[union-attr]
                 total.backward()  # type: ignore[union-attr]
             gradients = {n: p.grad for n, p in conditioner.named_parameters() if p.requires_grad}
             assert [n for n, g in gradients.items() if g is None or not g.isfinite().all()] == []
+            assert [n for n, g in gradients.items() if g is not None and not g.any()] == []
 
         def test_dropout_is_a_probability(self):
             assert 0 <= built().dropout <= 1

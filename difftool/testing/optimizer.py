@@ -77,6 +77,15 @@ def optimizer_contract(
                 "the loss is not near its minimum after 400 steps; is lr right for it?"
             )
 
+        @pytest.mark.parametrize("option", sorted(options or {}))
+        def test_each_setting_has_an_effect(self, option):
+            """Of those that the contract was given, with values other than the defaults."""
+            given, usual = Quadratic(), Quadratic()
+            stepped(given, made(given), range(20))
+            make, settings = load("optimizer", name, **{"lr": lr, **_without(options, option)})
+            stepped(usual, make(usual, settings, torch.float32), range(20))
+            assert not torch.equal(given.layer.weight, usual.layer.weight)
+
         def test_every_group_follows_the_learning_rate(self):
             """With a rate of 0, no parameter changes."""
             problem = Quadratic()
@@ -95,6 +104,17 @@ def optimizer_contract(
             problem.layer.bias.requires_grad_(False)
             before = problem.layer.bias.clone()
             stepped(problem, made(problem, weight_decay=0.5), range(3))
+            assert torch.equal(problem.layer.bias, before)
+
+        def test_what_has_no_gradient_in_a_step_is_left_alone(self):
+            """Another player of an objective may take the step."""
+            problem = Quadratic()
+            optimizer = made(problem, weight_decay=0.5)
+            stepped(problem, optimizer, range(2))
+            before = problem.layer.bias.clone()
+            problem.layer.weight.grad = torch.ones_like(problem.layer.weight)
+            problem.layer.bias.grad = None
+            optimizer.step()
             assert torch.equal(problem.layer.bias, before)
 
         def test_weight_decay_is_of_matrices_alone(self):
@@ -130,3 +150,7 @@ def optimizer_contract(
             )
 
     return named(OptimizerContract, name)
+
+
+def _without(options: dict[str, Any] | None, name: str) -> dict[str, Any]:
+    return {key: value for key, value in (options or {}).items() if key != name}

@@ -70,6 +70,9 @@ def process_contract(
             process, sigma, c = rows()
             variance = c.in_**2 * (process.preconditioning.sigma_data**2 + sigma**2)
             assert 0.2 < variance.min() <= variance.max() < 4
+            assert abs(variance[-1] - 1) < 0.1, (
+                "at the highest level the input is noise, and its variance should be 1"
+            )
 
         def test_the_network_s_target_has_about_unit_variance(self):
             process, sigma, c = rows()
@@ -90,6 +93,7 @@ def process_contract(
             assert (sigma.shape, sigma.dtype) == ((2048,), torch.float32)
             assert sigma.min() >= 0.999 * process.schedule.sigma_min
             assert sigma.max() <= 1.001 * process.schedule.sigma_max
+            torch.manual_seed(1)  # it draws from its stream alone
             assert torch.equal(sigma, process.density.draw(2048, Stream(0, "contract")))
             assert process.density.draw(3, Streams(0, "contract", [4, 5, 6])).shape == (3,)
 

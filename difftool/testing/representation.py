@@ -19,7 +19,7 @@ from ..engine.weights import MODEL, load_weights, save_weights
 from ..options import NoOptions
 from ..representation import Representation, weights_of
 from ..rng import Stream
-from .parts import load, named
+from .parts import half_mask, load, named
 
 CPU = torch.device("cpu")
 
@@ -111,7 +111,30 @@ def representation_contract(
 
         def test_conditions_and_mask_pass_through(self):
             cond = {"class": torch.arange(len(raw))}
-            assert torch.equal(built().encode(Batch(raw, cond)).cond["class"], cond["class"])
+            representation = built()
+            mask = half_mask(raw, representation.shape)
+            encoded = representation.encode(Batch(raw, cond, mask))
+            assert torch.equal(encoded.cond["class"], cond["class"])
+            assert encoded.mask is not None, "encode drops the mask"
+            assert encoded.mask.dtype == torch.bool
+            encoded.mask.expand_as(encoded.x)  # raises if it does not broadcast
+            assert not encoded.mask.all(), "encode says that padding is real"
+
+        def test_encoding_is_deterministic(self):
+            representation = built()
+            one = representation.encode(Batch(raw)).x
+            torch.manual_seed(1)
+            assert torch.equal(one, representation.encode(Batch(raw)).x)
+
+        def test_values_in_padding_reach_no_real_entry(self):
+            representation = built()
+            mask = half_mask(raw, representation.shape)
+            one, other = (
+                representation.encode(Batch(torch.where(mask, raw, given), mask=mask))
+                for given in (torch.zeros_like(raw), raw.flip(0))
+            )
+            assert one.mask is not None
+            torch.testing.assert_close(one.x * one.mask, other.x * one.mask)
 
         def test_the_space_projects_and_counts_its_degrees_of_freedom(self):
             representation = built()

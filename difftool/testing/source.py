@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,19 @@ from .parts import load, named, needs_no_torch, registry
 
 
 def source_contract(
-    name: str, path: str, missing: str, *, options: dict[str, Any] | None = None
+    name: str,
+    path: str,
+    missing: str,
+    *,
+    options: dict[str, Any] | None = None,
+    change: Callable[[], object] | None = None,
 ) -> type:
     """Tests that check a source against its contract.
 
     Args:
         path: a path of existing data that it accepts.
         missing: a path of the same form that does not exist.
+        change: changes the data at ``path``, to test that the identity changes with them.
     """
 
     def built() -> Any:
@@ -47,6 +54,14 @@ def source_contract(
             identity = built().identity(path)
             assert identity, "identity is empty, which means that the path is used in place"
             assert built().identity(path) == identity
+
+        def test_other_data_have_another_identity(self):
+            """Otherwise the cache keeps the old files."""
+            if change is None:
+                pytest.skip("the contract was given no change")
+            before = built().identity(path)
+            change()
+            assert built().identity(path) != before
 
         def test_it_gives_the_same_files_every_time(self, tmp_path):
             files = filled(tmp_path / "one")

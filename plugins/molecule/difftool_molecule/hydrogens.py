@@ -119,7 +119,7 @@ class Hydrogens(Bridge):
         With what each lacks, int64 ``[b, n]``: the hydrogens that are nearer to it than to any
         other.
         """
-        x = _sorted(raw.x)
+        x = _sorted(raw.x if raw.mask is None else raw.x * raw.mask)
         real = x[..., NUMBER, None] > 0
         mask = _first(x) & real
         taken = (real & ~mask)[..., 0].long()
