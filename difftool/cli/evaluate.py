@@ -9,7 +9,7 @@ import click
 
 from ..errors import UsageError
 from ..workflows.chain import ChainRequest, chain_of
-from ..workflows.evaluate import chosen_metrics, evaluate_chain, metric_table
+from ..workflows.evaluate import USUAL, chosen_metrics, evaluate_chain, metric_table
 from ..workflows.reference import Reference
 from ..workflows.request import Request
 from .console import out_json, out_table, say
@@ -17,9 +17,6 @@ from .flags import Flag, Sectioned, flags_of, registry
 from .sampling_flags import flags_for_sampling, peeked_modality, request_of, sampling_options
 from .signals import terminate_at_once
 from .terminal import Terminal
-
-SAMPLES = 256
-"""Samples that are made and measured, where nothing is said: shares come to within about three hundredths."""
 
 EPILOG = (
     "Sampling is as in difftool sample, with the same flags. The flags of a modality and of its metrics are shown when a model of it is "
@@ -47,7 +44,7 @@ class Evaluate(Sectioned):
 
 
 @click.command(cls=Evaluate, epilog=EPILOG)
-@sampling_options(SAMPLES, several=True)
+@sampling_options(USUAL, several=True)
 @click.option("--until", metavar="STAGE", help="Measure the samples of this stage of a cascade.")
 @click.option(
     "--samples",
@@ -112,7 +109,7 @@ def _refuse_sampling(request: Request) -> None:
     idle += [
         flag
         for flag, given in (
-            ("-n", request.n != SAMPLES),
+            ("-n", request.n != USUAL),
             ("--start", request.start),
             ("--ema", request.ema),
         )
@@ -159,11 +156,19 @@ def _tell(found: dict[str, Any]) -> None:
     for name, reason in found["missing"].items():
         say(f"{name} is left out: {reason}")
     rows = [
-        (row["metric"], row["name"], _cell(row["samples"]), _cell(row["data"]))
+        (
+            row["metric"],
+            row["name"],
+            _cell(row["samples"], row["samples_error"]),
+            _cell(row["data"], row["data_error"]),
+        )
         for row in found["rows"]
     ]
     out_table(rows, ("metric", "", "samples", "data"))
 
 
-def _cell(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
+def _cell(value: float | None, error: float | None) -> str:
+    """A number and its standard error."""
+    if value is None:
+        return "-"
+    return f"{value:.4g}" + ("" if error is None else f" ± {error:.2g}")

@@ -13,6 +13,9 @@ from ..modality import Modality
 from ..rng import Stream
 from .generate import unpadded
 
+GROUPS = 8
+"""Number of parts of the examples whose numbers estimate the standard error."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -21,12 +24,15 @@ class Measured:
     Attributes:
         samples: name -> number of the samples; empty if the metric failed.
         data: name -> number of a part of the data, compared with the rest of the data.
+        sample_errors, data_errors: their standard errors, where these can be estimated.
         missing: why the metric failed.
     """
 
     metric: str
     samples: Mapping[str, float] = field(default_factory=dict)
     data: Mapping[str, float] = field(default_factory=dict)
+    sample_errors: Mapping[str, float] = field(default_factory=dict)
+    data_errors: Mapping[str, float] = field(default_factory=dict)
     missing: str = ""
 
 
@@ -50,13 +56,39 @@ def compared(
     rest = data[held:]
     for name, metric in metrics.items():
         try:
-            found = metric.measure(samples, rest if apart else data)
+            against = rest if apart else data
+            found = metric.measure(samples, against)
+            errors = standard_errors(metric, samples, against)
             own = metric.measure(data[:held], rest) if held else {}
+            own_errors = standard_errors(metric, data[:held], rest) if held else {}
         except DifftoolError as error:
             # a metric may need a package that is not installed; the others still count
             yield Measured(name, missing=str(error))
         else:
-            yield Measured(name, found, own)
+            yield Measured(name, found, own, errors, own_errors)
+
+
+def standard_errors(
+    metric: Metric, examples: Sequence[np.ndarray], data: Sequence[np.ndarray]
+) -> dict[str, float]:
+    """The standard error of each number of a metric: how far it would be from where it is with other examples.
+
+    It is that of the mean of the numbers of ``GROUPS`` parts, which costs one more measurement in
+    all (the method of batch means). Of a distance that is hardly above 0 it is somewhat too small.
+    A number that is undefined for a part has none.
+    """
+    groups = min(GROUPS, len(examples) // 2)
+    if groups < 2:
+        return {}
+    try:
+        parts = [metric.measure(examples[i::groups], data) for i in range(groups)]
+    except DifftoolError:  # it needs more examples than a part has
+        return {}
+    names = set(parts[0]).intersection(*parts[1:])
+    errors = {
+        name: float(np.std([part[name] for part in parts], ddof=1) / groups**0.5) for name in names
+    }
+    return {name: error for name, error in errors.items() if np.isfinite(error)}
 
 
 def held_out(samples: Sequence[np.ndarray], data: Sequence[np.ndarray]) -> int:

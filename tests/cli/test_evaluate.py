@@ -238,3 +238,23 @@ def test_metrics_are_listed_and_shown(capsys):
     assert "metrics: brightness, unable, absent" in capsys.readouterr().out
     assert call("show", "metric", "brightness") == 0
     assert "what counts as one" in capsys.readouterr().out
+
+
+def test_each_number_comes_with_its_standard_error(measured, capsys):
+    """Of a mean it is the standard deviation over the root of the count, also where parts estimate it."""
+    values = np.random.default_rng(0).integers(40, 200, 400).tolist()
+    _, rows, err = measured("first", "--samples", str(written("many", values)))
+    expected = np.std(values) / 255 / 400**0.5
+    assert rows["mean"]["samples_error"] == pytest.approx(expected, rel=0.6)
+    assert rows["mean"]["data_error"] > 0
+    assert "too few" not in err
+    assert call("evaluate", "first", "--samples", "many") == 0
+    line = next(one for one in capsys.readouterr().out.splitlines() if " mean " in one)
+    error = rows["mean"]["samples_error"]
+    assert f"{rows['mean']['samples']:.4g} ± {error:.2g}" in line
+
+
+def test_too_few_samples_are_said_and_have_no_error(measured):
+    _, rows, err = measured("first", "--samples", str(written("two", [50, 60])))
+    assert "2 samples are too few to tell a good model from a bad one" in err
+    assert rows["mean"]["samples_error"] is None
