@@ -57,6 +57,7 @@ _HOME = {
     "Metric": "metric",
     "MetricSpec": "plugin.spec",
     "Modality": "modality",
+    "ModelMetric": "metric",
     "ModalitySpec": "plugin.spec",
     "Moment": "objective",
     "Noise": "sampler",
@@ -209,6 +210,7 @@ if TYPE_CHECKING:
     from .guidance.guidance import Guidance as Guidance
     from .guidance.guidance import Sampling as Sampling
     from .metric import Metric as Metric
+    from .metric import ModelMetric as ModelMetric
     from .modality import Finding as Finding
     from .modality import Item as Item
     from .modality import Modality as Modality

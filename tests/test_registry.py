@@ -55,8 +55,8 @@ def test_a_metric_may_name_modalities_of_other_packages(registry):
         MetricSpec("size", "", "math:pi", modalities=("*",)),
     )
     registry.add(plugin("more"), lambda: hooks(metrics=[ecg, every, Spec("alone", "", "math:pi")]))
-    assert registry.metrics("ecg") == ["size", "slope"]
-    assert registry.metrics("tide") == ["size"]
+    assert registry.metrics("ecg") == ["likelihood", "size", "slope"]
+    assert registry.metrics("tide") == ["likelihood", "size"]
 
 
 def test_unknown(registry):

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 
+from ..batch import Batch
 from ..errors import DifftoolError
-from ..metric import Metric
+from ..metric import Metric, ModelMetric
 from ..modality import Modality
 from ..rng import Stream
+from ..stage import Stage
 from .generate import unpadded
 
 GROUPS = 8
 """Number of parts of the examples whose numbers estimate the standard error."""
+AT_ONCE = 16
+"""Number of examples whose model is measured at once: gradients take memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +108,62 @@ def as_trained(
     for at, chunk in enumerate(chunks):
         raw = modality.collate(chunk, Stream(seed, "evaluate", at))
         yield from unpadded(raw.x, raw)
+
+
+def of_model(
+    metric: ModelMetric,
+    stage: Stage,
+    examples: Sequence[np.ndarray],
+    conditions: Sequence[Mapping[str, str | float | None]],
+    seed: int,
+    counted: Callable[[Iterable[int], int], Iterable[int]],
+) -> tuple[dict[str, float], dict[str, float]]:
+    """The means of a model's numbers over raw examples, and their standard errors.
+
+    Args:
+        conditions: of each example, as a user writes them; those that are missing are null.
+        counted: shows the progress of so many batches.
+    """
+    stage.denoiser.eval()
+    device = next(stage.denoiser.parameters()).device
+    found: list[Mapping[str, np.ndarray]] = []
+    starts = range(0, len(examples), AT_ONCE)
+    for at in counted(starts, len(starts)):
+        rng = Stream(seed, "model metric", at)
+        chunk = slice(at, at + AT_ONCE)
+        raw = _with_conditions(
+            stage, stage.modality.collate(list(examples[chunk]), rng), conditions[chunk]
+        )
+        numbers = metric.measure_model(
+            stage, raw.map(lambda x: x.to(device)), Stream(seed, "model metric", at, device=device)
+        )
+        found.append({name: value.double().cpu().numpy() for name, value in numbers.items()})
+    values = {name: np.concatenate([one[name] for one in found]) for name in found[0]}
+    means = {name: float(some.mean()) for name, some in values.items()}
+    errors = {
+        name: float(some.std(ddof=1) / len(some) ** 0.5)
+        for name, some in values.items()
+        if len(some) > 1
+    }
+    return means, errors
+
+
+def _with_conditions(
+    stage: Stage, raw: Batch, conditions: Sequence[Mapping[str, str | float | None]]
+) -> Batch:
+    """The batch with the conditions that the network takes and the modality did not set."""
+    columns = {
+        name: stage.description.conditions[name]
+        for name in stage.denoiser.conditioners
+        if name not in raw.cond
+    }
+    rows = {
+        name: [
+            column.null if (text := one.get(name)) is None else column.parse(str(text))
+            for one in conditions
+        ]
+        for name, column in columns.items()
+    }
+    return raw.with_cond(
+        **{name: torch.from_numpy(column.batch(rows[name])) for name, column in columns.items()}
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .hookspecs import hookimpl
-from .spec import ConditionerSpec, ExporterSpec, ProcessSpec, SourceSpec, Spec
+from .spec import ConditionerSpec, ExporterSpec, MetricSpec, ProcessSpec, SourceSpec, Spec
 
 
 def _process(name: str, summary: str, code: str, options: str = "") -> Spec:
@@ -517,5 +517,13 @@ def difftool_metrics() -> list[Spec]:
             "distance between small patches of samples and data, at every scale (Karras et al. 2018)",
             "difftool.metrics.patches:Patches",
             "difftool.metrics.options:PatchesOptions",
-        )
+        ),
+        MetricSpec(
+            "likelihood",
+            "log-likelihood under the model, by its probability-flow ODE (Song et al. 2021)",
+            "difftool.metrics.likelihood:Likelihood",
+            "difftool.metrics.options:LikelihoodOptions",
+            modalities=("*",),
+            on_request=True,
+        ),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from ..config import Part
 from ..errors import ConfigError, DataError, PluginError, UsageError
 from ..options import NoOptions
 from .chain import Chain
+from .measured_model import measured_models
 from .reference import Reference, ReferenceData, reference_data, source_against
 from .reporter import Reporter
 from .request import METRIC, Request, own_table
@@ -19,7 +20,7 @@ from .sample import Samples, draw, refining
 if TYPE_CHECKING:
     from ..description import Description
     from ..engine.evaluate import Measured
-    from ..metric import Metric
+    from ..metric import Metric, ModelMetric
     from ..modality import Modality
     from ..plugin.registry import Registry
 
@@ -45,12 +46,12 @@ def chosen_metrics(
         only: names, separated by commas; None for all metrics of the modality.
     """
     able = parts.metrics(modality)
-    if not able:
+    names = [name.strip() for name in only.split(",")] if only else _usual(able, parts)
+    if not names:
         raise UsageError(
             f"There are no metrics for {modality}, so its samples cannot be measured. Install a "
             "plugin with metrics; `difftool list metrics` shows the installed ones."
         )
-    names = [name.strip() for name in only.split(",")] if only else able
     if strange := [name for name in names if name not in able]:
         raise UsageError(f"{modality} has no metric {strange[0]!r}. It has: {', '.join(able)}.")
     made = {
@@ -62,6 +63,12 @@ def chosen_metrics(
     if faults := [fault for _, some in made.values() for fault in some]:
         raise ConfigError(faults)
     return {name: Part(name, options) for name, (options, _) in made.items() if options is not None}
+
+
+def _usual(able: Sequence[str], parts: Registry) -> list[str]:
+    """The metrics that are measured where none is named."""
+    specs = {name: parts.get("metric", name) for name in able}
+    return [name for name, spec in specs.items() if not getattr(spec, "on_request", False)]
 
 
 def evaluate_chain(
@@ -97,8 +104,11 @@ def evaluate_chain(
             f"{len(examples)} samples are too few to tell a good model from a bad one: with other samples the numbers "
             f"may be quite different. Use at least {FEW}, better {USUAL}."
         )
-    comparisons = compared(built, examples, data.examples, apart)
-    found = list(reporter.counted(comparisons, len(built), "measuring"))
+    of_examples = {name: one for name, one in built.items() if not _of_model(one)}
+    comparisons = compared(of_examples, examples, data.examples, apart)
+    found = list(reporter.counted(comparisons, len(of_examples), "measuring"))
+    if of_models := {name: one for name, one in built.items() if _of_model(one)}:
+        found += measured_models(chain, parts, of_models, measured_samples, data, reporter)
     missing |= {one.metric: one.missing for one in found if one.missing}
     if rows := [
         *(row for one in found for row in _rows(one)),
@@ -114,6 +124,12 @@ def evaluate_chain(
             "missing": missing,
         }
     raise UsageError("\n".join(["Nothing could be measured:", *missing.values()]))
+
+
+def _of_model(metric: Metric | ModelMetric) -> bool:
+    from ..metric import ModelMetric  # torch
+
+    return isinstance(metric, ModelMetric)
 
 
 def _consistency(samples: Samples, chain: Chain) -> list[dict[str, Any]]:
@@ -138,7 +154,7 @@ def _consistency(samples: Samples, chain: Chain) -> list[dict[str, Any]]:
 
 def _built(
     metrics: Mapping[str, Part], parts: Registry, description: Description
-) -> tuple[dict[str, Metric], dict[str, str]]:
+) -> tuple[dict[str, Any], dict[str, str]]:
     """The metrics, and the reasons why others cannot be built. Raises PluginError if none can."""
     from ..assemble import make_metric  # torch
 
