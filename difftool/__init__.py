@@ -128,6 +128,8 @@ _HOME = {
     "commonest": "data.findings",
     "creating": "files",
     "digest": "data.inspect",
+    "font_families": "fonts",
+    "font_path": "fonts",
     "local_path": "names",
     "parallel": "data.parallel",
     "pick_evenly": "data.parallel",
@@ -205,6 +207,8 @@ if TYPE_CHECKING:
     from .extent import Extent as Extent
     from .files import creating as creating
     from .files import replacing as replacing
+    from .fonts import font_families as font_families
+    from .fonts import font_path as font_path
     from .guidance.bind import bind as bind
     from .guidance.cfg import ClassifierFree as ClassifierFree
     from .guidance.guidance import Guidance as Guidance

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .files import replacing
+from .fonts import font_families
 
 
 def drawn(axes: Any, example: np.ndarray) -> None:
@@ -40,7 +41,9 @@ def plotted(
     rows = math.ceil(len(examples) / columns)
     figure = Figure(figsize=(2 * columns, 1.5 * rows), layout="constrained")
     for i, example in enumerate(examples):
-        axes = figure.add_subplot(rows, columns, i + 1, title=titles[i] if i < len(titles) else "")
+        axes = figure.add_subplot(rows, columns, i + 1)
+        title = titles[i] if i < len(titles) else ""
+        axes.set_title(title, fontfamily=None if title.isascii() else font_families(title))
         draw(axes, example)
         axes.set_axis_off()
     with replacing(path) as partial:

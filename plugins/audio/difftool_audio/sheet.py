@@ -16,6 +16,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
+from difftool import font_families
+
 from .level import FULL_SCALE
 
 WIDTH = 1720  # of a sheet, in pixels, where its cells come out neither too small nor too large
@@ -284,6 +286,10 @@ def _foot(
     pen.text(left, y, pen.cut(text, 7.5, width - left), 7.5, FAINT)
 
 
+def _font(text: str, size: float) -> FontProperties:
+    return FontProperties(family=FONT if text.isascii() else font_families(text), size=size)
+
+
 class _Pen:
     """Draws text on a picture."""
 
@@ -297,7 +303,7 @@ class _Pen:
         self, x: float, y: float, text: str, size: float, colour: str, align: str = "left"
     ) -> None:
         height, width = self.paper.shape[:2]
-        font = FontProperties(family=FONT, size=size)
+        font = _font(text, size)
         self.figure.text(
             x / width,
             1 - y / height,
@@ -326,9 +332,7 @@ class _Pen:
         renderer = self.canvas.get_renderer()
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Glyph")
-            return renderer.get_text_width_height_descent(
-                text, FontProperties(family=FONT, size=size), False
-            )[0]
+            return renderer.get_text_width_height_descent(text, _font(text, size), False)[0]
 
     def png(self) -> bytes:
         self.figure.figimage(self.paper)

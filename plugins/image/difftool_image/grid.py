@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from difftool import font_path
+
 from .decode import to_image
 
+Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 CELL = 96  # small pictures are enlarged, by whole factors, to about this
 SIDE = 4096  # of the longest sheet; larger pictures are reduced to fit
 GAP = 8
@@ -39,12 +43,8 @@ def laid(
         max(picture.height for picture in pictures),
         max(picture.width for picture in pictures),
     )
-    font = ImageFont.load_default(max(11, min(20, letters)))
-    line = (
-        math.ceil(1.5 * font.size)
-        if any(titles) and isinstance(font, ImageFont.FreeTypeFont)
-        else 16 * any(titles)
-    )
+    size = max(11, min(20, letters))
+    line = math.ceil(1.5 * size) if any(titles) else 0
     rows = math.ceil(len(pictures) / columns)
     paper = Image.new(
         "RGB", (columns * (width + GAP) + GAP, rows * (height + line + GAP) + GAP), PAPER
@@ -56,6 +56,7 @@ def laid(
             picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2)
         )
         if i < len(titles) and line:
+            font = _font(titles[i], size)
             draw.text(
                 (left + width / 2, top + height + line / 2),
                 _cut(titles[i], draw, font, width),
@@ -64,6 +65,16 @@ def laid(
                 anchor="mm",
             )
     return paper
+
+
+@lru_cache(maxsize=256)
+def _font(title: str, size: int) -> Font:
+    """Pillow's own font, and for letters that it may lack the font here that has the most of them."""
+    return (
+        ImageFont.load_default(size)
+        if title.isascii()
+        else ImageFont.truetype(font_path(title), size)
+    )
 
 
 def _columns(n: int) -> int:
@@ -103,7 +114,7 @@ def _checkerboard(size: tuple[int, int]) -> Image.Image:
 def _cut(
     text: str,
     draw: ImageDraw.ImageDraw,
-    font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
+    font: Font,
     width: int,
 ) -> str:
     """The start of a title that fits into the width."""
