@@ -12,9 +12,10 @@ from ..workflows.chain import ChainRequest, chain_of
 from ..workflows.evaluate import USUAL, chosen_metrics, evaluate_chain, metric_table
 from ..workflows.reference import Reference
 from ..workflows.request import Request
+from ..workflows.words import peeked_modality
 from .console import out_json, out_table, say
 from .flags import Flag, Sectioned, flags_of, registry
-from .sampling_flags import flags_for_sampling, peeked_modality, request_of, sampling_options
+from .sampling_flags import flags_for_sampling, request_of, sampling_options
 from .signals import terminate_at_once
 from .terminal import Terminal
 
