@@ -1,4 +1,7 @@
-"""The command line. A command's module is imported when the command is run, so that help stays fast."""
+"""The command line.
+
+A command's module is imported when the command is run, so that help stays fast.
+"""
 
 from __future__ import annotations
 
@@ -100,7 +103,8 @@ def _from_plugins() -> Mapping[str, EntryPoint]:
     NO_PLUGINS,
     is_flag=True,
     expose_value=False,
-    help="Use difftool's own parts only; may stand anywhere in the line. DIFFTOOL_PLUGINS=a,b names the only plugins to use.",
+    help="Use difftool's own parts only; may stand anywhere in the line. DIFFTOOL_PLUGINS=a,b "
+    "names the only plugins to use.",
 )
 def cli() -> None:
     """Train diffusion models on your own files, whatever they are, and sample from them."""

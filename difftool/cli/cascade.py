@@ -79,11 +79,12 @@ def tune(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Try noise levels on the input of each stage of CASCADE, and save the level whose samples are nearest the data.
+    """Try noise levels on the input of each stage of CASCADE, and save the level whose samples are
+    nearest the data.
 
-    Each stage refines the samples of the stages before it, at the levels that were found for them. Samples are
-    compared with DATA, best held-out data; without it, with the training data. difftool sample CASCADE then
-    uses the saved levels.
+    Each stage refines the samples of the stages before it, at the levels that were found for them.
+    Samples are compared with DATA, best held-out data; without it, with the training data. difftool
+    sample CASCADE then uses the saved levels.
     """
     asked = _levels(levels)
     terminate_at_once()
@@ -102,7 +103,8 @@ def tune(
     )
     if not dry_run:
         say(
-            f"Saved in {found['cascade']}. Sample from it with: {command('sample', found['cascade'])}"
+            f"Saved in {found['cascade']}. Sample from it with: "
+            f"{command('sample', found['cascade'])}"
         )
 
 
@@ -112,11 +114,13 @@ def _levels(text: str | None) -> list[float]:
         found = sorted({float(part) for part in text.split(",")}) if text else []
     except ValueError:
         raise UsageError(
-            f"--levels {text} is not a list of numbers. Separate them with commas, such as 0,0.1,0.2"
+            f"--levels {text} is not a list of numbers. Separate them with commas, such as "
+            "0,0.1,0.2"
         ) from None
     if any(not 0 <= level < float("inf") for level in found):
         raise UsageError(
-            f"--levels {text}: a level is a noise level (sigma, in model units), and is not below 0."
+            f"--levels {text}: a level is a noise level (sigma, in model units), and is not below "
+            "0."
         )
     return found
 

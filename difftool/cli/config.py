@@ -45,7 +45,9 @@ def show(
     origins: bool,
     as_json: bool,
 ) -> None:
-    """Print the configuration that difftool train would use, as a TOML file that can be edited and fed back."""
+    """Print the configuration that difftool train would use, as a TOML file that can be edited and
+    fed back.
+    """
     parts = registry(ctx)
     if note := project_note():
         say(note)
@@ -109,5 +111,7 @@ def check(
 @click.option("-m", "--modality", metavar="NAME", help="Only what goes with this kind of data.")
 @click.pass_context
 def schema(ctx: click.Context, modality: str | None) -> None:
-    """Print the JSON schema of a configuration file, for editors that complete and check while one writes."""
+    """Print the JSON schema of a configuration file, for editors that complete and check while one
+    writes.
+    """
     out_json(make(registry(ctx), modality))

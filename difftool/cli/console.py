@@ -101,7 +101,8 @@ def _encodable(text: str, stream: TextIO) -> str:
 def _put(text: str, stream: TextIO) -> None:
     """Print what is safe to print, above a bar if one is drawn on the same terminal.
 
-    A reader that has left, as ``head`` does, or a terminal that was closed, ends the listing and not the work.
+    A reader that has left, as ``head`` does, or a terminal that was closed, ends the listing and
+    not the work.
     """
     with lasting(stream):
         if bars and is_terminal(stream):

@@ -41,7 +41,9 @@ class Check(Sectioned):
 def check(
     ctx: click.Context, path: Path, modality: str | None, sets: tuple[str, ...], as_json: bool
 ) -> None:
-    """Say what a model would see in DATA, and what is wrong with it; exit code 3 when it cannot be trained on."""
+    """Say what a model would see in DATA, and what is wrong with it; exit code 3 when it cannot be
+    trained on.
+    """
     announce_project(Terminal())
     found = findings(path, modality, given(ctx), sets, registry(ctx))
     if as_json:
@@ -52,5 +54,6 @@ def check(
     errors = sum(finding.level == "error" for finding in found)
     if errors:
         raise DataError(
-            f"{path} has {errors} fault{'s' * (errors > 1)} that must be put right before training on it."
+            f"{path} has {errors} fault{'s' * (errors > 1)} that must be put right before "
+            "training on it."
         )

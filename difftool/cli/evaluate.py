@@ -1,4 +1,6 @@
-"""``difftool evaluate``: how good samples are, in the numbers of the modality's metrics, beside those of the data."""
+"""``difftool evaluate``: how good samples are, in the numbers of the modality's metrics, beside
+those of the data.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,9 @@ from .signals import terminate_at_once
 from .terminal import Terminal
 
 EPILOG = (
-    "Sampling is as in difftool sample, with the same flags. The flags of a modality and of its metrics are shown when a model of it is "
-    "named, or is the latest: difftool evaluate RUN --help."
+    "Sampling is as in difftool sample, with the same flags. The flags of a modality and of its "
+    "metrics are shown when a model of it is named, or is the latest: difftool evaluate RUN "
+    "--help."
 )
 
 
@@ -86,8 +89,8 @@ def evaluate(
 ) -> None:
     """Measure samples of a model, a run or a model file, and compare them with the data.
 
-    For a cascade, or several models, the samples of the last one are measured. A single stage that refines gets
-    degraded data as its input, as in its training.
+    For a cascade, or several models, the samples of the last one are measured. A single stage that
+    refines gets degraded data as its input, as in its training.
     """
     request, parts = request_of(ctx, **sampling), registry(ctx)
     if samples:
@@ -132,7 +135,8 @@ def _refuse_sampling(request: Request) -> None:
     ]
     if idle:
         raise UsageError(
-            f"--samples measures existing files, so {', '.join(idle)} would have no effect. Remove one or the other."
+            f"--samples measures existing files, so {', '.join(idle)} would have no effect. "
+            "Remove one or the other."
         )
 
 

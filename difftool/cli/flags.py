@@ -1,4 +1,6 @@
-"""Flags made from options models: the declaration that validates a TOML key is the one that documents its flag."""
+"""Flags made from options models: the declaration that validates a TOML key is the one that
+documents its flag.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +101,8 @@ def flags_of(
     Args:
         values: what the fields will be if the flag is not given, to show as defaults.
         only: names of the fields to take; all unless given.
-        taken: flags that exist already; grows. A field of a taken name gets ``prefix`` before its flag.
+        taken: flags that exist already; grows. A field of a taken name gets ``prefix`` before its
+            flag.
     """
     taken = taken if taken is not None else set()
     made = []
@@ -125,7 +128,9 @@ def flags_of(
 
 
 def _old_flag(name: str, table: str, section: str, field: FieldInfo) -> Flag:
-    """The flag of an earlier version: it works, help does not show it, and whoever uses it is given the new name."""
+    """The flag of an earlier version: it works, help does not show it, and whoever uses it is given
+    the new name.
+    """
     flag = _flag(name.replace("_", "-"), f"{table}.{name}", section, field, None)
     flag.hidden = True
     return flag

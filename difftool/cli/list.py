@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON on stdout.")
 @click.pass_context
 def list_parts(ctx: click.Context, kinds: str | None, as_json: bool) -> None:
-    """List what is installed: modalities, representations, backbones, processes, samplers, recipes, …"""
+    """List what is installed: modalities, representations, backbones, processes, samplers, recipes,
+    …
+    """
     parts = registry(ctx)
     chosen = [kind_of(kinds)] if kinds else list(KINDS)
     if as_json:
@@ -48,7 +50,8 @@ def kind_of(text: str) -> str:
     )
     hint = f" Did you mean {close[0]!r}?" if close else ""
     raise UsageError(
-        f"There is no kind of part {text!r}.{hint} The kinds are: {', '.join(kind.plural for kind in KINDS.values())}."
+        f"There is no kind of part {text!r}.{hint} The kinds are: "
+        f"{', '.join(kind.plural for kind in KINDS.values())}."
     )
 
 

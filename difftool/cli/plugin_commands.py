@@ -1,4 +1,6 @@
-"""Commands that plugins bring: found in the metadata of packages, and imported when they are called."""
+"""Commands that plugins bring: found in the metadata of packages, and imported when they are
+called.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def plugin_commands(core: Collection[str]) -> dict[str, EntryPoint]:
 
 @cache
 def _found(core: Collection[str], *state: object) -> dict[str, EntryPoint]:
-    """The commands of plugins by name. Names that are taken, by the core or by another plugin, are refused on stderr.
+    """The commands of plugins by name.
+
+    Names that are taken, by the core or by another plugin, are refused on stderr.
 
     Args:
         core: names of the core's own commands.
@@ -32,7 +36,8 @@ def _found(core: Collection[str], *state: object) -> dict[str, EntryPoint]:
             continue
         if point.name in core:
             say(
-                f"The command {point.name!r} of {_package(point)} is left out: difftool has one of this name. Rename it."
+                f"The command {point.name!r} of {_package(point)} is left out: difftool has one "
+                "of this name. Rename it."
             )
         else:
             found.setdefault(point.name, []).append(point)
@@ -40,7 +45,8 @@ def _found(core: Collection[str], *state: object) -> dict[str, EntryPoint]:
         if len(points) > 1:
             packages = " and ".join(_package(point) for point in points)
             say(
-                f"The command {name!r} is left out: {packages} both bring one. Uninstall one of them."
+                f"The command {name!r} is left out: {packages} both bring one. Uninstall one of "
+                "them."
             )
     return {name: points[0] for name, points in found.items() if len(points) == 1}
 
@@ -56,11 +62,13 @@ def load_command(point: EntryPoint) -> click.Command:
         command = point.load()
     except CONTAINED as error:
         raise PluginError(
-            f"The command {point.name!r} of {plugin.package} could not be imported: {plugin.failed(error).error}"
+            f"The command {point.name!r} of {plugin.package} could not be imported: "
+            f"{plugin.failed(error).error}"
         ) from error
     if not isinstance(command, click.Command):
         raise PluginError(
-            f"{point.target} of {plugin.package} is not a click command, so difftool {point.name} cannot be run."
+            f"{point.target} of {plugin.package} is not a click command, so difftool {point.name} "
+            "cannot be run."
         )
     return command
 

@@ -1,4 +1,6 @@
-"""``difftool plugins``: the plugins that are installed, whether they keep their promises, and how to begin one."""
+"""``difftool plugins``: the plugins that are installed, whether they keep their promises, and how
+to begin one.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,8 @@ def _provided(parts: Registry, plugin: Plugin) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON on stdout.")
 @click.pass_context
 def plugins_check(ctx: click.Context, name: str, as_json: bool) -> None:
-    """Say what every part of the plugin NAME promises and breaks; NAME may also be that of its package.
+    """Say what every part of the plugin NAME promises and breaks; NAME may also be that of its
+    package.
 
     The exit code is 4 if anything is broken.
     """
@@ -93,7 +96,8 @@ def plugins_check(ctx: click.Context, name: str, as_json: bool) -> None:
                 out(f"       {line}")
     if broken := [verdict.part for verdict in verdicts if verdict.broken]:
         raise PluginError(
-            f"{len(broken)} of {len(verdicts)} parts of {name} break a promise: {', '.join(broken)}."
+            f"{len(broken)} of {len(verdicts)} parts of {name} break a promise: "
+            f"{', '.join(broken)}."
         )
 
 

@@ -1,4 +1,6 @@
-"""How work in progress is shown: live on a terminal, a plain line now and then elsewhere; always on stderr."""
+"""How work in progress is shown: live on a terminal, a plain line now and then elsewhere; always on
+stderr.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ HEARTBEAT = 30.0
 """Seconds between plain lines."""
 
 ROOM_FOR_BAR = 72
-"""Columns of a terminal from which a bar is drawn; a narrower one keeps the step and the figures."""
+"""Columns of a terminal from which a bar is drawn; a narrower one keeps the step and the figures.
+"""
 
 
 class Display(Protocol):
@@ -38,7 +41,9 @@ def is_live() -> bool:
 
 
 def training_display(quiet: bool = False) -> AbstractContextManager[Display]:
-    """The display that fits where stderr goes; ``quiet`` shows nothing, for the processes that do not lead."""
+    """The display that fits where stderr goes; ``quiet`` shows nothing, for the processes that do
+    not lead.
+    """
     if quiet:
         return nullcontext(Silent())
     return live() if is_live() else nullcontext(Heartbeat())
@@ -53,7 +58,9 @@ class Silent:
 
 
 class Heartbeat:
-    """A line at the first step, then every half minute, whenever something was saved, and at the end."""
+    """A line at the first step, then every half minute, whenever something was saved, and at the
+    end.
+    """
 
     def __init__(self, every: float = HEARTBEAT) -> None:
         self._every = every
@@ -118,12 +125,15 @@ def _drawn(bar: Bar) -> Iterator[None]:
 
 
 class _Lasting:
-    """A stream, as a file for rich, that goes on when the terminal is closed: a run must not end with what shows it."""
+    """A stream, as a file for rich, that goes on when the terminal is closed: a run must not end
+    with what shows it.
+    """
 
     encoding = "utf-8"
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream  # the stream itself, as rich puts a proxy in the place of sys.stderr while it draws
+        # the stream itself, as rich puts a proxy in the place of sys.stderr while it draws
+        self._stream = stream
 
     def isatty(self) -> bool:
         return self._stream.isatty()
@@ -168,7 +178,8 @@ class _Live:
 
 
 class Counter:
-    """Progress of something that is counted, such as decoding files: a callable ``(done, total, what)``.
+    """Progress of something that is counted, such as decoding files: a callable ``(done, total,
+    what)``.
 
     Its bar appears once the work has taken a moment, and leaves nothing behind.
     """

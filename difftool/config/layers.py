@@ -109,7 +109,8 @@ def flag_layer(flags: Iterable[tuple[str, str, Any]] = (), sets: Iterable[str] =
         path, text = split_set(item)
         if len(path) < 2 or not all(path):
             faults.append(
-                f"--set {item}: does not have the form table.key=value; write, for example, train.steps=1000"
+                f"--set {item}: does not have the form table.key=value; write, for example, "
+                "train.steps=1000"
             )
         else:
             given[path] = text.strip()

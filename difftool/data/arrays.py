@@ -139,9 +139,9 @@ class Arrays(_Arrays):
 class Sequences(_Arrays):
     """Arrays whose last axis differs in size from one to the other; written as ``Arrays``.
 
-    A batch is padded at the end to its longest example. Samples have the lengths of the data, unless
-    a length is asked for. Its options are ``SequencesOptions`` or a subclass, and the options of
-    its request ``LengthRequest`` or a subclass.
+    A batch is padded at the end to its longest example. Samples have the lengths of the data,
+    unless a length is asked for. Its options are ``SequencesOptions`` or a subclass, and the
+    options of its request ``LengthRequest`` or a subclass.
     """
 
     def fit(self, items: Sequence[Item]) -> Self:

@@ -76,7 +76,8 @@ def compared(
 def standard_errors(
     metric: Metric, examples: Sequence[np.ndarray], data: Sequence[np.ndarray]
 ) -> dict[str, float]:
-    """The standard error of each number of a metric: how far it would be from where it is with other examples.
+    """The standard error of each number of a metric: how far it would be from where it is with
+    other examples.
 
     It is that of the mean of the numbers of ``GROUPS`` parts, which costs one more measurement in
     all (the method of batch means). Of a distance that is hardly above 0 it is somewhat too small.

@@ -123,7 +123,9 @@ def variational_bound(
     draws: int,
     rng: Rng,
 ) -> Tensor:
-    """``[b]``: the bound on -ln p(x) in nats   (Kingma et al. 2021, arXiv:2107.00630, Eq. 11 and 15).
+    """``[b]``: the bound on -ln p(x) in nats.
+
+    Kingma et al. 2021, arXiv:2107.00630, Eq. 11 and 15.
 
     The sum of |x|^2 / (2 sigma_max^2), of the integral of |x - D|^2 / sigma^2 over ln sigma, and of
     the entropy of N(0, sigma_min^2). The integral is estimated at evenly spread levels.

@@ -16,7 +16,9 @@ from typing import Any
 from ..errors import PluginError
 
 GROUP = "difftool"
-"""The group of entry points that are plugins. Plugins for another level of the plugin interface name
+"""The group of entry points that are plugins.
+
+Plugins for another level of the plugin interface name
 it: ``difftool.2``."""
 
 LEVEL = 1
@@ -196,8 +198,8 @@ class Plugin:
                 ""
                 if self.api == LEVEL
                 else (
-                    f"is written for plugin interface {self.api}. It works in this version of difftool "
-                    f"and not in the next: update it to interface {LEVEL}."
+                    f"is written for plugin interface {self.api}. It works in this version of "
+                    f"difftool and not in the next: update it to interface {LEVEL}."
                 )
             )
         newer = self.api > LEVEL

@@ -269,7 +269,8 @@ class Registry:
                 else modality
             )
             raise UsageError(
-                f"There is no recipe {name!r} for {of}.{_hint(name, known)} {_listing('recipes', known)}"
+                f"There is no recipe {name!r} for {of}.{_hint(name, known)} "
+                f"{_listing('recipes', known)}"
             )
         spec = self.get("recipe", key)
         assert isinstance(spec, RecipeSpec)
@@ -338,7 +339,8 @@ class Registry:
             plugin = self.provider(spec)
             reason = one_line(error, plugin.distribution)
             raise PluginError(
-                f"{spec.name!r} of the plugin {plugin.name!r} ({plugin.package}) could not be imported: {reason}"
+                f"{spec.name!r} of the plugin {plugin.name!r} ({plugin.package}) could not be "
+                f"imported: {reason}"
             ) from error
 
     def _check_requirements(self, spec: Spec) -> None:
@@ -348,13 +350,15 @@ class Registry:
             facts = "; ".join(f"{requirement} ({found})" for requirement, found in missing)
             plugin = self.provider(spec)
             raise PluginError(
-                f"{spec.name!r} of {plugin.package} needs {facts}. Install it with: pip install {wanted}"
+                f"{spec.name!r} of {plugin.package} needs {facts}. Install it with: pip install "
+                f"{wanted}"
             )
 
     def _of(self, kind: str) -> dict[str, list[_Entry]]:
         if kind not in self._entries:
             raise UsageError(
-                f"There is no kind of part {kind!r}.{_hint(kind, list(KINDS))} {_listing('kinds', list(KINDS))}"
+                f"There is no kind of part {kind!r}.{_hint(kind, list(KINDS))} "
+                f"{_listing('kinds', list(KINDS))}"
             )
         return self._entries[kind]
 

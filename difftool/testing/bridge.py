@@ -37,8 +37,8 @@ def bridge_contract(
         representation: the name of the later stage's representation.
         options: settings of the bridge.
         extra: ``Description.extra`` of the later stage's data.
-        exact: whether ``restore`` is the exact inverse of what ``encode`` does to the example; False
-            if it makes a part of the example anew from what is shown.
+        exact: whether ``restore`` is the exact inverse of what ``encode`` does to the example;
+            False if it makes a part of the example anew from what is shown.
         earlier: ``Description.extra`` of the earlier stage's data; None for the same as ``extra``.
     """
     data = Description(

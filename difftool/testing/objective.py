@@ -242,7 +242,10 @@ def objective_contract(
 
         @of_denoisers
         def test_conditions_are_dropped_as_often_as_their_conditioner_says(self):
-            """Half of the time here. Guidance needs a network that also works without conditions."""
+            """Half of the time here.
+
+            Guidance needs a network that also works without conditions.
+            """
             objective = build()
             listening = objective.denoiser.conditioners["noted"]
             assert isinstance(listening, Listening)

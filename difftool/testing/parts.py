@@ -41,7 +41,10 @@ def needs_no_torch(kind: str, name: str) -> bool:
 
 def imports_torch(*modules: str) -> bool:
     """Whether importing these modules imports torch."""
-    code = f"import importlib, sys; sys.path[:] = {sys.path}; [importlib.import_module(m) for m in {sorted(modules)}]; sys.exit('torch' in sys.modules)"
+    code = (
+        f"import importlib, sys; sys.path[:] = {sys.path}; [importlib.import_module(m) for m in "
+        f"{sorted(modules)}]; sys.exit('torch' in sys.modules)"
+    )
     return subprocess.run([sys.executable, "-c", code], check=False).returncode != 0
 
 

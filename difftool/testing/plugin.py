@@ -49,8 +49,8 @@ def plugin_contract(
 
     Args:
         name: of its entry point, or of its package.
-        sets: settings of any part, as for ``--set``, that make its recipes and cascades small enough
-            to train for two steps; or such settings by ``modality/recipe``.
+        sets: settings of any part, as for ``--set``, that make its recipes and cascades small
+            enough to train for two steps; or such settings by ``modality/recipe``.
         data: a folder of examples, for a modality without a demo set.
     """
 

@@ -29,7 +29,9 @@ FEW = 64
 """Number of samples below which every number is a matter of chance."""
 
 USUAL = 256
-"""Samples that are made and measured, where nothing is said: shares come to within about three hundredths."""
+"""Samples that are made and measured, where nothing is said: shares come to within about three
+hundredths.
+"""
 
 
 def metric_table(metric: str) -> str:
@@ -101,8 +103,8 @@ def evaluate_chain(
     examples = measured_samples.examples
     if len(examples) < FEW:
         reporter.say(
-            f"{len(examples)} samples are too few to tell a good model from a bad one: with other samples the numbers "
-            f"may be quite different. Use at least {FEW}, better {USUAL}."
+            f"{len(examples)} samples are too few to tell a good model from a bad one: with other "
+            f"samples the numbers may be quite different. Use at least {FEW}, better {USUAL}."
         )
     of_examples = {name: one for name, one in built.items() if not _of_model(one)}
     comparisons = compared(of_examples, examples, data.examples, apart)

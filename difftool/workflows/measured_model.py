@@ -32,8 +32,8 @@ def measured_models(
     last = chain.stages[-1]
     if last.bridge is not None:
         reason = (
-            f"{last.name} refines the samples of an earlier stage, and has no likelihood of its own. "
-            "Measure the first stage, with --until."
+            f"{last.name} refines the samples of an earlier stage, and has no likelihood of its "
+            "own. Measure the first stage, with --until."
         )
         yield from (Measured(name, missing=reason) for name in metrics)
         return

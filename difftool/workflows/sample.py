@@ -274,8 +274,9 @@ def _written(
         raise kind(f"{why}: {done} of {request.n} samples are in {folder}. {rest}") from None
     if letters := writer.unwritable():
         reporter.say(
-            f"No font on this machine has {letters[:20]}, so titles on the sheet show boxes. Install a "
-            "font that has them, such as Noto Sans CJK for Chinese, Japanese and Korean."
+            f"No font on this machine has {letters[:20]}, so titles on the sheet show boxes. "
+            "Install a font that has them, such as Noto Sans CJK for Chinese, Japanese and "
+            "Korean."
         )
     return {"folder": str(folder), "sheet": str(writer.write_sheet()), "samples": writer.rows}
 

@@ -152,7 +152,10 @@ def _real(x: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def _inputs(interface: Interface) -> int:
-    """The number of features of a point. Raises UsageError for examples or signals that do not fit."""
+    """The number of features of a point.
+
+    Raises UsageError for examples or signals that do not fit.
+    """
     if len(interface.shape) != 2 or (width := interface.shape[1]) is None or width <= AXES:
         raise UsageError(
             "egnn works on points in space with features, (points, 3 + features), and an encoded "
