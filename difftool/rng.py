@@ -56,13 +56,17 @@ class Stream:
         device: torch.device | str = "cpu",
     ) -> None:
         self.device = torch.device(device)
-        self._generator = generator(seed, purpose, step, index, self.device)
+        self.generator = generator(seed, purpose, step, index, self.device)
+
+    def rekey(self, seed: int, purpose: str, step: int = 0, index: int = 0) -> None:
+        """Go to the start of another stream with the same generator, which a CUDA graph holds."""
+        self.generator.manual_seed(key(seed, purpose, step, index))
 
     def normal(self, shape: Shape) -> Tensor:
-        return torch.randn(tuple(shape), generator=self._generator, device=self.device)
+        return torch.randn(tuple(shape), generator=self.generator, device=self.device)
 
     def uniform(self, shape: Shape) -> Tensor:
-        return torch.rand(tuple(shape), generator=self._generator, device=self.device)
+        return torch.rand(tuple(shape), generator=self.generator, device=self.device)
 
 
 class Streams:

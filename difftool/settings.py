@@ -83,6 +83,11 @@ class TrainOptions(Options):
     compile: Literal["auto", "on", "off"] = Field(
         "auto", description="torch.compile the network; auto compiles on CUDA devices"
     )
+    capture: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="record the training step as CUDA graphs and replay them, so that the device "
+        "does not wait for Python; auto and on do it where it is possible",
+    )
     channels_last: Literal["auto", "on", "off"] = Field(
         "auto",
         description="use the channels-last memory format for convolutions; auto is on for CUDA "
