@@ -64,12 +64,12 @@ def backbone_contract(
 
     class BackboneContract:
         @pytest.mark.parametrize("size", [shape[1:], *sizes])
-        def test_output_is_like_the_input(self, size):
+        def test_output_is_like_the_input(self, size: tuple[int, ...]) -> None:
             x, c_noise = inputs(2, (shape[0], *size))
             output = built()(x, c_noise, Signals())
             assert (output.shape, output.dtype) == (x.shape, x.dtype)
 
-        def test_examples_do_not_see_each_other(self):
+        def test_examples_do_not_see_each_other(self) -> None:
             x, c_noise = inputs(3)
             network = built()
             with torch.no_grad():
@@ -80,7 +80,7 @@ def backbone_contract(
                     rtol=1e-4,
                 )
 
-        def test_noise_level_and_signals_matter(self):
+        def test_noise_level_and_signals_matter(self) -> None:
             network = built(vector=8)
             x, c_noise = inputs(2)
             vector = torch.randn(2, 8)
@@ -90,7 +90,7 @@ def backbone_contract(
                 assert not torch.allclose(plain, network(x, c_noise, Signals(vector=vector + 1)))
 
         @pytest.mark.parametrize("kind", KINDS)
-        def test_signals_of_each_kind_reach_their_own_example(self, kind):
+        def test_signals_of_each_kind_reach_their_own_example(self, kind: str) -> None:
             network = steered(kind)
             x, c_noise = inputs(3)
             given = random(kind, 3)
@@ -101,7 +101,7 @@ def backbone_contract(
             assert all(not torch.allclose(one[i], another[i]) for i in (1, 2))
 
         @pytest.mark.parametrize("padding", [2, 5])
-        def test_padding_among_tokens_changes_nothing(self, padding):
+        def test_padding_among_tokens_changes_nothing(self, padding: int) -> None:
             """For two amounts of padding with any values; without a mask, all tokens are real."""
             network = steered("tokens")
             x, c_noise = inputs(2)
@@ -118,7 +118,7 @@ def backbone_contract(
                     rtol=1e-4,
                 )
 
-        def test_evaluating_is_deterministic_and_changes_nothing(self):
+        def test_evaluating_is_deterministic_and_changes_nothing(self) -> None:
             network = built()
             x, c_noise = inputs(2)
             before = {n: t.clone() for n, t in network.state_dict().items()}
@@ -128,7 +128,7 @@ def backbone_contract(
             assert torch.equal(x, given)
             assert all(torch.equal(before[n], t) for n, t in network.state_dict().items())
 
-        def test_recomputing_activations_gives_the_same_gradients(self):
+        def test_recomputing_activations_gives_the_same_gradients(self) -> None:
             gradients = []
             for checkpointing in (False, True):
                 network = built()
@@ -142,14 +142,14 @@ def backbone_contract(
             for n, gradient in gradients[0].items():
                 torch.testing.assert_close(gradient, gradients[1][n], atol=1e-5, rtol=1e-4)
 
-        def test_every_parameter_is_used(self):
+        def test_every_parameter_is_used(self) -> None:
             network = built(vector=8).train()
             x, c_noise = inputs(2)
             network(x, c_noise, Signals(vector=torch.randn(2, 8))).square().sum().backward()
             assert [n for n, p in network.named_parameters() if p.grad is None] == []
 
         @pytest.mark.parametrize("real", sorted({length // 2, length // 2 - 1} - {0}))
-        def test_padding_reaches_no_real_entry(self, real):
+        def test_padding_reaches_no_real_entry(self, real: int) -> None:
             """The border may lie inside a patch of the network."""
             network, mask = built(), first(real)
             x, c_noise = inputs(1)
@@ -161,7 +161,7 @@ def backbone_contract(
             torch.testing.assert_close(one * mask, other * mask, atol=1e-5, rtol=1e-5)
 
         @pytest.mark.parametrize("cut", [1, 2])
-        def test_the_amount_of_padding_reaches_no_real_entry(self, cut):
+        def test_the_amount_of_padding_reaches_no_real_entry(self, cut: int) -> None:
             """An example is padded to the largest of its batch, which says nothing about it."""
             if not varies:
                 pytest.skip("it was not said to accept other sizes")

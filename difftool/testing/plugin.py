@@ -73,14 +73,14 @@ def plugin_contract(
         return [*BRIEF, *([f"data.path={data!r}"] if data else []), *own]
 
     class PluginContract:
-        def test_it_loads(self):
+        def test_it_loads(self) -> None:
             assert not plugin().error
 
-        def test_importing_it_is_light_and_prints_nothing(self):
+        def test_importing_it_is_light_and_prints_nothing(self) -> None:
             """Every command imports it, also those that need nothing of it."""
             assert _imported(plugin().module.partition(":")[0]) == ""
 
-        def test_options_need_no_torch(self):
+        def test_options_need_no_torch(self) -> None:
             """difftool imports them to print help and to check a configuration."""
             modules = {
                 reference.partition(":")[0]
@@ -90,20 +90,20 @@ def plugin_contract(
             }
             assert not modules or "torch" not in _imported(*sorted(modules))
 
-        def test_every_hook_is_marked_and_known(self):
+        def test_every_hook_is_marked_and_known(self) -> None:
             assert registry().remarks(plugin()) == []
 
-        def test_its_names_are_its_own(self):
+        def test_its_names_are_its_own(self) -> None:
             assert registry().clashes(plugin()) == []
 
-        def test_summaries_fit_one_line(self):
+        def test_summaries_fit_one_line(self) -> None:
             assert [
                 spec.name
                 for _, spec in specs()
                 if not spec.summary or "\n" in spec.summary or len(spec.summary) > WIDTH
             ] == []
 
-        def test_every_target_can_be_imported(self):
+        def test_every_target_can_be_imported(self) -> None:
             for kind, spec in specs():
                 if kind not in ("recipe", "cascade"):
                     registry().load(spec)
@@ -111,7 +111,9 @@ def plugin_contract(
                 if isinstance(spec, ModalitySpec):
                     registry().inspection(spec)
 
-        def test_every_recipe_takes_two_steps(self, tmp_path, monkeypatch):
+        def test_every_recipe_takes_two_steps(
+            self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        ) -> None:
             monkeypatch.setenv("DIFFTOOL_CACHE", str(tmp_path / "cache"))
             for full in files("recipe"):
                 use, _, recipe = full.rpartition("/")
@@ -119,7 +121,9 @@ def plugin_contract(
                 where = tmp_path / full.replace("/", "-")
                 _train(resolve(use, layers, registry()), where)
 
-        def test_every_cascade_takes_two_steps_in_every_stage(self, tmp_path, monkeypatch):
+        def test_every_cascade_takes_two_steps_in_every_stage(
+            self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        ) -> None:
             monkeypatch.setenv("DIFFTOOL_CACHE", str(tmp_path / "cache"))
             for full in files("cascade"):
                 stages = stages_of(cascade_path(full, registry()), registry(), sets=small(full))
