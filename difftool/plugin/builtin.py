@@ -150,6 +150,15 @@ def difftool_processes() -> list[ProcessSpec]:
             "flow",
         ),
         _row(
+            "score",
+            "predicts the score (Song et al. 2021)",
+            "Score",
+            "PathOptions",
+            "uniform",
+            "uniform",
+            "vp",
+        ),
+        _row(
             "x0", "predicts the clean example", "X0", "EdmOptions", "lognormal", "min-snr", "karras"
         ),
     ]
@@ -170,6 +179,12 @@ def difftool_densities() -> list[Spec]:
             "logit of flow time is normal (Esser et al. 2024)",
             "density:LogNormal",
             "LogitNormalOptions",
+        ),
+        _process(
+            "discrete",
+            "uniform over DDPM's discrete times (Ho et al. 2020)",
+            "density:Discrete",
+            "DiscreteOptions",
         ),
         _process(
             "stratified",
@@ -229,6 +244,11 @@ def difftool_schedules() -> list[Spec]:
             "PolynomialOptions",
         ),
         _process("exponential", "linear in ln sigma", "schedule:Exponential", "ExponentialOptions"),
+        _process("ve", "variance-exploding SDE (Song et al. 2021)", "sde:Ve", "VeOptions"),
+        _process("vp", "variance-preserving SDE (Song et al. 2021)", "sde:Vp", "VpOptions"),
+        _process(
+            "subvp", "sub-variance-preserving SDE (Song et al. 2021)", "sde:SubVp", "SubVpOptions"
+        ),
         _process(
             "laplace",
             "log-SNR of a Laplace distribution (Hang et al. 2024)",
