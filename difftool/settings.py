@@ -199,7 +199,7 @@ class SampleOptions(Options):
     batch: PositiveInt = Field(
         64,
         description="number of samples made at once; fewer if they are larger than the training "
-        "examples; the samples do not depend on it",
+        "examples; the samples depend on it in their last bits only",
     )
     tile: Tile = Field(
         "auto",
