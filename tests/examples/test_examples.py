@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -13,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import difftool
+import difftool.testing
 from difftool.engine.checkpoint import load_checkpoint
 from difftool.engine.folder import RunFolder
 from difftool.plugin.kinds import KINDS
@@ -159,6 +162,51 @@ def test_there_is_an_example_of_every_kind():
     }
     # a named cascade is a file of stages, like the recipe; the image plugin has one
     assert {kind.hook for kind in KINDS.values()} - hooks == {"difftool_cascades"}
+
+
+LINES = {"03-plugin": 100, "05-drawings": 150, "06-voxels": 150}
+"""Lines of Python of an example's package, without empty ones, that it stays below."""
+
+
+@pytest.mark.parametrize("example", LINES)
+def test_an_example_is_short_and_uses_the_public_surface_only(example):
+    sources = [path.read_text("utf-8") for path in (EXAMPLES / example).glob("difftool_*/*.py")]
+    lines = [line for text in sources for line in text.splitlines() if line.strip()]
+    assert 20 < len(lines) < LINES[example]
+    for node in (node for text in sources for node in ast.walk(ast.parse(text))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "difftool":
+            assert node.module in ("difftool", "difftool.testing")
+            public = difftool.testing if node.module != "difftool" else difftool
+            assert {alias.name for alias in node.names} <= set(public.__all__)
+        assert not isinstance(node, ast.Import) or {a.name for a in node.names} != {"difftool"}
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("example", ["05-drawings", "06-voxels"])
+def test_an_example_of_a_modality_passes_its_contracts(example, tmp_path_factory, tmp_path):
+    """Every contract of its parts, two steps of each recipe, and of each stage of its cascade."""
+    site = install(example, tmp_path_factory)
+    words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", EXAMPLES / example / "tests"]
+    python(*words, cwd=tmp_path, path=site)
+
+
+@pytest.mark.heavy
+def test_drawings_are_sampled_as_long_as_asked_and_measured(tmp_path_factory, tmp_path):
+    site = install("05-drawings", tmp_path_factory)
+
+    def difftool(*words: str | int) -> str:
+        return python("-m", "difftool", *words, cwd=tmp_path, path=site)
+
+    small = ["--set=train.preview=2", "--set=backbone.channels=8", "--set=sample.steps=2"]
+    difftool("train", "-m", "drawings", "--run", "run", "--steps", 3, *small)
+    made = json.loads(
+        difftool("sample", "run", "-n", 3, "--length", 17, "--cond", "class=flower", "--json")
+    )
+    for row in made["samples"]:
+        text = (tmp_path / row["path"]).read_text("utf-8")
+        assert len(re.findall(r"[\d.-]+,[\d.-]+", text)) == 17
+        assert '"class": "flower"' in text
+    assert "ink_distance" in difftool("evaluate", "run", "-n", 4, "--steps", 2, "--json")
 
 
 def test_one_small_part_of_each_kind_passes_its_contract(parts, tmp_path):

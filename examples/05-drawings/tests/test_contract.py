@@ -1,0 +1,1 @@
+from difftool_drawings.contracts import *  # noqa: F403

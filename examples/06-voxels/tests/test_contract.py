@@ -1,0 +1,1 @@
+from difftool_voxels.contracts import *  # noqa: F403
