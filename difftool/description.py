@@ -56,18 +56,20 @@ class Description:
         from .about import Described, adapter_of, checked, require_plain_numbers  # pydantic
 
         require_plain_numbers(data, "description")
-        said = checked(adapter_of(Described), data, "description")
-        conditions = {name: Column.from_json(column) for name, column in said.conditions.items()}
+        checked_data = checked(adapter_of(Described), data, "description")
+        conditions = {
+            name: Column.from_json(column) for name, column in checked_data.conditions.items()
+        }
         if strange := [name for name, column in conditions.items() if name != column.name]:
             raise ValueError(f"its entry 'description.conditions.{strange[0]}' has another name")
         return cls(
-            said.shape,
-            said.dtype,
-            said.count,
+            checked_data.shape,
+            checked_data.dtype,
+            checked_data.count,
             conditions,
-            said.extra,
-            said.fingerprint,
-            said.measured,
+            checked_data.extra,
+            checked_data.fingerprint,
+            checked_data.measured,
         )
 
 

@@ -100,7 +100,7 @@ def open_examples(
         DataError: nothing usable, or too much of it unreadable.
     """
     modality = make_modality(config, registry)
-    with remarks() as said:
+    with remarks() as texts:
         path = (
             data_folder(config, registry, config.data.path)
             if config.data.path
@@ -118,7 +118,7 @@ def open_examples(
         progress=progress,
         listed=listed,
     )
-    cache.remarks = [*((path, text) for text in said), *cache.remarks]
+    cache.remarks = [*((path, text) for text in texts), *cache.remarks]
     return path, modality, cache
 
 

@@ -118,13 +118,13 @@ class Resample(Bridge):
         batch = self.representation.encode(raw)
         if self.options.observed:
             return self._show_known(batch, low, raw)
-        x, told = self.representation.encode(raw.with_x(self.lift(low, raw))).x, {}
+        x, level_cond = self.representation.encode(raw.with_x(self.lift(low, raw))).x, {}
         if self.max_aug_level:
-            x, told = (
+            x, level_cond = (
                 x + expand_as(level, x) * self.representation.space.noise(x.shape, rng, batch.mask),
                 {LEVEL: level},
             )
-        batch = batch.with_cond(**{LOW: expand_as(self._unit(level), x) * x}, **told)
+        batch = batch.with_cond(**{LOW: expand_as(self._unit(level), x) * x}, **level_cond)
         return (
             batch.with_x((batch.x - x) * expand_as(self._gain(level), x))
             if self.options.residual
@@ -150,9 +150,9 @@ class Resample(Bridge):
             torch.ones_like(one, dtype=torch.bool) if batch.mask is None else batch.mask
         )
         where = known.all(1, keepdim=True)
-        told = torch.cat((one * where * self._unit(one.new_zeros(())), where.to(one.dtype)), 1)
+        channels = torch.cat((one * where * self._unit(one.new_zeros(())), where.to(one.dtype)), 1)
         return replace(
-            batch.with_cond(**{LOW: told}),
+            batch.with_cond(**{LOW: channels}),
             x=torch.where(where, one, batch.x),
             observed=where if batch.observed is None else where | batch.observed,
         )

@@ -90,10 +90,10 @@ class Train(Sectioned):
 
 def named_modality(args: list[str]) -> str:
     """The modality that a raw command line names, itself or through its config files."""
-    if said := values_of(args, "-m", "--modality"):
-        return said[-1]
-    if (said := values_of(args, "--cascade")) and "/" in said[-1]:
-        return said[-1].partition("/")[0]
+    if named := values_of(args, "-m", "--modality"):
+        return named[-1]
+    if (named := values_of(args, "--cascade")) and "/" in named[-1]:
+        return named[-1].partition("/")[0]
     files = [
         Path("difftool.toml"),
         *map(Path, values_of(args, "--config")),

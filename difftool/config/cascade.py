@@ -286,7 +286,7 @@ def _from(path: File, text: str) -> File:
 
 def stage_layers(sets: Sequence[str], names: Sequence[str]) -> tuple[dict[str, Layer], list[str]]:
     """The layers that ``--set stage.NAME.…`` gives for single stages, by name, and their faults."""
-    said, faults = dict[str, list[str]](), list[str]()
+    items_of, faults = dict[str, list[str]](), list[str]()
     for item in stage_sets(sets)[1]:
         _, name, rest = [*(part.strip() for part in item.split(".", 2)), "", ""][:3]
         try:
@@ -294,8 +294,8 @@ def stage_layers(sets: Sequence[str], names: Sequence[str]) -> tuple[dict[str, L
         except UsageError as error:
             faults.append(str(error))
         else:
-            said.setdefault(name, []).append(rest)
-    layers = {name: _stage_layer(name, items) for name, items in said.items()}
+            items_of.setdefault(name, []).append(rest)
+    layers = {name: _stage_layer(name, items) for name, items in items_of.items()}
     return layers, [*faults, *(fault for layer in layers.values() for fault in layer.faults)]
 
 
@@ -339,21 +339,21 @@ def _stage(name: str, sources: Sequence[_Source], faults: list[str]) -> StageLay
     layers, own = list[Layer](), list[Layer]()
     for source in sources:
         layers.append(source.shared)
-        if (said := source.stages.get(name)) is not None:
+        if (layer := source.stages.get(name)) is not None:
             run, level = (
-                own_value(said, "run", run, faults),
-                own_value(said, "level", level, faults),
+                own_value(layer, "run", run, faults),
+                own_value(layer, "level", level, faults),
             )
-            own.append(_settings(said))
+            own.append(_settings(layer))
             layers.append(own[-1])
     *files, line = ([source.stages[name]] if name in source.stages else [] for source in sources)
     names = list(
         dict.fromkeys(
-            expert for said in files for one in said for expert in one.data.get(EXPERT, {})
+            expert for some in files for layer in some for expert in layer.data.get(EXPERT, {})
         )
     )
-    for said in line:
-        faults += _unknown_experts(said, name, names)
+    for layer in line:
+        faults += _unknown_experts(layer, name, names)
     experts = tuple(_expert(expert, name, sources, faults) for expert in names)
     return StageLayers(name, tuple(layers), tuple(own), run, level, experts=experts)
 
@@ -373,12 +373,12 @@ def _expert(name: str, stage: str, sources: Sequence[_Source], faults: list[str]
         for before in own:
             stage_s = replace(stage_s, data=_without(stage_s.data, before.data))
         layers.append(stage_s)
-        if (said := _part(whole, (EXPERT, name))) is not None:
+        if (layer := _part(whole, (EXPERT, name))) is not None:
             run, below = (
-                own_value(said, "run", run, faults),
-                own_value(said, "below", below, faults),
+                own_value(layer, "run", run, faults),
+                own_value(layer, "below", below, faults),
             )
-            own.append(_settings(said, EXPERT_OWN))
+            own.append(_settings(layer, EXPERT_OWN))
             layers.append(own[-1])
     if not below:
         faults.append(
@@ -425,14 +425,14 @@ def _part(layer: Layer, path: Path) -> Layer | None:
 
 def _unknown_experts(layer: Layer, stage: str, names: Sequence[str]) -> Iterator[str]:
     """Faults of ``--set`` values for experts that the stage does not have."""
-    said = layer.data.get(EXPERT, {})
-    if not isinstance(said, Mapping):
+    experts = layer.data.get(EXPERT, {})
+    if not isinstance(experts, Mapping):
         yield (
             f"{layer.where((EXPERT,))}: does not name an expert; write "
             f"stage.{stage}.expert.NAME.table.key=value"
         )
-        said = {}
-    for name in said:
+        experts = {}
+    for name in experts:
         if name not in names:
             yield (
                 f"{layer.where((EXPERT, name))}: stage {stage} has no expert {name!r}. It has: "

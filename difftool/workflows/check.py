@@ -50,12 +50,12 @@ def findings(
     config = resolve(modality, gather(parts, modality, None, (), flags, sets), parts)
     spec = parts.modality(config.modality.use)
     built = parts.load(spec)(config.modality.options)
-    with remarks() as said:
+    with remarks() as texts:
         folder = locate(str(path), parts, config.source.use, config.source.options)
         items = built.scan(folder)
     found = inspect(spec.name, built, items, parts.inspection(spec) or ArrayInspection)
     shown = [replace(one, text=_renamed(one.text, folder, path)) for one in found]
-    return [*shown, *(Finding("note", text) for text in said)]
+    return [*shown, *(Finding("note", text) for text in texts)]
 
 
 def _renamed(text: str, folder: Path, path: Path) -> str:

@@ -63,14 +63,14 @@ def _trained(stage: StagePlan, written: StageLayers, parts: Registry) -> StagePl
         raise UsageError(
             f"run = {written.run!r} is not a difftool model. Name a trained run or its model file."
         )
-    if said := [(layer, name) for layer in written.own for name in layer.data]:
+    if changes := [(layer, name) for layer in written.own for name in layer.data]:
         raise ConfigError(
             [
                 (
                     f"{layer.where((name,))}: [{name}] cannot be changed, because the expert is "
                     f"trained already by run = {written.run!r}"
                 )
-                for layer, name in said
+                for layer, name in changes
             ]
         )
     config = resolve(None, [dict_layer(before, str(path))], parts)
@@ -106,7 +106,7 @@ def _resolved(
             parts,
         )
 
-    branches = "init" not in _said(expert, "train")
+    branches = "init" not in _written(expert, "train")
     config = resolved()
     if not kept and not (
         branches and stage.model
@@ -124,21 +124,21 @@ def _resolved(
     )
 
 
-def _said(expert: StageLayers, table: str) -> dict[str, Any]:
+def _written(expert: StageLayers, table: str) -> dict[str, Any]:
     """The settings of one table that belong to this expert alone."""
-    said = dict[str, Any]()
+    settings = dict[str, Any]()
     for layer in expert.own:
         found = layer.data.get(table)
-        said |= found if isinstance(found, Mapping) else {}
-    return said
+        settings |= found if isinstance(found, Mapping) else {}
+    return settings
 
 
 def _range(expert: StageLayers, low: float) -> Layer:
     """The noise levels to train an expert on, where its own settings do not name any."""
-    said = _said(expert, "density")
+    density = _written(expert, "density")
     levels = {"low": low, "high": expert.below}
     return dict_layer(
-        {"density": {key: value for key, value in levels.items() if key not in said}},
+        {"density": {key: value for key, value in levels.items() if key not in density}},
         f"below of the expert {expert.name}",
     )
 

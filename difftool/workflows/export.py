@@ -24,7 +24,7 @@ def export(
     parts: Registry,
     use: str = "",
     ema: float | None = None,
-    said: Layer | None = None,
+    layer: Layer | None = None,
 ) -> None:
     """Write a trained model to a new file, whole or not at all.
 
@@ -33,7 +33,7 @@ def export(
         use: an exporter; by default the one whose files end as ``to`` does.
         ema: relative width of the average of the weights, made now from the run's snapshots; by
             default the run's first average.
-        said: the exporter's options, in a table ``exporter``.
+        layer: the exporter's options, in a table ``exporter``.
 
     Raises:
         UsageError: there is no such model or exporter, or ``to`` exists.
@@ -41,11 +41,11 @@ def export(
     """
     path = model_path(model)
     spec = parts.get("exporter", use) if use else exporter_for(to, parts)
-    table = dict(said.data.get("exporter", {})) if said else {}
-    texts = {key: text for (_, key), text in said.texts.items()} if said else {}
+    table = dict(layer.data.get("exporter", {})) if layer else {}
+    texts = {key: text for (_, key), text in layer.texts.items()} if layer else {}
     options, faults = validate(parts.options(spec), table, texts, lambda key: "--set", "exporter")
     if faults:
-        raise ConfigError([*(said.faults if said else ()), *faults])
+        raise ConfigError([*(layer.faults if layer else ()), *faults])
     if to.exists():
         raise UsageError(
             f"{to} already exists and is not overwritten. Choose another name, or remove it."

@@ -79,9 +79,9 @@ def settled(model: ModelFile, parts: Registry, request: Request) -> tuple[Config
         request.sets,
     )
     faults = [
-        _fixed(said.where((name,)), name)
-        for said in (layer, *request.over)
-        for name in said.data
+        _fixed(one.where((name,)), name)
+        for one in (layer, *request.over)
+        for name in one.data
         if name not in CHANGEABLE
     ]
     shape, more = own_table(

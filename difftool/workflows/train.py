@@ -248,17 +248,17 @@ def _tell_remarks(
     remarks: list[tuple[Path, str]], reporter: Reporter, most: int = 3, lines: int = 10
 ) -> None:
     """Report each remark once, with its files."""
-    said: dict[str, list[Path]] = {}
+    paths_of: dict[str, list[Path]] = {}
     for path, text in remarks:
-        said.setdefault(text, []).append(path)
-    for text, paths in list(said.items())[:lines]:
+        paths_of.setdefault(text, []).append(path)
+    for text, paths in list(paths_of.items())[:lines]:
         more = f" and {len(paths) - most} more, all in the run's log" if len(paths) > most else ""
         reporter.say(
             f"{len(paths)} file{'s are' if len(paths) > 1 else ' is'} used, with a remark: {text} "
             f"({', '.join(map(str, paths[:most]))}{more})"
         )
-    if len(said) > lines:
-        reporter.say(f"… and {len(said) - lines:,} more remarks, all in the run's log")
+    if len(paths_of) > lines:
+        reporter.say(f"… and {len(paths_of) - lines:,} more remarks, all in the run's log")
 
 
 def assembly_of(
@@ -302,18 +302,18 @@ def built(
 
 def _inherited(found: Inherited, source: str, most: int = 6) -> str:
     """What a new model starts with, and what of the other one it leaves behind."""
-    said = f"Starts with {found.taken:,} of its {found.total:,} numbers from {source}"
+    text = f"Starts with {found.taken:,} of its {found.total:,} numbers from {source}"
     if found.new:
-        said += f"; new: {', '.join(found.new)}"
+        text += f"; new: {', '.join(found.new)}"
     if found.left:
         shown = [f"{part} ({count:,})" for part, count in list(found.left.items())[:most]]
         if len(found.left) > most:
             shown.append(f"{len(found.left) - most} more parts")
-        said += (
+        text += (
             f". Not taken over: {sum(found.left.values()):,} of that model's numbers, in "
             f"{', '.join(shown)}"
         )
-    return said
+    return text
 
 
 def make_observers(config: Config, parts: Registry) -> list[Observer]:

@@ -289,10 +289,10 @@ def _places(file: SoundFile) -> tuple[str, ...]:
     """The positions of the channels, from the file or from the custom of its format; empty if
     unknown.
     """
-    said = re.search(r"Channel Mask\s*: 0x(\w+) \((.*)\)", file.extra_info)
+    mask = re.search(r"Channel Mask\s*: 0x(\w+) \((.*)\)", file.extra_info)
     places = (
-        tuple(said[2].replace(" ", "").split(","))
-        if said
+        tuple(mask[2].replace(" ", "").split(","))
+        if mask
         else tuple(PLACES.get(file.channels, "").split())
     )
     return (

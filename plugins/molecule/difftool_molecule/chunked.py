@@ -67,7 +67,7 @@ def gathered(
     return _Gathered.apply(_plan(layers, extents), others, *readout, *layers)
 
 
-def said(layers: Layers, readout: nn.Linear, extents: Sequence[int]) -> Tensor:
+def read_out(layers: Layers, readout: nn.Linear, extents: Sequence[int]) -> Tensor:
     """``readout(hidden)``, ``[b, n, n, o]``."""
     return _Said.apply(_plan(layers, extents), readout.weight.to(layers.start.dtype), *layers)
 

@@ -42,11 +42,11 @@ class Edges(nn.Module):
         weight = others if gate is None else gate(hidden).squeeze(-1).sigmoid() * others
         return (weight.unsqueeze(2) @ hidden).squeeze(2)
 
-    def said(self, h: Tensor, lengths: Tensor, there: Company, readout: nn.Linear) -> Tensor:
+    def read_out(self, h: Tensor, lengths: Tensor, there: Company, readout: nn.Linear) -> Tensor:
         """A linear function of it, without bias, ``[b, n, n, o]``; of pairs with padding, anything."""
         layers = self._layers(h, lengths)
         if there.extents is not None:
-            return chunked.said(layers, readout, there.extents)
+            return chunked.read_out(layers, readout, there.extents)
         return readout(_hidden(layers))
 
     def _layers(self, h: Tensor, lengths: Tensor) -> Layers:

@@ -111,8 +111,8 @@ class Messages(nn.Module):
     def forward(self, h: Tensor, lengths: Tensor, steer: Tensor, there: Company) -> Tensor:
         scale, shift = self.film(steer).unsqueeze(1).chunk(2, -1)
         steered = shift + h * (1 + scale)
-        told = self.edges.gathered(steered, lengths, there, self.gate) * there.share
-        return h + self.outer(F.silu(self.inner(torch.cat((steered, told), -1))))
+        gathered = self.edges.gathered(steered, lengths, there, self.gate) * there.share
+        return h + self.outer(F.silu(self.inner(torch.cat((steered, gathered), -1))))
 
 
 class Motion(nn.Module):
@@ -129,7 +129,7 @@ class Motion(nn.Module):
 
     def forward(self, h: Tensor, lengths: Tensor, between: Pairs, there: Company) -> Tensor:
         """By how much, ``[b, n, 3]``."""
-        far = self.edges.said(h, lengths, there, self.far).to(lengths.dtype)
+        far = self.edges.read_out(h, lengths, there, self.far).to(lengths.dtype)
         far = (far.tanh() * self.reach if self.reach else far) * there.others.unsqueeze(-1)
         arrows = between.arrows.unflatten(-1, (-1, AXES))
         return (far.unsqueeze(-1) * arrows).sum((2, 3)) * there.share

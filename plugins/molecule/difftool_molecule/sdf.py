@@ -187,11 +187,11 @@ def _charges(rows: Sequence[str], rest: Sequence[str]) -> list[int]:
     """Formal charges: of the lines ``M  CHG`` where there are any, else by the codes in the atoms'
     lines.
     """
-    told = [line[9:].split() for line in rest if line.startswith("M  CHG")]
-    if not told:
+    stated = [line[9:].split() for line in rest if line.startswith("M  CHG")]
+    if not stated:
         return [CHARGE_CODES.get(row[36:39].strip(), 0) for row in rows]
     charges = [0] * len(rows)
-    for words in told:
+    for words in stated:
         values = _integers(words, "a line of charges")
         for place, charge in zip(values[::2], values[1::2], strict=False):
             if not 1 <= place <= len(rows):

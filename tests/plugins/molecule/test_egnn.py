@@ -104,7 +104,7 @@ def test_the_first_layer_is_the_one_over_both_ends_and_their_distances():
     gathered = (hidden * gate(hidden).sigmoid() * ~torch.eye(5, dtype=torch.bool)[..., None]).sum(2)
     torch.testing.assert_close(edges.gathered(h, lengths, there, gate), gathered)
     readout = torch.nn.Linear(8, 2, bias=False)
-    torch.testing.assert_close(edges.said(h, lengths, there, readout), readout(hidden))
+    torch.testing.assert_close(edges.read_out(h, lengths, there, readout), readout(hidden))
 
 
 @every_variant
