@@ -52,6 +52,7 @@ class DataOptions(Options):
     )
     bucket: NonNegativeInt = Field(
         0,
+        le=10**6,
         description="number of batches whose examples are sorted by size together, which saves "
         "padding; 0 keeps the random order",
     )
@@ -60,10 +61,13 @@ class DataOptions(Options):
 class TrainOptions(Options):
     """The training loop."""
 
-    steps: PositiveInt = Field(10_000, description="optimizer steps")
-    batch: PositiveInt = Field(64, description="examples per optimizer step, over all devices")
+    steps: PositiveInt = Field(10_000, le=10**9, description="optimizer steps")
+    batch: PositiveInt = Field(
+        64, le=65_536, description="examples per optimizer step, over all devices"
+    )
     accumulate: PositiveInt = Field(
         1,
+        le=2**20,
         description="number of parts into which a batch is split to save memory; the gradient is "
         "that of the whole batch",
     )
@@ -73,7 +77,9 @@ class TrainOptions(Options):
         "settings of its network unless they are set",
         json_schema_extra={"metavar": "RUN|MODEL"},
     )
-    seed: NonNegativeInt = Field(0, description="seed of every random draw of the run")
+    seed: NonNegativeInt = Field(
+        0, le=2**63 - 1, description="seed of every random draw of the run"
+    )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps, …")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto",
@@ -82,11 +88,6 @@ class TrainOptions(Options):
     )
     compile: Literal["auto", "on", "off"] = Field(
         "auto", description="torch.compile the network; auto compiles on CUDA devices"
-    )
-    capture: Literal["auto", "on", "off"] = Field(
-        "auto",
-        description="record the training step as CUDA graphs and replay them, so that the device "
-        "does not wait for Python; auto and on do it where it is possible",
     )
     channels_last: Literal["auto", "on", "off"] = Field(
         "auto",
@@ -108,20 +109,22 @@ class TrainOptions(Options):
     )
     log_every: PositiveInt = Field(
         50,
+        le=10**9,
         description="steps between lines of metrics; the first lines come at steps 1, 2, 4, 8, …; "
         "on an accelerator the loss is read only then",
     )
-    save_every: PositiveInt = Field(1000, description="steps between checkpoints")
+    save_every: PositiveInt = Field(1000, le=10**9, description="steps between checkpoints")
     keep: PositiveInt = Field(
         2,
+        le=10**6,
         description="number of checkpoints to keep; older ones are removed after a newer one is "
         "saved",
     )
     preview_every: NonNegativeInt = Field(
-        0, description="steps between previews; 0 makes one at the end only"
+        0, le=10**9, description="steps between previews; 0 makes one at the end only"
     )
     preview: NonNegativeInt = Field(
-        16, description="number of samples in a preview; 0 makes no preview"
+        16, le=10_000, description="number of samples in a preview; 0 makes no preview"
     )
 
     @model_validator(mode="after")
@@ -148,6 +151,7 @@ class EmaOptions(Options):
     )
     snapshot_every: NonNegativeInt = Field(
         0,
+        le=10**9,
         description="steps between snapshots of the power averages, which give an average of any "
         "width after training; 0 for none",
     )
@@ -183,9 +187,10 @@ class SampleOptions(Options):
 
     renamed: ClassVar = {"rounds": "resampling_steps"}
 
-    steps: PositiveInt = Field(25, description="steps of the sampler")
+    steps: PositiveInt = Field(25, le=100_000, description="steps of the sampler")
     resampling_steps: PositiveInt = Field(
         1,
+        le=1_000,
         description="number of times that each step is taken, with noise in between (RePaint); "
         "more makes new parts of a sample agree better with the given parts, and costs as many "
         "times more",
@@ -198,8 +203,9 @@ class SampleOptions(Options):
     )
     batch: PositiveInt = Field(
         64,
+        le=65_536,
         description="number of samples made at once; fewer if they are larger than the training "
-        "examples; the samples depend on it in their last bits only",
+        "examples; the samples do not depend on it",
     )
     tile: Tile = Field(
         "auto",

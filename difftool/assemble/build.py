@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ from .parts import (
     make_modality,
     make_optimizer,
 )
+from .room import require_room
 from .trust import built_from, try_template
 
 CPU = torch.device("cpu")
@@ -280,9 +282,12 @@ def build_stage(
     generative = registry.load(registry.get("objective", config.objective.use)).generative
     denoiser = None
     if generative:
+        # In training, each number also has its gradient, two moments and its averages.
+        averages = len(config.ema.halflife) + len(config.ema.power)
+        room = partial(require_room, device=device, copies=4 + averages if learns else 1)
         torch.manual_seed(key(config.train.seed, "weights"))
         denoiser = build_denoiser(
-            config, registry, description, representation, process, bridge
+            config, registry, description, representation, process, bridge, room
         ).to(device)
         denoiser.precision = choose_precision(config.train.precision, device)
     sampler: Sampler = registry.load(registry.get("sampler", config.sampler.use))

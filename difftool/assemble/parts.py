@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from ..bridge import Bridge
@@ -24,6 +25,9 @@ from ..optimizers.options import OptimizerOptions
 from ..plugin.registry import Registry
 from ..process.process import Process, Schedule
 from ..representation import Representation
+
+Room = Callable[[Callable[[], Backbone]], None]
+"""Raises an error if the memory has no room for the network that a function builds."""
 
 
 def make_modality(config: Config, registry: Registry) -> Modality:
@@ -74,7 +78,13 @@ def build_denoiser(
     representation: Representation,
     process: Process,
     bridge: Bridge | None,
+    room: Room | None = None,
 ) -> Denoiser:
+    """The network with its conditioners.
+
+    Args:
+        room: called before the network is built.
+    """
     own = {c.name for c in bridge.conditions()} if bridge else set()
     conditioners = {
         name: _build_conditioner(config, registry, c)
@@ -96,6 +106,8 @@ def build_denoiser(
     own_estimate = SelfConditioning.of(interface) if config.train.self_conditioning else None
     if own_estimate is not None:
         interface = own_estimate.shown(interface)
+    if room:
+        room(partial(build_part, registry, "backbone", config.backbone, interface))
     backbone: Backbone = build_part(registry, "backbone", config.backbone, interface)
     return Denoiser(backbone, process.preconditioning, conditioners, self_conditioning=own_estimate)
 

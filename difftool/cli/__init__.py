@@ -1,11 +1,7 @@
-"""The command line.
-
-A command's module is imported when the command is run, so that help stays fast.
-"""
+"""The command line. A command's module is imported when the command is run, so that help stays fast."""
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -38,9 +34,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("data:data", "Look at data before training on it."),
     "plugins": ("plugins:plugins", "List the installed plugins, or create a new one."),
 }
-
-
-NO_PLUGINS = "--no-plugins"
 
 
 class Lazy(click.Group):
@@ -99,13 +92,6 @@ def _from_plugins() -> Mapping[str, EntryPoint]:
     expose_value=False,
     help="Show a traceback when something fails; may stand anywhere in the line.",
 )
-@click.option(
-    NO_PLUGINS,
-    is_flag=True,
-    expose_value=False,
-    help="Use difftool's own parts only; may stand anywhere in the line. DIFFTOOL_PLUGINS=a,b "
-    "names the only plugins to use.",
-)
 def cli() -> None:
     """Train diffusion models on your own files, whatever they are, and sample from them."""
 
@@ -116,9 +102,7 @@ _show_warning = warnings.showwarning
 def _tell(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
     """Print what will change like any other line. Other warnings are for developers."""
     if issubclass(category, FutureWarning):
-        from .console import note
-
-        note(str(message))
+        click.echo(f"Note: {message}", err=True)
     else:
         _show_warning(message, category, *where, **more)
 
@@ -129,18 +113,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         *(sys.argv[1:] if argv is None else argv)
     ]  # not list(): a command of that name is a module here
     debug = "--debug" in args
-    if NO_PLUGINS in args:  # for the processes that this one starts, too
-        os.environ["DIFFTOOL_PLUGINS"] = ""
     warnings.showwarning = _tell
     from .signals import deafen, leaving_at_once
 
     with leaving_at_once():
         try:
             code = cli.main(
-                [arg for arg in args if arg not in ("--debug", NO_PLUGINS)],
+                [arg for arg in args if arg != "--debug"],
                 prog_name="difftool",
                 standalone_mode=False,
-                obj="debug" if debug else None,
             )
             sys.exit(code if isinstance(code, int) else 0)
         except (Exception, KeyboardInterrupt) as error:
@@ -148,6 +129,3 @@ def main(argv: Sequence[str] | None = None) -> None:
             from .failure import report
 
             sys.exit(report(error, debug))
-        finally:
-            if drawn := sys.modules.get(f"{__name__}.progress"):
-                drawn.close_counters()

@@ -12,6 +12,7 @@ class GivenOptions(Options):
 
     width: PositiveInt = Field(
         256,
+        le=65_536,
         description="width of the vector for the network; it must be the same for all conditions "
         "of a model",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import types
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -52,11 +53,36 @@ def validate(
     from pydantic import ValidationError
 
     settled = {key: _settle(model, key, value, texts.get(key)) for key, value in values.items()}
+    if beyond := [
+        f"{where(key)}: {name}.{key} = {_show(value)} {fact}"
+        for key, value in settled.items()
+        if (fact := _beyond(value))
+    ]:
+        return None, beyond
     try:
         return model.model_validate_json(json.dumps(settled, default=str), strict=True), []
     except ValidationError as error:
         details = sorted(error.errors(include_url=False), key=_less_helpful)
         return None, _merge([_fault(model, name, settled, detail, where) for detail in details])
+
+
+LARGEST, SMALLEST = 1e30, 1e-30
+"""Sizes of numbers that single precision holds, and its products with a few others."""
+
+
+def _beyond(value: Any) -> str:
+    """What is wrong with the size of a number, or of one in a list; "" where nothing is."""
+    if isinstance(value, list | tuple):
+        return next(filter(None, map(_beyond, value)), "")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    if isinstance(value, int):
+        return "" if -(2**63) <= value < 2**63 else "is too large"
+    if LARGEST < abs(value) < math.inf:
+        return f"is too large; write at most {LARGEST:g}"
+    return (
+        f"is too close to 0; write 0, or at least {SMALLEST:g}" if 0 < abs(value) < SMALLEST else ""
+    )
 
 
 def _settle(model: type[Options], key: str, value: Any, text: str | None) -> Any:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
+from pathlib import Path
 
 import psutil
 import torch
 
 from ..errors import DeviceError, is_out_of_memory
-from ..nn import norm
 from ..settings import TrainOptions
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -75,33 +74,7 @@ def prepare_process(device: torch.device) -> None:
         torch.backends.cuda.matmul.allow_tf32 = True
         torch.backends.cudnn.allow_tf32 = True
         torch.backends.cudnn.benchmark = True
-        use_kernels()
     keep_big_blocks()
-
-
-@lru_cache(maxsize=1)
-def use_kernels() -> None:
-    """Normalise with our Triton kernels on CUDA devices from here on.
-
-    Not where Triton is missing, or where the kernels do not give what the plain formula gives.
-    """
-    try:
-        from ..nn import fused_norm
-    except ImportError:  # PyTorch for some platforms comes without Triton
-        return
-    try:
-        agrees = fused_norm.agrees_with_formula()
-    except Exception as error:  # whatever a compiler or a driver raises
-        agrees, reason = False, f"they fail: {str(error).splitlines()[0]}"
-    else:
-        reason = "they differ from the formula"
-    if agrees:
-        norm.fused_norm = fused_norm.fused_norm
-    else:
-        warnings.warn(
-            f"The kernels of group normalisation are not used, so steps take longer: {reason}.",
-            stacklevel=2,
-        )
 
 
 @lru_cache(maxsize=1)
@@ -143,12 +116,21 @@ def memory_in_use(device: torch.device) -> int:
 
 
 def memory_total(device: torch.device) -> int:
-    """Bytes of memory of the device."""
-    return (
-        torch.cuda.get_device_properties(device).total_memory
-        if device.type == "cuda"
-        else psutil.virtual_memory().total
-    )
+    """Bytes of memory of the device; of a CPU, those that this process may take."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    return min([psutil.virtual_memory().total, *_memory_limits()])
+
+
+def _memory_limits() -> Iterator[int]:
+    """The limits of this process's container, and of its address space; none where there are none."""
+    with suppress(OSError, ValueError):
+        yield int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii"))
+    with suppress(ImportError, OSError):
+        import resource
+
+        if (limit := resource.getrlimit(resource.RLIMIT_AS)[0]) != resource.RLIM_INFINITY:
+            yield limit
 
 
 @contextmanager

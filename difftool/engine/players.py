@@ -66,33 +66,18 @@ class PlayerTraining:
         )
         self.parameters = [p for p in player.module.parameters() if p.requires_grad]
         self.optimizer = self._factory(player.module, precision)
-        self.device = self.parameters[0].device
-        self.loss = world.wrap(Loss(objective, player), self.device)
-        self.rate = options.lr
-        """The learning rate of the latest step."""
-        if self.recordable:
-            keep_rate_on_device(self.optimizer, self.device)
+        self.loss = world.wrap(Loss(objective, player), self.parameters[0].device)
 
     @property
-    def recordable(self) -> bool:
-        """Whether a CUDA graph of the optimizer's step is right in later steps too."""
-        return self.device.type == "cuda" and "capturable" in self.optimizer.defaults
+    def rate(self) -> float:
+        """The learning rate of the latest step."""
+        return self.optimizer.param_groups[0]["lr"]
 
     def set_rate(self, seen: int, total: int) -> None:
-        """Set the learning rate after ``seen`` of ``total`` examples."""
-        self.rate = self._factory.rate(seen, total)
+        """The learning rate after ``seen`` of ``total`` examples."""
+        rate = self._factory.rate(seen, total)
         for group in self.optimizer.param_groups:
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(self.rate)
-            else:
-                group["lr"] = self.rate
-
-
-def keep_rate_on_device(optimizer: torch.optim.Optimizer, device: torch.device) -> None:
-    """Let a recorded step read the learning rate, and count steps, on the device."""
-    rate = torch.tensor(0.0, device=device)
-    for group in optimizer.param_groups:
-        group["lr"], group["capturable"] = rate, True
+            group["lr"] = rate
 
 
 def train_players(

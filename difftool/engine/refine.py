@@ -1,4 +1,6 @@
-"""Sampling in a later stage of a cascade: each sample refines one example of the earlier stage."""
+"""What sampling does for a later stage of a cascade: each sample refines one example of the earlier
+stage.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from ..errors import UsageError
 
 
 def require_low(bridge: Bridge | None, low: Sequence[np.ndarray], level: float, n: int) -> None:
-    """Raise UsageError unless the model is given the examples that it refines, and no others."""
+    """Examples are given exactly where the model refines an earlier stage's. Raises UsageError."""
     if bridge is None:
         if len(low) or level:
             raise UsageError(
@@ -41,22 +43,23 @@ def require_low(bridge: Bridge | None, low: Sequence[np.ndarray], level: float, 
 def alike(
     bridge: Bridge, low: Sequence[np.ndarray], start: int, indices: Sequence[int], shapes: Batch
 ) -> Iterator[tuple[list[int], Batch, Batch]]:
-    """Groups of samples of one shape: their indices, the examples that they refine, the template.
+    """Indices whose samples have one shape, what these refine, and their template; fewer of them at
+    once where they are larger than usual.
 
-    A group is smaller if its samples are larger than the modality's template. Each sample is
-    prepared alone, so that it does not depend on the others.
+    Each is prepared by itself, so that it does not depend on the others.
 
     Args:
-        low: the sample of index ``start + i`` refines ``low[i]``.
-        shapes: the modality's template of all indices.
+        low: ``low[i]`` is refined by the sample of index ``start + i``.
+        shapes: the modality's own template, of all the indices.
     """
     groups: dict[tuple, list[tuple[int, Batch, Batch]]] = {}
     for place, index in enumerate(indices):
         pair = bridge.template(low[index - start], shapes.part(place, 1))
         groups.setdefault(tuple(_sizes(batch) for batch in pair), []).append((index, *pair))
     for group in groups.values():
-        # how many times larger they are than the modality's template, rounded up
-        times = -(-group[0][2].x.numel() * len(indices) // shapes.x.numel())
+        times = -(
+            -group[0][2].x.numel() * len(indices) // shapes.x.numel()
+        )  # as large as the modality's own template
         each = max(1, len(indices) // times)
         for at in range(0, len(group), each):
             some, lows, templates = zip(*group[at : at + each], strict=True)

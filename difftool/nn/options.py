@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
@@ -24,20 +24,23 @@ class UNetOptions(Options):
     at_least: ClassVar[tuple[str, ...]] = ("attention_from",)
     """Thresholds that select the levels with at least so many positions."""
 
-    channels: PositiveInt = Field(64, description="width of the first level")
-    multipliers: tuple[PositiveInt, ...] = Field(
+    channels: PositiveInt = Field(64, le=65_536, description="width of the first level")
+    multipliers: tuple[Annotated[PositiveInt, Field(le=1_024)], ...] = Field(
         (1, 2, 4),
         min_length=1,
+        max_length=16,
         description="width of each level, as a multiple of channels; each level has fewer "
         "positions, see factors",
     )
-    factors: tuple[PositiveInt, ...] = Field(
+    factors: tuple[Annotated[PositiveInt, Field(le=1_024)], ...] = Field(
         (),
         description="factor by which each level after the first has fewer positions along every "
         "axis; empty for 2 everywhere",
     )
     blocks: PositiveInt = Field(
-        2, description="residual blocks per level of the encoder; the decoder has one more"
+        2,
+        le=64,
+        description="residual blocks per level of the encoder; the decoder has one more",
     )
     attention: NonNegativeInt = Field(
         256,
@@ -47,10 +50,10 @@ class UNetOptions(Options):
     attention_from: NonNegativeInt = Field(
         0, description="levels with fewer positions than this have no attention"
     )
-    head_width: PositiveInt = Field(64, description="channels per attention head")
+    head_width: PositiveInt = Field(64, le=65_536, description="channels per attention head")
     dropout: float = Field(0.0, ge=0, lt=1, description="dropout inside residual blocks")
     embedding: NonNegativeInt = Field(
-        0, description="width of the noise embedding; 0 is four times channels"
+        0, le=65_536, description="width of the noise embedding; 0 is four times channels"
     )
     skip_scale: PositiveFloat = Field(
         1.0,
@@ -59,11 +62,13 @@ class UNetOptions(Options):
     )
     patch: PositiveInt = Field(
         1,
+        le=4_096,
         description="side of the patches that are one position of the first level; raise it for "
         "large examples",
     )
     fourier_features: NonNegativeInt = Field(
         0,
+        le=16,
         description="octaves of sines and cosines of the noisy example that are added as input "
         "channels; 5 keeps flat parts of 8-bit data exactly flat",
     )
@@ -139,12 +144,17 @@ def _at_least(limit: int, there: Sequence[float], here: Sequence[float]) -> int:
 class ResidualUNetOptions(Options):
     """The U-Net DDPM++. Its defaults are those of EDM on CIFAR-10 (Karras et al. 2022, Table 7)."""
 
-    channels: PositiveInt = Field(128, description="width that the multipliers refer to")
-    multipliers: tuple[PositiveInt, ...] = Field(
-        (2, 2, 2), min_length=1, description="width of each level, as a multiple of channels"
+    channels: PositiveInt = Field(128, le=65_536, description="width that the multipliers refer to")
+    multipliers: tuple[Annotated[PositiveInt, Field(le=1_024)], ...] = Field(
+        (2, 2, 2),
+        min_length=1,
+        max_length=16,
+        description="width of each level, as a multiple of channels",
     )
     blocks: PositiveInt = Field(
-        4, description="residual blocks per level of the encoder; the decoder has one more"
+        4,
+        le=64,
+        description="residual blocks per level of the encoder; the decoder has one more",
     )
     attention: NonNegativeInt = Field(
         256, description="levels with at most this many positions have attention; 256 is 16x16"
@@ -155,11 +165,11 @@ class ResidualUNetOptions(Options):
         "has",
     )
     head_width: NonNegativeInt = Field(
-        0, description="channels per attention head; 0 for a single head"
+        0, le=65_536, description="channels per attention head; 0 for a single head"
     )
     dropout: float = Field(0.13, ge=0, lt=1, description="dropout inside residual blocks")
     embedding: NonNegativeInt = Field(
-        0, description="width of the noise embedding; 0 is four times channels"
+        0, le=65_536, description="width of the noise embedding; 0 is four times channels"
     )
     skip_scale: PositiveFloat = Field(
         0.7071067811865476, le=1, description="factor on the sum at the end of every block"
@@ -178,12 +188,17 @@ class ResidualUNetOptions(Options):
 class AdmOptions(ResidualUNetOptions):
     """The U-Net ADM. Its defaults are those of EDM on ImageNet-64 (Karras et al. 2022, Table 7)."""
 
-    channels: PositiveInt = Field(192, description="width that the multipliers refer to")
-    multipliers: tuple[PositiveInt, ...] = Field(
-        (1, 2, 3, 4), min_length=1, description="width of each level, as a multiple of channels"
+    channels: PositiveInt = Field(192, le=65_536, description="width that the multipliers refer to")
+    multipliers: tuple[Annotated[PositiveInt, Field(le=1_024)], ...] = Field(
+        (1, 2, 3, 4),
+        min_length=1,
+        max_length=16,
+        description="width of each level, as a multiple of channels",
     )
     blocks: PositiveInt = Field(
-        3, description="residual blocks per level of the encoder; the decoder has one more"
+        3,
+        le=64,
+        description="residual blocks per level of the encoder; the decoder has one more",
     )
     attention: NonNegativeInt = Field(
         1024, description="levels with at most this many positions have attention; 1024 is 32x32"
@@ -192,7 +207,7 @@ class AdmOptions(ResidualUNetOptions):
         0, description="levels with fewer positions than this have no attention"
     )
     head_width: NonNegativeInt = Field(
-        64, description="channels per attention head; 0 for a single head"
+        64, le=65_536, description="channels per attention head; 0 for a single head"
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout inside residual blocks")
     skip_scale: PositiveFloat = Field(

@@ -22,13 +22,13 @@ class OptimizerOptions(Options):
         0.0, description="decoupled weight decay of matrices and kernels"
     )
     warmup: NonNegativeInt = Field(
-        0, description="examples over which the learning rate rises linearly"
+        0, le=10**9, description="examples over which the learning rate rises linearly"
     )
     decay: Literal["constant", "cosine", "linear", "inverse-sqrt"] = Field(
         "constant", description="how the learning rate falls after the warm-up"
     )
     decay_start: NonNegativeInt = Field(
-        0, description="examples seen before an inverse-sqrt decay begins"
+        0, le=10**9, description="examples seen before an inverse-sqrt decay begins"
     )
 
     @model_validator(mode="after")

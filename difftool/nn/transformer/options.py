@@ -27,16 +27,18 @@ class BlockOptions(Options):
     preset: Preset = Field(
         "S", description="width and depth, as published; tiny is a size for a CPU"
     )
-    width: NonNegativeInt = Field(0, description="channels of each token; 0 for the preset's")
-    depth: NonNegativeInt = Field(0, description="number of blocks; 0 for the preset's")
-    head_width: PositiveInt = Field(64, description="channels per attention head")
+    width: NonNegativeInt = Field(
+        0, le=65_536, description="channels of each token; 0 for the preset's"
+    )
+    depth: NonNegativeInt = Field(0, le=256, description="number of blocks; 0 for the preset's")
+    head_width: PositiveInt = Field(64, le=65_536, description="channels per attention head")
     feedforward: Literal["gelu", "swiglu"] = Field(
         "gelu",
         description="the layer after attention: two matrices with a GELU between them, or SwiGLU "
         "with the same number of parameters",
     )
     expansion: PositiveFloat = Field(
-        4.0, description="hidden channels of that layer, as a multiple of width"
+        4.0, le=64, description="hidden channels of that layer, as a multiple of width"
     )
     qk_norm: bool = Field(
         True, description="normalise queries and keys, which keeps attention stable"
@@ -66,7 +68,7 @@ class TransformerOptions(BlockOptions):
         "share one and add a learned vector each, which saves a quarter of the parameters",
     )
     registers: NonNegativeInt = Field(
-        0, description="learned tokens without a position that join the sequence"
+        0, le=4_096, description="learned tokens without a position that join the sequence"
     )
     tokens: Literal["cross", "context"] = Field(
         "cross",
@@ -92,6 +94,7 @@ class PatchOptions(Options):
     )
     bottleneck: NonNegativeInt = Field(
         0,
+        le=65_536,
         description="channels between a patch and its token, fewer than either: helps patches of "
         "16 and more, with a process that predicts x0; 0 for none",
     )
@@ -144,7 +147,7 @@ class MMDiTOptions(BlockOptions, GridOptions):
         "have one stream of all tokens; 0 for a third of the blocks",
     )
     registers: PositiveInt = Field(
-        4, description="learned tokens in the stream of the condition, which may be empty"
+        4, le=4_096, description="learned tokens in the stream of the condition, which may be empty"
     )
 
     @property

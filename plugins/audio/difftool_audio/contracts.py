@@ -63,5 +63,4 @@ TestVocoder = bridge_contract(
     "waveform",
     options={"max_aug_level": 0.5, "mels": 40},
     extra={"rate": 16_000},
-    exact=False,
 )

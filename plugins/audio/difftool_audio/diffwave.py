@@ -120,9 +120,7 @@ def convolution(
 
 
 def _inputs(interface: Interface) -> int:
-    """The number of channels of an example. Raises UsageError for examples or signals that do not
-    fit.
-    """
+    """Channels of an example, having checked that the network can take it and what steers it."""
     if len(interface.shape) != 2 or interface.shape[0] is None:
         raise UsageError(
             f"diffwave works along one axis, and an encoded example is {interface.shape}. Use it "

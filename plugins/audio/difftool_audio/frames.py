@@ -1,5 +1,5 @@
-"""frames: the short-time Fourier transform of spectrogram and stft, and the mask of its real
-frames.
+"""frames: the short-time Fourier transform that spectrogram and stft share, and which of its frames
+are real.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def rate_of(description: Description) -> int:
 
 
 def power_of_two(seconds: float, rate: int) -> int:
-    """The power of two, in samples, that is nearest to this many seconds."""
+    """The power of two nearest to so many seconds, in samples."""
     return 2 ** max(1, round(math.log2(seconds * rate)))
 
 
@@ -56,7 +56,7 @@ class Frames:
         return self.window // 2 + 1
 
     def count(self, samples: int) -> int:
-        """The number of frames of this many samples."""
+        """How many frames so many samples have."""
         return -(-samples // self.hop) + 1
 
     def transform(self, x: Tensor) -> Tensor:
@@ -80,8 +80,8 @@ class Frames:
         )
 
     def mask(self, raw: Batch) -> Tensor | None:
-        """The real frames, ``[b, 1, 1, frames]``: those that the sound would have without its
-        padding.
+        """Which frames are real, ``[b, 1, 1, frames]``: those that a sound without its padding
+        would have.
         """
         if raw.mask is None:
             return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from difftool import Options, UNetOptions
@@ -19,18 +21,23 @@ class UNet1dOptions(UNetOptions):
     """
 
     channels: PositiveInt = Field(
-        32, description="width of the first level; at least 6 for each sample of a patch learn well"
+        32,
+        le=65_536,
+        description="width of the first level; at least 6 for each sample of a patch learn well",
     )
-    multipliers: tuple[PositiveInt, ...] = Field(
-        (1, 2, 4, 8, 8), min_length=1, description="width of each level over the first's"
+    multipliers: tuple[Annotated[PositiveInt, Field(le=1_024)], ...] = Field(
+        (1, 2, 4, 8, 8),
+        min_length=1,
+        max_length=16,
+        description="width of each level over the first's",
     )
-    factors: tuple[PositiveInt, ...] = Field(
+    factors: tuple[Annotated[PositiveInt, Field(le=1_024)], ...] = Field(
         (),
         description="how many times fewer positions each level after the first has; empty for "
         f"{FACTOR} throughout",
     )
     blocks: PositiveInt = Field(
-        1, description="residual blocks per level on the way down; one more on the way up"
+        1, le=64, description="residual blocks per level on the way down; one more on the way up"
     )
     attention: NonNegativeInt = Field(
         128,
@@ -38,9 +45,11 @@ class UNet1dOptions(UNetOptions):
         "none",
     )
     embedding: NonNegativeInt = Field(
-        512, description="width of the noise embedding; 0 for four times channels"
+        512, le=65_536, description="width of the noise embedding; 0 for four times channels"
     )
-    patch: PositiveInt = Field(4, description="samples that the first level sees as one position")
+    patch: PositiveInt = Field(
+        4, le=65_536, description="samples that the first level sees as one position"
+    )
 
     @property
     def strides(self) -> tuple[int, ...]:
@@ -53,8 +62,8 @@ class DiffWaveOptions(Options):
     Its defaults are the paper's small network; that for spoken digits is 256, 36 and 12.
     """
 
-    channels: PositiveInt = Field(64, description="width of every layer")
-    layers: PositiveInt = Field(30, description="residual layers")
+    channels: PositiveInt = Field(64, le=65_536, description="width of every layer")
+    layers: PositiveInt = Field(30, le=256, description="residual layers")
     cycle: PositiveInt = Field(
         10,
         le=16,

@@ -1,4 +1,4 @@
-"""Pictures to PNG files, written atomically."""
+"""Pictures to PNG files: whole or not at all."""
 
 from __future__ import annotations
 

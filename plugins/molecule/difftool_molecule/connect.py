@@ -1,4 +1,4 @@
-"""connect: the connected parts of a molecule."""
+"""connect: which atoms of a molecule hang together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file formats of molecules, and their readers."""
+"""Which files hold molecules, and how to read them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def molecule(path: Path, part: int = 0) -> Molecule:
 
 
 def reader(path: Path) -> Reader:
-    """The reader of files with this suffix. Raises DataError if there is none."""
+    """What reads files of this suffix. Raises DataError where nothing does."""
     if path.suffix.lower() not in READERS:
         raise DataError(
             f"{path} is not a file of molecules, judging by its suffix. Give it the right one; "

@@ -15,12 +15,14 @@ class EgnnOptions(Options):
     Hoogeboom et al. 2022, arXiv:2203.17003.
     """
 
-    layers: PositiveInt = Field(9, description="blocks, each of which moves the atoms once")
+    layers: PositiveInt = Field(
+        9, le=128, description="blocks, each of which moves the atoms once"
+    )
     features: PositiveInt = Field(
-        256, description="width of what is known of each atom, and of each pair"
+        256, le=65_536, description="width of what is known of each atom, and of each pair"
     )
     sublayers: PositiveInt = Field(
-        1, description="rounds of messages between atoms in a block, before they move"
+        1, le=16, description="rounds of messages between atoms in a block, before they move"
     )
     attention: bool = Field(True, description="weigh each message by a gate of its own")
     tanh: bool = Field(True, description="bound how far a pair of atoms moves each other")
@@ -43,7 +45,7 @@ class EgnnOptions(Options):
         description="a mirrored molecule gives the mirrored answer; without, mirror images may "
         "differ (by a cross product)",
     )
-    embedding: PositiveInt = Field(256, description="width of the noise embedding")
+    embedding: PositiveInt = Field(256, le=65_536, description="width of the noise embedding")
 
 
 class AtomTransformerOptions(TransformerOptions):

@@ -1,4 +1,4 @@
-"""Requested samples: their number of atoms, and the fragment that each contains."""
+"""Requested samples: how many atoms, and which fragment each of them contains."""
 
 from __future__ import annotations
 
@@ -104,7 +104,9 @@ def fragment(path: str, hydrogens: bool) -> np.ndarray:
 
 
 def placed(example: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """A sample moved so that its fragment lies at ``[k, 5]``, with exactly these values."""
+    """A sample moved to where the fragment ``[k, 5]`` that it holds lies, and with that fragment to
+    the digit.
+    """
     if not len(given):
         return example
     example = example.copy()

@@ -1,4 +1,4 @@
-"""Drawn solids: shaded balls, rods and discs that hide each other."""
+"""Solids on paper: shaded balls, rods and discs that hide each other as in the world."""
 
 from __future__ import annotations
 

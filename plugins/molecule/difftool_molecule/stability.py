@@ -1,4 +1,4 @@
-"""The shares of atoms and molecules whose bonds fit their valencies."""
+"""How many atoms, and how many molecules, are bonded as they should be."""
 
 from __future__ import annotations
 

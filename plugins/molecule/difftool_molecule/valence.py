@@ -1,4 +1,6 @@
-"""The number of hydrogens that fill the valency of each heavy atom, from the lengths of its bonds."""
+"""How many hydrogens fill up the valency of each heavy atom, by the lengths of the bonds between
+them.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,7 @@ class Bond(NamedTuple):
 
 
 def hydrogens(raw: np.ndarray) -> int:
-    """The total number of hydrogens that the atoms ``[n, 5]`` lack."""
+    """How many hydrogens the atoms ``[n, 5]`` lack in all."""
     return int(lacking(raw).sum())
 
 
@@ -171,7 +173,7 @@ def _room(
 def _bonds(
     numbers: np.ndarray, room: np.ndarray, pairs: list[tuple[int, int, float]]
 ) -> list[Bond]:
-    """The bonds that may have a higher order: both ends have room and are near enough."""
+    """Those that may be more than single, as both ends have room and are near."""
     found = []
     for i, j, length in pairs:
         twice, thrice = (
@@ -266,8 +268,8 @@ def _best(found: Iterable[tuple[Any, Any]]) -> dict:
 
 
 def limit(table: dict[str, float], one: int, other: int) -> float:
-    """The largest distance of a bond of two elements in the table, in picometres; 0 if there is
-    none.
+    """What a bond of two elements stays below to be in the table, in picometres; 0 where it cannot
+    be.
     """
     return _limits(id(table)).get((int(one), int(other)), 0.0)
 

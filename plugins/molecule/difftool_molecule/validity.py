@@ -1,4 +1,6 @@
-"""The shares of samples that are valid molecules, unique, and not in the training set."""
+"""How many samples are molecules to a chemist, and how many of those are none of each other and
+none of the training set's.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Settings of the video network."""
+"""Settings of the network for clips."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 
@@ -21,13 +21,15 @@ class UNet3dOptions(UNetOptions):
     at_most: ClassVar = ("attention", "time_attention", "joint_attention")
 
     channels: PositiveInt = Field(
-        64, description="width of the first level; 5 to 6 for each number of a patch learn well"
+        64,
+        le=65_536,
+        description="width of the first level; 5 to 6 for each number of a patch learn well",
     )
-    multipliers: tuple[PositiveInt, ...] = Field(
-        (1, 2, 4), min_length=1, description="width of each level over the first's"
+    multipliers: tuple[Annotated[PositiveInt, Field(le=1_024)], ...] = Field(
+        (1, 2, 4), min_length=1, max_length=16, description="width of each level over the first's"
     )
     blocks: PositiveInt = Field(
-        1, description="residual blocks per level on the way down; one more on the way up"
+        1, le=64, description="residual blocks per level on the way down; one more on the way up"
     )
     attention: NonNegativeInt = Field(
         64,
@@ -35,10 +37,13 @@ class UNet3dOptions(UNetOptions):
         "the middle; 64 is 8x8; 0 for none",
     )
     patch: PositiveInt = Field(
-        2, description="side of the square of pixels that the first level sees as one position"
+        2,
+        le=4_096,
+        description="side of the square of pixels that the first level sees as one position",
     )
     time_kernel: PositiveInt = Field(
         7,
+        le=1_001,
         description="frames that a convolution over time sees, the middle one its own; odd; what "
         "moves far between frames needs many",
     )

@@ -1,4 +1,4 @@
-"""The file formats that are read, by suffix."""
+"""The kinds of file that are read, by their suffix."""
 
 from __future__ import annotations
 

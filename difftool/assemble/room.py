@@ -1,0 +1,43 @@
+"""Whether a network has room in the memory, found without building it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from ..engine.device import memory_total
+from ..errors import DeviceError
+
+BYTES = 4
+"""Bytes of a number of the network: it is built in single precision."""
+
+
+def require_room(build: Callable[[], nn.Module], device: torch.device, copies: int) -> None:
+    """Refuse a network that the memory cannot hold, before memory is taken or time is spent.
+
+    It is built on the ``meta`` device, where tensors have shapes and no memory. A network whose own
+    code needs numbers while it is built is not estimated.
+
+    Args:
+        copies: how many numbers each number of the network takes: in training also those of its
+            gradient, its optimizer and its averages.
+
+    Raises:
+        DeviceError: it does not fit.
+    """
+    with torch.random.fork_rng(devices=[]):
+        try:
+            with torch.device("meta"):
+                network = build()
+        except (RuntimeError, NotImplementedError, TypeError, ValueError):
+            return
+    numbers = sum(p.numel() for p in network.parameters())
+    needed, there = numbers * BYTES * copies, memory_total(device)
+    if needed > there:
+        what = "Training" if copies > 1 else "Using"
+        raise DeviceError(
+            f"The network would have {numbers:,} parameters. {what} it takes at least {needed / 1e9:,.0f} GB of memory, and the "
+            f"device {device} has {there / 1e9:,.1f} GB. Choose a smaller network: lower the numbers in [backbone]."
+        )

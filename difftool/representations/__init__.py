@@ -1,1 +1,0 @@
-"""Representations that serve any kind of data."""

@@ -1,0 +1,1 @@
+"""Mutated inputs and kills: what damaged, hostile or interrupted work meets."""
