@@ -25,6 +25,8 @@ _HOME = {
     "Reporter": "workflows.reporter",
     "Terminal": "cli.terminal",
     # The nouns: what plugins write, and what they are given.
+    "Arrays": "data.arrays",
+    "ArraysOptions": "data.options",
     "Backbone": "nn.backbone",
     "Batch": "batch",
     "Bridge": "bridge",
@@ -50,10 +52,12 @@ _HOME = {
     "Item": "modality",
     "LabelColumn": "conditioners.columns",
     "LabelsColumn": "conditioners.columns",
+    "LengthRequest": "data.options",
     "Look": "data.inspect",
     "Metric": "metric",
     "MetricSpec": "plugin.spec",
     "Modality": "modality",
+    "ModelMetric": "metric",
     "ModalitySpec": "plugin.spec",
     "Moment": "objective",
     "Noise": "sampler",
@@ -75,6 +79,8 @@ _HOME = {
     "Rng": "rng",
     "RunInfo": "observer",
     "Schedule": "process.process",
+    "Sequences": "data.arrays",
+    "SequencesOptions": "data.options",
     "Signals": "nn.backbone",
     "Source": "source",
     "SourceSpec": "plugin.spec",
@@ -122,6 +128,8 @@ _HOME = {
     "commonest": "data.findings",
     "creating": "files",
     "digest": "data.inspect",
+    "font_families": "fonts",
+    "font_path": "fonts",
     "local_path": "names",
     "parallel": "data.parallel",
     "pick_evenly": "data.parallel",
@@ -166,6 +174,8 @@ if TYPE_CHECKING:
     from .conditioners.columns import NumberColumn as NumberColumn
     from .conditioners.columns import VectorColumn as VectorColumn
     from .context import Context as Context
+    from .data.arrays import Arrays as Arrays
+    from .data.arrays import Sequences as Sequences
     from .data.binary import reading_binary as reading_binary
     from .data.findings import commonest as commonest
     from .data.findings import short_name as short_name
@@ -174,6 +184,9 @@ if TYPE_CHECKING:
     from .data.inspect import Inspection as Inspection
     from .data.inspect import Look as Look
     from .data.inspect import digest as digest
+    from .data.options import ArraysOptions as ArraysOptions
+    from .data.options import LengthRequest as LengthRequest
+    from .data.options import SequencesOptions as SequencesOptions
     from .data.parallel import parallel as parallel
     from .data.parallel import pick_evenly as pick_evenly
     from .data.parallel import readable as readable
@@ -194,11 +207,14 @@ if TYPE_CHECKING:
     from .extent import Extent as Extent
     from .files import creating as creating
     from .files import replacing as replacing
+    from .fonts import font_families as font_families
+    from .fonts import font_path as font_path
     from .guidance.bind import bind as bind
     from .guidance.cfg import ClassifierFree as ClassifierFree
     from .guidance.guidance import Guidance as Guidance
     from .guidance.guidance import Sampling as Sampling
     from .metric import Metric as Metric
+    from .metric import ModelMetric as ModelMetric
     from .modality import Finding as Finding
     from .modality import Item as Item
     from .modality import Modality as Modality

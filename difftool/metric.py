@@ -6,9 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
+from torch import Tensor
 
+from .batch import Batch
+from .context import Opened
 from .description import Description
 from .options import Options
+from .rng import Rng
 
 
 class Metric(ABC):
@@ -31,4 +35,22 @@ class Metric(ABC):
 
         Raises:
             UsageError: a requirement of the metric is not installed.
+        """
+
+
+class ModelMetric(ABC):
+    """A measure of a model, by what its denoiser makes of examples. Built as a ``Metric``."""
+
+    def __init__(self, options: Options, description: Description) -> None:
+        self.options, self.description = options, description
+
+    @abstractmethod
+    def measure_model(self, model: Opened, raw: Batch, rng: Rng) -> dict[str, Tensor]:
+        """Name -> a number for each example, ``[b]``; the same names for every batch.
+
+        ``difftool evaluate`` shows their mean with its standard error.
+
+        Args:
+            model: the trained model, on its device.
+            raw: examples in raw units on that device, with the conditions that the model takes.
         """

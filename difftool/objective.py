@@ -181,22 +181,25 @@ class Denoising(Objective):
 
     def loss(self, batch: Batch, rng: Rng, moment: Moment, player: str) -> Tensor:
         noisy = self.noised(batch, rng)
-        memory = remembered(self.denoiser, noisy, moment.step)
+        memory = remembered(self.denoiser, noisy, moment)
         output, c = self.denoiser.network(*noisy, memory)
         target = (batch.x - expand_as(c.skip, batch.x) * noisy.x) / expand_as(c.out, batch.x)
         weight = self.process.weighting.weight(noisy.sigma) * c.out.square()
         return weight * self.mean_square(output - target, batch)
 
 
-def remembered(denoiser: Denoiser, noisy: Noised, step: int) -> Tensor | None:
+def remembered(denoiser: Denoiser, noisy: Noised, moment: Moment) -> Tensor | None:
     """What a denoiser that remembers made of every second example just now; zeros for the others.
 
     Chen et al. 2022, arXiv:2208.04202, Alg. 1, draws the examples at random, half of them on
     average. No gradient reaches this first evaluation.
     """
-    rows = slice(step % 2 if len(noisy.x) == 1 else 0, None, 2)
+    if not denoiser.remembers:
+        return None
+    # of a batch of one, every second step; else the step is not read: a CUDA graph would keep it
+    rows = slice(moment.step % 2 if len(noisy.x) == 1 else 0, None, 2)
     x, sigma = noisy.x[rows], noisy.sigma[rows]
-    if not denoiser.remembers or not len(x):
+    if not len(x):
         return None
     mask = noisy.mask if noisy.mask is None or len(noisy.mask) == 1 else noisy.mask[rows]
     with torch.no_grad():

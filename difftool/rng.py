@@ -1,7 +1,7 @@
 """Named random streams: every draw is a function of (seed, purpose, step, index).
 
 No generator state needs to be saved: a resumed run draws the same numbers as an uninterrupted one,
-and sample 17 is the same at any batch size. The key is hashed (BLAKE2b), so that neighbouring
+and sample 17 meets the same noise at any batch size. The key is hashed (BLAKE2b), so that neighbouring
 seeds, steps and indices give unrelated streams.
 """
 
@@ -56,13 +56,17 @@ class Stream:
         device: torch.device | str = "cpu",
     ) -> None:
         self.device = torch.device(device)
-        self._generator = generator(seed, purpose, step, index, self.device)
+        self.generator = generator(seed, purpose, step, index, self.device)
+
+    def rekey(self, seed: int, purpose: str, step: int = 0, index: int = 0) -> None:
+        """Go to the start of another stream with the same generator, which a CUDA graph holds."""
+        self.generator.manual_seed(key(seed, purpose, step, index))
 
     def normal(self, shape: Shape) -> Tensor:
-        return torch.randn(tuple(shape), generator=self._generator, device=self.device)
+        return torch.randn(tuple(shape), generator=self.generator, device=self.device)
 
     def uniform(self, shape: Shape) -> Tensor:
-        return torch.rand(tuple(shape), generator=self._generator, device=self.device)
+        return torch.rand(tuple(shape), generator=self.generator, device=self.device)
 
 
 class Streams:

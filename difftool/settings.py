@@ -89,6 +89,11 @@ class TrainOptions(Options):
     compile: Literal["auto", "on", "off"] = Field(
         "auto", description="torch.compile the network; auto compiles on CUDA devices"
     )
+    capture: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="record the training step as CUDA graphs and replay them, so that the device "
+        "does not wait for Python; auto and on do it where it is possible",
+    )
     channels_last: Literal["auto", "on", "off"] = Field(
         "auto",
         description="use the channels-last memory format for convolutions; auto is on for CUDA "
@@ -205,7 +210,7 @@ class SampleOptions(Options):
         64,
         le=65_536,
         description="number of samples made at once; fewer if they are larger than the training "
-        "examples; the samples do not depend on it",
+        "examples; the samples depend on it in their last bits only",
     )
     tile: Tile = Field(
         "auto",

@@ -11,7 +11,7 @@ from PIL import Image
 from small import SETS, registry, train
 
 from difftool.assemble import build_stage, load_stage, open_dataset
-from difftool.cli.sampling_flags import parse_conditions
+from difftool.workflows.words import parse_conditions
 from difftool.config import gather, resolve
 from difftool.engine.generate import SampleRequest, generate
 from difftool.errors import DataError, UsageError

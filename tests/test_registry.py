@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from fakes import ECG, fake_registry, hooks, plugin
 
 from difftool import hookimpl
 from difftool.errors import PluginError, UsageError
+from difftool.plugin import discovery
 from difftool.plugin.discovery import Plugin, unmet
 from difftool.plugin.kinds import KINDS
 from difftool.plugin.registry import Registry
@@ -52,8 +55,8 @@ def test_a_metric_may_name_modalities_of_other_packages(registry):
         MetricSpec("size", "", "math:pi", modalities=("*",)),
     )
     registry.add(plugin("more"), lambda: hooks(metrics=[ecg, every, Spec("alone", "", "math:pi")]))
-    assert registry.metrics("ecg") == ["size", "slope"]
-    assert registry.metrics("tide") == ["size"]
+    assert registry.metrics("ecg") == ["likelihood", "size", "slope"]
+    assert registry.metrics("tide") == ["likelihood", "size"]
 
 
 def test_unknown(registry):
@@ -116,7 +119,6 @@ def _raises():
 @pytest.mark.parametrize(
     ("module", "said"),
     [
-        (_misspelt(), "difftool_smaplers"),
         (_wrong_type(), "must yield ModalitySpec"),
         (_raises(), "ValueError: two"),
     ],
@@ -128,6 +130,60 @@ def test_a_plugin_that_fails_half_way_leaves_nothing_behind(registry, lines, mod
     assert "sde" not in registry.names("sampler") + registry.names("backbone")
     registry.add(plugin("good"), lambda: hooks(samplers=[SDE]))
     assert registry.get("sampler", "sde") is SDE
+
+
+def test_an_unknown_hook_is_a_remark_and_the_rest_loads(registry, lines):
+    registry.add(plugin("new"), _misspelt)
+    assert lines == [
+        "The plugin 'new' of difftool-ecg 1.2 has a hook difftool_smaplers, which this difftool does "
+        "not know. Did you mean difftool_samplers?"
+    ]
+    assert registry.get("sampler", "sde") is SDE
+
+
+@pytest.mark.parametrize(
+    ("api", "said", "works"),
+    [
+        (2, "", True),
+        (1, "It works in this version", True),
+        (0, "Upgrade", False),
+        (3, "Upgrade difftool", False),
+    ],
+)
+def test_a_plugin_for_another_level_of_the_interface(
+    registry, lines, monkeypatch, api, said, works
+):
+    """One level back works, with a remark that names the plugin."""
+    monkeypatch.setattr(discovery, "LEVEL", 2)
+    registry.add(replace(plugin("old"), api=api), lambda: hooks(samplers=[SDE]))
+    assert ("sde" in registry.names("sampler")) == works
+    assert [said in line and "'old'" in line for line in lines] == [True] * bool(said)
+
+
+def test_the_level_of_a_plugin_is_in_the_group_of_its_entry_point(tmp_path, monkeypatch):
+    about = tmp_path / "difftool_both-1.0.dist-info"
+    about.mkdir()
+    (about / "entry_points.txt").write_text(
+        "[difftool]\nboth = both.one\n[difftool.7]\nboth = both.seven\nlate = both.late\n"
+    )
+    monkeypatch.setattr("sys.path", [str(tmp_path)])
+    found = {point.name: (point.target, level) for point, level in discovery.plugin_points()}
+    assert found == {"both": ("both.one", 1), "late": ("both.late", 7)}
+
+
+def test_a_name_that_two_claim_is_told_apart_by_its_package(registry, lines):
+    other = Spec("sde", "another", "math:e")
+    registry.add(plugin("one", "first", "1.0"), lambda: hooks(samplers=[SDE]))
+    registry.add(plugin("two", "second", "2.0"), lambda: hooks(samplers=[other]))
+    assert registry.get("sampler", "first:sde") is SDE
+    assert registry.get("sampler", "two:sde") is other
+
+
+def test_a_plugin_cannot_take_a_name_of_the_core(registry, lines):
+    registry.add(plugin("thief"), lambda: hooks(samplers=[SDE, Spec("heun", "mine", "math:e")]))
+    assert "it provides the sampler 'heun', a name of difftool's own" in lines[0]
+    assert registry.provider(registry.get("sampler", "heun")).distribution == "difftool"
+    assert "sde" not in registry.names("sampler")
 
 
 def test_a_clash_names_both_packages_and_stops_no_other_part(registry, lines):

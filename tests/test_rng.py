@@ -44,3 +44,11 @@ def test_streams_draw_unit_normals():
     assert abs(drawn.std() - 1) < 0.01
     corr = torch.corrcoef(drawn[:50])
     assert (corr - torch.eye(50)).abs().max() < 0.25
+
+
+def test_a_stream_that_goes_to_another_start_draws_what_a_new_one_draws():
+    """A CUDA graph holds one generator, whose seed is set before each replay."""
+    stream = Stream(1, "train", 4)
+    stream.normal((3,))
+    stream.rekey(2, "train", 5, 1)
+    assert torch.equal(stream.normal((7,)), Stream(2, "train", 5, 1).normal((7,)))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import BUILT, Config, config_from_dict
-from ..engine.device import choose_device, choose_precision
+from ..engine.device import choose_device, choose_precision, prepare_process
 from ..engine.folder import RunFolder
 from ..errors import UsageError
 from ..plugin.registry import Registry
@@ -39,6 +39,7 @@ def load_stage(
         PluginError: a part that the model was made of is not installed.
     """
     on = choose_device(device)
+    prepare_process(on)
     average = None if ema is None else posthoc_average(RunFolder(path.parent), ema)
     stage = stage_of(path, registry, on, average=average)
     if stage.network is not None:

@@ -1,7 +1,11 @@
-"""The command line. A command's module is imported when the command is run, so that help stays fast."""
+"""The command line.
+
+A command's module is imported when the command is run, so that help stays fast.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -34,6 +38,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("data:data", "Look at data before training on it."),
     "plugins": ("plugins:plugins", "List the installed plugins, or create a new one."),
 }
+
+
+NO_PLUGINS = "--no-plugins"
 
 
 class Lazy(click.Group):
@@ -92,6 +99,13 @@ def _from_plugins() -> Mapping[str, EntryPoint]:
     expose_value=False,
     help="Show a traceback when something fails; may stand anywhere in the line.",
 )
+@click.option(
+    NO_PLUGINS,
+    is_flag=True,
+    expose_value=False,
+    help="Use difftool's own parts only; may stand anywhere in the line. DIFFTOOL_PLUGINS=a,b "
+    "names the only plugins to use.",
+)
 def cli() -> None:
     """Train diffusion models on your own files, whatever they are, and sample from them."""
 
@@ -102,7 +116,9 @@ _show_warning = warnings.showwarning
 def _tell(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
     """Print what will change like any other line. Other warnings are for developers."""
     if issubclass(category, FutureWarning):
-        click.echo(f"Note: {message}", err=True)
+        from .console import note
+
+        note(str(message))
     else:
         _show_warning(message, category, *where, **more)
 
@@ -113,15 +129,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         *(sys.argv[1:] if argv is None else argv)
     ]  # not list(): a command of that name is a module here
     debug = "--debug" in args
+    if NO_PLUGINS in args:  # for the processes that this one starts, too
+        os.environ["DIFFTOOL_PLUGINS"] = ""
     warnings.showwarning = _tell
     from .signals import deafen, leaving_at_once
 
     with leaving_at_once():
         try:
             code = cli.main(
-                [arg for arg in args if arg != "--debug"],
+                [arg for arg in args if arg not in ("--debug", NO_PLUGINS)],
                 prog_name="difftool",
                 standalone_mode=False,
+                obj="debug" if debug else None,
             )
             sys.exit(code if isinstance(code, int) else 0)
         except (Exception, KeyboardInterrupt) as error:
@@ -129,3 +148,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             from .failure import report
 
             sys.exit(report(error, debug))
+        finally:
+            if drawn := sys.modules.get(f"{__name__}.progress"):
+                drawn.close_counters()

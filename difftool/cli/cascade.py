@@ -13,7 +13,7 @@ from ..workflows.reference import Reference
 from ..workflows.request import Request
 from ..workflows.text import command
 from ..workflows.tune import LEVELS, tunable_cascade, tune_cascade
-from .console import out, out_json, say, table
+from .console import out_json, out_table, say
 from .flags import registry
 from .signals import terminate_at_once
 from .terminal import Terminal
@@ -79,11 +79,12 @@ def tune(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Try noise levels on the input of each stage of CASCADE, and save the level whose samples are nearest the data.
+    """Try noise levels on the input of each stage of CASCADE, and save the level whose samples are
+    nearest the data.
 
-    Each stage refines the samples of the stages before it, at the levels that were found for them. Samples are
-    compared with DATA, best held-out data; without it, with the training data. difftool sample CASCADE then
-    uses the saved levels.
+    Each stage refines the samples of the stages before it, at the levels that were found for them.
+    Samples are compared with DATA, best held-out data; without it, with the training data. difftool
+    sample CASCADE then uses the saved levels.
     """
     asked = _levels(levels)
     terminate_at_once()
@@ -96,15 +97,14 @@ def tune(
         out_json(found)
         return
     say(LEGEND)
-    out(
-        table(
-            [row for one in found["stages"] for row in _rows(one)],
-            ("stage", "level", "psnr_db", "distance", "+-", "degraded", ""),
-        )
+    out_table(
+        [row for one in found["stages"] for row in _rows(one)],
+        ("stage", "level", "psnr_db", "distance", "+-", "degraded", ""),
     )
     if not dry_run:
         say(
-            f"Saved in {found['cascade']}. Sample from it with: {command('sample', found['cascade'])}"
+            f"Saved in {found['cascade']}. Sample from it with: "
+            f"{command('sample', found['cascade'])}"
         )
 
 
@@ -114,11 +114,13 @@ def _levels(text: str | None) -> list[float]:
         found = sorted({float(part) for part in text.split(",")}) if text else []
     except ValueError:
         raise UsageError(
-            f"--levels {text} is not a list of numbers. Separate them with commas, such as 0,0.1,0.2"
+            f"--levels {text} is not a list of numbers. Separate them with commas, such as "
+            "0,0.1,0.2"
         ) from None
     if any(not 0 <= level < float("inf") for level in found):
         raise UsageError(
-            f"--levels {text}: a level is a noise level (sigma, in model units), and is not below 0."
+            f"--levels {text}: a level is a noise level (sigma, in model units), and is not below "
+            "0."
         )
     return found
 

@@ -11,7 +11,7 @@ import click
 from ..config import gather, project_note, resolve, trace
 from ..config.schema import schema as make
 from ..errors import ConfigError
-from .console import out, out_json, say, table
+from .console import out, out_json, out_table, say
 from .flags import registry
 
 
@@ -45,7 +45,9 @@ def show(
     origins: bool,
     as_json: bool,
 ) -> None:
-    """Print the configuration that difftool train would use, as a TOML file that can be edited and fed back."""
+    """Print the configuration that difftool train would use, as a TOML file that can be edited and
+    fed back.
+    """
     parts = registry(ctx)
     if note := project_note():
         say(note)
@@ -57,7 +59,7 @@ def show(
                 [{"key": key, "value": value, "origin": origin} for key, value, origin in rows]
             )
         else:
-            out(table(rows, ("key", "value", "origin")))
+            out_table(rows, ("key", "value", "origin"))
     elif as_json:
         out_json(found.config.to_dict())
     else:
@@ -109,5 +111,7 @@ def check(
 @click.option("-m", "--modality", metavar="NAME", help="Only what goes with this kind of data.")
 @click.pass_context
 def schema(ctx: click.Context, modality: str | None) -> None:
-    """Print the JSON schema of a configuration file, for editors that complete and check while one writes."""
+    """Print the JSON schema of a configuration file, for editors that complete and check while one
+    writes.
+    """
     out_json(make(registry(ctx), modality))

@@ -9,7 +9,7 @@ import click
 from ..errors import DataError
 from ..workflows.check import findings
 from ..workflows.train import announce_project
-from .console import out, out_json
+from .console import out_json, out_level
 from .flags import Flag, Sectioned, given, registry
 from .terminal import Terminal
 from .train import named_modality, own_flags
@@ -41,16 +41,19 @@ class Check(Sectioned):
 def check(
     ctx: click.Context, path: Path, modality: str | None, sets: tuple[str, ...], as_json: bool
 ) -> None:
-    """Say what a model would see in DATA, and what is wrong with it; exit code 3 when it cannot be trained on."""
+    """Say what a model would see in DATA, and what is wrong with it; exit code 3 when it cannot be
+    trained on.
+    """
     announce_project(Terminal())
     found = findings(path, modality, given(ctx), sets, registry(ctx))
     if as_json:
         out_json([{"level": finding.level, "text": finding.text} for finding in found])
     else:
         for finding in found:
-            out(f"{finding.level + ':':<9}{finding.text}")
+            out_level(f"{finding.level}:", finding.text)
     errors = sum(finding.level == "error" for finding in found)
     if errors:
         raise DataError(
-            f"{path} has {errors} fault{'s' * (errors > 1)} that must be put right before training on it."
+            f"{path} has {errors} fault{'s' * (errors > 1)} that must be put right before "
+            "training on it."
         )

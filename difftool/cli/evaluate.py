@@ -1,4 +1,6 @@
-"""``difftool evaluate``: how good samples are, in the numbers of the modality's metrics, beside those of the data."""
+"""``difftool evaluate``: how good samples are, in the numbers of the modality's metrics, beside
+those of the data.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +11,20 @@ import click
 
 from ..errors import UsageError
 from ..workflows.chain import ChainRequest, chain_of
-from ..workflows.evaluate import chosen_metrics, evaluate_chain, metric_table
+from ..workflows.evaluate import USUAL, chosen_metrics, evaluate_chain, metric_table
 from ..workflows.reference import Reference
 from ..workflows.request import Request
-from .console import out, out_json, say, table
+from ..workflows.words import peeked_modality
+from .console import out_json, out_table, say
 from .flags import Flag, Sectioned, flags_of, registry
-from .sampling_flags import flags_for_sampling, peeked_modality, request_of, sampling_options
+from .sampling_flags import flags_for_sampling, request_of, sampling_options
 from .signals import terminate_at_once
 from .terminal import Terminal
 
-SAMPLES = 256
-"""Samples that are made and measured, where nothing is said: shares come to within about three hundredths."""
-
 EPILOG = (
-    "Sampling is as in difftool sample, with the same flags. The flags of a modality and of its metrics are shown when a model of it is "
-    "named, or is the latest: difftool evaluate RUN --help."
+    "Sampling is as in difftool sample, with the same flags. The flags of a modality and of its "
+    "metrics are shown when a model of it is named, or is the latest: difftool evaluate RUN "
+    "--help."
 )
 
 
@@ -47,7 +48,7 @@ class Evaluate(Sectioned):
 
 
 @click.command(cls=Evaluate, epilog=EPILOG)
-@sampling_options(SAMPLES, several=True)
+@sampling_options(USUAL, several=True)
 @click.option("--until", metavar="STAGE", help="Measure the samples of this stage of a cascade.")
 @click.option(
     "--samples",
@@ -88,8 +89,8 @@ def evaluate(
 ) -> None:
     """Measure samples of a model, a run or a model file, and compare them with the data.
 
-    For a cascade, or several models, the samples of the last one are measured. A single stage that refines gets
-    degraded data as its input, as in its training.
+    For a cascade, or several models, the samples of the last one are measured. A single stage that
+    refines gets degraded data as its input, as in its training.
     """
     request, parts = request_of(ctx, **sampling), registry(ctx)
     if samples:
@@ -112,7 +113,7 @@ def _refuse_sampling(request: Request) -> None:
     idle += [
         flag
         for flag, given in (
-            ("-n", request.n != SAMPLES),
+            ("-n", request.n != USUAL),
             ("--start", request.start),
             ("--ema", request.ema),
         )
@@ -134,7 +135,8 @@ def _refuse_sampling(request: Request) -> None:
     ]
     if idle:
         raise UsageError(
-            f"--samples measures existing files, so {', '.join(idle)} would have no effect. Remove one or the other."
+            f"--samples measures existing files, so {', '.join(idle)} would have no effect. "
+            "Remove one or the other."
         )
 
 
@@ -159,11 +161,19 @@ def _tell(found: dict[str, Any]) -> None:
     for name, reason in found["missing"].items():
         say(f"{name} is left out: {reason}")
     rows = [
-        (row["metric"], row["name"], _cell(row["samples"]), _cell(row["data"]))
+        (
+            row["metric"],
+            row["name"],
+            _cell(row["samples"], row["samples_error"]),
+            _cell(row["data"], row["data_error"]),
+        )
         for row in found["rows"]
     ]
-    out(table(rows, ("metric", "", "samples", "data")))
+    out_table(rows, ("metric", "", "samples", "data"))
 
 
-def _cell(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
+def _cell(value: float | None, error: float | None) -> str:
+    """A number and its standard error."""
+    if value is None:
+        return "-"
+    return f"{value:.4g}" + ("" if error is None else f" ± {error:.2g}")

@@ -27,9 +27,14 @@ SMALLER = "Try a smaller --batch, smaller samples (--size), or a smaller network
 
 
 def report(error: BaseException, debug: bool = False) -> int:
-    """Tell the user what went wrong; returns the code to leave with. The traceback is shown only when asked for."""
+    """Tell the user what went wrong; returns the code to leave with.
+
+    The traceback is shown only when asked for.
+    """
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
+    if drawn := sys.modules.get("difftool.cli.progress"):
+        drawn.close_counters()
     if isinstance(error, BrokenPipeError):
         _close_stdout()
         return 1
@@ -84,7 +89,8 @@ def _told(error: BaseException) -> tuple[str, int]:
     if isinstance(error, OSError):
         return f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), 1
     return (
-        f"{type(error).__name__}: {_first_line(error)}\nThis is a fault in difftool or a plugin. Add --debug to see where it arose.",
+        f"{type(error).__name__}: {_first_line(error)}\nThis is a fault in difftool or a plugin. "
+        "Add --debug to see where it arose.",
         1,
     )
 

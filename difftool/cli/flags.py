@@ -1,7 +1,10 @@
-"""Flags made from options models: the declaration that validates a TOML key is the one that documents its flag."""
+"""Flags made from options models: the declaration that validates a TOML key is the one that
+documents its flag.
+"""
 
 from __future__ import annotations
 
+import traceback
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
@@ -9,11 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 import click
 
 from ..plugin.registry import Registry
+from .console import say
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from ..options import Options
+
+DEBUG = "debug"
+"""The object of the context where tracebacks are asked for."""
 
 _FLAGS = "difftool.flags"
 _GIVEN = "difftool.given"
@@ -25,7 +32,10 @@ _NAMES = {bool: "true|false", int: "N", float: "X", str: "TEXT"}
 def registry(ctx: click.Context) -> Registry:
     """The parts that are installed, found once per command line."""
     if _REGISTRY not in ctx.meta:
-        ctx.meta[_REGISTRY] = Registry.load_all()
+        ctx.meta[_REGISTRY] = found = Registry.load_all(say)
+        if ctx.obj == DEBUG:
+            for error in found.failures.values():
+                traceback.print_exception(error)
     return ctx.meta[_REGISTRY]
 
 
@@ -91,7 +101,8 @@ def flags_of(
     Args:
         values: what the fields will be if the flag is not given, to show as defaults.
         only: names of the fields to take; all unless given.
-        taken: flags that exist already; grows. A field of a taken name gets ``prefix`` before its flag.
+        taken: flags that exist already; grows. A field of a taken name gets ``prefix`` before its
+            flag.
     """
     taken = taken if taken is not None else set()
     made = []
@@ -117,7 +128,9 @@ def flags_of(
 
 
 def _old_flag(name: str, table: str, section: str, field: FieldInfo) -> Flag:
-    """The flag of an earlier version: it works, help does not show it, and whoever uses it is given the new name."""
+    """The flag of an earlier version: it works, help does not show it, and whoever uses it is given
+    the new name.
+    """
     flag = _flag(name.replace("_", "-"), f"{table}.{name}", section, field, None)
     flag.hidden = True
     return flag

@@ -10,7 +10,7 @@ import click
 from ..errors import UsageError
 from ..plugin.kinds import KINDS, find_kind
 from ..plugin.spec import RecipeSpec, Spec
-from .console import out, out_json, table
+from .console import out, out_json, out_table
 from .flags import registry
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON on stdout.")
 @click.pass_context
 def list_parts(ctx: click.Context, kinds: str | None, as_json: bool) -> None:
-    """List what is installed: modalities, representations, backbones, processes, samplers, recipes, …"""
+    """List what is installed: modalities, representations, backbones, processes, samplers, recipes,
+    …
+    """
     parts = registry(ctx)
     chosen = [kind_of(kinds)] if kinds else list(KINDS)
     if as_json:
@@ -33,7 +35,10 @@ def list_parts(ctx: click.Context, kinds: str | None, as_json: bool) -> None:
             }
         )
         return
-    out("\n\n".join(_listing(parts, kind, headed=not kinds) for kind in chosen))
+    for number, kind in enumerate(chosen):
+        if number:
+            out("")
+        _print_listing(parts, kind, headed=not kinds)
 
 
 def kind_of(text: str) -> str:
@@ -45,7 +50,8 @@ def kind_of(text: str) -> str:
     )
     hint = f" Did you mean {close[0]!r}?" if close else ""
     raise UsageError(
-        f"There is no kind of part {text!r}.{hint} The kinds are: {', '.join(kind.plural for kind in KINDS.values())}."
+        f"There is no kind of part {text!r}.{hint} The kinds are: "
+        f"{', '.join(kind.plural for kind in KINDS.values())}."
     )
 
 
@@ -63,14 +69,17 @@ def row(parts: Registry, spec: Spec) -> dict[str, str]:
     }
 
 
-def _listing(parts: Registry, kind: str, headed: bool) -> str:
+def _print_listing(parts: Registry, kind: str, headed: bool) -> None:
     rows: list[tuple[str, ...]] = [
         (full_name(spec), _origin(parts, spec), spec.summary) for spec in parts.specs(kind)
     ]
     if not any(row[1] for row in rows):
         rows = [(row[0], row[2]) for row in rows]
-    body = table([(f"  {row[0]}", *row[1:]) for row in rows] if headed else rows)
-    return f"{KINDS[kind].plural}\n{body or '  none'}" if headed else body
+    if headed:
+        out(KINDS[kind].plural, style="bold")
+    if headed and not rows:
+        out("  none")
+    out_table(rows, indent=2 * headed)
 
 
 def _origin(parts: Registry, spec: Spec) -> str:

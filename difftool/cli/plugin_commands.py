@@ -1,38 +1,52 @@
-"""Commands that plugins bring: found in the metadata of packages, and imported when they are called."""
+"""Commands that plugins bring: found in the metadata of packages, and imported when they are
+called.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection
 from functools import cache
 
 import click
 
 from ..errors import PluginError
-from ..plugin.discovery import COMMANDS, EntryPoint, Plugin, entry_points
+from ..plugin.containment import CONTAINED
+from ..plugin.discovery import COMMANDS, EntryPoint, Plugin, chosen, entry_points, is_chosen
+from .console import say
+
+
+def plugin_commands(core: Collection[str]) -> dict[str, EntryPoint]:
+    """The commands of plugins by name, found once for each choice of plugins."""
+    return _found(tuple(core), tuple(sys.path), frozenset(chosen() or ()), chosen() is None)
 
 
 @cache
-def plugin_commands(core: Collection[str]) -> dict[str, EntryPoint]:
-    """The commands of plugins by name. Names that are taken, by the core or by another plugin, are refused on stderr.
+def _found(core: Collection[str], *state: object) -> dict[str, EntryPoint]:
+    """The commands of plugins by name.
+
+    Names that are taken, by the core or by another plugin, are refused on stderr.
 
     Args:
         core: names of the core's own commands.
     """
     found: dict[str, list[EntryPoint]] = {}
     for point in entry_points(COMMANDS):
+        if chosen() is not None and not is_chosen(point.name, point.package()[0]):
+            continue
         if point.name in core:
-            click.echo(
-                f"The command {point.name!r} of {_package(point)} is left out: difftool has one of this name. Rename it.",
-                err=True,
+            say(
+                f"The command {point.name!r} of {_package(point)} is left out: difftool has one "
+                "of this name. Rename it."
             )
         else:
             found.setdefault(point.name, []).append(point)
     for name, points in found.items():
         if len(points) > 1:
             packages = " and ".join(_package(point) for point in points)
-            click.echo(
-                f"The command {name!r} is left out: {packages} both bring one. Uninstall one of them.",
-                err=True,
+            say(
+                f"The command {name!r} is left out: {packages} both bring one. Uninstall one of "
+                "them."
             )
     return {name: points[0] for name, points in found.items() if len(points) == 1}
 
@@ -46,13 +60,15 @@ def load_command(point: EntryPoint) -> click.Command:
     plugin = Plugin(point.name, point.target, *point.package())
     try:
         command = point.load()
-    except (Exception, SystemExit) as error:
+    except CONTAINED as error:
         raise PluginError(
-            f"The command {point.name!r} of {plugin.package} could not be imported: {plugin.failed(error).error}"
+            f"The command {point.name!r} of {plugin.package} could not be imported: "
+            f"{plugin.failed(error).error}"
         ) from error
     if not isinstance(command, click.Command):
         raise PluginError(
-            f"{point.target} of {plugin.package} is not a click command, so difftool {point.name} cannot be run."
+            f"{point.target} of {plugin.package} is not a click command, so difftool {point.name} "
+            "cannot be run."
         )
     return command
 

@@ -1,16 +1,23 @@
-"""``difftool plugins``: the plugins that are installed, whether they keep their promises, and how to begin one."""
+"""``difftool plugins``: the plugins that are installed, whether they keep their promises, and how
+to begin one.
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import PluginError
 from ..plugin.kinds import KINDS
-from .console import out, out_json, table
+from .console import out, out_json, out_level, out_table
 from .flags import registry
 from .plugins_new import new
+
+if TYPE_CHECKING:
+    from ..plugin.discovery import Plugin
+    from ..plugin.registry import Registry
 
 
 @click.group()
@@ -25,33 +32,40 @@ plugins.add_command(new)
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON on stdout.")
 @click.pass_context
 def plugins_list(ctx: click.Context, as_json: bool) -> None:
-    """List plugins, their packages, and what they provide; broken ones with the reason."""
+    """List plugins, their packages, and what they provide; broken ones with the reason.
+
+    The exit code is 4 if a plugin is broken or two of them claim one name.
+    """
     parts = registry(ctx)
+    found = parts.plugins
     if as_json:
-        found = parts.plugins
-        out_json(
-            [
-                {
-                    "name": p.name,
-                    "package": p.distribution,
-                    "version": p.version,
-                    "error": p.error,
-                    "provides": parts.provides(p),
-                }
-                for p in found
-            ]
-        )
-        return
-    rows = [
-        (
-            p.name,
-            p.distribution,
-            p.version,
-            f"broken: {p.error}" if p.error else _counts(parts.provides(p)),
-        )
-        for p in parts.plugins
-    ]
-    out(table(rows, ("plugin", "package", "version", "provides")))
+        out_json([_row(parts, plugin) for plugin in found])
+    else:
+        rows = [(p.name, p.distribution, p.version, _provided(parts, p)) for p in found]
+        out_table(rows, ("plugin", "package", "version", "provides"))
+    if any(plugin.error or parts.clashes(plugin) for plugin in found):
+        ctx.exit(PluginError.exit_code)
+
+
+def _row(parts: Registry, plugin: Plugin) -> dict[str, Any]:
+    return {
+        "name": plugin.name,
+        "package": plugin.distribution,
+        "version": plugin.version,
+        "error": plugin.error,
+        "clashes": parts.clashes(plugin),
+        "remarks": parts.remarks(plugin),
+        "provides": parts.provides(plugin),
+    }
+
+
+def _provided(parts: Registry, plugin: Plugin) -> str:
+    """What a plugin provides, and what is wrong with it."""
+    if plugin.error:
+        return f"broken: {plugin.error}"
+    counts = _counts(parts.provides(plugin))
+    clashes = parts.clashes(plugin)
+    return f"{counts}; claimed by another plugin too: {', '.join(clashes)}" if clashes else counts
 
 
 @plugins.command("check", short_help="Hold an installed plugin to the contracts of its parts.")
@@ -59,7 +73,8 @@ def plugins_list(ctx: click.Context, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON on stdout.")
 @click.pass_context
 def plugins_check(ctx: click.Context, name: str, as_json: bool) -> None:
-    """Say what every part of the plugin NAME promises and breaks; NAME may also be that of its package.
+    """Say what every part of the plugin NAME promises and breaks; NAME may also be that of its
+    package.
 
     The exit code is 4 if anything is broken.
     """
@@ -72,14 +87,17 @@ def plugins_check(ctx: click.Context, name: str, as_json: bool) -> None:
         out_json([asdict(verdict) for verdict in verdicts])
     else:
         for verdict in verdicts:
-            out(
-                f"{'broken' if verdict.broken else 'ok':<7}{verdict.part}: keeps {verdict.kept} of {verdict.kept + len(verdict.broken)}"
+            out_level(
+                "broken" if verdict.broken else "ok",
+                f"{verdict.part}: keeps {verdict.kept} of {verdict.kept + len(verdict.broken)}",
+                width=7,
             )
             for line in (*verdict.broken, *([verdict.note] if verdict.note else [])):
                 out(f"       {line}")
     if broken := [verdict.part for verdict in verdicts if verdict.broken]:
         raise PluginError(
-            f"{len(broken)} of {len(verdicts)} parts of {name} break a promise: {', '.join(broken)}."
+            f"{len(broken)} of {len(verdicts)} parts of {name} break a promise: "
+            f"{', '.join(broken)}."
         )
 
 

@@ -10,9 +10,10 @@ import click
 from ..workflows.chain import ChainRequest, chain_of
 from ..workflows.request import Request
 from ..workflows.sample import sample_chain
+from ..workflows.words import peeked_modality
 from .console import out, out_json, say
 from .flags import Flag, Sectioned, registry
-from .sampling_flags import flags_for_sampling, peeked_modality, request_of, sampling_options
+from .sampling_flags import flags_for_sampling, request_of, sampling_options
 from .signals import terminate_at_once
 from .terminal import Terminal
 

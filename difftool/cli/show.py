@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..plugin.spec import RecipeSpec, Spec
-from .console import out, out_json, table
+from .console import out, out_json, out_table
 from .flags import _metavar, registry
 from .list import kind_of, row
 
@@ -31,7 +31,7 @@ def show(ctx: click.Context, kind: str, name: str, as_json: bool) -> None:
     elif isinstance(spec, RecipeSpec):
         out(_recipe_text(spec))
     else:
-        out(_shown(parts, kind, spec))
+        _print(parts, kind, spec)
 
 
 def _recipe(parts: Registry, name: str) -> Spec:
@@ -55,7 +55,7 @@ def _described(parts: Registry, spec: Spec) -> dict[str, Any]:
     }
 
 
-def _shown(parts: Registry, kind: str, spec: Spec) -> str:
+def _print(parts: Registry, kind: str, spec: Spec) -> None:
     plugin, model = parts.provider(spec), parts.options(spec)
     head = [f"{kind} {spec.name}: {spec.summary}", f"from {plugin.package}"]
     if columns := [
@@ -77,11 +77,8 @@ def _shown(parts: Registry, kind: str, spec: Spec) -> str:
         )
         for name, field in model.model_fields.items()
     ]
-    return "\n".join(head) + (
-        "\n\n" + table(rows, ("option", "takes", "default", ""))
-        if rows
-        else "\n\nIt has no options."
-    )
+    out("\n".join([*head, "" if rows else "\nIt has no options."]))
+    out_table(rows, ("option", "takes", "default", ""))
 
 
 def _plain(value: Any) -> str:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..config import file_layer, gather, resolve
-from ..engine.folder import RUNS
 from ..errors import DifftoolError, UsageError
 from ..optimizers.options import OptimizerOptions
 from ..settings import TrainOptions
-from ..workflows.cascade import Cascade, cascade_path
-from ..workflows.model import known_levels, refines
-from ..workflows.text import command, duration, number, size
+from ..workflows.cascade import Cascade
+from ..workflows.model import sampling_command
+from ..workflows.text import command, plan_lines
 from ..workflows.train import (
     announce_project,
-    data_name,
     data_path,
     fill_cache,
     new_path,
@@ -28,13 +25,14 @@ from ..workflows.train import (
 )
 from ..workflows.train_cascade import (
     CascadeTraining,
+    named_cascade,
     plan_cascade,
     refuse_files,
     refuse_own_file,
     train_cascade,
 )
 from ..workflows.warm_start import started
-from .console import out, out_json, say, table
+from .console import out, out_json, out_table, say
 from .devices import launched, over_devices
 from .flags import Flag, Sectioned, choice_flag, flags_of, given, registry, values_of
 from .signals import terminate_at_once
@@ -175,8 +173,9 @@ def own_flags(
 
 def epilog() -> str:
     return (
-        "For all other settings use --set TABLE.KEY=VALUE or a --config file; difftool config show -m NAME lists them "
-        "with their values. To see the flags of a modality, name it: difftool train -m NAME --help."
+        "For all other settings use --set TABLE.KEY=VALUE or a --config file; difftool config "
+        "show -m NAME lists them with their values. To see the flags of a modality, name it: "
+        "difftool train -m NAME --help."
     )
 
 
@@ -236,7 +235,8 @@ def train(
 ) -> None:
     """Train a model on DATA, a folder or a file; without DATA, on the modality's built-in demo set.
 
-    With CASCADE.toml or --cascade, train the stages of a cascade one after another, and resume those that were stopped.
+    With CASCADE.toml or --cascade, train the stages of a cascade one after another, and resume
+    those that were stopped.
     """
     parts = registry(ctx)
     file, data = _file_and_data(words, ctx)
@@ -244,7 +244,7 @@ def train(
     flags = [flag for flag in given(ctx) if flag[1:] != ("train.batch", "auto")]
     fitting = len(flags) < len(given(ctx))
     flags += [("DATA", "data.path", str(data_path(data)))] if data else []
-    if found := _listed(file, cascade, modality, data, parts):
+    if found := named_cascade(file, cascade, modality, data, parts):
         refuse_files(recipe=recipe, config=configs)
         listed = Cascade.read(found[0], parts, run or found[1], modality, flags, sets)
         refuse_own_file(found[0], listed)
@@ -257,7 +257,8 @@ def train(
         return
     if stage is not None:
         raise UsageError(
-            "--stage names a stage of a cascade, but the line names no cascade. Use: difftool train CASCADE.toml --stage NAME"
+            "--stage names a stage of a cascade, but the line names no cascade. Use: difftool "
+            "train CASCADE.toml --stage NAME"
         )
 
     def resolved(*over: Layer) -> Config:
@@ -293,25 +294,6 @@ def _file_and_data(words: tuple[str, ...], ctx: click.Context) -> tuple[Path | N
     return file, (rest[0] if rest else None)
 
 
-def _listed(
-    file: Path | None, cascade: str | None, modality: str | None, data: str | None, parts: Registry
-) -> tuple[Path, Path] | None:
-    """The cascade file, and the default folder, which is the same each time so that the line resumes."""
-    if cascade is None:
-        return None if file is None else (file, RUNS / file.stem)
-    if file is not None:
-        raise UsageError(
-            f"--cascade {cascade} and {file} both name a cascade. Use one; a file can extend the other with extends = {cascade!r}."
-        )
-    use, _, name = cascade.rpartition("/")
-    if not (use := use or (modality or "").partition("/")[0]):
-        known = ", ".join(parts.names("cascade")) or "none"
-        raise UsageError(
-            f"--cascade {name} does not name its modality. Add -m, or write MODALITY/{name}. Installed cascades: {known}."
-        )
-    return cascade_path(f"{use}/{name}", parts), RUNS / f"{data_name(data, use)}-{name}"
-
-
 def _plan(config: Config, parts: Registry, place: Path, fitting: bool) -> dict[str, Any]:
     """The plan of ``--dry-run``; the cache that it fills is removed at the end."""
     from ..data.cache import trial_cache
@@ -325,7 +307,7 @@ def _print_plan(plan: dict[str, Any], as_json: bool) -> None:
     if as_json:
         out_json(plan)
     else:
-        out(table(plan_lines(plan)))
+        out_table(plan_lines(plan))
 
 
 def _print_plans(plans: dict[str, dict[str, Any]], as_json: bool) -> None:
@@ -333,52 +315,9 @@ def _print_plans(plans: dict[str, dict[str, Any]], as_json: bool) -> None:
         out_json(plans)
         return
     for name, plan in plans.items():
-        out(f"[{name}]\n{table(plan_lines(plan))}\n")
-
-
-def plan_lines(plan: dict[str, Any]) -> list[tuple[str, str]]:
-    """The plan of ``--dry-run`` in words."""
-    conditions = (
-        ", ".join(f"{name} ({kind})" for name, kind in plan["conditions"].items()) or "none"
-    )
-    return [
-        (
-            "data",
-            f"{plan['data']}: {plan['examples']} examples"
-            + (f", {plan['skipped']} skipped" if plan["skipped"] else ""),
-        ),
-        (
-            "one example",
-            f"{_shape(plan['raw_shape'])} as read, {_shape(plan['model_shape'])} to the network",
-        ),
-        ("conditions", conditions),
-        ("parameters", f"{plan['parameters']:,}"),
-        ("device", f"{plan['device']}, {plan['precision']}"),
-        (
-            "memory",
-            f"{size(plan['memory_bytes'])} in use after the warm steps, of {size(plan['memory_total_bytes'])}",
-        ),
-        ("disk", _disk(plan)),
-        (
-            "speed",
-            f"{number(plan['seconds_per_step'])} s a step; {plan['steps']} steps in {duration(plan['seconds_in_all'])}",
-        ),
-    ]
-
-
-def _disk(plan: dict[str, Any]) -> str:
-    """What a run writes into its folder, by kind, and whether there is room for it."""
-    kinds, free = plan["disk_bytes"], plan["free_disk_bytes"]
-    total = sum(kinds.values())
-    parts = ", ".join(f"{kind} {size(count)}" for kind, count in kinds.items() if count)
-    each = f"a checkpoint is {size(plan['checkpoint_bytes'])}, {plan['checkpoints_kept']} are kept"
-    room = "" if total <= free else ". That is more than is free: keep or make fewer of them"
-    data = f"; the data is {size(plan['cache_bytes'])} in the cache"
-    return f"{size(total)} ({parts}; {each}), of {size(free)} that are free{room}{data}"
-
-
-def _shape(shape: list[int | None]) -> str:
-    return " x ".join("any" if n is None else str(n) for n in shape)
+        out(f"[{name}]", style="bold")
+        out_table(plan_lines(plan))
+        out("")
 
 
 def tell(result: dict[str, Any], as_json: bool) -> None:
@@ -389,21 +328,11 @@ def tell(result: dict[str, Any], as_json: bool) -> None:
         out_json(result)
         return
     if result["generative"]:
-        say(f"Done. Sample from it with: {_sampling_command(result)}")
+        sampling = sampling_command(result["run"], Path(result["model"]))
+        say(f"Done. Sample from it with: {sampling}")
     else:
         say("Done. This model makes no samples: it was trained without a denoiser.")
     out(result["model"])
-
-
-def _sampling_command(result: Mapping[str, Any]) -> str:
-    """The command that samples from a run; what only the user knows is in capital letters."""
-    model = Path(result["model"])
-    low, high = known_levels(model)
-    words = ["--from", "FILES"] if refines(model) else []
-    words = [result["run"], "--expert", f"RUN2@{low:g}", *words] if low else [result["run"], *words]
-    if high:
-        words = ["RUN", "--expert", f"{result['run']}@{high:g}", *words[1:]]
-    return command("sample", *words)
 
 
 def train_stages(training: CascadeTraining, parts: Registry, as_json: bool) -> None:

@@ -109,7 +109,8 @@ def flag_layer(flags: Iterable[tuple[str, str, Any]] = (), sets: Iterable[str] =
         path, text = split_set(item)
         if len(path) < 2 or not all(path):
             faults.append(
-                f"--set {item}: does not have the form table.key=value; write, for example, train.steps=1000"
+                f"--set {item}: does not have the form table.key=value; write, for example, "
+                "train.steps=1000"
             )
         else:
             given[path] = text.strip()
@@ -153,9 +154,13 @@ def _put(layer: Layer, path: Path, value: Any, origin: str, faults: list[str]) -
     layer.places[path] = origin  # type: ignore[index]
 
 
+_BASED = re.compile(r"\s*0[xob]")
+"""Numbers in another base."""
+
+
 def parse_value(text: str) -> Any:
-    """A TOML value, or the text itself."""
-    if "\n" in text:
+    """A TOML value, or the text itself; ``0x16`` is no number on a command line, but a bad size."""
+    if "\n" in text or _BASED.match(text):
         return text
     try:
         return parse_toml(f"value = {text}")["value"]

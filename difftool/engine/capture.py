@@ -7,7 +7,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,12 +15,13 @@ from torch import Tensor
 from ..denoiser import Cond, D, Denoiser
 from ..errors import is_out_of_memory
 from ..nn.backbone import Signals
+from .graph import Graph, new_pool, waiting_is_an_error
 
 
 class Recording(NamedTuple):
     """An evaluation that can be replayed: it reads ``inputs`` and writes ``output``, in place."""
 
-    graph: torch.cuda.CUDAGraph
+    graph: Graph
     inputs: list[Tensor]
     output: Tensor
 
@@ -31,9 +32,7 @@ class Captured:
     def __init__(self, denoiser: Denoiser) -> None:
         self._denoiser = denoiser
         self._recordings: dict[tuple, Recording | None] = {}  # None: it cannot be recorded
-        self._pool = (
-            torch.cuda.graph_pool_handle()
-        )  # one for all: graphs run one at a time, and what they give is copied at once
+        self._pool = new_pool()
 
     def null(self, cond: Cond) -> dict[str, Tensor]:
         return self._denoiser.null(cond)
@@ -76,7 +75,8 @@ class Captured:
         with torch.cuda.device(kept[0].device):
             try:
                 warm_up(evaluate)
-                return record(evaluate, kept, self._pool)
+                graph = Graph(self._pool)
+                return Recording(graph, kept, graph.record(evaluate))
             except RuntimeError as error:
                 if is_out_of_memory(error):
                     raise
@@ -97,28 +97,14 @@ def warm_up(evaluate: Callable[[], object]) -> None:
 
     Raises RuntimeError when even the last of them waits for the device, which a recording could not do.
     """
-    side, before = torch.cuda.Stream(), torch.cuda.get_sync_debug_mode()
+    side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         evaluate()
         evaluate()
-        try:
-            torch.cuda.set_sync_debug_mode("error")
+        with waiting_is_an_error():
             evaluate()
-        finally:
-            torch.cuda.set_sync_debug_mode(before)
     torch.cuda.current_stream().wait_stream(side)
-
-
-def record(evaluate: Callable[[], Tensor], inputs: list[Tensor], pool: Any) -> Recording:
-    """Record an evaluation of ``inputs``. Only this thread is watched: the loader's may pin memory meanwhile."""
-    graph = torch.cuda.CUDAGraph()
-    with (
-        torch.cuda.stream(torch.cuda.current_stream()),  # comes back to it when the recording fails
-        torch.cuda.graph(graph, pool, torch.cuda.Stream(), capture_error_mode="thread_local"),
-    ):
-        output = evaluate()
-    return Recording(graph, inputs, output)
 
 
 @contextmanager

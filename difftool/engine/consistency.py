@@ -1,6 +1,4 @@
-"""Whether a stage that refines keeps to what it was given: its samples, degraded again, against
-that.
-"""
+"""Whether the samples of a later stage agree with its inputs: they are degraded and compared."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ from .generate import unpadded
 
 
 def degraded(bridge: Bridge, examples: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Each raw example of a stage as the earlier one makes it, by itself."""
+    """Each raw example of a stage, degraded to what the earlier stage makes; one at a time."""
     return [_degraded(bridge, example) for example in examples]
 
 
@@ -26,12 +24,15 @@ def _degraded(bridge: Bridge, example: np.ndarray) -> np.ndarray:
 
 
 def consistency(bridge: Bridge, samples: Sequence[np.ndarray], low: Sequence[np.ndarray]) -> float:
-    """The peak signal-to-noise ratio in dB between degraded samples and what they refine, in raw
-    units, of all entries together.
+    """Peak signal-to-noise ratio of the degraded samples to the inputs, over all entries, in dB.
 
-    The peak is the range of the raw type; of floating-point numbers, the range of what is refined.
-    Rounding counts as an error, so that what agrees to the last bit is at a finite number, 59 dB
-    for bytes. NaN where shapes differ, and nothing can be said.
+    The peak is the range of the raw type. For floating-point numbers it is the range of the inputs.
+    The rounding error of the type is the smallest error that counts, so exact agreement is a finite
+    number: 59 dB for bytes. NaN if shapes differ.
+
+    Args:
+        samples: raw examples of the stage.
+        low: the raw examples of the earlier stage that they refine.
     """
     again = degraded(bridge, samples)
     if any(ours.shape != given.shape for ours, given in zip(again, low, strict=True)):
@@ -45,8 +46,9 @@ def consistency(bridge: Bridge, samples: Sequence[np.ndarray], low: Sequence[np.
 
 
 def _range(low: Sequence[np.ndarray]) -> tuple[float, float]:
-    """The range of raw numbers and the distance of neighbours among them, whose square over 12 is
-    what rounding costs.
+    """The range of the raw numbers, and the distance of neighbours among them.
+
+    The square of the distance over 12 is the mean square error of rounding.
     """
     if low[0].dtype.kind in "iu":
         info = np.iinfo(low[0].dtype)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -14,6 +15,7 @@ import psutil
 import torch
 
 from ..errors import DeviceError, is_out_of_memory
+from ..nn import norm
 from ..settings import TrainOptions
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -74,7 +76,33 @@ def prepare_process(device: torch.device) -> None:
         torch.backends.cuda.matmul.allow_tf32 = True
         torch.backends.cudnn.allow_tf32 = True
         torch.backends.cudnn.benchmark = True
+        use_kernels()
     keep_big_blocks()
+
+
+@lru_cache(maxsize=1)
+def use_kernels() -> None:
+    """Normalise with our Triton kernels on CUDA devices from here on.
+
+    Not where Triton is missing, or where the kernels do not give what the plain formula gives.
+    """
+    try:
+        from ..nn import fused_norm
+    except ImportError:  # PyTorch for some platforms comes without Triton
+        return
+    try:
+        agrees = fused_norm.agrees_with_formula()
+    except Exception as error:  # whatever a compiler or a driver raises
+        agrees, reason = False, f"they fail: {str(error).splitlines()[0]}"
+    else:
+        reason = "they differ from the formula"
+    if agrees:
+        norm.fused_norm = fused_norm.fused_norm
+    else:
+        warnings.warn(
+            f"The kernels of group normalisation are not used, so steps take longer: {reason}.",
+            stacklevel=2,
+        )
 
 
 @lru_cache(maxsize=1)

@@ -48,12 +48,16 @@ class SaveSizes:
         )
 
     def at(self, step: int, cadence: Cadence) -> int:
-        """Room that the save at a step needs while it is written: files are replaced once they are whole."""
+        """Room that the save at a step needs while it is written: files are replaced once they are
+        whole.
+        """
         return self.checkpoint + self.model + self.snapshot * cadence.snapshots(step)
 
 
 def forecast(sizes: SaveSizes, cadence: Cadence, dataset: Dataset) -> dict[str, int]:
-    """Bytes of all that a run will write into its folder, by kind; previews as if they were not compressed."""
+    """Bytes of all that a run will write into its folder, by kind; previews as if they were not
+    compressed.
+    """
     train, steps = cadence.train, cadence.train.steps
     snapshots = _times(steps, cadence.ema.snapshot_every)
     # the newest is written before the oldest is removed
@@ -98,15 +102,17 @@ def require_room(folder: Path, needed: int, step: int, *, saved: bool, spare: in
     more = f" and {size(spare)} to spare" if spare else ""
     state = "Its state is saved" if saved else "The checkpoint before it is safe"
     raise DifftoolError(
-        f"The disk that holds {folder} has {size(free)} left, and the next save needs {size(needed)}{more}: "
-        f"training stops at step {step}. {state}. Free some space, then continue with: "
-        f"{command('resume', folder)}. Fewer checkpoints (train.keep) and snapshots "
-        "(ema.snapshot_every) need less."
+        f"The disk that holds {folder} has {size(free)} left, and the next save needs "
+        f"{size(needed)}{more}: training stops at step {step}. {state}. Free some space, then "
+        f"continue with: {command('resume', folder)}. Fewer checkpoints (train.keep) and "
+        "snapshots (ema.snapshot_every) need less."
     )
 
 
 def _times(steps: int, every: int) -> int:
-    """How often something is done that is done every so many steps, and after the last; 0 for never."""
+    """How often something is done that is done every so many steps, and after the last; 0 for
+    never.
+    """
     return -(-steps // every) if every else 0
 
 

@@ -74,14 +74,38 @@ class Ema:
         self.averages = {
             profile.name: [p.detach().clone() for p in self._live] for profile in self.profiles
         }
+        device = self._live[0].device if self._live else torch.device("cpu")
+        self._weights = {
+            profile.name: torch.zeros((), device=device) if device.type == "cuda" else 0.0
+            for profile in self.profiles
+        }
 
-    @torch.no_grad()
     def update(self, seen: int, batch: int) -> None:
         """Take in the weights after a step; ``seen`` examples so far, ``batch`` of them in this step."""
+        self.set_betas(seen, batch)
+        self.average()
+
+    def set_betas(self, seen: int, batch: int) -> None:
+        """Set how much the next ``average`` takes of the weights."""
         for profile in self.profiles:
-            torch._foreach_lerp_(
-                self.averages[profile.name], self._live, 1 - profile.beta(seen, batch)
-            )
+            weight = 1 - profile.beta(seen, batch)
+            if isinstance(held := self._weights[profile.name], Tensor):
+                held.fill_(weight)
+            else:
+                self._weights[profile.name] = weight
+
+    @torch.no_grad()
+    def average(self) -> None:
+        """average += (1 - beta) (weights - average).
+
+        On a CUDA device beta is read there, so that a recorded graph can be replayed with another.
+        """
+        for profile in self.profiles:
+            weight, averages = self._weights[profile.name], self.averages[profile.name]
+            if isinstance(weight, Tensor):
+                lerp_in_one_pass(averages, self._live, weight)
+            else:
+                torch._foreach_lerp_(averages, self._live, weight)
 
     def tensors(self, profile: str | None = None) -> dict[str, Tensor]:
         """Parameter name -> average, of the first profile unless another is named."""
@@ -100,6 +124,26 @@ class Ema:
     @torch.no_grad()
     def _copy(self, values: Sequence[Tensor]) -> None:
         torch._foreach_copy_(self._live, list(values))
+
+
+def lerp_in_one_pass(averages: list[Tensor], values: list[Tensor], weight: Tensor) -> None:
+    """``average += weight (value - average)``, with the weight ``[]`` on the device.
+
+    No foreach kernel takes such a weight. The fused step of SGD does, and is the same formula: with
+    the gradient -value and a weight decay of 1, p - lr (g + p) = p + lr (value - p).
+    """
+    torch._fused_sgd_(
+        averages,
+        values,
+        [],
+        weight_decay=1.0,
+        momentum=0.0,
+        lr=weight,
+        dampening=0.0,
+        nesterov=False,
+        maximize=True,
+        is_first_step=False,
+    )
 
 
 def posthoc_weights(

@@ -14,12 +14,12 @@ from ..data.dataset import Dataset, batches
 from ..errors import ModelFileError
 from ..nn.backbone import Backbone
 from ..nn.frozen import require_frozen
-from ..objective import Objective
 from ..observer import Observer, Progress, RunInfo
 from ..settings import TrainOptions
 from ..stage import Stage
 from .cadence import Cadence
 from .checkpoint import load_checkpoint, restore_state
+from .compile import compile_networks
 from .device import is_on, lay_channels_last, memory_in_use, naming_memory_knobs, prepare_process
 from .distributed import World
 from .folder import RunFolder
@@ -167,26 +167,6 @@ def device_of(stage: Stage) -> torch.device:
     """The device of the parameters."""
     assert stage.objective is not None
     return next(stage.objective.parameters()).device
-
-
-def compile_networks(objective: Objective) -> None:
-    """Compile every backbone of an objective, and each player without one, in place.
-
-    What does not compile runs uncompiled.
-    """
-    import torch._dynamo
-
-    torch._dynamo.config.suppress_errors = (
-        True  # an op that does not compile falls back to eager, with a warning
-    )
-    backbones = [module for module in objective.modules() if isinstance(module, Backbone)]
-    others = [
-        player.module
-        for player in objective.players()
-        if not any(module in backbones for module in player.module.modules())
-    ]
-    for module in (*backbones, *others):
-        module.compile()
 
 
 def _restore(step: TrainStep, folder: RunFolder) -> tuple[int, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The sampling loop: sample i depends only on the seed and i."""
+"""The sampling loop: sample i depends only on the seed and i, and in its last bits on the batch size."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class SampleRequest:
 
     Attributes:
         n: how many samples, with global indices ``start`` to ``start + n``.
-        batch: how many at once; the samples do not depend on it.
+        batch: how many at once; the samples depend on it in their last bits only.
         cond: condition name -> values, taken in turn; ``["all"]`` means every label in turn. A
             condition that is not named is drawn as it occurs in the data.
         shape: the modality's own wishes (a size, a length).

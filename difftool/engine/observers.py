@@ -20,7 +20,8 @@ from .step import TrainStep
 
 
 class SaveCheckpoints(Observer):
-    """Writes checkpoints, the model file and snapshots in the background, as long as they fit on the disk.
+    """Writes checkpoints, the model file and snapshots in the background, as long as they fit on
+    the disk.
 
     It runs in every process, so that all of them stop together when the weights are not finite.
     """
@@ -45,7 +46,8 @@ class SaveCheckpoints(Observer):
         require_finite(state, event.step)
         if not self._step.world.leads:
             return None
-        # with the row and the window of losses, a resumed run writes the metrics of one that was never stopped
+        # with the row and the window of losses, a resumed run writes the metrics of one that was
+        # never stopped
         about = {
             **self._about,
             "metrics": metrics_row(event) if event.losses else None,

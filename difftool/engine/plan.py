@@ -57,9 +57,11 @@ def dry_run(stage: Stage, dataset: Dataset, folder: Path) -> dict[str, Any]:
 
 
 def parts_that_fit(stage: Stage, dataset: Dataset, share: float = 0.8) -> int:
-    """The smallest ``accumulate`` with which a step stays within this share of the device's memory: ``--batch auto``.
+    """The smallest ``accumulate`` with which a step stays within this share of the device's memory:
+    ``--batch auto``.
 
-    Memory is a + b n for n examples at once; small steps measure a and b. They train the stage, so build it again afterwards.
+    Memory is a + b n for n examples at once; small steps measure a and b. They train the stage, so
+    build it again afterwards.
     """
     train = stage.settings.train
     device = device_of(stage)

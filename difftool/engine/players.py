@@ -66,18 +66,33 @@ class PlayerTraining:
         )
         self.parameters = [p for p in player.module.parameters() if p.requires_grad]
         self.optimizer = self._factory(player.module, precision)
-        self.loss = world.wrap(Loss(objective, player), self.parameters[0].device)
+        self.device = self.parameters[0].device
+        self.loss = world.wrap(Loss(objective, player), self.device)
+        self.rate = options.lr
+        """The learning rate of the latest step."""
+        if self.recordable:
+            keep_rate_on_device(self.optimizer, self.device)
 
     @property
-    def rate(self) -> float:
-        """The learning rate of the latest step."""
-        return self.optimizer.param_groups[0]["lr"]
+    def recordable(self) -> bool:
+        """Whether a CUDA graph of the optimizer's step is right in later steps too."""
+        return self.device.type == "cuda" and "capturable" in self.optimizer.defaults
 
     def set_rate(self, seen: int, total: int) -> None:
-        """The learning rate after ``seen`` of ``total`` examples."""
-        rate = self._factory.rate(seen, total)
+        """Set the learning rate after ``seen`` of ``total`` examples."""
+        self.rate = self._factory.rate(seen, total)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(self.rate)
+            else:
+                group["lr"] = self.rate
+
+
+def keep_rate_on_device(optimizer: torch.optim.Optimizer, device: torch.device) -> None:
+    """Let a recorded step read the learning rate, and count steps, on the device."""
+    rate = torch.tensor(0.0, device=device)
+    for group in optimizer.param_groups:
+        group["lr"], group["capturable"] = rate, True
 
 
 def train_players(

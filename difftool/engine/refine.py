@@ -1,6 +1,4 @@
-"""What sampling does for a later stage of a cascade: each sample refines one example of the earlier
-stage.
-"""
+"""Sampling in a later stage of a cascade: each sample refines one example of the earlier stage."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from ..errors import UsageError
 
 
 def require_low(bridge: Bridge | None, low: Sequence[np.ndarray], level: float, n: int) -> None:
-    """Examples are given exactly where the model refines an earlier stage's. Raises UsageError."""
+    """Raise UsageError unless the model is given the examples that it refines, and no others."""
     if bridge is None:
         if len(low) or level:
             raise UsageError(
@@ -43,23 +41,22 @@ def require_low(bridge: Bridge | None, low: Sequence[np.ndarray], level: float, 
 def alike(
     bridge: Bridge, low: Sequence[np.ndarray], start: int, indices: Sequence[int], shapes: Batch
 ) -> Iterator[tuple[list[int], Batch, Batch]]:
-    """Indices whose samples have one shape, what these refine, and their template; fewer of them at
-    once where they are larger than usual.
+    """Groups of samples of one shape: their indices, the examples that they refine, the template.
 
-    Each is prepared by itself, so that it does not depend on the others.
+    A group is smaller if its samples are larger than the modality's template. Each sample is
+    prepared alone, so that it does not depend on the others.
 
     Args:
-        low: ``low[i]`` is refined by the sample of index ``start + i``.
-        shapes: the modality's own template, of all the indices.
+        low: the sample of index ``start + i`` refines ``low[i]``.
+        shapes: the modality's template of all indices.
     """
     groups: dict[tuple, list[tuple[int, Batch, Batch]]] = {}
     for place, index in enumerate(indices):
         pair = bridge.template(low[index - start], shapes.part(place, 1))
         groups.setdefault(tuple(_sizes(batch) for batch in pair), []).append((index, *pair))
     for group in groups.values():
-        times = -(
-            -group[0][2].x.numel() * len(indices) // shapes.x.numel()
-        )  # as large as the modality's own template
+        # how many times larger they are than the modality's template, rounded up
+        times = -(-group[0][2].x.numel() * len(indices) // shapes.x.numel())
         each = max(1, len(indices) // times)
         for at in range(0, len(group), each):
             some, lows, templates = zip(*group[at : at + each], strict=True)

@@ -1,6 +1,4 @@
-"""RePaint's resampling: every step of a sampler is taken several times, with noise in between, so
-that new parts agree with given ones.
-"""
+"""Resampling (RePaint): each step of a sampler is repeated, so that new parts fit given ones."""
 
 from __future__ import annotations
 
@@ -23,17 +21,17 @@ def solve(
     paths: Paths,
     resampling_steps: int = 1,
 ) -> Tensor:
-    """``x`` brought from the first of the levels to the last by the stage's sampler.
+    """Run the stage's sampler from the first noise level to the last; returns the last ``x``.
 
-    Each step goes down one level, and noise of the difference goes back up: x has the right spread
-    throughout, and parts that were estimated without knowledge of each other are estimated again
-    with it (Lugmayr et al. 2022, arXiv:2201.09865, Alg. 1). A solver that learns from its earlier
-    steps starts anew each time.
+    With ``resampling_steps`` above 1, each step is repeated: noise is added to return to the level
+    before it, and the step is taken again. So ``x`` always has the right amount of noise, and new
+    parts are estimated again when they are closer to the given ones
+    (Lugmayr et al. 2022, arXiv:2201.09865, Alg. 1). A multistep solver starts again at each step.
 
     Args:
-        paths: the noise; each crossing of the same interval, down or up, takes a path of its own.
-        resampling_steps: how often each step is taken, except the last, which leaves no noise; 1 is
-            the plain sampler.
+        paths: sources of noise. Each pass over the same interval uses another one.
+        resampling_steps: how often each step is taken. The last step, which removes all noise, is
+            taken once.
     """
     if resampling_steps == 1:
         return _solved(stage, denoise, x, sigmas, paths(0))

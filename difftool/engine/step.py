@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +16,7 @@ from ..stage import Stage
 from .distributed import World, without_sync
 from .ema import Ema
 from .players import PlayerTraining, others_frozen, train_players, weights_of
+from .replay import replay_of
 
 
 class TrainStep:
@@ -51,6 +54,8 @@ class TrainStep:
             self.device.type, enabled=self.precision == torch.float16
         )
         self.share = self.world.share(train.batch, train.accumulate)
+        self.rng = Stream(train.seed, "train", device=self.device)
+        self.replay = replay_of(self)
 
     def __call__(self, step: int, raw: Batch) -> dict[str, Tensor]:
         """Take step ``step`` (from 0) on this process's share of the batch.
@@ -60,12 +65,17 @@ class TrainStep:
         """
         moment = self._moment(step)
         turns = [player for player in self.players if step % player.every == 0]
-        losses = {player.name: self._take_turn(player, moment, raw) for player in turns}
-        if turns:
-            self.scaler.update()
+        losses = {
+            player.name: self._take_turn(player, moment, raw, last=player is turns[-1])
+            for player in turns
+        }
         with torch.no_grad():
             self.objective.stepped(self._moment(step + 1))
-        self.ema.update(moment.seen + self.train.batch, self.train.batch)
+        self.ema.set_betas(moment.seen + self.train.batch, self.train.batch)
+        if self.replay:
+            self.replay.average(self)
+        else:
+            self.ema.average()
         return losses
 
     def weights(self) -> dict[str, Tensor]:
@@ -75,33 +85,59 @@ class TrainStep:
     def _moment(self, step: int) -> Moment:
         return Moment(step, self.train.steps, step * self.train.batch)
 
-    def _take_turn(self, player: PlayerTraining, moment: Moment, raw: Batch) -> Tensor:
+    def _take_turn(self, player: PlayerTraining, moment: Moment, raw: Batch, last: bool) -> Tensor:
         player.set_rate(moment.seen, self.train.steps * self.train.batch)
-        with others_frozen(player, self.players):
-            total = self._gradients(player, moment, raw)
+        parts, size = self.train.accumulate, self.share // self.train.accumulate
+        pieces = [raw] if parts == 1 else [raw.part(i * size, size) for i in range(parts)]
+        if self.replay:
+            return self.replay.turn(self, player, moment, pieces, last)
+        return self.turn(player, moment, pieces, last)
+
+    def turn(
+        self,
+        player: PlayerTraining,
+        moment: Moment,
+        pieces: Sequence[Batch],
+        last: bool,
+        shown: Moment | None = None,
+    ) -> Tensor:
+        """Add up the gradients of the pieces, take a step, and return the mean loss.
+
+        Args:
+            last: no other player takes a turn in this step.
+            shown: what the loss gets in place of the moment.
+        """
+        total = torch.zeros((), device=self.device)
+        for part, piece in enumerate(pieces):
+            self.seed(player, moment.step, part)
+            total += self.gradients(player, shown or moment, piece, part == len(pieces) - 1)
+        self.update(player, last)
+        return total
+
+    def seed(self, player: PlayerTraining, step: int, part: int) -> None:
+        """Set the random numbers of a part of the batch."""
+        seed, index = self.train.seed, self.world.rank * self.train.accumulate + part
+        self.rng.rekey(seed, f"train{player.stream}", step, index)
+        # layers draw from torch's own generator
+        torch.manual_seed(key(seed, f"dropout{player.stream}", step, index))
+
+    def gradients(self, player: PlayerTraining, moment: Moment, raw: Batch, last: bool) -> Tensor:
+        """Add the gradients of one part of the batch, and return its share of the mean loss."""
+        batch = self._prepare(raw, self.rng)
+        with others_frozen(player, self.players), without_sync(player.loss, last=last):
+            loss = player.loss(batch, self.rng, moment) / self.train.accumulate
+            self.scaler.scale(loss).backward()
+        return loss.detach()
+
+    def update(self, player: PlayerTraining, last: bool) -> None:
+        """Clip the gradients and take the optimizer's step; after the last, adapt the loss scale."""
         if self.train.clip:
             self.scaler.unscale_(player.optimizer)
             nn.utils.clip_grad_norm_(player.parameters, self.train.clip, foreach=True)
         self.scaler.step(player.optimizer)
         player.optimizer.zero_grad(set_to_none=True)
-        return total
-
-    def _gradients(self, player: PlayerTraining, moment: Moment, raw: Batch) -> Tensor:
-        """Add up the gradients of the parts of a batch, and return the mean loss."""
-        parts, size = self.train.accumulate, self.share // self.train.accumulate
-        total = torch.zeros((), device=self.device)
-        for part in range(parts):
-            piece = raw if parts == 1 else raw.part(part * size, size)
-            index = self.world.rank * parts + part
-            rng = Stream(self.train.seed, f"train{player.stream}", moment.step, index, self.device)
-            # layers draw from torch's own generator
-            torch.manual_seed(key(self.train.seed, f"dropout{player.stream}", moment.step, index))
-            batch = self._prepare(piece, rng)
-            with without_sync(player.loss, last=part == parts - 1):
-                loss = player.loss(batch, rng, moment) / parts
-                self.scaler.scale(loss).backward()
-            total += loss.detach()
-        return total
+        if last:
+            self.scaler.update()
 
     def _prepare(self, raw: Batch, rng: Stream) -> Batch:
         raw = raw.map(lambda t: t.to(self.device, non_blocking=True))

@@ -15,13 +15,13 @@ from ..tiles import Tiled
 def in_tiles(
     stage: Stage, denoiser: D, sizes: Sequence[int], tile: Tile, overlap: float, most: int
 ) -> D:
-    """The denoiser for samples of these sizes, in tiles where they are too large.
+    """The denoiser for samples of these sizes; in tiles if they are larger than a tile.
 
     Args:
-        denoiser: the stage's, or what stands for it.
-        sizes: of a sample in model units, one for each axis after its channels.
+        denoiser: the stage's denoiser, or a wrapper of it.
+        sizes: the sizes of an encoded sample, one for each axis after its channels.
         tile, overlap: as in the config table ``sample``.
-        most: tiles at once.
+        most: largest number of tiles in one call of the network.
     """
     if (usual := _sizes(stage, tile)) is None:
         return denoiser
@@ -32,7 +32,7 @@ def in_tiles(
 
 
 def require_tile(stage: Stage, tile: Tile) -> None:
-    """Raises UsageError where ``tile`` names more axes than an example has."""
+    """Raise UsageError if ``tile`` has more sizes than an example has axes."""
     if not isinstance(tile, str) and len(tile) >= len(shape := stage.representation.shape):
         raise UsageError(
             f"sample.tile = {list(tile)} is for {len(tile)} axes, and an encoded example has "
@@ -42,11 +42,10 @@ def require_tile(stage: Stage, tile: Tile) -> None:
 
 
 def _sizes(stage: Stage, tile: Tile) -> Sequence[int | None] | None:
-    """Largest sizes of what the network is given at once, the last ones left open; None for no
-    limit.
+    """The largest sizes of the network's input, one for each axis; None for no limit.
 
-    A stage that refines works on details, and was shown of an example what it needs to know beyond
-    its tile; a sample that is made from noise alone would become several, side by side.
+    By default only later stages of a cascade use tiles: they add details, and their input tells
+    them the rest. A sample from pure noise would become several samples side by side.
     """
     if tile == "auto":
         return (

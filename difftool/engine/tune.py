@@ -1,8 +1,8 @@
-"""How much noise to add to the examples that a stage refines: the level with the nearest samples.
+"""Which level of noise to add to the inputs of a later stage: the one with the best samples.
 
-Noise on what is shown hides the faults of the stage before, and with them some of what it had
-right. So there is a level at which the chain is best, which hangs on both stages and is found by
-trying   (Ho et al. 2022, arXiv:2106.15282, Sec. 4.4: a sweep after training).
+Noise hides the faults of the earlier stage's samples, and some of their correct content too. The
+best level depends on both stages, and is found by trying several after training
+(Ho et al. 2022, arXiv:2106.15282, Sec. 4.4).
 """
 
 from __future__ import annotations
@@ -20,24 +20,23 @@ GROUPS = 8
 """Number of groups of samples. The spread of their distances estimates the standard error."""
 
 Distance = Callable[[Sequence[np.ndarray]], float]
-"""Of raw examples from the data."""
+"""The distance of raw examples from the data."""
 
 Draw = Callable[[Iterable[Generated], int, float], Iterable[Generated]]
-"""Shows the progress of so many samples at a level."""
+"""Shows the progress of sampling: (samples, their number, level) -> the samples."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One level.
+    """One level and what was measured at it.
 
     Attributes:
-        consistency: PSNR in dB between degraded samples and what they refine.
-        distance: of samples that refine what the earlier stages make, from the data.
-        parts: the same of parts of these samples, which are those of the same numbers at every
-            level.
-        degraded: of samples that refine degraded data; what it is below ``distance``, the earlier
-            stages cost.
-        made: the samples that refine what the earlier stages make.
+        consistency: PSNR in dB of the degraded samples to their inputs.
+        distance: distance from the data of samples that refine the earlier stages' samples.
+        parts: the distances of groups of these samples, the same groups at every level.
+        degraded: distance from the data of samples that refine degraded data. Its difference from
+            ``distance`` is the share of the earlier stages.
+        made: the samples that refine the earlier stages' samples.
     """
 
     level: float
@@ -59,8 +58,11 @@ def sweep(
     """Measure each level in turn, all with the same noise.
 
     Args:
-        chain: to refine what the earlier stages make.
-        data: to refine degraded examples, which are none of those that ``distance`` is from.
+        chain: a request for samples that refine the earlier stages' samples.
+        data: a request for samples that refine degraded examples. ``distance`` is measured from
+            other examples.
+        distance: see ``Distance``.
+        shown: see ``Draw``.
     """
     assert stage.bridge is not None  # it refines
     for level in levels:
@@ -86,13 +88,12 @@ def _parts(examples: Sequence[np.ndarray], distance: Distance) -> tuple[float, .
 
 
 def best(candidates: Sequence[Candidate]) -> Candidate:
-    """The lowest level that is as near the data as the nearest one, as far as can be told from so
-    many samples.
+    """The lowest level whose distance is not significantly larger than the smallest distance.
 
-    It may be farther by no more than one standard error of the difference between the two   (as in
-    Breiman et al. 1984, Sec. 3.4.3). That error is from the differences between like parts of the
-    samples of both: they refine the same examples under the same noise, and so what chance does to
-    both alike is not in it. A lower level keeps more of what is refined.
+    The two distances may differ by one standard error of their difference (the rule of Breiman et
+    al. 1984, Sec. 3.4.3). The error is estimated from groups of samples: a group refines the same
+    examples with the same noise at both levels, so chance that affects both does not count. A lower
+    level keeps more of the input.
     """
     nearest = min(candidates, key=lambda one: one.distance)
     return min(
@@ -106,15 +107,16 @@ def best(candidates: Sequence[Candidate]) -> Candidate:
 
 
 def error_between(one: Candidate, other: Candidate) -> float:
-    """The standard error of the difference between two levels' distances; 0 where there are too few
-    samples to tell.
+    """The standard error of the difference between the distances of two levels.
+
+    It is 0 if there are too few samples to estimate it.
     """
     apart = np.subtract(one.parts, other.parts)
     return float(apart.std(ddof=1) / len(apart) ** 0.5) if len(apart) > 1 else 0.0
 
 
 def evenly(highest: float, count: int) -> list[float]:
-    """``count`` round levels from 0 to the highest; only 0 where that is the highest."""
+    """``count`` round levels from 0 to ``highest``; only 0 if that is the highest."""
     return sorted(
         {min(highest, float(f"{level:.2g}")) for level in np.linspace(0, highest, count).tolist()}
     )

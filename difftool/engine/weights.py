@@ -1,6 +1,4 @@
-"""Weight files: one self-describing safetensors file each, written whole or not at all, and never a
-pickle.
-"""
+"""Weight files: safetensors with a header that describes them, written atomically."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ __all__ = ["CHECKPOINT", "MODEL", "SNAPSHOT", "load_weights", "read_about", "sav
 def save_weights(
     path: Path, kind: str, tensors: Mapping[str, Tensor], about: Mapping[str, Any]
 ) -> None:
-    """Write contiguous CPU tensors and what they are, atomically."""
+    """Write contiguous CPU tensors and their description, atomically."""
     header = {"format": kind, "version": str(VERSION), "about": json.dumps(about)}
     with replacing(path) as temporary:
         save_file(dict(tensors), temporary, metadata=header)
@@ -45,9 +43,9 @@ def _utf8(path: Path) -> Iterator[Path]:
 
 
 def load_weights(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors of a weight file, on the CPU, and what it says of itself.
+    """The tensors of a weight file, on the CPU, and the description in its header.
 
-    Raises ModelFileError.
+    Raises ModelFileError if the file is missing, damaged or of another kind.
     """
     about = read_about(path, kind)
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from ..options import Options
 
@@ -21,3 +21,19 @@ class PatchesOptions(Options):
     directions: PositiveInt = Field(
         128, le=1_000_000, description="number of directions on which the patches are projected"
     )
+
+
+class LikelihoodOptions(Options):
+    """Log-likelihood by the probability-flow ODE."""
+
+    examples: PositiveInt = Field(64, description="number of examples that are measured")
+    steps: PositiveInt = Field(
+        32, description="steps of the solver, evenly spaced in ln sigma; four evaluations each"
+    )
+    probes: PositiveInt = Field(
+        1, description="random directions that estimate the divergence of an example"
+    )
+    exact: NonNegativeInt = Field(
+        64, description="entries up to which an example's divergence is exact; 0 never is"
+    )
+    draws: PositiveInt = Field(32, description="noise levels that estimate the variational bound")

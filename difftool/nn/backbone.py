@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 
 import torch
@@ -83,6 +83,11 @@ class Interface:
     channels: int = 0
 
 
+def _members(modules: nn.ModuleList) -> Iterator[nn.Module]:
+    for module in modules:
+        yield from _members(module) if isinstance(module, nn.ModuleList) else (module,)
+
+
 class Backbone(nn.Module, ABC):
     """A network that maps a noisy input to a prediction of the same shape.
 
@@ -95,6 +100,16 @@ class Backbone(nn.Module, ABC):
 
     checkpointing: bool = False
     inner_network: str = ""
+
+    def regions(self) -> Iterator[nn.Module]:
+        """The modules that are compiled one by one; those of equal shapes share what is compiled.
+
+        By default the blocks: the members of the network's lists of modules; the whole network
+        where it has none.
+        """
+        lists = (child for child in self.children() if isinstance(child, nn.ModuleList))
+        blocks = [block for members in lists for block in _members(members)]
+        yield from blocks or [self]
 
     @abstractmethod
     def forward(

@@ -4,9 +4,18 @@ and SiLU, fused.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+fused_norm: Callable[..., Tensor] | None = None
+"""The kernels of ``difftool.nn.fused_norm``, for inputs on a CUDA device.
+
+None until the engine prepares such a device (``difftool.engine.device``), and where Triton, which
+compiles them, is not installed.
+"""
 
 
 class GroupNorm(nn.Module):
@@ -24,6 +33,7 @@ class GroupNorm(nn.Module):
             n for n in range(1, 33) if channels % n == 0 and (n == 1 or channels // n >= 4)
         )
         self.eps = eps
+        self.silu = False
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
 
@@ -34,12 +44,24 @@ class GroupNorm(nn.Module):
         """
         weight: Tensor = self.weight
         bias: Tensor = self.bias
+        if self._is_fused(x):
+            assert fused_norm is not None
+            return fused_norm(x, self.groups, weight, bias, self.eps, film, mask, self.silu)
         if film is not None:
             scale, shift = film.to(weight.dtype).chunk(2, 1)
             weight, bias = weight * (1 + scale), torch.addcmul(shift, bias, 1 + scale)
         if mask is None:
             return group_norm(x, self.groups, weight, bias, self.eps)
         return masked_group_norm(x, self.groups, weight, bias, self.eps, mask)
+
+    def _is_fused(self, x: Tensor) -> bool:
+        """Whether one kernel does it all. The kernels have no derivative in forward mode."""
+        return (
+            fused_norm is not None
+            and x.is_cuda
+            and x.is_floating_point()
+            and not torch._C._are_functorch_transforms_active()
+        )
 
 
 def group_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
@@ -81,7 +103,13 @@ def masked_group_norm(
 class NormActivation(GroupNorm):
     """``silu(norm(x))`` with zeros on padding: the input of a convolution in a residual block."""
 
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+        super().__init__(channels, eps)
+        self.silu = True
+
     def forward(self, x: Tensor, film: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        if self._is_fused(x):
+            return super().forward(x, film, mask)
         dtype = x.dtype
         y = F.silu(super().forward(x, film, mask))
         return y if mask is None else (y * mask.to(y.dtype)).to(dtype)

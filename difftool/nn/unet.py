@@ -92,6 +92,9 @@ class UNet(Backbone):
         self.norm = NormActivation(widths[0])
         self.head = conv(d, widths[0], channels * options.patch**d, gain=0)
 
+    def regions(self) -> Iterator[nn.Module]:
+        return (module for module in self.modules() if isinstance(module, Block))
+
     def forward(
         self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None
     ) -> Tensor:

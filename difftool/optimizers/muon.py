@@ -42,7 +42,9 @@ class Muon(torch.optim.Optimizer):
         eps: float,
         precision: torch.dtype,
     ) -> None:
-        super().__init__(groups, {"lr": lr, "weight_decay": 0.0, "matrices": False})
+        # capturable, as torch's optimizers say it: no step waits for the device or counts on the host
+        defaults = {"lr": lr, "weight_decay": 0.0, "matrices": False, "capturable": False}
+        super().__init__(groups, defaults)
         self.momentum, self.precision = momentum, precision
         self._others = torch.optim.AdamW(
             [g for g in self.param_groups if not g["matrices"]],
@@ -64,7 +66,9 @@ class Muon(torch.optim.Optimizer):
         self._others.step()
         return loss
 
-    def _step(self, parameters: Sequence[nn.Parameter], lr: float, weight_decay: float) -> None:
+    def _step(
+        self, parameters: Sequence[nn.Parameter], lr: float | Tensor, weight_decay: float
+    ) -> None:
         """Update parameters of one shape ``[outputs, ...]``; their steps are orthogonalised as
         one batch.
         """
@@ -76,8 +80,10 @@ class Muon(torch.optim.Optimizer):
             parameters[0].dtype
         )
         if weight_decay:
-            torch._foreach_mul_(list(parameters), 1 - lr * weight_decay)
+            torch._foreach_mul_(list(parameters), 1 - lr * weight_decay)  # type: ignore[arg-type]
         rate = 0.2 * max(updates.shape[1:]) ** 0.5 * lr
+        if isinstance(rate, Tensor):  # on the device, which no kernel takes as alpha
+            updates, rate = updates * rate, 1.0
         torch._foreach_add_(
             list(parameters),
             [u.view(p.shape) for u, p in zip(updates, parameters, strict=True)],

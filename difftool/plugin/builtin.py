@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .hookspecs import hookimpl
-from .spec import ConditionerSpec, ExporterSpec, ProcessSpec, SourceSpec, Spec
+from .spec import ConditionerSpec, ExporterSpec, MetricSpec, ProcessSpec, SourceSpec, Spec
 
 
 def _process(name: str, summary: str, code: str, options: str = "") -> Spec:
@@ -73,6 +73,18 @@ def _conditioner(name: str, summary: str) -> ConditionerSpec:
 
 
 @hookimpl
+def difftool_representations() -> list[Spec]:
+    return [
+        Spec(
+            "standard",
+            "each channel with a mean of zero and one standard deviation, measured on the data",
+            "difftool.representations.standard:Standard",
+            "difftool.representations.options:StandardOptions",
+        )
+    ]
+
+
+@hookimpl
 def difftool_backbones() -> list[Spec]:
     return [
         Spec(
@@ -138,6 +150,15 @@ def difftool_processes() -> list[ProcessSpec]:
             "flow",
         ),
         _row(
+            "score",
+            "predicts the score (Song et al. 2021)",
+            "Score",
+            "PathOptions",
+            "uniform",
+            "uniform",
+            "vp",
+        ),
+        _row(
             "x0", "predicts the clean example", "X0", "EdmOptions", "lognormal", "min-snr", "karras"
         ),
     ]
@@ -158,6 +179,12 @@ def difftool_densities() -> list[Spec]:
             "logit of flow time is normal (Esser et al. 2024)",
             "density:LogNormal",
             "LogitNormalOptions",
+        ),
+        _process(
+            "discrete",
+            "uniform over DDPM's discrete times (Ho et al. 2020)",
+            "density:Discrete",
+            "DiscreteOptions",
         ),
         _process(
             "stratified",
@@ -217,6 +244,11 @@ def difftool_schedules() -> list[Spec]:
             "PolynomialOptions",
         ),
         _process("exponential", "linear in ln sigma", "schedule:Exponential", "ExponentialOptions"),
+        _process("ve", "variance-exploding SDE (Song et al. 2021)", "sde:Ve", "VeOptions"),
+        _process("vp", "variance-preserving SDE (Song et al. 2021)", "sde:Vp", "VpOptions"),
+        _process(
+            "subvp", "sub-variance-preserving SDE (Song et al. 2021)", "sde:SubVp", "SubVpOptions"
+        ),
         _process(
             "laplace",
             "log-SNR of a Laplace distribution (Hang et al. 2024)",
@@ -505,5 +537,13 @@ def difftool_metrics() -> list[Spec]:
             "distance between small patches of samples and data, at every scale (Karras et al. 2018)",
             "difftool.metrics.patches:Patches",
             "difftool.metrics.options:PatchesOptions",
-        )
+        ),
+        MetricSpec(
+            "likelihood",
+            "log-likelihood under the model, by its probability-flow ODE (Song et al. 2021)",
+            "difftool.metrics.likelihood:Likelihood",
+            "difftool.metrics.options:LikelihoodOptions",
+            modalities=("*",),
+            on_request=True,
+        ),
     ]

@@ -13,8 +13,23 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
+from ..errors import PluginError
+
+GROUP = "difftool"
+"""The group of entry points that are plugins.
+
+Plugins for another level of the plugin interface name
+it: ``difftool.2``."""
+
+LEVEL = 1
+"""The level of the plugin interface that this difftool has."""
+
 COMMANDS = "difftool.commands"
 """The group of entry points that are commands."""
+
+CHOSEN = "DIFFTOOL_PLUGINS"
+"""Environment variable: the only plugins to use, by the names of plugins or of their packages,
+separated by commas; empty for none."""
 
 METADATA = (".dist-info", ".egg-info")
 UNKNOWN = ("an unknown package", "of unknown version")
@@ -65,12 +80,56 @@ def entry_points(group: str, path: Iterable[str] | None = None) -> list[EntryPoi
     Args:
         path: folders to search; None for ``sys.path``.
     """
-    found = []
+    found = [point for own, point in _all_points(group, path) if own == group]
+    return sorted(found, key=lambda point: point.name)
+
+
+def chosen() -> set[str] | None:
+    """The plugins that ``DIFFTOOL_PLUGINS`` names; None for all that are installed."""
+    only = os.environ.get(CHOSEN)
+    return None if only is None else {name.strip() for name in only.split(",")} - {""}
+
+
+def is_chosen(name: str, distribution: str) -> bool:
+    """Whether a plugin is to be used."""
+    wanted = chosen()
+    return wanted is None or bool({name, distribution} & wanted)
+
+
+def plugin_points() -> list[tuple[EntryPoint, int]]:
+    """The entry points of all plugins, each with the level of the interface that it is written for.
+
+    A package that names several levels, to serve several versions of difftool, is taken at the
+    highest of them that this difftool has.
+    """
+    found: dict[tuple[str, str], tuple[EntryPoint, int]] = {}
+    for group, point in _all_points(GROUP):
+        level = 1 if group == GROUP else int(group.removeprefix(f"{GROUP}.") or 1)
+        known = found.get(key := (point.folder, point.name))
+        if known is None or _rank(level) > _rank(known[1]):
+            found[key] = (point, level)
+    return sorted(found.values(), key=lambda one: one[0].name)
+
+
+def _rank(level: int) -> tuple[bool, int]:
+    """Levels that this difftool has come before newer ones, and higher ones before lower ones."""
+    return level <= LEVEL, level
+
+
+def _all_points(prefix: str, path: Iterable[str] | None = None) -> Iterator[tuple[str, EntryPoint]]:
+    """The entry points of a group, and of those whose names add a level to it."""
     for folder in _metadata_folders(sys.path if path is None else path):
         text = _read(os.path.join(folder, "entry_points.txt"))
-        if group in text:
-            found += [EntryPoint(name, target, folder) for name, target in _section(text, group)]
-    return sorted(found, key=lambda point: point.name)
+        if f"[{prefix}" in text.replace(" ", ""):
+            for group in _groups(text):
+                if group == prefix or group.removeprefix(f"{prefix}.").isdecimal():
+                    for name, target in _section(text, group):
+                        yield group, EntryPoint(name, target, folder)
+
+
+def _groups(text: str) -> list[str]:
+    lines = map(str.strip, text.splitlines())
+    return [line[1:-1].strip() for line in lines if line.startswith("[") and line.endswith("]")]
 
 
 def _metadata_folders(path: Iterable[str]) -> Iterator[str]:
@@ -118,6 +177,7 @@ class Plugin:
         module: the target of the entry point.
         distribution, version: of the package that provides it.
         error: why it could not be loaded; empty if it was loaded.
+        api: the level of the plugin interface that it is written for.
     """
 
     name: str
@@ -125,6 +185,28 @@ class Plugin:
     distribution: str
     version: str
     error: str = ""
+    api: int = LEVEL
+
+    def of_another_level(self) -> str:
+        """A remark if the plugin is written for an older interface that still works; else empty.
+
+        Raises:
+            PluginError: it is written for an interface that this difftool does not have.
+        """
+        if self.api in (LEVEL, LEVEL - 1):
+            return (
+                ""
+                if self.api == LEVEL
+                else (
+                    f"is written for plugin interface {self.api}. It works in this version of "
+                    f"difftool and not in the next: update it to interface {LEVEL}."
+                )
+            )
+        newer = self.api > LEVEL
+        raise PluginError(
+            f"it is written for plugin interface {self.api}, and this difftool has {LEVEL}. "
+            f"Upgrade {'difftool' if newer else self.distribution}"
+        )
 
     @property
     def package(self) -> str:
@@ -142,6 +224,8 @@ class Plugin:
 def one_line(error: BaseException, distribution: str) -> str:
     """The error of a package in one line, with its missing requirements."""
     text = f"{type(error).__name__}: {error}".splitlines()[0]
+    if isinstance(error, PluginError):
+        return str(error)
     missing = _unmet_of(distribution)
     return (
         f"{text} (it needs {', '.join(f'{r}: {found}' for r, found in missing)})"

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..column import Column, announce, kind_of
 from ..errors import PluginError, UsageError
-from .discovery import Plugin, entry_points, one_line, unmet
+from .containment import CONTAINED, hook_remarks, imported
+from .discovery import CHOSEN, Plugin, chosen, is_chosen, one_line, plugin_points, unmet
 from .kinds import KINDS, Kind
 from .spec import (
     ConditionerSpec,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from ..options import Options
 
-GROUP = "difftool"
+CORE = "core"
 BUILTIN = "difftool.plugin.builtin"
 
 
@@ -51,36 +52,77 @@ class Registry:
         self._entries: dict[str, dict[str, list[_Entry]]] = {kind: {} for kind in KINDS}
         self._owners: dict[int, _Entry] = {}
         self._plugins: list[Plugin] = []
+        self._remarks: dict[Plugin, list[str]] = {}
+        self._failures: dict[Plugin, BaseException] = {}
         self._manager: pluggy.PluginManager | None = None
 
     @classmethod
     def load_all(cls, report: Callable[[str], None] = _to_stderr) -> Registry:
-        """The parts of difftool and of all installed plugins; failures are passed to ``report``."""
+        """The parts of difftool and of all installed plugins; failures are passed to ``report``.
+
+        The environment variable ``DIFFTOOL_PLUGINS`` can name the only plugins to load.
+        """
         from importlib import import_module
 
         from .. import __version__
 
         registry = cls(report)
-        registry.add(
-            Plugin("core", BUILTIN, "difftool", __version__), lambda: import_module(BUILTIN)
-        )
-        for point in entry_points(GROUP):
-            registry.add(Plugin(point.name, point.target, *point.package()), point.load)
+        registry.add(Plugin(CORE, BUILTIN, "difftool", __version__), lambda: import_module(BUILTIN))
+        points = [
+            (Plugin(point.name, point.target, *point.package(), api=level), point.load)
+            for point, level in plugin_points()
+        ]
+        for plugin, load in points:
+            if is_chosen(plugin.name, plugin.distribution):
+                registry.add(plugin, load)
+        known = {name for plugin, _ in points for name in (plugin.name, plugin.distribution)}
+        for name in sorted((chosen() or set()) - known):
+            report(f"{CHOSEN} names {name!r}, but no plugin of that name is installed.")
         return registry
 
     def add(self, plugin: Plugin, load: Callable[[], object]) -> None:
         """Import one plugin and add its specs. A plugin that fails is reported and adds nothing."""
         try:
-            with redirect_stdout(sys.stderr):  # what it prints must not mix with --json
-                entries = self._collect(plugin, load())
-        except (Exception, SystemExit) as error:
+            if old := plugin.of_another_level():
+                self._remark(plugin, old)
+            module, remarks = imported(load)
+            with redirect_stdout(sys.stderr):  # what hooks print must not mix with --json
+                entries, more = self._collect(plugin, module)
+            self._refuse_core_names(entries)
+        except CONTAINED as error:
             plugin = plugin.failed(error)
             self._plugins.append(plugin)
+            self._failures[plugin] = error
             self._report(plugin.complaint())
             return
         self._plugins.append(plugin)
+        for text in (*remarks, *more):
+            self._remark(plugin, text)
         for entry in entries:
             self._take(entry)
+
+    def _remark(self, plugin: Plugin, text: str) -> None:
+        self._remarks.setdefault(plugin, []).append(text)
+        self._report(f"The plugin {plugin.name!r} of {plugin.package} {text}")
+
+    def remarks(self, plugin: Plugin) -> list[str]:
+        """What is wrong with a plugin that works all the same, such as a hook that is unknown."""
+        return self._remarks.get(plugin, [])
+
+    @property
+    def failures(self) -> dict[Plugin, BaseException]:
+        """What broken plugins raised."""
+        return dict(self._failures)
+
+    def _refuse_core_names(self, entries: Iterable[_Entry]) -> None:
+        """Raises PluginError if a plugin provides a part under a name of difftool's own."""
+        for entry in entries:
+            own = self._entries[entry.kind.name].get(_key(entry.spec), [])
+            if entry.plugin.name != CORE and any(one.plugin.name == CORE for one in own):
+                raise PluginError(
+                    f"it provides the {entry.kind.name} {entry.spec.name!r}, a name of difftool's "
+                    "own. Its author must choose another"
+                )
 
     def _take(self, entry: _Entry) -> None:
         self._owners[id(entry.spec)] = entry
@@ -91,24 +133,26 @@ class Registry:
         if isinstance(entry.spec, ConditionerSpec) and entry.spec.column:
             announce(entry.spec.name, entry.spec.column)
 
-    def _collect(self, plugin: Plugin, module: object) -> list[_Entry]:
-        """All specs of one plugin, through pluggy.
+    def _collect(self, plugin: Plugin, module: object) -> tuple[list[_Entry], list[str]]:
+        """All specs of one plugin, through pluggy, and remarks on its hooks.
 
-        ``register`` is not atomic, so a plugin that fails half-way is unregistered again.
+        ``register`` is not atomic, so a plugin that fails half-way is unregistered again. A hook
+        that is unknown is only remarked on: the plugin may serve newer versions of difftool too.
         """
         manager = self._pluggy()
         try:
             manager.register(module, name=f"{plugin.distribution}:{plugin.name}")
-            manager.check_pending()
-            return [
+            entries = [
                 _Entry(kind, spec, plugin)
                 for kind in KINDS.values()
                 for spec in _specs_of(manager, module, kind)
             ]
-        except (Exception, SystemExit):
+        except CONTAINED:
             if manager.is_registered(module):
                 manager.unregister(module)
             raise
+        hooks = [kind.hook for kind in KINDS.values()]
+        return entries, hook_remarks(module, hooks, f"{manager.project_name}_impl")
 
     def _pluggy(self) -> pluggy.PluginManager:
         if self._manager is None:
@@ -135,12 +179,30 @@ class Registry:
             entries[0].spec for _, entries in sorted(self._of(kind).items()) if len(entries) == 1
         ]
 
+    def clashes(self, plugin: Plugin) -> list[str]:
+        """The parts of a plugin whose names another one claims too."""
+        return [
+            f"{kind} {name}"
+            for kind, table in self._entries.items()
+            for name, entries in table.items()
+            if len(entries) > 1 and any(entry.plugin == plugin for entry in entries)
+        ]
+
     def get(self, kind: str, name: str) -> Spec:
         """The part of this kind and name; recipes and cascades are named ``modality/name``.
 
+        ``distribution:name`` tells apart parts of one name.
+
         Raises UsageError if it does not exist, PluginError if a plugin is the cause.
         """
-        entries = self._of(kind).get(name)
+        owner, _, bare = name.rpartition(":")
+        entries = self._of(kind).get(bare, [])
+        if owner:
+            entries = [
+                entry
+                for entry in entries
+                if owner in (entry.plugin.distribution, entry.plugin.name)
+            ]
         if not entries:
             raise self._unknown(kind, name)
         if len(entries) > 1:
@@ -207,7 +269,8 @@ class Registry:
                 else modality
             )
             raise UsageError(
-                f"There is no recipe {name!r} for {of}.{_hint(name, known)} {_listing('recipes', known)}"
+                f"There is no recipe {name!r} for {of}.{_hint(name, known)} "
+                f"{_listing('recipes', known)}"
             )
         spec = self.get("recipe", key)
         assert isinstance(spec, RecipeSpec)
@@ -272,11 +335,12 @@ class Registry:
         try:
             with redirect_stdout(sys.stderr):
                 return load_object(reference)
-        except (Exception, SystemExit) as error:
+        except CONTAINED as error:
             plugin = self.provider(spec)
             reason = one_line(error, plugin.distribution)
             raise PluginError(
-                f"{spec.name!r} of the plugin {plugin.name!r} ({plugin.package}) could not be imported: {reason}"
+                f"{spec.name!r} of the plugin {plugin.name!r} ({plugin.package}) could not be "
+                f"imported: {reason}"
             ) from error
 
     def _check_requirements(self, spec: Spec) -> None:
@@ -286,20 +350,28 @@ class Registry:
             facts = "; ".join(f"{requirement} ({found})" for requirement, found in missing)
             plugin = self.provider(spec)
             raise PluginError(
-                f"{spec.name!r} of {plugin.package} needs {facts}. Install it with: pip install {wanted}"
+                f"{spec.name!r} of {plugin.package} needs {facts}. Install it with: pip install "
+                f"{wanted}"
             )
 
     def _of(self, kind: str) -> dict[str, list[_Entry]]:
         if kind not in self._entries:
             raise UsageError(
-                f"There is no kind of part {kind!r}.{_hint(kind, list(KINDS))} {_listing('kinds', list(KINDS))}"
+                f"There is no kind of part {kind!r}.{_hint(kind, list(KINDS))} "
+                f"{_listing('kinds', list(KINDS))}"
             )
         return self._entries[kind]
 
     def _clash(self, entries: list[_Entry]) -> str:
         packages = " and ".join(entry.plugin.package for entry in entries)
         kind, name = entries[0].kind.name, entries[0].spec.name
-        return f"The {kind} {name!r} is provided by {packages}. Uninstall one of them: difftool does not guess which one you mean."
+        if len({entry.plugin.distribution for entry in entries}) == 1:
+            return f"{packages} provide the {kind} {name!r} twice. Their author must rename one."
+        return (
+            f"The {kind} {name!r} is provided by {packages}. Write "
+            f"{entries[0].plugin.distribution}:{name} for the first of them, or uninstall one: "
+            "difftool does not guess which one you mean."
+        )
 
     def _unknown(self, kind: str, name: str) -> UsageError | PluginError:
         known = self.names(kind)

@@ -59,9 +59,11 @@ class MetricSpec(Spec):
     Attributes:
         modalities: names of further modalities that it applies to, in addition to those that name
             it; ``("*",)`` for all.
+        on_request: whether it is measured only where it is named, because it takes long.
     """
 
     modalities: tuple[str, ...] = ()
+    on_request: bool = False
 
 
 @dataclass(frozen=True, slots=True)

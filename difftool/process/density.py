@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import UsageError
 from ..rng import Rng
-from .options import DensityOptions, LogNormalOptions
+from .options import DensityOptions, DiscreteOptions, LogNormalOptions
 from .process import Density, Schedule
 
 LEAST = 1e-9
@@ -87,6 +87,18 @@ class Uniform(_Quantile):
 
     def share(self, sigma: float) -> float:
         return self.schedule.time(torch.tensor([sigma], dtype=torch.float64)).item()
+
+
+class Discrete(Uniform):
+    """Uniform over the T times k / (T - 1) of a table   (Ho et al. 2020, arXiv:2006.11239, Alg. 1)."""
+
+    def __init__(self, options: DiscreteOptions, schedule: Schedule) -> None:
+        self.levels = options.levels
+        super().__init__(options, schedule)
+
+    def quantile(self, u: Tensor) -> Tensor:
+        k = (u * self.levels).floor().clamp(max=self.levels - 1)
+        return self.schedule.sigma(k / (self.levels - 1))
 
 
 class LogNormal(_Quantile):

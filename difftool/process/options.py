@@ -90,6 +90,14 @@ class LogitNormalOptions(LogNormalOptions):
     p_std: PositiveFloat = Field(1.0, description="standard deviation of logit t")
 
 
+class DiscreteOptions(DensityOptions):
+    """DDPM's discrete times."""
+
+    levels: PositiveInt = Field(
+        1000, ge=2, description="number of times, evenly spaced; as many as schedule.levels"
+    )
+
+
 # --- weightings ---
 
 
@@ -263,6 +271,37 @@ class LinearOptions(Options):
                 f"beta_min {self.beta_min:g} must not be above beta_max {self.beta_max:g}"
             )
         return self
+
+
+class VeOptions(RangeOptions):
+    """The variance-exploding diffusion; its schedule is geometric."""
+
+    sigma_min: PositiveFloat = Field(
+        0.01, description="lowest noise level; the last step of a sampler goes from it to 0"
+    )
+    sigma_max: PositiveFloat = Field(50.0, description="highest noise level, where sampling starts")
+
+
+class VpOptions(Options):
+    """The variance-preserving diffusion, whose rate beta grows linearly."""
+
+    beta_min: PositiveFloat = Field(0.1, description="rate at time 0")
+    beta_max: PositiveFloat = Field(20.0, description="rate at time 1")
+    t_min: float = Field(
+        1e-3, gt=0, lt=1, description="earliest time, which determines the lowest noise level"
+    )
+
+    @model_validator(mode="after")
+    def _growing(self) -> Self:
+        if self.beta_min > self.beta_max:
+            raise ValueError(
+                f"beta_min {self.beta_min:g} must not be above beta_max {self.beta_max:g}"
+            )
+        return self
+
+
+class SubVpOptions(VpOptions):
+    """The sub-variance-preserving diffusion."""
 
 
 class BetaOptions(LinearOptions):

@@ -55,6 +55,17 @@ class Eps(_Row):
         )
 
 
+class Score(_Row):
+    """F predicts std times the score of the path   (Song et al. 2021, arXiv:2011.13456, App. C).
+
+    The score of z = a x0 + s eps is (a D - z) / s^2, so s times it is (D - x) / sigma.
+    """
+
+    def coefficients(self, sigma: Tensor) -> Coefficients:
+        in_ = (1 + sigma.square()).rsqrt()
+        return Coefficients(skip=torch.ones_like(sigma), out=sigma, in_=in_, noise=self.time(sigma))
+
+
 class V(_Row):
     """F predicts v = a eps - s x0 of the variance-preserving path.
 

@@ -40,7 +40,7 @@ def bisect(f: Callable[[Tensor], Tensor], y: Tensor, low: float, high: float) ->
     return (a + b) / 2
 
 
-class _Warped(Schedule):
+class Warped(Schedule):
     """A schedule that is linear in ``warp(sigma)``.
 
     Attributes:
@@ -77,7 +77,7 @@ class _Warped(Schedule):
         return [*self.sigma(t).tolist(), 0.0]
 
 
-class Karras(_Warped):
+class Karras(Warped):
     """Linear in sigma^(1/rho)   (Karras et al. 2022, Eq. 5)."""
 
     visits_min = True
@@ -93,7 +93,7 @@ class Karras(_Warped):
         return w**self.rho
 
 
-class Exponential(_Warped):
+class Exponential(Warped):
     """Linear in ln sigma: every step divides sigma by the same factor."""
 
     visits_min = True
@@ -108,7 +108,7 @@ class Exponential(_Warped):
         return w.exp()
 
 
-class Flow(_Warped):
+class Flow(Warped):
     """Linear in flow time t, shifted to t' = s t / (1 + (s - 1) t).
 
     Esser et al. 2024, arXiv:2403.03206, Eq. 23.
@@ -127,7 +127,7 @@ class Flow(_Warped):
         return self.shift * w / (1 - w)
 
 
-class Cosine(_Warped):
+class Cosine(Warped):
     """a_bar = cos^2(w(t)) / cos^2(w(0)) with w(t) = (t + s) / (1 + s) * pi / 2.
 
     Nichol & Dhariwal 2021, arXiv:2102.09672, Eq. 17.
@@ -154,7 +154,7 @@ class Cosine(_Warped):
         return shift * ((self.cos0 / w.cos()).square() - 1).sqrt()
 
 
-class Laplace(_Warped):
+class Laplace(Warped):
     """The log-SNR of a uniform time follows a Laplace distribution.
 
     Hang et al. 2024, arXiv:2407.03297, Table 1. ln sigma is half the negative log-SNR, so it has
@@ -173,7 +173,7 @@ class Laplace(_Warped):
         return (self.mean - self.scale * w.sign() * torch.log1p(-w.abs())).exp()
 
 
-class Sigmoid(_Warped):
+class Sigmoid(Warped):
     """a_bar falls along a sigmoid from ``start`` to ``end``.
 
     Chen 2023, arXiv:2301.10972, Alg. 1.
@@ -195,7 +195,7 @@ class Sigmoid(_Warped):
         return ((v - self.v_start) / (self.v_end - v)).sqrt()  # 1 / a_bar - 1
 
 
-class Polynomial(_Warped):
+class Polynomial(Warped):
     """a_bar = (1 - 2 s) (1 - t^p)^2 + s   (Hoogeboom et al. 2022, arXiv:2203.17003, App. B).
 
     The paper states it for the root of a_bar, where s = 1e-5 would end at sigma = 1e5. Its

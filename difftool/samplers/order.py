@@ -8,14 +8,15 @@ from typing import Any, TypeVar
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def order(p: int | str, *, pathwise: bool = True) -> Callable[[F], F]:
+def order(p: int | str | None, *, pathwise: bool = True) -> Callable[[F], F]:
     """Declare that halving every step divides the error by 2^p.
 
     The error is that of x for a deterministic sampler, and that of the variance of x otherwise.
 
     Args:
         p: the order, or the name of the knob that holds it. 0 says that the settings, not the
-            number of steps, bound the error, as in Langevin dynamics.
+            number of steps, bound the error, as in Langevin dynamics. None says that the sampler
+            solves no equation, such as one for consistency models.
         pathwise: on one path of noise, more steps approach one result. False for a sampler whose
             noise is not that of one reverse diffusion, such as one that goes back up.
     """
@@ -29,7 +30,10 @@ def order(p: int | str, *, pathwise: bool = True) -> Callable[[F], F]:
 
 
 def stated_order(sampler: Callable[..., Any], knobs: Mapping[str, Any]) -> int | None:
-    """The order that a sampler declares with these knobs; None if it declares none."""
-    p = getattr(sampler, "order", None)
+    """The order that a sampler declares with these knobs; None if it declares that it has none.
+
+    Raises AttributeError if it declares nothing.
+    """
+    p = sampler.order  # type: ignore[attr-defined]  # ``order`` sets it
     found = knobs.get(p) if isinstance(p, str) else p
     return found if isinstance(found, int) else None

@@ -1,7 +1,8 @@
 """Contract tests for plugins. A test module of a plugin needs one line for each part:
 
-    from difftool.testing import modality_contract, sampler_contract
+    from difftool.testing import modality_contract, plugin_contract, sampler_contract
 
+    TestPlugin = plugin_contract("ecg")
     TestEcg = modality_contract("ecg")
     TestMySolver = sampler_contract("my_solver")
 
@@ -23,6 +24,7 @@ SUITES = (
     "objective",
     "observer",
     "optimizer",
+    "plugin",
     "process",
     "representation",
     "sampler",
@@ -42,6 +44,7 @@ from .modality import modality_contract  # noqa: E402
 from .objective import objective_contract  # noqa: E402
 from .observer import observer_contract  # noqa: E402
 from .optimizer import optimizer_contract  # noqa: E402
+from .plugin import plugin_contract  # noqa: E402
 from .process import process_contract  # noqa: E402
 from .representation import representation_contract  # noqa: E402
 from .sampler import sampler_contract  # noqa: E402
@@ -59,6 +62,7 @@ __all__ = [
     "objective_contract",
     "observer_contract",
     "optimizer_contract",
+    "plugin_contract",
     "process_contract",
     "representation_contract",
     "sampler_contract",

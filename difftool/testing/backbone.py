@@ -32,6 +32,8 @@ def backbone_contract(
         beside: sizes of the axes of ``Signals.channels``, if they differ from ``shape[1:]``.
     """
     places = shape[1:] if beside is None else beside
+    axis = len(shape) if beside is None else 1  # along which examples are padded
+    length, varies = shape[axis - 1], bool(sizes) or beside is not None
 
     def built(**widths: int) -> Backbone:
         torch.manual_seed(0)
@@ -54,13 +56,20 @@ def backbone_contract(
     def inputs(n: int, of: tuple[int, ...] = shape) -> tuple[Tensor, Tensor]:
         return torch.randn(n, *of), torch.linspace(-1, 1, n)
 
+    def first(real: int) -> Tensor:
+        """A mask of one example, whose first entries along the padded axis are real."""
+        sizes = [1] * (len(shape) + 1)
+        sizes[axis] = length
+        return (torch.arange(length) < real).reshape(sizes)
+
     class BackboneContract:
         @pytest.mark.parametrize("size", [shape[1:], *sizes])
-        def test_output_is_like_the_input(self, size):
+        def test_output_is_like_the_input(self, size: tuple[int, ...]) -> None:
             x, c_noise = inputs(2, (shape[0], *size))
-            assert built()(x, c_noise, Signals()).shape == x.shape
+            output = built()(x, c_noise, Signals())
+            assert (output.shape, output.dtype) == (x.shape, x.dtype)
 
-        def test_examples_do_not_see_each_other(self):
+        def test_examples_do_not_see_each_other(self) -> None:
             x, c_noise = inputs(3)
             network = built()
             with torch.no_grad():
@@ -71,7 +80,7 @@ def backbone_contract(
                     rtol=1e-4,
                 )
 
-        def test_noise_level_and_signals_matter(self):
+        def test_noise_level_and_signals_matter(self) -> None:
             network = built(vector=8)
             x, c_noise = inputs(2)
             vector = torch.randn(2, 8)
@@ -81,7 +90,7 @@ def backbone_contract(
                 assert not torch.allclose(plain, network(x, c_noise, Signals(vector=vector + 1)))
 
         @pytest.mark.parametrize("kind", KINDS)
-        def test_signals_of_each_kind_reach_their_own_example(self, kind):
+        def test_signals_of_each_kind_reach_their_own_example(self, kind: str) -> None:
             network = steered(kind)
             x, c_noise = inputs(3)
             given = random(kind, 3)
@@ -92,7 +101,7 @@ def backbone_contract(
             assert all(not torch.allclose(one[i], another[i]) for i in (1, 2))
 
         @pytest.mark.parametrize("padding", [2, 5])
-        def test_padding_among_tokens_changes_nothing(self, padding):
+        def test_padding_among_tokens_changes_nothing(self, padding: int) -> None:
             """For two amounts of padding with any values; without a mask, all tokens are real."""
             network = steered("tokens")
             x, c_noise = inputs(2)
@@ -109,7 +118,7 @@ def backbone_contract(
                     rtol=1e-4,
                 )
 
-        def test_evaluating_is_deterministic_and_changes_nothing(self):
+        def test_evaluating_is_deterministic_and_changes_nothing(self) -> None:
             network = built()
             x, c_noise = inputs(2)
             before = {n: t.clone() for n, t in network.state_dict().items()}
@@ -119,7 +128,7 @@ def backbone_contract(
             assert torch.equal(x, given)
             assert all(torch.equal(before[n], t) for n, t in network.state_dict().items())
 
-        def test_recomputing_activations_gives_the_same_gradients(self):
+        def test_recomputing_activations_gives_the_same_gradients(self) -> None:
             gradients = []
             for checkpointing in (False, True):
                 network = built()
@@ -133,23 +142,37 @@ def backbone_contract(
             for n, gradient in gradients[0].items():
                 torch.testing.assert_close(gradient, gradients[1][n], atol=1e-5, rtol=1e-4)
 
-        def test_every_parameter_is_used(self):
+        def test_every_parameter_is_used(self) -> None:
             network = built(vector=8).train()
             x, c_noise = inputs(2)
             network(x, c_noise, Signals(vector=torch.randn(2, 8))).square().sum().backward()
             assert [n for n, p in network.named_parameters() if p.grad is None] == []
 
-        def test_padding_reaches_no_real_entry(self):
-            network = built()
+        @pytest.mark.parametrize("real", sorted({length // 2, length // 2 - 1} - {0}))
+        def test_padding_reaches_no_real_entry(self, real: int) -> None:
+            """The border may lie inside a patch of the network."""
+            network, mask = built(), first(real)
             x, c_noise = inputs(1)
-            mask = torch.ones(1, 1, *shape[1:], dtype=torch.bool)
-            mask[..., shape[-1] // 2 :] = False
             with torch.no_grad():
                 one = network(x * mask, c_noise, Signals(), mask)
                 other = network(
                     torch.where(mask, x, 9 * torch.randn(x.shape)), c_noise, Signals(), mask
                 )  # values in the padding must not matter
             torch.testing.assert_close(one * mask, other * mask, atol=1e-5, rtol=1e-5)
+
+        @pytest.mark.parametrize("cut", [1, 2])
+        def test_the_amount_of_padding_reaches_no_real_entry(self, cut: int) -> None:
+            """An example is padded to the largest of its batch, which says nothing about it."""
+            if not varies:
+                pytest.skip("it was not said to accept other sizes")
+            network, mask = built(), first(length // 2)
+            x, c_noise = inputs(1)
+            one, other = x * mask, (x * mask).narrow(axis, 0, length - cut)
+            with torch.no_grad():
+                more = network(one, c_noise, Signals(), mask)
+                less = network(other, c_noise, Signals(), mask.narrow(axis, 0, length - cut))
+            real = [t.narrow(axis, 0, length // 2) for t in (more, less)]
+            torch.testing.assert_close(*real, atol=1e-4, rtol=1e-4)
 
     return named(BackboneContract, name)
 

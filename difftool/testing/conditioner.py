@@ -45,7 +45,7 @@ def conditioner_contract(
 
     Args:
         options: its settings, for example to make it small.
-        cells: three different cells of a data column that it accepts.
+        cells: three different cells of a data column that it accepts, as much alike as they can be.
         column, values: instead of cells, if users cannot supply such a column: a column, and three
             different values of it, ``[3, ...]``.
     """
@@ -65,7 +65,7 @@ def conditioner_contract(
         return found
 
     class ConditionerContract:
-        def test_signals_are_those_it_announces(self):
+        def test_signals_are_those_it_announces(self) -> None:
             conditioner = built()
             found = tensors(conditioner(given))
             announced = {kind: width for kind in SIGNALS if (width := getattr(conditioner, kind))}
@@ -75,20 +75,20 @@ def conditioner_contract(
             } == announced
             assert all(len(t) == len(given) and t.isfinite().all() for t in found.values())
 
-        def test_every_example_has_a_token_to_attend_to(self):
+        def test_every_example_has_a_token_to_attend_to(self) -> None:
             """Null too, because attention over no token is undefined."""
             conditioner = built()
             mask = conditioner(torch.cat([given, conditioner.null(given)])).token_mask
             assert mask is None or (mask.dtype == torch.bool and mask.any(1).all())
 
-        def test_null_is_a_value_like_any_other(self):
+        def test_null_is_a_value_like_any_other(self) -> None:
             null = built().null(given)
             assert (null.shape, null.dtype, null.device) == (given.shape, given.dtype, given.device)
             for signal in tensors(built()(null)).values():
                 assert signal.isfinite().all()
                 torch.testing.assert_close(signal, signal[:1].expand_as(signal))
 
-        def test_different_values_and_null_are_told_apart(self):
+        def test_different_values_and_null_are_told_apart(self) -> None:
             conditioner = built()
             both = torch.cat([given, conditioner.null(given[:1])])
             signals = torch.cat([t.flatten(1) for t in tensors(conditioner(both)).values()], 1)
@@ -98,7 +98,7 @@ def conditioner_contract(
                 for j in range(i)
             )
 
-        def test_examples_do_not_see_each_other(self):
+        def test_examples_do_not_see_each_other(self) -> None:
             conditioner = built()
             mixed = torch.cat([given[:1], conditioner.null(given[1:])])
             for together, alone in zip(
@@ -108,34 +108,40 @@ def conditioner_contract(
             ):
                 torch.testing.assert_close(together[:1], alone)
 
-        def test_every_parameter_learns_or_is_frozen_and_null_brings_no_nan(self):
+        def test_every_parameter_learns_or_is_frozen_and_null_brings_no_nan(self) -> None:
             conditioner = built()
+            with torch.no_grad():  # layers that start at zero hide others
+                for p in conditioner.parameters():
+                    if p.requires_grad:
+                        p.add_(0.1 * torch.randn(p.shape))
             both = torch.cat([given, conditioner.null(given)])
-            total = sum(t.square().sum() for t in tensors(conditioner(both)).values())
+            found = tensors(conditioner(both)).values()
+            total = sum((t * torch.randn(t.shape)).sum() for t in found)
             if total.requires_grad:  # type: ignore[union-attr]
                 total.backward()  # type: ignore[union-attr]
             gradients = {n: p.grad for n, p in conditioner.named_parameters() if p.requires_grad}
             assert [n for n, g in gradients.items() if g is None or not g.isfinite().all()] == []
+            assert [n for n, g in gradients.items() if g is not None and not g.any()] == []
 
-        def test_dropout_is_a_probability(self):
+        def test_dropout_is_a_probability(self) -> None:
             assert 0 <= built().dropout <= 1
 
     class ColumnContract:
-        def test_it_is_named_by_the_spec_and_found_by_its_kind(self):
+        def test_it_is_named_by_the_spec_and_found_by_its_kind(self) -> None:
             """A model file only stores the kind."""
             assert isinstance(own, registry().column(name))
             assert kind_of(own.kind) is type(own)
 
-        def test_its_module_imports_no_torch(self):
+        def test_its_module_imports_no_torch(self) -> None:
             assert not imports_torch(type(own).__module__)
 
-        def test_a_file_keeps_it(self):
+        def test_a_file_keeps_it(self) -> None:
             kept = Column.from_json(json.loads(json.dumps(own.to_json())))
             assert kept == own
             assert kept.same_as(own)
 
     class DataColumnContract(ColumnContract):
-        def test_every_row_has_a_value_and_an_empty_one_is_null(self):
+        def test_every_row_has_a_value_and_an_empty_one_is_null(self) -> None:
             assert len(read) == len(cells) + 3
             assert [own.show(value) is None for value in read] == [
                 *(False for _ in cells),
@@ -144,22 +150,22 @@ def conditioner_contract(
                 True,
             ]
 
-        def test_what_is_shown_can_be_written(self):
+        def test_what_is_shown_can_be_written(self) -> None:
             for value in read[:3]:
                 assert _same(own, own.parse(str(own.show(value))), value)
 
-        def test_a_row_does_not_depend_on_the_others(self):
+        def test_a_row_does_not_depend_on_the_others(self) -> None:
             together = own.batch(read)
             assert together.dtype in (np.int64, np.float32)
             for value, row in zip(read, together, strict=True):
                 assert np.array_equal(own.batch([value])[0], row, equal_nan=True)
 
-        def test_null_is_that_of_the_conditioner(self):
+        def test_null_is_that_of_the_conditioner(self) -> None:
             assert _same(own, own.parse("none"), own.null)
             null = torch.from_numpy(own.batch([own.null]))
             torch.testing.assert_close(built().null(null), null, atol=0, rtol=0, equal_nan=True)
 
-        def test_draws_are_values_as_often_as_they_occur(self):
+        def test_draws_are_values_as_often_as_they_occur(self) -> None:
             """Or, for columns without a fixed set of values, values that can be parsed."""
             drawn = [own.draw((i + 0.5) / 1000) for i in range(1000)]
             shares, occur = (
@@ -173,13 +179,13 @@ def conditioner_contract(
             else:
                 assert all(_same(own, own.parse(str(own.show(value))), value) for value in drawn)
 
-        def test_every_choice_is_a_value(self):
+        def test_every_choice_is_a_value(self) -> None:
             shown = [own.show(value) for value in own.choices()]
             assert len(set(shown)) == len(shown)
             assert None not in shown
 
     class MadeColumnContract(ColumnContract):
-        def test_no_user_gives_it(self):
+        def test_no_user_gives_it(self) -> None:
             assert not own.settable
             with pytest.raises(UsageError):
                 type(own).read("c", [{"c": 1.0}])

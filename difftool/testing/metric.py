@@ -40,7 +40,7 @@ def metric_contract(
         )
 
     class MetricContract:
-        def test_it_gives_numbers_by_name(self):
+        def test_it_gives_numbers_by_name(self) -> None:
             found = built().measure(examples, data)
             assert found
             assert all(
@@ -49,31 +49,31 @@ def metric_contract(
             )
             assert not any(math.isinf(value) for value in found.values())
 
-        def test_its_options_need_no_torch(self):
+        def test_its_options_need_no_torch(self) -> None:
             """difftool imports them to print help."""
             assert needs_no_torch("metric", name)
 
-        def test_the_same_examples_give_the_same_numbers(self):
+        def test_the_same_examples_give_the_same_numbers(self) -> None:
             _agree(built().measure(examples, data), built().measure(examples, data), 0.0)
 
-        def test_the_order_of_examples_says_nothing(self):
+        def test_the_order_of_examples_says_nothing(self) -> None:
             _agree(
                 built().measure(examples[::-1], data[::-1]),
                 built().measure(examples, data),
                 tolerance,
             )
 
-        def test_without_data_what_needs_them_is_left_out_and_the_rest_is_the_same(self):
+        def test_without_data_what_needs_them_is_left_out_and_the_rest_is_the_same(self) -> None:
             alone, compared = built().measure(examples, []), built().measure(examples, data)
             _agree(alone, {key: compared[key] for key in alone}, tolerance)
 
-        def test_one_example_has_the_same_names(self):
+        def test_one_example_has_the_same_names(self) -> None:
             assert (
                 built().measure(examples[:1], data[:1]).keys()
                 == built().measure(examples, data).keys()
             )
 
-        def test_examples_and_data_are_only_read(self):
+        def test_examples_and_data_are_only_read(self) -> None:
             ours, theirs = ([one.copy() for one in some] for some in (examples, data))
             for one in (*ours, *theirs):
                 one.setflags(write=False)

@@ -27,7 +27,7 @@ from ..plugin.spec import load_object
 from ..process.process import Process
 from ..rng import Stream
 from ..settings import EmaOptions, TrainOptions
-from ..space import Euclidean
+from ..space import Euclidean, Space
 from .parts import load, named, registry
 
 SHAPE = (3, 8)
@@ -46,6 +46,15 @@ class Pointwise(Backbone):
     ) -> Tensor:
         noise = c_noise.to(x.dtype).reshape(-1, *(1,) * (x.ndim - 1)).expand_as(x)
         return self.outer(torch.tanh(self.inner(torch.stack([x, noise], -1)))).squeeze(-1)
+
+
+class Centred(Euclidean):
+    """A space in which each channel of an example has a mean of zero, as positions may have."""
+
+    def project(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        if mask is None:
+            return x - x.mean(-1, keepdim=True)
+        return (x - (x * mask).sum(-1, keepdim=True) / mask.sum(-1, keepdim=True)) * mask
 
 
 class Listening(Conditioner):
@@ -107,7 +116,7 @@ def objective_contract(
             representation=SimpleNamespace(space=Euclidean(), shape=SHAPE),
         )
 
-    def build() -> Objective:
+    def build(space: Space | None = None) -> Objective:
         """The same objective, with the same weights, each time."""
         torch.manual_seed(0)
         target, settings = (
@@ -116,7 +125,7 @@ def objective_contract(
             else (name, (options or {}).get("options", NoOptions()))
         )
         chosen: Process = columns()
-        representation: Any = SimpleNamespace(space=Euclidean(), shape=SHAPE)
+        representation: Any = SimpleNamespace(space=space or Euclidean(), shape=SHAPE)
         denoiser = (
             Denoiser(Pointwise(), chosen.preconditioning, {"noted": Listening()})
             if target.generative
@@ -143,6 +152,16 @@ def objective_contract(
             moment,
             player or players(objective)[0],
         )
+
+    def met(objective: Objective, batch: Batch) -> list[tuple[Any, ...]]:
+        """What the network is given while the loss is computed."""
+        given = list[tuple[Any, ...]]()
+        objective.denoiser.backbone.register_forward_pre_hook(
+            lambda module, args: given.append(args)
+        )
+        loss(batch, on=objective)
+        assert given, "the loss does not evaluate the denoiser"
+        return given
 
     def training() -> TrainStep:
         objective = build()
@@ -171,7 +190,7 @@ def objective_contract(
     of_denoisers = pytest.mark.skipif(not generative, reason="it trains no denoiser")
 
     class ObjectiveContract:
-        def test_one_finite_loss_for_each_example_and_player_at_any_moment(self):
+        def test_one_finite_loss_for_each_example_and_player_at_any_moment(self) -> None:
             objective = build()
             for player in players(objective):
                 for step in (0, 9):
@@ -179,7 +198,7 @@ def objective_contract(
                     assert (found.shape, found.dtype) == ((6,), torch.float32)
                     assert found.isfinite().all()
 
-        def test_it_draws_from_the_stream_alone(self):
+        def test_it_draws_from_the_stream_alone(self) -> None:
             objective = build()
             for player in players(objective):
                 torch.manual_seed(1)
@@ -188,10 +207,10 @@ def objective_contract(
                 assert torch.equal(one, loss(Batch(x), on=objective, player=player))
 
         @of_denoisers
-        def test_another_step_draws_other_noise(self):
+        def test_another_step_draws_other_noise(self) -> None:
             assert not torch.equal(loss(Batch(x)), loss(Batch(x), step=1))
 
-        def test_every_player_learns_from_its_own_loss(self):
+        def test_every_player_learns_from_its_own_loss(self) -> None:
             objective = build()
             for player in objective.players():
                 objective.zero_grad(set_to_none=True)
@@ -204,7 +223,7 @@ def objective_contract(
                 ] == []
                 assert any(g is not None and g.abs().max() > 0 for g in gradients.values())
 
-        def test_padding_does_not_count(self):
+        def test_padding_does_not_count(self) -> None:
             mask = torch.ones(6, 1, 8, dtype=torch.bool)
             mask[:, :, 5:] = False
             objective = build()
@@ -215,15 +234,18 @@ def objective_contract(
                 )
                 torch.testing.assert_close(clean, dirty)
 
-        def test_examples_are_left_alone(self):
+        def test_examples_are_left_alone(self) -> None:
             before, objective = x.clone(), build()
             for player in players(objective):
                 loss(Batch(x), on=objective, player=player)
             assert torch.equal(x, before)
 
         @of_denoisers
-        def test_conditions_are_dropped_as_often_as_their_conditioner_says(self):
-            """Half of the time here. Guidance needs a network that also works without conditions."""
+        def test_conditions_are_dropped_as_often_as_their_conditioner_says(self) -> None:
+            """Half of the time here.
+
+            Guidance needs a network that also works without conditions.
+            """
             objective = build()
             listening = objective.denoiser.conditioners["noted"]
             assert isinstance(listening, Listening)
@@ -233,7 +255,7 @@ def objective_contract(
             )
 
         @of_denoisers
-        def test_nothing_is_learnt_of_what_is_known(self):
+        def test_nothing_is_learnt_of_what_is_known(self) -> None:
             """Each entry is treated alone, so observed ones only matter if the loss counts them."""
             known = torch.zeros(6, *SHAPE, dtype=torch.bool)
             known[:, 1] = True
@@ -245,19 +267,37 @@ def objective_contract(
             assert not torch.allclose(loss(Batch(x)), loss(Batch(other.x)))
 
         @of_denoisers
-        def test_what_is_known_is_met_clean_where_the_batch_says_so(self):
+        def test_what_is_known_is_met_clean_where_the_batch_says_so(self) -> None:
             known = torch.zeros(6, *SHAPE, dtype=torch.bool)
             known[:, 1] = True
-            objective, met = build(), list[Tensor]()
-            objective.denoiser.backbone.register_forward_pre_hook(
-                lambda module, given: met.append(given[0].detach())
-            )
-            loss(Batch(x, observed=known, noise_free=True), on=objective)
-            for given in met:  # scaled by one factor per example
-                scale = given[:, 1] / x[:, 1]
+            for args in met(build(), Batch(x, observed=known, noise_free=True)):
+                scale = args[0][:, 1] / x[:, 1]  # one factor per example
                 torch.testing.assert_close(scale, scale[:, :1].expand_as(scale))
 
-        def test_it_trains_and_resumes_to_the_bit(self):
+        @of_denoisers
+        def test_what_is_known_is_met_with_noise_where_the_batch_does_not_say_so(self) -> None:
+            known = torch.zeros(6, *SHAPE, dtype=torch.bool)
+            known[:, 1] = True
+            scale = met(build(), Batch(x, observed=known))[0][0][:, 1] / x[:, 1]
+            assert not torch.allclose(scale, scale[:, :1].expand_as(scale))
+
+        @of_denoisers
+        def test_the_network_meets_points_of_the_space(self) -> None:
+            """Noise is drawn in the space, and not beside it."""
+            space = Centred()
+            for args in met(build(space), Batch(space.project(x))):
+                torch.testing.assert_close(space.project(args[0]), args[0])
+
+        @of_denoisers
+        def test_the_network_is_given_the_mask(self) -> None:
+            mask = torch.ones(6, 1, 8, dtype=torch.bool)
+            mask[:, :, 5:] = False
+            for args in met(build(), Batch(x * mask, mask=mask)):
+                assert len(args) > 3
+                assert args[3] is not None
+                assert torch.equal(args[3].expand_as(mask), mask)
+
+        def test_it_trains_and_resumes_to_the_bit(self) -> None:
             """All that the loss depends on is in the checkpoint or is rebuilt identically."""
             raw, whole, stopped, resumed = (
                 with_condition(Batch(x)),
@@ -279,7 +319,7 @@ def objective_contract(
             assert ours.keys() == theirs.keys()
             assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
 
-        def test_every_player_moves_and_what_is_frozen_does_not(self):
+        def test_every_player_moves_and_what_is_frozen_does_not(self) -> None:
             step = training()
             before = {name: tensor.clone() for name, tensor in step.weights().items()}
             learnt = {id(p): player.name for player in step.players for p in player.parameters}

@@ -26,36 +26,36 @@ def observer_contract(name: str, options: dict[str, Any] | None = None) -> type:
         return target(settings)
 
     class ObserverContract:
-        def test_its_options_need_no_torch(self):
+        def test_its_options_need_no_torch(self) -> None:
             """difftool imports them to print help."""
             assert needs_no_torch("observer", name)
 
-        def test_it_watches_a_whole_run(self, tmp_path):
+        def test_it_watches_a_whole_run(self, tmp_path: Path) -> None:
             assert _failures(built(), _run(tmp_path)) == []
 
-        def test_it_watches_a_run_that_is_resumed(self, tmp_path):
+        def test_it_watches_a_run_that_is_resumed(self, tmp_path: Path) -> None:
             """Another process resumes the run, so another observer watches the rest."""
             assert _failures(built(), _run(tmp_path), last=2) == []
             assert _failures(built(), _run(tmp_path, first=2), first=2) == []
 
-        def test_it_watches_a_run_that_fails(self, tmp_path):
+        def test_it_watches_a_run_that_fails(self, tmp_path: Path) -> None:
             assert _failures(built(), _run(tmp_path), last=2, error=RuntimeError("it broke")) == []
 
-        def test_it_watches_a_run_without_a_step(self, tmp_path):
+        def test_it_watches_a_run_without_a_step(self, tmp_path: Path) -> None:
             assert _failures(built(), _run(tmp_path), last=0) == []
 
-        def test_its_own_failures_end_no_run(self, tmp_path):
+        def test_its_own_failures_end_no_run(self, tmp_path: Path) -> None:
             """The run's folder is gone, as on a disk that was removed."""
             _failures(built(), _run(tmp_path / "gone", make=False))
 
-        def test_the_files_of_a_run_are_left_alone(self, tmp_path):
+        def test_the_files_of_a_run_are_left_alone(self, tmp_path: Path) -> None:
             run = _run(tmp_path)
             before = _content(tmp_path)
             _failures(built(), run)
             after = _content(tmp_path)
             assert {path: after.get(path) for path in before} == before
 
-        def test_a_step_returns_the_event_with_a_new_file_or_nothing(self, tmp_path):
+        def test_a_step_returns_the_event_with_a_new_file_or_nothing(self, tmp_path: Path) -> None:
             observer, run = built(), _run(tmp_path)
             observer.begin(run)
             for event in _events(run.path, 0, STEPS):

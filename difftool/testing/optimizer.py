@@ -65,11 +65,11 @@ def optimizer_contract(
             optimizer.step()
 
     class OptimizerContract:
-        def test_its_options_need_no_torch(self):
+        def test_its_options_need_no_torch(self) -> None:
             """difftool imports them to print help."""
             assert needs_no_torch("optimizer", name)
 
-        def test_it_solves_a_least_squares_problem(self):
+        def test_it_solves_a_least_squares_problem(self) -> None:
             problem = Quadratic()
             begun, least = problem.loss().item() - problem.least(), problem.least()
             stepped(problem, made(problem), range(STEPS))
@@ -77,7 +77,16 @@ def optimizer_contract(
                 "the loss is not near its minimum after 400 steps; is lr right for it?"
             )
 
-        def test_every_group_follows_the_learning_rate(self):
+        @pytest.mark.parametrize("option", sorted(options or {}))
+        def test_each_setting_has_an_effect(self, option: str) -> None:
+            """Of those that the contract was given, with values other than the defaults."""
+            given, usual = Quadratic(), Quadratic()
+            stepped(given, made(given), range(20))
+            make, settings = load("optimizer", name, **{"lr": lr, **_without(options, option)})
+            stepped(usual, make(usual, settings, torch.float32), range(20))
+            assert not torch.equal(given.layer.weight, usual.layer.weight)
+
+        def test_every_group_follows_the_learning_rate(self) -> None:
             """With a rate of 0, no parameter changes."""
             problem = Quadratic()
             before = deepcopy(problem.state_dict())
@@ -90,14 +99,25 @@ def optimizer_contract(
                 torch.equal(value, before[key]) for key, value in problem.state_dict().items()
             )
 
-        def test_what_requires_no_gradient_is_left_alone(self):
+        def test_what_requires_no_gradient_is_left_alone(self) -> None:
             problem = Quadratic()
             problem.layer.bias.requires_grad_(False)
             before = problem.layer.bias.clone()
             stepped(problem, made(problem, weight_decay=0.5), range(3))
             assert torch.equal(problem.layer.bias, before)
 
-        def test_weight_decay_is_of_matrices_alone(self):
+        def test_what_has_no_gradient_in_a_step_is_left_alone(self) -> None:
+            """Another player of an objective may take the step."""
+            problem = Quadratic()
+            optimizer = made(problem, weight_decay=0.5)
+            stepped(problem, optimizer, range(2))
+            before = problem.layer.bias.clone()
+            problem.layer.weight.grad = torch.ones_like(problem.layer.weight)
+            problem.layer.bias.grad = None
+            optimizer.step()
+            assert torch.equal(problem.layer.bias, before)
+
+        def test_weight_decay_is_of_matrices_alone(self) -> None:
             problem = Quadratic()
             before = deepcopy(problem.layer.state_dict())
             optimizer = made(problem, weight_decay=0.5)
@@ -108,7 +128,7 @@ def optimizer_contract(
             torch.testing.assert_close(problem.layer.bias.detach(), before["bias"])
 
         @pytest.mark.parametrize("at", [0, 1, 5])
-        def test_a_resumed_run_goes_on_bit_for_bit(self, at):
+        def test_a_resumed_run_goes_on_bit_for_bit(self, at: int) -> None:
             """A checkpoint stores only the tensors in the optimizer's ``state`` of a parameter."""
             whole = Quadratic()
             stepped(whole, made(whole), range(10))
@@ -130,3 +150,7 @@ def optimizer_contract(
             )
 
     return named(OptimizerContract, name)
+
+
+def _without(options: dict[str, Any] | None, name: str) -> dict[str, Any]:
+    return {key: value for key, value in (options or {}).items() if key != name}

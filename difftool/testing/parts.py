@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from ..plugin.registry import Registry
 
@@ -37,7 +41,10 @@ def needs_no_torch(kind: str, name: str) -> bool:
 
 def imports_torch(*modules: str) -> bool:
     """Whether importing these modules imports torch."""
-    code = f"import importlib, sys; sys.path[:] = {sys.path}; [importlib.import_module(m) for m in {sorted(modules)}]; sys.exit('torch' in sys.modules)"
+    code = (
+        f"import importlib, sys; sys.path[:] = {sys.path}; [importlib.import_module(m) for m in "
+        f"{sorted(modules)}]; sys.exit('torch' in sys.modules)"
+    )
     return subprocess.run([sys.executable, "-c", code], check=False).returncode != 0
 
 
@@ -53,3 +60,17 @@ def named(contract: type, part: str, kind: str = "") -> type:
         f"{contract.__name__}_{re.sub('[^0-9A-Za-z]+', '_', part)}"
     )
     return contract
+
+
+def half_mask(raw: Tensor, encoded: Sequence[int | None]) -> Tensor:
+    """A mask of raw examples whose second half along the axis that varies is padding.
+
+    Args:
+        encoded: shape of an encoded example. Its first axis varies for point clouds ``[n, f]``;
+            otherwise the last axis of raw examples is taken.
+    """
+    axis = 1 if encoded[0] is None else raw.ndim - 1
+    shape = [1] * raw.ndim
+    shape[axis] = raw.shape[axis]
+    mask = torch.arange(raw.shape[axis]) < (raw.shape[axis] + 1) // 2
+    return mask.reshape(shape).expand(len(raw), *shape[1:])

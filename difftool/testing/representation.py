@@ -19,7 +19,7 @@ from ..engine.weights import MODEL, load_weights, save_weights
 from ..options import NoOptions
 from ..representation import Representation, weights_of
 from ..rng import Stream
-from .parts import load, named
+from .parts import half_mask, load, named
 
 CPU = torch.device("cpu")
 
@@ -74,12 +74,12 @@ def representation_contract(
         return found
 
     class RepresentationContract:
-        def test_round_trip(self):
+        def test_round_trip(self) -> None:
             back = _cut(built().decode(built().encode(Batch(raw))).x)
             assert back.dtype == raw.dtype
             assert (back.double() - raw.double()).abs().max() <= tolerance
 
-        def test_encoded_examples_are_float32_of_order_one_and_of_the_stated_shape(self):
+        def test_encoded_examples_are_float32_of_order_one_and_of_the_stated_shape(self) -> None:
             representation = built()
             x = representation.encode(Batch(raw)).x
             assert x.dtype == torch.float32
@@ -90,30 +90,53 @@ def representation_contract(
                 for stated, found in zip(representation.shape, x.shape[1:], strict=True)
             )
 
-        def test_decoding_takes_what_no_encoder_gave(self):
+        def test_decoding_takes_what_no_encoder_gave(self) -> None:
             x = built().encode(Batch(raw)).x
             for wild in (x * 50, x * -50, torch.zeros_like(x)):
                 back = _cut(built().decode(Batch(wild)).x)
                 assert back.dtype == raw.dtype
                 assert back.double().isfinite().all()
 
-        def test_examples_do_not_see_each_other(self):
+        def test_examples_do_not_see_each_other(self) -> None:
             together, alone = built().encode(Batch(raw)).x, built().encode(Batch(raw[:1])).x
             torch.testing.assert_close(together[:1], alone)
             torch.testing.assert_close(
                 built().decode(Batch(together)).x[:1], built().decode(Batch(alone)).x
             )
 
-        def test_raw_examples_are_left_alone(self):
+        def test_raw_examples_are_left_alone(self) -> None:
             before = raw.clone()
             built().encode(Batch(raw))
             assert torch.equal(raw, before)
 
-        def test_conditions_and_mask_pass_through(self):
+        def test_conditions_and_mask_pass_through(self) -> None:
             cond = {"class": torch.arange(len(raw))}
-            assert torch.equal(built().encode(Batch(raw, cond)).cond["class"], cond["class"])
+            representation = built()
+            mask = half_mask(raw, representation.shape)
+            encoded = representation.encode(Batch(raw, cond, mask))
+            assert torch.equal(encoded.cond["class"], cond["class"])
+            assert encoded.mask is not None, "encode drops the mask"
+            assert encoded.mask.dtype == torch.bool
+            encoded.mask.expand_as(encoded.x)  # raises if it does not broadcast
+            assert not encoded.mask.all(), "encode says that padding is real"
 
-        def test_the_space_projects_and_counts_its_degrees_of_freedom(self):
+        def test_encoding_is_deterministic(self) -> None:
+            representation = built()
+            one = representation.encode(Batch(raw)).x
+            torch.manual_seed(1)
+            assert torch.equal(one, representation.encode(Batch(raw)).x)
+
+        def test_values_in_padding_reach_no_real_entry(self) -> None:
+            representation = built()
+            mask = half_mask(raw, representation.shape)
+            one, other = (
+                representation.encode(Batch(torch.where(mask, raw, given), mask=mask))
+                for given in (torch.zeros_like(raw), raw.flip(0))
+            )
+            assert one.mask is not None
+            torch.testing.assert_close(one.x * one.mask, other.x * one.mask)
+
+        def test_the_space_projects_and_counts_its_degrees_of_freedom(self) -> None:
             representation = built()
             x = representation.encode(Batch(raw)).x
             space, many = representation.space, (64, *x.shape[1:])
@@ -121,7 +144,7 @@ def representation_contract(
             torch.testing.assert_close(space.project(noise), noise)
             assert abs(space.mean_square(noise).mean() - 1) < 0.05
 
-        def test_what_is_given_of_an_example_is_kept_in_the_space(self):
+        def test_what_is_given_of_an_example_is_kept_in_the_space(self) -> None:
             """Keeping is idempotent, up to the space's symmetry, and keeps a correct example."""
             representation = built()
             space = representation.space
@@ -133,7 +156,7 @@ def representation_contract(
             torch.testing.assert_close(space.keep(kept, x0, known), kept)
             torch.testing.assert_close(space.keep(x0, x0, known), x0)
 
-        def test_training_examples_are_drawn_from_what_is_prepared(self):
+        def test_training_examples_are_drawn_from_what_is_prepared(self) -> None:
             """A draw depends only on the prepared examples and the stream."""
             representation = built()
             prepared = representation.prepare(Batch(raw))
@@ -141,7 +164,7 @@ def representation_contract(
             assert torch.equal(one, again)
             assert one.shape == representation.encode(Batch(raw)).x.shape
 
-        def test_two_builds_with_the_saved_weights_encode_and_decode_alike(self):
+        def test_two_builds_with_the_saved_weights_encode_and_decode_alike(self) -> None:
             """All of its state is in its ``state_dict``, which the model file stores."""
             one, other = module(), module(seed=1)
             other.load_state_dict(one.state_dict())
@@ -149,14 +172,14 @@ def representation_contract(
             assert torch.equal(x, other.encode(Batch(raw)).x)
             assert torch.equal(one.decode(Batch(x)).x, other.decode(Batch(x)).x)
 
-        def test_its_weights_travel_in_a_model_file(self, tmp_path):
+        def test_its_weights_travel_in_a_model_file(self, tmp_path: Path) -> None:
             one, other = module(), module(seed=1)
             path = tmp_path / "model.safetensors"
             save_weights(path, MODEL, weights_of(one), {"config": {}, "description": {}})
             other.load_state_dict(frozen_weights(load_weights(path, MODEL)[0]))
             assert torch.equal(one.encode(Batch(raw)).x, other.encode(Batch(raw)).x)
 
-        def test_on_another_device_every_tensor_is_there(self):
+        def test_on_another_device_every_tensor_is_there(self) -> None:
             """The meta device stands for any other: torch refuses a tensor that stays behind."""
             moved = module().to("meta")
             assert moved.prepare(Batch(raw.to("meta"))).x.is_meta
@@ -164,7 +187,7 @@ def representation_contract(
             assert x.is_meta
             assert moved.decode(Batch(x)).x.is_meta
 
-        def test_gradients_never_reach_its_weights(self):
+        def test_gradients_never_reach_its_weights(self) -> None:
             representation = module()
             x = representation.encode(Batch(raw)).x.requires_grad_()
             decoded = representation.decode(Batch(x)).x

@@ -99,5 +99,19 @@ def known_levels(path: Path) -> tuple[float, float]:
     return _number(low), _number(high)
 
 
+def sampling_command(run: str, path: Path) -> str:
+    """The command that samples from a run; what only the user knows is in capital letters.
+
+    Args:
+        path: the run's model file.
+    """
+    low, high = known_levels(path)
+    words = ["--from", "FILES"] if refines(path) else []
+    words = [run, "--expert", f"RUN2@{low:g}", *words] if low else [run, *words]
+    if high:
+        words = ["RUN", "--expert", f"{run}@{high:g}", *words[1:]]
+    return command("sample", *words)
+
+
 def _number(value: Any) -> float:
     return float(value) if isinstance(value, int | float) else 0.0

@@ -272,6 +272,12 @@ def _written(
         rest = rest if kept is None else "They are of an earlier stage; no later one has started."
         why = "The disk is full" if kind is DifftoolError else "Stopped"
         raise kind(f"{why}: {done} of {request.n} samples are in {folder}. {rest}") from None
+    if letters := writer.unwritable():
+        reporter.say(
+            f"No font on this machine has {letters[:20]}, so titles on the sheet show boxes. "
+            "Install a font that has them, such as Noto Sans CJK for Chinese, Japanese and "
+            "Korean."
+        )
     return {"folder": str(folder), "sheet": str(writer.write_sheet()), "samples": writer.rows}
 
 

@@ -47,3 +47,50 @@ def flat(node: dict[str, Any], path: str = "") -> dict[str, Any]:
             flat(value, f"{path}{name}.") if isinstance(value, dict) else {f"{path}{name}": value}
         )
     return found
+
+
+def plan_lines(plan: dict[str, Any]) -> list[tuple[str, str]]:
+    """The plan of ``--dry-run``, as rows of a name and a text."""
+    conditions = (
+        ", ".join(f"{name} ({kind})" for name, kind in plan["conditions"].items()) or "none"
+    )
+    return [
+        (
+            "data",
+            f"{plan['data']}: {plan['examples']} examples"
+            + (f", {plan['skipped']} skipped" if plan["skipped"] else ""),
+        ),
+        (
+            "one example",
+            f"{_shape(plan['raw_shape'])} as read, {_shape(plan['model_shape'])} to the network",
+        ),
+        ("conditions", conditions),
+        ("parameters", f"{plan['parameters']:,}"),
+        ("device", f"{plan['device']}, {plan['precision']}"),
+        (
+            "memory",
+            f"{size(plan['memory_bytes'])} in use after the warm steps, of "
+            f"{size(plan['memory_total_bytes'])}",
+        ),
+        ("disk", _disk(plan)),
+        (
+            "speed",
+            f"{number(plan['seconds_per_step'])} s a step; {plan['steps']} steps in "
+            f"{duration(plan['seconds_in_all'])}",
+        ),
+    ]
+
+
+def _disk(plan: dict[str, Any]) -> str:
+    """What a run writes into its folder, by kind, and whether there is room for it."""
+    kinds, free = plan["disk_bytes"], plan["free_disk_bytes"]
+    total = sum(kinds.values())
+    parts = ", ".join(f"{kind} {size(count)}" for kind, count in kinds.items() if count)
+    each = f"a checkpoint is {size(plan['checkpoint_bytes'])}, {plan['checkpoints_kept']} are kept"
+    room = "" if total <= free else ". That is more than is free: keep or make fewer of them"
+    data = f"; the data is {size(plan['cache_bytes'])} in the cache"
+    return f"{size(total)} ({parts}; {each}), of {size(free)} that are free{room}{data}"
+
+
+def _shape(shape: list[int | None]) -> str:
+    return " x ".join("any" if n is None else str(n) for n in shape)

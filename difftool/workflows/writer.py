@@ -70,6 +70,15 @@ class SampleWriter:
         lines = [] if table.exists() else [("file_name", *cond)]
         append(table, _csv([*lines, (file.name, *map(_cell, cond.values()))]))
 
+    def unwritable(self) -> str:
+        """The letters of the sheet's titles that no font on this machine has."""
+        titles = "".join(one.title for one in self._shown)
+        if titles.isascii():
+            return ""
+        from ..fonts import missing_letters  # matplotlib, which takes a moment
+
+        return missing_letters(titles)
+
     def write_sheet(self) -> Path:
         """Write the first samples on one sheet, a file beside the folder."""
         stem = unused(self._folder.with_name(f"{self._folder.name}-sheet"), _taken)

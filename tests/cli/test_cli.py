@@ -16,7 +16,7 @@ from fakes import hooks, plugin
 from PIL import Image
 
 from difftool.cli import failure, main
-from difftool.cli.console import table
+from difftool.cli.console import plain_table
 from difftool.cli.flags import values_of
 from difftool.errors import (
     ConfigError,
@@ -283,7 +283,7 @@ def test_config_show_origins(call):
 
 
 def test_plugins_list_shows_broken_ones(call, monkeypatch):
-    def load_all():
+    def load_all(report):
         registry = Registry(lambda line: None)
         registry.add(plugin("good"), lambda: hooks(samplers=[]))
         registry.add(plugin("bad", "difftool-bad", "7"), lambda: 1 / 0)
@@ -317,7 +317,7 @@ def test_words_for_numbers():
     assert [duration(s) for s in (5, 61, 3700)] == ["5s", "1m01s", "1h01m"]
     assert [size(n) for n in (12, 1234, 25e9)] == ["12 B", "1.23 kB", "25 GB"]
     assert [number(n) for n in (0.1234, 12.34, 1234.5)] == ["0.123", "12.3", "1234"]
-    assert table([("a", "long " * 40)], ("x", "y")).count("\n") == 1
+    assert plain_table([("a", "long " * 40)], ("x", "y")).count("\n") == 1
 
 
 def test_the_demo_is_the_shortest_there_is():

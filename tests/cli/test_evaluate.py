@@ -206,7 +206,7 @@ def test_the_table_says_what_its_columns_are(capsys):
     [
         (
             ["--metrics", "brightnes"],
-            "image has no metric 'brightnes'. It has: brightness, unable, absent.",
+            "image has no metric 'brightnes'. It has: brightness, unable, absent, likelihood.",
         ),
         (["--scale", "0"], "--scale: brightness.scale = 0"),
         (["--set", "train.steps=3"], "[train] cannot be changed after training"),
@@ -238,3 +238,38 @@ def test_metrics_are_listed_and_shown(capsys):
     assert "metrics: brightness, unable, absent" in capsys.readouterr().out
     assert call("show", "metric", "brightness") == 0
     assert "what counts as one" in capsys.readouterr().out
+
+
+def test_each_number_comes_with_its_standard_error(measured, capsys):
+    """Of a mean it is the standard deviation over the root of the count, also where parts estimate it."""
+    values = np.random.default_rng(0).integers(40, 200, 400).tolist()
+    _, rows, err = measured("first", "--samples", str(written("many", values)))
+    expected = np.std(values) / 255 / 400**0.5
+    assert rows["mean"]["samples_error"] == pytest.approx(expected, rel=0.6)
+    assert rows["mean"]["data_error"] > 0
+    assert "too few" not in err
+    assert call("evaluate", "first", "--samples", "many") == 0
+    line = next(one for one in capsys.readouterr().out.splitlines() if " mean " in one)
+    error = rows["mean"]["samples_error"]
+    assert f"{rows['mean']['samples']:.4g} ± {error:.2g}" in line
+
+
+def test_too_few_samples_are_said_and_have_no_error(measured):
+    _, rows, err = measured("first", "--samples", str(written("two", [50, 60])))
+    assert "2 samples are too few to tell a good model from a bad one" in err
+    assert rows["mean"]["samples_error"] is None
+
+
+def test_the_likelihood_of_data_and_samples(measured):
+    """It is measured only where it is named, in bits per dimension for bytes, with its error."""
+    args = ("first", "-n", "2", "--steps", "2", "--data", "6")
+    few = ("--examples", "3", "--likelihood-steps", "2", "--draws", "2")
+    found, rows, _ = measured(*args, "--metrics", "likelihood", *few)
+    assert {row["metric"] for row in found["rows"]} == {"likelihood"}
+    for name in ("bits_per_dim", "vlb_bits_per_dim", "nats_per_dof"):
+        assert np.isfinite([rows[name]["samples"], rows[name]["data"]]).all()
+        assert min(rows[name]["samples_error"], rows[name]["data_error"]) > 0
+    # a byte of a picture that a network knows nothing of: ln of the width of a bin is -4.8
+    nats = rows["nats_per_dof"]["data"] + np.log(127.5)
+    assert rows["bits_per_dim"]["data"] == pytest.approx(nats / np.log(2), rel=1e-4)
+    assert "likelihood" not in {row["metric"] for row in measured(*args)[0]["rows"]}

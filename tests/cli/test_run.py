@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 from small import SETS, call, pictures, small_run
 
-from difftool.cli import sampling_flags
-from difftool.workflows import writer
+from difftool.workflows import words, writer
 
 WORDS = [word for setting in SETS for word in ("--set", setting)]
 
@@ -217,8 +216,8 @@ def test_a_file_that_a_flag_names_is_not_taken_for_the_model(capsys):
     assert (
         call("sample", "--size", "8x16", "-n", "1", "--set", "sample.steps=2", "-o", "sized") == 0
     )
-    assert sampling_flags.peeked_modality(["--some-flag", "notes.txt"]) == "image"
-    assert sampling_flags.peeked_modality(["--some-flag", "notes.txt", "first"]) == "image"
+    assert words.peeked_modality(["--some-flag", "notes.txt"]) == "image"
+    assert words.peeked_modality(["--some-flag", "notes.txt", "first"]) == "image"
 
 
 def test_of_trainings_that_begin_at_once_each_gets_a_folder(tmp_path, monkeypatch):

@@ -182,3 +182,8 @@ print(sorted({{"torch", "numpy", "rich"}} & set(sys.modules)))
         ).stdout.strip()
         == "[]"
     )
+
+
+@pytest.mark.parametrize("text", ["0x16", "0o7", " 0b1"])
+def test_a_number_in_another_base_stays_text_on_the_command_line(text):
+    assert flag_layer([("--size", "modality.size", text)]).data == {"modality": {"size": text}}

@@ -7,7 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from difftool.engine.ema import Ema, Exponential, Power, gamma_of_width, posthoc_weights
+from difftool.engine.ema import (
+    Ema,
+    Exponential,
+    Power,
+    gamma_of_width,
+    lerp_in_one_pass,
+    posthoc_weights,
+)
 from difftool.settings import EmaOptions
 
 
@@ -93,3 +100,14 @@ def test_averages_that_could_not_be_told_apart_or_are_missing_are_refused(given,
     """Two of one name would share their tensors, and take in every step twice."""
     with pytest.raises(ValueError, match=said):
         EmaOptions(**given)
+
+
+def test_the_average_of_a_recorded_step_is_the_same_formula():
+    """On a CUDA device the weight of an average is a tensor there, which a graph can be given anew."""
+    generator = torch.Generator().manual_seed(0)
+    averages, values = ([torch.randn(5, 3, generator=generator)] for _ in range(2))
+    expected = averages[0].lerp(values[0], 0.013)
+    before = values[0].clone()
+    lerp_in_one_pass(averages, values, torch.tensor(0.013))
+    assert torch.allclose(averages[0], expected, rtol=1e-6, atol=1e-7)
+    assert torch.equal(values[0], before)

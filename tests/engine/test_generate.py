@@ -102,7 +102,7 @@ def test_memory_that_runs_out_names_the_batch(monkeypatch, error):
         raise error
 
     monkeypatch.setattr(generate_module, "_sample", exhausted)
-    with pytest.raises(DeviceError, match="6 samples at once. Use --batch 3"):
+    with pytest.raises(DeviceError, match=r"6 samples at once\. Use --batch 3"):
         list(generate(stage, SampleRequest(n=9, steps=2, batch=6)))
-    with pytest.raises(DeviceError, match="1 sample at once. Ask for smaller samples"):
+    with pytest.raises(DeviceError, match=r"1 sample at once\. Ask for smaller samples"):
         list(generate(stage, SampleRequest(n=9, steps=2, batch=1)))

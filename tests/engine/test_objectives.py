@@ -62,7 +62,8 @@ def test_compiled_as_one_graph_it_trains_to_the_same_bits(kind, tmp_path, teache
     plain = train_toy(kind, tmp_path / "plain", teacher, 3)
     compiled = []
 
-    def compile_whole(module: nn.Module) -> None:
+    def compile_whole(module: nn.Module, dynamic: bool) -> None:
+        assert not dynamic
         compiled.append(type(module).__name__)
         partialmethod(real, backend="eager", fullgraph=True).__get__(module)()
 
@@ -70,14 +71,7 @@ def test_compiled_as_one_graph_it_trains_to_the_same_bits(kind, tmp_path, teache
     monkeypatch.setattr(nn.Module, "compile", compile_whole)
     torch._dynamo.reset()
     assert same(plain, train_toy(kind, tmp_path / "compiled", teacher, 3, 'train.compile="on"'))
-    assert (
-        compiled
-        == {
-            "weighted": ["UNet"],
-            "consistent": ["UNet", "UNet"],
-            "adversarial": ["UNet", "Sequential"],
-        }[kind]
-    )
+    assert set(compiled) == ({"Block", "Sequential"} if kind == "adversarial" else {"Block"})
 
 
 @pytest.mark.slow

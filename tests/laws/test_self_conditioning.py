@@ -12,7 +12,7 @@ from difftool.nn.backbone import Backbone, Interface, Signals
 from difftool.nn.self_conditioning import SelfConditioning
 from difftool.nn.transformer.options import RINOptions
 from difftool.nn.transformer.rin import RIN
-from difftool.objective import Noised, remembered
+from difftool.objective import Moment, Noised, remembered
 from difftool.process.options import EdmOptions, KarrasOptions
 from difftool.process.preconditioning import Edm
 from difftool.process.schedule import Karras
@@ -129,7 +129,7 @@ def test_guidance_remembers_both_estimates():
 @pytest.mark.parametrize("n", [2, 5])
 def test_training_shows_half_of_the_examples_what_was_made_of_them(model, n):
     noisy = Noised(torch.randn(n, 2, 4), torch.full((n,), 2.0), {}, None)
-    memory = remembered(model, noisy, step=1)
+    memory = remembered(model, noisy, Moment(1, 10, 0))
     assert not memory.requires_grad
     assert memory.flatten(1).any(1).tolist() == [i % 2 == 0 for i in range(n)]
     _, expected = model.remember(noisy.x, noisy.sigma, Signals())
@@ -138,7 +138,7 @@ def test_training_shows_half_of_the_examples_what_was_made_of_them(model, n):
 
 def test_batches_of_one_take_turns():
     noisy = Noised(torch.randn(1, 2, 4), torch.ones(1), {}, None)
-    assert [remembered(denoiser(), noisy, step) is None for step in range(3)] == [
+    assert [remembered(denoiser(), noisy, Moment(step, 10, 0)) is None for step in range(3)] == [
         False,
         True,
         False,
@@ -148,7 +148,7 @@ def test_batches_of_one_take_turns():
 def test_others_remember_nothing_and_pay_nothing():
     model = Denoiser(Spy(), ROW, {})
     noisy = Noised(torch.randn(2, 2, 4), torch.ones(2), {}, None)
-    assert remembered(model, noisy, 0) is None
+    assert remembered(model, noisy, Moment(0, 10, 0)) is None
     assert not model.backbone.seen
     assert not model.remembers
     assert rin().remembers
@@ -159,6 +159,6 @@ def test_gradients_survive_a_first_evaluation_in_half_precision():
     model = rin().train()
     model.precision = torch.bfloat16
     noisy = Noised(torch.randn(2, 2, 4), torch.ones(2), {}, None)
-    output, _ = model.network(*noisy, remembered(model, noisy, 0))
+    output, _ = model.network(*noisy, remembered(model, noisy, Moment(0, 10, 0)))
     output.square().sum().backward()
     assert all(p.grad is not None for p in model.parameters())

@@ -14,7 +14,7 @@ from difftool.process.options import (
     LinearOptions,
     PathOptions,
 )
-from difftool.process.preconditioning import X0, Edm, Eps, Flow, V
+from difftool.process.preconditioning import X0, Edm, Eps, Flow, Score, V
 from difftool.process.schedule import Cosine, Karras, Linear
 
 SCHEDULE = Karras(KarrasOptions())
@@ -22,6 +22,7 @@ SIGMA = torch.logspace(-2.5, 2.5, 41, dtype=torch.float64)
 ROWS = {
     "edm": Edm(EdmOptions(), SCHEDULE),
     "eps": Eps(PathOptions(), SCHEDULE),
+    "score": Score(PathOptions(), SCHEDULE),
     "v": V(PathOptions(), SCHEDULE),
     "flow": Flow(PathOptions(), SCHEDULE),
     "x0": X0(EdmOptions(), SCHEDULE),
@@ -30,11 +31,13 @@ ROWS = {
 VP = (lambda sigma: (1 + sigma**2) ** -0.5, lambda sigma: sigma * (1 + sigma**2) ** -0.5)
 PATHS = {
     "eps": VP,
+    "score": VP,
     "v": VP,
     "flow": (lambda sigma: 1 / (1 + sigma), lambda sigma: sigma / (1 + sigma)),
 }
 TARGETS = {
     "eps": lambda a, s, x0, eps: eps,
+    "score": lambda a, s, x0, eps: -eps,
     "v": lambda a, s, x0, eps: a * eps - s * x0,
     "flow": lambda a, s, x0, eps: eps - x0,
 }

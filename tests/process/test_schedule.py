@@ -43,6 +43,9 @@ EXPECTED = {
     "polynomial",
     "laplace",
     "beta",
+    "ve",
+    "vp",
+    "subvp",
 }
 T = torch.linspace(0, 1, 501, dtype=torch.float64)
 

@@ -20,7 +20,7 @@ from difftool.testing import (
 REGISTRY = Registry.load_all()
 EXPECTED = {
     "backbone": {"unet", "ddpmpp", "adm", "dit", "uvit", "mmdit", "rin"},
-    "process": {"edm", "eps", "v", "flow", "x0"},
+    "process": {"edm", "eps", "v", "flow", "score", "x0"},
     "sampler": {
         "ddpm",
         "ddim",

@@ -1,9 +1,7 @@
 """difftool's contracts, one line for each part. `difftool plugins check ecg` runs them."""
 
-import torch
+from difftool.testing import modality_contract, plugin_contract, sampler_contract
 
-from difftool.testing import modality_contract, representation_contract, sampler_contract
-
+TestPlugin = plugin_contract("ecg")
 TestEcg = modality_contract("ecg")
-TestMillivolts = representation_contract("millivolts", torch.linspace(-1, 1, 128).reshape(2, 1, 64))
 TestMidpoint = sampler_contract("midpoint")

@@ -1,15 +1,12 @@
 """The midpoint sampler. It does not depend on the kind of data, so it works with every modality."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator
 from itertools import pairwise
 
 from difftool import Step, order
 
 
 @order(2)
-def midpoint(denoise, x, sigmas, noise) -> Iterator[Step]:
+def midpoint(denoise, x, sigmas, noise):
     """Solve dx/dsigma = (x - D(x; sigma)) / sigma with the midpoint method.
 
     Half an Euler step leads to the midpoint; the slope there is used for the whole step.

@@ -18,6 +18,7 @@ from difftool.testing import (
     objective_contract,
     observer_contract,
     optimizer_contract,
+    plugin_contract,
     process_contract,
     representation_contract,
     sampler_contract,
@@ -44,6 +45,7 @@ TestNpz = exporter_contract("npz", model=model)
 TestAge = command_contract("age")
 TestBrightness = metric_contract("brightness", EXAMPLES[:2], EXAMPLES[2:])
 TestUnitVariance = representation_contract("unit-variance", PICTURES.byte(), tolerance=1)
+TestPlugin = plugin_contract("parts")
 TestPlain = backbone_contract("plain", (3, 8, 8), {"channels": 8}, sizes=[(5, 7)])
 TestAngle = process_contract("angle")
 TestPeaked = process_contract("edm", density="peaked")

@@ -1,6 +1,4 @@
-"""bands: how loud a sound is in each band of the mel scale over time, which the spectrogram and the
-vocoder share.
-"""
+"""bands: the loudness of a sound in each mel band over time, for the spectrogram and the vocoder."""
 
 from __future__ import annotations
 
@@ -45,7 +43,7 @@ class LogMel:
         return (self.bank(amplitude.device).mT @ amplitude).add_(self.floor).log_()
 
     def bank(self, device: torch.device) -> Tensor:
-        """``[bins, mels]``, copied to a device once."""
+        """``[bins, mels]``, copied to each device once."""
         if device not in self._copies:
             self._copies[device] = self._bank.to(device)
         return self._copies[device]

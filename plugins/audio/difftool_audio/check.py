@@ -1,4 +1,4 @@
-"""What a person should know of a folder of recordings before training on it."""
+"""What to know about a folder of recordings before training on it."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class AudioLook(Look):
 
 
 class AudioInspection(Inspection[AudioModality, AudioLook]):
-    """Rates, lengths, channels, levels, and what is wrong with recordings."""
+    """Inspects rates, lengths, channels, levels, and faults of recordings."""
 
     most = SAMPLE
     covered = "^recorded at|mixed down to|full scale: turned down"
@@ -138,7 +138,7 @@ class AudioInspection(Inspection[AudioModality, AudioLook]):
 
 
 def _pauses(x: np.ndarray, window: int) -> float:
-    """Share of the windows of ``[c, n]`` in which there is nothing."""
+    """The share of the windows of ``[c, n]`` that are silent."""
     if x.shape[1] < window:
         return 0.0
     whole = x.shape[1] // window * window

@@ -1,4 +1,4 @@
-"""Parts of recordings: which are silent, and random ones of equal length for a batch."""
+"""Parts of recordings: silent ones, and random ones of equal length for a batch."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ it is.
 
 
 def swing(x: np.ndarray) -> int:
-    """The widest band that a channel of ``[c, n]`` covers."""
+    """The largest range, maximum minus minimum, of a channel of ``[c, n]``."""
     return int((x.max(1).astype(np.int32) - x.min(1)).max()) if x.size else 0
 
 
@@ -41,7 +41,7 @@ def silent(x: np.ndarray) -> bool:
 
 
 def trimmed(x: np.ndarray, rate: int) -> np.ndarray:
-    """``[c, n]`` without the silence at both ends, but for 20 ms."""
+    """``[c, n]`` without the silence at both ends, except for 20 ms."""
     peak = max(int(x.max()), -int(x.min())) if x.size else 0
     floor, n = max(SILENT, peak / BELOW), x.shape[1]
     # a glance at a chunk at a time, from either end, since a recording may be larger than memory
@@ -103,13 +103,13 @@ def _cut(row: np.ndarray, example: np.ndarray, start: int) -> None:
 
 
 def _perhaps_silent(x: np.ndarray) -> np.ndarray:
-    """``[b, c, n] -> [b]``, by a glance at the middle: False where there surely is sound."""
+    """``[b, c, n] -> [b]``: False if the middle shows that there is sound."""
     middle = x[:, 0, x.shape[2] // 2 :][:, :GLANCE]
     return middle.max(1).astype(np.int32) - middle.min(1) <= 2 * SILENT
 
 
 def _chosen(example: np.ndarray, places: np.ndarray, length: int) -> int:
-    """The first of these places at which there is sound."""
+    """The first of these starts at which there is sound."""
     best, widest = int(places[0]), -1
     for place in places.tolist():
         if (found := swing(example[:, place : place + length])) > 2 * SILENT:

@@ -82,7 +82,7 @@ Watch = Callable[[np.ndarray], None]
 
 
 class Header(NamedTuple):
-    """What a file is, seen without decoding it."""
+    """The rate, channels and length of a file, read without decoding it."""
 
     rate: int
     channels: int
@@ -126,7 +126,7 @@ def decode(path: Path, rate: int, channels: int, watch: Watch | None = None) -> 
 def _signal(
     path: Path, rate: int, channels: int, watch: Watch | None = None
 ) -> Iterator[np.ndarray]:
-    """float32 ``[channels, n]`` at ``rate``, a piece at a time, so that no recording is too long."""
+    """float32 ``[channels, n]`` at ``rate`` in pieces, so that recordings may have any length."""
     with opened(path) as file:
         mix = _mixer(file, channels)
         own = file.samplerate
@@ -146,7 +146,9 @@ def _signal(
 
 @contextmanager
 def opened(path: Path) -> Iterator[SoundFile]:
-    """The file opened by libsndfile; whatever goes wrong inside is a DataError that names it."""
+    """The file, opened by libsndfile. Any error inside is raised as a DataError that names the
+    file.
+    """
     import soundfile
 
     try:
@@ -194,9 +196,7 @@ def _refuse_odd(path: Path, file: SoundFile) -> None:
 
 
 def _broken_promise(log: str) -> str:
-    """What the header promises and the file does not hold, in words; empty when it holds
-    everything.
-    """
+    """What the header announces and the file does not hold, as a message; empty if all is there."""
     for found in PROMISE.finditer(log):
         promised, have = (
             int(n) for n in (found["bytes"] or found["ds64"], found["have"] or found["frames"])
@@ -239,7 +239,7 @@ def _blocks(path: Path, file: SoundFile, watch: Watch | None) -> Iterator[np.nda
 
 
 def _ended(path: Path) -> bool:
-    """Whether the last page of an Ogg file is whole and says that it is the last one.
+    """Whether the last page of an Ogg file is complete and marked as the last one.
 
     RFC 3533, section 6.
     """
@@ -256,7 +256,7 @@ def _ended(path: Path) -> bool:
 
 
 def _mixer(file: SoundFile, channels: int) -> Callable[[np.ndarray], np.ndarray]:
-    """What turns a block ``[frames, channels of the file]`` to ``[channels, frames]``."""
+    """Makes ``[channels, frames]`` of a block ``[frames, channels of the file]``."""
     matrix = mixing(file.channels, channels, _places(file))
     if file.channels == channels:
         return lambda block: np.ascontiguousarray(block.T)
@@ -286,8 +286,8 @@ def mixing(have: int, channels: int, places: tuple[str, ...] = ()) -> np.ndarray
 
 
 def _places(file: SoundFile) -> tuple[str, ...]:
-    """Where the channels stand, by the file's own word or else its format's custom; empty where
-    neither is known.
+    """The positions of the channels, from the file or from the custom of its format; empty if
+    unknown.
     """
     mask = re.search(r"Channel Mask\s*: 0x(\w+) \((.*)\)", file.extra_info)
     places = (
@@ -313,7 +313,7 @@ class _Level:
         self.peak = 0.0
 
     def turned_down(self) -> _Level:
-        """One that brings the highest peak of all to full scale."""
+        """The same sound, scaled so that its highest peak is full scale."""
         return _Level(self._path, FULL_SCALE / self.peak)
 
     def __call__(self, signal: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The built-in demo set: notes of six instruments at many pitches.
 
-Synthesised here, so that nothing is downloaded.
+They are synthesised here, so nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ Draw = Callable[[float, float], np.ndarray]
 
 
 def write_demo(folder: Path, count: int = COUNT) -> None:
-    """``folder/TIMBRE/0000.wav``, ``count`` of each, and ``metadata.csv`` with the pitch of each in
-    Hz; the same notes every time.
+    """Write ``count`` notes of each instrument to ``folder/TIMBRE/0000.wav``; always the same ones.
+
+    ``metadata.csv`` has the pitch of each in Hz.
     """
     rows: list[tuple[str, str]] = []
     for timbre in TIMBRES:
@@ -93,23 +94,21 @@ def _steady(hz: np.ndarray) -> np.ndarray:
 
 
 def _vibrato(hz: np.ndarray, depth: np.ndarray, rate: np.ndarray) -> np.ndarray:
-    """The phase of a pitch that swings by the share ``depth`` to both sides, ``rate`` times a
-    second; its mean stays.
-    """
+    """The phase of a pitch that varies by the share ``depth`` up and down, ``rate`` times a second."""
     return _steady(hz) - hz * depth / rate * (np.cos(2 * np.pi * rate * _time()) - 1)
 
 
 def _held(attack: np.ndarray, release: np.ndarray) -> np.ndarray:
-    """A level that rises for ``attack`` seconds, stays, and falls for the last ``release`` seconds,
-    both without a corner.
+    """A level that rises for ``attack`` seconds, stays, and falls smoothly for the last ``release``
+    seconds.
     """
     rise, fall = np.clip(_time() / attack, 0, 1), np.clip((SECONDS - _time()) / release, 0, 1)
     return np.sin(np.pi / 2 * rise) ** 2 * np.sin(np.pi / 2 * fall) ** 2
 
 
 def _struck(attack: np.ndarray, decay: np.ndarray) -> np.ndarray:
-    """A level that rises at once and falls by ``decay`` nepers per second; faded at the end, so
-    that it does not click.
+    """A level that starts at its maximum and falls by ``decay`` nepers per second. Its end is
+    faded, so that it does not click.
     """
     return _held(attack, np.full_like(attack, 0.05)) * np.exp(-decay * _time())
 

@@ -120,7 +120,9 @@ def convolution(
 
 
 def _inputs(interface: Interface) -> int:
-    """Channels of an example, having checked that the network can take it and what steers it."""
+    """The number of channels of an example. Raises UsageError for examples or signals that do not
+    fit.
+    """
     if len(interface.shape) != 2 or interface.shape[0] is None:
         raise UsageError(
             f"diffwave works along one axis, and an encoded example is {interface.shape}. Use it "

@@ -1,5 +1,5 @@
-"""frames: the short-time Fourier transform that spectrogram and stft share, and which of its frames
-are real.
+"""frames: the short-time Fourier transform of spectrogram and stft, and the mask of its real
+frames.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def rate_of(description: Description) -> int:
 
 
 def power_of_two(seconds: float, rate: int) -> int:
-    """The power of two nearest to so many seconds, in samples."""
+    """The power of two, in samples, that is nearest to this many seconds."""
     return 2 ** max(1, round(math.log2(seconds * rate)))
 
 
@@ -56,7 +56,7 @@ class Frames:
         return self.window // 2 + 1
 
     def count(self, samples: int) -> int:
-        """How many frames so many samples have."""
+        """The number of frames of this many samples."""
         return -(-samples // self.hop) + 1
 
     def transform(self, x: Tensor) -> Tensor:
@@ -80,8 +80,8 @@ class Frames:
         )
 
     def mask(self, raw: Batch) -> Tensor | None:
-        """Which frames are real, ``[b, 1, 1, frames]``: those that a sound without its padding
-        would have.
+        """The real frames, ``[b, 1, 1, frames]``: those that the sound would have without its
+        padding.
         """
         if raw.mask is None:
             return None

@@ -1,5 +1,6 @@
-"""torchaudio, imported when it is first needed: it takes over a second, and not every way through
-this plugin needs it.
+"""torchaudio, imported when it is first needed.
+
+The import takes over a second, and many uses of this plugin do not need it.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ FITTING = '"torch>=2.11,<2.15" "torchaudio>=2.11,<2.12"'
 
 @cache
 def torchaudio() -> ModuleType:
-    """The module, with ``functional`` and ``transforms``.
-
-    Raises PluginError with the fix where it does not load.
+    """The module, with ``functional`` and ``transforms``. Raises PluginError if it cannot be
+    imported.
     """
     try:
         import torchaudio as module

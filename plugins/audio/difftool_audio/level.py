@@ -1,4 +1,4 @@
-"""level: between 16-bit samples and numbers of which 1 is full scale. Nothing is ever clipped."""
+"""level: 16-bit samples <-> numbers whose full scale is 1. Nothing is ever clipped."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ converters do not overshoot.
 
 
 def to_float(x: Tensor) -> Tensor:
-    """int16 -> float32, full scale being 1."""
+    """int16 -> float32; full scale is 1."""
     return x.float() / FULL_SCALE
 
 
 def to_int16(x: Tensor) -> Tensor:
-    """float ``[b, c, n]``, full scale being 1 -> int16, rounded.
+    """float ``[b, c, n]``, whose full scale is 1 -> int16, rounded.
 
-    An example that would not fit is turned down as a whole: clipping is heard, a gain is not.
-    Others keep their level to the bit. What is not a number becomes silence.
+    An example that exceeds full scale is turned down as a whole, because clipping is audible and a
+    gain is not. Other examples keep their level exactly. NaN becomes silence.
     """
     x = torch.nan_to_num(x.float() * FULL_SCALE, posinf=0.0, neginf=0.0)
     peak = x.abs().flatten(1).amax(1)

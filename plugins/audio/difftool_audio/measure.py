@@ -1,4 +1,4 @@
-"""Rates and lengths of many recordings, from their headers, and what ``auto`` makes of them."""
+"""Rates and lengths of many recordings, from their headers, and the values of ``auto``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def settle(options: AudioOptions, items: Sequence[Item]) -> dict[str, Any]:
 
 
 def auto_rate(seen: Sequence[Header]) -> int:
-    """The rate of most of the sound, by its length; of two with as much the higher one."""
+    """The rate of most of the sound, by duration; the higher one of two equally frequent rates."""
     lengths: Counter[int] = Counter()
     for one in seen:
         lengths[one.rate] += one.frames
@@ -43,8 +43,9 @@ def auto_rate(seen: Sequence[Header]) -> int:
 
 
 def auto_seconds(seen: Sequence[Header], rate: int) -> float:
-    """The longest recording's length, at most two seconds and no less than can be set: a whole
-    number of samples at ``rate``.
+    """The length of the longest recording, at most two seconds and at least the smallest setting.
+
+    It is a whole number of samples at ``rate``.
     """
     longest = max(-(-one.frames * rate // one.rate) for one in seen)
     return max(min(longest, round(LONGEST_AUTO * rate)), math.ceil(SHORTEST * rate)) / rate

@@ -35,7 +35,7 @@ QUANTILES = 101
 
 
 def _drawn(quantiles: Sequence[int], uniform: np.ndarray) -> np.ndarray:
-    """int64 ``[n]``: distributed as what has these quantiles, by the inverse of its distribution
+    """int64 ``[n]``: random numbers with these quantiles, by inversion of their distribution
     function.
     """
     return np.interp(uniform, np.linspace(0, 1, len(quantiles)), quantiles).round().astype(np.int64)
@@ -60,12 +60,12 @@ class AudioModality(Modality):
 
     @property
     def rate(self) -> int:
-        """Samples per second, once they are settled."""
+        """Samples per second; available once they are settled."""
         return self.settled("rate")
 
     @property
     def length(self) -> int:
-        """Samples trained on at once, once they are settled."""
+        """Samples of a training example; available once they are settled."""
         return self.samples(self.settled("seconds"))
 
     @property
@@ -89,7 +89,7 @@ class AudioModality(Modality):
         return self.read_watched(item, None)
 
     def read_watched(self, item: Item, watch: Watch | None) -> np.ndarray:
-        """``read``, with a look at every block as it is stored."""
+        """Like ``read``; ``watch`` is called with every block as it is stored."""
         o, path = self.options, item.path
         x = decode(path, self.rate, self.channels, watch)
         seconds = x.shape[1] / self.rate
@@ -110,7 +110,7 @@ class AudioModality(Modality):
         return self._trimmed(x, path) if o.silence == "trim" else x
 
     def read_given(self, item: Item) -> np.ndarray:
-        """All of it, its silence as well."""
+        """The whole recording, with its silence."""
         return decode(item.path, self.rate, self.channels)
 
     def _trimmed(self, x: np.ndarray, path: Path) -> np.ndarray:
@@ -164,8 +164,9 @@ class AudioModality(Modality):
         return torch.from_numpy((samples / self.rate).astype(np.float32))
 
     def template(self, description: Description, n: int, rng: Rng, request: Options) -> Batch:
-        """As long as requested; by default the beginnings of recordings whose lengths are
-        distributed like the data's.
+        """As long as requested.
+
+        By default the starts of recordings, whose lengths are distributed as in the data.
         """
         asked = request.seconds if isinstance(request, AudioRequest) else 0.0
         length = self.samples(asked) if asked else self.length

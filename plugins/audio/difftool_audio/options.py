@@ -25,7 +25,7 @@ Auto = Literal["auto"]
 
 
 def _rate(value: Any) -> Any:
-    """A rate as it is typed, ``44.1k`` and ``16 kHz`` among them, as a whole number."""
+    """A rate as typed, such as ``44.1k`` or ``16 kHz``, as a whole number."""
     if isinstance(value, str) and (value := value.strip().lower()) == "auto":
         return value
     text = str(value).removesuffix("hz").strip()
@@ -138,9 +138,9 @@ class SpectrogramOptions(BandsOptions):
 
 
 class VocoderOptions(BandsOptions):
-    """An earlier stage whose sounds are right in their bands, and not in their phase.
+    """An earlier stage whose sounds have the right bands, but not the right phase.
 
-    Its bands are best the same.
+    Use the same bands as the earlier stage.
     """
 
     renamed: ClassVar = {"augment": "max_aug_level"}

@@ -1,4 +1,4 @@
-"""The rate of a recording changed by a long filter, so that nothing folds back, a piece at a time."""
+"""Changes the rate of a recording with a long filter, in pieces, without aliasing."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def resample(signal: np.ndarray, own: int, rate: int) -> np.ndarray:
 
 
 def resampled(blocks: Iterable[np.ndarray], own: int, rate: int) -> Iterator[np.ndarray]:
-    """``resample`` of consecutive blocks of any lengths.
+    """``resample`` of consecutive blocks of any length.
 
-    Each piece is resampled with as much around it as the filter sees, so that where the pieces
-    meet changes nothing.
+    Each piece is resampled together with the surroundings that the filter sees, so the result does
+    not depend on the pieces.
     """
     if (ratio := ratio_of(own, rate)) == 1:
         yield from blocks
@@ -67,8 +67,10 @@ def _pieces(
 
 
 def ratio_of(own: int, rate: int) -> Fraction:
-    """``rate / own``, or what is within a ten-thousandth of it (a sixth of a cent) where that would
-    take a filter of many megabytes.
+    """``rate / own``.
+
+    If that needs a filter of many megabytes, a ratio within a ten-thousandth of it (a sixth of a
+    cent).
     """
     ratio = Fraction(rate, own)
     return (
@@ -78,8 +80,9 @@ def ratio_of(own: int, rate: int) -> Fraction:
 
 @lru_cache(maxsize=16)
 def _resampler(ratio: Fraction) -> Any:
-    """torchaudio's, with the filter that librosa calls kaiser_best: flat to 90 % of half the lower
-    rate, and 100 dB down past it.
+    """torchaudio's resampler with the filter that librosa calls kaiser_best.
+
+    It is flat to 90 % of half of the lower rate, and attenuates by 100 dB above it.
     """
     return torchaudio().transforms.Resample(
         ratio.denominator,

@@ -1,5 +1,5 @@
-"""A contact sheet: many sounds on one picture, each as its waveform above its spectrogram, all to
-one scale.
+"""A contact sheet: many sounds in one picture, each as its waveform above its spectrogram, on one
+scale.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+
+from difftool import font_families
 
 from .level import FULL_SCALE
 
@@ -92,13 +94,13 @@ class _Plan(NamedTuple):
         return self.line + self.wave + 2 + self.tall
 
     def corner(self, i: int) -> tuple[int, int]:
-        """Left and upper edge of a waveform."""
+        """The left and upper edge of a waveform."""
         return MARGIN + i % self.across * (self.width + GAP), GAP + i // self.across * (
             self._cell + GAP
         ) + self.line
 
     def columns(self, example: np.ndarray) -> int:
-        """How many pixels a sound is wide."""
+        """The width of a sound in pixels."""
         return max(1, min(self.width, round(example.shape[1] / self.step)))
 
 
@@ -119,7 +121,7 @@ def _plan(examples: Sequence[np.ndarray], rate: int, titled: bool) -> _Plan:
 
 
 def _across(n: int) -> int:
-    """About as many as there are rows, and such that the last row is full where that is possible."""
+    """About as many columns as rows; if possible, so that the last row is full."""
     square = math.ceil(math.sqrt(n))
     return next((c for c in range(square, square + square // 2 + 1) if n % c == 0), square)
 
@@ -166,9 +168,8 @@ def _envelope(x: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray, np.n
 
 
 def _bar(low: np.ndarray, high: np.ndarray, peak: float, height: int) -> np.ndarray:
-    """How much of every pixel ``[height, columns]`` lies between two levels: smooth edges.
-
-    Never thinner than a pixel.
+    """The share of each pixel ``[height, columns]`` that lies between two levels: smooth edges,
+    never thinner than a pixel.
     """
     upper, lower = ((1 - level / peak) / 2 * (height - 1) for level in (high, low))
     rows = np.arange(height)[:, None]
@@ -207,8 +208,8 @@ def _decibels(example: np.ndarray, rate: int, plan: _Plan) -> np.ndarray:
 
 
 def _bands(rate: int, window: int, rows: int) -> np.ndarray:
-    """``[rows, bins]``: what every row sees of a spectrum, in overlapping triangles no narrower
-    than a bin.
+    """``[rows, bins]``: the share of each bin in each row: overlapping triangles, at least one bin
+    wide.
     """
     bins = np.fft.rfftfreq(window, 1 / rate)
     edges = _hertz(np.linspace(_mel(rate / 2), 0, rows + 2))
@@ -248,7 +249,7 @@ def _lettered(
 
 
 def _frequencies(pen: _Pen, plan: _Plan, i: int, rate: int) -> None:
-    """The scale next to the first spectrogram of a row."""
+    """The frequency scale beside the first spectrogram of a row."""
     left, upper = plan.corner(i)
     upper += plan.wave + 2
     last = math.inf
@@ -270,7 +271,7 @@ def _frequencies(pen: _Pen, plan: _Plan, i: int, rate: int) -> None:
 def _foot(
     pen: _Pen, plan: _Plan, width: int, height: int, top: float, peak: float, rate: int
 ) -> None:
-    """What the scales are, and the colours of the spectrograms."""
+    """The legend: the scales, and the colours of the spectrograms."""
     y, bar = height - FOOT // 2, min(120, width // 4)
     ramp = _colours(np.broadcast_to(np.linspace(top - RANGE, top, bar), (9, bar)), top)
     pen.paper[y - 4 : y + 5, MARGIN : MARGIN + bar] = ramp
@@ -285,8 +286,12 @@ def _foot(
     pen.text(left, y, pen.cut(text, 7.5, width - left), 7.5, FAINT)
 
 
+def _font(text: str, size: float) -> FontProperties:
+    return FontProperties(family=FONT if text.isascii() else font_families(text), size=size)
+
+
 class _Pen:
-    """Letters on a raster of pixels."""
+    """Draws text on a picture."""
 
     def __init__(self, paper: np.ndarray) -> None:
         self.paper = paper
@@ -298,7 +303,7 @@ class _Pen:
         self, x: float, y: float, text: str, size: float, colour: str, align: str = "left"
     ) -> None:
         height, width = self.paper.shape[:2]
-        font = FontProperties(family=FONT, size=size)
+        font = _font(text, size)
         self.figure.text(
             x / width,
             1 - y / height,
@@ -315,7 +320,7 @@ class _Pen:
         self.paper[y : y + height, x : x + width] = 170
 
     def cut(self, text: str, size: float, width: int) -> str:
-        """As much of a text, on one line, as has room."""
+        """The start of a text that fits on one line of this width."""
         text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         if self._long(text, size) <= width:
             return text
@@ -327,9 +332,7 @@ class _Pen:
         renderer = self.canvas.get_renderer()
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Glyph")
-            return renderer.get_text_width_height_descent(
-                text, FontProperties(family=FONT, size=size), False
-            )[0]
+            return renderer.get_text_width_height_descent(text, _font(text, size), False)[0]
 
     def png(self) -> bytes:
         self.figure.figimage(self.paper)

@@ -1,6 +1,6 @@
-"""spectrogram: log-mel bands over time.
+"""spectrogram: log-mel bands over time, which are small and close to hearing.
 
-Small and close to what is heard; the phase is found anew when samples become sound.
+The phase is estimated again when samples become sound.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Spectrogram(Representation):
         return sound.with_x(to_int16(sound.x))
 
     def _on(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Mean and std, copied to a device once."""
+        """Mean and standard deviation, copied to each device once."""
         if device not in self._copies:
             self._copies[device] = (self.mean.to(device), self.std.to(device))
         return self._copies[device]

@@ -1,6 +1,6 @@
-"""stft: the complex spectrum over time, its amplitudes compressed.
+"""stft: the complex spectrum over time, with compressed amplitudes.
 
-It inverts exactly: no phase has to be guessed.
+It is invertible, so no phase has to be estimated.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Stft(Representation):
         )
 
     def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
-        """``beta``, from the power of all real frames. Until it is known it is 1."""
+        """``beta``, from the power of all real frames; 1 until it is measured."""
         return {"scale": RMS / (root_mean_square(map(self.encode, raw)) or 1.0)}
 
     def encode(self, raw: Batch) -> Batch:

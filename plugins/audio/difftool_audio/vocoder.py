@@ -1,6 +1,4 @@
-"""vocoder: the bridge from sounds that are right in their bands to sounds that are right
-altogether.
-"""
+"""vocoder: the bridge from sounds with the right bands to complete sounds."""
 
 from __future__ import annotations
 
@@ -153,7 +151,7 @@ class Vocoder(Bridge):
     # --- from the stage's examples to the earlier one's -------------------------------------------
 
     def degrade(self, raw: Batch) -> Batch:
-        """The sounds themselves: nothing but their bands is shown."""
+        """The sounds themselves, because the network sees only their bands."""
         return Batch(raw.x, mask=raw.mask)
 
     # --- sizes ------------------------------------------------------------------------------------
@@ -175,7 +173,7 @@ class Vocoder(Bridge):
             )
 
     def template(self, low: np.ndarray, raw: Batch) -> tuple[Batch, Batch]:
-        """As long as ``low``; padded to the usual length where lengths vary."""
+        """As long as ``low``; padded to the usual length if lengths vary."""
         if (
             low.ndim != 2
             or low.dtype != np.dtype(self.description.dtype)

@@ -1,4 +1,4 @@
-"""waveform: the samples themselves, brought to the scale that diffusion works at."""
+"""waveform: the samples themselves, scaled for diffusion."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ to nothing but hiss.
 
 
 class Waveform(Representation):
-    """Samples times one factor, which is measured, since recordings rarely use their full scale.
+    """Samples times one factor, which is measured, because recordings rarely use their full scale.
 
-    Keeps every bit.
+    Every bit is kept.
     """
 
     def __init__(self, options: Options | None, description: Description) -> None:
@@ -32,7 +32,7 @@ class Waveform(Representation):
         self.scale = float(description.measured.get("scale", 1.0))
 
     def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
-        """The factor, from the power of all real samples. Until it is known it is 1."""
+        """The factor, from the power of all real samples; 1 until it is measured."""
         return {"scale": RMS / max(root_mean_square(map(self.encode, raw)), QUIETEST)}
 
     def encode(self, raw: Batch) -> Batch:
@@ -45,7 +45,7 @@ class Waveform(Representation):
 
 
 def root_mean_square(encoded: Iterable[Batch]) -> float:
-    """Over all real entries of all batches, whose padding is 0."""
+    """Over all real entries of all batches; padding must be 0."""
     power = count = 0.0
     for batch in encoded:
         power += batch.x.double().square().sum().item()

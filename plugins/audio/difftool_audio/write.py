@@ -1,4 +1,4 @@
-"""Raw sound to WAV and FLAC files: whole or not at all, and each with how it was made."""
+"""Raw sound to WAV and FLAC files, written atomically, with their provenance."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def write(
 def encode(
     example: np.ndarray, rate: int, format: Format = "wav", info: Mapping[str, Any] | None = None
 ) -> bytes:
-    """The bytes of a sound file. Made in memory, where a full disk cannot leave half of one."""
+    """The bytes of a sound file. They are made in memory, so that a full disk leaves no partial
+    file.
+    """
     import soundfile
 
     buffer = io.BytesIO()
@@ -57,10 +59,9 @@ def encode(
 
 
 def comment(info: Mapping[str, Any], room: int) -> str:
-    """``info`` as JSON of at most ``room`` bytes: all of it, or its long texts cut, or as much of
-    it as fits.
+    """``info`` as JSON of at most ``room`` bytes; long texts are cut, and entries left out, to fit.
 
-    ASCII, since the tag of a WAV file does not say what encoding it is in.
+    It is ASCII, because the tag of a WAV file does not state its encoding.
     """
     text, limit = _json(info), room
     while len(text) > room and limit > 16:

@@ -1,8 +1,9 @@
-"""Random changes of training pictures, on the batch's device: the mirror, and the non-leaky
-augmentation of EDM.
+"""Random changes of training pictures, on the batch's device: mirroring, and the augmentation of
+EDM.
 
-Non-leaky (Karras et al. 2022, arXiv:2206.00364, appendix F.2): the condition ``augment`` tells the
-network what was done to each picture; all zeros means "as it was", and samples are made with that.
+The augmentation does not leak into samples (Karras et al. 2022, arXiv:2206.00364, App. F.2): the
+condition ``augment`` tells the network how each picture was changed. All zeros mean "unchanged",
+and samples are made with zeros.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def augment(raw: Batch, rng: Rng, p: float) -> Batch:
 
 
 def draw(n: int, rng: Rng, p: float) -> Tensor:
-    """``[n, 9]``: what to do to each picture; zero is nothing."""
+    """``[n, 9]``: the changes of each picture; zeros change nothing."""
     chosen = rng.uniform((n, 6)) < p
     chosen[:, :1] = True
     u, z = rng.uniform((n, 4)), rng.normal((n, 4))

@@ -1,4 +1,4 @@
-"""What a person should know of a folder of pictures before training on it."""
+"""What to know about a folder of pictures before training on it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ImageLook(Look):
 
 
 class ImageInspection(Inspection[ImageModality, ImageLook]):
-    """Sizes, channels, and pictures that show nothing."""
+    """Inspects sizes, channels, and pictures that show nothing."""
 
     most = SAMPLE
 

@@ -1,8 +1,8 @@
-"""A picture file -> uint8 ``[c, h, w]``, whatever it is stored as.
+"""A picture file of any format -> uint8 ``[c, h, w]``.
 
-Where a format leaves a choice: the first frame of an animation, upright by its EXIF orientation,
-colours as sRGB by the file's own profile, 16 bits scaled (not cut) to 8, and no colour where
-nothing of it can be seen.
+Of an animation, the first frame. Pictures are upright by their EXIF orientation, colours are
+converted from the file's profile to sRGB, 16 bits are scaled to 8, and fully transparent pixels
+lose their colour.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ DARK = 1 / 8
 
 
 class Header(NamedTuple):
-    """What a picture is, seen without decoding it, upright."""
+    """The size and channels of a picture, upright, read without decoding it."""
 
     height: int
     width: int
@@ -114,7 +114,7 @@ def decode(path: Path, data: bytes | None = None, near: int = 0) -> Image.Image:
 
 @contextmanager
 def opened(path: Path, data: bytes | None = None) -> Iterator[Image.Image]:
-    """The file opened by Pillow; whatever goes wrong inside is a DataError that names it."""
+    """The file, opened by Pillow. Any error inside is raised as a DataError that names the file."""
     ImageFile.LOAD_TRUNCATED_IMAGES = False  # half a picture is not an example, whoever set this
     try:
         if data == b"" or (data is None and os.path.getsize(path) == 0):
@@ -144,7 +144,7 @@ def opened(path: Path, data: bytes | None = None) -> Iterator[Image.Image]:
 
 
 def channels_of(image: Image.Image) -> str:
-    """The fewest channels that lose nothing that the picture's header promises."""
+    """The fewest channels that keep everything that the picture's header announces."""
     grey = image.mode in ("1", "L", "LA", "La", "F", *WIDE) or (
         image.mode == "P" and _grey_palette(image)
     )
@@ -189,7 +189,7 @@ def _formats() -> tuple[str, ...]:
 
 
 def _refuse_large(image: Image.Image, path: Path) -> None:
-    """A small file can unpack to more than the memory there is."""
+    """Raise DataError for a picture that needs more memory than there is: small files can be huge."""
     width, height = image.size
     if width * height > MOST_PIXELS:
         raise DataError(
@@ -201,16 +201,14 @@ def _refuse_large(image: Image.Image, path: Path) -> None:
 def _stored_size(image: Image.Image) -> tuple[int, int]:
     """Width and height as they are stored.
 
-    Pillow turns the size of a TIFF by its orientation before it turns the picture.
+    Pillow swaps the size of a TIFF by its orientation before it rotates the picture.
     """
     tags = getattr(image, "tag_v2", None)
     return (int(tags[256]), int(tags[257])) if image.format == "TIFF" and tags else image.size
 
 
 def _srgb(image: Image.Image, mode: str) -> Image.Image:
-    """The picture in a mode, its colours those that a viewer shows: brought from the file's profile
-    to sRGB.
-    """
+    """The picture in this mode, with its colours converted from the file's profile to sRGB."""
     profile = image.info.get("icc_profile")
     if not profile or image.mode not in ("RGB", "RGBA", "CMYK", "L", "LA"):
         return image.convert(mode)
@@ -255,7 +253,7 @@ def _grey_palette(image: Image.Image) -> bool:
 
 
 def _eight_bits(image: Image.Image, path: Path) -> Image.Image:
-    """Grey of 16 or 32 bits, or of floating point from 0 to 1, scaled to 8 bits."""
+    """Grey values of 16 or 32 bits, or of floating point from 0 to 1, scaled to 8 bits."""
     values = np.asarray(image)
     top = 1 if image.mode == "F" else 65535
     if not (values.min() >= 0 and values.max() <= top):

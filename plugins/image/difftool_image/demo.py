@@ -1,6 +1,6 @@
-"""The built-in demo set: ten symbols in many places, sizes, angles and colours.
+"""The built-in demo set: ten symbols at many positions, sizes, angles and colours.
 
-Drawn here, so that nothing is downloaded.
+They are drawn here, so nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Outline = list[Point]
 
 
 def write_demo(folder: Path, count: int = COUNT) -> None:
-    """``folder/CLASS/0000.png``, ``count`` of each class; the same pictures every time."""
+    """Write ``count`` pictures of each class to ``folder/CLASS/0000.png``; always the same ones."""
     for name, draw in SYMBOLS.items():
         (folder / name).mkdir(parents=True)
         for i in range(count):
@@ -32,7 +32,7 @@ def write_demo(folder: Path, count: int = COUNT) -> None:
 
 
 def picture(symbol: Callable[[], list[Outline]], rng: random.Random) -> Image.Image:
-    """One symbol on a plain ground. Outlines after the first are holes."""
+    """One symbol on a plain background. Outlines after the first are holes."""
     ink, ground = _colours(rng)
     side = SIZE * FINE
     radius = side * rng.uniform(0.30, 0.42)
@@ -54,7 +54,7 @@ def _place(point: Point, x: float, y: float, radius: float, angle: float) -> Poi
 
 
 def _colours(rng: random.Random) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-    """A strong colour, and a pale ground of another hue."""
+    """A strong colour, and a pale background of another hue."""
     hue = rng.random()
     ink = colorsys.hsv_to_rgb(hue, rng.uniform(0.75, 0.95), rng.uniform(0.55, 0.8))
     ground = colorsys.hsv_to_rgb(

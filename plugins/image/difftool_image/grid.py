@@ -1,15 +1,19 @@
-"""A contact sheet: many pictures on one, to look at."""
+"""A contact sheet: many pictures in one, to look at."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from difftool import font_path
+
 from .decode import to_image
 
+Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 CELL = 96  # small pictures are enlarged, by whole factors, to about this
 SIDE = 4096  # of the longest sheet; larger pictures are reduced to fit
 GAP = 8
@@ -32,19 +36,15 @@ def sheet(examples: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Image.I
 def laid(
     pictures: Sequence[Image.Image], titles: Sequence[str], columns: int, letters: int
 ) -> Image.Image:
-    """Pictures on white, as many in a row as there are columns, each with its title below in
-    letters of about this size.
+    """Pictures on white in rows of ``columns``, each with its title below in letters of about this
+    size.
     """
     height, width = (
         max(picture.height for picture in pictures),
         max(picture.width for picture in pictures),
     )
-    font = ImageFont.load_default(max(11, min(20, letters)))
-    line = (
-        math.ceil(1.5 * font.size)
-        if any(titles) and isinstance(font, ImageFont.FreeTypeFont)
-        else 16 * any(titles)
-    )
+    size = max(11, min(20, letters))
+    line = math.ceil(1.5 * size) if any(titles) else 0
     rows = math.ceil(len(pictures) / columns)
     paper = Image.new(
         "RGB", (columns * (width + GAP) + GAP, rows * (height + line + GAP) + GAP), PAPER
@@ -56,6 +56,7 @@ def laid(
             picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2)
         )
         if i < len(titles) and line:
+            font = _font(titles[i], size)
             draw.text(
                 (left + width / 2, top + height + line / 2),
                 _cut(titles[i], draw, font, width),
@@ -66,8 +67,18 @@ def laid(
     return paper
 
 
+@lru_cache(maxsize=256)
+def _font(title: str, size: int) -> Font:
+    """Pillow's own font, and for letters that it may lack the font here that has the most of them."""
+    return (
+        ImageFont.load_default(size)
+        if title.isascii()
+        else ImageFont.truetype(font_path(title), size)
+    )
+
+
 def _columns(n: int) -> int:
-    """About as many as rows, and such that the last row is full where that is possible."""
+    """About as many columns as rows; if possible, so that the last row is full."""
     square = math.ceil(math.sqrt(n))
     return next(
         (c for c in range(square, square + square // 2 + 1) if n % c == 0), min(n, max(4, square))
@@ -75,8 +86,8 @@ def _columns(n: int) -> int:
 
 
 def fitting(height: int, width: int, rows: int, columns: int) -> float:
-    """By how much pictures of a size are enlarged, a whole number, or reduced, for so many rows and
-    columns to make a sheet.
+    """The factor by which pictures of a size are enlarged (a whole number) or reduced, so that the
+    rows and columns fit on a sheet.
     """
     enlarged = max(1, round(CELL / max(height, width)))
     room = min(SIDE / (columns * width), SIDE / (rows * height))
@@ -84,9 +95,7 @@ def fitting(height: int, width: int, rows: int, columns: int) -> float:
 
 
 def shown(example: np.ndarray, scale: float) -> Image.Image:
-    """uint8 ``[c, h, w]`` as a picture of another size: every pixel a sharp square where it is
-    enlarged.
-    """
+    """uint8 ``[c, h, w]`` as a picture of another size; enlarged pixels are sharp squares."""
     image = to_image(example)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     image = image.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS)
@@ -105,10 +114,10 @@ def _checkerboard(size: tuple[int, int]) -> Image.Image:
 def _cut(
     text: str,
     draw: ImageDraw.ImageDraw,
-    font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
+    font: Font,
     width: int,
 ) -> str:
-    """As much of a title as has room."""
+    """The start of a title that fits into the width."""
     text = " ".join(text.split())
     if draw.textlength(text, font) <= width:
         return text

@@ -1,4 +1,4 @@
-"""Sizes and channels of many pictures, from their headers, and what ``auto`` makes of them."""
+"""Sizes and channels of many pictures, from their headers, and the values of ``auto``."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def settle(options: ImageOptions, items: Sequence[Item]) -> dict[str, Any]:
 
 
 def auto_size(sizes: Sequence[tuple[int, int]]) -> int | tuple[int, int]:
-    """Of pictures of these heights and widths: their own size when all share one of at most 64
-    pixels, else a square that most fill.
+    """The size for pictures of these heights and widths.
 
-    The square's side is the median of their shorter sides, down to a multiple of 8, at most 64.
+    Their own size if all have one size of at most 64 pixels. Otherwise a square whose side is the
+    median of their shorter sides, rounded down to a multiple of 8, and at most 64.
     """
     size, *others = set(sizes)
     if not others and min(size) >= 4 and max(size) <= LARGEST_AUTO:
@@ -52,10 +52,10 @@ def auto_size(sizes: Sequence[tuple[int, int]]) -> int | tuple[int, int]:
 
 
 def auto_channels(items: Sequence[Item], seen: Sequence[Header], sampled: int) -> str:
-    """The fewest channels that lose nothing of any picture.
+    """The fewest channels that keep everything in all pictures.
 
-    Colour is looked for in every file that could add it, also when only ``sampled`` of them were
-    looked at for their size.
+    Every file that could have colour is checked for colour, even if only ``sampled`` of them were
+    measured.
     """
     found = {h.channels for h in seen}
     if sampled < len(items):
@@ -71,8 +71,9 @@ def _is_opaque(path: Path) -> bool:
 
 
 def _uses_alpha(items: Sequence[Item]) -> bool:
-    """Whether transparency is more than a channel that is opaque everywhere, as screenshots have:
-    some are decoded to see.
+    """Whether some picture is really transparent.
+
+    Screenshots have an alpha channel that is opaque everywhere, so some pictures are decoded.
     """
     some = pick_evenly([item for item in items if not _is_opaque(item.path)], SAMPLE)
     able = [

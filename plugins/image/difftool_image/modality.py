@@ -35,13 +35,13 @@ class ImageModality(Modality):
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width, once they are settled."""
+        """Height and width; available once they are settled."""
         size = self.settled("size")
         return (size, size) if isinstance(size, int) else size
 
     @property
     def channels(self) -> str:
-        """``grey``, ``grey+alpha``, ``rgb`` or ``rgba``, once that is settled."""
+        """``grey``, ``grey+alpha``, ``rgb`` or ``rgba``; available once it is settled."""
         return self.settled("channels")
 
     # --- files -> raw -----------------------------------------------------------------------------
@@ -58,7 +58,7 @@ class ImageModality(Modality):
         return self.read_bytes(item, None)
 
     def read_bytes(self, item: Item, data: bytes | None) -> np.ndarray:
-        """``read`` of a file whose bytes may be in memory already."""
+        """Like ``read``, for a file whose bytes may already be in memory."""
         o, (height, width) = self.options, self.size
         image = decode(item.path, data, near=max(height, width))
         if o.small == "skip" and smaller((image.height, image.width), height, width, o.resize):
@@ -73,7 +73,7 @@ class ImageModality(Modality):
         )
 
     def read_given(self, item: Item) -> np.ndarray:
-        """At its own size."""
+        """Like ``read``, at the picture's own size."""
         return to_array(decode(item.path), self.channels, self.options.background)
 
     # --- raw batches ------------------------------------------------------------------------------

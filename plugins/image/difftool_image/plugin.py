@@ -1,4 +1,4 @@
-"""What this plugin brings, as specs: nothing of it is imported until it is used."""
+"""The parts of this plugin, as specs: their code is imported only when it is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A picture of any size -> the size that is trained on, antialiased."""
+"""A picture of any size -> the training size, antialiased."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def resize(
 
 
 def smaller(size: tuple[int, int], height: int, width: int, how: str) -> bool:
-    """Whether a picture of ``size`` (height, width) is enlarged by this."""
+    """Whether this enlarges a picture of ``size`` (height, width)."""
     ratios = (size[0] / height, size[1] / width)
     return (max(ratios) if how == "pad" else min(ratios)) < 1
 
 
 def _centre(image: Image.Image, height: int, width: int) -> tuple[float, float, float, float]:
-    """The largest box of the frame's proportions in the middle of the picture."""
+    """The largest box in the middle of the picture with the proportions of the frame."""
     scale = min(image.width / width, image.height / height)
     left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
     return left, top, image.width - left, image.height - top

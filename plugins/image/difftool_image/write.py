@@ -1,4 +1,4 @@
-"""Pictures to PNG files: whole or not at all."""
+"""Pictures to PNG files, written atomically."""
 
 from __future__ import annotations
 

@@ -189,7 +189,7 @@ def _first(arrays: Mapping[str, np.ndarray], names: Sequence[str], path: Path) -
 
 
 def _offsets(arrays: Mapping[str, np.ndarray], positions: np.ndarray, path: Path) -> np.ndarray:
-    """Where each molecule's atoms begin among all, int64 ``[count + 1]``."""
+    """The index of the first atom of each molecule among all atoms, int64 ``[count + 1]``."""
     if positions.ndim == 3:
         count, n = positions.shape[:2]
         return np.arange(count + 1, dtype=np.int64) * n
@@ -218,8 +218,8 @@ def _offsets(arrays: Mapping[str, np.ndarray], positions: np.ndarray, path: Path
 
 
 def _atomic(numbers: np.ndarray) -> np.ndarray:
-    """Atomic numbers int64, also of symbols; -1 where there is no such element, which is reported
-    when the molecule is read.
+    """Atomic numbers int64, from numbers or symbols; -1 for an unknown element, which reading the
+    molecule reports.
     """
     if numbers.dtype.kind not in "US":
         return np.where(
@@ -252,7 +252,7 @@ def _charges(arrays: Mapping[str, np.ndarray], numbers: np.ndarray) -> np.ndarra
 
 
 def _whole(values: np.ndarray) -> np.ndarray:
-    """int64, towards zero; of what is not a number, anything."""
+    """int64, rounded towards zero; undefined for NaN."""
     with np.errstate(invalid="ignore"):
         return values.astype(np.int64)
 
@@ -276,7 +276,7 @@ def _columns(arrays: Mapping[str, np.ndarray], count: int) -> list[Columns]:
 
 
 def _values(values: np.ndarray) -> list[str | float | None]:
-    """As text or numbers; None for what is not finite."""
+    """Values as text or numbers; None for those that are not finite."""
     if values.dtype.kind in "biuf":
         return [float(value) if np.isfinite(value) else None for value in values.tolist()]
     return [

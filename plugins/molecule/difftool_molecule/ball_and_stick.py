@@ -1,6 +1,4 @@
-"""Ball and stick: a molecule drawn as shaded balls and sticks that hide each other as solid things
-do.
-"""
+"""Ball and stick: a molecule drawn as shaded balls and sticks that hide each other."""
 
 from __future__ import annotations
 
@@ -76,13 +74,13 @@ def drawn(raw: np.ndarray, width: int, height: int, scale: float) -> Image.Image
 
 
 def ball_radius(z: int) -> float:
-    """In angstrom, of the ball that stands for an atom of this number."""
+    """Radius of an atom's ball in angstrom, by its atomic number."""
     return 0.14 + 0.33 * RADII[z]
 
 
 def facing(positions: np.ndarray) -> np.ndarray:
-    """``[n, 3]`` turned, never mirrored: the longest principal axis to the right, the shortest to
-    the viewer, all in the middle.
+    """``[n, 3]``, centred and rotated (never mirrored): the longest principal axis to the right,
+    the shortest towards the viewer.
     """
     centred = positions - positions.mean(0)
     _, axes = np.linalg.eigh(np.cov(centred.T, bias=True))
@@ -97,8 +95,8 @@ def facing(positions: np.ndarray) -> np.ndarray:
 
 
 def extent(raw: np.ndarray) -> tuple[float, float]:
-    """Angstrom from the middle of a drawn molecule to its edge, across and down; 0 where nothing is
-    seen.
+    """Distance from the centre of a drawn molecule to its edge in angstrom, across and down; 0 if
+    nothing is visible.
     """
     raw = raw[np.isfinite(raw).all(1)]
     if not len(raw):
@@ -117,7 +115,7 @@ def _tilted() -> np.ndarray:
 
 
 def colour(z: int) -> np.ndarray:
-    """Red, green and blue, 0 to 255, of an element."""
+    """The red, green and blue of an element, 0 to 255."""
     return _colours().get(z, _rgb(OTHER))
 
 
@@ -140,9 +138,7 @@ def _stick(
     colour_a: np.ndarray,
     colour_b: np.ndarray,
 ) -> None:
-    """As many sticks as the order says, side by side as the viewer sees them; each half has the
-    colour of its atom.
-    """
+    """As many sticks side by side as the order of the bond; each half has the colour of its atom."""
     across = np.array((a[1] - b[1], b[0] - a[0], 0.0))
     across /= max(float(np.linalg.norm(across)), 1e-9)
     for apart in APART[order]:

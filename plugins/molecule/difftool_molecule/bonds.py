@@ -109,8 +109,8 @@ def stable(raw: np.ndarray) -> np.ndarray:
 
 @cache
 def limits() -> np.ndarray:
-    """float64 ``[3, 119, 119]``, by atomic numbers: what the distance of two atoms stays below in
-    bonds of order 1, 2 and 3; 0 where there is none.
+    """float64 ``[3, 119, 119]`` by atomic numbers: the largest distance of two atoms in a bond of
+    order 1, 2 and 3; 0 for none.
     """
     radii = np.array([0.0, *RADII.values()])
     found = np.zeros((len(LENGTHS), len(SYMBOLS), len(SYMBOLS)))
@@ -125,7 +125,7 @@ def limits() -> np.ndarray:
 
 @cache
 def allowed() -> np.ndarray:
-    """bool ``[119, 13]``: whether an element's bonds may add up to so much."""
+    """bool ``[119, 13]``: whether the orders of an element's bonds may sum to this number."""
     found = np.zeros((len(SYMBOLS), MOST + 1), bool)
     found[0, 0] = True  # a proton has no electrons
     for symbol, sums in VALENCIES.items():

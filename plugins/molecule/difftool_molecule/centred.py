@@ -1,4 +1,4 @@
-"""The space of point clouds: noise that moves no centre of mass."""
+"""The space of point clouds: its noise does not move the centre of mass."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ class Centred(Space):
         return self.project(torch.where(observed, x0 + moved, estimate), mask)
 
     def freedom(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Degrees of freedom of each example, ``[b]``; at least one, so that an error can be
-        divided by it.
+        """Degrees of freedom of each example, ``[b]``; at least one, because errors are divided by
+        it.
         """
         b, n, width = x.shape
         points = x.new_full((b,), n) if mask is None else mask.sum((1, 2), dtype=x.dtype)

@@ -1,4 +1,4 @@
-"""What a person should know of a set of molecules before training on it."""
+"""What to know about a set of molecules before training on it."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ class MoleculeLook(Look):
 
 
 class MoleculeInspection(Inspection[MoleculeModality, MoleculeLook]):
-    """Sizes, elements, charges, parts and distances."""
+    """Inspects sizes, elements, charges, parts and distances."""
 
     @classmethod
     def sample(cls, items: Sequence[Item]) -> list[Item]:
-        """Fewer of those whose geometry has to be made, which takes long."""
+        """Fewer molecules if their geometry has to be computed, which takes long."""
         kinds: dict[bool, list[Item]] = {False: [], True: []}
         for item in items:
             kinds[_is_smiles(item)].append(item)

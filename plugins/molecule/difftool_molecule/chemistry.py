@@ -1,4 +1,4 @@
-"""RDKit, which some of this plugin needs: imported where it is needed, and silent."""
+"""RDKit, an optional dependency: imported when it is needed, and silenced."""
 
 from __future__ import annotations
 
@@ -40,9 +40,7 @@ def require_rdkit(for_what: str) -> ModuleType:
 
 @cache
 def _silence() -> None:
-    """RDKit says on stderr what it thinks of each molecule; what matters of it is said in our own
-    messages.
-    """
+    """Switch off RDKit's messages on stderr; our own messages report what matters."""
     from rdkit import rdBase
 
     rdBase.DisableLog("rdApp.*")

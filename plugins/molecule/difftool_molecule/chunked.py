@@ -51,7 +51,7 @@ class Layers(NamedTuple):
 
 
 class Few(NamedTuple):
-    """Examples that are done at a time, and how many of their points."""
+    """The number of examples that are processed together, and of their points."""
 
     at: slice
     points: int
@@ -73,7 +73,7 @@ def read_out(layers: Layers, readout: nn.Linear, extents: Sequence[int]) -> Tens
 
 
 def _plan(layers: Layers, extents: Sequence[int]) -> list[Few]:
-    """Neighbours in the batch together, as many as the cache holds the pairs of."""
+    """Groups of neighbouring examples whose pairs fit into the cache."""
     plan, room = [], CACHE // (layers.start.shape[-1] * layers.start.element_size())
     first = 0
     for i in range(1, len(extents) + 1):
@@ -194,14 +194,14 @@ class _Slopes:
 
 
 def _inner(layers: Layers) -> Tensor:
-    """What comes out of the first layer, ``[k, n, n, f]``."""
+    """The output of the first layer, ``[k, n, n, f]``."""
     inner = layers.start.unsqueeze(2) + layers.end.unsqueeze(1)
     _flat(inner).addmm_(_flat(layers.lengths), layers.along.t())
     return inner
 
 
 def _before(layers: Layers) -> Tensor:
-    """What comes out of the second layer, before its silu, ``[k, n, n, f]``."""
+    """The output of the second layer before its silu, ``[k, n, n, f]``."""
     return _product(F.silu(_inner(layers), inplace=True), layers.weight.t(), layers.bias)
 
 
@@ -217,7 +217,7 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def _square(x: Tensor, few: Few) -> Tensor:
-    """All pairs of the few's points, of ``[b, n, n, ...]``."""
+    """The pairs of the group's points, from ``[b, n, n, ...]``."""
     return x[few.at, : few.points, : few.points]
 
 

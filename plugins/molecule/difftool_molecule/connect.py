@@ -1,4 +1,4 @@
-"""connect: which atoms of a molecule hang together."""
+"""connect: the connected parts of a molecule."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The built-in demo set: small organic molecules, from ball to rod.
+"""The built-in demo set: small organic molecules, from round to long.
 
-Made by ``scripts/make_demo.py``, so that nothing is downloaded.
+``scripts/make_demo.py`` made them, so nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ FILE = Path(__file__).with_name("demo.npz")
 
 
 def write_demo(folder: Path) -> None:
-    """``folder/molecules.xyz``, extended XYZ, each molecule with its ``anisotropy``; the same every
-    time.
+    """Write ``folder/molecules.xyz``, extended XYZ with the ``anisotropy`` of each molecule; always
+    the same.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "molecules.xyz", "w", encoding="utf-8", newline="\n") as file:

@@ -1,4 +1,4 @@
-"""How far the samples as a whole are from the data: in size, elements, bonds and extent."""
+"""The distance of the samples as a whole from the data: in size, elements, bonds and extent."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ MEASURES = {
 
 
 def lengths(examples: Iterable[np.ndarray]) -> dict[Pair, np.ndarray]:
-    """Lengths in angstrom of all bonds by the tables, of whatever order, by the two elements, the
+    """The lengths of all bonds by the tables in angstrom, of any order, by pairs of elements, the
     lighter first.
     """
     found: defaultdict[Pair, list[float]] = defaultdict(list)
@@ -102,10 +102,9 @@ def lengths(examples: Iterable[np.ndarray]) -> dict[Pair, np.ndarray]:
 
 
 def gyration(example: np.ndarray) -> float:
-    """The radius of gyration in angstrom: the root mean square distance of the atoms, all of one
-    weight, from their centre.
+    """The radius of gyration in angstrom; NaN if a position is not finite.
 
-    NaN where a position is not finite.
+    It is the root mean square distance of the atoms, all with equal mass, from their centre.
     """
     positions = example[:, :3].astype(np.float64)
     with np.errstate(invalid="ignore"):
@@ -116,8 +115,8 @@ def gyration(example: np.ndarray) -> float:
 
 
 def wasserstein(a: np.ndarray, b: np.ndarray) -> float:
-    """Between the empirical distributions of ``[n]`` and ``[m]`` numbers: the area between their
-    distribution functions.
+    """The distance of the empirical distributions of ``[n]`` and ``[m]`` numbers: the area between
+    their distribution functions.
     """
     both = np.sort(np.concatenate((a, b)))
     below = [np.searchsorted(np.sort(some), both[:-1], side="right") / len(some) for some in (a, b)]
@@ -125,7 +124,7 @@ def wasserstein(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def total_variation(a: Mapping, b: Mapping) -> float:
-    """Between two distributions over kinds, from how many there are of each; NaN where there are
+    """The distance of two distributions over kinds, from the counts of each kind; NaN if there are
     none.
     """
     total_a, total_b = sum(a.values()), sum(b.values())

@@ -1,5 +1,6 @@
-"""What is said of every pair of points: two layers, the first of which is never given a tensor of
-all pairs.
+"""A network on every pair of points: two layers.
+
+The first layer never builds a tensor of all pairs.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ class Block(nn.Module):
 
 
 class Messages(nn.Module):
-    """Every atom learns of all others: a gated sum of what the edges say."""
+    """Every atom gets information from all others: a gated sum of the edges' outputs."""
 
     def __init__(self, options: EgnnOptions) -> None:
         super().__init__()
@@ -116,8 +116,9 @@ class Messages(nn.Module):
 
 
 class Motion(nn.Module):
-    """Every atom moves along the lines to all others, as far as the edges say; in at least single
-    precision.
+    """Every atom moves along the lines to all others, by the lengths that the edges give.
+
+    This is computed in at least single precision.
     """
 
     def __init__(self, options: EgnnOptions) -> None:
@@ -135,7 +136,7 @@ class Motion(nn.Module):
 
 
 def _silent(layer: nn.Linear) -> nn.Linear:
-    """A layer that says nothing at first."""
+    """A layer whose output is zero at first."""
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.zero_()
@@ -143,7 +144,7 @@ def _silent(layer: nn.Linear) -> nn.Linear:
 
 
 def _real(x: Tensor, mask: Tensor | None) -> Tensor:
-    """Which points are real, ``[b, n, 1]``."""
+    """The mask of real points, ``[b, n, 1]``."""
     b, n, _ = x.shape
     if mask is None:
         return torch.ones(b, n, 1, dtype=torch.bool, device=x.device)
@@ -151,7 +152,10 @@ def _real(x: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def _inputs(interface: Interface) -> int:
-    """Features of a point, having checked that the network can take it and what steers it."""
+    """The number of features of a point.
+
+    Raises UsageError for examples or signals that do not fit.
+    """
     if len(interface.shape) != 2 or (width := interface.shape[1]) is None or width <= AXES:
         raise UsageError(
             "egnn works on points in space with features, (points, 3 + features), and an encoded "

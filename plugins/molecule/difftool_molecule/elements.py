@@ -43,7 +43,7 @@ NUMBERS |= dict.fromkeys(("D", "T"), HYDROGEN)
 
 
 def number(symbol: str) -> int:
-    """The atomic number of a symbol. Raises DataError where there is no such element."""
+    """The atomic number of a symbol. Raises DataError for an unknown element."""
     if not (found := NUMBERS.get(symbol.strip(), 0)):
         raise DataError(
             f"There is no element {symbol!r}. Symbols are as in the periodic table: H, C, Cl."

@@ -1,4 +1,4 @@
-"""Which files hold molecules, and how to read them."""
+"""The file formats of molecules, and their readers."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def molecule(path: Path, part: int = 0) -> Molecule:
 
 
 def reader(path: Path) -> Reader:
-    """What reads files of this suffix. Raises DataError where nothing does."""
+    """The reader of files with this suffix. Raises DataError if there is none."""
     if path.suffix.lower() not in READERS:
         raise DataError(
             f"{path} is not a file of molecules, judging by its suffix. Give it the right one; "

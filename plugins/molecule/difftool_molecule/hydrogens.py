@@ -1,4 +1,4 @@
-"""hydrogens: an earlier stage that makes the heavy atoms, whose hydrogens this one makes."""
+"""hydrogens: the earlier stage makes the heavy atoms, and this stage makes their hydrogens."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class Hydrogens(Bridge):
         With what each lacks, int64 ``[b, n]``: the hydrogens that are nearer to it than to any
         other.
         """
-        x = _sorted(raw.x)
+        x = _sorted(raw.x if raw.mask is None else raw.x * raw.mask)
         real = x[..., NUMBER, None] > 0
         mask = _first(x) & real
         taken = (real & ~mask)[..., 0].long()
@@ -225,7 +225,7 @@ class Hydrogens(Bridge):
 
 
 def _real(batch: Batch) -> Tensor:
-    """``[b, n, 1]``: which atoms are there."""
+    """``[b, n, 1]``: the mask of real atoms."""
     whole = batch.x.new_ones(*batch.x.shape[:2], 1, dtype=torch.bool)
     return whole if batch.mask is None else batch.mask & whole
 
@@ -256,8 +256,8 @@ def _first(x: Tensor) -> Tensor:
 
 
 def _nearest(positions: Tensor, heavy: Tensor) -> Tensor:
-    """``[b, n, 3]``, ``[b, n, 1]`` -> ``[b, n]``: the place of the heavy atom that each atom is
-    nearest to; a heavy one's own.
+    """``[b, n, 3]``, ``[b, n, 1]`` -> ``[b, n]``: the index of the heavy atom nearest to each atom;
+    of a heavy atom, its own.
     """
     apart = (positions[:, :, None] - positions[:, None]).square().sum(-1)
     return apart.masked_fill(~heavy.mT, torch.inf).argmin(2)

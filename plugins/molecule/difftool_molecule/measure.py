@@ -1,4 +1,4 @@
-"""What ``auto`` makes of many molecules: the elements, the largest size, and whether there are
+"""The values of ``auto`` for many molecules: the elements, the largest size, and whether there are
 ions.
 """
 
@@ -65,7 +65,7 @@ def settle(options: MoleculeOptions, items: Sequence[Item]) -> dict[str, Any]:
 
 
 def compositions(options: MoleculeOptions, items: Sequence[Item]) -> list[Atoms]:
-    """The atoms of each molecule that can be read, without hydrogens where those are dropped."""
+    """The atoms of each molecule that can be read, without hydrogens if those are dropped."""
     wanted: dict[Path, list[int]] = defaultdict(list)
     for item in items:
         wanted[item.path].append(item.part)

@@ -1,6 +1,4 @@
-"""Bonds perceived from positions: raw samples to RDKit's molecules, and to the bonds that are
-written into files.
-"""
+"""Bonds perceived from positions, as RDKit molecules, and for the files that are written."""
 
 from __future__ import annotations
 
@@ -101,8 +99,8 @@ def perceived(raw: np.ndarray) -> Mol | None:
 
 
 def _complete(mol: Mol) -> bool:
-    """Whether every valency is filled by an atom that is there: of a single carbon atom RDKit makes
-    methane.
+    """Whether every valency is filled by an atom of the molecule: RDKit completes a single carbon
+    atom to methane.
     """
     return not any(atom.GetTotalNumHs() or atom.GetNumRadicalElectrons() for atom in mol.GetAtoms())
 
@@ -146,7 +144,7 @@ def _atoms(raw: np.ndarray) -> RWMol:
 
 
 def connected(mol: Mol) -> bool:
-    """Whether all atoms hang together."""
+    """Whether all atoms are connected."""
     from rdkit import Chem
 
     return len(Chem.GetMolFrags(mol)) == 1

@@ -34,7 +34,7 @@ class PointCloud(Representation):
         self.space = Centred(max((int(size) for size, _ in description.extra["sizes"]), default=0))
 
     def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
-        """Nothing: all scales are settings."""
+        """Nothing, because all scales are settings."""
         del raw
         return {}
 

@@ -1,4 +1,4 @@
-"""Reader: a kind of file that holds molecules, and what all kinds share."""
+"""Reader: a file format of molecules, and what all formats share."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Atoms(NamedTuple):
 
 
 class Reader(ABC):
-    """A kind of file. Molecules in it are numbered from 0; bad ones count."""
+    """A file format. Molecules in a file are numbered from 0; damaged ones count."""
 
     @abstractmethod
     def columns(self, path: Path) -> list[Columns]:
@@ -60,9 +60,8 @@ class Reader(ABC):
 
 
 class TextReader(Reader):
-    """A file of text, one record to a molecule.
-
-    What is kept of it in memory is where each record begins.
+    """A text file with one record for each molecule. Only the positions of the records are kept in
+    memory.
     """
 
     @abstractmethod
@@ -71,7 +70,7 @@ class TextReader(Reader):
 
     @abstractmethod
     def properties(self, text: str) -> Mapping[str, str]:
-        """What a record says about the molecule apart from its atoms; nothing when it is bad."""
+        """The properties of the molecule in a record; empty if it is damaged."""
 
     @abstractmethod
     def constitution(self, text: str) -> Atoms:
@@ -126,7 +125,7 @@ class TextReader(Reader):
         return held(self._index, path)
 
     def _index(self, path: Path) -> np.ndarray:
-        """int64 ``[count + 1]``: where each record begins, and the end of the last."""
+        """int64 ``[count + 1]``: the start of each record, and the end of the last."""
         with opened(path) as file:
             found = np.fromiter(self.starts(file), np.int64)
         if not len(found):
@@ -135,7 +134,7 @@ class TextReader(Reader):
 
 
 def called(path: Path, part: int, count: int) -> str:
-    """What to call a molecule in a message, where its file has ``count`` of them."""
+    """The name of a molecule in a message, if its file has ``count`` of them."""
     return str(path) if count == 1 else f"{path} (molecule {part + 1})"
 
 
@@ -147,7 +146,7 @@ _lock = (
 
 
 def held(make: Callable[[Path], Made], path: Path) -> Made:
-    """``make(path)``, kept in memory for the files used last, as long as they do not change."""
+    """``make(path)``, kept in memory for the last files, as long as they do not change."""
     try:
         stat = path.stat()
     except OSError as error:
@@ -237,7 +236,7 @@ def typed(rows: Sequence[Mapping[str, str]]) -> list[Columns]:
 
 
 def _is_number(text: str) -> bool:
-    """A leading zero, as in a catalogue number, makes it text."""
+    """Whether a text is a number; a leading zero, as in a catalogue number, makes it text."""
     try:
         float(text)
     except ValueError:

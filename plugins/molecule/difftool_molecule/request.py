@@ -1,4 +1,4 @@
-"""Requested samples: how many atoms, and which fragment each of them contains."""
+"""Requested samples: their number of atoms, and the fragment that each contains."""
 
 from __future__ import annotations
 
@@ -104,9 +104,7 @@ def fragment(path: str, hydrogens: bool) -> np.ndarray:
 
 
 def placed(example: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """A sample moved to where the fragment ``[k, 5]`` that it holds lies, and with that fragment to
-    the digit.
-    """
+    """A sample moved so that its fragment lies at ``[k, 5]``, with exactly these values."""
     if not len(given):
         return example
     example = example.copy()

@@ -35,7 +35,7 @@ Atom = tuple[int, float, float, float, int]
 
 
 class Table(NamedTuple):
-    """What both versions of the format hold."""
+    """The content of a record, in both versions of the format."""
 
     atoms: list[Atom]
     bonds: list[tuple[int, int, int]]
@@ -142,7 +142,7 @@ def _integers(texts: Iterable[str], what: str) -> list[int]:
 
 
 def _bond(first: int, second: int, order: int, count: int, place: int) -> tuple[int, int, int]:
-    """From places counted from 1 to places counted from 0."""
+    """A bond with atoms counted from 0; files count from 1."""
     if not (1 <= first <= count and 1 <= second <= count) or first == second:
         raise ValueError(f"bond {place} is between atoms {first} and {second} of {count}")
     return first - 1, second - 1, order

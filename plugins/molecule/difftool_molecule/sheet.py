@@ -1,4 +1,4 @@
-"""A contact sheet: many molecules on one picture, each as balls and sticks above its title."""
+"""A contact sheet: many molecules in one picture, each as balls and sticks above its title."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists of SMILES, a molecule in each line or in each row of a table; RDKit makes their geometries."""
+"""Lists of SMILES, one molecule in each line or table row. RDKit computes their geometries."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ FOR_WHAT = "Reading SMILES"
 
 
 class Row(NamedTuple):
-    """A molecule and the number of its line, from 1."""
+    """A molecule and its line number, from 1."""
 
     smiles: str
     line: int
@@ -127,7 +127,7 @@ def _column(header: list[str], path: Path) -> int:
 
 
 def _constitution(smiles: str) -> Atoms | None:
-    """With the hydrogens that the geometry will have."""
+    """The atoms, with the hydrogens that the geometry will have."""
     chem = require_rdkit(FOR_WHAT)
     if not smiles or (mol := chem.MolFromSmiles(smiles)) is None:
         return None
@@ -187,7 +187,7 @@ def _embed(mol: Mol, name: str) -> None:
 
 
 def _set_apart(mol: Mol) -> None:
-    """Unconnected parts in a row: they were embedded each about the origin, one within the other."""
+    """Move unconnected parts into a row: each was embedded around the origin, one inside the other."""
     parts = require_rdkit(FOR_WHAT).GetMolFrags(mol)
     if len(parts) < 2:
         return
@@ -200,7 +200,7 @@ def _set_apart(mol: Mol) -> None:
 
 
 def _why_not(smiles: str) -> str:
-    """RDKit's reason, in its own words."""
+    """The reason that RDKit gives."""
     chem = require_rdkit(FOR_WHAT)
     if not smiles:
         return "There is none."

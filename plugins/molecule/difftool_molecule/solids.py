@@ -1,4 +1,4 @@
-"""Solids on paper: shaded balls, rods and discs that hide each other as in the world."""
+"""Drawn solids: shaded balls, rods and discs that hide each other."""
 
 from __future__ import annotations
 

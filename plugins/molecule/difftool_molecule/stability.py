@@ -1,4 +1,4 @@
-"""How many atoms, and how many molecules, are bonded as they should be."""
+"""The shares of atoms and molecules whose bonds fit their valencies."""
 
 from __future__ import annotations
 

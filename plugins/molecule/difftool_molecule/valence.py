@@ -1,6 +1,4 @@
-"""How many hydrogens fill up the valency of each heavy atom, by the lengths of the bonds between
-them.
-"""
+"""The number of hydrogens that fill the valency of each heavy atom, from the lengths of its bonds."""
 
 from __future__ import annotations
 
@@ -75,7 +73,7 @@ class Bond(NamedTuple):
 
 
 def hydrogens(raw: np.ndarray) -> int:
-    """How many hydrogens the atoms ``[n, 5]`` lack in all."""
+    """The total number of hydrogens that the atoms ``[n, 5]`` lack."""
     return int(lacking(raw).sum())
 
 
@@ -173,7 +171,7 @@ def _room(
 def _bonds(
     numbers: np.ndarray, room: np.ndarray, pairs: list[tuple[int, int, float]]
 ) -> list[Bond]:
-    """Those that may be more than single, as both ends have room and are near."""
+    """The bonds that may have a higher order: both ends have room and are near enough."""
     found = []
     for i, j, length in pairs:
         twice, thrice = (
@@ -268,8 +266,8 @@ def _best(found: Iterable[tuple[Any, Any]]) -> dict:
 
 
 def limit(table: dict[str, float], one: int, other: int) -> float:
-    """What a bond of two elements stays below to be in the table, in picometres; 0 where it cannot
-    be.
+    """The largest distance of a bond of two elements in the table, in picometres; 0 if there is
+    none.
     """
     return _limits(id(table)).get((int(one), int(other)), 0.0)
 

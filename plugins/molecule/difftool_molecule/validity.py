@@ -1,6 +1,4 @@
-"""How many samples are molecules to a chemist, and how many of those are none of each other and
-none of the training set's.
-"""
+"""The shares of samples that are valid molecules, unique, and not in the training set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Raw molecules to SDF and XYZ files: whole or not at all, and each with how it was made."""
+"""Raw molecules to SDF and XYZ files, written atomically, with their provenance."""
 
 from __future__ import annotations
 

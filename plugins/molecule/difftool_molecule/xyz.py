@@ -41,7 +41,7 @@ VECTOR = re.compile(rf"[\[{{]|{NUMBER.pattern}([\s,]+{NUMBER.pattern})+\s*$")
 
 
 class Layout(NamedTuple):
-    """In which columns of an atom's line to find what; there may be no charge."""
+    """The columns of the values in an atom's line; a file may have no charges."""
 
     symbol: int = 0
     position: int = 1

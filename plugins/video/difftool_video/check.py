@@ -1,4 +1,4 @@
-"""What a person should know of a folder of videos before training on it."""
+"""What to know about a folder of videos before training on it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class VideoLook(Look):
 
 
 class VideoInspection(Inspection[VideoModality, VideoLook]):
-    """Sizes, rates, lengths, colour, and whether anything moves."""
+    """Inspects sizes, rates, lengths, colour, and whether anything moves."""
 
     grave = "damaged|cut short"
 
@@ -81,8 +81,9 @@ class VideoInspection(Inspection[VideoModality, VideoLook]):
 
 
 def _change(x: np.ndarray) -> float:
-    """Mean change from frame to frame of ``[t, c, h, w]``; taken frame by frame, since a video may
-    be larger than memory.
+    """Mean change from frame to frame of ``[t, c, h, w]``.
+
+    It is computed frame by frame, because a video may be larger than memory.
     """
     changes = [
         float(np.abs(after - before.astype(np.int16)).mean()) for before, after in pairwise(x)
@@ -126,7 +127,7 @@ def _sizes(modality: VideoModality, good: Sequence[VideoLook]) -> Iterator[Findi
 
 
 def _cut(one: Header, height: int, width: int) -> float:
-    """The share of its area that a frame loses to cropping."""
+    """The share of a frame's area that cropping removes."""
     scale = min(one.height / height, one.width / width)
     return 1 - scale * scale * height * width / (one.height * one.width)
 

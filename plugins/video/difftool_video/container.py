@@ -1,4 +1,4 @@
-"""A video file -> its frames and their times, one after another, by FFmpeg (PyAV)."""
+"""A video file -> its frames and their times, in order, decoded by FFmpeg (PyAV)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ HDR = {16: "PQ", 18: "HLG"}  # transfer functions, ITU-T H.273 table 3
 
 @contextmanager
 def opened(path: Path) -> Iterator[Video]:
-    """The file opened by FFmpeg; whatever goes wrong inside is a DataError that names it."""
+    """The file, opened by FFmpeg. Any error inside is raised as a DataError that names the file."""
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
     try:
         with (
@@ -107,16 +107,16 @@ class Video:
 
     @property
     def aspect(self) -> Fraction:
-        """Width by height of a pixel."""
+        """Width of a pixel divided by its height."""
         aspect = self.stream.sample_aspect_ratio
         return Fraction(aspect) if aspect and 0.1 < aspect < 10 else Fraction(1)
 
     def first(self) -> VideoFrame:
-        """The next frame that is whole: the first one, in a file that was just opened."""
+        """The next frame that is complete; in a file that was just opened, the first one."""
         return next(self.frames()).frame
 
     def seek_middle(self) -> bool:
-        """Go to about the middle; False where that cannot be done."""
+        """Seek to about the middle; False if the file does not allow it."""
         try:
             self.container.seek(
                 int(self.seconds / 2 * av.time_base) + (self.container.start_time or 0)
@@ -196,7 +196,7 @@ class Video:
                 return
 
     def _decoded(self) -> Iterator[VideoFrame | None]:
-        """Every frame as FFmpeg decodes it, and None where it cannot."""
+        """Every frame that FFmpeg decodes; None for each that it cannot decode."""
         for packet in self._packets():
             try:
                 decoded = None if packet.is_corrupt else self._decoder.decode(packet)
@@ -207,9 +207,7 @@ class Video:
                 yield None
 
     def _held_back(self) -> list[VideoFrame]:
-        """What was decoded and not handed over yet, since a decoder waits for frames that are to be
-        shown before.
-        """
+        """The frames that the decoder still holds: it waits for frames that are shown earlier."""
         try:
             return self._decoder.decode(None)
         except FFmpegError:
@@ -225,8 +223,9 @@ class Video:
 
 
 def _ended(path: Path) -> bool:
-    """Whether a GIF's trailer (GIF89a, section 27) is there; some programs fill up with zeros after
-    it.
+    """Whether the trailer of a GIF (GIF89a, section 27) is present.
+
+    Some programs append zeros after it.
     """
     with open(path, "rb") as file:
         file.seek(max(0, os.path.getsize(path) - 1024))
@@ -275,7 +274,7 @@ def _decoder(stream: VideoStream) -> VideoCodecContext:
 
 
 def _what(path: Path) -> str:
-    """What is wrong with a file that FFmpeg does not open."""
+    """The reason why FFmpeg does not open a file."""
     boxes = _boxes(path)
     if b"ftyp" in boxes and b"moov" not in boxes:
         return (

@@ -1,5 +1,5 @@
-"""A video, or a folder of numbered pictures -> uint8 ``[t, c, h, w]`` at one rate and size,
-whatever it is stored as.
+"""A video or a folder of numbered pictures of any format -> uint8 ``[t, c, h, w]`` at one rate and
+size.
 """
 
 from __future__ import annotations
@@ -63,9 +63,7 @@ def header(path: Path) -> Header:
 
 
 def glance(path: Path) -> Iterator[Image.Image]:
-    """Two pictures of a clip, at its beginning and about its middle: what there is to see without
-    decoding all of it.
-    """
+    """Two frames of a clip, at its start and near its middle, without decoding the rest."""
     if pictures := _pictures(path):
         yield from numbered.frames([pictures[0], pictures[len(pictures) // 2]])
         return
@@ -107,9 +105,7 @@ def clip(
 
 
 class _Fit:
-    """What brings a clip's pictures to the size and channels that are trained on: uint8 ``[c,
-    height, width]``.
-    """
+    """Brings the frames of a clip to the training size and channels: uint8 ``[c, height, width]``."""
 
     def __init__(
         self, height: int, width: int, channels: str, resize: str, background: str, reduce: str
@@ -152,7 +148,7 @@ def _arrays(path: Path, fps: float, fit: _Fit) -> Iterator[np.ndarray]:
 
 
 def _pictures(path: Path) -> list[Path]:
-    """The pictures that a clip is made of; none where it is a video."""
+    """The pictures of a clip; empty if it is a video."""
     if os.path.isdir(path):
         return numbered.pictures(path)
     return [path] if path.suffix.lower() in PICTURES else []

@@ -1,6 +1,6 @@
-"""The built-in demo set: one to three shapes that bounce off the walls and each other.
+"""The built-in demo set: one to three shapes that bounce off the walls and off each other.
 
-Drawn here, so that nothing is downloaded.
+They are drawn here, so nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -39,8 +39,10 @@ SPEED = 1.0, 2.5
 
 
 def write_demo(folder: Path, count: int = COUNT) -> None:
-    """``folder/COLOUR-NUMBER-0000.mov``, ``count`` of each, and ``metadata.csv`` with colour, count
-    and caption; the same every time.
+    """Write ``count`` clips of each kind to ``folder/COLOUR-NUMBER-0000.mov``; always the same
+    ones.
+
+    ``metadata.csv`` has the columns colour, count and caption.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[tuple[str, str, int, str]] = []
@@ -56,8 +58,9 @@ def write_demo(folder: Path, count: int = COUNT) -> None:
 
 
 def save(frames: np.ndarray, path: Path) -> None:
-    """uint8 ``[t, h, w, 3]`` in a codec that loses nothing, small for plain grounds and the fastest
-    to read (QuickTime Animation).
+    """Write uint8 ``[t, h, w, 3]`` without loss.
+
+    The codec (QuickTime Animation) is small for plain backgrounds and the fastest to read.
     """
     with av.open(str(path), "w", format="mov", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("qtrle", FPS)
@@ -107,7 +110,7 @@ SHAPES = {
 
 
 def clip(bodies: Sequence[Body], ink: Sequence[int]) -> np.ndarray:
-    """uint8 ``[t, h, w, 3]``, from where the bodies are on; they are moved."""
+    """uint8 ``[t, h, w, 3]`` from the present state of the bodies, which are moved."""
     frames = []
     for _ in range(FRAMES):
         frames.append(picture(bodies, ink))
@@ -116,8 +119,9 @@ def clip(bodies: Sequence[Body], ink: Sequence[int]) -> np.ndarray:
 
 
 def picture(bodies: Sequence[Body], ink: Sequence[int]) -> np.ndarray:
-    """uint8 ``[h, w, 3]`` with smooth edges: the distance of a pixel's centre from an edge says how
-    much of it is covered.
+    """uint8 ``[h, w, 3]`` with smooth edges.
+
+    How much of a pixel is covered follows from the distance of its centre from the edge.
     """
     y, x = np.mgrid[:SIZE, :SIZE] + 0.5
     outside = np.min(
@@ -128,7 +132,7 @@ def picture(bodies: Sequence[Body], ink: Sequence[int]) -> np.ndarray:
 
 
 def caption(colour: str, bodies: Sequence[Body]) -> str:
-    """What a person would say: "two red discs", "a blue disc and a blue square"."""
+    """A description such as "two red discs" or "a blue disc and a blue square"."""
     kinds = [body.kind for body in bodies]
     parts = [
         f"a {colour} {kind}" if (n := kinds.count(kind)) == 1 else f"{NUMBERS[n]} {colour} {kind}s"
@@ -173,7 +177,7 @@ class Body:
 
 
 def scene(number: int, rng: random.Random) -> list[Body]:
-    """So many shapes at random places, apart from each other, that set out in random directions."""
+    """This many shapes at random positions, apart from each other, with random directions."""
     bodies: list[Body] = []
     while len(bodies) < number:
         body = Body(rng.choice([*SHAPES]), rng.uniform(*RADIUS), 0, 0)
@@ -186,7 +190,9 @@ def scene(number: int, rng: random.Random) -> list[Body]:
 
 
 def advance(bodies: Sequence[Body], time: float) -> None:
-    """Move on by ``time`` frames, from contact to contact: exact, and without friction or weight."""
+    """Move the bodies on by ``time`` frames, from contact to contact: exact, without friction or
+    gravity.
+    """
     while True:
         wait, act = min(_contacts(bodies), key=lambda contact: contact[0])
         for body in bodies:
@@ -199,7 +205,7 @@ def advance(bodies: Sequence[Body], time: float) -> None:
 
 
 def _contacts(bodies: Sequence[Body]) -> Iterator[tuple[float, Callable[[], None]]]:
-    """How long until each contact if there were no others before, and what it does."""
+    """The time until each contact, if there were no others before it, and its effect."""
     for i, a in enumerate(bodies):
         across, down = a.room
         yield _until_wall(a.x, a.u, across), partial(setattr, a, "u", -a.u)
@@ -224,7 +230,7 @@ def _until_touch(a: Body, b: Body) -> float:
 
 
 def _bounce(a: Body, b: Body) -> None:
-    """An elastic collision: momentum passes along the line between the centres."""
+    """An elastic collision: momentum is exchanged along the line between the centres."""
     x, y = a.x - b.x, a.y - b.y
     push = 2 * ((a.u - b.u) * x + (a.v - b.v) * y) / ((x * x + y * y) * (a.mass + b.mass))
     a.u, a.v = a.u - push * b.mass * x, a.v - push * b.mass * y

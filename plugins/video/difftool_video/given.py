@@ -1,5 +1,6 @@
-"""Given frames: which of a clip's frames the model is shown, in training and when clips are
-continued (Höppe et al. 2022, arXiv:2206.07696).
+"""Given frames: the frames of a clip that the model sees, in training and when it continues clips.
+
+Höppe et al. 2022, arXiv:2206.07696.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ Kind = Literal["none", "first", "ends"]
 
 
 def most(frames: int, kind: Kind) -> int:
-    """How many frames training gives at most at one end: half the clip, and a quarter at each end
-    when it is filled in between.
+    """The largest number of frames that training gives at one end: half of the clip, or a quarter
+    at each end when the middle is filled in.
     """
     return max(1, frames // 2 if kind == "first" else frames // 4)
 

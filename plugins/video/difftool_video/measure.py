@@ -1,4 +1,4 @@
-"""Sizes, rates, lengths and colours of many videos, and what ``auto`` makes of them."""
+"""Sizes, rates, lengths and colours of many videos, and the values of ``auto``."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def settle(options: VideoOptions, items: Sequence[Item]) -> dict[str, Any]:
 
 
 def auto_fps(seen: Sequence[Header]) -> float:
-    """The commonest rate, divided by the smallest whole number that brings it to at most 15.
+    """The most common rate, divided by the smallest whole number that makes it at most 15.
 
-    Rates within a thousandth or so of a whole number count as that: 29.97 as 30, of which they
-    differ by what nobody sees.
+    Rates within about a thousandth of a whole number count as that number: 29.97 as 30. Nobody sees
+    the difference.
     """
     rates = Counter(_rounded(one.rate) for one in seen if one.rate)
     if not rates:
@@ -66,13 +66,13 @@ def auto_fps(seen: Sequence[Header]) -> float:
 
 
 def auto_frames(seen: Sequence[Header], fps: float) -> int:
-    """16, or as many as the longest video has at ``fps`` where that is less; at least 2."""
+    """16, or the length of the longest video at ``fps`` if that is less; at least 2."""
     return max(2, min(FRAMES_AUTO, max(frames_at(one, fps) for one in seen)))
 
 
 def frames_at(one: Header, fps: float) -> int:
-    """How many frames a clip has at ``fps`` by its header; ``FRAMES_AUTO`` where that says nothing
-    of its length.
+    """The number of frames of a clip at ``fps``, from its header; ``FRAMES_AUTO`` if the header
+    does not state its length.
     """
     if one.frames or not one.seconds:
         return one.frames or FRAMES_AUTO
@@ -81,7 +81,7 @@ def frames_at(one: Header, fps: float) -> int:
 
 
 def auto_channels(items: Sequence[Item]) -> str:
-    """``grey`` when no frame that was looked at shows a colour, of some videos spread over all."""
+    """``grey`` if none of the frames that were checked shows a colour; videos are sampled evenly."""
     return (
         "rgb"
         if any(parallel(_shows_colour, (item.path for item in pick_evenly(items, COLOUR_SAMPLE))))
@@ -90,7 +90,7 @@ def auto_channels(items: Sequence[Item]) -> str:
 
 
 def coloured(image: Image.Image) -> bool:
-    """Whether any pixel is further from grey than compression makes it."""
+    """Whether any pixel differs from grey by more than compression causes."""
     if image.mode not in ("RGB", "RGBA"):
         return False
     red, green, blue = (np.asarray(band, np.int16) for band in image.split()[:3])

@@ -47,23 +47,23 @@ class VideoModality(Modality):
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width, once they are settled."""
+        """Height and width; available once they are settled."""
         size = self.settled("size")
         return (size, size) if isinstance(size, int) else size
 
     @property
     def channels(self) -> int:
-        """1 or 3, once it is settled."""
+        """1 or 3; available once it is settled."""
         return 1 if self.settled("channels") == "grey" else 3
 
     @property
     def frames(self) -> int:
-        """Trained on at once, once it is settled."""
+        """The number of frames of a training clip; available once it is settled."""
         return self.settled("frames")
 
     @property
     def fps(self) -> float:
-        """Frames per second, once they are settled."""
+        """Frames per second; available once they are settled."""
         return self.settled("fps")
 
     # --- files -> raw -----------------------------------------------------------------------------
@@ -90,7 +90,7 @@ class VideoModality(Modality):
         return x
 
     def read_given(self, item: Item) -> np.ndarray:
-        """All frames at the video's own size, and at the rate that is trained on."""
+        """All frames, at the video's own size and the training rate."""
         about = header(item.path)
         return spooled(self.blocks(item.path, (about.height, about.width)))
 
@@ -159,8 +159,9 @@ class VideoModality(Modality):
         return raw.with_x(torch.where(mirrored, raw.x.flip(-1), raw.x))
 
     def template(self, description: Description, n: int, rng: Streams, request: Options) -> Batch:
-        """As long as requested, by default of lengths distributed like the data's; known frames are
-        in it.
+        """Clips of the requested length; by default, of lengths distributed as in the data.
+
+        Given frames are in it.
         """
         return template(
             self,

@@ -1,4 +1,4 @@
-"""Settings of the network for clips."""
+"""Settings of the video network."""
 
 from __future__ import annotations
 

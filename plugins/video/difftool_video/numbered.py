@@ -101,7 +101,7 @@ def frames(paths: Sequence[Path], near: int = 0) -> Iterator[Image.Image]:
 
 
 def _bytes(path: Path) -> bytes | None:
-    """The file in memory; None where it cannot be read, which is then reported by what decodes it."""
+    """The file's bytes; None if it cannot be read, which the decoder then reports."""
     try:
         return path.read_bytes()
     except OSError:

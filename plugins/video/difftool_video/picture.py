@@ -1,4 +1,4 @@
-"""A decoded video frame -> a picture, upright, with square pixels and the colours that were meant."""
+"""A decoded video frame -> a picture: upright, with square pixels and the intended colours."""
 
 from __future__ import annotations
 
@@ -77,12 +77,12 @@ def picture(frame: VideoFrame, aspect: Fraction, near: int = 0) -> Image.Image:
 
 
 def square(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
-    """The frame's width and height in square pixels: the side that is too short is lengthened."""
+    """The width and height of the frame in square pixels: its shorter side is lengthened."""
     return (round(width * aspect), height) if aspect >= 1 else (width, round(height / aspect))
 
 
 def upright(frame: VideoFrame) -> Image.Transpose | None:
-    """How the frame is turned for display; None when it is upright, or at no right angle."""
+    """The rotation of the frame for display; None if it is upright, or if the angle is not right."""
     sides: Any = frame.side_data
     if "DISPLAYMATRIX" not in sides:
         return None
@@ -91,7 +91,7 @@ def upright(frame: VideoFrame) -> Image.Transpose | None:
 
 
 def sideways(frame: VideoFrame) -> bool:
-    """Whether turning exchanges height and width."""
+    """Whether the rotation exchanges height and width."""
     return upright(frame) in SIDEWAYS
 
 
@@ -109,7 +109,10 @@ def _mode(frame: VideoFrame) -> str:
 
 
 def _matrix(frame: VideoFrame) -> int:
-    """The file's own, else that which players take: BT.709 for high definition, BT.601 below."""
+    """The colour matrix of the file.
+
+    Without one, the default of players: BT.709 for high definition, BT.601 below.
+    """
     if frame.colorspace in (UNSAID, 3):
         return Colorspace.ITU709 if frame.height >= 720 else Colorspace.ITU601
     return frame.colorspace

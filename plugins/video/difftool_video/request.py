@@ -1,4 +1,4 @@
-"""Requested samples: how long, how large, and which of their frames are known."""
+"""Requested samples: their length, their size, and their given frames."""
 
 from __future__ import annotations
 
@@ -81,14 +81,14 @@ def _size(description: Description, request: VideoRequest) -> tuple[int, int]:
 
 
 def _open(description: Description, n: int) -> dict[str, Tensor]:
-    """Every condition that a user may give, not given."""
+    """Every condition that a user can set, as "not given"."""
     columns = (column for column in description.conditions.values() if column.settable)
     return {column.name: torch.from_numpy(column.batch([column.null] * n)) for column in columns}
 
 
 def drawn(lengths: Sequence[int], longest: int, uniform: np.ndarray) -> np.ndarray:
-    """``[n]``: some of these lengths, which stand for equal shares of the data, at most
-    ``longest``.
+    """``[n]``: lengths drawn from these, each of which stands for an equal share of the data; at
+    most ``longest``.
     """
     return np.asarray(lengths)[(uniform * len(lengths)).astype(int)].clip(1, longest)
 
@@ -101,9 +101,7 @@ def real(lengths: np.ndarray, frames: int) -> Tensor:
 def give(
     x: np.ndarray, modality: Clips, indices: Sequence[int], request: VideoRequest
 ) -> np.ndarray:
-    """Lay the frames that are given into ``x [n, t, c, h, w]``; returns where they are, bool ``[n,
-    t]``.
-    """
+    """Write the given frames into ``x [n, t, c, h, w]``; returns their positions, bool ``[n, t]``."""
     given = np.zeros(x.shape[:2], bool)
     if not request.first_frames:
         if request.last_frames or request.given:

@@ -1,4 +1,4 @@
-"""A contact sheet: many clips on one picture, each as a row of its frames."""
+"""A contact sheet: many clips in one picture, each as a row of frames."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _columns(n: int, aspect: float) -> int:
 
 
 def _strip(example: np.ndarray, frames: int, width: int, scale: float) -> Image.Image:
-    """At most so many frames of a clip, side by side from the left, in places of equal width."""
+    """At most this many frames of a clip, side by side from the left, in cells of equal width."""
     pictures = [shown(example[k], scale) for k in chosen(len(example), frames)]
     strip = Image.new("RGB", (frames * (width + SEAM) - SEAM, pictures[0].height), PAPER)
     for place, picture in enumerate(pictures):
@@ -57,5 +57,5 @@ def _strip(example: np.ndarray, frames: int, width: int, scale: float) -> Image.
 
 
 def chosen(n: int, most: int) -> list[int]:
-    """Which of ``n`` frames are shown."""
+    """The indices of the frames, of ``n``, that are shown."""
     return list(range(n)) if n <= most else [round(k * (n - 1) / (most - 1)) for k in range(most)]

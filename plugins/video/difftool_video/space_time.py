@@ -1,4 +1,4 @@
-"""Attention over space and time together: how what moves is found again in another frame."""
+"""Attention over space and time together, which finds moving things again in other frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kinds of file that are read, by their suffix."""
+"""The file formats that are read, by suffix."""
 
 from __future__ import annotations
 

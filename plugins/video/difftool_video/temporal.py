@@ -1,4 +1,4 @@
-"""Layers over time: what the frames of a clip say to each other, position by position."""
+"""Layers over time: the frames of a clip exchange information, position by position."""
 
 from __future__ import annotations
 

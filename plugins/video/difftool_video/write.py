@@ -1,4 +1,4 @@
-"""Raw clips to MP4 and GIF files: whole or not at all, and each with how it was made."""
+"""Raw clips to MP4 and GIF files, written atomically, with their provenance."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def _yuv(picture: np.ndarray) -> av.VideoFrame:
 
 
 def _write_gif(example: np.ndarray, fps: float, path: Path, comment: str) -> None:
-    """Played again and again."""
+    """Write a GIF that repeats without end."""
     step = math.ceil(SHORTEST * fps / 100)
     first, *rest = _paletted(example[::step])
     milliseconds = [10 * delay for delay in delays(len(example), fps, step)]
@@ -159,15 +159,15 @@ def _write_gif(example: np.ndarray, fps: float, path: Path, comment: str) -> Non
 
 
 def delays(n: int, fps: float, step: int = 1) -> list[int]:
-    """For how many hundredths of a second every ``step``-th of ``n`` frames is shown: whole
-    numbers, whose sum stays right.
+    """The display time of every ``step``-th of ``n`` frames in hundredths of a second: whole
+    numbers with the right sum.
     """
     shown = [round(100 * k / fps) for k in (*range(0, n, step), n)]
     return [max(SHORTEST, end - start) for start, end in pairwise(shown)]
 
 
 def _paletted(example: np.ndarray) -> Iterator[Image.Image]:
-    """The frames with one palette for all: with a palette each, colours that stand still would
+    """The frames with one palette for all: with one palette each, colours that do not change would
     flicker.
     """
     t, c, height, width = example.shape
@@ -190,9 +190,9 @@ def _paletted(example: np.ndarray) -> Iterator[Image.Image]:
 
 
 def _reduced(example: np.ndarray) -> Iterator[Image.Image]:
-    """More colours than a palette holds, each as the nearest of those that suit the clip best.
+    """Each colour as the nearest of those that suit the clip best, if a palette cannot hold all.
 
-    Not dithered: that would flicker.
+    There is no dithering, because it would flicker.
     """
     pixels = example.transpose(0, 2, 3, 1).reshape(-1, 3)
     some = pixels[:: math.ceil(len(pixels) / PALETTE_FROM)]

@@ -1,0 +1,1 @@
+"""Representations that serve any kind of data."""

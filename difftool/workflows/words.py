@@ -1,0 +1,86 @@
+"""What the words of a command line mean: models, conditions and experts."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..config import file_layer
+from ..engine.folder import CASCADE, find_run, is_cascade
+from ..errors import DifftoolError, UsageError
+from .model import modality_of, model_path, plain_config
+
+
+def peeked_modality(args: list[str]) -> str:
+    """The modality of the first word that is a model or a run; else of the latest run.
+
+    A word may also be a flag's value, and any file.
+    """
+    words = [arg for arg in args if not arg.startswith("-")]
+    for word in [*words, "latest"]:
+        try:
+            if found := modality_of(_peeked_config(word)):
+                return found
+        except DifftoolError:
+            continue
+    return ""
+
+
+def _peeked_config(word: str) -> dict[str, Any]:
+    """The configuration of a model or run, or of a cascade's first stage, as it is written."""
+    if Path(word).is_file() or not is_cascade(folder := find_run(word)):
+        return plain_config(model_path(word))
+    # The file is read again, and its faults reported, when it is sampled from.
+    stages = file_layer(folder / CASCADE).data.get("stage")
+    first = stages[0] if isinstance(stages, list) and stages else {}
+    if not isinstance(first, dict):
+        return {}
+    return plain_config(Path(str(first["run"]))) if "run" in first else first
+
+
+def parse_conditions(items: tuple[str, ...]) -> dict[str, list[str]]:
+    """``class=A,B`` -> {"class": ["A", "B"]}; a value that holds a comma stands in double quotes,
+    as in a CSV file.
+    """
+    found: dict[str, list[str]] = {}
+    for item in items:
+        name, equals, values = item.partition("=")
+        if not equals or not name.strip() or not values.strip():
+            raise UsageError(f"--cond {item} does not have the form NAME=VALUE, such as class=none")
+        if name in found:
+            raise UsageError(
+                f"--cond {name} is given twice. Several values go in one: --cond {name}=A,B"
+            )
+        found[name.strip()] = [
+            value.strip() for value in next(csv.reader([values], skipinitialspace=True), [""])
+        ]
+    return found
+
+
+def parse_experts(words: Sequence[str]) -> tuple[tuple[float, Path], ...]:
+    """``RUN@LEVEL`` words -> the level below which each takes over, and its model file.
+
+    Raises UsageError.
+    """
+    found = dict[float, Path]()
+    for word in words:
+        run, at, text = word.rpartition("@")
+        try:
+            level = float(text)
+        except ValueError:
+            level = math.nan
+        if not at or not run or not 0 < level < math.inf:
+            raise UsageError(
+                f"--expert {word} does not have the form RUN@LEVEL, such as runs/fine@0.5; the "
+                "run takes over below that noise level."
+            )
+        if level in found:
+            raise UsageError(
+                f"--expert {word}: another expert takes over below {level:g} as well, so one of "
+                "them would never be used."
+            )
+        found[level] = model_path(run)
+    return tuple(found.items())

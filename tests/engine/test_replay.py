@@ -1,0 +1,157 @@
+"""Recorded steps take the turns of plain steps, on a CPU with a stand-in for CUDA graphs.
+
+What only a GPU shows is in benchmarks/gpu.py.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from small import small_run, train
+from toys import train_toy
+
+from difftool.engine import replay
+from difftool.engine.checkpoint import load_checkpoint
+from difftool.engine.folder import RunFolder
+from difftool.engine.step import TrainStep
+
+STEPS: list[TrainStep] = []
+
+
+class StandIn:
+    """Like a CUDA graph: recording changes no number, and a replay writes what was returned then."""
+
+    made = 0
+
+    def __init__(self, pool: Any, generators: tuple = ()) -> None:
+        StandIn.made += 1
+
+    def record(self, function: Callable[[], Any]) -> Any:
+        parameters = [p for player in STEPS[-1].players for p in player.parameters]
+        tensors = [p.detach() for p in parameters] + list(_state(STEPS[-1]))
+        before = [t.clone() for t in tensors]
+        self.assigned = [p for p in parameters if p.grad is None]
+        self.function, self.output = function, function()
+        self.gradients = [(p, p.grad) for p in parameters if p.grad is not None]
+        for tensor, value in zip(tensors, before, strict=True):
+            tensor.copy_(value)
+        return self.output
+
+    def replay(self) -> None:
+        if self.gradients:  # a graph that was recorded without gradients writes them anew
+            for p in self.assigned:
+                p.grad = None
+        given = [p.grad for p, _ in self.gradients]
+        result = self.function()
+        if self.output is not None and result is not self.output:
+            self.output.copy_(result)
+        for (p, recorded), earlier in zip(self.gradients, given, strict=True):
+            if p.grad is not None and p.grad is not earlier:
+                recorded.copy_(p.grad)
+
+
+def _state(step: TrainStep):
+    for player in step.players:
+        for values in player.optimizer.state.values():
+            yield from (value for value in values.values() if isinstance(value, torch.Tensor))
+    for averages in step.ema.averages.values():
+        yield from averages
+
+
+@pytest.fixture
+def graphs(monkeypatch):
+    """Steps are recorded with the stand-in, on any device."""
+    StandIn.made = 0
+    STEPS.clear()
+
+    def replay_of(step: TrainStep) -> replay.Replay:
+        STEPS.append(step)
+        return replay.Replay(step.rng)
+
+    monkeypatch.setattr("difftool.engine.step.replay_of", replay_of)
+    monkeypatch.setattr(replay, "Graph", StandIn)
+    monkeypatch.setattr(replay, "new_pool", lambda: None)
+    monkeypatch.setattr(replay, "noting_waits", lambda work: (work(), ""))
+    return StandIn
+
+
+def state(path: Path) -> dict[str, torch.Tensor]:
+    checkpoint = RunFolder(path).latest_checkpoint()
+    assert checkpoint is not None
+    return load_checkpoint(checkpoint)[0]
+
+
+def same(one: Path, other: Path) -> bool:
+    a, b = state(one), state(other)
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("sets", [[], ["train.accumulate=2"], ['optimizer.use="muon"']])
+def test_recorded_steps_give_the_bits_of_plain_ones(sets, tmp_path, graphs, monkeypatch):
+    recorded = train(tmp_path / "recorded", *small_run(6, sets))
+    assert graphs.made == 4, "three graphs of the step, and one of the averages"
+    assert not STEPS[-1].replay.stopped
+    monkeypatch.undo()
+    assert same(recorded, train(tmp_path / "plain", *small_run(6, sets)))
+
+
+def test_two_players_are_recorded_each_for_itself(tmp_path, graphs, monkeypatch):
+    recorded = train_toy("adversarial", tmp_path / "recorded", "", 9)
+    assert graphs.made > 4
+    assert not STEPS[-1].replay.stopped
+    monkeypatch.undo()
+    assert same(recorded, train_toy("adversarial", tmp_path / "plain", "", 9))
+
+
+def test_a_recording_with_other_gradients_is_not_used(tmp_path, graphs, monkeypatch):
+    monkeypatch.setattr(replay, "_relative_difference", lambda values, expected: 0.5)
+    with pytest.warns(UserWarning, match=r"gradients differ by 50\.0% from those of the plain"):
+        refused = train(tmp_path / "refused", *small_run(steps=5))
+    assert STEPS[-1].replay.stopped
+    monkeypatch.undo()
+    assert same(refused, train(tmp_path / "plain", *small_run(steps=5)))
+
+
+def test_a_step_that_cannot_be_recorded_goes_on_as_it_is(tmp_path, graphs, monkeypatch):
+    def fails(self: StandIn, function: Callable[[], Any]) -> None:
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(StandIn, "record", fails)
+    with pytest.warns(UserWarning, match="not recorded as a CUDA graph.*not permitted"):
+        plain = train(tmp_path / "refused", *small_run(steps=5))
+    monkeypatch.undo()
+    assert same(plain, train(tmp_path / "plain", *small_run(steps=5)))
+
+
+def test_a_loss_that_reads_the_step_is_not_recorded(tmp_path, graphs, monkeypatch):
+    """A graph would hold the number of the step that it was recorded in."""
+    real = TrainStep.gradients
+
+    def reading(self, player, moment, raw, last):
+        return real(self, player, moment, raw, last) + 0 * moment.step
+
+    monkeypatch.setattr(TrainStep, "gradients", reading)
+    with pytest.warns(UserWarning, match="reads the number of the step"):
+        train(tmp_path / "run", *small_run(steps=4))
+    assert graphs.made == 0
+
+
+def test_on_a_cpu_one_line_says_why_nothing_is_recorded(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        train(tmp_path / "auto", *small_run(steps=1))
+    with pytest.warns(UserWarning, match="the device is cpu, which has no CUDA graphs"):
+        train(tmp_path / "on", *small_run(1, ['train.capture="on"']))
+
+
+def test_the_least_recently_used_shape_goes(monkeypatch, graphs):
+    monkeypatch.setattr(replay, "MOST", 2)
+    kept = replay.Replay(None)
+    for key in ("a", "b", "a", "c"):
+        kept._keep((key,), None)
+    assert [key for (key,) in kept._turns] == ["a", "c"]
