@@ -11,12 +11,12 @@ from PIL import Image
 from small import SETS, registry, train
 
 from difftool.assemble import build_stage, load_stage, open_dataset
-from difftool.workflows.words import parse_conditions
 from difftool.config import gather, resolve
 from difftool.engine.generate import SampleRequest, generate
 from difftool.errors import DataError, UsageError
 from difftool.guidance.cfg import ClassifierFree
 from difftool.guidance.options import GuidanceOptions
+from difftool.workflows.words import parse_conditions
 
 ODD = "kind of, thing"
 

@@ -58,7 +58,7 @@ def test_a_model_is_written_and_never_over_another_file(tmp_path, capsys):
         (["--to", "x.safetensors", "--ema", "0.1"], "has no snapshots"),
     ],
 )
-def test_what_cannot_be_exported_is_said(tmp_path, monkeypatch, capsys, words, said):
+def test_what_cannot_be_exported_is_reported(tmp_path, monkeypatch, capsys, words, said):
     monkeypatch.chdir(tmp_path)
     assert run(*words) == 2
     assert said in capsys.readouterr().err

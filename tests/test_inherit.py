@@ -212,7 +212,7 @@ def test_the_network_s_settings_are_taken_over_too_but_not_against_the_user_s(
     assert "; new: augment" not in capsys.readouterr().err
 
 
-def test_a_model_that_is_not_there_is_said_before_any_work(tmp_path, monkeypatch):
+def test_a_model_that_is_not_there_is_reported_before_any_work(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert call("train", "-m", "image", str(small.pictures()), "--init", "nothing") == 2
     assert list(tmp_path.iterdir()) == []

@@ -61,7 +61,7 @@ def test_an_autoencoder_trains_previews_and_resumes_to_the_bit(place, capsys):
     assert losses[-1] < losses[0]
 
 
-def test_nothing_samples_from_it_and_the_reason_is_said(place, capsys):
+def test_nothing_samples_from_it_and_the_reason_is_reported(place, capsys):
     assert trained("runs/a", steps=2) == 0
     said = capsys.readouterr().err
     assert "makes no samples" in said

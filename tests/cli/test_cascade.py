@@ -163,7 +163,7 @@ def test_a_stage_trained_alone_says_what_it_is_sampled_with(capsys):
     )
 
 
-def test_of_a_file_that_is_cut_it_is_said(capsys):
+def test_of_a_file_that_is_cut_it_is_reported(capsys):
     modality = SimpleNamespace(
         read=lambda item: np.zeros((1, len(item.path.name)), np.int16),
         read_given=lambda item: np.zeros((1, 3 * len(item.path.name)), np.int16),
@@ -242,7 +242,7 @@ def test_a_finished_run_can_be_a_stage(capsys):
     assert same(examples("reused"), examples("made"))
 
 
-def test_samples_hang_on_the_seed_and_their_number_alone():
+def test_samples_depend_on_the_seed_and_their_number_alone():
     assert (
         call("sample", "two", "-n", "2", "--start", "1", "--batch", "1", "--save-all", "-o", "all")
         == 0
@@ -492,7 +492,7 @@ def test_stages_that_cannot_follow_one_another_are_named_before_any_is_trained(c
         ),
     ],
 )
-def test_mistakes_are_told(capsys, args, said):
+def test_mistakes_are_reported(capsys, args, said):
     assert call(*args) == 2
     assert said in capsys.readouterr().err
 

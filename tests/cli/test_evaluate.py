@@ -138,7 +138,7 @@ def test_other_data_to_compare_with(measured):
     assert call("evaluate", "first", "-n", "2", "--against", "nowhere") == 3
 
 
-def test_without_the_data_the_comparison_is_left_out_and_said(measured):
+def test_without_the_data_the_comparison_is_left_out_and_reported(measured):
     shutil.move("data", "away")
     try:
         found, rows, err = measured("first", "-n", "2")
@@ -153,7 +153,7 @@ def test_without_the_data_the_comparison_is_left_out_and_said(measured):
     assert list(rows) == ["mean", "contrast"]
 
 
-def test_what_cannot_be_measured_is_said_and_stops_no_other(measured):
+def test_what_cannot_be_measured_is_reported_and_stops_no_other(measured):
     found, rows, _ = measured("first", "-n", "2")
     assert rows
     assert found["missing"]["unable"] == "unable needs a light meter, which is not installed."
@@ -254,7 +254,7 @@ def test_each_number_comes_with_its_standard_error(measured, capsys):
     assert f"{rows['mean']['samples']:.4g} ± {error:.2g}" in line
 
 
-def test_too_few_samples_are_said_and_have_no_error(measured):
+def test_too_few_samples_are_reported_and_have_no_error(measured):
     _, rows, err = measured("first", "--samples", str(written("two", [50, 60])))
     assert "2 samples are too few to tell a good model from a bad one" in err
     assert rows["mean"]["samples_error"] is None

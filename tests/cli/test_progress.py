@@ -36,7 +36,7 @@ def test_no_empty_bar_is_left_where_there_was_nothing_to_do(monkeypatch):
     assert shown.getvalue().rpartition("\x1b[2K")[2].removesuffix("\x1b[?25h").strip() == ""
 
 
-def test_remarks_are_told_once_each_and_only_the_first_of_very_many(capsys):
+def test_remarks_are_reported_once_each_and_only_the_first_of_very_many(capsys):
     _tell_remarks([(Path(f"{i}.wav"), "mixed down") for i in range(5)], Terminal())
     assert (
         capsys.readouterr().err

@@ -47,7 +47,7 @@ def value(outline, *keys):
     return None
 
 
-def test_what_stands_above_the_stages_is_said_to_all(tmp_path):
+def test_settings_above_the_stages_apply_to_all(tmp_path):
     path = written(tmp_path, "a.toml", BASE)
     (base, fine), faults = read_cascade(path)
     assert faults == []

@@ -244,7 +244,7 @@ def test_a_path_in_a_file_counts_from_the_file(tmp_path):
 # --- keys of an earlier version ---------------------------------------------------------------------------------------
 
 
-def test_an_old_key_is_taken_and_the_new_name_is_said(registry):
+def test_an_old_key_is_taken_and_the_new_name_is_reported(registry):
     with pytest.warns(
         FutureWarning, match=r"layer0:3: schedule\.steps is now called schedule\.levels"
     ):

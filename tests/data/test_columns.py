@@ -35,7 +35,7 @@ def test_a_value_is_shown_as_its_row_of_a_batch_is(kind):
     ]
 
 
-def test_what_cannot_be_a_condition_is_said():
+def test_what_cannot_be_a_condition_is_reported():
     with pytest.raises(DataError, match=r"no column 'size'.*class, hz"):
         condition("size", LabelColumn, ROWS)
     with pytest.raises(DataError, match="does not hold numbers only"):

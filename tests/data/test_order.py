@@ -44,7 +44,7 @@ def test_ranks_take_slices_of_one_batch(order, share, ranks, start):
 
 @settings(max_examples=60, deadline=None)
 @given(order=orders(), start=st.integers(0, 200))
-def test_it_hangs_on_nothing_that_went_before(order, start):
+def test_it_depends_on_nothing_that_went_before(order, start):
     """A run that is resumed has another order in hand, and asks it for the middle first."""
     resumed = Order(order.count, order.seed, order.batch, order.bucket, order.sizes)
     middle = resumed.indices(start, 20)

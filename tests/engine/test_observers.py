@@ -46,7 +46,7 @@ def observed(path, observers, *sets, report=None, stop=lambda: False):
     return list(fit(stage, dataset, folder, observers=observers, report=report, stop=stop))
 
 
-def test_everything_is_told_in_order(tmp_path):
+def test_observers_are_called_in_order(tmp_path):
     noting = Noting()
     observed(tmp_path / "run", [noting], "train.preview=2", "train.save_every=2")
     steps = [
@@ -80,7 +80,7 @@ def test_a_preview_that_fails_costs_no_training(tmp_path, monkeypatch):
         assert observed(tmp_path / "run", [], "train.preview=2")[-1].saved
 
 
-def test_a_save_that_fails_ends_the_run_and_everyone_is_told(tmp_path, monkeypatch):
+def test_a_save_that_fails_ends_the_run_and_observers_hear_of_it(tmp_path, monkeypatch):
     def broken(*args):
         raise NonFiniteLossError("lost")
 

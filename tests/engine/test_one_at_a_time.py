@@ -123,7 +123,7 @@ def test_checkpoints_are_ordered_by_number(tmp_path):
     assert checkpoints(tmp_path)[-1].stem == "100000000"
 
 
-def test_preview_steps_that_the_schedule_does_not_have_are_said_before_training(tmp_path):
+def test_preview_steps_that_the_schedule_does_not_have_are_reported_before_training(tmp_path):
     sets = ['process.use="eps"', "schedule.levels=50", "sample.steps=60", "train.preview=4"]
     with pytest.raises(UsageError, match="at most 50"):
         train(tmp_path / "run", *small_run(steps=4, sets=sets))
@@ -162,7 +162,7 @@ def test_data_given_by_a_relative_path_is_found_by_resume_from_anywhere(
     assert call("resume", "here/run", "--steps", "6") == 0, capsys.readouterr().err
 
 
-def test_content_that_changed_is_said(tmp_path, capsys):
+def test_content_that_changed_is_reported(tmp_path, capsys):
     data, sets = small_run(steps=4)
     shutil.copytree(data, tmp_path / "files")
     words = [word for one in sets for word in ("--set", one)]

@@ -147,7 +147,7 @@ def test_a_column_of_the_same_name_is_refused():
 # --- sampling ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_sample_hangs_on_the_seed_its_index_and_what_it_refines_alone(stage):
+def test_a_sample_depends_on_the_seed_its_index_and_what_it_refines_alone(stage):
     given = low(5)
     whole = made(stage, given, level=0.3)
     assert all(one.shape == (3, 8, 8) and one.dtype == np.uint8 for one in whole)
@@ -233,7 +233,7 @@ def test_memory_does_not_grow_with_the_size_nor_with_guidance_beyond_the_batch(s
     assert seen.most == 6
 
 
-def test_a_sample_in_tiles_hangs_on_no_other_and_not_on_the_batch(stage):
+def test_a_sample_in_tiles_depends_on_no_other_and_not_on_the_batch(stage):
     given = low(3, (7, 6))
     whole = made(stage, given, level=0.3)
     for batch in (1, 2):
@@ -305,7 +305,7 @@ def test_samples_are_named_by_the_conditions_that_a_user_can_give(stage):
         ),
     ],
 )
-def test_what_cannot_be_refined_is_said(stage, request_, said):
+def test_what_cannot_be_refined_is_reported(stage, request_, said):
     with pytest.raises(UsageError, match=said):
         generate(stage, SampleRequest(steps=1, **request_))
 

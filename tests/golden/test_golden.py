@@ -81,7 +81,7 @@ def test_an_old_cascade_gives_the_samples_it_gave(here):
         assert_same(picture, stored[name])
 
 
-def test_an_old_flag_works_and_the_new_name_is_said(here, capsys):
+def test_an_old_flag_works_and_the_new_name_is_reported(here, capsys):
     assert call("sample", "cascade", "-n", "1", "--rounds", "2", "-o", "old") == 0
     assert (
         "--rounds: sample.rounds is now called sample.resampling_steps" in capsys.readouterr().err

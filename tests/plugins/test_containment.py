@@ -68,7 +68,7 @@ def ran(site: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str
 
 
 @pytest.mark.slow
-def test_each_is_told_in_one_line_and_all_else_works(site):
+def test_each_is_reported_in_one_line_and_all_else_works(site):
     done = ran(site, "list", "samplers", "--json")
     assert done.returncode == 0
     names = {row["name"] for row in json.loads(done.stdout)["samplers"]}

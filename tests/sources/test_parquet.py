@@ -124,7 +124,7 @@ def test_shards_of_several_splits_are_splits(tmp_path):
     assert len(found(tmp_path / "data" / "test-00000-of-00001.parquet")[0]) == 1
 
 
-def test_what_is_left_out_is_said(tmp_path):
+def test_what_is_left_out_is_reported(tmp_path):
     boxes = pa.array([{"x": 1}] * 3)
     path = write(tmp_path / "a.parquet", image=files([picture(0), None, picture(2)]), boxes=boxes)
     items, texts = found(path)

@@ -152,7 +152,7 @@ def test_data_is_looked_at(tmp_path):
     assert {finding.level for finding in findings} <= {"ok", "note", "warning", "error"}
 
 
-def test_faults_are_told_at_once_as_the_command_line_tells_them(trained):
+def test_faults_are_reported_at_once_as_the_command_line_tells_them(trained):
     with pytest.raises(ConfigError) as told:
         difftool.training("image", steps=-1, batch="many")
     assert len(told.value.faults) == 2

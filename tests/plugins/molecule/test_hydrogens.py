@@ -154,7 +154,7 @@ def test_noise_moves_heavy_atoms_by_its_level_and_hydrogens_with_those_that_they
     assert (noisy.cond["heavy_level"] == 0.1).all()
 
 
-def test_the_level_is_told_only_where_training_draws_some():
+def test_the_level_is_given_only_where_training_draws_some():
     assert [c.name for c in bridge().conditions()] == ["heavy_lacks"]
     assert [c.name for c in bridge(0.5).conditions()] == ["heavy_lacks", "heavy_level"]
 
@@ -200,7 +200,7 @@ def test_what_is_told_adds_up_to_the_atoms_that_are_made_even_of_odd_geometries(
         assert not encoded.cond[LACKS][..., 9:].any()
 
 
-def test_what_is_told_hangs_on_no_padding_and_on_no_turn():
+def test_counts_of_hydrogens_depend_on_no_padding_and_on_no_rotation():
     alone = shown(batch(ETHENE)).cond[LACKS]
     padded = shown(batch(turned(ETHENE, 5), BENZENE)).cond[LACKS]
     assert torch.equal(padded[:1, :, : len(ETHENE)], alone)
@@ -208,7 +208,7 @@ def test_what_is_told_hangs_on_no_padding_and_on_no_turn():
     assert alone[0, :, :2].T.tolist() == [[1, 1, 0, 0]] * 2
 
 
-def test_noise_on_the_heavy_atoms_changes_nothing_of_what_is_told():
+def test_noise_on_the_heavy_atoms_changes_no_count_of_hydrogens():
     some = batch(*ALL)
     assert torch.equal(shown(some, 0.5).cond[LACKS], shown(some).cond[LACKS])
 

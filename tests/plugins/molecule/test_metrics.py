@@ -154,7 +154,7 @@ def test_without_data_what_needs_it_is_left_out():
 
 
 @pytest.mark.usefixtures("rdkit")
-def test_where_nothing_is_valid_nothing_is_said_of_its_kind():
+def test_where_nothing_is_valid_nothing_is_reported_of_its_kind():
     found = made(Validity).measure(
         [METHANE[:1], tetrahedron("O", 1.0, "H", "H", "H", "H")], [METHANE]
     )

@@ -165,6 +165,6 @@ def test_gaps_in_numbers(folder, missing):
     assert "after 2: there the clip jumps" in complaints(folder)
 
 
-def test_folders_that_are_taken_for_clips_are_told_of(folder):
+def test_folders_that_are_taken_for_clips_are_reported(folder):
     save_pictures(folder / "cat" / "holiday", moving(seed=20), name="IMG_{:04d}.png")
     assert "each folder of them taken for one clip: 1 (cat/holiday)" in complaints(folder)

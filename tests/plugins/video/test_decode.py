@@ -155,7 +155,7 @@ def test_a_name_that_is_not_utf8_is_read(tmp_path):
     assert which(said(path)[0]) == [0, 1, 2, 3]
 
 
-def test_an_opaque_gif_is_not_told_of(tmp_path):
+def test_an_opaque_gif_is_not_reported(tmp_path):
     assert said(save_gif(tmp_path / "a.gif", list(levels(3))))[1] == []
 
 
@@ -245,7 +245,7 @@ def test_colours_are_those_that_were_meant(tmp_path, name, matrix, full):
 
 
 @pytest.mark.parametrize(("height", "matrix"), [(48, 5), (720, 1)])
-def test_where_nothing_is_said_colours_are_taken_as_players_do(tmp_path, height, matrix):
+def test_where_nothing_is_stated_colours_are_taken_as_players_do(tmp_path, height, matrix):
     rgb = stripes(height, 128)
     x, _ = said(
         tagged(tmp_path / "a.mp4", rgb, "yuv420p", matrix, False, tag=False), size=rgb.shape[:2]
@@ -544,7 +544,7 @@ def test_ffmpeg_is_silent(tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_gif_that_is_cut_short_is_told_of(tmp_path):
+def test_a_gif_that_is_cut_short_is_reported(tmp_path):
     whole = save_gif(tmp_path / "a.gif", list(moving(12)))
     assert said(whole)[1] == []
     cut = tmp_path / "b.gif"

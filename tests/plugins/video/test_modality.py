@@ -63,7 +63,7 @@ def test_what_is_settled_is_left_alone(folder):
 
 
 @pytest.mark.parametrize("name", ["size", "channels", "frames", "fps"])
-def test_what_is_not_settled_is_said(name):
+def test_what_is_not_settled_is_reported(name):
     one = VideoModality(VideoOptions(**{**SETTLED, name: "auto"}))
     with pytest.raises(DataError, match=f"{name} is still auto"):
         _ = getattr(one, name)

@@ -79,7 +79,7 @@ def test_pictures_are_kept_exactly_whatever_the_rate(tmp_path):
     assert header(tmp_path / "a") == Header(HEIGHT, WIDTH, 0.0, 0.0, "rgb", 5)
 
 
-def test_numbers_that_are_missing_are_told_of(tmp_path):
+def test_numbers_that_are_missing_are_reported(tmp_path):
     save_pictures(tmp_path / "a", levels(12))
     (tmp_path / "a" / "frame_0004.png").unlink()
     (tmp_path / "a" / "frame_0009.png").unlink()

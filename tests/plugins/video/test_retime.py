@@ -136,7 +136,7 @@ def test_the_last_frame_is_held_as_long_as_it_says():
     assert shown([0.0, 0.1], 10, 10, last=1e6) == [0, 1]
 
 
-def test_repeated_frames_are_told_of_once():
+def test_repeated_frames_are_reported_once():
     with remarks() as texts:
         shown(steady(20, 8), 8, 15)
     assert texts == ["recorded at 8 frames per second: frames repeat to make 15"]

@@ -8,7 +8,7 @@ from difftool_video.space_time import Rotation, SpaceTimeAttention, rotated
 from difftool_video.temporal import Timeline
 
 
-def test_scores_hang_on_differences_of_positions_alone():
+def test_scores_depend_on_differences_of_positions_alone():
     turns = Rotation(20)((4, 5, 6), torch.device("cpu")).unflatten(0, (4, 5, 6))
     query, key = torch.randn(20), torch.randn(20)
 
