@@ -43,6 +43,26 @@ def test_all_installed_parts_can_be_imported():
                 assert registry.load(spec) is not None
 
 
+def leaves():
+    raise SystemExit(0)
+
+
+@pytest.mark.parametrize("name", [None, "", 3])
+def test_a_spec_without_a_name_breaks_its_plugin_only(registry, lines, name):
+    registry.add(plugin("odd"), lambda: hooks(samplers=[Spec(name, "a solver", "math:pi")]))
+    assert "whose name is not a text" in lines[-1]
+    assert registry.specs("sampler")
+
+
+def test_a_plugin_that_exits_or_prints_spoils_nothing(registry, lines, capsys):
+    registry.add(plugin("leaving"), leaves)
+    assert "'leaving'" in lines[-1]
+    registry.add(plugin("loud"), lambda: print("hello") or hooks(samplers=[SDE]))
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "hello\n")
+    assert registry.get("sampler", "sde") is SDE
+
+
 def test_get(registry):
     assert registry.get("modality", "ecg") is ECG
     assert registry.provider(ECG).package == "difftool-ecg 1.2"

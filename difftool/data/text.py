@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import csv
 from pathlib import Path
 
 from ..errors import DataError
 from ..names import WESTERN
 from .remark import remark
+
+csv.field_size_limit(1 << 30)  # a caption may be longer than the 128 kB that a cell may have
 
 MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",

@@ -82,6 +82,21 @@ def test_what_was_asked_to_stop_is_no_error(capsys, error, code):
     assert capsys.readouterr().err in ("Stopped.\n", "Interrupted.\n")
 
 
+@pytest.mark.parametrize(
+    ("run", "rank", "said"),
+    [("difftool", "0", ""), ("none", "1", ""), ("none", "0", "difftool resume")],
+)
+def test_of_processes_that_lose_one_the_first_says_so(capsys, monkeypatch, run, rank, said):
+    for name, value in (("TORCHELASTIC_RUN_ID", run), ("RANK", rank), ("WORLD_SIZE", "2")):
+        monkeypatch.setenv(name, value)
+    lost = RuntimeError("[gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]")
+    assert failure.report(lost) == 1
+    err = capsys.readouterr().err
+    assert said in err
+    assert bool(err) == bool(said)
+    assert "fault in difftool" not in err
+
+
 @pytest.mark.parametrize("group", [[], ["config"], ["runs"], ["data"], ["plugins"]])
 def test_a_group_alone_shows_its_help(call, group):
     code, _, err = call(*group)
@@ -291,7 +306,7 @@ def test_plugins_list_shows_broken_ones(call, monkeypatch):
 
     monkeypatch.setattr(Registry, "load_all", load_all)
     code, out, _ = call("plugins", "list")
-    assert code == 0
+    assert code == 4
     assert "broken: ZeroDivisionError" in out
     assert json.loads(call("plugins", "list", "--json")[1])[1]["error"].startswith(
         "ZeroDivisionError"

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from difftool.data.cache import Cache, cache_root, listing, open_cache
+from difftool.data.cache import Cache, cache_path, cache_root, listing, open_cache
 from difftool.data.remark import remark
-from difftool.errors import DataError, DifftoolError, PluginError
+from difftool.errors import DataError, DifftoolError, PluginError, UsageError
 from difftool.modality import Item
 from difftool.options import Options
 
@@ -342,3 +342,17 @@ def test_a_link_that_leads_nowhere_in_a_folder_that_is_one_example_is_no_file(tm
     before = listing([Item(tmp_path / "whole")], tmp_path)
     (tmp_path / "whole" / "broken").symlink_to(tmp_path / "nowhere")
     assert listing([Item(tmp_path / "whole")], tmp_path) == before
+
+
+def test_without_a_home_or_a_place_to_write_the_variable_is_named(tmp_path, monkeypatch):
+    def homeless(*_, **__):
+        raise RuntimeError("no home")
+
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("DIFFTOOL_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(UsageError, match="Set DIFFTOOL_CACHE"):
+        cache_path("a/b")
+    monkeypatch.delenv("DIFFTOOL_CACHE")
+    monkeypatch.setattr("platformdirs.user_cache_dir", homeless)
+    with pytest.raises(UsageError, match="Set DIFFTOOL_CACHE"):
+        cache_path("a/b")

@@ -343,6 +343,12 @@ def test_a_name_that_is_not_utf8_is_a_class_and_is_found_in_a_table(make):
     ]
 
 
+def test_a_cell_may_be_as_long_as_a_caption(make):
+    caption = "word " * 40_000
+    root = make("a.dat", metadata__csv=f"file_name,caption\na.dat,{caption}\n")
+    assert columns(root) == {"a.dat": {"caption": caption}}
+
+
 # --- what is not read ---
 
 

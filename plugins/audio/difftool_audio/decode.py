@@ -20,6 +20,7 @@ import numpy as np
 from difftool import DataError, reading_binary, remark, remarks, spooled
 
 from .level import FULL_SCALE, PEAK
+from .options import HIGHEST, LOWEST
 from .rate import resampled
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ SUFFIXES = (
     ".rf64",
 )
 
-RATES = range(1000, 384_001)
+RATES = range(LOWEST, HIGHEST + 1)
 BLOCK = 1 << 18  # frames decoded at once
 PAGE = 1 << 16  # upper bound of the size of an Ogg page in bytes
 DULL = 0.75  # a file of less than this share of the asked rate gets a remark: its treble is missing

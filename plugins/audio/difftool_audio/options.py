@@ -15,7 +15,7 @@ from difftool import Options
 LONGEST_AUTO = 2.0
 """Seconds that ``seconds = "auto"`` takes at most."""
 
-LOWEST, HIGHEST = 1000, 384_000
+LOWEST, HIGHEST = 100, 1_536_000
 """Rates that can be trained at."""
 
 SHORTEST, LONGEST = 0.02, 3600.0

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from difftool import DataError, remark
 
@@ -65,6 +65,9 @@ UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 ORIENTATION = 0x0112
+
+MOST_TEXT = 1 << 26
+"""Bytes of one text in a PNG file, unpacked; Pillow takes a megabyte."""
 
 MOST_PIXELS = 1 << 28
 """Of a picture that is decoded, which takes about a gigabyte."""
@@ -182,6 +185,8 @@ def _formats() -> tuple[str, ...]:
     Image.MAX_IMAGE_PIXELS = (
         None  # _refuse_large looks at what is decoded, which for a large JPEG is a fraction of it
     )
+    # Programs store whole workflows in a picture's text, of which nothing is used here.
+    PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY = MOST_TEXT, 4 * MOST_TEXT
     warnings.filterwarnings(
         "ignore", module=r"PIL\."
     )  # of damaged EXIF, of large pictures: nothing that a person can act on

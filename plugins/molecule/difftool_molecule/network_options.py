@@ -15,9 +15,7 @@ class EgnnOptions(Options):
     Hoogeboom et al. 2022, arXiv:2203.17003.
     """
 
-    layers: PositiveInt = Field(
-        9, le=128, description="blocks, each of which moves the atoms once"
-    )
+    layers: PositiveInt = Field(9, le=128, description="blocks, each of which moves the atoms once")
     features: PositiveInt = Field(
         256, le=65_536, description="width of what is known of each atom, and of each pair"
     )

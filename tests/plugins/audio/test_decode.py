@@ -396,7 +396,7 @@ def test_numbers_that_overflow_when_mixed(tmp_path):
 
 
 def test_a_rate_that_is_none(tmp_path):
-    refused(save(tmp_path / "a.wav", NOISE, 100), "100 samples per second")
+    refused(save(tmp_path / "a.wav", NOISE, 50), "50 samples per second")
 
 
 def test_missing(tmp_path):
@@ -427,3 +427,10 @@ def test_damage_is_a_data_error_or_still_sound(tmp_path, name):
             got = decode(path, RATE, 1)
             assert got.dtype == np.int16
             assert got.min() >= -32767
+
+
+@pytest.mark.parametrize("rate", [200, 655_350])
+def test_rates_of_instruments_other_than_ears_are_read(tmp_path, rate):
+    path = save(tmp_path / "a.wav", tone(1.0, rate, rate / 40), rate)
+    assert header(path).rate == rate
+    assert decode(path, rate, 1).shape == (1, rate)

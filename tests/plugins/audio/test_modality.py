@@ -82,8 +82,8 @@ def test_a_rate_is_taken_as_people_type_it(typed, rate):
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("rate", 44.1, "from 1,000 to 384,000"),
-        ("rate", "fast", "from 1,000 to 384,000"),
+        ("rate", 44.1, "from 100 to 1,536,000"),
+        ("rate", "fast", "from 100 to 1,536,000"),
         ("seconds", 0.01, "from 0.02 to 3600"),
     ],
 )

@@ -7,6 +7,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageFile
+from PIL.PngImagePlugin import PngInfo
 
 from difftool import DataError, remarks
 from difftool_image.decode import decode, header
@@ -287,3 +288,11 @@ def test_postscript_is_not_run(tmp_path):
         b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
     )
     refused(tmp_path / "a.png", "not a picture")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_png_may_hold_a_whole_workflow_as_text(tmp_path, packed):
+    text = PngInfo()
+    text.add_text("workflow", "step " * 600_000, zip=packed)
+    Image.new("RGB", (4, 4), "red").save(tmp_path / "a.png", pnginfo=text)
+    assert decode(tmp_path / "a.png").size == (4, 4)
