@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
+from ..names import path_text
+
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
@@ -87,6 +89,9 @@ def _beyond(value: Any) -> str:
 
 def _settle(model: type[Options], key: str, value: Any, text: str | None) -> Any:
     """Adapt a value to its field: 1e5 to a whole number, bare text to the field's type."""
+    if isinstance(value, str):
+        value = path_text(value)  # only the name of a file has bytes that are not UTF-8
+        text = None if text is None else path_text(text)
     field = model.model_fields.get(key)
     if field is None:
         return value

@@ -147,7 +147,6 @@ def _put(layer: Layer, path: Path, value: Any, origin: str, faults: list[str]) -
             )
             return
     if isinstance(value, str):
-        value = path_text(value)  # only the name of a file has bytes that are not UTF-8
         layer.texts[path] = value  # type: ignore[index]
         value = parse_value(value)
     table[path[-1]] = value  # type: ignore[index]

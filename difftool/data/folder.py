@@ -403,7 +403,7 @@ def _normal(name: Any, path: Path, line: int) -> str:
 def _from_csv(path: Path) -> list[tuple[int, dict[str, Any]]]:
     reader = csv.reader(io.StringIO(read_text(path)), strict=True)
     try:
-        lines = [(reader.line_num, cells) for cells in reader if cells]
+        lines = [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]
     except csv.Error as error:
         raise DataError(
             f"{path}, line {reader.line_num}: this is not valid CSV ({error}). Save the file as "

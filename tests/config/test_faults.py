@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from fakes import fake_registry
 
-from difftool.config import file_layer, flag_layer, gather, resolve, text_layer
+from difftool.config import dict_layer, file_layer, flag_layer, gather, resolve, text_layer
 from difftool.errors import ConfigError
+from difftool.names import local_path
 
 BAD = """\
 [train]
@@ -165,8 +168,10 @@ def test_unknown_modality_and_recipe(registry):
 def test_faults_are_told_before_torch_is_imported():
     program = f"""
 import sys
+from pathlib import Path
 from difftool.config import resolve, text_layer
 from difftool.errors import ConfigError
+from difftool.names import local_path
 from difftool.plugin.registry import Registry
 try:
     resolve(None, [text_layer({BAD!r}, "my.toml")], Registry.load_all())
@@ -187,3 +192,18 @@ print(sorted({{"torch", "numpy", "rich"}} & set(sys.modules)))
 @pytest.mark.parametrize("text", ["0x16", "0o7", " 0b1"])
 def test_a_number_in_another_base_stays_text_on_the_command_line(text):
     assert flag_layer([("--size", "modality.size", text)]).data == {"modality": {"size": text}}
+
+
+@pytest.mark.parametrize("where", ["flag", "set", "file"])
+def test_a_path_that_is_not_utf8_is_kept_as_an_address(tmp_path, where):
+    path = str(tmp_path / os.fsdecode(b"caf\xe9"))
+    layer = {
+        "flag": flag_layer([("DATA", "data.path", path)]),
+        "set": flag_layer(sets=[f"data.path={path}"]),
+        "file": dict_layer({"data": {"path": path}}, "model"),
+    }[where]
+    config = resolve("ecg", [layer], fake_registry())
+    assert local_path(config.data.path) == Path(path)
+    again = resolve(None, [text_layer(config.to_toml(), "config.toml")], fake_registry())
+    assert again == config
+    assert config.to_toml().encode()

@@ -343,6 +343,11 @@ def test_a_name_that_is_not_utf8_is_a_class_and_is_found_in_a_table(make):
     ]
 
 
+def test_rows_of_empty_cells_are_no_rows(make):
+    root = make("a.dat", metadata__csv="file_name,x\na.dat,1\n,\n\n , \n")
+    assert columns(root) == {"a.dat": {"x": 1.0}}
+
+
 def test_a_cell_may_be_as_long_as_a_caption(make):
     caption = "word " * 40_000
     root = make("a.dat", metadata__csv=f"file_name,caption\na.dat,{caption}\n")
