@@ -30,11 +30,14 @@ class MetricsRow(BaseModel):
 
 
 class Trained(BaseModel):
-    """What a stage is built from: its configuration, its data, and the runs that parts came from."""
+    """What a stage is built from: its configuration, its data, the runs that parts came from, and
+    the packages that provide them.
+    """
 
     config: dict[str, Table]
     description: Table
     opened: dict[str, Trained] = {}
+    parts: dict[str, str] = {}
 
 
 class About(Trained):
@@ -54,6 +57,7 @@ class Environment(BaseModel):
     data: str = "?"
     command: list[str] = []
     started: str = "?"
+    parts: dict[str, str] = {}
 
 
 class Described(BaseModel):

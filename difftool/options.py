@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,6 +20,9 @@ class Options(BaseModel):
     ``obsolete`` lists keys of an earlier version that have no effect any more. They are ignored for
     one version.
 
+    ``migrate`` turns the settings that a run or a model of an earlier version was saved with into
+    present ones, where a new name alone is not enough.
+
     A module that declares options must not import torch or numpy: difftool imports it to print help
     and to check a configuration.
     """
@@ -29,6 +32,15 @@ class Options(BaseModel):
     )
     renamed: ClassVar[Mapping[str, str]] = {}
     obsolete: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def migrate(cls, saved: dict[str, Any]) -> dict[str, Any]:
+        """The settings of a saved run or model as this version understands them.
+
+        Called for what difftool saved, and not for what a person writes: ``renamed`` has been
+        applied. By default they are unchanged.
+        """
+        return saved
 
 
 class NoOptions(Options):

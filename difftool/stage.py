@@ -37,6 +37,7 @@ class Stage:
         experts: denoisers that replace ``denoiser`` at lower levels, in any order, with its inputs.
         opened: the other runs from which parts were taken: path -> ``config``, ``description`` and
             ``opened`` of that run.
+        packages: the package and version that each part came from.
     """
 
     modality: Modality
@@ -54,6 +55,7 @@ class Stage:
     bridge: Bridge | None = None
     experts: tuple[Expert, ...] = ()
     opened: Mapping[str, Any] = field(default_factory=dict)
+    packages: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def denoiser(self) -> Denoiser:

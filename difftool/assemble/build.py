@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..bridge import Bridge
-from ..config import NONE, Config, Part, check_facts, config_from_dict
+from ..config import NONE, Config, Part, check_facts, config_from_dict, packages
 from ..context import Context
 from ..description import Description, described
 from ..engine.device import choose_precision
@@ -316,7 +316,15 @@ def build_stage(
         knobs,
         guidance,
     )
-    return Stage(*parts, description, about, settings, bridge, opened=assembly.opened)
+    return Stage(
+        *parts,
+        description,
+        about,
+        settings,
+        bridge,
+        opened=assembly.opened,
+        packages=packages(config, registry),
+    )
 
 
 def model_of(stage: Stage) -> nn.Module:

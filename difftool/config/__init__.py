@@ -7,6 +7,7 @@ from .config import BUILT, CHANGEABLE, MEANING, SHARED, AutoConditionOptions, Co
 from .facts import check_facts
 from .gather import gather, project_note
 from .layers import Layer, dict_layer, file_layer, flag_layer, recipe_layer, text_layer
+from .provenance import packages
 from .resolve import Resolved, config_from_dict, resolve, trace
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "file_layer",
     "flag_layer",
     "gather",
+    "packages",
     "project_note",
     "recipe_layer",
     "resolve",

@@ -24,6 +24,7 @@ from ..plugin.spec import load_object
 from .config import ENGINE, PARTS, SEVERAL, TABLES, AutoConditionOptions, Config, Part
 from .faults import validate
 from .layers import Layer, Path, dict_layer
+from .provenance import needed
 
 Tag = tuple[str | None, ...]
 """The part in use, preceded by the part in use of the parent kind."""
@@ -108,14 +109,6 @@ def _as_key(name: str) -> str:
         table: _common(kind) for table, kind in PARTS.items()
     }
     return next((f"{table}.{name}" for table, known in keys.items() if name in known), "")
-
-
-def _missing_plugin(kind: Kind, use: str, origin: str) -> str:
-    return (
-        f"{origin} was made with the {kind.name} {use!r}, which no installed plugin provides. "
-        "Install the plugin that it comes from; difftool plugins list shows those that are "
-        "installed."
-    )
 
 
 @dataclass
@@ -238,7 +231,7 @@ class _Resolution:
             return self.registry.options(self.registry.get(kind.name, use))
         except UsageError as error:
             if layer.own:  # not a word that somebody has mistyped
-                raise PluginError(_missing_plugin(kind, use, layer.origin)) from None
+                raise PluginError(needed(kind.name, use, layer.origin)) from None
             self.faults.append(f"{layer.where((*table, 'use'))}: {error}")
             return None
 
@@ -296,7 +289,7 @@ class _Resolution:
         self, table: Path, model: type[Options], entries: dict[str, _Entry]
     ) -> Options | None:
         """Validate one table."""
-        entries = self._by_new_names(table, model, entries)
+        entries = self._migrated(model, self._by_new_names(table, model, entries))
         texts = {
             key: entry.layer.texts[entry.path]
             for key, entry in entries.items()
@@ -317,6 +310,17 @@ class _Resolution:
         self.faults += faults
         self.origins |= {entry.path: entry.layer.where(entry.path) for entry in entries.values()}
         return options
+
+    def _migrated(self, model: type[Options], entries: dict[str, _Entry]) -> dict[str, _Entry]:
+        """The entries of a run or a model of an earlier version (``Options.migrate``)."""
+        own = {key: entry for key, entry in entries.items() if entry.layer.own}
+        if not own or model.migrate.__func__ is Options.migrate.__func__:  # type: ignore[attr-defined]
+            return entries
+        somewhere = next(iter(own.values()))
+        now = model.migrate({key: entry.value for key, entry in own.items()})
+        return {key: entry for key, entry in entries.items() if key not in own} | {
+            key: replace(own.get(key, somewhere), value=value) for key, value in now.items()
+        }
 
     def _by_new_names(
         self, table: Path, model: type[Options], entries: dict[str, _Entry]

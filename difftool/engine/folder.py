@@ -70,11 +70,13 @@ class RunFolder:
         description: Description,
         source: str,
         *,
+        parts: Mapping[str, str] | None = None,
         or_next: bool = False,
     ) -> RunFolder:
         """A new run's folder, whole or not at all.
 
         Args:
+            parts: the package and version that each part came from.
             or_next: where the name is taken, take the next one that is free: nobody asked for this
                 very name.
 
@@ -84,7 +86,8 @@ class RunFolder:
 
         def fill(partial: Path) -> None:
             write_text(partial / "description.json", json.dumps(description.to_json(), indent=1))
-            write_text(partial / "environment.json", json.dumps(environment(source), indent=1))
+            about = {**environment(source), "parts": dict(parts or {})}
+            write_text(partial / "environment.json", json.dumps(about, indent=1))
             write_text(partial / CONFIG, config_toml)
 
         _remove_remainder(path)

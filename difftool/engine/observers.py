@@ -36,6 +36,7 @@ class SaveCheckpoints(Observer):
         self._about = {
             "config": dict(step.stage.config),
             "description": step.stage.description.to_json(),
+            "parts": dict(step.stage.packages),
         }
         self._about |= {"opened": dict(step.stage.opened)} if step.stage.opened else {}
 

@@ -14,6 +14,7 @@ from ..errors import PluginError, UsageError
 from .containment import CONTAINED, hook_remarks, imported
 from .discovery import CHOSEN, Plugin, chosen, is_chosen, one_line, plugin_points, unmet
 from .kinds import KINDS, Kind
+from .known import provider_of
 from .spec import (
     ConditionerSpec,
     MetricSpec,
@@ -385,6 +386,8 @@ class Registry:
                     [fact, *(f"{plugin.complaint()}. It may provide {name!r}." for plugin in named)]
                 )
             )
+        if package := provider_of(kind, name):
+            fact += f" {package} provides it: pip install {package}"
         return UsageError(fact)
 
 

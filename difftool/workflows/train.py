@@ -168,9 +168,14 @@ def new_run(
         stage = built(config, assembly, dataset, reporter)
         if fitting:
             config, stage = split_to_fit(stage, config, assembly, dataset, reporter)
-        folder = _folder(world, run, config, dataset) if world.size > 1 else None
+        folder = _folder(world, run, stage, config, dataset) if world.size > 1 else None
         folder = folder or RunFolder.create(
-            run, config.to_toml(), dataset.description, dataset.source, or_next=or_next
+            run,
+            config.to_toml(),
+            dataset.description,
+            dataset.source,
+            parts=stage.packages,
+            or_next=or_next,
         )
         reporter.say(
             f"Training in {folder.path}; stop with Ctrl-C and resume later with: "
@@ -190,13 +195,15 @@ def new_run(
     return result if world.leads else {}
 
 
-def _folder(world: World, run: Path, config: Config, dataset: Any) -> Any:
+def _folder(world: World, run: Path, stage: Stage, config: Config, dataset: Any) -> Any:
     """The run's folder. The leading process creates it, and all processes use its path."""
     import torch.distributed as dist
 
     agreed = [str(run)]
     if world.leads:
-        RunFolder.create(run, config.to_toml(), dataset.description, dataset.source)
+        RunFolder.create(
+            run, config.to_toml(), dataset.description, dataset.source, parts=stage.packages
+        )
     dist.broadcast_object_list(agreed, src=0)
     return RunFolder(Path(agreed[0]))
 
