@@ -155,7 +155,12 @@ class Objective(nn.Module, ABC):
         return self.space.mean_square(error, batch.mask)
 
     def stepped(self, moment: Moment) -> None:
-        """Called without gradients after each step, to update a target average, for example."""
+        """Called without gradients after each step, to update a target average, for example.
+
+        It lets the network restore its constraints; an override calls it too.
+        """
+        if self.generative:
+            self.denoiser.backbone.stepped()
 
     def reconstruct(self, batch: Batch) -> Batch:
         """The model's reconstruction of encoded examples, for the preview of a model that cannot
@@ -185,7 +190,8 @@ class Denoising(Objective):
         output, c = self.denoiser.network(*noisy, memory)
         target = (batch.x - expand_as(c.skip, batch.x) * noisy.x) / expand_as(c.out, batch.x)
         weight = self.process.weighting.weight(noisy.sigma) * c.out.square()
-        return weight * self.mean_square(output - target, batch)
+        weighted = weight * self.mean_square(output - target, batch)
+        return self.process.weighting.loss(noisy.sigma, weighted)
 
 
 def remembered(denoiser: Denoiser, noisy: Noised, moment: Moment) -> Tensor | None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from torch import nn
+
 from ..bridge import Bridge
 from ..column import Column
 from ..conditioner import Conditioner
@@ -109,7 +111,12 @@ def build_denoiser(
     if room:
         room(partial(build_part, registry, "backbone", config.backbone, interface))
     backbone: Backbone = build_part(registry, "backbone", config.backbone, interface)
-    return Denoiser(backbone, process.preconditioning, conditioners, self_conditioning=own_estimate)
+    denoiser = Denoiser(
+        backbone, process.preconditioning, conditioners, self_conditioning=own_estimate
+    )
+    if isinstance(process.weighting, nn.Module):
+        denoiser.weighting = process.weighting  # learned, moved, averaged and saved with it
+    return denoiser
 
 
 def _common_width(signal: str, widths: Mapping[str, int]) -> int:

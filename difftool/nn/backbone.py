@@ -120,6 +120,11 @@ class Backbone(nn.Module, ABC):
         Padding, where ``mask`` is False, must not influence real entries.
         """
 
+    def stepped(self) -> None:
+        """Called without gradients after each step of the optimizer, to restore a constraint on
+        the weights.
+        """
+
     def evaluate(
         self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:

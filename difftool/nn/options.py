@@ -222,3 +222,32 @@ class AdmOptions(ResidualUNetOptions):
     project_resampled: bool = Field(
         False, description="a 1x1 convolution in the skip of blocks that change the resolution"
     )
+
+
+class Edm2Options(Options):
+    """The magnitude-preserving U-Net. Its defaults are those of EDM2-S (Karras et al. 2024)."""
+
+    channels: PositiveInt = Field(192, description="width that the multipliers refer to")
+    multipliers: tuple[PositiveInt, ...] = Field(
+        (1, 2, 3, 4), min_length=1, description="width of each level, as a multiple of channels"
+    )
+    blocks: PositiveInt = Field(
+        3, description="residual blocks per level of the encoder; the decoder has one more"
+    )
+    attention: NonNegativeInt = Field(
+        256, description="levels with at most this many positions have attention; 256 is 16x16"
+    )
+    head_width: PositiveInt = Field(64, description="channels per attention head")
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout inside residual blocks")
+    embedding: NonNegativeInt = Field(
+        0,
+        description="width of the noise embedding; 0 is the width of the last level",
+    )
+    balance: float = Field(
+        0.3, gt=0, lt=1, description="share of the new branch in every residual sum"
+    )
+
+    @property
+    def width(self) -> int:
+        """The width of the noise embedding."""
+        return self.embedding or self.channels * self.multipliers[-1]

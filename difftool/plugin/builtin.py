@@ -95,6 +95,12 @@ def difftool_backbones() -> list[Spec]:
         ),
         _unet("ddpmpp", "the U-Net DDPM++ of EDM (Song et al. 2021)", "ResidualUNet"),
         _unet("adm", "the U-Net ADM (Dhariwal & Nichol 2021)", "Adm"),
+        Spec(
+            "edm2",
+            "magnitude-preserving U-Net (Karras et al. 2024)",
+            "difftool.nn.edm2:Edm2",
+            "difftool.nn.options:Edm2Options",
+        ),
         _transformer("dit", "diffusion transformer over patches (Peebles & Xie 2023)", "DiT"),
         _transformer("uvit", "transformer with long skips (Bao et al. 2022)", "UViT"),
         _transformer(
@@ -207,6 +213,11 @@ def difftool_weightings() -> list[Spec]:
             "signal-to-noise ratio, capped (Hang et al. 2023)",
             "weighting:MinSnr",
             "MinSnrOptions",
+        ),
+        _process(
+            "uncertainty",
+            "learned with the network, so that every level counts the same (Karras et al. 2024)",
+            "uncertainty:Uncertainty",
         ),
         _process(
             "soft-min-snr",

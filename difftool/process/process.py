@@ -87,12 +87,18 @@ class Density(ABC):
 class Weighting(ABC):
     """lambda(sigma): how much the squared error of D counts at each noise level.
 
-    It is built with (options, preconditioning).
+    It is built with (options, preconditioning). One that is an ``nn.Module`` as well learns
+    together with the denoiser, which holds it.
     """
 
     @abstractmethod
     def weight(self, sigma: Tensor) -> Tensor:
-        """``[b] -> [b]``."""
+        """``[b] -> [b]``; a constant to gradients."""
+
+    def loss(self, sigma: Tensor, weighted: Tensor) -> Tensor:
+        """The loss of weighted squared errors of D, ``[b]``; one that learns adds to it."""
+        del sigma
+        return weighted
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,8 @@ class Process:
     Attributes:
         preconditioning: the coefficients of the denoiser, and ``sigma_data``.
         density: ``draw(n, rng)`` gives the noise levels ``[n]`` to train on.
-        weighting: ``weight(sigma)`` gives the weight ``[b]`` of the squared error of D.
+        weighting: ``weight(sigma)`` gives the weight ``[b]`` of the squared error of D, and
+            ``loss(sigma, weighted)`` the loss of such weighted errors.
         schedule: the range of noise levels, and the levels that samplers visit.
     """
 

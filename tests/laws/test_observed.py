@@ -34,13 +34,13 @@ def losses(
     """The loss ``[b]`` and the gradient of what the network gave; ``met`` gets what the network was given."""
     output = torch.zeros_like(batch.x, requires_grad=True)
 
-    def network(x, sigma, cond, mask):
+    def network(x, sigma, cond, mask, memory):
         if met is not None:
             met.append(x)
         return output, ROW.coefficients(sigma)
 
     denoiser, representation = (
-        SimpleNamespace(network=network, conditioners={}),
+        SimpleNamespace(network=network, conditioners={}, remembers=False),
         SimpleNamespace(space=Euclidean()),
     )
     context: Any = SimpleNamespace(

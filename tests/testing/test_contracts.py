@@ -19,7 +19,7 @@ from difftool.testing import (
 
 REGISTRY = Registry.load_all()
 EXPECTED = {
-    "backbone": {"unet", "ddpmpp", "adm", "dit", "uvit", "mmdit", "rin"},
+    "backbone": {"unet", "edm2", "ddpmpp", "adm", "dit", "uvit", "mmdit", "rin"},
     "process": {"edm", "eps", "v", "flow", "score", "x0"},
     "sampler": {
         "ddpm",
@@ -90,6 +90,7 @@ GUIDANCES = [
 SMALL = {
     "unet": {"channels": 8, "multipliers": (1, 2), "blocks": 1, "attention": 64, "head_width": 8},
     "ddpmpp": {"channels": 8, "multipliers": (1, 2), "blocks": 1, "attention_from": 0},
+    "edm2": {"channels": 8, "multipliers": (1, 2), "blocks": 1, "head_width": 8},
     "adm": {"channels": 8, "multipliers": (1, 2), "blocks": 1, "head_width": 8},
     "dit": {"width": 24, "depth": 2, "head_width": 12},
     "uvit": {"width": 24, "depth": 3, "head_width": 12},
