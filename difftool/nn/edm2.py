@@ -119,7 +119,8 @@ class Edm2Block(LevelBlock):
         self,
         x: Tensor,
         embedding: Tensor,
-        signals: Signals,
+        tokens: Tensor | None,
+        token_mask: Tensor | None,
         before: Tensor | None,
         after: Tensor | None,
         sizes: torch.Size,
@@ -143,9 +144,9 @@ class Edm2Block(LevelBlock):
         x = mp_sum(x, h, self.balance)
         if self.attention is not None:
             x = self.attention(x, None, _keys(after))
-        if self.cross is not None and signals.tokens is not None:
-            seen = None if signals.token_mask is None else signals.token_mask[:, None, None]
-            x = self.cross(x, signals.tokens, seen)
+        if self.cross is not None and tokens is not None:
+            seen = None if token_mask is None else token_mask[:, None, None]
+            x = self.cross(x, tokens, seen)
         return x
 
 

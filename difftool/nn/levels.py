@@ -42,7 +42,8 @@ class Place(NamedTuple):
 
 
 class LevelBlock(nn.Module):
-    """A block of such a network: ``block(h, embedding, signals, before, after, sizes)``.
+    """A block of such a network: ``block(h, embedding, tokens, token_mask, before, after,
+    sizes)``.
 
     ``before`` and ``after`` are the masks of its input and output, ``[b, 1, ...]`` or None, and
     ``sizes`` those of its output.
@@ -108,7 +109,9 @@ class LevelUNet(Backbone):
 
         def run(block: LevelBlock, h: Tensor, before: int, level: int) -> Tensor:
             sizes = kept[-1].shape[2:] if block.resample == "up" else h.shape[2:]
-            return recompute(self, block, h, embedding, signals, masks[before], masks[level], sizes)
+            place = (masks[before], masks[level], sizes)
+            tokens = (signals.tokens, signals.token_mask)
+            return recompute(self, block, h, embedding, *tokens, *place)
 
         for level, row in enumerate(self.encoder):
             for block in cast(list[LevelBlock], row):

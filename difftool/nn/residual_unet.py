@@ -93,7 +93,8 @@ class ResidualBlock(LevelBlock, Block):
         self,
         x: Tensor,
         embedding: Tensor,
-        signals: Signals,
+        tokens: Tensor | None,
+        token_mask: Tensor | None,
         before: Tensor | None,
         after: Tensor | None,
         sizes: torch.Size,
@@ -115,7 +116,7 @@ class ResidualBlock(LevelBlock, Block):
         if self.skip_scale != 1:
             h = h.mul_(self.skip_scale)
         for attention in self.attentions:
-            h = attention(h, signals.tokens, after, signals.token_mask)
+            h = attention(h, tokens, after, token_mask)
         return h
 
 

@@ -27,7 +27,7 @@ MODERN = {
     "patch": (4, 2),
     "stretch": True,
 }
-SLICES = {**SMALL, "attention": "factorised", "causal": True, "patch": (1, 2, 2)}
+SLICES = {**SMALL, "stretch": True, "attention": "factorised", "causal": True, "patch": (1, 2, 2)}
 PLAIN = {**SMALL, "qk_norm": False, "value_residual": False, "absolute": False, "causal": True}
 
 TestModern = backbone_contract("dit", (3, 8, 8), MODERN, [(7, 9), (12, 6)])

@@ -64,11 +64,11 @@ def test_blocks_that_resample_average_and_repeat():
     x = torch.randn(1, 4, 5, 6)
     options = AdmOptions(channels=4)
     down, up = (ResidualBlock(options, 2, 4, 4, 8, [], way).eval() for way in ("down", "up"))
-    signals, e = Signals(), torch.zeros(1, 8)
-    small = down(x, e, signals, None, None, x.shape[2:])
+    e, none = torch.zeros(1, 8), (None,) * 4
+    small = down(x, e, *none, x.shape[2:])
     assert small.shape == (1, 4, 3, 3)
     torch.testing.assert_close(small[..., 0, 0], x[..., :2, :2].mean((2, 3)))
-    large = up(small, e, signals, None, None, x.shape[2:])
+    large = up(small, e, *none, x.shape[2:])
     assert large.shape == x.shape
     assert torch.equal(large[..., 0, 0], large[..., 1, 1])
 

@@ -29,10 +29,14 @@ def factorised(inputs: Inputs, slices: int, within: int, in_order: bool) -> Sequ
     Args:
         in_order: along the first axis, tokens see no later ones.
     """
-    turn = None if inputs.turn is None else inputs.turn.unflatten(0, (slices, within))
+    turn = None if inputs.turn is None else inputs.turn.unflatten(-3, (slices, within))
     order = causal(slices, 1, inputs.embedding.device) if in_order else None
-    in_slice = _view(inputs, "(b s) n", slices, within, None if turn is None else turn[0])
-    along = _view(inputs, "(b n) s", slices, within, None if turn is None else turn[:, 0], order)
+    in_slice = _view(
+        inputs, "(b s) n", slices, within, None if turn is None else turn.select(-4, 0)
+    )
+    along = _view(
+        inputs, "(b n) s", slices, within, None if turn is None else turn.select(-3, 0), order
+    )
     return (in_slice, along)
 
 
@@ -60,6 +64,8 @@ def _view(
     embedding = copied(inputs.embedding)
     assert embedding is not None
     first = None if inputs.first is None else cut(inputs.first)
+    if turn is not None and turn.ndim > 3:  # each example has its own
+        turn = copied(turn.expand(len(inputs.embedding), -1, -1, -1, -1))
     tokens, token_mask = copied(inputs.tokens), copied(inputs.token_mask)
     seen = _keys(inputs.seen, cut, order)
     return View(cut, join, Inputs(embedding, turn, first, seen, tokens, token_mask))

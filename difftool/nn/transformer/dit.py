@@ -8,6 +8,7 @@ of values, and rotary positions (as in Li & He 2025, arXiv:2511.13720, sec. 4.4,
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import partial
 
 from torch import Tensor, nn
@@ -42,10 +43,14 @@ class DiT(Backbone):
         """Equal modules, each called as ``block(tokens, ...)`` with tensors of the same shapes."""
         return self.transformer.blocks
 
+    def regions(self) -> Iterator[nn.Module]:
+        yield from self.blocks
+
     def forward(
         self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None
     ) -> Tensor:
-        options, places = self.options, self.patches.coordinates(x)
+        options, real = self.options, self.patches.real(x, mask)
+        places = self.patches.coordinates(x, real)
         h = self.patches.enter(x, signals.channels, mask)
         if options.absolute:
             h = h + sinusoids(places, options.channels).to(h.dtype)
@@ -57,7 +62,7 @@ class DiT(Backbone):
             signals,
             run=partial(recompute, self),
             angles=self.rotary(places),
-            mask=self.patches.real(x, mask),
+            mask=real,
             scores=[causal(slices, within, x.device)] if options.causal and not turned else (),
             views=(
                 partial(factorised, slices=slices, within=within, in_order=options.causal)

@@ -20,7 +20,7 @@ from .modulation import Modulation, modulated
 from .norm import RMSNorm
 from .options import BlockOptions, MMDiTOptions
 from .patches import Patches
-from .rotary import Rotary, rotated, sinusoids, turns
+from .rotary import Rotary, rotated, sinusoids, turned
 from .sequence import Prefix, real_tokens
 
 
@@ -51,7 +51,8 @@ class MMDiT(Backbone):
     def forward(
         self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None
     ) -> Tensor:
-        places = self.patches.coordinates(x)
+        real = self.patches.real(x, mask)
+        places = self.patches.coordinates(x, real)
         h = self.patches.enter(x, signals.channels, mask)
         if self.options.absolute:
             h = h + sinusoids(places, h.shape[-1]).to(h.dtype)
@@ -59,8 +60,8 @@ class MMDiT(Backbone):
         context, context_mask = self.prefix(signals, h)
         assert context is not None  # registers
         length = context.shape[1]
-        seen = keys(real_tokens(h, self.patches.real(x, mask), context, context_mask))
-        turn = turns(nn.functional.pad(self.rotary(places), (0, 0, length, 0)))
+        seen = keys(real_tokens(h, real, context, context_mask))
+        turn = turned(self.rotary(places), length)
         h = torch.cat((context, h), 1)
         first = None if self.first is None else self.first(self.norm(h))
         for block in self.doubles:

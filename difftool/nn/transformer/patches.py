@@ -62,24 +62,32 @@ class Patches(nn.Module):
         """The number of patches along each axis."""
         return tuple(-(-n // side) for n, side in zip(sizes, self.sides, strict=True))
 
-    def coordinates(self, x: Tensor) -> Tensor:
-        """``[n, axes]``, in patches of the size trained on."""
-        axes = [
-            torch.arange(n, device=x.device, dtype=torch.float32) * self._scale(axis, n)
-            for axis, n in enumerate(self.grid(x.shape[2:]))
-        ]
-        return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).flatten(0, -2)
+    def coordinates(self, x: Tensor, real: Tensor | None) -> Tensor:
+        """``[n, axes]``, in patches of the size trained on.
+
+        Stretched positions of examples with padding, ``real [b or 1, n]``, are their own: ``[b or
+        1, n, axes]``.
+        """
+        grid = self.grid(x.shape[2:])
+        axes = [torch.arange(n, device=x.device, dtype=torch.float32) for n in grid]
+        places = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).flatten(0, -2)
+        if not self.stretch:
+            return places
+        trained = [self._trained(axis, n) for axis, n in enumerate(grid)]
+        if real is None:
+            return places * places.new_tensor([t / n for t, n in zip(trained, grid, strict=True)])
+        extents = (places + 1).mul(real.unsqueeze(-1)).amax(1, keepdim=True).clamp(min=1)
+        return places * (places.new_tensor(trained) / extents)
 
     def leave(self, tokens: Tensor, sizes: torch.Size) -> Tensor:
         """The inverse of ``enter``; ``sizes`` are those of the example."""
         x = self.head(tokens).transpose(1, 2).unflatten(2, self.grid(sizes))
         return unpatchify(x, self.sides, sizes)
 
-    def _scale(self, axis: int, n: int) -> float:
-        trained = self.trained[axis]
-        if not self.stretch or trained is None:
-            return 1.0
-        return -(-trained // self.sides[axis]) / n
+    def _trained(self, axis: int, n: int) -> int:
+        """The patches trained on along an axis; where that varies, as many as there are."""
+        size = self.trained[axis]
+        return n if size is None else -(-size // self.sides[axis])
 
 
 def _tokens(x: Tensor) -> Tensor:

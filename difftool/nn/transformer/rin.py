@@ -54,8 +54,8 @@ class RIN(Backbone):
         self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         h = self.patches.enter(x, signals.channels, mask)
-        h = h + sinusoids(self.patches.coordinates(x), h.shape[-1]).to(h.dtype)
         real = self.patches.real(x, mask)
+        h = h + sinusoids(self.patches.coordinates(x, real), h.shape[-1]).to(h.dtype)
         real = None if real is None else real | ~real.any(-1, keepdim=True)
         z, seen = self._start(c_noise, signals, h)
         first = None if self.first is None else self.first(self.norm(z))

@@ -41,6 +41,15 @@ def turns(angles: Tensor) -> Tensor:
     return torch.stack((angles.cos(), angles.sin()), -1)
 
 
+def turned(angles: Tensor, prefix: int) -> Tensor:
+    """``turns`` of ``[n, pairs]`` or ``[b, n, pairs]``, after a prefix without positions.
+
+    Those of single examples have an axis for their heads: ``[b, 1, prefix + n, pairs, 2]``.
+    """
+    padded = nn.functional.pad(angles, (0, 0, prefix, 0))
+    return turns(padded if angles.ndim == 2 else padded.unsqueeze(1))
+
+
 def rotated(x: Tensor, turn: Tensor) -> Tensor:
     """``x [..., n, 2 pairs]``, each pair of neighbours turned by ``turn [..., n, pairs, 2]``.
 
@@ -56,7 +65,7 @@ def rotated(x: Tensor, turn: Tensor) -> Tensor:
 
 
 def sinusoids(coordinates: Tensor, width: int) -> Tensor:
-    """``[n, axes] -> [n, width]``: sines and cosines of each coordinate, side by side.
+    """``[..., n, axes] -> [..., n, width]``: sines and cosines of each coordinate, side by side.
 
     Vaswani et al. 2017, arXiv:1706.03762, sec. 3.5, with wavelengths of 2 pi to 20,000 pi. Channels
     that the axes cannot share out are zero.

@@ -17,7 +17,7 @@ from .block import Block, Sizes
 from .modulation import Modulation, modulated
 from .norm import RMSNorm
 from .options import TransformerOptions
-from .rotary import turns
+from .rotary import turned
 from .sequence import Prefix, lengthened, real_tokens
 
 Run = Callable[..., Tensor]
@@ -93,7 +93,7 @@ class Transformer(nn.Module):
         """The tokens after all blocks and a last, modulated normalisation.
 
         Args:
-            angles: ``[..., n, head_width / 2]``, rotary positions.
+            angles: ``[n, head_width / 2]`` or ``[b or 1, n, head_width / 2]``, rotary positions.
             mask: ``[b or 1, n]``, True for real tokens.
             scores: added to the scores of attention, ``[b or 1, heads or 1, n, n]``, one for each
                 block or one for all. The prefix sees no token of the example then.
@@ -106,7 +106,7 @@ class Transformer(nn.Module):
         h = lengthened(x, prefix)
         whole = Inputs(
             embedding if self.shared is None else self.shared(embedding),
-            None if angles is None else turns(nn.functional.pad(angles, (0, 0, length, 0))),
+            None if angles is None else turned(angles, length),
             None if self.first is None else self.first(self.norm(h)),
             real,
             signals.tokens if self.crosses else None,

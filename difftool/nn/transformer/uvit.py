@@ -19,7 +19,7 @@ from .block import Block, Sizes
 from .norm import RMSNorm
 from .options import UViTOptions
 from .patches import Patches
-from .rotary import Rotary, sinusoids, turns
+from .rotary import Rotary, sinusoids, turned
 from .sequence import Prefix, lengthened, real_tokens
 
 
@@ -51,15 +51,16 @@ class UViT(Backbone):
     def forward(
         self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None
     ) -> Tensor:
-        places = self.patches.coordinates(x)
+        real = self.patches.real(x, mask)
+        places = self.patches.coordinates(x, real)
         h = self.patches.enter(x, signals.channels, mask)
         if self.options.absolute:
             h = h + sinusoids(places, h.shape[-1]).to(h.dtype)
         prefix, prefix_mask = self._prefix(c_noise, signals, h)
         length = prefix.shape[1]
-        seen = keys(real_tokens(h, self.patches.real(x, mask), prefix, prefix_mask))
+        seen = keys(real_tokens(h, real, prefix, prefix_mask))
         h = lengthened(h, prefix)
-        turn = turns(nn.functional.pad(self.rotary(places), (0, 0, length, 0)))
+        turn = turned(self.rotary(places), length)
         first = None if self.first is None else self.first(h)
         h = self._walk(h, h.new_zeros(len(h), 1), turn, first, seen)
         y = self.patches.leave(self.norm(h[:, length:]), x.shape[2:])

@@ -7,6 +7,7 @@ al. 2025, arXiv:2507.00899); distances as a bias as in Ying et al. 2021, arXiv:2
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 import torch
@@ -56,6 +57,9 @@ class AtomTransformer(Backbone):
     def blocks(self) -> nn.ModuleList:
         """Equal modules, each called as ``block(tokens, ...)`` with tensors of the same shapes."""
         return self.transformer.blocks
+
+    def regions(self) -> Iterator[nn.Module]:
+        yield from self.blocks
 
     def forward(
         self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None
