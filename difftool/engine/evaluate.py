@@ -132,7 +132,7 @@ def of_model(
     for at in counted(starts, len(starts)):
         rng = Stream(seed, "model metric", at)
         chunk = slice(at, at + AT_ONCE)
-        raw = _with_conditions(
+        raw = conditioned(
             stage, stage.modality.collate(list(examples[chunk]), rng), conditions[chunk]
         )
         numbers = metric.measure_model(
@@ -149,7 +149,7 @@ def of_model(
     return means, errors
 
 
-def _with_conditions(
+def conditioned(
     stage: Stage, raw: Batch, conditions: Sequence[Mapping[str, str | float | None]]
 ) -> Batch:
     """The batch with the conditions that the network takes and the modality did not set."""

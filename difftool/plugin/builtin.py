@@ -255,6 +255,12 @@ def difftool_schedules() -> list[Spec]:
             "PolynomialOptions",
         ),
         _process("exponential", "linear in ln sigma", "schedule:Exponential", "ExponentialOptions"),
+        _process(
+            "ays",
+            "levels that difftool tune schedule found for a model (Sabour et al. 2024)",
+            "aligned:Aligned",
+            "AysOptions",
+        ),
         _process("ve", "variance-exploding SDE (Song et al. 2021)", "sde:Ve", "VeOptions"),
         _process("vp", "variance-preserving SDE (Song et al. 2021)", "sde:Vp", "VpOptions"),
         _process(

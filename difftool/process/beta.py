@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 
 from ..errors import UsageError
@@ -30,7 +31,7 @@ class Beta(Linear):
                 f"A schedule of {len(log)} levels cannot be sampled in {n} steps. Ask for at most "
                 f"{len(log)}: a sampler visits no level twice."
             )
-        times = [quantile((i + 1) / n, self.alpha, self.beta) for i in range(n)]
+        times = quantile(np.arange(1, n + 1) / n, self.alpha, self.beta).tolist()
         places: list[int] = []
         for i, t in enumerate(times):
             lowest, highest = places[-1] + 1 if places else 0, len(log) - (n - i)
@@ -38,31 +39,39 @@ class Beta(Linear):
         return [*log[places[::-1]].exp().tolist(), 0.0]
 
 
-def quantile(u: float, a: float, b: float) -> float:
+def quantile(u: np.ndarray, a: float, b: float) -> np.ndarray:
     """x with I_x(a, b) = u, by bisection; the ends are exact."""
-    if u <= 0 or u >= 1:
-        return min(max(u, 0.0), 1.0)
-    low, high = 0.0, 1.0
+    low, high = np.zeros_like(u), np.ones_like(u)
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if cumulative(middle, a, b) < u else (low, middle)
-    return (low + high) / 2
+        below = cumulative(middle, a, b) < u
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return np.where((u <= 0) | (u >= 1), u.clip(0, 1), (low + high) / 2)
 
 
-def cumulative(x: float, a: float, b: float) -> float:
-    """I_x(a, b), the regularised incomplete beta function   (DLMF 8.17.22 and 8.17.4)."""
-    if x <= 0 or x >= 1:
-        return min(max(x, 0.0), 1.0)
-    if x > (a + 1) / (a + b + 2):  # where the fraction converges slowly: the symmetry
-        return 1 - cumulative(1 - x, b, a)
+def cumulative(x: np.ndarray, a: float, b: float) -> np.ndarray:
+    """I_x(a, b), the regularised incomplete beta function, for 0 < x < 1.
+
+    DLMF 8.17.22; the symmetry 8.17.4 serves where the fraction converges slowly.
+    """
+    x = x.clip(1e-300, 1 - 2**-53)  # logarithms below
+    swapped = x > (a + 1) / (a + b + 2)
+    return np.where(
+        swapped,
+        1 - _lower(np.where(swapped, 1 - x, 0.5), b, a),
+        _lower(np.where(swapped, 0.5, x), a, b),
+    )
+
+
+def _lower(x: np.ndarray, a: float, b: float) -> np.ndarray:
     log_beta = math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
-    front = math.exp(a * math.log(x) + b * math.log1p(-x) - log_beta) / a
+    front = np.exp(a * np.log(x) + b * np.log1p(-x) - log_beta) / a
     return front / _fraction(x, a, b)
 
 
-def _fraction(x: float, a: float, b: float, terms: int = 200) -> float:
+def _fraction(x: np.ndarray, a: float, b: float, terms: int = 120) -> np.ndarray:
     """1 + d_1 / (1 + d_2 / (1 + ...)), from its end   (DLMF 8.17.22 and 8.17.23)."""
-    value = 1.0
+    value = np.ones_like(x)
     for n in range(terms, 0, -1):
         m = n // 2
         if n % 2:

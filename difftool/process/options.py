@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
@@ -270,6 +271,23 @@ class LinearOptions(Options):
             raise ValueError(
                 f"beta_min {self.beta_min:g} must not be above beta_max {self.beta_max:g}"
             )
+        return self
+
+
+class AysOptions(Options):
+    """Noise levels that were found for a model, by `difftool tune schedule`."""
+
+    levels: tuple[PositiveFloat, ...] = Field(
+        (80.0, 0.002),
+        min_length=2,
+        description="decreasing noise levels, without the last 0; other numbers of steps "
+        "interpolate them in ln sigma",
+    )
+
+    @model_validator(mode="after")
+    def _decreasing(self) -> Self:
+        if any(a <= b for a, b in pairwise(self.levels)):
+            raise ValueError("levels must decrease, such as [80, 1.5, 0.002]")
         return self
 
 

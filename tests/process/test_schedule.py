@@ -6,6 +6,7 @@ import math
 from copy import deepcopy
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -16,6 +17,7 @@ from scipy.special import betainc, betaincinv
 from difftool.errors import UsageError
 from difftool.plugin.registry import Registry
 from difftool.process import options as o
+from difftool.process.aligned import Aligned
 from difftool.process.beta import Beta, cumulative, quantile
 from difftool.process.schedule import (
     Cosine,
@@ -46,6 +48,7 @@ EXPECTED = {
     "ve",
     "vp",
     "subvp",
+    "ays",
 }
 T = torch.linspace(0, 1, 501, dtype=torch.float64)
 
@@ -213,11 +216,12 @@ def test_laplace_as_in_the_paper(t):
     assert -2 * math.log(sigma) == pytest.approx(expected, abs=1e-6)
 
 
-@settings(derandomize=True, deadline=None, max_examples=50)
+@settings(derandomize=True, deadline=None, max_examples=12)
 @given(x=st.floats(1e-6, 1 - 1e-6), a=st.floats(0.1, 20), b=st.floats(0.1, 20))
 def test_the_beta_distribution_is_scipy_s(x, a, b):
-    assert cumulative(x, a, b) == pytest.approx(betainc(a, b, x), abs=1e-12)
-    assert quantile(x, a, b) == pytest.approx(betaincinv(a, b, x), abs=1e-9)
+    assert cumulative(np.array([x]), a, b)[0] == pytest.approx(betainc(a, b, x), abs=1e-12)
+    found = quantile(np.array([0.0, x, 1.0]), a, b)
+    assert found.tolist() == pytest.approx([0, betaincinv(a, b, x), 1], abs=1e-9)
 
 
 def test_beta_visits_its_quantiles_and_no_level_twice():
@@ -228,3 +232,11 @@ def test_beta_visits_its_quantiles_and_no_level_twice():
     assert schedule.sigmas(1000) == linear.sigmas(1000)
     with pytest.raises(UsageError, match="at most 1000"):
         schedule.sigmas(1001)
+
+
+def test_found_levels_are_visited_and_interpolated_in_ln_sigma():
+    levels = [10.0, 1.0, 0.5, 0.01]
+    schedule = Aligned(o.AysOptions(levels=levels))
+    assert schedule.sigmas(4) == pytest.approx([*levels, 0.0])
+    between = [math.sqrt(10), 1.0, math.sqrt(0.5), 0.5, math.sqrt(0.005), 0.01]
+    assert schedule.sigmas(7) == pytest.approx([10.0, *between, 0.0])
