@@ -194,7 +194,7 @@ def test_a_file_without_the_weights_is_refused_in_words(tmp_path, first):
     with pytest.raises(ModelFileError, match="does not hold the weights"):
         load_stage(run / "bare.safetensors", registry(), device="cpu")
     save_weights(run / "odd.safetensors", MODEL, tensors, {**about, "opened": {"first": 1}})
-    with pytest.raises(ModelFileError, match="'opened' of its header is damaged"):
+    with pytest.raises(ModelFileError, match=r"about\.opened\.first"):
         load_stage(run / "odd.safetensors", registry(), device="cpu")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from ..config import BUILT, Config, config_from_dict
 from ..engine.device import choose_device, choose_precision, prepare_process
 from ..engine.folder import RunFolder
+from ..engine.weights import MODEL, read_about
 from ..errors import UsageError
 from ..plugin.registry import Registry
 from ..stage import Stage
@@ -26,13 +27,16 @@ def load_stage(
     precision: str = "auto",
     ema: float | None = None,
     overrides: Mapping[str, Any] | None = None,
+    config: Config | None = None,
 ) -> Stage:
     """A trained model, from its file alone.
 
     Args:
         path: a ``model.safetensors``.
-        ema: relative width of the average to sample from, made now from the run's snapshots beside the file.
+        ema: relative width of the average to sample from, made now from the run's snapshots beside
+            the file.
         overrides: the tables of parts to sample with (``BUILT``), in place of the model's own.
+        config: the model's configuration with such changes, if it is resolved already.
 
     Raises:
         ModelFileError: the file is damaged, foreign, or newer than this program.
@@ -44,12 +48,14 @@ def load_stage(
     stage = stage_of(path, registry, on, average=average)
     if stage.network is not None:
         stage.network.precision = choose_precision(precision, on)
-    config = config_from_dict(stage.config, str(path), registry)
     if overrides:
         config = _changed(stage.config, registry, overrides)
+    if config is not None:
         stage = _sampled_otherwise(stage, registry, config)
     if stage.network is None:
         return stage
+    if config is None:
+        config = config_from_dict(read_about(path, MODEL)["config"], str(path), registry)
     context = Assembly(registry, on).context(
         stage.description,
         representation=stage.representation,

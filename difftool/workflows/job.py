@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..config import BUILT, NONE
+from ..config import NONE
 from .chain_stage import ChainStage
 from .request import Request
 
@@ -39,15 +39,13 @@ def prepared(chained: ChainStage, parts: Registry, request: Request) -> Job:
     from ..assemble import load_stage  # torch
 
     path, config = chained.model.path, chained.config
-    now, before = config.to_dict(), chained.model.config(parts).to_dict()
-    overrides = {name: now[name] for name in BUILT if now.get(name) != before.get(name)}
     stage = load_stage(
         path,
         parts,
         device=request.device,
         precision=request.precision,
         ema=request.ema,
-        overrides=overrides,
+        config=config,
     )
     stage = replace(stage, experts=tuple(loaded_experts(request, parts)))
     info = {

@@ -173,11 +173,11 @@ def test_loading_reads_no_weights_and_imports_no_torch(trained):
     ).stdout.split() == ["image", "False"]
 
 
-@pytest.mark.parametrize(("flags", "resolutions"), [((), 1), (("--sampler", "euler"), 3)])
+@pytest.mark.parametrize(("flags", "resolutions"), [((), 1), (("--sampler", "euler"), 2)])
 def test_sampling_reads_the_header_once_and_resolves_the_settings_once(
     trained, monkeypatch, flags, resolutions
 ):
-    """Of a model that is sampled as it is; with other settings, those too are resolved, and laid over the stage that was built."""
+    """The configuration as it was trained, and where it is sampled with another, that one too."""
     counts = {"headers": 0, "resolutions": 0}
 
     def counted(name, function):
