@@ -133,7 +133,11 @@ def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         yield (
             found["stage"],
             f"{one['level']:g}",
-            *("-" if value is None else f"{value:.4g}" for value in numbers),
+            *map(_number, numbers),
             mark,
         )
-    yield (found["stage"], "data", "-", f"{found['distance_of_data']:.4g}", "-", "-", "")
+    yield (found["stage"], "data", "-", _number(found["distance_of_data"]), "-", "-", "")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"

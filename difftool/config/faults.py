@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import types
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -135,7 +136,15 @@ def _fault(
     loc = detail["loc"]
     key = str(loc[0]) if loc else ""
     dotted = f"{name}.{key}" if key else f"[{name}]"
-    return f"{where(key)}: {_words(model, name, key, dotted, values, detail)}"
+    place = where(key or _mentioned(values, detail))
+    return f"{place}: {_words(model, name, key, dotted, values, detail)}"
+
+
+def _mentioned(values: Mapping[str, Any], detail: ErrorDetails) -> str:
+    """The last key of a table that a fault between several of them mentions; "" if it names none."""
+    text = str(detail.get("ctx", {}).get("error", detail["msg"]))
+    keys = [key for key in values if re.search(rf"\b{re.escape(key)}\b", text)]
+    return keys[-1] if keys else ""
 
 
 def _words(

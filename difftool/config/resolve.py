@@ -271,7 +271,7 @@ class _Resolution:
     def entries(
         self, table: Path, kept: Sequence[bool] | None = None, common: Collection[str] = ()
     ) -> dict[str, _Entry]:
-        """The last value of each key, from the layers with ``kept``.
+        """The last value of each key, from the layers with ``kept``, the strongest layer's last.
 
         Args:
             kept: whether each layer applies; None for all.
@@ -282,6 +282,7 @@ class _Resolution:
             whole = kept is None or kept[n]
             for key, value in self._table(layer, table).items():
                 if (whole or key in common) and (key != "use" or table[0] in ENGINE):
+                    found.pop(key, None)  # the strongest come last
                     found[key] = _Entry(value, layer, (*table, key))
         return found
 

@@ -111,7 +111,8 @@ def error_between(one: Candidate, other: Candidate) -> float:
 
     It is 0 if there are too few samples to estimate it.
     """
-    apart = np.subtract(one.parts, other.parts)
+    pairs = [pair for pair in zip(one.parts, other.parts, strict=True) if np.isfinite(pair).all()]
+    apart = np.array([a - b for a, b in pairs])
     return float(apart.std(ddof=1) / len(apart) ** 0.5) if len(apart) > 1 else 0.0
 
 

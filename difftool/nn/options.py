@@ -78,8 +78,7 @@ class UNetOptions(Options):
         if self.factors and len(self.factors) != len(self.multipliers) - 1:
             raise ValueError(
                 f"{len(self.factors)} factors do not fit {len(self.multipliers)} multipliers. Give "
-                f"{len(self.multipliers) - 1} factors, one between each level and the next, or "
-                "none for the default"
+                "one factor between each level and the next, or none for the default"
             )
         return self
 

@@ -547,13 +547,14 @@ def difftool_exporters() -> list[ExporterSpec]:
 
 
 @hookimpl
-def difftool_metrics() -> list[Spec]:
+def difftool_metrics() -> list[MetricSpec]:
     return [
-        Spec(
+        MetricSpec(
             "patches",
             "distance between small patches of samples and data, at every scale (Karras et al. 2018)",
             "difftool.metrics.patches:Patches",
             "difftool.metrics.options:PatchesOptions",
+            distance="distance",
         ),
         MetricSpec(
             "likelihood",

@@ -60,10 +60,13 @@ class MetricSpec(Spec):
         modalities: names of further modalities that it applies to, in addition to those that name
             it; ``("*",)`` for all.
         on_request: whether it is measured only where it is named, because it takes long.
+        distance: the name of its number that says how far examples are from the data, by which
+            settings are compared; empty if it has none.
     """
 
     modalities: tuple[str, ...] = ()
     on_request: bool = False
+    distance: str = ""
 
 
 @dataclass(frozen=True, slots=True)

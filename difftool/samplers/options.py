@@ -24,7 +24,7 @@ class HeunOptions(Options):
     )
     s_min: NonNegativeFloat = Field(0.0, description="add no fresh noise below this sigma")
     s_max: PositiveFloat | None = Field(None, description="add no fresh noise above this sigma")
-    s_noise: PositiveFloat = Field(
+    s_noise: NonNegativeFloat = Field(
         1.0, description="scale of the fresh noise; slightly above 1 compensates for lost detail"
     )
 
@@ -56,7 +56,7 @@ class EulerAncestralOptions(Options):
     eta: float = Field(
         1.0, ge=0, le=1, description="share of the posterior noise to add; 0 is deterministic"
     )
-    s_noise: PositiveFloat = Field(1.0, description="scale of the fresh noise")
+    s_noise: NonNegativeFloat = Field(1.0, description="scale of the fresh noise")
 
 
 class Dpmpp2mSdeOptions(Options):
@@ -65,7 +65,7 @@ class Dpmpp2mSdeOptions(Options):
     eta: NonNegativeFloat = Field(
         1.0, description="strength of the noise term; 0 is dpmpp_2m, 1 is the reverse diffusion"
     )
-    s_noise: PositiveFloat = Field(1.0, description="scale of the fresh noise")
+    s_noise: NonNegativeFloat = Field(1.0, description="scale of the fresh noise")
 
 
 class Dpmpp2sOptions(Options):
@@ -74,7 +74,7 @@ class Dpmpp2sOptions(Options):
     eta: float = Field(
         0.0, ge=0, le=1, description="share of the posterior noise to add; 0 is deterministic"
     )
-    s_noise: PositiveFloat = Field(1.0, description="scale of the fresh noise")
+    s_noise: NonNegativeFloat = Field(1.0, description="scale of the fresh noise")
 
 
 class DpmppSdeOptions(Options):
@@ -83,7 +83,7 @@ class DpmppSdeOptions(Options):
     eta: NonNegativeFloat = Field(
         1.0, description="strength of the noise term; 0 is dpmpp_2s, 1 is the reverse diffusion"
     )
-    s_noise: PositiveFloat = Field(1.0, description="scale of the fresh noise")
+    s_noise: NonNegativeFloat = Field(1.0, description="scale of the fresh noise")
 
 
 class Dpmpp3mSdeOptions(Options):
@@ -92,7 +92,7 @@ class Dpmpp3mSdeOptions(Options):
     eta: NonNegativeFloat = Field(
         1.0, description="strength of the noise term; 0 is deterministic, 1 the reverse diffusion"
     )
-    s_noise: PositiveFloat = Field(1.0, description="scale of the fresh noise")
+    s_noise: NonNegativeFloat = Field(1.0, description="scale of the fresh noise")
 
 
 class DpmSolverOptions(Options):
@@ -164,7 +164,7 @@ class RestartOptions(Options):
     restart_steps: PositiveInt = Field(3, description="steps of each restart")
     low: NonNegativeFloat = Field(0.06, description="restart where the sampler passes this sigma")
     high: PositiveFloat = Field(0.3, description="sigma up to which noise is added")
-    s_noise: PositiveFloat = Field(1.0, description="scale of the fresh noise")
+    s_noise: NonNegativeFloat = Field(1.0, description="scale of the fresh noise")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

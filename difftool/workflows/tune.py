@@ -12,6 +12,7 @@ from ..config import Part
 from ..config.cascade import require_stage
 from ..engine.folder import find_run, is_cascade
 from ..errors import DataError, Interrupted, Terminated, UsageError
+from ..plugin.spec import MetricSpec
 from .cascade import Cascade
 from .chain import Chain, ChainRequest, chain_of
 from .chain_stage import ChainStage, Conditions, passed_on
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from ..engine.tune import Candidate
     from ..plugin.registry import Registry
 
-
-METRIC, NUMBER = "patches", "distance"
-"""The metric that compares levels, and its number."""
 
 LEVELS = 6
 """Number of levels to try, unless the user names levels."""
@@ -82,7 +80,7 @@ def tune_cascade(
     """
     until = _last_stage(cascade, only)
     chain = chain_of(ChainRequest([str(cascade.root)], until), request, parts, reporter)
-    _require_metric(chain, parts)
+    compared_by(chain, parts)
     against = replace(against, most=request.n + MOST)
     chain, sweeps = _sweeps(chain, only, levels, against, parts, reporter)
     found = tuned(chain, sweeps, parts, reporter, cascade.root if keep else None)
@@ -131,14 +129,21 @@ def _last_stage(cascade: Cascade, only: str | None) -> str:
     return last
 
 
-def _require_metric(chain: Chain, parts: Registry) -> None:
+def compared_by(chain: Chain, parts: Registry) -> MetricSpec:
+    """The metric that compares levels: the modality's first one with a distance from the data.
+
+    Raises UsageError if there is none.
+    """
     name = chain.stages[0].config.modality.use
-    if METRIC not in parts.metrics(name):
-        raise UsageError(
-            f"Levels are compared by the metric {METRIC}, which does not exist for {name}. Try "
-            "levels with `difftool evaluate` and --set stage.NAME.level=X, and write the best one "
-            "into the cascade file: level = X."
-        )
+    for metric in parts.metrics(name):
+        spec = parts.get("metric", metric)
+        if isinstance(spec, MetricSpec) and spec.distance:
+            return spec
+    raise UsageError(
+        f"Levels are compared by a metric that is a distance from the data, and {name} has none. "
+        "Try levels with `difftool evaluate` and --set stage.NAME.level=X, and write the best one "
+        "into the cascade file: level = X."
+    )
 
 
 def _sweeps(
@@ -256,12 +261,14 @@ def _swept(
     stage, n = sweep.stage, chain.n
     assert stage.bridge is not None  # it refines
     job = chain.job(number, parts, low, conds)
-    metric_options = parts.options(parts.get("metric", METRIC))()
-    metric = make_metric(Part(METRIC, metric_options), parts, stage.model.description)
+    spec = compared_by(chain, parts)
+    options = parts.options(spec)()
+    metric = make_metric(Part(spec.name, options), parts, stage.model.description)
     held, others = sweep.data.examples[:n], sweep.data.examples[n:]
 
     def distance(examples: Sequence[np.ndarray]) -> float:
-        return metric.measure(examples, others)[NUMBER]
+        found = metric.measure(examples, others)[spec.distance]
+        return found if math.isfinite(found) else math.inf  # nothing in common with the data
 
     def counted(drawn: Iterable[Generated], count: int, level: float) -> Iterable[Generated]:
         return reporter.counted(drawn, count, f"sampling at level {level:g}")
@@ -285,15 +292,20 @@ def _shown(sweep: Sweep) -> dict[str, Any]:
         "level_before": sweep.stage.request.level,
         "samples": count,
         "against": {"source": sweep.data.source, "count": len(sweep.data.examples) - count},
-        "distance_of_data": sweep.floor,
+        "distance_of_data": _finite(sweep.floor),
         "levels": [
             {
                 "level": one.level,
-                "consistency": one.consistency if math.isfinite(one.consistency) else None,
-                "distance": one.distance,
+                "consistency": _finite(one.consistency),
+                "distance": _finite(one.distance),
                 "error": error_between(one, nearest),
-                "distance_of_degraded": one.degraded,
+                "distance_of_degraded": _finite(one.degraded),
             }
             for one in sweep.candidates
         ],
     }
+
+
+def _finite(value: float) -> float | None:
+    """None for NaN and infinity, which JSON does not have."""
+    return value if math.isfinite(value) else None

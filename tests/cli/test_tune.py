@@ -246,4 +246,7 @@ def test_what_cannot_be_done_is_refused_before_weights_are_loaded(capsys, monkey
 def test_data_to_which_the_metric_does_not_apply_is_refused(capsys, monkeypatch):
     give_metrics(monkeypatch, difftool_image.plugin, [BRIGHTNESS])
     assert call("cascade", "tune", "three") == 2
-    assert "by the metric patches, which does not exist for image" in capsys.readouterr().err
+    assert (
+        "by a metric that is a distance from the data, and image has none"
+        in capsys.readouterr().err
+    )

@@ -13,6 +13,7 @@ from fakes import fake_registry
 from difftool.config import dict_layer, file_layer, flag_layer, gather, resolve, text_layer
 from difftool.errors import ConfigError
 from difftool.names import local_path
+from difftool.plugin.registry import Registry
 
 BAD = """\
 [train]
@@ -207,3 +208,15 @@ def test_a_path_that_is_not_utf8_is_kept_as_an_address(tmp_path, where):
     again = resolve(None, [text_layer(config.to_toml(), "config.toml")], fake_registry())
     assert again == config
     assert config.to_toml().encode()
+
+
+def test_a_fault_between_settings_is_laid_at_the_last_of_them_that_was_set():
+    """Not at another one of the same table that was written later."""
+    recipe = text_layer(
+        "[backbone]\nuse = 'unet'\nfactors = [4, 4]\nmultipliers = [1, 2, 4]", "recipe.toml"
+    )
+    flags = flag_layer([], ["backbone.multipliers=[1,2]", "backbone.embedding=32"])
+    with pytest.raises(ConfigError) as caught:
+        resolve("image", [recipe, flags], Registry.load_all())
+    (fault,) = caught.value.faults
+    assert fault.startswith("--set backbone.multipliers: [backbone]: 2 factors do not fit")

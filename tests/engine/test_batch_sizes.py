@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from golden.known import HERE
 from small import registry
 
 from difftool.assemble import load_stage
 from difftool.engine.generate import SampleRequest, generate
-from golden.known import HERE
 
 NEAR = {"image": 1, "waveform": 2, "molecule": 1e-4}
 """How far raw values are apart at most: steps of their type, or angstrom."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from difftool import ModalitySpec, RecipeSpec, Spec, hookimpl
+from difftool import MetricSpec, ModalitySpec, RecipeSpec, Spec, hookimpl
 
 RECIPES = {
     "tiny": "molecules of some twenty atoms in an hour on a CPU (about 1.4 M parameters)",
@@ -100,10 +100,11 @@ def difftool_metrics() -> list[Spec]:
             "valid, unique and new molecules, by RDKit",
             "difftool_molecule.validity:Validity",
         ),
-        Spec(
+        MetricSpec(
             "distances",
             "how far sizes, elements, bond lengths and extents are from the data's",
             "difftool_molecule.distances:Distances",
+            distance="bond_lengths_w1",
         ),
     ]
 

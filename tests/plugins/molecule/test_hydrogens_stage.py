@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 from pathlib import Path
 
@@ -100,6 +101,17 @@ def test_an_earlier_stage_with_hydrogens_is_told_before_anything_is_trained(ther
     Path("bad.toml").write_text(text)
     assert call("train", "bad.toml", *(word for one in SETS for word in ("--set", one))) == 2
     assert "The earlier stage makes hydrogen atoms, and so does this one" in capsys.readouterr().err
+
+
+def test_levels_are_tuned_by_the_lengths_of_bonds(there, capsys, tmp_path):
+    data = str(save(tmp_path / "unseen.sdf", (sdf(methane()) + sdf(water())) * 4))
+    words = (data, "-n", "4", "--levels", "0,0.1", "--dry-run", "--json")
+    assert call("cascade", "tune", "runs/h", *words) == 0
+    (stage,) = json.loads(capsys.readouterr().out)["stages"]
+    assert [one["level"] for one in stage["levels"]] == [0, 0.1]
+    assert stage["level"] in (0, 0.1)
+    assert stage["distance_of_data"] < 1e-3, "molecules of the same two kinds, in angstrom"
+    assert all(one["distance"] is None or one["distance"] > 0.01 for one in stage["levels"])
 
 
 # --- what samples keep ------------------------------------------------------------------------------------------------
