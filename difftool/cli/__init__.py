@@ -41,7 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
-NO_PLUGINS = "--no-plugins"
+NO_PLUGINS, PLUGIN = "--no-plugins", "--plugin"
 
 
 class Lazy(click.Group):
@@ -101,6 +101,13 @@ def _from_plugins() -> Mapping[str, EntryPoint]:
     help="Show a traceback when something fails; may stand anywhere in the line.",
 )
 @click.option(
+    PLUGIN,
+    metavar="FILE",
+    multiple=True,
+    expose_value=False,
+    help="Use the plugin in a Python file, to try it before it is packaged; may stand anywhere in the line.",
+)
+@click.option(
     NO_PLUGINS,
     is_flag=True,
     expose_value=False,
@@ -124,6 +131,23 @@ def _tell(message: Warning | str, category: type[Warning], *where: Any, **more: 
         _show_warning(message, category, *where, **more)
 
 
+def _without_files(args: list[str]) -> list[str]:
+    """The words without ``--plugin FILE``, whose files are used from now on. Raises UsageError."""
+    left: list[str] = []
+    words = iter(args)
+    for word in words:
+        flag, equals, value = word.partition("=")
+        if flag != PLUGIN:
+            left.append(word)
+            continue
+        if not equals and (value := next(words, "")) == "":
+            raise click.UsageError(f"{PLUGIN} needs a file.")
+        from ..plugin.loose import add_file
+
+        add_file(value)
+    return left
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command line and leave with its exit code."""
     args = [
@@ -138,7 +162,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with leaving_at_once():
         try:
             code = cli.main(
-                [arg for arg in args if arg not in ("--debug", NO_PLUGINS)],
+                _without_files([arg for arg in args if arg not in ("--debug", NO_PLUGINS)]),
                 prog_name="difftool",
                 standalone_mode=False,
                 obj="debug" if debug else None,

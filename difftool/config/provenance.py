@@ -9,6 +9,7 @@ from ..errors import DifftoolError
 from ..header import MODEL, read_about
 from ..plain import parse_json
 from ..plugin.known import provider_of
+from ..plugin.loose import LOOSE
 from ..plugin.registry import Registry
 from .config import PARTS, SEVERAL, Config, Part
 
@@ -44,6 +45,12 @@ def needed(kind: str, name: str, origin: str) -> str:
             f"{origin} was made with the {kind} {name!r}, which no installed plugin provides. "
             "Install the plugin that it comes from; difftool plugins list shows those that are "
             "installed."
+        )
+    if package.endswith(LOOSE):
+        file = package.removesuffix(LOOSE).strip()
+        return (
+            f"{origin} needs the {kind} {name!r} of the file {file}. Pass --plugin {file}, or put "
+            "the file back: no installed plugin provides it."
         )
     distribution = package.partition(" ")[0]
     return (

@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..column import Column, announce, kind_of
 from ..errors import PluginError, UsageError
+from . import loose
 from .containment import CONTAINED, hook_remarks, imported
 from .discovery import CHOSEN, Plugin, chosen, is_chosen, one_line, plugin_points, unmet
 from .kinds import KINDS, Kind
@@ -53,6 +56,7 @@ class Registry:
         self._entries: dict[str, dict[str, list[_Entry]]] = {kind: {} for kind in KINDS}
         self._owners: dict[int, _Entry] = {}
         self._plugins: list[Plugin] = []
+        self._tried: dict[tuple[str, str], Spec] = {}
         self._remarks: dict[Plugin, list[str]] = {}
         self._failures: dict[Plugin, BaseException] = {}
         self._manager: pluggy.PluginManager | None = None
@@ -76,6 +80,8 @@ class Registry:
         for plugin, load in points:
             if is_chosen(plugin.name, plugin.distribution):
                 registry.add(plugin, load)
+        for path in loose.files():
+            registry.add(loose.plugin_of(path), partial(loose.module_of, path))
         known = {name for plugin, _ in points for name in (plugin.name, plugin.distribution)}
         for name in sorted((chosen() or set()) - known):
             report(f"{CHOSEN} names {name!r}, but no plugin of that name is installed.")
@@ -196,6 +202,8 @@ class Registry:
 
         Raises UsageError if it does not exist, PluginError if a plugin is the cause.
         """
+        if loose.is_reference(name):
+            return self._loose(kind, name)
         owner, _, bare = name.rpartition(":")
         entries = self._of(kind).get(bare, [])
         if owner:
@@ -209,6 +217,15 @@ class Registry:
         if len(entries) > 1:
             raise PluginError(self._clash(entries))
         return entries[0].spec
+
+    def _loose(self, kind: str, name: str) -> Spec:
+        """The spec of a part in a file, the same one each time."""
+        if (kind, name) not in self._tried:
+            spec = loose.spec_of(KINDS[kind], name)
+            plugin = loose.plugin_of(Path(name.partition(":")[0]))
+            self._tried[kind, name] = spec
+            self._owners[id(spec)] = _Entry(KINDS[kind], spec, plugin)
+        return self._tried[kind, name]
 
     def modality(self, name: str) -> ModalitySpec:
         """``get`` for a modality, typed."""

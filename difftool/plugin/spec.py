@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -131,6 +132,13 @@ class ExporterSpec(Spec):
 
 
 def load_object(reference: str) -> Any:
-    """Import ``"package.module:attribute"``. Raises ImportError or AttributeError."""
-    module, _, attribute = reference.partition(":")
+    """Import ``"package.module:attribute"`` or ``"file.py:attribute"``.
+
+    Raises ImportError or AttributeError.
+    """
+    module, _, attribute = reference.rpartition(":")
+    if module.endswith(".py"):  # a part that is tried before it is packaged
+        from .loose import module_of
+
+        return getattr(module_of(Path(module)), attribute)
     return getattr(importlib.import_module(module), attribute)

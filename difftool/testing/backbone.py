@@ -160,19 +160,21 @@ def backbone_contract(
                 )  # values in the padding must not matter
             torch.testing.assert_close(one * mask, other * mask, atol=1e-5, rtol=1e-5)
 
-        @pytest.mark.parametrize("cut", [1, 2])
-        def test_the_amount_of_padding_reaches_no_real_entry(self, cut: int) -> None:
+        @pytest.mark.parametrize("amount", ["less", "much less", "none"])
+        def test_the_amount_of_padding_reaches_no_real_entry(self, amount):
             """An example is padded to the largest of its batch, which says nothing about it."""
             if not varies:
                 pytest.skip("it was not said to accept other sizes")
-            network, mask = built(), first(length // 2)
+            real = length // 2 if amount != "none" else max(2, length // 2 & ~1)
+            size = {"less": length - 1, "much less": length - 2, "none": real}[amount]
+            network, mask = built(), first(real)
             x, c_noise = inputs(1)
-            one, other = x * mask, (x * mask).narrow(axis, 0, length - cut)
+            one, other = x * mask, (x * mask).narrow(axis, 0, size)
             with torch.no_grad():
                 more = network(one, c_noise, Signals(), mask)
-                less = network(other, c_noise, Signals(), mask.narrow(axis, 0, length - cut))
-            real = [t.narrow(axis, 0, length // 2) for t in (more, less)]
-            torch.testing.assert_close(*real, atol=1e-4, rtol=1e-4)
+                less = network(other, c_noise, Signals(), mask.narrow(axis, 0, size))
+            both = [t.narrow(axis, 0, real) for t in (more, less)]
+            torch.testing.assert_close(*both, atol=1e-4, rtol=1e-4)
 
     return named(BackboneContract, name)
 

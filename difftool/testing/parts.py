@@ -72,5 +72,7 @@ def half_mask(raw: Tensor, encoded: Sequence[int | None]) -> Tensor:
     axis = 1 if encoded[0] is None else raw.ndim - 1
     shape = [1] * raw.ndim
     shape[axis] = raw.shape[axis]
-    mask = torch.arange(raw.shape[axis]) < (raw.shape[axis] + 1) // 2
+    # an odd number, so that the border lies inside what a bridge or a representation puts together
+    real = min(raw.shape[axis] - 1, raw.shape[axis] // 2 | 1)
+    mask = torch.arange(raw.shape[axis]) < real
     return mask.reshape(shape).expand(len(raw), *shape[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from ..config.faults import validate
 from ..engine.folder import RunFolder
 from ..errors import ConfigError, UsageError
 from ..files import creating
+from ..plugin.loose import LOOSE
 from ..plugin.spec import ExporterSpec
 from .model import model_path
 
@@ -56,6 +58,8 @@ def export(
     from ..exporter import TrainedModel
 
     weights, about = load_weights(path, MODEL)
+    if spec.suffix == path.suffix:
+        _refuse_files(path, about.get("parts", {}))
     if ema is not None:
         weights, about = (
             weights | posthoc_average(RunFolder(path.parent), ema),
@@ -68,6 +72,19 @@ def export(
             temporary,
             options,
         )
+
+
+def _refuse_files(path: Path, packages: Mapping[str, str]) -> None:
+    """Raises UsageError for a model that could not be opened elsewhere."""
+    for part, package in packages.items():
+        if package.endswith(LOOSE):
+            kind, _, name = part.partition(" ")
+            raise UsageError(
+                f"{path} needs the {kind} {name!r} of the file "
+                f"{package.removesuffix(LOOSE).strip()}, so it could not be opened elsewhere. Make "
+                f"a package of the file first: difftool plugins new NAME --kind {kind} writes one "
+                "to move it into."
+            )
 
 
 def exporter_for(to: Path, parts: Registry) -> ExporterSpec:

@@ -77,7 +77,7 @@ def resample() -> list[type]:
 
 
 def standard() -> list[type]:
-    line = torch.linspace(-1, 1, 128).sin().reshape(2, 1, 64)
+    line = torch.linspace(-1, 2, 128).sin().reshape(2, 1, 64)
     channels = torch.cat((line, 10 * line + 3), 1)
     counts = (100 * channels).round().to(torch.int16)
     return [

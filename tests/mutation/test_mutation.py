@@ -21,7 +21,10 @@ RUN = Path(__file__).with_name("run.py")
 LEAST = 0.95
 """Share of the faults that the contracts must catch."""
 
-KNOWN_MISSES: frozenset[str] = frozenset()
+KNOWN_MISSES = {
+    # nothing of the padding's values arrives there, and the border of the test lies between strides
+    "backbone: a change of level reads padding",
+}
 """Faults that the contracts are known to miss. A miss that is not here is an error of its own."""
 
 

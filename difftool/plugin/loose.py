@@ -1,0 +1,96 @@
+"""Parts in a single file, to try before they are packaged: ``use = "file.py:Name"`` and ``--plugin``."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from ..errors import PluginError, UsageError
+from .discovery import Plugin
+from .kinds import Kind
+from .spec import Spec
+
+FILES = "DIFFTOOL_PLUGIN_FILES"
+"""Environment variable: the files that ``--plugin`` names, as in ``PATH``. Processes that difftool
+starts inherit it."""
+
+LOOSE = "(a file)"
+"""Stands for the version of a part that no package provides."""
+
+SUFFIX = ".py"
+
+
+def files() -> list[Path]:
+    """The files that ``--plugin`` names."""
+    return [Path(text) for text in os.environ.get(FILES, "").split(os.pathsep) if text]
+
+
+def add_file(text: str) -> None:
+    """Use the plugin in a file, in this process and in those that it starts.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    path = Path(text).expanduser().absolute()
+    if path.suffix != SUFFIX or not path.is_file():
+        raise UsageError(f"--plugin takes a Python file, and {text} is none. Check the path.")
+    known = os.environ.get(FILES, "")
+    os.environ[FILES] = os.pathsep.join(filter(None, [known, str(path)]))
+
+
+def plugin_of(path: Path) -> Plugin:
+    """A file as a plugin."""
+    return Plugin(path.stem, str(path), str(path), LOOSE)
+
+
+def is_reference(name: str) -> bool:
+    """Whether a part's name is ``file.py:Name``."""
+    return name.partition(":")[0].endswith(SUFFIX) and ":" in name
+
+
+def module_of(path: Path) -> ModuleType:
+    """The module in a file, imported once. Raises ImportError, or what the file raises."""
+    path = path.expanduser().absolute()
+    name = f"{path.stem}_{abs(hash(str(path))):x}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise ImportError(f"there is no Python file {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def spec_of(kind: Kind, name: str) -> Spec:
+    """The spec of ``file.py:Name``. Its options are the file's ``NameOptions``, if there is one.
+
+    Raises:
+        UsageError: parts of this kind need more than a name, or there is no such file.
+        PluginError: the file cannot be imported, or holds no ``Name``.
+    """
+    file, _, attribute = name.partition(":")
+    if kind.spec is not Spec:
+        raise UsageError(
+            f"{name} cannot be a {kind.name}, because a {kind.spec.__name__} says more than where "
+            f"the code is. Write a hook {kind.hook} in {file}, and pass --plugin {file}."
+        )
+    if not Path(file).expanduser().is_file():
+        raise UsageError(f"There is no file {file}, which {name} names. Check the path.")
+    try:
+        module = module_of(Path(file))
+    except Exception as error:
+        raise PluginError(f"{file} cannot be imported: {type(error).__name__}: {error}") from error
+    if not hasattr(module, attribute):
+        raise PluginError(f"{file} has no {attribute!r}. Check the name after the colon.")
+    options = f"{attribute[:1].upper()}{attribute[1:]}Options"
+    found = f"{file}:{options}" if hasattr(module, options) else ""
+    return Spec(name, f"from {file}", name, found)
