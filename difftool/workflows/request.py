@@ -84,15 +84,16 @@ def settled(model: ModelFile, parts: Registry, request: Request) -> tuple[Config
         for name in one.data
         if name not in CHANGEABLE
     ]
+    own = model.config(parts)  # first, because its faults name the model's file
     shape, more = own_table(
         request.flags, REQUEST, request_model(parts, model.modality), model.modality
     )
+    over = [one for one in (*request.under, layer, *request.over) if one.data or one.faults]
     try:
-        over = [one for one in (*request.under, layer, *request.over) if one.data or one.faults]
         config = (
             resolve(None, [dict_layer(model.tables, str(model.path)), *over], parts)
             if over
-            else model.config(parts)
+            else own
         )
     except ConfigError as error:
         raise ConfigError([*faults, *more, *error.faults]) from None

@@ -29,7 +29,7 @@ def judged(process: subprocess.Popen) -> dict:
 
 
 def test_some_kills():
-    assert judged(begun("--kinds", "run,export", "--points", 2, "--random", 1))["kills"] >= 5
+    assert judged(begun("--kinds", "run,export", "--points", 1, "--random", 1))["kills"] >= 3
 
 
 @pytest.mark.heavy
