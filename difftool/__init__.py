@@ -43,6 +43,7 @@ _HOME = {
     "Description": "description",
     "Euclidean": "space",
     "ExporterSpec": "plugin.spec",
+    "Edit": "edit",
     "Extent": "extent",
     "Finding": "modality",
     "Frozen": "nn.frozen",
@@ -86,6 +87,7 @@ _HOME = {
     "SourceSpec": "plugin.spec",
     "Space": "space",
     "Spec": "plugin.spec",
+    "Start": "edit",
     "Step": "sampler",
     "Stream": "rng",
     "Streams": "rng",
@@ -93,6 +95,7 @@ _HOME = {
     "VectorColumn": "conditioners.columns",
     "Weighting": "process.process",
     "ClassifierFree": "guidance.cfg",
+    "Given": "edit",
     "Guidance": "guidance.guidance",
     "Sampling": "guidance.guidance",
     # Errors.
@@ -138,6 +141,7 @@ _HOME = {
     "remark": "data.remark",
     "remarks": "data.remark",
     "replacing": "files",
+    "slices": "spans",
     "scan_folder": "data.folder",
     "short_name": "data.findings",
     "some_names": "data.findings",
@@ -196,6 +200,9 @@ if TYPE_CHECKING:
     from .denoiser import Denoiser as Denoiser
     from .description import Condition as Condition
     from .description import Description as Description
+    from .edit import Edit as Edit
+    from .edit import Given as Given
+    from .edit import Start as Start
     from .errors import ConfigError as ConfigError
     from .errors import DataError as DataError
     from .errors import DeviceError as DeviceError
@@ -278,6 +285,7 @@ if TYPE_CHECKING:
     from .source import Source as Source
     from .space import Euclidean as Euclidean
     from .space import Space as Space
+    from .spans import slices as slices
     from .workflows.reporter import Reporter as Reporter
     from .workflows.run import Run as Run
     from .workflows.run import Training as Training

@@ -185,6 +185,25 @@ class Modality(ABC):
             torch.zeros(n, *shape, dtype=getattr(torch, description.dtype), device=rng.device)
         )
 
+    def select(
+        self, example: np.ndarray, selection: Options
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """What part of an example the user means, for ``difftool edit``.
+
+        Args:
+            selection: the modality's flags of ``edit`` (``ModalitySpec.selection``).
+
+        Returns:
+            The example, larger if the selection asks for more around it; and where it is to be
+            made: truth values with the example's axes, each of its length or of 1. None if nothing
+            is selected.
+
+        Raises:
+            UsageError: the selection does not fit the example.
+        """
+        del selection
+        return example, None
+
     def request_of(self, shape: Sequence[int]) -> dict[str, Any]:
         """The options of a request that say how large samples are, for samples of this raw shape.
 

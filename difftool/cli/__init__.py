@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("train:train", "Train a model on a folder of files, or on the built-in demo set."),
     "resume": ("resume:resume", "Resume a run that was stopped."),
     "sample": ("sample:sample", "Draw samples from a trained model."),
+    "edit": ("edit:edit", "Change examples: fill, extend, vary, interpolate, restore."),
     "evaluate": (
         "evaluate:evaluate",
         "Measure samples of a trained model, and compare them with the data.",

@@ -32,14 +32,6 @@ _OPTIONS = (
         help="Seed of the samples; sample number i of a seed is always the same.",
     ),
     click.option(
-        "--start",
-        default=0,
-        metavar="N",
-        show_default=True,
-        type=click.IntRange(0),
-        help="Number of the first sample.",
-    ),
-    click.option(
         "--set",
         "sets",
         multiple=True,
@@ -69,6 +61,22 @@ _OPTIONS = (
     ),
 )
 
+_START = click.option(
+    "--start",
+    default=0,
+    metavar="N",
+    show_default=True,
+    type=click.IntRange(0),
+    help="Number of the first sample.",
+)
+
+
+def shared_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of every command that samples from a model."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
 
 def sampling_options(
     n: int, several: bool = False
@@ -92,11 +100,11 @@ def sampling_options(
     )
 
     def given_options(function: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed((model, many, *_OPTIONS)):
+        for option in reversed((model, many, _START)):
             function = option(function)
         return function
 
-    return given_options
+    return lambda function: given_options(shared_options(function))
 
 
 def request_of(

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..batch import Batch
 from ..column import Column, Value
 from ..denoiser import D, Denoiser
+from ..edit import Start
 from ..errors import UsageError
 from ..extent import Extent
 from ..guidance.cfg import ClassifierFree
@@ -23,10 +24,13 @@ from ..guidance.limit import limited
 from ..noise import brownian, fresh
 from ..options import NoOptions, Options
 from ..rng import Streams, generator
+from ..sampler import Denoise
 from ..settings import NoiseSource, Tile
 from ..stage import Stage
+from . import editing
 from .capture import captured
 from .device import naming_batch
+from .editing import Editing
 from .refine import alike, require_low
 from .repaint import solve
 from .tiling import in_tiles, require_tile
@@ -53,6 +57,7 @@ class SampleRequest:
             of those before it.
         resampling_steps: how often each step is taken.
         noise, tile, overlap: as in the config table ``sample``.
+        editing: examples that the samples are made from, and how; None for samples from noise.
     """
 
     n: int
@@ -71,6 +76,7 @@ class SampleRequest:
     noise: NoiseSource = "fresh"
     tile: Tile = "auto"
     overlap: float = 0.25
+    editing: Editing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +124,15 @@ def _batches(
             denoisers = [stack.enter_context(captured(one)) for one in _denoisers(stage)]
         for at in range(request.start, stop, request.batch):
             indices = range(at, min(at + request.batch, stop))
-            with naming_batch(len(indices)):
-                made = _batch(stage, denoisers, request, indices, chosen)
-            yield from made
+            runs = (
+                [indices]
+                if request.editing is None
+                else editing.alike(request.editing, request.start, indices)
+            )
+            for some in runs:
+                with naming_batch(len(some)):
+                    made = _batch(stage, denoisers, request, some, chosen)
+                yield from made
 
 
 def _batch(
@@ -136,6 +148,8 @@ def _batch(
         Streams(request.seed, "template", indices),
         request.shape,
     )
+    if request.editing is not None:
+        shapes = editing.template(request.editing, request.start, indices, shapes)
     columns = _conditions(stage)
     values = {
         name: _asked(column, chosen.get(name), indices, request.seed)
@@ -247,7 +261,7 @@ def _solved(
         in_tiles(stage, denoiser, sizes, request.tile, request.overlap, request.batch)
         for denoiser in denoisers
     ]
-    sigmas = stage.process.schedule.sigmas(request.steps)
+    sigmas: Sequence[float] = stage.process.schedule.sigmas(request.steps)
     guidance = request.guidance.prepare(Sampling(indices, sigmas, like))
     extent = Extent.from_measured(stage.description.measured) if guidance.limited else None
     guided = [guidance.bind(denoiser, like.cond, like.mask, kept=kept) for denoiser in tiled]
@@ -262,10 +276,23 @@ def _solved(
     )
     if like.observed is not None:
         denoise = keeping(denoise, space, like.x, like.observed, like.mask, clean=like.noise_free)
-    x = solve(stage, denoise, start.mul_(sigmas[0]), sigmas, paths, request.resampling_steps)
+    if request.editing is None:
+        x = start.mul_(sigmas[0])
+    else:
+        x, sigmas = _begun(stage, request, indices, shapes, like, start, sigmas, denoise, tiled[0])
+    if len(sigmas) > 1:
+        x = solve(stage, denoise, x, sigmas, paths, request.resampling_steps)
+    if request.editing is not None and like.observed is not None:
+        x = space.keep(x, like.x, like.observed, like.mask)
     made = like.with_x(space.project(x, like.mask))
     if stage.bridge is None or low is None:
-        return unpadded(stage.representation.decode(made).x.cpu(), shapes)
+        found = unpadded(stage.representation.decode(made).x.cpu(), shapes)
+        if request.editing is None:
+            return found
+        return [
+            editing.kept_to_the_byte(request.editing, request.start, index, one, space)
+            for index, one in zip(indices, found, strict=True)
+        ]
     x = stage.representation.decode(stage.bridge.restore(made)).x[
         tuple(slice(n) for n in shapes.x.shape)
     ]
@@ -278,6 +305,40 @@ def _solved(
         ).x.cpu(),
         shapes,
     )
+
+
+def _begun(
+    stage: Stage,
+    request: SampleRequest,
+    indices: Sequence[int],
+    shapes: Batch,
+    like: Batch,
+    noise: Tensor,
+    sigmas: Sequence[float],
+    denoise: Denoise,
+    model: D,
+) -> Start:
+    """Where the sampling of examples begins."""
+    given = request.editing
+    assert given is not None
+    encoded = None
+    if (other := editing.second(given, request.start, indices, shapes)) is not None:
+        encoded = stage.representation.encode(other.map(lambda t: t.to(noise.device)))
+    own = {name: _values(stage, name, texts) for name, texts in given.own.items()}
+    columns = _conditions(stage)
+    values = {
+        name: columns[name].batch([chosen[index - request.start] for index in indices])
+        for name, chosen in own.items()
+    }
+    cond = {
+        **like.cond,
+        **{name: torch.from_numpy(v).to(noise.device) for name, v in values.items()},
+    }
+    describe = ClassifierFree().bind(model, cond, like.mask, kept=_bridged(stage))
+    return editing.begin(
+        given, request.start, indices, like, encoded, noise, sigmas, denoise, describe,
+        stage.representation.space,
+    )  # fmt: skip
 
 
 def unpadded(x: Tensor, shapes: Batch) -> list[np.ndarray]:

@@ -13,7 +13,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -21,17 +21,46 @@ from torch import Tensor
 from ..batch import Batch
 from ..objective import Moment
 from ..rng import Stream
+from ..settings import TrainOptions
+from .distributed import World
+from .ema import Ema
 from .graph import Graph, new_pool
-
-if TYPE_CHECKING:
-    from .players import PlayerTraining
-    from .step import TrainStep
+from .players import PlayerTraining
 
 MOST = 16
 """Shapes of batches whose graphs are kept; of more, the least recently used goes."""
 TOLERANCE = 0.05
 """Largest relative difference between the gradients of a replay and of the plain step, in float32 or
 less, whose sums may come in another order."""
+
+
+class Step(Protocol):
+    """A training step in the pieces that are recorded, which ``TrainStep`` is."""
+
+    train: TrainOptions
+    world: World
+    device: torch.device
+    players: list[PlayerTraining]
+    scaler: torch.amp.GradScaler
+    ema: Ema
+    rng: Stream
+
+    def turn(
+        self,
+        player: PlayerTraining,
+        moment: Moment,
+        pieces: Sequence[Batch],
+        last: bool,
+        shown: Moment | None = None,
+    ) -> Tensor: ...
+
+    def seed(self, player: PlayerTraining, step: int, part: int) -> None: ...
+
+    def gradients(
+        self, player: PlayerTraining, moment: Moment, raw: Batch, last: bool
+    ) -> Tensor: ...
+
+    def update(self, player: PlayerTraining, last: bool) -> None: ...
 
 
 @dataclass(slots=True)
@@ -68,7 +97,7 @@ class Noted:
         return iter(self._moment)
 
 
-def replay_of(step: TrainStep) -> Replay | None:
+def replay_of(step: Step) -> Replay | None:
     """The replay of a step; None where graphs are off or impossible, and a warning says why."""
     chosen = step.train.capture
     reason = None if chosen == "off" else obstacle(step)
@@ -77,7 +106,7 @@ def replay_of(step: TrainStep) -> Replay | None:
     return None if chosen == "off" or reason else Replay(step.rng)
 
 
-def obstacle(step: TrainStep) -> str | None:
+def obstacle(step: Step) -> str | None:
     """What is known before the first step to make a recording impossible or wrong."""
     if step.device.type != "cuda":
         return f"the device is {step.device.type}, which has no CUDA graphs"
@@ -122,7 +151,7 @@ class Replay:
 
     def turn(
         self,
-        step: TrainStep,
+        step: Step,
         player: PlayerTraining,
         moment: Moment,
         pieces: Sequence[Batch],
@@ -147,7 +176,7 @@ class Replay:
         recording.update.replay()
         return recording.loss.clone()
 
-    def average(self, step: TrainStep) -> None:
+    def average(self, step: Step) -> None:
         """The same as ``step.ema.average``."""
         if self.stopped or self._taken < 2:
             step.ema.average()
@@ -165,7 +194,7 @@ class Replay:
 
     def _watched_turn(
         self,
-        step: TrainStep,
+        step: Step,
         player: PlayerTraining,
         moment: Moment,
         pieces: Sequence[Batch],
@@ -183,7 +212,7 @@ class Replay:
         return loss
 
     def _record(
-        self, step: TrainStep, player: PlayerTraining, moment: Moment, piece: Batch, last: bool
+        self, step: Step, player: PlayerTraining, moment: Moment, piece: Batch, last: bool
     ) -> Recording | None:
         inputs = piece.map(lambda t: t.to(step.device, copy=True))
         first, more, update = (Graph(self._pool, [self._rng.generator]) for _ in range(3))
@@ -209,7 +238,7 @@ class Replay:
         return Recording(inputs, first, more, update, loss, gradients)
 
     def _plain_gradients(
-        self, step: TrainStep, player: PlayerTraining, moment: Moment, piece: Batch, only: bool
+        self, step: Step, player: PlayerTraining, moment: Moment, piece: Batch, only: bool
     ) -> list[Tensor]:
         """The gradients of a piece as the step computes them without a graph."""
         step.seed(player, moment.step, 0)
@@ -218,7 +247,7 @@ class Replay:
         player.optimizer.zero_grad(set_to_none=True)
         return gradients
 
-    def _forget(self, step: TrainStep, player: PlayerTraining) -> None:
+    def _forget(self, step: Step, player: PlayerTraining) -> None:
         """Undo what an unfinished recording left behind on the host."""
         player.optimizer.zero_grad(set_to_none=True)
         step.scaler._per_optimizer_states.clear()

@@ -33,6 +33,11 @@ def _guidance(name: str, summary: str, target: str, options: str) -> Spec:
     )
 
 
+def _edit(name: str, summary: str, target: str, options: str = "") -> Spec:
+    model = f"difftool.edits.options:{options}" if options else ""
+    return Spec(name, summary, f"difftool.edits.{target}", model)
+
+
 def _sampler(name: str, summary: str, module: str, options: str = "") -> Spec:
     return Spec(
         name,
@@ -543,6 +548,27 @@ def difftool_exporters() -> list[ExporterSpec]:
             "difftool.exporters.model:model",
             suffix=".safetensors",
         )
+    ]
+
+
+@hookimpl
+def difftool_edits() -> list[Spec]:
+    return [
+        _edit("fill", "make what is selected anew, and keep the rest", "fill:Fill"),
+        _edit("vary", "noise to a level and back (SDEdit)", "vary:Vary", "VaryOptions"),
+        _edit(
+            "invert",
+            "make the example again from its own noise, under other conditions if asked",
+            "inversion:Invert",
+            "InversionOptions",
+        ),
+        _edit(
+            "interpolate",
+            "from one example to the next, through their noise",
+            "interpolate:Interpolate",
+            "InversionOptions",
+        ),
+        _edit("restore", "remove noise", "restore:Restore", "RestoreOptions"),
     ]
 
 

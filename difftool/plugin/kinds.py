@@ -123,6 +123,7 @@ _KINDS = (
         "options, description of the later stage's data, its representation",
         table="bridge", default=NONE, shared=True,
     ),
+    Kind("edit", "edits", "Ways to change examples that exist.", "`Edit` subclass", "its options"),
     Kind("metric", "metrics", "How good examples are.", "`Metric` subclass", "options, description of the data"),
     Kind(
         "source", "sources", "Where data comes from.", "`Source` subclass", "its options",

@@ -38,6 +38,8 @@ class ModalitySpec(Spec):
         recipe: the name of its default recipe.
         request: ``"package.module:Class"``, an ``Options`` subclass with the modality's own flags
             of ``sample``; empty for none.
+        selection: ``"package.module:Class"``, an ``Options`` subclass with the modality's own flags
+            of ``edit``, which say what part of an example is meant; empty for none.
         metrics: names of the metrics for its raw examples, in the order of the output.
         inspection: ``"package.module:Class"``, an ``Inspection`` subclass for ``data check``; empty
             for the default inspection.
@@ -48,6 +50,7 @@ class ModalitySpec(Spec):
     representations: tuple[str, ...] = ()
     recipe: str = "tiny"
     request: str = ""
+    selection: str = ""
     metrics: tuple[str, ...] = ()
     inspection: str = ""
     facts: str = ""

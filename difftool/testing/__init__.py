@@ -17,6 +17,7 @@ SUITES = (
     "bridge",
     "command",
     "conditioner",
+    "edit",
     "exporter",
     "guidance",
     "metric",
@@ -37,6 +38,7 @@ from .backbone import backbone_contract  # noqa: E402
 from .bridge import bridge_contract  # noqa: E402
 from .command import command_contract  # noqa: E402
 from .conditioner import conditioner_contract  # noqa: E402
+from .edit import edit_contract  # noqa: E402
 from .exporter import exporter_contract  # noqa: E402
 from .guidance import guidance_contract  # noqa: E402
 from .metric import metric_contract  # noqa: E402
@@ -55,6 +57,7 @@ __all__ = [
     "bridge_contract",
     "command_contract",
     "conditioner_contract",
+    "edit_contract",
     "exporter_contract",
     "guidance_contract",
     "metric_contract",

@@ -31,6 +31,7 @@ ALONE = {
     "objective": 'objective_contract("{name}")',
     "optimizer": 'optimizer_contract("{name}")',
     "guidance": 'guidance_contract("{name}")',
+    "edit": 'edit_contract("{name}")',
     "observer": 'observer_contract("{name}")',
     "command": 'command_contract("{name}")',
     "conditioner": 'conditioner_contract("{name}")',

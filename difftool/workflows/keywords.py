@@ -14,7 +14,7 @@ from ..config.config import PARTS
 from ..errors import UsageError
 from ..plugin.registry import Registry
 from ..settings import SampleOptions, TrainOptions
-from .request import REQUEST, request_model
+from .request import EDIT, REQUEST, SELECTION, request_model, selection_model
 from .text import flat
 
 if TYPE_CHECKING:
@@ -116,3 +116,11 @@ def sampling_names(modality: str) -> dict[str, str]:
     names = {name: f"sample.{name}" for name in SampleOptions.model_fields}
     names |= {"sampler": "sampler.use", "schedule": "schedule.use", "guidance": "guidance.scale"}
     return {**names, **_fields(REQUEST, modality, request_model(installed(), modality), names)}
+
+
+def editing_names(modality: str, edit: str) -> dict[str, str]:
+    """The short names of the settings of an edit: those of ``difftool edit``."""
+    parts, names = installed(), sampling_names(modality)
+    own = parts.options(parts.get("edit", edit))
+    names = {**names, **_fields(EDIT, edit, own, names)}
+    return {**names, **_fields(SELECTION, modality, selection_model(parts, modality), names)}

@@ -25,8 +25,17 @@ if TYPE_CHECKING:
 REQUEST = "request"
 """The table of the modality's own options, which exists on the command line only."""
 
+SELECTION = "selection"
+"""The table of the modality's own options of ``edit``, which exists on the command line only."""
+
+EDIT = "edit"
+"""The table of the options of an edit, which exists on the command line only."""
+
 METRIC = "metric"
 """The table of the options of metrics, one table each, which exists on the command line only."""
+
+
+_OWN = (REQUEST, SELECTION, EDIT, METRIC)
 
 
 @dataclass(frozen=True)
@@ -70,12 +79,18 @@ def request_model(parts: Registry, modality: str) -> type[Options]:
     return parts.options(replace(spec, options=spec.request)) if spec.request else NoOptions
 
 
+def selection_model(parts: Registry, modality: str) -> type[Options]:
+    """The model of the modality's own flags of ``edit``."""
+    spec = parts.modality(modality)
+    return parts.options(replace(spec, options=spec.selection)) if spec.selection else NoOptions
+
+
 def settled(model: ModelFile, parts: Registry, request: Request) -> tuple[Config, Options]:
     """The model's configuration with the options laid over it, and the modality's own options; all
     faults at once, before torch.
     """
     layer = flag_layer(
-        [flag for flag in request.flags if flag[1].partition(".")[0] not in (REQUEST, METRIC)],
+        [flag for flag in request.flags if flag[1].partition(".")[0] not in _OWN],
         request.sets,
     )
     faults = [
@@ -121,7 +136,8 @@ def own_table(
         key: parse_value(value) if isinstance(value, str) else value
         for key, value in values.items()
     }
-    return validate(model, parsed, values, lambda key: names.get(key, table), subject)
+    texts = {key: value for key, value in values.items() if isinstance(value, str)}
+    return validate(model, parsed, texts, lambda key: names.get(key, table), subject)
 
 
 def _fixed(origin: str, name: str) -> str:

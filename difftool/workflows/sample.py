@@ -147,7 +147,7 @@ def sample_chain(
         save_all: write the samples of every stage, into folders below that one.
     """
     if folder is None:
-        with _numbered(chain.root) as folder:
+        with numbered(chain.root) as folder:
             return _sample_into(folder, chain, parts, reporter, on_sample, save_all)
     refuse_used(folder)
     return _sample_into(folder, chain, parts, reporter, on_sample, save_all)
@@ -216,7 +216,7 @@ def _unwritten(job: Job, name: str, reporter: Reporter) -> Iterator[Generated]:
 
 
 @contextmanager
-def _numbered(root: Path) -> Iterator[Path]:
+def numbered(root: Path) -> Iterator[Path]:
     """The first of root/1, root/2, … that is free, created at once so that no other process takes
     it. It is removed at the end where nothing was written.
     """

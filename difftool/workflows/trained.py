@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .chain import ChainRequest, chain_of, modality_of_words
+from .edit import EditRequest, edited
 from .evaluate import chosen_metrics, evaluate_chain
-from .keywords import given, installed, sampling_names
+from .keywords import editing_names, given, installed, sampling_names
 from .reference import Reference
 from .reporter import SILENT, Reporter
 from .request import Request
@@ -89,6 +90,37 @@ class Model:
             request, until=until, files=tuple(map(Path, files)), level=level, counted=n is not None
         )
         return draw(chain, installed(), self._reporter)
+
+    def edit(
+        self,
+        edit: str,
+        files: Sequence[str | Path],
+        *,
+        each: int | None = None,
+        cond: Mapping[str, Values] | None = None,
+        seed: int = 0,
+        device: str = "auto",
+        precision: str = "auto",
+        **settings: Any,
+    ) -> Samples:
+        """What an edit makes of files, in raw units and in memory.
+
+        Args:
+            edit: its name, such as ``"vary"``; ``difftool list edits`` lists them.
+            files: files or folders of the model's kind of data. They are not changed.
+            each: results for each file; as many as suit the edit unless given.
+            cond: other conditions than the files' own.
+            settings: of the edit (``strength=0.4``), of the modality's selection
+                (``region="0:8,:"``), and as for ``sample``.
+
+        Raises:
+            UsageError: the request does not fit the model or the files.
+            ConfigError: settings, all faults at once.
+        """
+        names = editing_names(self.modality, edit)
+        request = Request(1, seed, 0, device, precision, None, _texts(cond), given(settings, names))
+        ask = EditRequest(self.words[0], edit, tuple(map(Path, files)), each)
+        return edited(ask, request, installed(), self._reporter)
 
     def evaluate(
         self,

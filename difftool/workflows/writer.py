@@ -49,14 +49,18 @@ class SampleWriter:
         self._shown: list[Generated] = []
         self.rows: list[dict[str, Any]] = []
 
-    def write(self, one: Generated) -> Path:
-        """Write one sample; returns its file."""
+    def write(self, one: Generated, origin: Mapping[str, Any] | None = None) -> Path:
+        """Write one sample; returns its file.
+
+        Args:
+            origin: further provenance of this sample alone.
+        """
         if not self.rows:  # not earlier: the first step of sampling may refuse the request
             self._folder.mkdir(parents=True, exist_ok=True)
             (self._folder / MARKER).touch()
         stem = self._folder / f"{one.index:06d}{label(one.cond)}"
         known = {name: value for name, value in one.cond.items() if value is not None}
-        info = {**self._info, "index": one.index, **known}
+        info = {**self._info, **(origin or {}), "index": one.index, **known}
         file = self._modality.write(one.example, stem, info, self._shape)
         self._add_row(file, one.cond)
         self.rows.append({"path": str(file), "index": one.index, "cond": dict(one.cond)})
@@ -79,11 +83,23 @@ class SampleWriter:
 
         return missing_letters(titles)
 
-    def write_sheet(self) -> Path:
-        """Write the first samples on one sheet, a file beside the folder."""
+    def write_sheet(self, before: Mapping[int, tuple[Any, str]] | None = None) -> Path:
+        """Write the first samples on one sheet, a file beside the folder.
+
+        Args:
+            before: index -> the example that a sample was made from, and its title. Each example
+                comes before the samples that were made from it.
+        """
         stem = unused(self._folder.with_name(f"{self._folder.name}-sheet"), _taken)
+        shown: list[tuple[Any, str]] = []
+        last = None
+        for one in self._shown:
+            if before and (example := before[one.index])[0] is not last:
+                shown.append(example)
+                last = example[0]
+            shown.append((one.example, one.title))
         return self._modality.preview(
-            [one.example for one in self._shown], stem, [one.title for one in self._shown]
+            [example for example, _ in shown], stem, [title for _, title in shown]
         )
 
 

@@ -10,6 +10,7 @@ from difftool.plugin.registry import Registry
 from difftool.testing import (
     backbone_contract,
     conditioner_contract,
+    edit_contract,
     guidance_contract,
     objective_contract,
     optimizer_contract,
@@ -124,6 +125,8 @@ def _suites():
         yield "", guidance_contract(name, OTHERS.get(name))
     for i, (name, options) in enumerate(GUIDANCES):
         yield f"_{i}", guidance_contract(name, options)
+    for name in names("edit"):
+        yield "", edit_contract(name)
     for name in names("process"):
         yield "", process_contract(name)
     for name in names("objective"):

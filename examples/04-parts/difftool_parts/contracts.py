@@ -12,6 +12,7 @@ from difftool.testing import (
     bridge_contract,
     command_contract,
     conditioner_contract,
+    edit_contract,
     exporter_contract,
     guidance_contract,
     metric_contract,
@@ -41,6 +42,7 @@ TestLion = optimizer_contract("lion", lr=0.01)
 TestFading = guidance_contract("fading", {"scale": 4.0})
 TestTable = observer_contract("csv")
 TestListing = source_contract("listing", str(FOLDER / "some.list"), str(FOLDER / "bad.list"))
+TestMirror = edit_contract("mirror")
 TestNpz = exporter_contract("npz", model=model)
 TestAge = command_contract("age")
 TestBrightness = metric_contract("brightness", EXAMPLES[:2], EXAMPLES[2:])

@@ -187,3 +187,10 @@ def difftool_metrics():
             modalities=("*",),
         )
     ]
+
+
+@hookimpl
+def difftool_edits():
+    return [
+        Spec("mirror", "make the example from its mirror image", "difftool_parts.mirror:Mirror")
+    ]

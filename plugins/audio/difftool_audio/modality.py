@@ -21,11 +21,12 @@ from difftool import (
     Options,
     Rng,
     scan_folder,
+    slices,
 )
 
 from .crop import crops, silent, trimmed
 from .decode import SUFFIXES, Watch, decode
-from .options import AudioOptions, AudioRequest
+from .options import AudioOptions, AudioRequest, AudioSelection
 
 START, TOTAL = "seconds_start", "seconds_total"
 """The conditions that ``timing`` sets: where in its recording a part begins, and how long that is.
@@ -218,6 +219,20 @@ class AudioModality(Modality):
         with replacing(path) as partial:
             partial.write_bytes(sheet(examples, self.rate, titles))
         return path
+
+    def select(
+        self, example: np.ndarray, selection: Options
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """The recording ``[c, n]`` with silence around it, and what is meant ``[1, n]``."""
+        assert isinstance(selection, AudioSelection)
+        meant = np.zeros((1, example.shape[1]), bool)
+        if selection.span:
+            meant[:, slices(selection.span, example.shape[1:], "--span", self.rate)[0]] = True
+        around = [round(s * self.rate) for s in (selection.before, selection.after)]
+        if any(around):
+            example = np.pad(example, ((0, 0), around))
+            meant = np.pad(meant, ((0, 0), around), constant_values=True)
+        return example, meant if selection.span or any(around) else None
 
     def demo(self, folder: Path) -> None:
         from .demo import write_demo

@@ -106,6 +106,18 @@ class AudioRequest(Options):
     format: Literal["wav", "flac"] = Field("wav", description="kind of file, 16 bits in both")
 
 
+class AudioSelection(Options):
+    """The audio modality's own flags of ``difftool edit``: what part of a recording is meant."""
+
+    span: str = Field(
+        "",
+        description="from and to, in seconds, such as 1.2:2.0; both ends may be left out",
+        json_schema_extra={"metavar": "S:S"},
+    )
+    before: NonNegativeFloat = Field(0.0, le=3600, description="seconds to add before it")
+    after: NonNegativeFloat = Field(0.0, le=3600, description="seconds to add after it")
+
+
 class BandsOptions(Options):
     """Bands of the mel scale, frame by frame."""
 

@@ -16,6 +16,7 @@ def difftool_modalities() -> list[ModalitySpec]:
             representations=("spectrogram", "waveform", "stft"),
             recipe="tiny",
             request="difftool_audio.options:AudioRequest",
+            selection="difftool_audio.options:AudioSelection",
             metrics=("patches",),
             inspection="difftool_audio.check:AudioInspection",
             facts="difftool_audio.options:AudioFacts",

@@ -24,7 +24,7 @@ from difftool import (
 
 from .augment import AUGMENT, WIDTH, augment, flip
 from .decode import MODES, SUFFIXES, decode, to_array, to_image
-from .options import ImageOptions, ImageRequest
+from .options import ImageOptions, ImageRequest, ImageSelection
 from .resize import resize, smaller
 
 
@@ -119,6 +119,14 @@ class ImageModality(Modality):
         from .write import write_png
 
         return write_png(sheet(examples, titles), stem.with_name(stem.name + ".png"), replace=True)
+
+    def select(
+        self, example: np.ndarray, selection: Options
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        from .selection import selected
+
+        assert isinstance(selection, ImageSelection)
+        return selected(example, selection)
 
     def demo(self, folder: Path) -> None:
         from .demo import write_demo

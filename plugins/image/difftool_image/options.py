@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, NonNegativeInt
 
 from difftool import Options
 
@@ -110,3 +110,22 @@ class ImageRequest(Options):
         description="side of a square, or HEIGHTxWIDTH, in place of the size trained on",
         json_schema_extra={"metavar": "N|HxW"},
     )
+
+
+class ImageSelection(Options):
+    """The image modality's own flags of ``difftool edit``: what part of a picture is meant."""
+
+    region: str = Field(
+        "",
+        description="rows and columns, such as 10:40,5:60; both ends may be left out",
+        json_schema_extra={"metavar": "Y:Y,X:X"},
+    )
+    mask: str = Field(
+        "",
+        description="a picture of the same size whose white, or opaque, pixels are meant",
+        json_schema_extra={"metavar": "FILE"},
+    )
+    left: NonNegativeInt = Field(0, description="pixels to add on the left")
+    right: NonNegativeInt = Field(0, description="pixels to add on the right")
+    top: NonNegativeInt = Field(0, description="pixels to add above")
+    bottom: NonNegativeInt = Field(0, description="pixels to add below")

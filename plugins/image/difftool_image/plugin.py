@@ -33,6 +33,7 @@ def difftool_modalities() -> list[ModalitySpec]:
             representations=("pixels",),
             recipe="tiny",
             request="difftool_image.options:ImageRequest",
+            selection="difftool_image.options:ImageSelection",
             metrics=("patches",),
             inspection="difftool_image.check:ImageInspection",
         )

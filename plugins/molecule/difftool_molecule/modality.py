@@ -23,13 +23,14 @@ from difftool import (
     Streams,
     remark,
     scan_folder,
+    slices,
 )
 
 from .connect import parts
 from .elements import HYDROGEN, SYMBOLS, number
 from .files import SUFFIXES, columns_of, molecule
 from .molecule import Molecule
-from .options import MoleculeOptions, MoleculeRequest
+from .options import MoleculeOptions, MoleculeRequest, MoleculeSelection
 from .request import fragment, placed, real, template
 from .rotate import rotate
 
@@ -203,10 +204,32 @@ class MoleculeModality(Modality):
 
         return write_png(sheet(examples, titles), stem.with_name(stem.name + ".png"), replace=True)
 
+    def select(
+        self, example: np.ndarray, selection: Options
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """The molecule ``[n, 5]`` with the atoms that are asked for, and which are meant
+        ``[n, 1]``.
+        """
+        assert isinstance(selection, MoleculeSelection)
+        meant = np.zeros((len(example), 1), bool)
+        for part in selection.atoms.split(",") if selection.atoms else ():
+            first, _, last = part.partition("-")
+            span = slices(f"{_before(first)}:{last or first}", (len(example),), "--atoms")
+            meant[span[0]] = True
+        if selection.add:
+            more = ((0, selection.add), (0, 0))
+            example, meant = np.pad(example, more), np.pad(meant, more, constant_values=True)
+        return example, meant if meant.any() else None
+
     def demo(self, folder: Path) -> None:
         from .demo import write_demo
 
         write_demo(folder)
+
+
+def _before(number: str) -> str:
+    """An atom's number, counted from 1, as the start of a slice."""
+    return str(int(number) - 1) if number.strip().isdigit() and int(number) > 0 else number
 
 
 def _asked(request: Options) -> MoleculeRequest:

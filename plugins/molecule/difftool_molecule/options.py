@@ -137,3 +137,14 @@ class HydrogensOptions(Options):
         "model units, to the positions of the heavy atoms; the stage learns to add hydrogens to "
         "imperfect skeletons; 0.1 angstrom is much",
     )
+
+
+class MoleculeSelection(Options):
+    """The molecule modality's own flags of ``difftool edit``: what part of a molecule is meant."""
+
+    atoms: str = Field(
+        "",
+        description="atoms in the order of the file, from 1, such as 3-7,9",
+        json_schema_extra={"metavar": "N-N,…"},
+    )
+    add: NonNegativeInt = Field(0, description="atoms to add")

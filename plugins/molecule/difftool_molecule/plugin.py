@@ -38,6 +38,7 @@ def difftool_modalities() -> list[ModalitySpec]:
             representations=("pointcloud",),
             recipe="tiny",
             request="difftool_molecule.options:MoleculeRequest",
+            selection="difftool_molecule.options:MoleculeSelection",
             metrics=("stability", "validity", "distances"),
             inspection="difftool_molecule.check:MoleculeInspection",
             facts="difftool_molecule.options:MoleculeFacts",

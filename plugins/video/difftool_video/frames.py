@@ -42,7 +42,8 @@ class Frames(Representation):
         mask = None if raw.mask is None else raw.mask.transpose(1, 2)
         x = self.space.project((raw.x.float() * (2 / 255) - 1).transpose(1, 2).contiguous(), mask)
         if not self._told:
-            return Batch(x, raw.cond, mask)
+            observed = None if raw.observed is None else raw.observed.transpose(1, 2)
+            return Batch(x, raw.cond, mask, observed)
         given = raw.cond[GIVEN]
         return Batch(
             x,

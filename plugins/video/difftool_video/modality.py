@@ -21,6 +21,7 @@ from difftool import (
     Rng,
     Streams,
     scan_folder,
+    slices,
     spooled,
 )
 
@@ -28,7 +29,7 @@ from .clips import clips
 from .decode import clip, header
 from .given import GIVEN, draw
 from .numbered import is_numbered
-from .options import VideoOptions, VideoRequest
+from .options import VideoOptions, VideoRequest, VideoSelection
 from .request import real, template
 from .suffixes import PICTURES, SUFFIXES
 
@@ -198,6 +199,25 @@ class VideoModality(Modality):
         from .sheet import sheet
 
         return write_png(sheet(examples, titles), stem.with_name(stem.name + ".png"), replace=True)
+
+    def select(
+        self, example: np.ndarray, selection: Options
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """The clip ``[t, c, h, w]`` with the frames that are asked for, and what is meant
+        ``[t, 1, h, w]``.
+        """
+        assert isinstance(selection, VideoSelection)
+        length, _, *size = example.shape
+        meant = np.zeros((length, 1, *size), bool)
+        if selection.frames or selection.region:
+            (frames,) = slices(selection.frames or ":", (length,), "--frames")
+            rows, columns = slices(selection.region or ":,:", size, "--region")
+            meant[frames, :, rows, columns] = True
+        around = (selection.before, selection.after)
+        if any(around):
+            example = np.pad(example, (around, (0, 0), (0, 0), (0, 0)), mode="edge")
+            meant = np.pad(meant, (around, (0, 0), (0, 0), (0, 0)), constant_values=True)
+        return example, meant if meant.any() else None
 
     def demo(self, folder: Path) -> None:
         from .demo import write_demo

@@ -127,3 +127,20 @@ class VideoRequest(Options):
         description="frames taken of each of these; 0 for as many as there are, and as training "
         "showed",
     )
+
+
+class VideoSelection(Options):
+    """The video modality's own flags of ``difftool edit``: what part of a clip is meant."""
+
+    frames: str = Field(
+        "",
+        description="first frame and the one after the last, such as 4:12; both may be left out",
+        json_schema_extra={"metavar": "N:N"},
+    )
+    region: str = Field(
+        "",
+        description="rows and columns of every frame that is meant, such as 10:40,5:60",
+        json_schema_extra={"metavar": "Y:Y,X:X"},
+    )
+    before: NonNegativeInt = Field(0, description="frames to add before it")
+    after: NonNegativeInt = Field(0, description="frames to add after it")

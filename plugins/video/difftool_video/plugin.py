@@ -33,6 +33,7 @@ def difftool_modalities() -> list[ModalitySpec]:
             representations=("frames",),
             recipe="tiny",
             request="difftool_video.options:VideoRequest",
+            selection="difftool_video.options:VideoSelection",
             metrics=("patches",),
             inspection="difftool_video.check:VideoInspection",
             facts="difftool_video.options:VideoFacts",

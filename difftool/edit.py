@@ -1,0 +1,77 @@
+"""Edit: the interface of what changes examples that exist."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor
+
+from .options import Options
+from .sampler import Denoise
+from .space import Space
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What an edit begins with.
+
+    Attributes:
+        x: ``[b, ...]``, the examples in model units.
+        noise: ``[b, ...]``, noise of unit variance; row i depends on the seed and i alone.
+        sigmas: the noise levels of sampling, from the largest to 0.
+        denoise: D under the conditions that are asked for, guided.
+        describe: D under the examples' own conditions, not guided.
+        space: in which x diffuses; mask: real entries, or None.
+        other: ``[b, ...]``, the second example of each pair; None for edits of single examples.
+        weight: ``[b]``, how far each result lies from the first to the second of a pair.
+    """
+
+    x: Tensor
+    noise: Tensor
+    sigmas: tuple[float, ...]
+    denoise: Denoise
+    describe: Denoise
+    space: Space
+    mask: Tensor | None = None
+    other: Tensor | None = None
+    weight: Tensor | None = None
+
+
+class Start(NamedTuple):
+    """Where sampling begins.
+
+    Attributes:
+        x: ``[b, ...]`` at the first of the noise levels.
+        sigmas: the levels, from the largest to 0. With fewer than two, x is the result.
+    """
+
+    x: Tensor
+    sigmas: tuple[float, ...]
+
+
+class Edit(ABC):
+    """A way to change examples: it says from where sampling begins.
+
+    What is to stay as it is need not concern it: the engine keeps the entries that the user has not
+    selected, and combines any edit with any selection.
+
+    Attributes:
+        pairs: whether it takes two examples for each result.
+        selects: whether something must be selected.
+        sampler: the solver that it needs; empty for the model's own.
+        results: results for each file, unless the user says how many. 1 where all would be equal.
+    """
+
+    pairs: bool = False
+    selects: bool = False
+    sampler: str = ""
+    results: int = 4
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    @abstractmethod
+    def start(self, given: Given) -> Start:
+        """Where sampling begins. It runs without gradients, on the model's device."""

@@ -1,0 +1,1 @@
+"""The built-in edits: ways to change examples that exist."""

@@ -1,0 +1,237 @@
+"""Change examples that exist: each file by an edit, as often as asked, into a new folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigError, UsageError
+from ..names import local_path
+from .chain import ChainRequest, chain_of
+from .chain_stage import ChainStage, Conditions
+from .inputs import conditions_of
+from .job import Job, prepared
+from .reporter import Reporter
+from .request import EDIT, SELECTION, Request, own_table, selection_model
+from .sample import Samples, numbered
+from .writer import SampleWriter, refuse_used
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..modality import Item
+    from ..options import Options
+    from ..plugin.registry import Registry
+
+PLACE = "edits"
+"""The folder beside a model in which the results of its edits are."""
+
+
+@dataclass(frozen=True)
+class EditRequest:
+    """What is done to which files.
+
+    Attributes:
+        model: a run or a model file.
+        name: of the edit.
+        files: files and folders; a folder stands for all examples in it.
+        each: results for each file; for pairs, from the first to the second of each. None for as
+            many as suit the edit.
+    """
+
+    model: str
+    name: str
+    files: Sequence[Path]
+    each: int | None = None
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """One result: the file it is made from, and for pairs the other file and how far towards it."""
+
+    item: Item
+    other: Item | None = None
+    weight: float = 0.0
+
+
+def edited(ask: EditRequest, request: Request, parts: Registry, reporter: Reporter) -> Samples:
+    """The results in memory."""
+    from ..engine.generate import generate  # torch
+
+    job, _ = _job(ask, request, parts, reporter)
+    drawn = reporter.counted(generate(job.stage, job.request), job.request.n, "editing")
+    return Samples(list(drawn), job.stage.modality, job.request.shape, job.info)
+
+
+def edit_files(
+    ask: EditRequest,
+    request: Request,
+    parts: Registry,
+    reporter: Reporter,
+    folder: Path | None = None,
+    on_sample: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Write the results into a folder, and a sheet of each file beside what was made of it.
+
+    Args:
+        folder: new or empty; by default the next free number in ``edits/`` beside the model.
+        on_sample: is called with each file as it is written.
+    """
+    job, plans = _job(ask, request, parts, reporter)
+    if folder is not None:
+        refuse_used(folder)
+        return _written(job, plans, folder, reporter, on_sample)
+    root = Path(str(job.info["model"])).parent / PLACE
+    with numbered(root) as place:
+        return _written(job, plans, place, reporter, on_sample)
+
+
+def shown(
+    ask: EditRequest, request: Request, parts: Registry, reporter: Reporter, stem: Path
+) -> Path:
+    """Write a sheet of the files, each beside itself with what is selected made even."""
+    import numpy as np
+
+    job, plans = _job(ask, request, parts, reporter)
+    editing, examples, titles = job.request.editing, [], []
+    assert editing is not None
+    first = {plan.item.path: place for place, plan in reversed(list(enumerate(plans)))}
+    for path, place in first.items():
+        example, marked = editing.examples[place], editing.selected[place]
+        even = np.broadcast_to(np.median(example).astype(example.dtype), example.shape)
+        examples += [example, example if marked is None else np.where(marked, even, example)]
+        titles += [path.name, "selected" if marked is not None else "all of it"]
+    return job.stage.modality.preview(examples, stem, titles)
+
+
+def _job(
+    ask: EditRequest, request: Request, parts: Registry, reporter: Reporter
+) -> tuple[Job, list[_Plan]]:
+    spec = parts.get("edit", ask.name)
+    edit_class = parts.load(spec)
+    own, faults = own_table(request.flags, EDIT, parts.options(spec), ask.name)
+    if edit_class.sampler and not any(key == "sampler.use" for _, key, _ in request.flags):
+        flag = (f"the edit {ask.name}", "sampler.use", edit_class.sampler)
+        request = replace(request, flags=[*request.flags, flag])
+    chain = chain_of(ChainRequest([ask.model]), replace(request, n=1), parts, reporter)
+    stage = chain.stages[-1]
+    if len(chain.stages) > 1 or stage.bridge is not None:
+        raise UsageError(
+            f"{ask.model} refines the samples of another model. Edit with a model that makes "
+            "examples from noise, such as the first stage of a cascade."
+        )
+    model = selection_model(parts, stage.model.modality)
+    selection, more = own_table(request.flags, SELECTION, model, stage.model.modality)
+    if own is None or selection is None:
+        raise ConfigError([*faults, *more])
+    job = prepared(stage, parts, stage.request)
+    plans = _plans(
+        ask.name, ask.each or edit_class.results, edit_class.pairs, _items(ask.files, job)
+    )
+    return _with_editing(job, stage, plans, edit_class(own), selection, ask, request), plans
+
+
+def _items(files: Sequence[Path], job: Job) -> list[Item]:
+    modality = job.stage.modality
+    return [item for file in files for item in modality.scan(local_path(str(file)).absolute())]
+
+
+def _plans(name: str, each: int, pairs: bool, items: Sequence[Item]) -> list[_Plan]:
+    if not pairs:
+        return [_Plan(item) for item in items for _ in range(each)]
+    if len(items) < 2:
+        raise UsageError(
+            f"{name} goes from one example to another, and only one was given. Name two files."
+        )
+    steps = max(1, each - 1)
+    return [_Plan(a, b, number / steps) for a, b in pairwise(items) for number in range(each)]
+
+
+def _with_editing(
+    job: Job,
+    stage: ChainStage,
+    plans: Sequence[_Plan],
+    edit: Any,
+    selection: Options,
+    ask: EditRequest,
+    request: Request,
+) -> Job:
+    """The job, which makes one sample for each plan."""
+    from ..engine.editing import Editing  # torch
+
+    modality, cache = job.stage.modality, dict[tuple[Path, int], tuple[Any, Any]]()
+
+    def read(item: Item) -> tuple[np.ndarray, np.ndarray | None]:
+        key = (item.path, item.part)
+        if key not in cache:
+            cache[key] = modality.select(modality.read_given(item), selection)
+        return cache[key]
+
+    examples, selected = zip(*(read(plan.item) for plan in plans), strict=True)
+    _check_selected(edit, ask.name, selected, stage.model.modality)
+    own = _own(stage, [conditions_of(plan.item, stage) for plan in plans])
+    editing = Editing(
+        edit,
+        examples,
+        selected,
+        own,
+        [read(plan.other)[0] for plan in plans if plan.other],
+        [plan.weight for plan in plans],
+    )
+    cond = {**own, **request.cond}
+    asked = replace(job.request, n=len(plans), start=0, cond=cond, editing=editing)
+    settings = edit.options.model_dump(mode="json", exclude_defaults=True)
+    chosen = selection.model_dump(mode="json", exclude_defaults=True)
+    return replace(job, request=asked, info={**job.info, "edit": ask.name, **settings, **chosen})
+
+
+def _check_selected(
+    edit: Any, name: str, selected: Sequence[np.ndarray | None], modality: str
+) -> None:
+    if edit.selects and any(marks is None for marks in selected):
+        raise UsageError(
+            f"{name} makes anew what is selected, and nothing is selected. Say what part is meant: "
+            f"difftool edit --help lists the flags of {modality}."
+        )
+    if any(marks is not None and not marks.any() for marks in selected):
+        raise UsageError("Nothing is selected: the selection holds no part of the example.")
+    if edit.selects and any(marks is not None and marks.all() for marks in selected):
+        raise UsageError(
+            "Everything is selected, so nothing would be left of the example. Select a part, or "
+            "use difftool sample."
+        )
+
+
+def _own(stage: ChainStage, conds: Sequence[Conditions]) -> dict[str, list[str]]:
+    """The examples' own conditions as a user writes them; ``none`` where they have none."""
+    return {
+        name: ["none" if cond.get(name) is None else str(cond[name]) for cond in conds]
+        for name in stage.settable
+    }
+
+
+def _written(
+    job: Job,
+    plans: Sequence[_Plan],
+    folder: Path,
+    reporter: Reporter,
+    on_sample: Callable[[str], None] | None,
+) -> dict[str, Any]:
+    from ..engine.generate import generate  # torch
+
+    request = job.request
+    assert request.editing is not None
+    drawn = reporter.counted(generate(job.stage, request), request.n, "editing")
+    writer = SampleWriter(folder, job.stage.modality, job.info, request.shape)
+    before: dict[int, tuple[Any, str]] = {}
+    for one in drawn:
+        item = plans[one.index].item
+        before[one.index] = request.editing.examples[one.index], item.path.name
+        file = writer.write(one, {"edited_from": str(item.path)})
+        if on_sample:
+            on_sample(str(file))
+    sheet = writer.write_sheet(before)
+    return {"folder": str(folder), "sheet": str(sheet), "samples": writer.rows}
