@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from ..errors import DataError
+from ..workflows.announce import announce_project
 from ..workflows.check import findings
-from ..workflows.train import announce_project
 from .console import out_json, out_level
 from .flags import Flag, Sectioned, given, registry
 from .terminal import Terminal

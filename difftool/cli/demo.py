@@ -10,9 +10,10 @@ import click
 from ..config import gather, resolve
 from ..engine.folder import new_run_path
 from ..errors import PluginError
+from ..workflows.naming import refuse_used
 from ..workflows.request import Request
 from ..workflows.sample import sample_model
-from ..workflows.train import refuse_used, run_training
+from ..workflows.train import run_training
 from .console import out, out_json, say
 from .flags import registry
 from .signals import terminate_at_once

@@ -11,24 +11,19 @@ from ..config import file_layer, gather, resolve
 from ..errors import DifftoolError, UsageError
 from ..optimizers.options import OptimizerOptions
 from ..settings import TrainOptions
-from ..workflows.cascade import Cascade
+from ..workflows.announce import announce_project
+from ..workflows.cascade import Cascade, named_cascade, refuse_files, refuse_own_file
 from ..workflows.model import sampling_command
+from ..workflows.naming import data_path, new_path, refuse_used
 from ..workflows.text import command, plan_lines
 from ..workflows.train import (
-    announce_project,
-    data_path,
     fill_cache,
-    new_path,
     planned,
-    refuse_used,
     run_training,
 )
 from ..workflows.train_cascade import (
     CascadeTraining,
-    named_cascade,
     plan_cascade,
-    refuse_files,
-    refuse_own_file,
     train_cascade,
 )
 from ..workflows.warm_start import started

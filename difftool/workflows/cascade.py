@@ -14,11 +14,12 @@ import tomli_w
 from ..config import CHANGEABLE, NONE, dict_layer, gather, resolve
 from ..config.cascade import StageLayers, read_cascade
 from ..config.gather import PROJECT_FILE
-from ..engine.folder import CASCADE, CONFIG, RunFolder, is_cascade
+from ..engine.folder import CASCADE, CONFIG, RUNS, RunFolder, is_cascade
 from ..errors import ConfigError, RunExistsError, UsageError
 from ..files import found, write_text
 from .experts import experts_of
 from .model import model_path, plain_config
+from .naming import data_name
 from .plan import StagePlan, units
 from .text import command
 from .warm_start import started
@@ -253,3 +254,50 @@ def _misplaced(stages: Sequence[StagePlan]) -> Iterator[str]:
                 f"{earlier.name} is {earlier.config.modality.use}. Use one modality in all stages, "
                 "because they pass on raw examples"
             )
+
+
+def refuse_own_file(file: Path, cascade: Cascade) -> None:
+    """Raise UsageError where saving the cascade would overwrite the file that it was read from."""
+    own = cascade.root / CASCADE
+    if own.is_file() and own.samefile(file) and own.read_bytes() != cascade.to_toml().encode():
+        raise UsageError(
+            f"This run would overwrite {file}: a cascade folder keeps its resolved configuration "
+            "under the same name. Choose another --run, or continue the existing cascade: "
+            f"{command('resume', cascade.root)}"
+        )
+
+
+def named_cascade(
+    file: Path | None, cascade: str | None, modality: str | None, data: str | None, parts: Registry
+) -> tuple[Path, Path] | None:
+    """The file of the cascade that a command line names, and its default folder; None without one.
+
+    The folder is the same each time, so that the same command line resumes.
+    """
+    if cascade is None:
+        return None if file is None else (file, RUNS / file.stem)
+    if file is not None:
+        raise UsageError(
+            f"--cascade {cascade} and {file} both name a cascade. Use one; a file can extend the "
+            f"other with extends = {cascade!r}."
+        )
+    use, _, name = cascade.rpartition("/")
+    if not (use := use or (modality or "").partition("/")[0]):
+        known = ", ".join(parts.names("cascade")) or "none"
+        raise UsageError(
+            f"--cascade {name} does not name its modality. Add -m, or write MODALITY/{name}. "
+            f"Installed cascades: {known}."
+        )
+    return cascade_path(f"{use}/{name}", parts), RUNS / f"{data_name(data, use)}-{name}"
+
+
+def refuse_files(**given: Any) -> None:
+    """Raise ConfigError for options that a cascade file has to contain instead."""
+    faults = [
+        f"--{name}: a cascade takes this from its file. Write it into a [[stage]], or above the "
+        "first [[stage]] for all stages"
+        for name, value in given.items()
+        if value
+    ]
+    if faults:
+        raise ConfigError(faults)

@@ -13,9 +13,11 @@ from ..config.layers import file_layer
 from ..errors import DataError, UsageError
 from ..files import write_text
 from ..names import path_text
+from .loop import train_steps
+from .naming import data_path
 from .reporter import Reporter
 from .text import command
-from .train import assembly_of, built, data_path, finished, make_observers, opened, train_steps
+from .train import assembly_of, built, finished, make_observers, opened
 
 if TYPE_CHECKING:
     from ..config import Config

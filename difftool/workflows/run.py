@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import gather, resolve
 from ..engine.folder import RunFolder, find_run
+from .announce import announce_project
 from .keywords import Given, given, installed, training_names
+from .naming import data_path, new_path, refuse_used
 from .reporter import SILENT, Reporter
 from .resume import resumed_run
-from .train import announce_project, data_path, finished, new_path, new_run, refuse_used
+from .train import finished, new_run
 from .trained import Model, load
 from .warm_start import started
 

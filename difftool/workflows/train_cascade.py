@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import CHANGEABLE
 from ..config.cascade import require_stage
-from ..engine.folder import CASCADE, LOCK, RUNS, RunFolder, is_cascade
-from ..errors import ConfigError, DifftoolError, Interrupted, RunExistsError, Terminated, UsageError
-from .cascade import Cascade, cascade_path
+from ..engine.folder import LOCK, RunFolder, is_cascade
+from ..errors import DifftoolError, Interrupted, RunExistsError, Terminated, UsageError
+from .cascade import Cascade
 from .compatible import DescribedStage, refuse_strangers, refuse_unlike
 from .model import ModelFile
 from .plan import StagePlan, units
 from .reporter import Reporter
 from .resume import resume_run, run_config, with_data
 from .text import command, flat
-from .train import data_name, planned, run_training
+from .train import planned, run_training
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -377,50 +377,3 @@ def _is_helper(training: CascadeTraining) -> bool:
     from ..engine.distributed import is_worker  # torch
 
     return is_worker() and training.only is not None
-
-
-def refuse_own_file(file: Path, cascade: Cascade) -> None:
-    """Raise UsageError where saving the cascade would overwrite the file that it was read from."""
-    own = cascade.root / CASCADE
-    if own.is_file() and own.samefile(file) and own.read_bytes() != cascade.to_toml().encode():
-        raise UsageError(
-            f"This run would overwrite {file}: a cascade folder keeps its resolved configuration "
-            "under the same name. Choose another --run, or continue the existing cascade: "
-            f"{command('resume', cascade.root)}"
-        )
-
-
-def named_cascade(
-    file: Path | None, cascade: str | None, modality: str | None, data: str | None, parts: Registry
-) -> tuple[Path, Path] | None:
-    """The file of the cascade that a command line names, and its default folder; None without one.
-
-    The folder is the same each time, so that the same command line resumes.
-    """
-    if cascade is None:
-        return None if file is None else (file, RUNS / file.stem)
-    if file is not None:
-        raise UsageError(
-            f"--cascade {cascade} and {file} both name a cascade. Use one; a file can extend the "
-            f"other with extends = {cascade!r}."
-        )
-    use, _, name = cascade.rpartition("/")
-    if not (use := use or (modality or "").partition("/")[0]):
-        known = ", ".join(parts.names("cascade")) or "none"
-        raise UsageError(
-            f"--cascade {name} does not name its modality. Add -m, or write MODALITY/{name}. "
-            f"Installed cascades: {known}."
-        )
-    return cascade_path(f"{use}/{name}", parts), RUNS / f"{data_name(data, use)}-{name}"
-
-
-def refuse_files(**given: Any) -> None:
-    """Raise ConfigError for options that a cascade file has to contain instead."""
-    faults = [
-        f"--{name}: a cascade takes this from its file. Write it into a [[stage]], or above the "
-        "first [[stage]] for all stages"
-        for name, value in given.items()
-        if value
-    ]
-    if faults:
-        raise ConfigError(faults)

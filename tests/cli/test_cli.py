@@ -27,8 +27,8 @@ from difftool.errors import (
     Terminated,
 )
 from difftool.plugin.registry import Registry
+from difftool.workflows.naming import data_path, new_path
 from difftool.workflows.text import duration, number, size
-from difftool.workflows.train import data_path, new_path
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import pytest
 from difftool.cli.progress import live
 from difftool.cli.terminal import Terminal
 from difftool.observer import Progress
-from difftool.workflows.train import _tell_remarks
+from difftool.workflows.announce import tell_remarks
 
 
 @pytest.mark.parametrize("width", [30, 40, 71, 80, 160])
@@ -37,14 +37,12 @@ def test_no_empty_bar_is_left_where_there_was_nothing_to_do(monkeypatch):
 
 
 def test_remarks_are_reported_once_each_and_only_the_first_of_very_many(capsys):
-    _tell_remarks([(Path(f"{i}.wav"), "mixed down") for i in range(5)], Terminal())
+    tell_remarks([(Path(f"{i}.wav"), "mixed down") for i in range(5)], Terminal())
     assert (
         capsys.readouterr().err
         == "5 files are used, with a remark: mixed down (0.wav, 1.wav, 2.wav and 2 more, all in the run's log)\n"
     )
-    _tell_remarks(
-        [(Path(f"{i}.wav"), f"turned down {i} times") for i in range(1, 1001)], Terminal()
-    )
+    tell_remarks([(Path(f"{i}.wav"), f"turned down {i} times") for i in range(1, 1001)], Terminal())
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 11
     assert lines[-1] == "… and 990 more remarks, all in the run's log"
