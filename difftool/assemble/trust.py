@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..config import Config
-from ..errors import ModelFileError, is_out_of_memory
+from ..errors import ModelFileError, UsageError, is_out_of_memory
 from ..header import DAMAGED
 from ..options import NoOptions
 from ..plugin.registry import Registry
@@ -35,6 +35,12 @@ def built_from(path: Path) -> Iterator[None]:
     """
     try:
         yield
+    except (
+        UsageError
+    ) as error:  # of an option that no user gave; a file that opens itself names itself
+        if str(path) in str(error):
+            raise
+        raise ModelFileError(f"{path} cannot be used: {error} {DAMAGED}") from error
     except UNFIT as error:
         if is_out_of_memory(error):
             raise
