@@ -125,6 +125,27 @@ def test_sigterm_to_the_launcher_saves_and_a_run_goes_on_in_another_number_of_pr
     assert RunFolder.open(path).latest_checkpoint().stem == f"{step + 2:08d}"
 
 
+@pytest.mark.heavy
+def test_a_killed_worker_is_said_in_one_message(tmp_path):
+    path = tmp_path / "run"
+    process = start(DIFFTOOL, *words(4000), "--run", path, "--devices", "2")
+    try:
+        deadline = time.monotonic() + 120
+        while not RunFolder(path).metrics() and time.monotonic() < deadline:
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.05)
+        workers = psutil.Process(process.pid).children()
+        assert len(workers) == 2
+        workers[-1].kill()
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 1
+    assert errors.count("Error:") == 1
+    assert "ended from outside by SIGKILL" in errors
+    assert "Traceback" not in errors
+
+
 @pytest.mark.slow
 def test_torchrun_joins_and_goes_on_from_one_process(alone, tmp_path):
     """One process with two parts stops at step 4; two processes without parts finish it, as if nothing had happened."""
