@@ -10,6 +10,14 @@ RECIPES = {
     "dit-small": (
         "32 to 64 pixels with the diffusion transformer on one GPU (about 33 M parameters)"
     ),
+    "uvit-tiny": "as dit-tiny, with long skips (about 4 M parameters)",
+    "uvit-small": "as dit-small, with long skips",
+    "mmdit-tiny": "as dit-tiny, for conditions that are sequences (about 5 M parameters)",
+    "mmdit-small": "as dit-small, for conditions that are sequences",
+    "rin-tiny": "as dit-tiny, on a few latent tokens (about 4 M parameters)",
+    "rin-small": "as dit-small, on a few latent tokens",
+    "edm2-tiny": "as tiny, with the magnitude-preserving network (about 5 M parameters)",
+    "edm2-small": "32 to 64 pixels with the magnitude-preserving network on one GPU",
     "demo": "as tiny, stopped as soon as the classes are plain to see",
     "small": "32 to 64 pixels on one GPU (about 40 M parameters)",
     "cifar-edm": "the CIFAR-10 training of Karras et al. 2022 (arXiv:2206.00364), 18 Heun steps",
