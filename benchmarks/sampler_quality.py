@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -148,7 +149,10 @@ def report(run: Path, data: Path, options: argparse.Namespace) -> dict[str, Any]
     real = features[held : held + REAL]
     names = Registry.load_all().names("sampler") if not options.sampler else options.sampler
     budgets = [int(one) for one in options.budgets.split(",")]
-    rows = {name: measure(run, name, budgets, options.n, judge, real) for name in names}
+    rows = {}
+    for name in names:
+        rows[name] = measure(run, name, budgets, options.n, judge, real)
+        print(name, rows[name], file=sys.stderr, flush=True)  # it takes long
     return {
         "samples": options.n,
         "judge_accuracy": round(right, 3),

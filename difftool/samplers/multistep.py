@@ -38,6 +38,14 @@ def logarithm(sigma: float, sigma_next: float) -> float:
     return math.log(sigma / sigma_next) if sigma_next > 0 else math.inf
 
 
+def lower_at_the_end(order: int, step: int, sigmas: Sequence[float]) -> int:
+    """The order of a step: at most the number of steps that are left, if the last ends at 0.
+
+    Extrapolation to a level far below the last ones amplifies the errors of the network.
+    """
+    return min(order, len(sigmas) - 1 - step) if sigmas[-1] == 0 else order
+
+
 def combined(x: Tensor, estimates: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     """``x`` plus the weighted estimates, as a new tensor."""
     first, *others = zip(estimates, weights, strict=False)

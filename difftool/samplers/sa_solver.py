@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from ..sampler import Denoise, Noise, Step
-from .multistep import adams, combined, logarithm
+from .multistep import adams, combined, logarithm, lower_at_the_end
 from .order import order
 
 
@@ -31,7 +31,7 @@ def sa_solver(
     One evaluation a step. ``tau`` is the stochasticity: 0 is the ODE, 1 the reverse diffusion; it
     is 0 outside ``s_min`` to ``s_max``. The estimate at a new level corrects the step that led
     there, with the same noise, so a step yields x as it was predicted. The step to 0 is of first
-    order and has no noise. The strong order is 1, as tau times the step bounds the error (Theorem
+    order and has no noise; the steps before it are of lower order too, as in the authors' code. The strong order is 1, as tau times the step bounds the error (Theorem
     5.1).
 
     Args:
@@ -48,7 +48,7 @@ def sa_solver(
         inside = s_min <= sigma and (s_max is None or sigma <= s_max)
         if sigma_next > 0:
             last = _Kernel(x, sigma, sigma_next, tau if inside else 0.0, noise)
-            x = last.step(past[:predictor])
+            x = last.step(past[: lower_at_the_end(predictor, i, sigmas)])
         else:
             x = x0.clone()
         yield Step(i, sigma_next, x, x0)

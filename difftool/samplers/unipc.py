@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..sampler import Denoise, Noise, Step
 from .euler import euler_step
-from .multistep import combined, logarithm
+from .multistep import combined, logarithm, lower_at_the_end
 from .order import order
 
 
@@ -28,7 +28,8 @@ def unipc(
 
     One evaluation a step. The estimate at a new level serves twice: it corrects the step that led
     there (UniC), and predicts the next one (UniP). So a step yields x as it was predicted, and
-    nothing corrects the last one. The step to 0, which is infinitely long, is of first order.
+    nothing corrects the last one. The step to 0, which is infinitely long, is of first order, and
+    the steps before it are of the second, third, ... order, as in the authors' code.
     """
     # The last estimates with their levels, newest first, and x at the newest level, corrected.
     past: list[tuple[float, Tensor]] = []
@@ -37,7 +38,7 @@ def unipc(
         x0 = denoise(x, sigma)
         if past:
             corrected = _step(corrected, past, sigma, x0, variant)
-        past = [(sigma, x0), *past][:order]
+        past = [(sigma, x0), *past][: lower_at_the_end(order, i, sigmas)]
         if sigma_next > 0:
             x = _step(corrected, past, sigma_next, None, variant)
         else:

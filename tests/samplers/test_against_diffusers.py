@@ -188,6 +188,15 @@ def test_unipc(order, variant):
 
 
 @pytest.mark.parametrize("order", [2, 3])
+def test_unipc_to_zero(order):
+    """The last steps are of lower order, in both."""
+    scheduler = diffusers.UniPCMultistepScheduler(
+        **BETAS, solver_order=order, final_sigmas_type="zero", timestep_spacing="linspace"
+    )
+    meets("unipc", *walked(scheduler, STEPS, unit(0)()), order=order)
+
+
+@pytest.mark.parametrize("order", [2, 3])
 def test_deis(order):
     scheduler = diffusers.DEISMultistepScheduler(
         **BETAS, solver_order=order, lower_order_final=False, timestep_spacing="leading"
