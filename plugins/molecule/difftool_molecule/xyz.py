@@ -73,7 +73,7 @@ class XyzReader(TextReader):
         first, comment, *lines = text.rstrip().split("\n")
         count, layout = int(first), _layout(comment)
         rows = [line.split() for line in lines[:count]]
-        numbers = [NUMBERS.get(row[layout.symbol], 0) for row in rows]
+        numbers = [_element(row[layout.symbol]) for row in rows]
         if len(numbers) != count:
             raise ValueError(f"{len(numbers)} atoms of {count}")
         charged = layout.charge is not None and any(float(row[layout.charge]) for row in rows)
@@ -110,8 +110,8 @@ def _molecule(lines: list[str], layout: Layout, name: str) -> Molecule:
 def _atom(row: list[str], layout: Layout, name: str) -> tuple[int, list[float], int]:
     start = layout.position
     try:
-        number = NUMBERS.get(row[layout.symbol], 0)
-        position = [float(row[start]), float(row[start + 1]), float(row[start + 2])]
+        number = _element(row[layout.symbol])
+        position = [_real(row[start]), _real(row[start + 1]), _real(row[start + 2])]
         charge = 0 if layout.charge is None else int(float(row[layout.charge]))
     except (ValueError, OverflowError, IndexError):
         raise DataError(
@@ -124,6 +124,16 @@ def _atom(row: list[str], layout: Layout, name: str) -> tuple[int, list[float], 
             "periodic table: H, C, Cl."
         )
     return number, position, charge
+
+
+def _element(word: str) -> int:
+    """The atomic number of a symbol, with or without the atom's own number (``O1``); 0 if unknown."""
+    return NUMBERS.get(word) or NUMBERS.get(word.rstrip("0123456789"), 0)
+
+
+def _real(word: str) -> float:
+    """A number, also as Fortran writes it: ``1.0D+00``."""
+    return float(word.replace("D", "e").replace("d", "e"))
 
 
 # --- comments -------------------------------------------------------------------------------------

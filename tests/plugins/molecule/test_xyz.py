@@ -58,6 +58,17 @@ def test_atomic_numbers_in_place_of_symbols(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [("O ", "O1 "), ("H ", "H12 "), ("0.0", "0.0D+00"), ("0.0", "0.0d0")]
+)
+def test_atoms_as_programs_of_chemistry_write_them(tmp_path, old, new):
+    text = xyz(water())
+    assert old in text
+    path = save(tmp_path / "a.xyz", text.replace(old, new))
+    same(molecule(path), water())
+    assert [list(one.numbers) for one in atoms_of(path) if one] == [[8, 1, 1]]
+
+
 def test_isotopes_of_hydrogen_are_hydrogen(tmp_path):
     same(molecule(save(tmp_path / "a.xyz", xyz(water()).replace("H ", "D "))), water())
 
