@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import UsageError
+from ..plugin.kinds import KINDS as KIND
 from ..scaffold import KINDS, check_name, distribution, write_package
+from ..scaffold.kinds import TEMPLATES
 from ..shell import quoted
 from .console import out, say
 from .flags import registry
@@ -56,7 +58,7 @@ def new(ctx: click.Context, name: str, kind: str, folder: Path | None) -> None:
     for line in (
         f"pip install -e {quoted(f'{os.path.join(os.curdir, folder)}[test]')}",
         f"pytest {quoted(str(folder))}",
-        TRY[kind].format(name=name),
+        (TRY.get(kind) or TEMPLATES[kind].attempt).format(name=name),
     ):
         say(f"  {line}")
     say(
@@ -77,6 +79,6 @@ def refuse_taken(parts: Registry, kind: str, name: str) -> None:
                 f"The plugin {plugin.name!r} of {plugin.package} is installed already. Choose "
                 "another name."
             )
-    if name in parts.names(kind):
+    if kind in KIND and name in parts.names(kind):
         owner = parts.provider(parts.get(kind, name)).package
         raise UsageError(f"There is a {kind} {name!r} already, from {owner}. Choose another name.")

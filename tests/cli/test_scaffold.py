@@ -13,9 +13,13 @@ import numpy as np
 import pytest
 
 from difftool.cli import main
+from difftool.plugin.kinds import KINDS as KIND
 from difftool.scaffold import KINDS
+from difftool.scaffold.kinds import TEMPLATES
 
 NAMES = {"modality": "tide_level", "sampler": "ralston", "backbone": "stack"}
+SMALL = {kind: f"my_{kind}" for kind in TEMPLATES}
+"""Packages of one small part each."""
 
 
 @pytest.fixture
@@ -42,7 +46,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_writes_a_package_and_says_what_to_do_with_it(new, tmp_path, kind):
-    name = NAMES[kind]
+    name = (NAMES | SMALL)[kind]
     code, out, err = new(name, "--kind", kind)
     folder = f"difftool-{name.replace('_', '-')}"
     assert (code, out) == (0, f"{folder}\n")
@@ -58,7 +62,10 @@ def test_it_writes_a_package_and_says_what_to_do_with_it(new, tmp_path, kind):
         "tests/test_contract.py",
     } <= {*written}
     project = tomllib.loads(written["pyproject.toml"].decode())["project"]
-    assert project["entry-points"]["difftool"] == {name: f"difftool_{name}.plugin"}
+    group, module = ("difftool", "plugin")
+    if kind == "command":
+        group, module = "difftool.commands", f"command:{name}"
+    assert project["entry-points"][group] == {name: f"difftool_{name}.{module}"}
     assert all(path in written for path in readme_files(written["README.md"].decode()))
 
 
@@ -143,7 +150,7 @@ def python(*words: str | Path, cwd: Path, path: Path) -> str:
 def packages(tmp_path_factory):
     """One package of each kind, as written."""
     root = tmp_path_factory.mktemp("packages")
-    for kind, name in NAMES.items():
+    for kind, name in (NAMES | SMALL).items():
         with pytest.raises(SystemExit) as leaving:
             main(["plugins", "new", name, "--kind", kind, "-o", str(root / name)])
         assert leaving.value.code == 0
@@ -154,7 +161,7 @@ def packages(tmp_path_factory):
 def installed(packages, tmp_path_factory):
     """A folder into which they are all installed."""
     target = tmp_path_factory.mktemp("site")
-    sources = [packages / name for name in NAMES.values()]
+    sources = [packages / name for name in (NAMES | SMALL).values()]
     words = (
         "-m",
         "pip",
@@ -187,6 +194,26 @@ def test_what_is_written_passes_its_own_tests(packages, installed, tmp_path):
     )
 
 
+@pytest.mark.heavy
+@pytest.mark.parametrize("kind", SMALL)
+def test_each_small_part_passes_its_contract_at_once(packages, installed, tmp_path, kind):
+    words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", packages / SMALL[kind] / "tests"]
+    python(*words, cwd=tmp_path, path=installed)
+
+
+def test_there_is_a_template_of_every_kind():
+    assert {*KINDS, "recipe", "cascade"} == {*KIND, "command"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_package_has_a_readme_a_licence_and_a_workflow(new, tmp_path, kind):
+    assert new("my_thing", "--kind", kind)[0] == 0
+    written = files(tmp_path / "difftool-my-thing")
+    assert {"README.md", "LICENSE", ".github/workflows/test.yml"} <= written.keys()
+    assert b"${" not in b"".join(written.values())
+    assert all(path in written for path in readme_files(written["README.md"].decode()))
+
+
 @pytest.mark.slow
 def test_what_is_written_works_together_from_the_command_line(installed, tmp_path):
     rng = np.random.default_rng(0)
@@ -199,7 +226,16 @@ def test_what_is_written_works_together_from_the_command_line(installed, tmp_pat
         return python("-m", "difftool", *words, cwd=tmp_path, path=installed)
 
     brief = ("--steps", 3, "--set", "train.preview=2", "--set", "sample.steps=2")
-    difftool("train", "-m", "tide_level", "data", "--scale", "0.5", "--run", "run", *brief)
+    difftool(
+        "train",
+        "-m",
+        "tide_level",
+        "data",
+        "--set=representation.spread=0.4",
+        "--run",
+        "run",
+        *brief,
+    )
     made = json.loads(
         difftool(
             "sample",
