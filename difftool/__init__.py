@@ -55,6 +55,8 @@ _HOME = {
     "LabelsColumn": "conditioners.columns",
     "LengthRequest": "data.options",
     "Look": "data.inspect",
+    "FeatureMetric": "metric",
+    "Features": "metric",
     "Metric": "metric",
     "MetricSpec": "plugin.spec",
     "Modality": "modality",
@@ -220,6 +222,8 @@ if TYPE_CHECKING:
     from .guidance.cfg import ClassifierFree as ClassifierFree
     from .guidance.guidance import Guidance as Guidance
     from .guidance.guidance import Sampling as Sampling
+    from .metric import FeatureMetric as FeatureMetric
+    from .metric import Features as Features
     from .metric import Metric as Metric
     from .metric import ModelMetric as ModelMetric
     from .modality import Finding as Finding

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from torch import Tensor
@@ -53,4 +54,67 @@ class ModelMetric(ABC):
         Args:
             model: the trained model, on its device.
             raw: examples in raw units on that device, with the conditions that the model takes.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What one network sees in examples.
+
+    Attributes:
+        vectors: ``[n, d]`` float64.
+        guesses: condition name -> the network's guess: probabilities of the labels ``[n, labels]``,
+            or a number ``[n]``.
+        asked: condition name -> what the example was asked to be, or is by the data: a label's
+            index or a number ``[n]``, or 0 and 1 for each label ``[n, labels]``; -1 or NaN where
+            nothing was asked.
+        numbers: ``[n]``, the number of an example of the data; -1 for a sample.
+    """
+
+    vectors: np.ndarray
+    guesses: Mapping[str, np.ndarray] = field(default_factory=dict)
+    asked: Mapping[str, np.ndarray] = field(default_factory=dict)
+    numbers: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def part(self, indices: np.ndarray) -> Features:
+        """The examples at these indices, or where a mask is True."""
+        return Features(
+            self.vectors[indices],
+            {name: guess[indices] for name, guess in self.guesses.items()},
+            {name: asked[indices] for name, asked in self.asked.items()},
+            self.numbers[indices] if len(self.numbers) else self.numbers,
+        )
+
+
+class FeatureMetric(ABC):
+    """A measure of examples by what a network sees in them. Built as a ``Metric``.
+
+    The network is a judge that is trained on the data, or the one that ``--features`` names.
+
+    Attributes:
+        corrected: whether numbers of few examples are biased by a multiple of 1/n, which the
+            jackknife removes.
+        whole: whether samples are compared with all of the data, and data with all but themselves
+            (see ``Features.numbers``); otherwise both are compared with the part of the data on
+            which the judge is trained.
+        equal: whether numbers depend on the number of examples in another way, so that only equally
+            many are compared.
+    """
+
+    corrected: bool = False
+    whole: bool = False
+    equal: bool = False
+
+    def __init__(self, options: Options, description: Description) -> None:
+        self.options, self.description = options, description
+
+    @abstractmethod
+    def measure_features(self, examples: Features, data: Features) -> dict[str, float]:
+        """Name -> number for these examples; NaN if a number is undefined for them.
+
+        Raises:
+            UsageError: it needs more examples, or a guess that the network does not make.
         """

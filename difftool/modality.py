@@ -237,6 +237,14 @@ class Modality(ABC):
 
         return plotted(examples, stem.with_name(stem.name + ".png"), titles)
 
+    def perceive(self, example: np.ndarray) -> np.ndarray:
+        """What a judge of samples sees of a raw example: ``[channels, ...]``; by default all of it.
+
+        Judges are convolutional networks, to which a place on an axis is a place. Override this if
+        examples are alike in another way: the spectrogram of a sound, what turning does not change.
+        """
+        return example
+
     def demo(self, folder: Path) -> None:
         """Write a small data set into an empty folder, as files that ``scan`` reads.
 

@@ -28,6 +28,10 @@ EPILOG = (
 )
 
 
+MOST = 1_000_000
+"""Samples beyond which nobody goes to show a difference."""
+
+
 class Evaluate(Sectioned):
     """The flags of sampling, and those of the modality's metrics."""
 
@@ -158,18 +162,22 @@ def _tell(found: dict[str, Any]) -> None:
     say(f"samples: {samples['count']:,} {made}" + (f", against {of}" if data["count"] else ""))
     if data["measured"]:
         say(f"data: {data['measured']:,} of {data['source']}, against {others:,} others")
-    for name, reason in found["missing"].items():
-        say(f"{name} is left out: {reason}")
+    if found["judge"]:
+        say(f"judge of the data: {_quality(found['judge'])}, on examples it was not trained on")
+    for reason in dict.fromkeys(found["missing"].values()):
+        names = [name for name, why in found["missing"].items() if why == reason]
+        say(f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} left out: {reason}")
     rows = [
         (
             row["metric"],
             row["name"],
             _cell(row["samples"], row["samples_error"]),
             _cell(row["data"], row["data_error"]),
+            _needed(row["needed"]),
         )
         for row in found["rows"]
     ]
-    out_table(rows, ("metric", "", "samples", "data"))
+    out_table(rows, ("metric", "", "samples", "data", "shown by"))
 
 
 def _cell(value: float | None, error: float | None) -> str:
@@ -177,3 +185,16 @@ def _cell(value: float | None, error: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.4g}" + ("" if error is None else f" ± {error:.2g}")
+
+
+def _needed(needed: int | None) -> str:
+    """How many samples show a difference; those that there are, or more."""
+    if needed is None:
+        return "-"
+    return f"{needed:,} samples" if needed <= MOST else "no number"
+
+
+def _quality(quality: dict[str, float]) -> str:
+    """What a judge sees right."""
+    found = [f"{name} {value:.3g}" for name, value in quality.items() if name != "views"]
+    return ", ".join([*found, f"finds {quality['views']:.0%} of views again"])

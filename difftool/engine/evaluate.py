@@ -10,11 +10,13 @@ import torch
 
 from ..batch import Batch
 from ..errors import DifftoolError
-from ..metric import Metric, ModelMetric
+from ..judge.judge import is_held_out
+from ..metric import FeatureMetric, Features, Metric, ModelMetric
 from ..modality import Modality
 from ..rng import Stream
 from ..stage import Stage
 from .generate import unpadded
+from .jackknife import jackknife
 
 GROUPS = 8
 """Number of parts of the examples whose numbers estimate the standard error."""
@@ -71,6 +73,43 @@ def compared(
             yield Measured(name, missing=str(error))
         else:
             yield Measured(name, found, own, errors, own_errors)
+
+
+def compared_features(
+    metrics: Mapping[str, FeatureMetric], samples: Features, data: Features
+) -> Iterator[Measured]:
+    """Each metric of features of the samples, and of data on which the judge was not trained.
+
+    A judge knows what it was trained on better than anything else. Data that it has not seen are
+    as new to it as samples are, so both are compared with what it has seen.
+
+    Args:
+        data: with their numbers, in random order.
+    """
+    new = is_held_out(data.numbers)
+    held = data.part(np.flatnonzero(new)[: len(samples)])
+    for name, metric in metrics.items():
+        against = data if metric.whole else data.part(np.flatnonzero(~new))
+        equal = samples.part(np.arange(min(len(samples), len(held)))) if metric.equal else samples
+        try:
+            (found, errors), (own, own_errors) = (
+                _of_features(metric, some, against) if len(some) else ({}, {})
+                for some in (equal, held)
+            )
+        except DifftoolError as error:
+            yield Measured(name, missing=str(error))
+        else:
+            yield Measured(name, found, own, errors, own_errors)
+
+
+def _of_features(
+    metric: FeatureMetric, examples: Features, data: Features
+) -> tuple[dict[str, float], dict[str, float]]:
+    return jackknife(
+        lambda at: metric.measure_features(examples.part(at), data),
+        len(examples),
+        corrected=metric.corrected,
+    )
 
 
 def standard_errors(

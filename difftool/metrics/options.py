@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from ..options import Options
 
@@ -37,3 +37,24 @@ class LikelihoodOptions(Options):
         64, description="entries up to which an example's divergence is exact; 0 never is"
     )
     draws: PositiveInt = Field(32, description="noise levels that estimate the variational bound")
+
+
+class CoverageOptions(Options):
+    """Precision, recall, density and coverage."""
+
+    neighbours: PositiveInt = Field(
+        5, description="the ball around an example reaches to this neighbour"
+    )
+
+
+class MemorisationOptions(Options):
+    """Copies of the data."""
+
+    neighbours: PositiveInt = Field(
+        10, description="number of neighbours that say how dense the data are around an example"
+    )
+    copy_ratio: PositiveFloat = Field(
+        0.3,
+        description="a near copy is nearer to an example of the data than this times the mean "
+        "distance of that example to its neighbours",
+    )

@@ -551,6 +551,47 @@ def difftool_exporters() -> list[ExporterSpec]:
     ]
 
 
+FEATURE_METRICS = (
+    (
+        "frechet",
+        "Fréchet distance in the features of a judge of the data (Heusel et al. 2017)",
+        "frechet:Frechet",
+        "",
+    ),
+    (
+        "kernel",
+        "KID and Gaussian MMD in the features of a judge (Binkowski et al. 2018)",
+        "kernel:KernelDistance",
+        "",
+    ),
+    (
+        "coverage",
+        "precision, recall, density and coverage in the features of a judge (Naeem et al. 2020)",
+        "coverage:Coverage",
+        "difftool.metrics.options:CoverageOptions",
+    ),
+    (
+        "memorisation",
+        "near copies of the data among samples, in the features of a judge (Carlini et al. 2023)",
+        "memorisation:Memorisation",
+        "difftool.metrics.options:MemorisationOptions",
+    ),
+    (
+        "inception",
+        "how sure a judge is of labels, and how varied they are (Salimans et al. 2016)",
+        "inception:InceptionScore",
+        "",
+    ),
+    (
+        "agreement",
+        "whether a judge sees the label or the number that was asked for",
+        "agreement:Agreement",
+        "",
+    ),
+)
+"""Name, summary, code and options of the metrics in the features of a judge."""
+
+
 @hookimpl
 def difftool_edits() -> list[Spec]:
     return [
@@ -581,6 +622,10 @@ def difftool_metrics() -> list[MetricSpec]:
             "difftool.metrics.patches:Patches",
             "difftool.metrics.options:PatchesOptions",
             distance="distance",
+        ),
+        *(
+            MetricSpec(name, summary, f"difftool.metrics.{code}", options, modalities=("*",))
+            for name, summary, code, options in FEATURE_METRICS
         ),
         MetricSpec(
             "likelihood",

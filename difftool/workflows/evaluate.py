@@ -11,6 +11,9 @@ from ..config import Part
 from ..errors import ConfigError, DataError, PluginError, UsageError
 from ..options import NoOptions
 from .chain import Chain
+from .chain_stage import ChainStage, Conditions
+from .inputs import conditions_of
+from .judged import measured_features
 from .measured_model import measured_models
 from .reference import Reference, ReferenceData, reference_data, source_against
 from .reporter import Reporter
@@ -20,7 +23,6 @@ from .sample import Samples, draw, refining
 if TYPE_CHECKING:
     from ..description import Description
     from ..engine.evaluate import Measured
-    from ..metric import Metric, ModelMetric
     from ..modality import Modality
     from ..plugin.registry import Registry
 
@@ -87,7 +89,8 @@ def evaluate_chain(
     Returns:
         ``samples`` and ``data``, which describe what was measured; ``rows``, each with ``metric``,
         ``name``, ``samples`` and ``data`` (numbers or None) with ``samples_error`` and
-        ``data_error``, their standard errors; and ``missing``, the reasons why metrics are left
+        ``data_error``, their standard errors, and ``needed``, the number of samples that show a
+        difference; ``judge``, its quality on data that it has not seen; and ``missing``, the reasons why metrics are left
         out.
     """
     from ..assemble import make_modality  # torch
@@ -96,7 +99,8 @@ def evaluate_chain(
     last = chain.stages[-1]
     built, missing = _built(metrics, parts, last.model.description)
     apart = folder is None and chain.stages[0].bridge is not None
-    read = _read(make_modality(last.config, parts), folder, seed, reporter) if folder else None
+    modality = make_modality(last.config, parts)
+    read = _read(modality, last, folder, seed, reporter) if folder else None
     # before sampling, which takes long: there may be no data
     data = _data(chain, parts, reporter, against, seed, needed=apart)
     measured_samples = read or draw(refining(chain, data) if apart else chain, parts, reporter)
@@ -106,14 +110,21 @@ def evaluate_chain(
             f"{len(examples)} samples are too few to tell a good model from a bad one: with other "
             f"samples the numbers may be quite different. Use at least {FEW}, better {USUAL}."
         )
-    of_examples = {name: one for name, one in built.items() if not _of_model(one)}
+    of_examples = {name: one for name, one in built.items() if _of_examples(one)}
     comparisons = compared(of_examples, examples, data.examples, apart)
     found = list(reporter.counted(comparisons, len(of_examples), "measuring"))
+    quality = dict[str, float]()
+    if of_features := {name: one for name, one in built.items() if _of_features(one)}:
+        refined = held_out(examples, data.examples) if apart else 0
+        more, quality = measured_features(
+            chain, parts, of_features, measured_samples, data, reporter, refined
+        )
+        found += more
     if of_models := {name: one for name, one in built.items() if _of_model(one)}:
         found += measured_models(chain, parts, of_models, measured_samples, data, reporter)
     missing |= {one.metric: one.missing for one in found if one.missing}
     if rows := [
-        *(row for one in found for row in _rows(one)),
+        *(row for one in found for row in _rows(one, len(examples))),
         *_consistency(measured_samples, chain),
     ]:
         degraded = {"degraded": data.source} if apart else {}
@@ -122,13 +133,25 @@ def evaluate_chain(
         return {
             "samples": samples,
             "data": {"count": len(data.examples), "source": data.source, "measured": measured},
+            "judge": quality,
             "rows": rows,
             "missing": missing,
         }
-    raise UsageError("\n".join(["Nothing could be measured:", *missing.values()]))
+    reasons = dict.fromkeys(missing.values())
+    raise UsageError("\n".join(["Nothing could be measured:", *reasons]))
 
 
-def _of_model(metric: Metric | ModelMetric) -> bool:
+def _of_examples(metric: object) -> bool:
+    return not _of_model(metric) and not _of_features(metric)
+
+
+def _of_features(metric: object) -> bool:
+    from ..metric import FeatureMetric  # torch
+
+    return isinstance(metric, FeatureMetric)
+
+
+def _of_model(metric: object) -> bool:
     from ..metric import ModelMetric  # torch
 
     return isinstance(metric, ModelMetric)
@@ -150,6 +173,7 @@ def _consistency(samples: Samples, chain: Chain) -> list[dict[str, Any]]:
             "samples_error": None,
             "data": None,
             "data_error": None,
+            "needed": None,
         }
     ]
 
@@ -171,7 +195,10 @@ def _built(
     return made, missing
 
 
-def _rows(one: Measured) -> list[dict[str, Any]]:
+def _rows(one: Measured, count: int) -> list[dict[str, Any]]:
+    from ..engine.jackknife import needed  # torch
+
+    nan = math.nan
     return [
         {
             "metric": one.metric,
@@ -180,6 +207,13 @@ def _rows(one: Measured) -> list[dict[str, Any]]:
             "samples_error": one.sample_errors.get(name),
             "data": _finite(one.data.get(name)),
             "data_error": one.data_errors.get(name),
+            "needed": needed(
+                count,
+                one.samples.get(name, nan),
+                one.sample_errors.get(name, nan),
+                one.data.get(name, nan),
+                one.data_errors.get(name, nan),
+            ),
         }
         for name in dict.fromkeys([*one.samples, *one.data])
     ]
@@ -190,18 +224,21 @@ def _finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
 
 
-def _read(modality: Modality, folder: Path, seed: int, reporter: Reporter) -> Samples:
-    """The examples in a folder.
+def _read(
+    modality: Modality, stage: ChainStage, folder: Path, seed: int, reporter: Reporter
+) -> Samples:
+    """The examples in a folder, with the conditions that their folders or a table say.
 
     Files that cannot be read are named, because no metric counts them.
     """
     from ..engine.evaluate import as_trained  # torch
     from ..engine.generate import Generated
 
-    read, bad = list[Any](), list[str]()
+    read, conditions, bad = list[Any](), list[Conditions](), list[str]()
     for item in modality.scan(folder):
         try:
             read.append([modality.read_sample(item)])
+            conditions.append(conditions_of(item, stage))
         except DataError as error:
             bad.append(str(error))
     if not read:
@@ -217,7 +254,10 @@ def _read(modality: Modality, folder: Path, seed: int, reporter: Reporter) -> Sa
     for text in bad[:10]:
         reporter.say(f"Not measured: {text}")
     examples = as_trained(modality, read, seed)
-    generated = [Generated(i, example, {}) for i, example in enumerate(examples)]
+    generated = [
+        Generated(i, example, condition)
+        for i, (example, condition) in enumerate(zip(examples, conditions, strict=True))
+    ]
     return Samples(generated, modality, NoOptions(), {"folder": str(folder), "skipped": len(bad)})
 
 

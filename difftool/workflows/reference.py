@@ -43,11 +43,15 @@ class ReferenceData:
     Attributes:
         source: the name of the data in messages.
         columns: the labels and numbers of each example, such as its class.
+        numbers: ``[n]``, the place of each example in the whole of the data.
+        content: a hash of the whole of the data.
     """
 
     source: str
     examples: Sequence[np.ndarray] = ()
     columns: Sequence[Mapping[str, str | float]] = ()
+    numbers: np.ndarray | Sequence[int] = ()
+    content: str = ""
 
     def conditions(self, stage: ChainStage, count: int) -> list[Conditions]:
         """The conditions of the first ``count`` examples that a stage knows."""
@@ -90,5 +94,9 @@ def reference_data(
     indices = Order(len(cache), seed).indices(0, count)
     chunks = (cache.gather(indices[at : at + CHUNK]) for at in range(0, count, CHUNK))
     return ReferenceData(
-        source, list(as_trained(modality, chunks, seed)), [cache.columns[i] for i in indices]
+        source,
+        list(as_trained(modality, chunks, seed)),
+        [cache.columns[i] for i in indices],
+        indices,
+        cache.content,
     )

@@ -189,7 +189,7 @@ def test_the_table_says_what_its_columns_are(capsys):
     assert call("evaluate", "first", "-n", "2", "--steps", "3", "--sampler", "heun") == 0
     captured = capsys.readouterr()
     head, *rows = captured.out.splitlines()
-    assert head.split() == ["metric", "samples", "data"]
+    assert head.split() == ["metric", "samples", "data", "shown", "by"]
     assert [row.split()[:2] for row in rows] == [
         ["brightness", name] for name in ("mean", "contrast", "distance")
     ]
@@ -206,7 +206,7 @@ def test_the_table_says_what_its_columns_are(capsys):
     [
         (
             ["--metrics", "brightnes"],
-            "image has no metric 'brightnes'. It has: brightness, unable, absent, likelihood.",
+            "image has no metric 'brightnes'. It has: brightness, unable, absent, agreement, coverage",
         ),
         (["--scale", "0"], "--scale: brightness.scale = 0"),
         (["--set", "train.steps=3"], "[train] cannot be changed after training"),
@@ -225,10 +225,11 @@ def test_wishes_that_cannot_be_met(capsys, args, said):
     assert captured.out == ""
 
 
-def test_a_modality_without_metrics_says_so(capsys, monkeypatch):
+def test_a_modality_without_metrics_has_those_of_a_judge(capsys, monkeypatch):
+    """Which needs more data than these, and says so once for all of them."""
     give_metrics(monkeypatch, difftool_image.plugin, [])
-    assert call("evaluate", "first") == 2
-    assert "There are no metrics for image" in capsys.readouterr().err
+    assert call("evaluate", "first", "-n", "2", "--steps", "1") == 2
+    assert capsys.readouterr().err.count("40 examples are too few to train a judge") == 1
 
 
 def test_metrics_are_listed_and_shown(capsys):

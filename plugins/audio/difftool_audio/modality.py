@@ -34,6 +34,9 @@ START, TOTAL = "seconds_start", "seconds_total"
 
 QUANTILES = 101
 
+JUDGED_BANDS = 40
+"""Mel bands that a judge of samples hears."""
+
 
 def _drawn(quantiles: Sequence[int], uniform: np.ndarray) -> np.ndarray:
     """int64 ``[n]``: random numbers with these quantiles, by inversion of their distribution
@@ -122,6 +125,14 @@ class AudioModality(Modality):
                 f"{self.options.shortest:g} s. Remove it, or take shorter ones: --shortest 0.01."
             )
         return kept
+
+    def perceive(self, example: np.ndarray) -> np.ndarray:
+        """The loudness of each mel band over time ``[c, mels, frames]``."""
+        from .bands import LogMel
+        from .options import BandsOptions
+
+        raw = Batch(torch.from_numpy(np.array(example)[None]))
+        return LogMel(BandsOptions(mels=JUDGED_BANDS), self.rate)(raw)[0].numpy()
 
     # --- raw batches ------------------------------------------------------------------------------
 

@@ -85,6 +85,11 @@ class MoleculeModality(Modality):
         self._refuse(found, item)
         return self._raw(found)
 
+    def perceive(self, example: np.ndarray) -> np.ndarray:
+        from .surroundings import surroundings
+
+        return surroundings(example, self.elements)
+
     def read_sample(self, item: Item) -> np.ndarray:
         """The whole sample, even if its parts are not connected: whether they are is measured."""
         return self._raw(self._bare(molecule(item.path, item.part)))

@@ -1,0 +1,1 @@
+"""The judge: a small network, trained on the data, in whose features samples are measured."""

@@ -1,0 +1,86 @@
+"""Target: a condition of the data as something that a judge learns to see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..column import Column
+from ..conditioners.columns import LabelColumn, LabelsColumn, NumberColumn
+
+SMOOTHING = 0.05
+"""Of labels, so that a sure judge still has features that differ."""
+
+RARE = 4
+"""Examples that a label has on average; with fewer, it is a name and not a kind."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a judge learns of one condition.
+
+    Attributes:
+        kind: label, labels or number.
+        width: number of outputs.
+        mean, std: of a number.
+    """
+
+    name: str
+    kind: str
+    width: int
+    mean: float = 0.0
+    std: float = 1.0
+
+    def loss(self, guess: Tensor, asked: Tensor) -> Tensor:
+        """The mean over the examples that have a value."""
+        if self.kind == "label":
+            known = asked >= 0
+            guess, asked = guess[known], asked[known]
+            return (
+                F.cross_entropy(guess, asked, label_smoothing=SMOOTHING)
+                if len(asked)
+                else guess.sum()
+            )
+        if self.kind == "labels":
+            known = asked >= 0
+            each = F.binary_cross_entropy_with_logits(guess, asked.clamp_min(0), reduction="none")
+        else:
+            known = ~asked.isnan()
+            each = (guess[:, 0] - (asked.nan_to_num() - self.mean) / self.std).square()
+        return (each * known).sum() / known.sum().clamp_min(1)
+
+    def shown(self, guess: Tensor) -> np.ndarray:
+        """Outputs as ``Features.guesses``."""
+        if self.kind == "number":
+            return (guess[:, 0] * self.std + self.mean).double().cpu().numpy()
+        p = guess.double().softmax(1) if self.kind == "label" else guess.double().sigmoid()
+        return p.cpu().numpy()
+
+
+def target(column: Column, count: int) -> Target | None:
+    """The target of a column of ``count`` examples; None if a judge cannot learn it."""
+    if isinstance(column, LabelColumn) and 2 <= len(column.names) <= count / RARE:
+        return Target(column.name, "label", len(column.names))
+    if isinstance(column, LabelsColumn) and 1 <= len(column.names) <= count / RARE:
+        return Target(column.name, "labels", len(column.names))
+    if isinstance(column, NumberColumn) and column.high > column.low:
+        return Target(column.name, "number", 1, column.mean, column.std)
+    return None
+
+
+def values(column: Column, rows: Sequence[Mapping[str, str | float | None]]) -> np.ndarray:
+    """``Features.asked`` of conditions as a user writes them."""
+    found = [
+        column.null if (text := row.get(column.name)) is None else column.parse(str(text))
+        for row in rows
+    ]
+    return column.batch(found)
+
+
+def as_tensors(asked: Mapping[str, np.ndarray], indices: np.ndarray) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(array[indices]) for name, array in asked.items()}

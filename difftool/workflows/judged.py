@@ -1,0 +1,128 @@
+"""Metrics in the features of a judge, which is trained on the data once and kept in the cache."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DifftoolError, UsageError
+from .chain import Chain
+from .chain_stage import ChainStage
+from .reference import ReferenceData
+from .reporter import Reporter
+from .sample import Samples
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..column import Column
+    from ..engine.evaluate import Measured
+    from ..judge.judge import Judge
+    from ..judge.target import Target
+    from ..modality import Modality
+    from ..plugin.registry import Registry
+
+Rows = Sequence[Mapping[str, str | float | None]]
+
+
+def measured_features(
+    chain: Chain,
+    parts: Registry,
+    metrics: Mapping[str, Any],
+    samples: Samples,
+    data: ReferenceData,
+    reporter: Reporter,
+    refined: int = 0,
+) -> tuple[list[Measured], dict[str, float]]:
+    """Each metric of the features of samples and data, and the quality of the judge.
+
+    Args:
+        refined: the number of examples of the data, the first ones, that the samples refine. They
+            are left out.
+    """
+    from ..assemble import make_modality  # torch
+    from ..engine.evaluate import Measured, compared_features
+
+    last = chain.stages[-1]
+    modality = make_modality(last.config, parts)
+    try:
+        if not len(data.examples):
+            raise UsageError("There is no data to compare with.")
+        judge, rows = _judge(last, modality, data, reporter)
+        columns = _columns(last, data)
+        of_samples = judge.features(
+            [modality.perceive(one) for one in samples.examples],
+            _asked(columns, samples.conditions),
+        )
+        of_data = judge.features(
+            [modality.perceive(one) for one in data.examples[refined:]],
+            _asked(columns, rows[refined:]),
+            data.numbers[refined:],
+        )
+    except DifftoolError as error:
+        return [Measured(name, missing=str(error)) for name in metrics], {}
+    found = compared_features(metrics, of_samples, of_data)
+    return list(reporter.counted(found, len(metrics), "measuring features")), judge.quality
+
+
+def _judge(
+    last: ChainStage, modality: Modality, data: ReferenceData, reporter: Reporter
+) -> tuple[Judge, Rows]:
+    """The judge of the data, from the cache or trained now, and the conditions of the data."""
+    from ..data.cache import cache_path  # torch
+    from ..engine.device import choose_device, prepare_process
+    from ..judge.judge import FORMAT, Judge, trained_judge
+    from ..judge.target import target
+
+    columns = _columns(last, data)
+    rows: Rows = data.conditions(last, len(data.examples)) if last.settable else data.columns
+    made = [target(column, len(data.examples)) for column in columns.values()]
+    targets: list[Target] = [one for one in made if one is not None]
+    about = [FORMAT, data.content, modality.settings().model_dump(mode="json")]
+    about += [[column.kind, name, column.meaning()] for name, column in columns.items()]
+    name = blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=10).hexdigest()
+    path = cache_path(f"judges/{name}.safetensors")
+    device = choose_device(last.request.device)
+    prepare_process(device)
+    judge = None
+    with suppress(OSError, ValueError, KeyError, TypeError, RuntimeError):  # damaged: made again
+        judge = Judge.load(path) if path.exists() else None
+    if judge is None:
+
+        def counted(steps: Iterable[int], total: int) -> Iterator[int]:
+            return reporter.counted(steps, total, "training a judge on the data, once")
+
+        seen = [modality.perceive(one) for one in data.examples]
+        asked = _asked(columns, rows)
+        known = {one.name: asked[one.name] for one in targets if one.name in asked}
+        targets = [one for one in targets if one.name in known]
+        judge = trained_judge(seen, targets, known, data.numbers, counted, device)
+        judge.save(path)
+    judge.network.to(device)
+    return judge, rows
+
+
+def _columns(last: ChainStage, data: ReferenceData) -> dict[str, Column]:
+    """The conditions of the model, or the class of the data if the model has none."""
+    from ..conditioners.columns import LabelColumn  # numpy
+    from ..data.columns import automatic
+
+    if last.settable:
+        return {name: last.model.description.conditions[name] for name in last.settable}
+    if (name := automatic(data.columns)) is None:
+        return {}
+    return {name: LabelColumn.read(name, data.columns)[0]}
+
+
+def _asked(columns: Mapping[str, Column], rows: Rows) -> dict[str, np.ndarray]:
+    """The conditions that at least one example has."""
+    from ..judge.target import values  # torch
+
+    return {
+        name: values(column, rows)
+        for name, column in columns.items()
+        if any(row.get(name) is not None for row in rows)
+    }
