@@ -68,7 +68,7 @@ def resume(
             f"--stage names a stage of a cascade, but {path} is a single run. Remove --stage."
         )
     folder = RunFolder.open(path)
-    if launched(**processes):
+    if launched(**processes, run=path):
         return
     terminate_at_once()
     tell(resume_run(folder, parts, Terminal(), steps, device, data), as_json)

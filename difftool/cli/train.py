@@ -272,6 +272,7 @@ def train(
         **processes,
         words=[] if given_run else ["--run", str(run)],
         before=lambda: fill_cache(config, parts, Terminal()),
+        run=run,
     ):
         return
     terminate_at_once()

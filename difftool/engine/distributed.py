@@ -24,6 +24,10 @@ from ..errors import LAUNCHED, DifftoolError, UsageError
 ASKED = "DIFFTOOL_WORKER"
 
 
+class WorkerKilled(DifftoolError):
+    """A training process was ended from outside, and not asked to end."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """The rank of this process, and the number of processes."""
@@ -139,6 +143,10 @@ def launch(
     Args:
         argv: the command's words after the program's name.
         rendezvous: ``host:port`` of the first node, when there are several.
+
+    Raises:
+        WorkerKilled: a process was ended by a signal other than SIGTERM.
+        DifftoolError: a process was ended by SIGTERM.
     """
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
@@ -170,7 +178,8 @@ def launch(
             ended_by := _signal_of({failure.exitcode for failure in error.failures.values()})
         ) is None:
             raise  # the process has said why itself
-        raise DifftoolError(
+        kind = DifftoolError if ended_by == signal.SIGTERM else WorkerKilled
+        raise kind(
             f"A training process was ended from outside by {ended_by.name}. Continue from the "
             "last checkpoint with difftool resume. The system ends processes when memory runs "
             "out."
