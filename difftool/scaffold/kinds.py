@@ -38,7 +38,7 @@ TEMPLATES = {
     "representation": Template(
         "bytes, standardised by the data",
         'representation_contract("{name}", PICTURES.byte(), tolerance=1)',
-        "difftool train -m image/{name} --steps 100",
+        "difftool train -m MODALITY/{name} --steps 100",
         setup=PICTURES,
         imports="import torch\n",
     ),

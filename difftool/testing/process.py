@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +14,18 @@ from torch import Tensor
 from ..process.process import Coefficients, Process
 from ..rng import Stream, Streams
 from .parts import load, named, registry
+
+
+class _Ends:
+    """A source of numbers over their whole range, down to the rarest."""
+
+    device = torch.device("cpu")
+
+    def uniform(self, shape: Sequence[int]) -> Tensor:
+        return torch.linspace(0, 1 - 2**-24, math.prod(shape)).reshape(tuple(shape))
+
+    def normal(self, shape: Sequence[int]) -> Tensor:
+        return torch.linspace(-6, 6, math.prod(shape)).reshape(tuple(shape))
 
 
 def process_contract(
@@ -96,6 +109,13 @@ def process_contract(
             torch.manual_seed(1)  # it draws from its stream alone
             assert torch.equal(sigma, process.density.draw(2048, Stream(0, "contract")))
             assert process.density.draw(3, Streams(0, "contract", [4, 5, 6])).shape == (3,)
+
+        def test_the_rarest_draws_are_levels_of_the_schedule_too(self):
+            process = built()
+            sigma = process.density.draw(1001, _Ends())
+            assert sigma.isfinite().all()
+            assert sigma.min() >= 0.999 * process.schedule.sigma_min
+            assert sigma.max() <= 1.001 * process.schedule.sigma_max
 
         def test_the_loss_of_the_best_denoiser_is_of_order_one(self) -> None:
             process, sigma, _ = rows()
