@@ -51,6 +51,11 @@ class UNetOptions(Options):
         0, description="levels with fewer positions than this have no attention"
     )
     head_width: PositiveInt = Field(64, le=65_536, description="channels per attention head")
+    transformer: NonNegativeInt = Field(
+        0,
+        description="transformer blocks in the middle, at the level with the fewest positions; for "
+        "large examples many of them cost little",
+    )
     dropout: float = Field(0.0, ge=0, lt=1, description="dropout inside residual blocks")
     embedding: NonNegativeInt = Field(
         0, le=65_536, description="width of the noise embedding; 0 is four times channels"

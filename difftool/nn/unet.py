@@ -21,6 +21,7 @@ from .embedding import NoiseEmbedding, fourier_features
 from .layers import conv, entered, every, patchify, real_positions, unpatchify
 from .norm import NormActivation
 from .options import UNetOptions
+from .transformer.middle import MiddleBlock
 
 
 class Level(NamedTuple):
@@ -79,9 +80,14 @@ class UNet(Backbone):
             Down(d, *pair, factor)
             for pair, factor in zip(pairwise(widths), options.strides, strict=True)
         )
-        self.middle = nn.ModuleList(
-            block(len(widths) - 1, widths[-1], middle) for middle in (True, False)
+        first, last = (block(len(widths) - 1, widths[-1], middle) for middle in (True, False))
+        transformer = (
+            MiddleBlock(
+                widths[-1], options.head_width, d, embedding, options.dropout, interface.tokens
+            )
+            for _ in range(options.transformer)
         )
+        self.middle = nn.ModuleList((first, *transformer, last))
         self.ups = nn.ModuleList(
             Up(d, below, above, factor)
             for (above, below), factor in zip(pairwise(widths), options.strides, strict=True)
@@ -93,7 +99,7 @@ class UNet(Backbone):
         self.head = conv(d, widths[0], channels * options.patch**d, gain=0)
 
     def regions(self) -> Iterator[nn.Module]:
-        return (module for module in self.modules() if isinstance(module, Block))
+        return (module for module in self.modules() if isinstance(module, Block | MiddleBlock))
 
     def forward(
         self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None

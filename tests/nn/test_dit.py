@@ -191,3 +191,17 @@ def test_half_precision_keeps_close():
         with torch.autocast("cpu", torch.bfloat16):
             rough = network(x, torch.zeros(2), signals)
     assert (rough - exact).std() < 0.03 * exact.std()
+
+
+def test_one_compilation_serves_all_blocks():
+    """Equal modules with inputs of equal shapes, without a break."""
+    from torch._dynamo.testing import CompileCounter
+
+    network, counter = build(vector=4, tokens=5, depth=4), CompileCounter()
+    assert len(list(network.regions())) == 4
+    torch._dynamo.reset()
+    for block in network.regions():
+        block.compile(backend=counter, fullgraph=True)
+    signals = Signals(torch.randn(2, 4), torch.randn(2, 3, 5))
+    network(torch.randn(2, 3, 8, 8), torch.zeros(2), signals).sum().backward()
+    assert counter.frame_count == 1

@@ -12,8 +12,10 @@ from difftool.nn.blocks import Down, Up
 from difftool.nn.embedding import fourier_features
 from difftool.nn.options import UNetOptions
 from difftool.nn.unet import UNet
+from difftool.testing import backbone_contract
 
 SMALL = {"channels": 8, "multipliers": (1, 2), "blocks": 1, "attention": 64, "head_width": 8}
+TestTransformer = backbone_contract("unet", (2, 8, 8), {**SMALL, "transformer": 2}, [(7, 9)])
 RECIPES = {
     "tiny": ({"channels": 32, "multipliers": (1, 2, 4, 4), "blocks": 1, "embedding": 256}, 5.1),
     "small": ({"channels": 64, "multipliers": (1, 2, 4, 5), "blocks": 2}, 34.0),
@@ -354,3 +356,24 @@ def test_layers_may_stand_between_the_blocks():
         == network.block_levels()
         == [(8, 256)] * 2 + [(16, 64)] * 2 + [(24, 16)] * 7 + [(16, 64)] * 3 + [(8, 256)] * 3
     )
+
+
+@pytest.mark.parametrize("shape", [(2, 9), (3, 8, 8), (1, 4, 6, 5)], ids=str)
+def test_a_transformer_in_the_middle_reaches_everything_and_starts_as_nothing(shape):
+    plain = build(shape, stirred=False, attention=0)
+    new = build(shape, stirred=False, attention=0, transformer=2)
+    assert (len(new.middle), len(new.block_levels())) == (4, len(plain.block_levels()) + 2)
+    for network in (plain, new):
+        torch.nn.init.normal_(network.head.weight, generator=torch.Generator().manual_seed(0))
+    missing = new.load_state_dict(
+        {name.replace("middle.1.", "middle.3."): w for name, w in plain.state_dict().items()},
+        strict=False,
+    )
+    assert all(name.startswith(("middle.1.", "middle.2.")) for name in missing.missing_keys)
+    x = torch.randn(2, *shape)
+    assert torch.equal(new(x, torch.zeros(2), Signals()), plain(x, torch.zeros(2), Signals()))
+    stirred = build(shape, attention=0, transformer=2)
+    x.requires_grad_()
+    stirred(x, torch.zeros(2), Signals())[0, 0].flatten()[0].backward()
+    assert (x.grad[0] != 0).all()
+    assert not x.grad[1].any()
