@@ -1,8 +1,8 @@
 """Named random streams: every draw is a function of (seed, purpose, step, index).
 
 No generator state needs to be saved: a resumed run draws the same numbers as an uninterrupted one,
-and sample 17 meets the same noise at any batch size. The key is hashed (BLAKE2b), so that neighbouring
-seeds, steps and indices give unrelated streams.
+and sample 17 meets the same noise at any batch size. The key is hashed (BLAKE2b), so that
+neighbouring seeds, steps and indices give unrelated streams.
 """
 
 from __future__ import annotations

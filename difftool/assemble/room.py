@@ -38,6 +38,7 @@ def require_room(build: Callable[[], nn.Module], device: torch.device, copies: i
     if needed > there:
         what = "Training" if copies > 1 else "Using"
         raise DeviceError(
-            f"The network would have {numbers:,} parameters. {what} it takes at least {needed / 1e9:,.0f} GB of memory, and the "
-            f"device {device} has {there / 1e9:,.1f} GB. Choose a smaller network: lower the numbers in [backbone]."
+            f"The network would have {numbers:,} parameters. {what} it takes at least "
+            f"{needed / 1e9:,.0f} GB of memory, and the device {device} has {there / 1e9:,.1f} "
+            "GB. Choose a smaller network: lower the numbers in [backbone]."
         )

@@ -106,7 +106,8 @@ def _from_plugins() -> Mapping[str, EntryPoint]:
     metavar="FILE",
     multiple=True,
     expose_value=False,
-    help="Use the plugin in a Python file, to try it before it is packaged; may stand anywhere in the line.",
+    help="Use the plugin in a Python file, to try it before it is packaged; may stand anywhere in "
+    "the line.",
 )
 @click.option(
     NO_PLUGINS,

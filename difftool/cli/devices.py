@@ -90,7 +90,8 @@ def launched(
                 raise
             reached = saved
             say(
-                f"{str(killed).partition('. ')[0]}. The run goes on from step {saved}, its last checkpoint."
+                f"{str(killed).partition('. ')[0]}. The run goes on from step {saved}, its last "
+                "checkpoint."
             )
             line = ["resume", str(run), "--devices", str(devices)]
             line += ["--json"] if "--json" in sys.argv else []

@@ -51,8 +51,8 @@ class Edit(Sectioned):
     "each",
     metavar="N",
     type=click.IntRange(1),
-    help="Results for each file; of two files, steps from one to the other. [default: 4, or 1 where "
-    "all would be equal]",
+    help="Results for each file; of two files, steps from one to the other. [default: 4, or 1 "
+    "where all would be equal]",
 )
 @click.option(
     "-o",
@@ -104,5 +104,6 @@ def edit(
     else:
         count = len(made["samples"])
         say(
-            f"{count} result{'s' * (count > 1)} in {made['folder']}, beside the files on {made['sheet']}."
+            f"{count} result{'s' * (count > 1)} in {made['folder']}, beside the files on "
+            f"{made['sheet']}."
         )

@@ -1,4 +1,6 @@
-"""Which package each part of a run or a model came from: recorded with it, and told where it is missing."""
+"""Which package each part of a run or a model came from: recorded with it, and told where it is
+missing.
+"""
 
 from __future__ import annotations
 

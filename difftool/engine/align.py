@@ -6,9 +6,9 @@ Kullback-Leibler divergence between the two is at most the integral of
     E |D(x_sigma; sigma) - D(x_b; sigma_b)|^2 / sigma^3
 
 over each interval, whose noisier end is b (Sabour et al. 2024, arXiv:2404.14507, Theorem 3.1). The
-authors move one level at a time. Here the bound is measured for every pair of levels of a fine grid,
-along one path of noise for each example, and the best levels of the grid follow exactly by dynamic
-programming.
+authors move one level at a time. Here the bound is measured for every pair of levels of a fine
+grid, along one path of noise for each example, and the best levels of the grid follow exactly by
+dynamic programming.
 """
 
 from __future__ import annotations

@@ -22,7 +22,10 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float
 
 
 def choose_device(name: str, local_rank: int = 0) -> torch.device:
-    """``auto`` is this process's CUDA device, else MPS, else the CPU. Raises DeviceError when a named device is not there."""
+    """``auto`` is this process's CUDA device, else MPS, else the CPU.
+
+    Raises DeviceError when a named device is not there.
+    """
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda", local_rank)
@@ -33,7 +36,8 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise DeviceError(
-            f"The device {name!r} cannot be used here: {reason}. Use --device auto to take the best one there is."
+            f"The device {name!r} cannot be used here: {reason}. Use --device auto to take the "
+            "best one there is."
         ) from None
     return device
 
@@ -107,7 +111,8 @@ def use_kernels() -> None:
 
 @lru_cache(maxsize=1)
 def keep_big_blocks() -> None:
-    """Tell glibc to keep big freed blocks: it hands each step's activations back to the system otherwise (up to 1.4x slower).
+    """Tell glibc to keep big freed blocks: it hands each step's activations back to the system
+    otherwise (up to 1.4x slower).
 
     A preloaded allocator knows better and is left alone.
     """
@@ -123,10 +128,11 @@ def keep_big_blocks() -> None:
 
 
 def lay_channels_last(model: torch.nn.Module) -> None:
-    """Kernels of 2-D and 3-D convolutions in the layout that tensor cores read; what they compute then follows.
+    """Kernels of 2-D and 3-D convolutions in the layout that tensor cores read; what they compute
+    then follows.
 
-    Kernels of one position too, for which the layouts differ only in name: gradients have these strides, and one kernel updates
-    all parameters only when the strides agree.
+    Kernels of one position too, for which the layouts differ only in name: gradients have these
+    strides, and one kernel updates all parameters only when the strides agree.
     """
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}
     for parameter in model.parameters():
@@ -180,14 +186,17 @@ def naming_memory_knobs(train: TrainOptions) -> Iterator[None]:
             [] if train.checkpointing else ["--set train.checkpointing=true (a third slower)"]
         )
         raise DeviceError(
-            f"Out of memory at batch {train.batch} in {train.accumulate} part(s) of {train.batch // train.accumulate}. "
-            f"Try one of: {'; '.join(options)}. Everything saved before is kept. ({_reason(error)})"
+            f"Out of memory at batch {train.batch} in {train.accumulate} part(s) of "
+            f"{train.batch // train.accumulate}. Try one of: {'; '.join(options)}. Everything "
+            f"saved before is kept. ({_reason(error)})"
         ) from error
 
 
 @contextmanager
 def naming_batch(count: int) -> Iterator[None]:
-    """Turn an out-of-memory error while so many samples are made into a DeviceError with the option to change."""
+    """Turn an out-of-memory error while so many samples are made into a DeviceError with the option
+    to change.
+    """
     try:
         yield
     except (RuntimeError, MemoryError) as error:

@@ -1,4 +1,6 @@
-"""The sampling loop: sample i depends only on the seed and i, and in its last bits on the batch size."""
+"""The sampling loop: sample i depends only on the seed and i, and in its last bits on the batch
+size.
+"""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ from .players import PlayerTraining
 MOST = 16
 """Shapes of batches whose graphs are kept; of more, the least recently used goes."""
 TOLERANCE = 0.05
-"""Largest relative difference between the gradients of a replay and of the plain step, in float32 or
-less, whose sums may come in another order."""
+"""Largest relative difference between the gradients of a replay and of the plain step, in float32
+or less, whose sums may come in another order."""
 
 
 class Step(Protocol):

@@ -1,9 +1,9 @@
 """Group normalisation, FiLM and SiLU on a GPU as one operation, by Triton kernels.
 
 The formula is ``difftool.nn.norm.NormActivation``; the kernels (``norm_kernels``) read the input
-twice and write the output once, in whatever memory format the input has. PyTorch's own kernel copies
-channels-last inputs to the plain format and back, which took a third of the GPU's time in a training
-step.
+twice and write the output once, in whatever memory format the input has. PyTorch's own kernel
+copies channels-last inputs to the plain format and back, which took a third of the GPU's time in a
+training step.
 """
 
 from __future__ import annotations

@@ -93,7 +93,8 @@ class UNetOptions(Options):
         return self.factors or (2,) * (len(self.multipliers) - 1)
 
     def positions(self, sizes: Sequence[int | None]) -> list[float]:
-        """The number of positions of each level, for an example of these sizes without its channels.
+        """The number of positions of each level, for an example of these sizes without its
+        channels.
 
         It is infinite where an axis varies.
         """
@@ -134,7 +135,9 @@ class UNetOptions(Options):
 
 
 def _at_most(limit: int, there: Sequence[float], here: Sequence[float]) -> int:
-    """The threshold that selects the levels that ``limit`` selects there, which have so few positions."""
+    """The threshold that selects the levels that ``limit`` selects there, which have so few
+    positions.
+    """
     found = [new for old, new in zip(there, here, strict=True) if old <= limit]
     return int(max(found, default=0))
 

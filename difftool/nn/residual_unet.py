@@ -1,4 +1,6 @@
-"""The U-Nets that the field compares with: DDPM++ (Song et al. 2021) and ADM (Dhariwal & Nichol 2021).
+"""The U-Nets that the field compares with: DDPM++ (Song et al. 2021) and ADM.
+
+Dhariwal & Nichol 2021.
 
 Written from Song et al. 2021, arXiv:2011.13456, App. H; Dhariwal & Nichol 2021, arXiv:2105.05233,
 sec. 3; and Karras et al. 2022, arXiv:2206.00364, Table 7 and App. F, which trained both.

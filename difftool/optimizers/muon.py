@@ -42,7 +42,8 @@ class Muon(torch.optim.Optimizer):
         eps: float,
         precision: torch.dtype,
     ) -> None:
-        # capturable, as torch's optimizers say it: no step waits for the device or counts on the host
+        # capturable, as torch's optimizers say it: no step waits for the device or counts on the
+        # host
         defaults = {"lr": lr, "weight_decay": 0.0, "matrices": False, "capturable": False}
         super().__init__(groups, defaults)
         self.momentum, self.precision = momentum, precision

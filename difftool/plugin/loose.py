@@ -1,4 +1,6 @@
-"""Parts in a single file, to try before they are packaged: ``use = "file.py:Name"`` and ``--plugin``."""
+"""Parts in a single file, to try before they are packaged: ``use = "file.py:Name"`` and
+``--plugin``.
+"""
 
 from __future__ import annotations
 

@@ -90,7 +90,10 @@ class Uniform(_Quantile):
 
 
 class Discrete(Uniform):
-    """Uniform over the T times k / (T - 1) of a table   (Ho et al. 2020, arXiv:2006.11239, Alg. 1)."""
+    """Uniform over the T times k / (T - 1) of a table.
+
+    Ho et al. 2020, arXiv:2006.11239, Alg. 1.
+    """
 
     def __init__(self, options: DiscreteOptions, schedule: Schedule) -> None:
         self.levels = options.levels

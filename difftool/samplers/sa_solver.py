@@ -31,8 +31,8 @@ def sa_solver(
     One evaluation a step. ``tau`` is the stochasticity: 0 is the ODE, 1 the reverse diffusion; it
     is 0 outside ``s_min`` to ``s_max``. The estimate at a new level corrects the step that led
     there, with the same noise, so a step yields x as it was predicted. The step to 0 is of first
-    order and has no noise; the steps before it are of lower order too, as in the authors' code. The strong order is 1, as tau times the step bounds the error (Theorem
-    5.1).
+    order and has no noise; the steps before it are of lower order too, as in the authors' code. The
+    strong order is 1, as tau times the step bounds the error (Theorem 5.1).
 
     Args:
         predictor: estimates that the predictor combines.

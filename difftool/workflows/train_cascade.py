@@ -297,7 +297,8 @@ def _stage_result(
     cascade, title = training.cascade, _title(stage, training.cascade)
     folder, model = cascade.run_of(stage), cascade.model_of(stage)
     begun = stage.model is None and cascade.has_begun(stage)
-    # The report is written last: without it, a kill may have kept the last records from being written.
+    # The report is written last: without it, a kill may have kept the last records from being
+    # written.
     whole = begun and training.steps is None and folder.report_path.is_file()
     finished = whole and _is_finished(folder, run_config(folder, parts))
     if stage.model is not None or finished:
