@@ -1,8 +1,9 @@
-"""Averages of the weights, several horizons at once, and any power-function horizon after training.
+"""Averages of the weights over several horizons, and averages that are chosen after training.
 
-Exponential averages have a half-life in examples (Karras et al. 2022, arXiv:2206.00364, App. F). Power-function averages
-(Karras et al. 2024, arXiv:2312.02696, Sec. 3 and App. C) have a relative width; from snapshots of two of them any other
-width is the least-squares combination.
+An exponential average has a half-life in examples (Karras et al. 2022, arXiv:2206.00364, App. F). A
+power-function average has a relative width (Karras et al. 2024, arXiv:2312.02696, Sec. 3). The
+average of any other width is the least-squares combination of snapshots of two such averages (App.
+C).
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from ..settings import EmaOptions
 
 @dataclass(frozen=True, slots=True)
 class Exponential:
-    """beta = 2^(-batch / half-life), the half-life being at most ``rampup`` of the examples seen."""
+    """beta = 2^(-batch / half-life).
+
+    The half-life is at most ``rampup`` times the examples seen.
+    """
 
     halflife: float
     rampup: float
@@ -51,7 +55,8 @@ class Power:
 def gamma_of_width(width: float) -> float:
     """The exponent gamma whose profile has this relative standard deviation.
 
-    sigma_rel^2 = (gamma + 1) / ((gamma + 2)^2 (gamma + 3)), solved for its largest real root (Eq. 126).
+    sigma_rel^2 = (gamma + 1) / ((gamma + 2)^2 (gamma + 3)), solved for its largest real root (Eq.
+    126).
     """
     t = width**-2
     roots = np.roots([1, 7, 16 - t, 12 - t])
@@ -59,10 +64,10 @@ def gamma_of_width(width: float) -> float:
 
 
 class Ema:
-    """Float32 averages of parameters, in place, by foreach.
+    """Averages of parameters in float32, updated in place by foreach kernels.
 
     Args:
-        parameters: by name; their order is fixed from here on.
+        parameters: name -> parameter; their order is kept.
     """
 
     def __init__(self, parameters: Mapping[str, Tensor], options: EmaOptions) -> None:
@@ -81,12 +86,17 @@ class Ema:
         }
 
     def update(self, seen: int, batch: int) -> None:
-        """Take in the weights after a step; ``seen`` examples so far, ``batch`` of them in this step."""
+        """Add the weights after a step.
+
+        Args:
+            seen: examples seen so far.
+            batch: examples of this step.
+        """
         self.set_betas(seen, batch)
         self.average()
 
     def set_betas(self, seen: int, batch: int) -> None:
-        """Set how much the next ``average`` takes of the weights."""
+        """Set the weight that the next ``average`` gives to the present weights."""
         for profile in self.profiles:
             weight = 1 - profile.beta(seen, batch)
             if isinstance(held := self._weights[profile.name], Tensor):
@@ -98,7 +108,8 @@ class Ema:
     def average(self) -> None:
         """average += (1 - beta) (weights - average).
 
-        On a CUDA device beta is read there, so that a recorded graph can be replayed with another.
+        On a CUDA device beta is read from the device, so that a recorded graph can be replayed with
+        other values.
         """
         for profile in self.profiles:
             weight, averages = self._weights[profile.name], self.averages[profile.name]
@@ -108,12 +119,12 @@ class Ema:
                 torch._foreach_lerp_(averages, self._live, weight)
 
     def tensors(self, profile: str | None = None) -> dict[str, Tensor]:
-        """Parameter name -> average, of the first profile unless another is named."""
+        """Parameter name -> average; of the first profile unless another is named."""
         return dict(zip(self.names, self.averages[profile or self.profiles[0].name], strict=True))
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Inside the block the parameters are the first average."""
+        """Inside the block, the parameters have the values of the first average."""
         kept = [p.detach().clone() for p in self._live]
         self._copy(self.averages[self.profiles[0].name])
         try:
@@ -149,7 +160,8 @@ def lerp_in_one_pass(averages: list[Tensor], values: list[Tensor], weight: Tenso
 def posthoc_weights(
     snapshots: Iterable[tuple[float, float]], time: float, width: float
 ) -> np.ndarray:
-    """How to mix snapshots into the average of another width (Karras et al. 2024, App. C.2, Algorithm 3).
+    """The weights of snapshots in an average of another width (Karras et al. 2024, App. C.2, Alg.
+    3).
 
     Args:
         snapshots: (examples seen, width) of each snapshot.
@@ -157,7 +169,7 @@ def posthoc_weights(
         width: its relative width.
 
     Returns:
-        One weight per snapshot: the least-squares fit of the wanted profile in the snapshots' profiles.
+        one weight for each snapshot: the least-squares fit of the wanted profile.
     """
     times, widths = (
         np.asarray(list(column), np.float64) for column in zip(*snapshots, strict=True)
@@ -171,7 +183,11 @@ def posthoc_weights(
 def _profile_product(
     t_a: np.ndarray, gamma_a: np.ndarray, t_b: np.ndarray, gamma_b: np.ndarray
 ) -> np.ndarray:
-    """The inner product of two profiles p(t) = (gamma + 1) t^gamma / t_end^(gamma + 1) on (0, min t_end)   (Eq. 151)."""
+    """The inner product of profiles p(t) = (gamma + 1) t^gamma / t_end^(gamma + 1) on (0, min
+    t_end).
+
+    Karras et al. 2024, Eq. 151.
+    """
     ratio, later = np.minimum(t_a, t_b) / np.maximum(t_a, t_b), np.maximum(t_a, t_b)
     exponent = np.where(t_a < t_b, gamma_b, gamma_a)
     return (gamma_a + 1) * (gamma_b + 1) * ratio**exponent / ((gamma_a + gamma_b + 1) * later)
