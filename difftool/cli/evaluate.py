@@ -10,12 +10,14 @@ from typing import Any
 import click
 
 from ..errors import UsageError
+from ..figures import with_error
 from ..workflows.chain import ChainRequest, chain_of
 from ..workflows.evaluate import USUAL, chosen_metrics, evaluate_chain, metric_table
 from ..workflows.reference import Reference
 from ..workflows.request import Request
+from ..workflows.verdict import keep
 from ..workflows.words import peeked_modality
-from .console import out_json, out_table, say
+from .console import out_json, out_level, out_table, say
 from .flags import Flag, Sectioned, flags_of, registry
 from .sampling_flags import flags_for_sampling, request_of, sampling_options
 from .signals import terminate_at_once
@@ -105,10 +107,13 @@ def evaluate(
     found = evaluate_chain(
         chain, parts, Terminal(), request.seed, chosen, samples, Reference(against, most)
     )
+    report = keep(found, chain.stages[-1])
     if as_json:
         out_json(found)
     else:
         _tell(found)
+        if report:
+            say(f"The verdict and the table are in {report}")
 
 
 def _refuse_sampling(request: Request) -> None:
@@ -171,20 +176,15 @@ def _tell(found: dict[str, Any]) -> None:
         (
             row["metric"],
             row["name"],
-            _cell(row["samples"], row["samples_error"]),
-            _cell(row["data"], row["data_error"]),
+            with_error(row["samples"], row["samples_error"]),
+            with_error(row["data"], row["data_error"]),
             _needed(row["needed"]),
         )
         for row in found["rows"]
     ]
     out_table(rows, ("metric", "", "samples", "data", "shown by"))
-
-
-def _cell(value: float | None, error: float | None) -> str:
-    """A number and its standard error."""
-    if value is None:
-        return "-"
-    return f"{value:.4g}" + ("" if error is None else f" ± {error:.2g}")
+    for finding in found["verdict"]:
+        out_level(finding["level"], f"{finding['fact']} {finding['fix']}".strip())
 
 
 def _needed(needed: int | None) -> str:

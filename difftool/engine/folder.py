@@ -34,8 +34,8 @@ SNAPSHOTS = "snapshots"
 
 class RunFolder:
     """A run's files: ``config.toml``, ``description.json``, ``environment.json``,
-    ``metrics.jsonl``, ``log.txt``, ``checkpoints/``, ``samples/``, ``model.safetensors`` and
-    ``report.html``.
+    ``metrics.jsonl``, ``log.txt``, ``checkpoints/``, ``samples/``, ``model.safetensors``,
+    ``report.html`` and, of ``difftool evaluate``, ``evaluation.json``.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,6 +61,11 @@ class RunFolder:
     @property
     def report_path(self) -> Path:
         return self.path / "report.html"
+
+    @property
+    def evaluation_path(self) -> Path:
+        """The last result of ``difftool evaluate``."""
+        return self.path / "evaluation.json"
 
     @classmethod
     def create(

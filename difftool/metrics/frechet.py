@@ -24,10 +24,14 @@ class Frechet(FeatureMetric):
         self._of_data = Once(gaussian)
 
     def measure_features(self, examples: Features, data: Features) -> dict[str, float]:
-        """``distance``; NaN for fewer than two examples or two of the data."""
+        """``distance``, and ``relative``, the same over the variance of the data; NaN for fewer
+        than two examples or two of the data.
+        """
         if min(len(examples), len(data)) < 2:
-            return {"distance": float("nan")}
-        return {"distance": frechet(*gaussian(examples.vectors), *self._of_data(data.vectors))}
+            return {"distance": float("nan"), "relative": float("nan")}
+        mean, covariance = self._of_data(data.vectors)
+        distance = frechet(*gaussian(examples.vectors), mean, covariance)
+        return {"distance": distance, "relative": distance / (np.trace(covariance) or np.nan)}
 
 
 def gaussian(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,11 +7,16 @@ import io
 import json
 import mimetypes
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ..engine.folder import RunFolder
+from ..figures import with_error
 from ..files import write_text
+from ..plain import parse_json
+from ..verdict import in_order, of_training
+from ..verdict.run import facts_of
 
 
 def write_report(folder: RunFolder) -> Path:
@@ -21,8 +26,12 @@ def write_report(folder: RunFolder) -> Path:
     text = Path(__file__).with_name("report.html.j2").read_text(encoding="utf-8")
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(text)
     rows = folder.metrics()
+    evaluation = _evaluation(folder)
     rendered = page.render(
         name=folder.path.resolve().name,
+        verdict=evaluation["verdict"] if evaluation else _verdict(folder),
+        evaluation=evaluation,
+        number=with_error,
         facts=_facts(folder, rows),
         curve=_loss_curve(rows) if len(rows) > 1 else "",
         previews=[{"title": path.stem, "data": _embedded(path)} for path in _previews(folder)],
@@ -31,6 +40,26 @@ def write_report(folder: RunFolder) -> Path:
     )
     write_text(folder.report_path, rendered.encode("utf-8", "backslashreplace").decode())
     return folder.report_path
+
+
+def _verdict(folder: RunFolder) -> list[dict[str, str]]:
+    """What the training says, where no samples have been measured."""
+    try:
+        return [asdict(one) for one in in_order(of_training(facts_of(folder)))]
+    except (OSError, ValueError, KeyError):  # the rest of the report still stands
+        return []
+
+
+def _evaluation(folder: RunFolder) -> dict[str, Any] | None:
+    """The last result of ``difftool evaluate``, if it is younger than the model."""
+    path = folder.evaluation_path
+    try:
+        if path.stat().st_mtime < folder.model_path.stat().st_mtime:
+            return None
+        found = parse_json(path.read_bytes())
+        return found if found["verdict"] is not None and found["rows"] else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _facts(folder: RunFolder, rows: list[dict[str, Any]]) -> list[tuple[str, str]]:

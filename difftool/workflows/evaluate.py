@@ -19,6 +19,7 @@ from .reference import Reference, ReferenceData, reference_data, source_against
 from .reporter import Reporter
 from .request import METRIC, Request, own_table
 from .sample import Samples, draw, refining
+from .verdict import verdict
 
 if TYPE_CHECKING:
     from ..description import Description
@@ -87,7 +88,7 @@ def evaluate_chain(
     """Measure samples of the last stage, or the files in ``folder``, and the data of that stage.
 
     Returns:
-        ``samples`` and ``data``, which describe what was measured; ``rows``, each with ``metric``,
+        ``verdict``, its findings, the worst first; ``samples`` and ``data``, which describe what was measured; ``rows``, each with ``metric``,
         ``name``, ``samples`` and ``data`` (numbers or None) with ``samples_error`` and
         ``data_error``, their standard errors, and ``needed``, the number of samples that show a
         difference; ``judge``, its quality on data that it has not seen; and ``missing``, the reasons why metrics are left
@@ -130,13 +131,14 @@ def evaluate_chain(
         degraded = {"degraded": data.source} if apart else {}
         samples = {"count": len(examples), **measured_samples.info, **degraded}
         measured = held_out(examples, data.examples)
-        return {
+        result = {
             "samples": samples,
             "data": {"count": len(data.examples), "source": data.source, "measured": measured},
             "judge": quality,
             "rows": rows,
             "missing": missing,
         }
+        return {"verdict": verdict(result, last), **result}
     reasons = dict.fromkeys(missing.values())
     raise UsageError("\n".join(["Nothing could be measured:", *reasons]))
 
