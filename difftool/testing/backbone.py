@@ -161,7 +161,7 @@ def backbone_contract(
             torch.testing.assert_close(one * mask, other * mask, atol=1e-5, rtol=1e-5)
 
         @pytest.mark.parametrize("amount", ["less", "much less", "none"])
-        def test_the_amount_of_padding_reaches_no_real_entry(self, amount):
+        def test_the_amount_of_padding_reaches_no_real_entry(self, amount: str) -> None:
             """An example is padded to the largest of its batch, which says nothing about it."""
             if not varies:
                 pytest.skip("it was not said to accept other sizes")

@@ -110,7 +110,7 @@ def process_contract(
             assert torch.equal(sigma, process.density.draw(2048, Stream(0, "contract")))
             assert process.density.draw(3, Streams(0, "contract", [4, 5, 6])).shape == (3,)
 
-        def test_the_rarest_draws_are_levels_of_the_schedule_too(self):
+        def test_the_rarest_draws_are_levels_of_the_schedule_too(self) -> None:
             process = built()
             sigma = process.density.draw(1001, _Ends())
             assert sigma.isfinite().all()

@@ -58,7 +58,7 @@ def export(
     from ..exporter import TrainedModel
 
     weights, about = load_weights(path, MODEL)
-    if spec.suffix == path.suffix:
+    if isinstance(spec, ExporterSpec) and spec.suffix == path.suffix:
         _refuse_files(path, about.get("parts", {}))
     if ema is not None:
         weights, about = (
