@@ -27,6 +27,7 @@ import numpy as np
 from ..errors import DataError, PluginError, UsageError, is_out_of_memory
 from ..files import building, forget_abandoned, is_full_disk, make_folder, sync
 from ..modality import Item, Modality
+from .bound import bounded
 from .parallel import too_little_memory
 from .remark import remarks
 
@@ -396,7 +397,8 @@ def _read(modality: Modality, item: Item, earlier: _Earlier) -> Decoded:
         return found
     with remarks() as texts:
         try:
-            return modality.read(item), texts
+            with bounded(item.path):
+                return modality.read(item), texts
         except DataError as error:
             if isinstance(error.__context__, OSError):
                 _refuse_passing(error.__context__, item)

@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import DataError, UsageError
 from ..modality import Finding, Item, Modality
 from ..shell import command
+from .bound import bounded
 from .findings import (
     commonest,
     data_root,
@@ -195,7 +196,7 @@ def inspect(
 
 def _look(inspection: Inspection[Any, Any], item: Item) -> Look | _Bad:
     try:
-        with remarks() as texts:
+        with remarks() as texts, bounded(item.path):
             look = inspection.look(item)
     except (DataError, OSError) as error:
         return _Bad(str(error))

@@ -10,6 +10,7 @@ from tempfile import TemporaryFile
 
 import numpy as np
 
+from .bound import counted
 from .cache import workspace
 
 HELD = 1 << 23
@@ -27,9 +28,10 @@ def spooled(blocks: Iterable[np.ndarray], axis: int = 0) -> np.ndarray:
 
     Raises:
         ValueError: there is no block, or the blocks do not match.
+        DataError: the file that is being read becomes too large (``bound``).
     """
     held: list[np.ndarray] = []
-    size, rest = 0, iter(blocks)
+    size, rest = 0, counted(blocks)
     for block in rest:
         held.append(block)
         size += block.nbytes

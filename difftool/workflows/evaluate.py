@@ -233,13 +233,15 @@ def _read(
 
     Files that cannot be read are named, because no metric counts them.
     """
+    from ..data.bound import bounded  # numpy
     from ..engine.evaluate import as_trained  # torch
     from ..engine.generate import Generated
 
     read, conditions, bad = list[Any](), list[Conditions](), list[str]()
     for item in modality.scan(folder):
         try:
-            read.append([modality.read_sample(item)])
+            with bounded(item.path):
+                read.append([modality.read_sample(item)])
             conditions.append(conditions_of(item, stage))
         except DataError as error:
             bad.append(str(error))

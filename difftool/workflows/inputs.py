@@ -36,10 +36,12 @@ def read_low(
     import torch
 
     from ..batch import Batch  # torch
+    from ..data.bound import bounded
     from ..engine.generate import unpadded
 
     if not as_trained:
-        whole = modality.read_given(item)
+        with bounded(item.path):
+            whole = modality.read_given(item)
         if not degraded or stage.bridge is None:
             return whole
         raw = Batch(
@@ -54,10 +56,12 @@ def read_low(
 
 def _cut(item: Item, modality: Modality, seed: int, reporter: Reporter) -> Batch:
     """A file as training reads it."""
+    from ..data.bound import bounded
     from ..engine.generate import unpadded  # torch
     from ..rng import Stream
 
-    whole = modality.read(item)
+    with bounded(item.path):
+        whole = modality.read(item)
     raw = modality.collate([whole], Stream(seed, "given"))
     if unpadded(raw.x, raw)[0].size < whole.size:
         reporter.say(

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from difftool.data import spool
+from difftool.data.bound import bounded
 from difftool.data.cache import trial_cache
 from difftool.data.spool import spooled
+from difftool.errors import DataError
 
 
 def blocks(count: int = 5):
@@ -73,6 +75,19 @@ def test_blocks_that_do_not_agree_are_refused(cache, monkeypatch):
 def test_nothing_is_refused():
     with pytest.raises(ValueError, match="concatenate"):
         spooled([])
+
+
+def test_a_small_file_that_becomes_gigabytes_is_refused_and_named(cache, monkeypatch, tmp_path):
+    monkeypatch.setattr("difftool.data.bound.ALWAYS", 100)
+    monkeypatch.setattr("difftool.data.bound.RATIO", 10)
+    path = tmp_path / "bomb.gif"
+    path.write_bytes(bytes(20))
+    blocks = [np.zeros(50, np.uint8)] * 5
+    with bounded(path):
+        assert len(spooled(blocks[:4])) == 200
+        with pytest.raises(DataError, match=r"bomb\.gif becomes more than"):
+            spooled(iter(blocks))
+    assert len(spooled(blocks)) == 250
 
 
 def test_in_a_trial_it_lies_in_the_trial_s_own_folder(cache, monkeypatch):
