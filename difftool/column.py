@@ -13,6 +13,8 @@ from .errors import PluginError
 if TYPE_CHECKING:  # the registry imports this module, and listing parts needs no arrays
     import numpy as np
 
+    from .options import Options
+
 Rows = Sequence[Mapping[str, str | float]]
 """For each example, column name -> cell; a row has no entry for a column that the example lacks."""
 
@@ -54,6 +56,14 @@ class Column(ABC):
             DataError: the cells are not of this kind.
             UsageError: columns of this kind are not read from data.
         """
+
+    @classmethod
+    def read_as(
+        cls, name: str, rows: Rows, options: Options
+    ) -> tuple[Self, Sequence[Value] | np.ndarray]:
+        """Like ``read``, with the settings of the conditioner. Override it if they matter here."""
+        del options
+        return cls.read(name, rows)
 
     @property
     @abstractmethod
@@ -137,7 +147,7 @@ _KINDS: dict[str, str] = {
     for kind, code in {
         "label": "LabelColumn", "labels": "LabelsColumn", "number": "NumberColumn", "vector": "VectorColumn", "channels": "ChannelsColumn",
     }.items()
-}  # fmt: skip
+} | {"text": "difftool.conditioners.text_column:TextColumn"}  # fmt: skip
 
 
 def announce(kind: str, reference: str) -> None:

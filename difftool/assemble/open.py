@@ -273,7 +273,8 @@ def _described(
     found, values = dict[str, Column](), {}
     for name, part in config.conditions.items():
         if part.use != NONE:
-            found[name], values[name] = condition(name, registry.column(part.use), cache.columns)
+            kind = registry.column(part.use)
+            found[name], values[name] = condition(name, kind, cache.columns, part.options)
     conditions = _with_own(found, own, f"{config.modality.use} modality")
     return Description(
         shape, cache.dtype.name, len(cache), conditions, extra, cache.content

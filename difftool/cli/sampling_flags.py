@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,7 +12,7 @@ from ..config import CHANGEABLE
 from ..guidance.options import GuidanceOptions
 from ..settings import SampleOptions
 from ..workflows.request import REQUEST, Request, request_model
-from ..workflows.words import parse_conditions, parse_experts
+from ..workflows.words import parse_conditions, parse_experts, parse_prompts
 from .flags import Flag, flags_of, given, registry
 
 _OPTIONS = (
@@ -22,6 +23,20 @@ _OPTIONS = (
         metavar="NAME=VALUE[,VALUE…]",
         help="A condition; several values take turns; all takes every label, none withholds it. "
         'Quote a value with a comma: NAME="A,B".',
+    ),
+    click.option(
+        "--prompt",
+        "prompts",
+        multiple=True,
+        metavar="TEXT",
+        help="A text for a model of captions; several, by repeating it, take turns.",
+    ),
+    click.option(
+        "--prompts",
+        "prompt_file",
+        metavar="FILE",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        help="A text file with a prompt in each line, which take turns.",
     ),
     click.option(
         "--seed",
@@ -111,6 +126,8 @@ def request_of(
     ctx: click.Context,
     n: int,
     conds: tuple[str, ...],
+    prompts: tuple[str, ...],
+    prompt_file: Path | None,
     seed: int,
     start: int,
     sets: tuple[str, ...],
@@ -121,6 +138,9 @@ def request_of(
 ) -> Request:
     """The request that a command line makes."""
     cond, others = parse_conditions(conds), parse_experts(experts)
+    named = (ctx.params.get(name) or () for name in ("models", "model", "words"))
+    words = [word for one in named for word in ((one,) if isinstance(one, str) else one)]
+    cond |= parse_prompts(words, prompts, prompt_file)
     return Request(n, seed, start, device, precision, ema, cond, given(ctx), sets, experts=others)
 
 

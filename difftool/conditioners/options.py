@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, PositiveInt
+from typing import Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from ..options import Options
 
@@ -42,6 +44,27 @@ class VectorOptions(GivenOptions):
 
     dropout: float = Field(
         0.0, ge=0, le=1, description="probability that training sets the vector to zero"
+    )
+
+
+class TextOptions(GivenOptions):
+    """A text, by a transformer encoder that is trained along with the network."""
+
+    vocabulary: Literal["bpe", "word", "byte"] = Field(
+        "bpe",
+        description="what a token is: a frequent piece of text, a word, or a byte; bpe and byte "
+        "know every script",
+    )
+    size: PositiveInt = Field(
+        4096, le=1 << 20, description="most tokens of the vocabulary, which is learnt from the data"
+    )
+    longest: PositiveInt = Field(64, le=4096, description="most tokens that are read of a text")
+    token_width: PositiveInt = Field(256, le=16_384, multiple_of=2, description="width of a token")
+    layers: NonNegativeInt = Field(2, le=64, description="layers of the encoder")
+    tokens: bool = Field(
+        True,
+        description="give the network the tokens for cross-attention, not only their mean; false "
+        "for networks that take none",
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from ..column import Column, Rows, Value
 from ..conditioners.columns import text_of as text_of
 from ..errors import DataError
+from ..options import Options
 
 AUTOMATIC = ("class", "label")
 """Columns that become a label condition by default."""
@@ -34,7 +35,7 @@ def numeric(name: str, columns: Rows) -> bool:
 
 
 def condition(
-    name: str, kind: type[Column], columns: Rows
+    name: str, kind: type[Column], columns: Rows, options: Options | None = None
 ) -> tuple[Column, Sequence[Value] | np.ndarray]:
     """The condition of a column, and its value for every example (null where the column is empty).
 
@@ -48,4 +49,4 @@ def condition(
             f"{', '.join(known) or 'none'}. Columns come from subfolders (class), captions, and "
             "metadata.csv or metadata.jsonl."
         )
-    return kind.read(name, columns)
+    return kind.read(name, columns) if options is None else kind.read_as(name, columns, options)

@@ -493,6 +493,13 @@ def difftool_conditioners() -> list[ConditionerSpec]:
             "several labels at once, written as cat;drawing: the sum of their learned vectors",
         ),
         _conditioner("number", "Fourier features of a number"),
+        ConditionerSpec(
+            "text",
+            "a text, such as a caption, by an encoder that is trained along",
+            "difftool.conditioners.text:Text",
+            "difftool.conditioners.options:TextOptions",
+            column="difftool.conditioners.text_column:TextColumn",
+        ),
         _conditioner("vector", "a linear map of a vector"),
     ]
 

@@ -25,6 +25,7 @@ CELLS: dict[str, Sequence[str | float]] = {
     "label": ("a", "b", "c"),
     "labels": ("a;b", "b", "c; a"),
     "number": (0.0, 4.0, 9.0),
+    "text": ("a red cat", "a red dog", "two red dogs"),
 }
 MADE: dict[str, tuple[Column, Tensor]] = {
     "vector": (VectorColumn("c", 4), torch.eye(4)[:3]),

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ..config import file_layer
 from ..engine.folder import CASCADE, find_run, is_cascade
-from ..errors import DifftoolError, UsageError
+from ..errors import DataError, DifftoolError, UsageError
 from .model import modality_of, model_path, plain_config
+
+TEXT = "text"
+"""The conditioner of texts, whose condition ``--prompt`` sets."""
 
 
 def peeked_modality(args: list[str]) -> str:
@@ -58,6 +62,48 @@ def parse_conditions(items: tuple[str, ...]) -> dict[str, list[str]]:
             value.strip() for value in next(csv.reader([values], skipinitialspace=True), [""])
         ]
     return found
+
+
+def parse_prompts(
+    words: Sequence[str], prompts: Sequence[str], file: Path | None
+) -> dict[str, list[str]]:
+    """Prompts as values of the model's one condition on a text.
+
+    Args:
+        words: the models; the first that can be read is looked at.
+        file: a text file with one prompt in each line.
+
+    Raises:
+        UsageError: the model has no such condition, or several.
+        DataError: the file cannot be read, or holds nothing.
+    """
+    texts = [*prompts, *(_lines(file) if file else ())]
+    if not texts:
+        return {}
+    columns: Mapping[str, Any] = {}
+    for word in [*words, "latest"]:
+        with suppress(DifftoolError):
+            columns = _peeked_config(word).get("conditions", {})
+            break
+    names = [name for name, table in columns.items() if table.get("use") == TEXT]
+    if len(names) != 1:
+        reason = (
+            f"has several: {', '.join(names)}. Name one: --cond {names[0]}=TEXT"
+            if names
+            else "has none. Train it on captions: --set conditions.caption.use=text"
+        )
+        raise UsageError(f"--prompt is a text for the model's condition on texts, and it {reason}")
+    return {names[0]: texts}
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file} cannot be read: {error}. Write it as UTF-8 text.") from None
+    if not any(lines):
+        raise DataError(f"{file} holds no prompt. Write one in each line.")
+    return [line for line in lines if line]
 
 
 def parse_experts(words: Sequence[str]) -> tuple[tuple[float, Path], ...]:

@@ -29,6 +29,9 @@ ABLE = {
     ("labels", "brightness"),
     ("labels", "tags"),
     ("number", "brightness"),
+    ("text", "kind"),
+    ("text", "brightness"),
+    ("text", "tags"),
 }
 
 

@@ -165,6 +165,6 @@ def _inputs(interface: Interface) -> int:
     if interface.tokens:
         raise UsageError(
             "egnn attends to no sequence of tokens. Use a condition that is a label, a number or "
-            "a vector."
+            "a vector; for a text, set conditions.NAME.tokens = false."
         )
     return width - AXES

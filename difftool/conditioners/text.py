@@ -1,0 +1,69 @@
+"""The condition on a text: a small transformer encoder that is trained along."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ..conditioner import Conditioner
+from ..nn.backbone import Signals
+from ..nn.layers import linear
+from ..nn.transformer.attention import TokenAttention, heads_of, keys
+from ..nn.transformer.feedforward import feedforward
+from ..nn.transformer.norm import RMSNorm
+from .options import TextOptions
+from .text_column import PADDING, TextColumn
+
+
+class Layer(nn.Module):
+    """x + attention(norm x), then x + feedforward(norm x) (Vaswani et al. 2017, normalised first)."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = RMSNorm(width, scale=True), RMSNorm(width, scale=True)
+        self.attention = TokenAttention(width, heads, qk_norm=True, value_residual=False)
+        self.feedforward = feedforward("gelu", width, 4)
+
+    def forward(self, x: Tensor, seen: Tensor) -> Tensor:
+        """``x [b, n, width]`` -> like ``x``; ``seen [b, 1, 1, n]``, True for real tokens."""
+        x = x + self.attention(self.norm1(x), None, None, seen)
+        return x + self.feedforward(self.norm2(x))
+
+
+class Text(Conditioner):
+    """``[b, n]`` int64 tokens -> a sequence for cross-attention, and its mean as one vector.
+
+    Null is one learned token. The vector steers networks without cross-attention.
+    """
+
+    def __init__(self, options: TextOptions, column: TextColumn) -> None:
+        super().__init__()
+        width = options.token_width
+        self.vector, self.dropout = options.width, options.dropout
+        self.tokens = width if options.tokens else 0
+        self.table = nn.Embedding(max(1, column.size), width)
+        self.places = nn.Parameter(torch.randn(max(1, column.length), width) * 0.02)
+        self.open = nn.Parameter(torch.randn(width))
+        heads = heads_of(width, min(64, width))
+        self.layers = nn.ModuleList(Layer(width, heads) for _ in range(options.layers))
+        self.norm = RMSNorm(width, scale=True)
+        self.pooled = linear(width, options.width)
+
+    def null(self, value: Tensor) -> Tensor:
+        return torch.full_like(value, PADDING)
+
+    def forward(self, value: Tensor) -> Signals:
+        mask = value != PADDING
+        first = torch.arange(value.shape[1], device=value.device) == 0
+        open_ = ~mask.any(1, keepdim=True) & first  # the one token of an open text
+        mask = mask | open_
+        x = torch.where(open_.unsqueeze(-1), self.open, self.table(value.clamp_min(0)))
+        x = x + self.places
+        for layer in self.layers:
+            x = layer(x, keys(mask))
+        x = self.norm(x)
+        real = mask.unsqueeze(-1).to(x.dtype)
+        vector = self.pooled((x * real).sum(1) / real.sum(1))
+        if not self.tokens:
+            return Signals(vector)
+        return Signals(vector, x, token_mask=mask)

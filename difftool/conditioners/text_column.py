@@ -1,0 +1,177 @@
+"""Texts as a column: captions, with a vocabulary that is learnt from them."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from ..column import NULL_WORDS, Column, Rows, Value
+from ..errors import DataError, UsageError
+from ..options import Options
+from .columns import as_often, text_of
+from .options import TextOptions
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+PADDING = -1
+"""What stands behind the tokens of a text in a row of a batch."""
+
+KEPT = 1000
+"""The number of most frequent texts that are stored, to draw from."""
+
+LONGEST = 10_000
+"""Characters of a text that are read; the rest could not become tokens."""
+
+UNKNOWN = "[UNK]"
+
+
+@dataclass(frozen=True)
+class TextColumn(Column):
+    """Any text; "" is null. A batch is int64 ``[b, length]``: tokens, then -1.
+
+    Attributes:
+        vocabulary: the tokenizer, in the JSON format of the library ``tokenizers``.
+        size: number of its tokens; length: tokens that are read of a text.
+        texts, counts: the most frequent texts and how often they occur.
+    """
+
+    kind: ClassVar[str] = "text"
+
+    vocabulary: str = ""
+    size: int = 0
+    length: int = 0
+    texts: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.texts) != len(self.counts) or any(n < 1 for n in self.counts):
+            raise ValueError("texts need as many counts, each of at least 1")
+        if not 0 <= self.size <= 1 << 20 or not 0 <= self.length <= 1 << 16:
+            raise ValueError("size or length is out of bounds")
+
+    @classmethod
+    def read(cls, name: str, rows: Rows) -> tuple[Self, list[str]]:
+        return cls.read_as(name, rows, TextOptions())
+
+    @classmethod
+    def read_as(cls, name: str, rows: Rows, options: Options) -> tuple[Self, list[str]]:
+        assert isinstance(options, TextOptions)
+        values = [text_of(row.get(name, "")).strip()[:LONGEST] for row in rows]
+        counts = Counter(filter(None, values))
+        if not counts:
+            raise DataError(
+                f"The column {name} has no text. Write captions into metadata.csv, or into a "
+                ".txt file beside each file."
+            )
+        tokenizer = learned(list(counts.elements()), options)
+        lengths = {text: len(tokenizer.encode(text).ids) for text in counts}
+        length = min(options.longest, max(1, *lengths.values()))
+        if cut := sum(counts[text] for text, n in lengths.items() if n > length):
+            warnings.warn(
+                f"{cut} of {counts.total()} texts of {name} are longer than {length} tokens, and "
+                f"their ends are not read. Read more with conditions.{name}.longest.",
+                stacklevel=2,
+            )
+        kept = dict(counts.most_common(KEPT))
+        column = cls(
+            name,
+            tokenizer.to_str(),
+            tokenizer.get_vocab_size(),
+            length,
+            tuple(kept),
+            tuple(kept.values()),
+        )
+        return column, values
+
+    @property
+    def null(self) -> str:
+        return ""
+
+    def parse(self, text: str) -> str:
+        text = text.strip()
+        if text.lower() in NULL_WORDS:
+            return self.null
+        if not self._tokens(text):
+            raise UsageError(
+                f"{text!r} has no word that the model knows. Describe it as the captions of the "
+                "data do."
+            )
+        return text
+
+    def show(self, value: Value) -> str | None:
+        return value or None
+
+    def draw(self, u: float) -> str:
+        return self.texts[as_often(self.counts, u)]
+
+    def batch(self, values: Sequence[Value]) -> np.ndarray:
+        rows = np.full((len(values), self.length), PADDING, np.int64)
+        for row, text in zip(rows, values, strict=True):
+            tokens = self._tokens(text)[: self.length]
+            row[: len(tokens)] = tokens
+        return rows
+
+    def meaning(self) -> tuple[Any, ...]:
+        return (self.vocabulary, self.length)
+
+    def _tokens(self, text: str) -> tuple[int, ...]:
+        return _encoder(self.vocabulary)(text)
+
+
+@lru_cache(maxsize=8)
+def _encoder(vocabulary: str) -> Callable[[str], tuple[int, ...]]:
+    """Text to tokens, by this vocabulary; repeated texts cost nothing."""
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_str(vocabulary)
+    except Exception as error:  # the library raises plain Exception
+        raise DataError(
+            f"The vocabulary of the model cannot be read: {error}. The file is damaged, or was "
+            "written by a newer version of tokenizers."
+        ) from None
+    unknown = tokenizer.token_to_id(UNKNOWN)
+
+    @lru_cache(maxsize=1 << 16)
+    def encode(text: str) -> tuple[int, ...]:
+        ids = tokenizer.encode(text).ids
+        return () if ids and all(token == unknown for token in ids) else tuple(ids)
+
+    return encode
+
+
+def learned(texts: Sequence[str], options: TextOptions) -> Tokenizer:
+    """A tokenizer whose vocabulary is learnt from texts.
+
+    Byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909) of bytes, so that it has no unknown
+    characters; words; or bytes alone. Upper and lower case are the same.
+    """
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+    trainer: trainers.Trainer
+    if options.vocabulary == "word":
+        tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
+        tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+        trainer = trainers.WordLevelTrainer(
+            vocab_size=options.size, special_tokens=[UNKNOWN], show_progress=False
+        )
+    else:
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+        tokenizer.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=256 if options.vocabulary == "byte" else max(256, options.size),
+            min_frequency=2,
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            show_progress=False,
+        )
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
