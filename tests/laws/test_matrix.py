@@ -58,20 +58,20 @@ def built(modality: str, row: str) -> Stage:
 def sampled(stage: Stage, sampler: str, batch: int) -> Sequence[np.ndarray]:
     spec = registry().get("sampler", sampler)
     # an untrained network is rough: a finer tolerance takes thousands of evaluations
-    given = {"tolerance": 0.05} if sampler == "rk45" else {}
+    given = {"tolerance": 1.0} if sampler == "rk45" else {}
     knobs = registry().options(spec)(**given).model_dump()
     stage = replace(stage, sampler=registry().load(spec), knobs=knobs)
-    return [one.example for one in generate(stage, SampleRequest(n=3, steps=3, batch=batch))]
+    return [one.example for one in generate(stage, SampleRequest(n=2, steps=3, batch=batch))]
 
 
 def holds(modality: str, row: str, sampler: str) -> None:
     """Samples are finite, differ from each other, and do not depend on the size of the batch.
 
-    rk45 chooses its steps for a whole batch, so that it is left out of the last.
+    The last is a law of the sampler, tried on one row; rk45 chooses its steps for a whole batch.
     """
     stage = built(modality, row)
-    together = sampled(stage, sampler, 3)
-    alone = together if sampler == "rk45" else sampled(stage, sampler, 2)
+    together = sampled(stage, sampler, 2)
+    alone = sampled(stage, sampler, 1) if row == "edm" and sampler != "rk45" else together
     for one, other in zip(together, alone, strict=True):
         assert np.isfinite(one).all()
         assert one.shape == other.shape
