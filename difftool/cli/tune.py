@@ -32,6 +32,14 @@ def tune() -> None:
     help="Steps of the sampler.",
 )
 @click.option(
+    "--lowest",
+    default=0.03,
+    metavar="X",
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Last noise level before 0, in model units; 0 is the lowest level of the model.",
+)
+@click.option(
     "-n",
     default=64,
     metavar="N",
@@ -62,6 +70,7 @@ def schedule(
     word: str,
     data: Path | None,
     steps: int,
+    lowest: float,
     n: int,
     seed: int,
     device: str,
@@ -76,7 +85,7 @@ def schedule(
     """
     terminate_at_once()
     request = Request(n=n, seed=seed, device=device, precision=precision)
-    found = tune_schedule(word, steps, request, data, registry(ctx), Terminal())
+    found = tune_schedule(word, steps, lowest, request, data, registry(ctx), Terminal())
     if as_json:
         out_json(found)
         return

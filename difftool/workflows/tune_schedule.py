@@ -22,12 +22,17 @@ GRID = 96
 def tune_schedule(
     word: str,
     steps: int,
+    lowest: float,
     request: Request,
     path: Path | None,
     parts: Registry,
     reporter: Reporter,
 ) -> dict[str, Any]:
     """The best levels for a sampler of ``steps`` steps, on ``request.n`` examples.
+
+    Args:
+        lowest: the last level before 0. The bound counts differences in units of the noise, so
+            details far below the data's scale would otherwise take most of the steps.
 
     Returns:
         the model, the ``levels`` without the last 0, the ``bound`` of the divergence for them, and
@@ -52,7 +57,12 @@ def tune_schedule(
         raise DataError(f"{data.source} has no examples to find levels with.")
     job = prepared(stage, parts, request)
     schedule = job.stage.process.schedule
-    low, high = schedule.sigma_min, schedule.sigma_max
+    low, high = max(lowest, schedule.sigma_min), schedule.sigma_max
+    if low >= high / 2:
+        raise UsageError(
+            f"--lowest {lowest:g} leaves no levels below {high:g}, the highest level of the model. "
+            "Choose a level near the smallest details that matter, in model units."
+        )
     grid = [low * (high / low) ** (i / (GRID - 1)) for i in range(GRID)]
     conditions = data.conditions(stage, len(data.examples))
     cost = costs(_distances(job.stage, data.examples, conditions, grid, request, reporter), grid)

@@ -29,6 +29,7 @@ def test_the_command_that_is_printed_visits_the_levels(place, monkeypatch, capsy
     assert found["examples"] == 4
     assert len(found["levels"]) == 4
     assert found["levels"] == sorted(found["levels"], reverse=True)
+    assert found["levels"][-1] == pytest.approx(0.03)
     assert 0 < found["bound"] <= found["usual"]
 
     assert call(*asked) == 0
