@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
 from pathlib import Path
-from types import ModuleType
 
 from ..errors import PluginError, UsageError
 from .discovery import Plugin
+from .file_module import module_of
 from .kinds import Kind
 from .spec import Spec
 
@@ -51,25 +49,6 @@ def plugin_of(path: Path) -> Plugin:
 def is_reference(name: str) -> bool:
     """Whether a part's name is ``file.py:Name``."""
     return name.partition(":")[0].endswith(SUFFIX) and ":" in name
-
-
-def module_of(path: Path) -> ModuleType:
-    """The module in a file, imported once. Raises ImportError, or what the file raises."""
-    path = path.expanduser().absolute()
-    name = f"{path.stem}_{abs(hash(str(path))):x}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise ImportError(f"there is no Python file {path}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
 
 
 def spec_of(kind: Kind, name: str) -> Spec:

@@ -141,7 +141,7 @@ def load_object(reference: str) -> Any:
     """
     module, _, attribute = reference.rpartition(":")
     if module.endswith(".py"):  # a part that is tried before it is packaged
-        from .loose import module_of
+        from .file_module import module_of
 
         return getattr(module_of(Path(module)), attribute)
     return getattr(importlib.import_module(module), attribute)

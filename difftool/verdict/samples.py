@@ -11,7 +11,7 @@ from .training import TrainingFacts, is_falling
 
 WIDE = 2.8
 """Standard errors of a difference that chance makes in 5 of 1000 cases: a verdict makes about ten
-comparisons, and a sound model should pass them all.
+comparisons, and a good model should pass them all.
 """
 
 FAR = 0.03
