@@ -91,7 +91,8 @@ def schedule(
         return
     say(
         f"bound of the divergence: {found['bound']:.4g}, and {found['usual']:.4g} for the model's own "
-        f"schedule, both for {steps} steps"
+        f"schedule, both for {steps} steps. It counts details as much as shapes: compare the "
+        "samples of both with difftool evaluate."
     )
     levels = ",".join(f"{level:g}" for level in found["levels"])
     settings = ["--set", "schedule.use=ays", "--set", f"schedule.levels=[{levels}]"]
