@@ -75,7 +75,7 @@ def command_lines() -> list[tuple[str, str]]:
     """Every ``difftool`` line of a code block, and the part of the project whose document gives it. Plugins of examples are not installed."""
     found = set()
     for document in DOCUMENTS:
-        if "examples" in document.parts:
+        if "examples" in document.parts or document.name == "tutorial.md":  # which is run
             continue
         for line in code(document.read_text(encoding="utf-8")):
             line = re.sub(r"^(\$ |torchrun .* -- |.* && )", "", line).partition("#")[0].strip()

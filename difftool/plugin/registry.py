@@ -93,6 +93,8 @@ class Registry:
             if old := plugin.of_another_level():
                 self._remark(plugin, old)
             module, remarks = imported(load)
+            if plugin.version == loose.LOOSE:
+                remarks = []  # a file that is being tried may be slow
             with redirect_stdout(sys.stderr):  # what hooks print must not mix with --json
                 entries, more = self._collect(plugin, module)
             self._refuse_core_names(entries)

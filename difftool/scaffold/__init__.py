@@ -48,7 +48,7 @@ def check_name(name: str) -> None:
 def write_package(kind: str, name: str, folder: Path) -> None:
     """Write a package with one part of this kind into a folder that must not exist yet."""
     check_name(name)
-    written = dict(_rendered(kind, name))
+    written = dict(rendered(kind, name))
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
@@ -60,7 +60,7 @@ def write_package(kind: str, name: str, folder: Path) -> None:
         (folder / path).write_text(text, encoding="utf-8")
 
 
-def _rendered(kind: str, name: str) -> Iterator[tuple[str, str]]:
+def rendered(kind: str, name: str) -> Iterator[tuple[str, str]]:
     """The path within the package's folder and the text of each file."""
     words = {
         "name": name,

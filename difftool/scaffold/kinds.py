@@ -30,16 +30,16 @@ class Template:
     imports: str = ""
 
 
-PICTURES = (
-    "PICTURES = torch.randint(0, 256, (3, 3, 8, 8), generator=torch.Generator().manual_seed(0))\n\n"
+BYTES = (
+    "BYTES = torch.randint(0, 256, (3, 3, 8, 8), generator=torch.Generator().manual_seed(0))\n\n"
 )
 
 TEMPLATES = {
     "representation": Template(
         "bytes, standardised by the data",
-        'representation_contract("{name}", PICTURES.byte(), tolerance=1)',
+        'representation_contract("{name}", BYTES.byte(), tolerance=1)',
         "difftool train -m MODALITY/{name} --steps 100",
-        setup=PICTURES,
+        setup=BYTES,
         imports="import torch\n",
     ),
     "process": Template(
@@ -88,10 +88,15 @@ TEMPLATES = {
     ),
     "bridge": Template(
         "colours the grey examples of an earlier stage",
-        'bridge_contract("{name}", PICTURES.byte().float() / 255, "standard")',
+        'bridge_contract("{name}", BYTES.byte().float() / 255, "standard")',
         "difftool list bridges",
-        setup=PICTURES,
+        setup=BYTES,
         imports="import torch\n",
+    ),
+    "edit": Template(
+        "a mirrored start, made anew from some noise",
+        'edit_contract("{name}")',
+        "difftool edit RUN FILE {name}",
     ),
     "metric": Template(
         "the mean of all entries",
