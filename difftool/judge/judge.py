@@ -150,10 +150,10 @@ def trained_judge(
         )
     held = is_held_out(numbers)
     (train_at,), (held_at,) = np.nonzero(~held), np.nonzero(held)
-    eye = Eye.of([seen[i] for i in train_at])
+    eye = Eye.of([seen[int(i)] for i in train_at])
 
     def look(indices: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(eye.look([seen[i] for i in train_at[indices]]))
+        return torch.from_numpy(eye.look([seen[int(i)] for i in train_at[indices]]))
 
     rng = generator(SEED, "judge")
     with torch.random.fork_rng(devices=[]):
@@ -165,9 +165,9 @@ def trained_judge(
         pass
     judge = Judge(eye, targets, network)
     judge.scale = (
-        float(judge.features([seen[i] for i in train_at], {}).vectors.std(0).mean()) or 1.0
+        float(judge.features([seen[int(i)] for i in train_at], {}).vectors.std(0).mean()) or 1.0
     )
-    some = [seen[i] for i in held_at]
+    some = [seen[int(i)] for i in held_at]
     judge.quality = _quality(judge, some, {name: array[held_at] for name, array in asked.items()})
     return judge
 

@@ -40,8 +40,8 @@ def share_right(guess: np.ndarray, asked: np.ndarray) -> float:
     are below 0, "not asked".
     """
     if asked.ndim == 1:
-        known = asked >= 0
-        right = guess.argmax(1) == asked
+        known: np.ndarray = asked >= 0
+        right: np.ndarray = guess.argmax(1) == asked
     else:
         known = (asked >= 0).all(1)
         right = ((guess > 0.5) == (asked > 0.5)).all(1)

@@ -43,6 +43,8 @@ def measured_features(
         refined: the number of examples of the data, the first ones, that the samples refine. They
             are left out.
     """
+    import numpy as np
+
     from ..assemble import make_modality  # torch
     from ..engine.evaluate import Measured, compared_features
 
@@ -60,7 +62,7 @@ def measured_features(
         of_data = judge.features(
             [modality.perceive(one) for one in data.examples[refined:]],
             _asked(columns, rows[refined:]),
-            data.numbers[refined:],
+            np.asarray(data.numbers[refined:]),
         )
     except DifftoolError as error:
         return [Measured(name, missing=str(error)) for name in metrics], {}
@@ -72,6 +74,8 @@ def _judge(
     last: ChainStage, modality: Modality, data: ReferenceData, reporter: Reporter
 ) -> tuple[Judge, Rows]:
     """The judge of the data, from the cache or trained now, and the conditions of the data."""
+    import numpy as np
+
     from ..data.cache import cache_path  # torch
     from ..engine.device import choose_device, prepare_process
     from ..judge.judge import FORMAT, Judge, trained_judge
@@ -99,7 +103,9 @@ def _judge(
         asked = _asked(columns, rows)
         known = {one.name: asked[one.name] for one in targets if one.name in asked}
         targets = [one for one in targets if one.name in known]
-        judge = trained_judge(seen, targets, known, data.numbers, counted, device)
+        judge = trained_judge(
+            seen, targets, known, np.asarray(data.numbers), counted, device
+        )
         judge.save(path)
     judge.network.to(device)
     return judge, rows
