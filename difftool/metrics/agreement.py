@@ -40,11 +40,11 @@ def share_right(guess: np.ndarray, asked: np.ndarray) -> float:
     are below 0, "not asked".
     """
     if asked.ndim == 1:
-        known: np.ndarray = asked >= 0
-        right: np.ndarray = guess.argmax(1) == asked
+        known = asked >= 0
+        right = guess.argmax(1) == asked
     else:
-        known = (asked >= 0).all(1)
-        right = ((guess > 0.5) == (asked > 0.5)).all(1)
+        known = np.asarray((asked >= 0).all(1))
+        right = np.asarray(((guess > 0.5) == (asked > 0.5)).all(1))
     return float(right[known].mean()) if known.any() else float("nan")
 
 
