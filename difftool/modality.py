@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -244,6 +244,23 @@ class Modality(ABC):
         examples are alike in another way: the spectrogram of a sound, what turning does not change.
         """
         return example
+
+    def feature_network(self, name: str) -> Callable[[Sequence[np.ndarray]], np.ndarray]:
+        """A trained network in whose features raw examples are measured, instead of a judge.
+
+        It turns examples into vectors ``[n, d]``. ``difftool evaluate --features NAME`` asks for
+        it; import what it needs here.
+
+        Args:
+            name: a path or a name that a user wrote.
+
+        Raises:
+            UsageError: there is no such network, or what it needs is not installed.
+        """
+        raise UsageError(
+            f"There are no networks for {type(self).__name__}, such as {name!r}. Leave out "
+            "--features: then a judge is trained on the data."
+        )
 
     def demo(self, folder: Path) -> None:
         """Write a small data set into an empty folder, as files that ``scan`` reads.

@@ -80,6 +80,12 @@ class Evaluate(Sectioned):
 @click.option(
     "--metrics", metavar="NAME,…", help="Only these metrics. [default: all metrics of the modality]"
 )
+@click.option(
+    "--features",
+    metavar="NETWORK",
+    help="Measure in the features of this trained network: a folder, or a name that the kind of "
+    "data knows. [default: a judge that is trained on the data]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @click.pass_context
 def evaluate(
@@ -90,6 +96,7 @@ def evaluate(
     against: Path | None,
     most: int,
     metrics: str | None,
+    features: str | None,
     as_json: bool,
     **sampling: Any,
 ) -> None:
@@ -104,8 +111,9 @@ def evaluate(
     chain = chain_of(ChainRequest(models, until, handing=True), request, parts, Terminal())
     chosen = chosen_metrics(parts, chain.stages[-1].config.modality.use, metrics, request)
     terminate_at_once()
+    reference = Reference(against, most)
     found = evaluate_chain(
-        chain, parts, Terminal(), request.seed, chosen, samples, Reference(against, most)
+        chain, parts, Terminal(), request.seed, chosen, samples, reference, features
     )
     report = keep(found, chain.stages[-1])
     if as_json:

@@ -43,10 +43,12 @@ def of_samples(
     shown = {key: row for key, row in table.items() if row["samples"] is not None}
     if not any(metric in ("frechet", "coverage", "memorisation") for metric, _ in shown):
         return []
+    far = list(_far(shown, info, facts))
     found = [
         *_memorised(shown, facts),
-        *_far(shown, info, facts),
-        *_uniform(shown, info),
+        *far,
+        # what lies beside the data does not reach them either
+        *(() if any(one.level == "error" for one in far) else _uniform(shown, info)),
         *_disobedient(shown, info),
     ]
     if found:

@@ -84,8 +84,12 @@ def evaluate_chain(
     metrics: Mapping[str, Part],
     folder: Path | None,
     against: Reference,
+    network: str | None = None,
 ) -> dict[str, Any]:
     """Measure samples of the last stage, or the files in ``folder``, and the data of that stage.
+
+    Args:
+        network: path or name of a trained network for the metrics of features; None for a judge.
 
     Returns:
         ``verdict``, its findings, the worst first; ``samples`` and ``data``, which describe what was measured; ``rows``, each with ``metric``,
@@ -118,7 +122,7 @@ def evaluate_chain(
     if of_features := {name: one for name, one in built.items() if _of_features(one)}:
         refined = held_out(examples, data.examples) if apart else 0
         more, quality = measured_features(
-            chain, parts, of_features, measured_samples, data, reporter, refined
+            chain, parts, of_features, measured_samples, data, reporter, refined, network
         )
         found += more
     if of_models := {name: one for name, one in built.items() if _of_model(one)}:

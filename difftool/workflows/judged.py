@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ..engine.evaluate import Measured
     from ..judge.judge import Judge
     from ..judge.target import Target
+    from ..metric import Features
     from ..modality import Modality
     from ..plugin.registry import Registry
 
@@ -36,15 +38,15 @@ def measured_features(
     data: ReferenceData,
     reporter: Reporter,
     refined: int = 0,
+    network: str | None = None,
 ) -> tuple[list[Measured], dict[str, float]]:
     """Each metric of the features of samples and data, and the quality of the judge.
 
     Args:
         refined: the number of examples of the data, the first ones, that the samples refine. They
             are left out.
+        network: path or name of a trained network to use instead of a judge.
     """
-    import numpy as np
-
     from ..assemble import make_modality  # torch
     from ..engine.evaluate import Measured, compared_features
 
@@ -53,27 +55,59 @@ def measured_features(
     try:
         if not len(data.examples):
             raise UsageError("There is no data to compare with.")
-        judge, rows = _judge(last, modality, data, reporter)
-        columns = _columns(last, data)
-        of_samples = judge.features(
-            [modality.perceive(one) for one in samples.examples],
-            _asked(columns, samples.conditions),
-        )
-        of_data = judge.features(
-            [modality.perceive(one) for one in data.examples[refined:]],
-            _asked(columns, rows[refined:]),
-            np.asarray(data.numbers[refined:]),
-        )
+        look = _given(network, modality) if network else _judged(last, modality, data, reporter)
+        of_samples = look(samples.examples, samples.conditions, None)
+        rows = data.conditions(last, len(data.examples)) if last.settable else data.columns
+        of_data = look(data.examples[refined:], rows[refined:], data.numbers[refined:])
     except DifftoolError as error:
         return [Measured(name, missing=str(error)) for name in metrics], {}
     found = compared_features(metrics, of_samples, of_data)
-    return list(reporter.counted(found, len(metrics), "measuring features")), judge.quality
+    return list(reporter.counted(found, len(metrics), "measuring features")), look.quality
 
 
-def _judge(
-    last: ChainStage, modality: Modality, data: ReferenceData, reporter: Reporter
-) -> tuple[Judge, Rows]:
-    """The judge of the data, from the cache or trained now, and the conditions of the data."""
+@dataclass
+class Look:
+    """How raw examples with their conditions become features.
+
+    Attributes:
+        quality: that of the judge; empty for another network.
+    """
+
+    features: Callable[[Sequence[np.ndarray], Rows, Any], Features]
+    quality: dict[str, float] = field(default_factory=dict)
+
+    def __call__(self, examples: Sequence[np.ndarray], rows: Rows, numbers: Any) -> Features:
+        return self.features(examples, rows, numbers)
+
+
+def _given(name: str, modality: Modality) -> Look:
+    """Features of a trained network. Raises UsageError where it cannot be loaded."""
+    import numpy as np
+
+    from ..metric import Features
+
+    network = modality.feature_network(name)
+
+    def features(examples: Sequence[np.ndarray], rows: Rows, numbers: Any) -> Features:
+        known = np.full(len(examples), -1) if numbers is None else numbers
+        return Features(network(examples), numbers=np.asarray(known))
+
+    return Look(features)
+
+
+def _judged(last: ChainStage, modality: Modality, data: ReferenceData, reporter: Reporter) -> Look:
+    """Features of the judge of the data."""
+    judge, columns = _judge(last, modality, data, reporter), _columns(last, data)
+
+    def features(examples: Sequence[np.ndarray], rows: Rows, numbers: Any) -> Features:
+        seen = [modality.perceive(one) for one in examples]
+        return judge.features(seen, _asked(columns, rows), numbers)
+
+    return Look(features, judge.quality)
+
+
+def _judge(last: ChainStage, modality: Modality, data: ReferenceData, reporter: Reporter) -> Judge:
+    """The judge of the data, from the cache or trained now."""
     import numpy as np
 
     from ..data.cache import cache_path  # torch
@@ -103,12 +137,10 @@ def _judge(
         asked = _asked(columns, rows)
         known = {one.name: asked[one.name] for one in targets if one.name in asked}
         targets = [one for one in targets if one.name in known]
-        judge = trained_judge(
-            seen, targets, known, np.asarray(data.numbers), counted, device
-        )
+        judge = trained_judge(seen, targets, known, np.asarray(data.numbers), counted, device)
         judge.save(path)
     judge.network.to(device)
-    return judge, rows
+    return judge
 
 
 def _columns(last: ChainStage, data: ReferenceData) -> dict[str, Column]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +127,11 @@ class ImageModality(Modality):
 
         assert isinstance(selection, ImageSelection)
         return selected(example, selection)
+
+    def feature_network(self, name: str) -> Callable[[Sequence[np.ndarray]], np.ndarray]:
+        from .networks import network
+
+        return network(name)
 
     def demo(self, folder: Path) -> None:
         from .demo import write_demo

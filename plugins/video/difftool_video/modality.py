@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +218,18 @@ class VideoModality(Modality):
             example = np.pad(example, (around, (0, 0), (0, 0), (0, 0)), mode="edge")
             meant = np.pad(meant, (around, (0, 0), (0, 0), (0, 0)), constant_values=True)
         return example, meant if meant.any() else None
+
+    def feature_network(self, name: str) -> Callable[[Sequence[np.ndarray]], np.ndarray]:
+        """Mean and spread over the frames of what a network of pictures sees in each."""
+        from difftool_image.networks import network
+
+        of_pictures = network(name)
+
+        def features(clips: Sequence[np.ndarray]) -> np.ndarray:
+            frames = [of_pictures(list(clip)) for clip in clips]
+            return np.stack([np.concatenate([x.mean(0), x.std(0)]) for x in frames])
+
+        return features
 
     def demo(self, folder: Path) -> None:
         from .demo import write_demo
