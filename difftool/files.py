@@ -237,7 +237,7 @@ def naming_full_disk(path: Path) -> Iterator[None]:
             raise
         raise DifftoolError(
             f"The disk that holds {path.parent} is full, so {path.name} could not be written. "
-            "Free some space, or choose another disk: --run for a run, the variable "
+            "Free some space, or choose another disk: --run for a run, -o for samples, the variable "
             "DIFFTOOL_CACHE for decoded data. Files written earlier are intact."
         ) from error
 

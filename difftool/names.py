@@ -27,7 +27,16 @@ def spelled(name: str) -> str:
 
 def is_unicode(text: str) -> bool:
     """Whether a text can be stored as UTF-8; Python has bytes that cannot as lone surrogates."""
-    return not any("\ud800" <= char <= "\udfff" for char in text)
+    return not any(map(_half, text))
+
+
+def whole(text: str) -> str:
+    """A text without halves of letters (lone surrogates), which JSON may hold but no file can."""
+    return text if is_unicode(text) else "".join("\ufffd" if _half(c) else c for c in text)
+
+
+def _half(char: str) -> bool:
+    return "\ud800" <= char <= "\udfff"
 
 
 def path_text(path: str | Path) -> str:

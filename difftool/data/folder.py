@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from ..errors import DataError
 from ..modality import Item
-from ..names import spelled
+from ..names import spelled, whole
 from ..plain import parse_json
 from .layout import is_own_folder, sheets_of, split_of
 from .remark import remark
@@ -462,16 +462,19 @@ def _from_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             )
         yield (
             line,
-            {name: value if name == FILE_NAME else _plain(value) for name, value in row.items()},
+            {
+                whole(name): value if name == FILE_NAME else _plain(value)
+                for name, value in row.items()
+            },
         )
 
 
 def _plain(value: Any) -> str | float | None:
     """A JSON value as text or a number; any other value as its JSON text."""
     if value is None or isinstance(value, str):
-        return value
+        return value and whole(value)
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= 2**53:
         return float(value)  # a float cannot hold a larger number exactly; it is probably a name
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return whole(json.dumps(value, ensure_ascii=False, sort_keys=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -341,6 +342,12 @@ def test_a_name_that_is_not_utf8_is_a_class_and_is_found_in_a_table(make):
         {},
         {"class": "café", "x": 1.0},
     ]
+
+
+def test_halves_of_letters_in_json_are_marked_and_not_kept(make):
+    row = {"file_name": "a.dat", "x": "a\ud800", "y": ["\udc80"], "z\ud800": "\U0001f408"}
+    root = make("a.dat", metadata__jsonl=json.dumps(row))
+    assert columns(root) == {"a.dat": {"x": "a\ufffd", "y": '["\ufffd"]', "z\ufffd": "\U0001f408"}}
 
 
 def test_rows_of_empty_cells_are_no_rows(make):
