@@ -71,7 +71,7 @@ def test_factors_of_two_are_the_default():
 @pytest.mark.parametrize("factors", [(4,), (4, 4, 4)], ids=str)
 def test_a_factor_too_few_or_too_many_is_refused(factors):
     with pytest.raises(
-        ValueError, match=f"{len(factors)} factors do not fit 3 multipliers. Give 2"
+        ValueError, match=f"{len(factors)} factors do not fit 3 multipliers. Give one"
     ):
         UNetOptions(multipliers=(1, 2, 2), factors=factors)
 
