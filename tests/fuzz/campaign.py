@@ -411,6 +411,8 @@ def campaign(
         kind, given = number(seeds, seed, i, kinds)
         outcome = tried(given)
         codes[kind][str(outcome.code)] += 1
+        if i % 100 == 99:
+            print(f"input {i}: {len(failures)} failures", file=sys.stderr)
         if show:
             print(given.args, given.note, outcome, sep="\n")
         if outcome.reasons:

@@ -293,6 +293,7 @@ def campaign(root: Path, kinds: list[str], points: int, times: int, seed: int) -
             if wrong := killed(found[kind], work, reference, at, after):
                 failures.append({"kind": kind, "points": at, "seconds": after, "wrong": wrong})
             kills += len(at)
+            print(f"{kind}: {kills} kills, {len(failures)} failures", file=sys.stderr)
             shutil.rmtree(work)
     return {
         "kills": kills,
