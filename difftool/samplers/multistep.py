@@ -17,13 +17,14 @@ Weight = Callable[[np.ndarray], np.ndarray]
 
 def lagrange(at: np.ndarray, nodes: Sequence[float]) -> np.ndarray:
     """``[n, k]``: the polynomials that are 1 at one of the n nodes and 0 at the others."""
-    return np.array(
-        [
-            np.prod([(at - b) / (a - b) for j, b in enumerate(nodes) if j != i], axis=0)
-            * np.ones_like(at)
-            for i, a in enumerate(nodes)
-        ]
-    )
+    rows = []
+    for i, own in enumerate(nodes):
+        row = np.ones_like(at)
+        for j, other in enumerate(nodes):
+            if j != i:
+                row *= (at - other) / (own - other)
+        rows.append(row)
+    return np.stack(rows)
 
 
 def adams(nodes: Sequence[float], start: float, end: float, weight: Weight) -> list[float]:
