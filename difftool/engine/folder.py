@@ -30,6 +30,8 @@ CONFIG = "config.toml"
 CASCADE = "cascade.toml"
 LOCK = ".lock"
 SNAPSHOTS = "snapshots"
+NEAREST = "nearest"
+"""Name, without its suffix, of the sheet of samples beside their neighbours in the data."""
 
 
 class RunFolder:

@@ -15,7 +15,7 @@ from .target import Target, as_tensors
 
 BATCH = 48
 EPOCHS = 12
-FEWEST, MOST = 200, 800
+FEWEST, MOST = 200, 500
 """Steps: as many as make the epochs, within these bounds."""
 
 RATE, PEAK, DECAY = 2e-3, 4e-3, 0.02

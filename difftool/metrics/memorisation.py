@@ -66,6 +66,18 @@ def neighbours(examples: Features, data: Features) -> tuple[np.ndarray, np.ndarr
     return np.concatenate(distances), np.concatenate(indices)
 
 
+def nearest_pairs(examples: Features, data: Features, count: int) -> list[tuple[int, int, float]]:
+    """The examples that are nearest to the data: the index of each, that of its neighbour, and
+    their distance over the mean distance of the examples, the nearest first.
+    """
+    distances, at = neighbours(examples, data)
+    usual = float(distances.mean()) or 1.0
+    return [
+        (int(i), int(at[i]), float(distances[i]) / usual)
+        for i in np.argsort(distances, kind="stable")[:count]
+    ]
+
+
 def _spacing(x: np.ndarray, k: int) -> tuple[float, np.ndarray]:
     """The median distance of the data to each other, and each one's mean over k neighbours."""
     first, mean = [], []

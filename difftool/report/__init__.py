@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..engine.folder import RunFolder
+from ..engine.folder import NEAREST, RunFolder
 from ..figures import with_error
 from ..files import write_text
 from ..plain import parse_json
@@ -32,6 +32,9 @@ def write_report(folder: RunFolder) -> Path:
         verdict=evaluation["verdict"] if evaluation else _verdict(folder),
         evaluation=evaluation,
         number=with_error,
+        nearest=[_embedded(path) for path in folder.samples_path.glob(f"{NEAREST}.*")]
+        if evaluation
+        else [],
         facts=_facts(folder, rows),
         curve=_loss_curve(rows) if len(rows) > 1 else "",
         previews=[{"title": path.stem, "data": _embedded(path)} for path in _previews(folder)],

@@ -13,13 +13,13 @@ from ..options import NoOptions
 from .chain import Chain
 from .chain_stage import ChainStage, Conditions
 from .inputs import conditions_of
-from .judged import measured_features
+from .judged import MeasuredFeatures, measured_features
 from .measured_model import measured_models
 from .reference import Reference, ReferenceData, reference_data, source_against
 from .reporter import Reporter
 from .request import METRIC, Request, own_table
 from .sample import Samples, draw, refining
-from .verdict import verdict
+from .verdict import keep_nearest, verdict
 
 if TYPE_CHECKING:
     from ..description import Description
@@ -95,7 +95,8 @@ def evaluate_chain(
         ``verdict``, its findings, the worst first; ``samples`` and ``data``, which describe what was measured; ``rows``, each with ``metric``,
         ``name``, ``samples`` and ``data`` (numbers or None) with ``samples_error`` and
         ``data_error``, their standard errors, and ``needed``, the number of samples that show a
-        difference; ``judge``, its quality on data that it has not seen; and ``missing``, the reasons why metrics are left
+        difference; ``judge``, its quality on data that it has not seen; ``nearest``, a file that shows
+        samples beside their neighbours; and ``missing``, the reasons why metrics are left
         out.
     """
     from ..assemble import make_modality  # torch
@@ -118,13 +119,13 @@ def evaluate_chain(
     of_examples = {name: one for name, one in built.items() if _of_examples(one)}
     comparisons = compared(of_examples, examples, data.examples, apart)
     found = list(reporter.counted(comparisons, len(of_examples), "measuring"))
-    quality = dict[str, float]()
+    features = MeasuredFeatures([])
     if of_features := {name: one for name, one in built.items() if _of_features(one)}:
         refined = held_out(examples, data.examples) if apart else 0
-        more, quality = measured_features(
+        features = measured_features(
             chain, parts, of_features, measured_samples, data, reporter, refined, network
         )
-        found += more
+        found += features.found
     if of_models := {name: one for name, one in built.items() if _of_model(one)}:
         found += measured_models(chain, parts, of_models, measured_samples, data, reporter)
     missing |= {one.metric: one.missing for one in found if one.missing}
@@ -138,10 +139,12 @@ def evaluate_chain(
         result = {
             "samples": samples,
             "data": {"count": len(data.examples), "source": data.source, "measured": measured},
-            "judge": quality,
+            "judge": features.quality,
             "rows": rows,
             "missing": missing,
         }
+        if folder is None and (sheet := keep_nearest(features.nearest, modality, last)):
+            result["nearest"] = sheet
         return {"verdict": verdict(result, last), **result}
     reasons = dict.fromkeys(missing.values())
     raise UsageError("\n".join(["Nothing could be measured:", *reasons]))

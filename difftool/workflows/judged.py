@@ -30,6 +30,26 @@ if TYPE_CHECKING:
 Rows = Sequence[Mapping[str, str | float | None]]
 
 
+PAIRS = 8
+"""Number of samples that are shown beside their neighbours."""
+
+
+@dataclass
+class MeasuredFeatures:
+    """What was measured in features.
+
+    Attributes:
+        found: the result of each metric.
+        quality: that of the judge; empty where there is none.
+        nearest: the samples that are nearest to the data, each with its neighbour and their
+            distance over that of samples on average.
+    """
+
+    found: list[Measured]
+    quality: dict[str, float] = field(default_factory=dict)
+    nearest: list[tuple[np.ndarray, np.ndarray, float]] = field(default_factory=list)
+
+
 def measured_features(
     chain: Chain,
     parts: Registry,
@@ -39,8 +59,8 @@ def measured_features(
     reporter: Reporter,
     refined: int = 0,
     network: str | None = None,
-) -> tuple[list[Measured], dict[str, float]]:
-    """Each metric of the features of samples and data, and the quality of the judge.
+) -> MeasuredFeatures:
+    """Each metric of the features of samples and data.
 
     Args:
         refined: the number of examples of the data, the first ones, that the samples refine. They
@@ -49,6 +69,7 @@ def measured_features(
     """
     from ..assemble import make_modality  # torch
     from ..engine.evaluate import Measured, compared_features
+    from ..metrics.memorisation import nearest_pairs
 
     last = chain.stages[-1]
     modality = make_modality(last.config, parts)
@@ -60,9 +81,14 @@ def measured_features(
         rows = data.conditions(last, len(data.examples)) if last.settable else data.columns
         of_data = look(data.examples[refined:], rows[refined:], data.numbers[refined:])
     except DifftoolError as error:
-        return [Measured(name, missing=str(error)) for name in metrics], {}
-    found = compared_features(metrics, of_samples, of_data)
-    return list(reporter.counted(found, len(metrics), "measuring features")), look.quality
+        return MeasuredFeatures([Measured(name, missing=str(error)) for name in metrics])
+    compared = compared_features(metrics, of_samples, of_data)
+    found = list(reporter.counted(compared, len(metrics), "measuring features"))
+    shown = [
+        (samples.examples[i], data.examples[refined + j], share)
+        for i, j, share in nearest_pairs(of_samples, of_data, PAIRS)
+    ]
+    return MeasuredFeatures(found, look.quality, shown)
 
 
 @dataclass

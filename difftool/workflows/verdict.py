@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..engine.folder import RunFolder
+from ..engine.folder import NEAREST, RunFolder
 from ..errors import DifftoolError
 from ..files import write_text
 from ..report import write_report
 from ..verdict import TrainingFacts, in_order, of_samples, of_training
 from ..verdict.run import facts_of
 from .chain_stage import ChainStage
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..modality import Modality
 
 
 def verdict(found: Mapping[str, Any], stage: ChainStage) -> list[dict[str, str]]:
@@ -48,4 +53,28 @@ def keep(found: Mapping[str, Any], stage: ChainStage) -> str:
         write_text(folder.evaluation_path, json.dumps(found, indent=1))
         return str(write_report(folder))
     except (OSError, DifftoolError, ValueError, KeyError):  # a read-only place still has a result
+        return ""
+
+
+def keep_nearest(
+    nearest: Sequence[tuple[np.ndarray, np.ndarray, float]], modality: Modality, stage: ChainStage
+) -> str:
+    """Write a sheet of samples beside their neighbours into the run; returns its path.
+
+    Empty where there is no run, no neighbour, or nothing can be written.
+    """
+    if (folder := run_of(stage)) is None or not nearest:
+        return ""
+    pairs = [
+        (one, title)
+        for sample, near, share in nearest
+        for one, title in ((sample, "sample"), (near, f"data, at {share:.2f}"))
+    ]
+    examples, titles = zip(*pairs, strict=True)
+    try:
+        folder.samples_path.mkdir(exist_ok=True)
+        for old in folder.samples_path.glob(f"{NEAREST}.*"):
+            old.unlink()
+        return str(modality.preview(examples, folder.samples_path / NEAREST, titles))
+    except (OSError, DifftoolError):  # a read-only place still has a result
         return ""

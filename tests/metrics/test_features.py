@@ -16,7 +16,7 @@ from difftool.metrics.coverage import Coverage
 from difftool.metrics.frechet import Frechet, frechet
 from difftool.metrics.inception import InceptionScore, inception_score
 from difftool.metrics.kernel import KernelDistance
-from difftool.metrics.memorisation import Memorisation
+from difftool.metrics.memorisation import Memorisation, nearest_pairs
 from difftool.metrics.options import CoverageOptions, MemorisationOptions
 from difftool.options import NoOptions
 
@@ -127,6 +127,17 @@ def test_copies_are_told_and_new_examples_are_not():
     own = MEMORISATION.measure_features(known.part(np.arange(100)), known)
     assert own["near_copies"] == 0
     assert own["distance"] == pytest.approx(1, abs=0.1)
+
+
+def test_the_nearest_samples_are_shown_beside_their_neighbours():
+    known = data(200, 8)
+    new = normal(20, 8, seed=5)
+    new.vectors[7] = known.vectors[33] + 0.01
+    (first, second) = nearest_pairs(new, known, 2)
+    assert first[:2] == (7, 33)
+    assert first[2] < 0.05 < second[2]
+    apart = np.linalg.norm(known.vectors - new.vectors[second[0]], axis=1)
+    assert second[1] == apart.argmin()
 
 
 def test_the_inception_score_is_between_one_and_the_number_of_labels():
