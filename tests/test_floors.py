@@ -17,7 +17,7 @@ FLOORS = {
     "process": 1, "samplers": 1, "space": 1, "nn": 1, "plugin": 1, "optimizers": 1,
     "denoiser": 2, "conditioner": 2, "conditioners": 2, "guidance": 2, "representation": 2, "representations": 2, "modality": 2, "metric": 2, "metrics": 2, "source": 2,
     "description": 2, "bridge": 2, "bridges": 2, "tiles": 2, "edit": 2, "edits": 2, "expert": 2, "context": 2, "noise": 2,
-    "stage": 3, "objective": 3, "observer": 3,
+    "stage": 3, "objective": 3, "objectives": 3, "observer": 3,
     "judge": 3, "engine": 4, "verdict": 4, "data": 4, "sources": 5, "exporter": 4, "exporters": 5,
     "assemble": 5, "config": 5, "report": 5, "scaffold": 5,
     "workflows": 6, "testing": 6,

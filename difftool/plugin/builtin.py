@@ -461,12 +461,25 @@ def difftool_samplers() -> list[Spec]:
             "langevin",
             "LangevinOptions",
         ),
+        _sampler(
+            "consistency",
+            "multistep sampling of a consistency model (Song et al. 2023), which distill makes",
+            "consistency",
+        ),
     ]
 
 
 @hookimpl
 def difftool_objectives() -> list[Spec]:
-    return [Spec("denoising", "denoising score matching", "difftool.objective:Denoising")]
+    return [
+        Spec("denoising", "denoising score matching", "difftool.objective:Denoising"),
+        Spec(
+            "consistency",
+            "consistency tuning of a trained model, for few evaluations (Geng et al. 2024)",
+            "difftool.objectives.consistency:Consistency",
+            "difftool.objectives.options:ConsistencyOptions",
+        ),
+    ]
 
 
 @hookimpl

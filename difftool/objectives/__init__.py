@@ -1,0 +1,1 @@
+"""Objectives beside denoising: what is trained, and the loss that is minimised."""

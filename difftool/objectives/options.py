@@ -1,0 +1,27 @@
+"""Options of the objectives."""
+
+from __future__ import annotations
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from ..options import Options
+
+
+class ConsistencyOptions(Options):
+    """How the gap between the two levels of a pair shrinks, and how errors count."""
+
+    q: float = Field(2.0, gt=1, description="factor by which each stage shrinks the gap")
+    stages: PositiveInt = Field(
+        8, le=20, description="stages of equal length in a run; the gap shrinks after each"
+    )
+    k: NonNegativeFloat = Field(
+        8.0, description="the gap of low noise levels is wider by up to 1 + k / 2"
+    )
+    b: PositiveFloat = Field(
+        1.0, description="how fast that widening ends as the noise level rises"
+    )
+    c: PositiveFloat = Field(
+        0.001,
+        description="root mean square error of an example below which the loss is a squared "
+        "error; above it the loss is the error itself",
+    )
