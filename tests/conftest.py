@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+STARTED = time.monotonic()
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--minutes",
+        type=float,
+        help="skip the tests that have not begun after so many minutes, so that a run ends in time",
+    )
+
+
+def pytest_runtest_setup(item):
+    minutes = item.config.getoption("--minutes")
+    if minutes is not None and time.monotonic() - STARTED > 60 * minutes:
+        pytest.skip(f"not begun within {minutes:g} minutes")
 
 
 @pytest.fixture(scope="session", autouse=True)
