@@ -1,0 +1,1 @@
+"""The networks and schedulers of diffusers as parts of difftool."""

@@ -1,0 +1,46 @@
+"""Settings. difftool imports this module to print help, so it must not import torch or numpy."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from difftool import Options
+
+Networks = Literal["UNet1DModel", "UNet2DModel", "UNet3DConditionModel", "DiTTransformer2DModel"]
+Schedulers = Literal["UniPCMultistepScheduler", "DEISMultistepScheduler"]
+
+
+class NetworkOptions(Options):
+    """A network of diffusers. Weights that expect its own noise need process.use = "eps"."""
+
+    network: Networks = Field("UNet2DModel", description="class of the network in diffusers")
+    config: dict[str, Any] = Field({}, description="its arguments, as in config.json")
+    folder: str = Field("", description="a folder of diffusers, whose weights training starts from")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_folder(cls, data: Any) -> Any:
+        """What the folder says becomes part of the run, which then does not need the folder."""
+        if not (isinstance(data, dict) and data.get("folder")) or data.get("config"):
+            return data
+        path = Path(data["folder"]).expanduser() / "config.json"
+        if not path.is_file():
+            raise ValueError(f"there is no {path}; name a folder that diffusers has saved")
+        config = json.loads(path.read_text(encoding="utf-8"))
+        name = config.pop("_class_name", data.get("network"))
+        config = {key: value for key, value in config.items() if key[0] != "_"}
+        return {**data, "network": name, "config": _without_none(config)}
+
+
+def _without_none(config: dict[str, Any]) -> dict[str, Any]:
+    """TOML has no null: what is not given is diffusers' default."""
+    return {key: value for key, value in config.items() if value is not None}
+
+
+class SchedulerOptions(Options):
+    """A scheduler of diffusers, at the noise levels of difftool's schedule."""
+
+    scheduler: Schedulers = Field("UniPCMultistepScheduler", description="its class")
+    order: int = Field(2, ge=1, le=3, description="order of the solver")

@@ -1,0 +1,1 @@
+from difftool_diffusers.contracts import *  # noqa: F403

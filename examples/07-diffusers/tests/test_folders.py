@@ -1,0 +1,53 @@
+"""Weights come from folders of diffusers and go back, and the network means the same in both."""
+
+import subprocess
+import sys
+import zipfile
+
+import diffusers
+import torch
+from difftool_diffusers.contracts import UNET2
+
+
+def run(*words, cwd):
+    done = subprocess.run(
+        [sys.executable, "-m", "difftool", *words],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_folder_is_trained_further_and_written_again(tmp_path):
+    torch.manual_seed(0)
+    before = diffusers.UNet2DModel(in_channels=3, out_channels=3, **UNET2)
+    before.save_pretrained(tmp_path / "before")
+    run(
+        *(
+            "train",
+            "-m",
+            "image",
+            "--run",
+            "run",
+            "--steps",
+            "1",
+            "--lr",
+            "1e-12",
+            "--set=train.batch=2",
+        ),
+        *("--set=modality.size=8", "--backbone", "diffusers", "--set=backbone.folder=before"),
+        *("--set=process.use=eps", "--set=schedule.use=linear", "--set=train.preview=0"),
+        *("--set=modality.channels=rgb", "--set=optimizer.weight_decay=0"),
+        cwd=tmp_path,
+    )
+    (tmp_path / "before").rename(tmp_path / "elsewhere")  # the model does not need it any more
+    run("sample", "run", "-n", "1", "--steps", "2", "--sampler", "diffusers", cwd=tmp_path)
+    run("export", "run", "--to", "after.zip", cwd=tmp_path)
+    zipfile.ZipFile(tmp_path / "after.zip").extractall(tmp_path / "after")
+    after = diffusers.UNet2DModel.from_pretrained(tmp_path / "after")
+    kept = [n for n, t in before.state_dict().items() if t.shape == after.state_dict()[n].shape]
+    assert len(kept) > 20
+    for name in kept:
+        torch.testing.assert_close(after.state_dict()[name], before.state_dict()[name])
