@@ -24,6 +24,7 @@ CORE = {
     "unet": "nn",
     "resample": "bridges",
     "cfg": "guidance",
+    "pair": "guidance",
     "objective": "",
     "density": "process",
     "preconditioning": "process",

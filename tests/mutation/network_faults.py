@@ -9,7 +9,7 @@ COLUMN = "toytext/column.py"
 RESAMPLE = "copies/resample.py"
 LION = "difftool_parts/lion.py"
 FADING = "difftool_parts/fading.py"
-CFG = "copies/cfg.py"
+PAIR = "copies/pair.py"
 
 NETWORKS = [
     # --- backbone
@@ -55,7 +55,7 @@ NETWORKS = [
     ("bridge", RESAMPLE, "return Batch(_as(x, mask, raw.x.dtype), mask=mask)", "return Batch(_as(x - x.mean(), mask, raw.x.dtype), mask=mask)", "examples see each other in degrade"),
     ("bridge", RESAMPLE, "if earlier.dtype != own.dtype or", "if", "an earlier stage of another type is accepted"),
     ("bridge", RESAMPLE, "if low.ndim != len(self.factors) or low.dtype != np.dtype(self.description.dtype):", "if False:", "a template takes what no stage made"),
-    ("bridge", RESAMPLE, "x, told = self.representation.encode(raw.with_x(self.lift(low, raw))).x, {}", "x, told = self.representation.encode(raw.with_x(self.lift(low, raw) + 0.1 * raw.x)).x, {}", "what is shown holds what is to be made"),
+    ("bridge", RESAMPLE, "self.representation.encode(raw.with_x(self.lift(low, raw))).x, {}", "self.representation.encode(raw.with_x(self.lift(low, raw) + 0.1 * raw.x)).x, {}", "what is shown holds what is to be made"),
     ("bridge", RESAMPLE, "x + expand_as(level, x) * self.representation", "x + 0 * expand_as(level, x) * self.representation", "augmentation adds no noise"),
     ("bridge", RESAMPLE, "x + expand_as(level, x) * self.representation", "x + (0.1 + expand_as(level, x)) * self.representation", "there is noise at level 0"),
     ("bridge", RESAMPLE, "ChannelsColumn(\n            LOW, width=self.width + self.options.observed\n        )", "ChannelsColumn(\n            LOW, width=self.width + 1\n        )", "it announces another width"),
@@ -78,6 +78,6 @@ NETWORKS = [
     ("guidance", FADING, "bind(denoiser, cond, mask), bind(denoiser, null, mask)", "bind(denoiser, cond), bind(denoiser, null)", "the mask is lost"),
     ("guidance", FADING, "x0 = given(x, sigma)", "x0 = given(x, sigma).double()", "the estimate is float64"),
     ("guidance", FADING, "x0 = given(x, sigma)", "x0 = given(x, sigma) + 1e-3 * __import__('torch').randn_like(x)", "it draws noise"),
-    ("guidance cfg", CFG, "null = denoiser.null(cond) | {name: cond[name] for name in kept}", "null = denoiser.null(cond)", "conditions that must be kept are dropped"),
-    ("guidance cfg", CFG, "return mask if mask is None or len(mask) == 1 else torch.cat([mask, mask])", "return None", "the mask is lost"),
+    ("guidance cfg", PAIR, "null = unconditional(denoiser, cond, kept)", "null = unconditional(denoiser, cond, ())", "conditions that must be kept are dropped"),
+    ("guidance cfg", PAIR, "for name in null}, _twice(mask)", "for name in null}, None", "the mask is lost"),
 ]  # fmt: skip
