@@ -145,7 +145,10 @@ class KarrasOptions(RangeOptions):
     """Linear in sigma^(1/rho)."""
 
     rho: PositiveFloat = Field(
-        7.0, description="how densely the levels lie near sigma_min; 1 spaces them evenly"
+        7.0,
+        ge=0.1,
+        le=1_000,
+        description="how densely the levels lie near sigma_min; 1 spaces them evenly",
     )
 
 

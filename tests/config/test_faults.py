@@ -54,12 +54,12 @@ def faults(registry, *layers, modality="ecg"):
         'my.toml:3: train.batch = "many" is text; it takes a whole number',
         "my.toml:4: train.log_every = 0: it should be greater than 0",
         "my.toml:5: train.precision = \"bf61\" is not one of 'auto', 'fp32', 'bf16' or 'fp16'. Did you mean 'bf16'?",
-        "my.toml:7: There is no process 'emd'. Did you mean 'edm'? Known processes: edm, eps, flow, v, x0.",
+        "my.toml:7: There is no process 'emd'. Did you mean 'edm'? Known processes: edm, eps, flow, score, v, x0.",
         "my.toml:8: [trian] is unknown. Did you mean [train]?",
         "my.toml:10: optimizer.betas = [0.1] has too few values: decay of the first and second moments",
         "my.toml:11: optimizer.lr = true is a truth value; it takes a number",
         "my.toml:13: modality.length = 7.5 is a number with a fraction; it takes a whole number",
-        "my.toml:15: There is no conditioner 'lable'. Did you mean 'label'? Known conditioners: channels, label, labels, number, vector.",
+        "my.toml:15: There is no conditioner 'lable'. Did you mean 'label'? Known conditioners: channels, label, labels, number, text, vector.",
         "my.toml:17: sampler.use = 3 is not text; write the name of a sampler",
     ],
 )
@@ -149,6 +149,7 @@ def test_numbers_that_are_not_finite(registry):
         ("train.steps=" + "9" * 5000, "it takes a whole number"),
         ("train.steps=99999999999", "less than or equal to 1000000000"),
         ("backbone.multipliers=[1,9999]", "less than or equal to 1024"),
+        ("schedule.rho=5000", "less than or equal to 1000"),
         ("sample.steps=1000000", "less than or equal to 100000"),
     ],
 )
