@@ -23,7 +23,7 @@ from .network import JudgeNetwork
 from .target import Target
 from .train import steps_for, train, view
 
-FORMAT = 1
+FORMAT = 2
 AT_ONCE = 128
 FEWEST = 100
 """Number of examples below which no judge is trained."""

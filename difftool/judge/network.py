@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-WIDTH, LEVELS, FEATURES = 24, 3, 64
+WIDTH, LEVELS, FEATURES = 24, 3, 32
+"""Features are few, so that 256 samples are enough for their covariance."""
 
 
 class JudgeNetwork(nn.Module):
@@ -33,7 +34,7 @@ class JudgeNetwork(nn.Module):
         self.projection = nn.Linear(FEATURES, FEATURES)
 
     def features(self, x: Tensor) -> Tensor:
-        """``[b, channels, ...] -> [b, 64]``."""
+        """``[b, channels, ...] -> [b, 32]``."""
         x = torch.cat([x, places(x)], 1)
         for number, level in enumerate(self.levels):
             x = level(x)
@@ -47,7 +48,7 @@ class JudgeNetwork(nn.Module):
         return {name: head(hidden) for name, head in zip(self.names, self.heads, strict=True)}
 
     def projected(self, features: Tensor) -> Tensor:
-        """``[b, 64]``, of length 1: what is compared with another view of the same example."""
+        """``[b, 32]``, of length 1: what is compared with another view of the same example."""
         return F.normalize(self.projection(F.relu(features)), dim=1)
 
 

@@ -14,7 +14,8 @@ class Frechet(FeatureMetric):
     """The squared Fréchet distance between two Gaussians (Heusel et al. 2017, arXiv:1706.08500).
 
     Of few examples it is too large by about a multiple of 1/n (Chong and Forsyth 2020,
-    arXiv:1911.07023), which ``difftool evaluate`` takes away: 0 is a perfect model.
+    arXiv:1911.07023), which ``difftool evaluate`` takes away: 0 is a perfect model. That works, and the intervals are
+    right, if there are at least about eight times as many examples as features.
     """
 
     corrected = True
