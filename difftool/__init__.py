@@ -16,6 +16,7 @@ _HOME = {
     "train": "workflows.run",
     "training": "workflows.run",
     "resume": "workflows.run",
+    "distill": "workflows.distill",
     "load": "workflows.trained",
     "evaluate": "workflows.trained",
     "Run": "workflows.run",
@@ -290,6 +291,7 @@ if TYPE_CHECKING:
     from .space import Euclidean as Euclidean
     from .space import Space as Space
     from .spans import slices as slices
+    from .workflows.distill import distill as distill
     from .workflows.reporter import Reporter as Reporter
     from .workflows.run import Run as Run
     from .workflows.run import Training as Training

@@ -1,0 +1,117 @@
+"""A student of a run that samples in a few evaluations, through the command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import tomli_w
+import torch
+from safetensors.torch import load_file
+from small import SETS, alike, call, examples, pictures, registry
+
+import difftool
+from difftool.assemble.parts import build_process
+from difftool.engine.folder import CASCADE
+from difftool.plain import parse_toml
+from difftool.rng import Stream
+from difftool.workflows.distill import Distillation
+
+WORDS = [word for setting in SETS for word in ("--set", setting)]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with the teacher ``runs/first``, trained for ten steps."""
+    folder = tmp_path_factory.mktemp("place")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        words = ["-m", "image", str(pictures()), *WORDS, "--steps", "10", "--run", "runs/first"]
+        assert call("train", *words) == 0
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def there(place, monkeypatch):
+    monkeypatch.chdir(place)
+
+
+def test_the_student_is_an_ordinary_run_that_samples_in_two_steps(capsys):
+    assert call("distill", "first", "--steps", "6", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["run"] == "runs/first-distilled"
+    config = parse_toml(Path("runs/first-distilled/config.toml").read_text())
+    assert (config["objective"]["use"], config["sampler"]["use"]) == ("consistency",) * 2
+    assert (config["sample"]["steps"], config["train"]["steps"]) == (2, 6)
+    assert config["backbone"]["channels"] == 8
+    assert call("sample", "first-distilled", "-n", "2", "-o", "two") == 0
+    assert len(examples("two")) == 2
+    assert call("sample", "first-distilled", "-n", "2", "--steps", "1", "-o", "one") == 0
+    # the next name is taken where this one is
+    assert Distillation("first").run() == Path("runs/first-distilled-2")
+
+
+def test_a_student_that_was_stopped_ends_with_the_same_bits():
+    shutil.copytree("runs/first-distilled", "runs/whole")
+    *_, newest = sorted(Path("runs/whole/checkpoints").glob("*.safetensors"))
+    newest.unlink()
+    Path("runs/whole/model.safetensors").unlink()
+    assert call("resume", "whole") == 0
+    assert alike("whole", "first-distilled")
+
+
+def test_a_student_starts_as_its_teacher():
+    student = difftool.distill("first", steps=1, to="runs/start", optimizer={"lr": 1e-12})
+    theirs, ours = (
+        load_file(path / "model.safetensors") for path in (Path("runs/first"), student.path)
+    )
+    assert theirs.keys() == ours.keys()
+    for name, tensor in theirs.items():
+        torch.testing.assert_close(ours[name], tensor, atol=1e-6, rtol=1e-5)
+
+
+def test_no_evaluation_is_spent_at_the_lowest_level():
+    """The second of two levels is near the standard deviation of the data, whatever the process."""
+    for row in ("edm", "eps", "v", "flow", "x0"):
+        folder = Path("runs") / row
+        folder.mkdir(exist_ok=True)
+        text = Path("runs/first/config.toml").read_text()
+        teacher = parse_toml(text)
+        kept = {k: v for k, v in teacher.items() if k not in ("density", "weighting", "schedule")}
+        (folder / "config.toml").write_text(tomli_w.dumps({**kept, "process": {"use": row}}))
+        (folder / "model.safetensors").touch()
+        process = build_process(Distillation(row).config(registry()), registry())
+        first, second, last = process.schedule.sigmas(2)
+        data = process.preconditioning.sigma_data
+        assert (first, last) == (pytest.approx(process.schedule.sigma_max), 0)
+        assert 0.3 * data < second < 10 * data
+        highest = process.density.draw(2000, Stream(0, "levels")).max().item()
+        assert highest > process.schedule.sigma_max / 4
+
+
+@pytest.mark.parametrize(
+    ("sets", "fact"),
+    [
+        (["density.high=1.0"], "part of the noise levels"),
+        (["train.self_conditioning=true"], "its own estimate"),
+    ],
+)
+def test_what_cannot_be_distilled_is_refused_before_anything_is_loaded(sets, fact, capsys):
+    name = f"runs/{sets[0].partition('.')[0]}"
+    Path(name).mkdir()
+    key, _, value = sets[0].partition("=")
+    table, _, key = key.partition(".")
+    tables = parse_toml(Path("runs/first/config.toml").read_text())
+    tables[table] |= {key: json.loads(value)}
+    Path(name, "config.toml").write_text(tomli_w.dumps(tables))
+    assert call("distill", name) == 2
+    assert fact in " ".join(capsys.readouterr().err.split())
+    assert not Path(f"{name}-distilled").exists()
+
+
+def test_a_cascade_is_distilled_stage_by_stage(capsys):
+    Path("runs/chain").mkdir()
+    Path("runs/chain", CASCADE).touch()
+    assert call("distill", "chain") == 2
+    assert "Distill its stages one by one" in " ".join(capsys.readouterr().err.split())
