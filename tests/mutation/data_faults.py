@@ -106,5 +106,4 @@ DATA = [
     ("plugin", "difftool_ecg/recipes/tiny.toml", 'use = "midpoint"', 'use = "midpiont"', "the recipe names a sampler that does not exist"),
     ("plugin", PLUGIN, 'Spec("midpoint",', 'Spec("heun",', "a part takes the name of another"),
     ("plugin", PLUGIN, "@hookimpl\ndef difftool_samplers", "def difftool_samplers", "a hook has no marker"),
-    ("plugin", "difftool_ecg/midpoint.py", "(sigma_next - sigma) * (x_mid", "(sigma_next - sigma) * x.new_tensor([[1.0]]) * (x_mid", "the sampler of the recipe takes one shape only"),
 ]  # fmt: skip
