@@ -84,7 +84,8 @@ def test_a_metric_may_name_modalities_of_other_packages(registry):
 
 def test_unknown(registry):
     with pytest.raises(
-        UsageError, match=r"no sampler 'huen'. Did you mean 'heun'\? Known samplers: consistency, ddim"
+        UsageError,
+        match=r"no sampler 'huen'. Did you mean 'heun'\? Known samplers: consistency, ddim",
     ):
         registry.get("sampler", "huen")
     with pytest.raises(UsageError, match=r"no kind of part 'smapler'. Did you mean 'sampler'"):
