@@ -219,6 +219,10 @@ class VideoModality(Modality):
             meant = np.pad(meant, (around, (0, 0), (0, 0), (0, 0)), constant_values=True)
         return example, meant if meant.any() else None
 
+    def perceive(self, example: np.ndarray) -> np.ndarray:
+        """Channels first, ``[c, t, h, w]``: frames are an axis along which things move."""
+        return np.moveaxis(example, 1, 0)
+
     def feature_network(self, name: str) -> Callable[[Sequence[np.ndarray]], np.ndarray]:
         """Mean and spread over the frames of what a network of pictures sees in each."""
         from difftool_image.networks import network

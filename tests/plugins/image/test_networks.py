@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from difftool import UsageError
+from difftool.judge.eye import Eye
 from difftool_image.modality import ImageModality
 from difftool_image.networks import features, network
 from difftool_image.options import ImageOptions
@@ -76,6 +77,14 @@ def test_clips_by_their_frames(asked):
     assert found.shape == (2, 6)
     assert found[0] == pytest.approx([0, 0, 0, 2, 1, 0.5], abs=1e-5)
     assert found[1] == pytest.approx([-2, -1, -0.5, 0, 0, 0], abs=1e-5)
+
+
+def test_a_judge_sees_clips_of_any_length_with_frames_as_an_axis():
+    modality = VideoModality(VideoOptions())
+    clips = [np.zeros((frames, 3, 6, 8), np.uint8) for frames in (4, 7)]
+    seen = [modality.perceive(one) for one in clips]
+    assert [one.shape for one in seen] == [(3, 4, 6, 8), (3, 7, 6, 8)]
+    assert Eye.of(seen).look(seen).shape == (2, 4, 7, 6, 8)
 
 
 def test_what_cannot_be_loaded_is_said(asked, monkeypatch):
