@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DifftoolError, UsageError
+from ..errors import DataError, PluginError, UsageError
 from .chain import Chain
 from .chain_stage import ChainStage
 from .reference import ReferenceData
@@ -80,7 +80,7 @@ def measured_features(
         of_samples = look(samples.examples, samples.conditions, None)
         rows = data.conditions(last, len(data.examples)) if last.settable else data.columns
         of_data = look(data.examples[refined:], rows[refined:], data.numbers[refined:])
-    except DifftoolError as error:
+    except (DataError, PluginError, UsageError) as error:  # not that it was stopped
         return MeasuredFeatures([Measured(name, missing=str(error)) for name in metrics])
     compared = compared_features(metrics, of_samples, of_data)
     found = list(reporter.counted(compared, len(metrics), "measuring features"))
