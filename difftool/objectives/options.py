@@ -12,7 +12,10 @@ class ConsistencyOptions(Options):
 
     q: float = Field(2.0, gt=1, description="factor by which each stage shrinks the gap")
     stages: PositiveInt = Field(
-        8, le=20, description="stages of equal length in a run; the gap shrinks after each"
+        4,
+        le=20,
+        description="stages of equal length in a run; the gap shrinks after each. Take 8 for runs "
+        "of many thousand steps",
     )
     k: NonNegativeFloat = Field(
         8.0, description="the gap of low noise levels is wider by up to 1 + k / 2"
@@ -21,7 +24,7 @@ class ConsistencyOptions(Options):
         1.0, description="how fast that widening ends as the noise level rises"
     )
     c: PositiveFloat = Field(
-        0.001,
+        0.1,
         description="root mean square error of an example below which the loss is a squared "
         "error; above it the loss is the error itself",
     )

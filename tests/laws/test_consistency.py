@@ -72,7 +72,7 @@ def test_with_small_gaps_the_exact_function_is_where_the_loss_is_least():
     x0 = SD * Stream(0, "data").normal((4096, 16))
 
     def slope(power: float) -> float:
-        made = objective(Scaling(power), q=2.0, k=0.0, c=10.0)
+        made = objective(Scaling(power), q=2.0, k=0.0, c=10.0, stages=8)
         moment = Moment(79, 80, 0)  # the last stage: a gap of 1 / 256
         made.loss(Batch(x0), Stream(0, "noise"), moment, "denoiser").mean().backward()
         return made.denoiser.power.grad.item()
@@ -83,7 +83,7 @@ def test_with_small_gaps_the_exact_function_is_where_the_loss_is_least():
 
 
 def test_the_gap_shrinks_in_stages_and_widens_at_low_levels():
-    made = objective(Scaling(1.0))
+    made = objective(Scaling(1.0), stages=8)
     t = torch.tensor([0.01, 1.0, 80.0])
     gaps = [1 - made.lower(t, Moment(step, 80, 0)) / t for step in (0, 9, 10, 79)]
     torch.testing.assert_close(gaps[0], gaps[1])
