@@ -33,6 +33,12 @@ METHODS = {"consistency": "consistency"}
 SHARE = 0.2
 """Steps of the student, as a share of its teacher's, unless the user says."""
 
+RATE = 0.25
+"""Learning rate of the student, as a share of its teacher's: it starts near where it ends."""
+
+RAMPUP = 0.02
+"""Largest half-life of the averages, as a share of the examples seen: they follow the stages."""
+
 P_MEAN, HIGHEST = -1.1, 2.74
 """ln sigma of a pair: its mean for data of standard deviation 0.5, and the highest level in standard
 deviations above that (Geng et al. 2024, arXiv:2406.14548, where N(-1.1, 2^2) meets sigma_max = 80).
@@ -84,6 +90,8 @@ class Distillation:
             "objective": {"use": METHODS[self.method]},
             "sampler": {"use": self.method},
             "sample": {"steps": self.evaluations},
+            "optimizer": {"lr": RATE * teacher.optimizer.options.model_dump()["lr"]},
+            "ema": {"rampup": min(RAMPUP, teacher.ema.rampup)},
             "train": {
                 "steps": self.steps or max(1, round(SHARE * teacher.train.steps)),
                 "init": path_text(model_path(str(folder.path)).absolute()),

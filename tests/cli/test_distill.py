@@ -45,6 +45,8 @@ def test_the_student_is_an_ordinary_run_that_samples_in_two_steps(capsys):
     assert (config["objective"]["use"], config["sampler"]["use"]) == ("consistency",) * 2
     assert (config["sample"]["steps"], config["train"]["steps"]) == (2, 6)
     assert config["backbone"]["channels"] == 8
+    teacher = parse_toml(Path("runs/first/config.toml").read_text())
+    assert config["optimizer"]["lr"] == teacher["optimizer"]["lr"] / 4
     assert call("sample", "first-distilled", "-n", "2", "-o", "two") == 0
     assert len(examples("two")) == 2
     assert call("sample", "first-distilled", "-n", "2", "--steps", "1", "-o", "one") == 0
