@@ -61,12 +61,14 @@ class Edit(ABC):
         pairs: whether it takes two examples for each result.
         selects: whether something must be selected.
         sampler: the solver that it needs; empty for the model's own.
+        alone: whether each example is sampled by itself, because its noise levels are its own.
         results: results for each file, unless the user says how many. 1 where all would be equal.
     """
 
     pairs: bool = False
     selects: bool = False
     sampler: str = ""
+    alone: bool = False
     results: int = 4
 
     def __init__(self, options: Options) -> None:

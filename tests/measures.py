@@ -6,13 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from pydantic import Field
+from measure_options import BrightnessOptions
 
-from difftool import Metric, Options, Spec, UsageError, hookimpl
-
-
-class BrightnessOptions(Options):
-    scale: float = Field(255.0, gt=0, description="what counts as one")
+from difftool import Metric, Spec, UsageError, hookimpl
 
 
 class Brightness(Metric):
@@ -49,7 +45,7 @@ BRIGHTNESS = Spec(
     "brightness",
     "how bright pictures are",
     f"{__name__}:Brightness",
-    f"{__name__}:BrightnessOptions",
+    "measure_options:BrightnessOptions",
 )
 UNABLE = Spec("unable", "cannot be measured", f"{__name__}:Unable")
 ABSENT = Spec(

@@ -13,6 +13,7 @@ from ..plain import parse_json
 from ..plugin.known import provider_of
 from ..plugin.loose import LOOSE
 from ..plugin.registry import Registry
+from ..shell import quoted
 from .config import PARTS, SEVERAL, Config, Part
 
 ENVIRONMENT = "environment.json"
@@ -56,8 +57,8 @@ def needed(kind: str, name: str, origin: str) -> str:
         )
     distribution = package.partition(" ")[0]
     return (
-        f"{origin} needs the {kind} {name!r} of {package}: pip install {distribution}. It was made "
-        "with it, and no installed plugin provides it."
+        f"{origin} needs the {kind} {name!r} of {package}: pip install {quoted(distribution)}. It "
+        "was made with it, and no installed plugin provides it."
     )
 
 

@@ -31,10 +31,11 @@ class Restore(Edit):
     """
 
     options: RestoreOptions
+    alone = True
     results = 1
 
     def start(self, given: Given) -> Start:
-        level = self.options.level or float(noise_level(given.x).mean())
+        level = self.options.level or float(noise_level(given.x))
         lowest, highest = given.sigmas[-2], given.sigmas[0]
         level = min(max(level, lowest), highest)
         if not self.options.sharp:

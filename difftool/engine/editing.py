@@ -38,12 +38,15 @@ class Editing:
 
 
 def alike(editing: Editing, start: int, indices: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Runs of neighbouring indices whose examples have one shape, and their marks too."""
+    """Runs of neighbouring indices whose examples have one shape, and their marks too; single
+    indices for an edit that takes examples alone.
+    """
 
     def kind(index: int) -> tuple:
         place = index - start
         mark = editing.selected[place]
-        return editing.examples[place].shape, None if mark is None else mark.shape
+        shape = None if mark is None else mark.shape
+        return editing.examples[place].shape, shape, index if editing.edit.alone else None
 
     for _, run in groupby(indices, kind):
         yield list(run)

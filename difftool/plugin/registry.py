@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..column import Column, announce, kind_of
 from ..errors import PluginError, UsageError
+from ..shell import quoted
 from . import loose
 from .containment import CONTAINED, hook_remarks, imported
 from .discovery import CHOSEN, Plugin, chosen, is_chosen, one_line, plugin_points, unmet
@@ -406,7 +407,7 @@ class Registry:
                 )
             )
         if package := provider_of(kind, name):
-            fact += f" {package} provides it: pip install {package}"
+            fact += f" {package} provides it: pip install {quoted(package)}"
         return UsageError(fact)
 
 

@@ -139,9 +139,9 @@ def test_a_copy(folder):
 
 def test_a_large_set_like_qm9(tmp_path, monkeypatch):
     save(tmp_path / "a.xyz", "".join(xyz(methane(1.05 + 0.001 * k)) for k in range(20)))
-    assert "--recipe small (a GPU)" in report(tmp_path)["ok"]
+    assert "for a GPU: --recipe small" in report(tmp_path)["ok"]
     monkeypatch.setattr("difftool_molecule.check.QM9_MANY", 20)
-    assert "--recipe qm9-edm (a GPU)" in report(tmp_path)["ok"]
+    assert "for a GPU: --recipe qm9-edm" in report(tmp_path)["ok"]
 
 
 def test_some_of_many(tmp_path, monkeypatch):
