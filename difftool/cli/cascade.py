@@ -15,6 +15,7 @@ from ..workflows.text import command
 from ..workflows.tune import LEVELS, tunable_cascade, tune_cascade
 from .console import out_json, out_table, say
 from .flags import registry
+from .sampling_flags import on_device
 from .signals import terminate_at_once
 from .terminal import Terminal
 
@@ -55,14 +56,7 @@ def cascade() -> None:
     type=click.IntRange(0),
     help="Seed of the samples, as in difftool sample.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, …")
-@click.option(
-    "--precision",
-    default="auto",
-    show_default=True,
-    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-    help="Number format of the computation.",
-)
+@on_device
 @click.option("--dry-run", is_flag=True, help="Do not save the levels.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @click.pass_context

@@ -15,6 +15,17 @@ from ..workflows.request import REQUEST, Request, request_model
 from ..workflows.words import parse_conditions, parse_experts, parse_prompts
 from .flags import Flag, flags_of, given, registry
 
+_DEVICE = (
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, …"),
+    click.option(
+        "--precision",
+        default="auto",
+        show_default=True,
+        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+        help="Number format of the computation.",
+    ),
+)
+
 _OPTIONS = (
     click.option(
         "--cond",
@@ -66,14 +77,7 @@ _OPTIONS = (
         metavar="RUN@LEVEL",
         help="Another model that takes over below this noise level; may be repeated.",
     ),
-    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, …"),
-    click.option(
-        "--precision",
-        default="auto",
-        show_default=True,
-        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-        help="Number format of the computation.",
-    ),
+    *_DEVICE,
 )
 
 _START = click.option(
@@ -84,6 +88,13 @@ _START = click.option(
     type=click.IntRange(0),
     help="Number of the first sample.",
 )
+
+
+def on_device(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of where and in which precision it computes."""
+    for option in reversed(_DEVICE):
+        function = option(function)
+    return function
 
 
 def shared_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,6 +11,7 @@ from ..workflows.text import command
 from ..workflows.tune_schedule import tune_schedule
 from .console import out, out_json, say
 from .flags import registry
+from .sampling_flags import on_device
 from .signals import terminate_at_once
 from .terminal import Terminal
 
@@ -55,14 +56,7 @@ def tune() -> None:
     type=click.IntRange(0),
     help="Seed of the noise.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, …")
-@click.option(
-    "--precision",
-    default="auto",
-    show_default=True,
-    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-    help="Number format of the computation.",
-)
+@on_device
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @click.pass_context
 def schedule(

@@ -144,7 +144,7 @@ def kept_to_the_byte(
 ) -> np.ndarray:
     """The result with the entries that were not selected as they are in the file.
 
-    Where examples are known only up to a motion, as molecules are, the result stays as it is.
+    In a space in which examples are known only up to a motion, the result stays as it is.
     """
     selected = editing.selected[index - start]
     example = editing.examples[index - start]

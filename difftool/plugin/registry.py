@@ -94,8 +94,8 @@ class Registry:
             if old := plugin.of_another_level():
                 self._remark(plugin, old)
             module, remarks = imported(load)
-            if plugin.version == loose.LOOSE:
-                remarks = []  # a file that is being tried may be slow
+            if plugin.name == CORE or plugin.version == loose.LOOSE:
+                remarks = []  # ours is slow on a cold disk only; a file that is tried may be slow
             with redirect_stdout(sys.stderr):  # what hooks print must not mix with --json
                 entries, more = self._collect(plugin, module)
             self._refuse_core_names(entries)
