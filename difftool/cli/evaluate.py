@@ -4,6 +4,7 @@ those of the data.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import click
 
 from ..errors import UsageError
 from ..figures import with_error
-from ..workflows.chain import ChainRequest, chain_of
+from ..workflows.chain import chain_of
 from ..workflows.evaluate import USUAL, chosen_metrics, evaluate_chain, metric_table
 from ..workflows.reference import Reference
 from ..workflows.request import Request
@@ -108,7 +109,8 @@ def evaluate(
     request, parts = request_of(ctx, **sampling), registry(ctx)
     if samples:
         _refuse_sampling(request)
-    chain = chain_of(ChainRequest(models, until, handing=True), request, parts, Terminal())
+    request = replace(request, words=models, until=until, handing=True)
+    chain = chain_of(request, parts, Terminal())
     chosen = chosen_metrics(parts, chain.stages[-1].config.modality.use, metrics, request)
     terminate_at_once()
     reference = Reference(against, most)

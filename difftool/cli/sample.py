@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..workflows.chain import ChainRequest, chain_of
+from ..workflows.chain import chain_of
 from ..workflows.request import Request
 from ..workflows.sample import sample_chain
 from ..workflows.words import peeked_modality
@@ -97,12 +98,17 @@ def sample(
     request, parts = request_of(ctx, **sampling), registry(ctx)
     counted_out = ctx.get_parameter_source("n") is not click.core.ParameterSource.DEFAULT
     terminate_at_once()
-    chain = chain_of(
-        ChainRequest(models, until, files, entry, level, counted_out, as_trained),
+    request = replace(
         request,
-        parts,
-        Terminal(),
+        words=models,
+        until=until,
+        files=files,
+        entry=entry,
+        level=level,
+        counted=counted_out,
+        as_trained=as_trained,
     )
+    chain = chain_of(request, parts, Terminal())
     made = sample_chain(chain, parts, Terminal(), folder, None if as_json else out, save_all)
     if as_json:
         out_json(made)

@@ -35,32 +35,6 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
-class ChainRequest:
-    """What is requested of several stages together.
-
-    Attributes:
-        words: runs, model files and cascades, in order.
-        until: the last stage to sample; None for the last one.
-        files: examples to refine, instead of an earlier stage's samples.
-        entry: the stage that refines the files; None for the first stage that refines anything.
-        level: noise level for every stage that refines; None for that of the cascade file.
-        counted: whether the user gave the number of samples; otherwise there is one for each file.
-        as_trained: whether files are brought to the size of training examples.
-        handing: whether the caller provides what the first stage refines, where it refines
-            anything.
-    """
-
-    words: Sequence[str]
-    until: str | None = None
-    files: Sequence[Path] = ()
-    entry: str | None = None
-    level: float | None = None
-    counted: bool = True
-    as_trained: bool = False
-    handing: bool = False
-
-
-@dataclass(frozen=True)
 class Chain:
     """Stages that fit together, and the examples that the first of them refines.
 
@@ -89,9 +63,9 @@ class Chain:
         """Stage ``number``, loaded, to refine the samples of the stage before it or files."""
         stage = self.stages[number]
         if stage.bridge is None:
-            return prepared(stage, parts, stage.request)
-        cond = {**passed_on(stage, conds), **stage.request.cond}
-        job = prepared(stage, parts, replace(stage.request, low=low, cond=cond))
+            return prepared(stage, parts)
+        stage = replace(stage, cond={**passed_on(stage, conds), **stage.cond})
+        job = prepared(stage, parts, low)
         before = ", ".join(str(earlier.model.path) for earlier in self.stages[:number])
         return replace(job, info={**job.info, **({"refines": before} if before else {})})
 
@@ -104,7 +78,7 @@ class Chain:
             agree: whether samples have to agree with them, because no model made them.
         """
         stages = [
-            replace(stage, request=replace(stage.request, n=len(low), agree=agree))
+            replace(stage, request=replace(stage.request, n=len(low)), agree=agree)
             for stage in self.stages
         ]
         return Chain(stages, self.root, low, conds)
@@ -126,7 +100,7 @@ class _TrainedStage:
     experts: tuple[tuple[float, Path], ...] = ()
 
 
-def chain_of(ask: ChainRequest, request: Request, parts: Registry, reporter: Reporter) -> Chain:
+def chain_of(request: Request, parts: Registry, reporter: Reporter) -> Chain:
     """The stages of a request, checked as far as possible before weights are loaded.
 
     Raises:
@@ -134,33 +108,32 @@ def chain_of(ask: ChainRequest, request: Request, parts: Registry, reporter: Rep
         UsageError: a stage is not trained, or does not fit the one before it.
         DataError: files cannot be read.
     """
-    found, root = _found(ask.words, ask.until, parts)
+    found, root = _found(request.words, request.until, parts)
     if request.experts and len(found) > 1:
         raise UsageError(
             "--expert works with one model only. For a cascade, write [[stage.expert]] into its "
             "file, or sample it stage by stage."
         )
-    stages = _stages(found, ask, request, parts)
+    stages = _stages(found, request, parts)
     refuse_strangers(
         [DescribedStage(stage.name, stage.config, stage.model.description) for stage in stages],
         parts,
     )
-    entry = _entry(stages, ask)
+    entry = _entry(stages, request)
     earlier, stages = stages[entry - 1] if entry else None, stages[entry:]
-    if not ask.files:
+    if not request.files:
         stages = fitting_sizes(stages, parts)
     for stage in stages:
-        require_experts(stage.model.path, stage.config, stage.request.experts, parts)
-    _check_values(stages, ask, request)
-    if not ask.files:
+        require_experts(stage.model.path, stage.config, stage.experts, parts)
+    _check_values(stages, request)
+    if not request.files:
         return Chain(stages, root)
-    return _refining_files(Chain(stages, root), earlier, ask, request, parts, reporter)
+    return _refining_files(Chain(stages, root), earlier, request, parts, reporter)
 
 
 def _refining_files(
     chain: Chain,
     earlier: ChainStage | None,
-    ask: ChainRequest,
     request: Request,
     parts: Registry,
     reporter: Reporter,
@@ -175,15 +148,15 @@ def _refining_files(
     first = chain.stages[0]
     assert first.bridge is not None  # _entry has checked it
     earlier = earlier or _before(first, parts)
-    degraded = earlier is None and (ask.as_trained or not first.bridge.reads_alike)
+    degraded = earlier is None and (request.as_trained or not first.bridge.reads_alike)
     if earlier is None:
         reporter.say(f"No earlier stage is named. {_how_read(first.name, degraded)}")
     modality = make_modality((earlier or first).config, parts)
-    items = [item for path in ask.files for item in modality.scan(path)]
-    n = request.n if ask.counted else len(items)
+    items = [item for path in request.files for item in modality.scan(path)]
+    n = request.n if request.counted else len(items)
     at = [(request.start + i) % len(items) for i in range(n)]
     low = {
-        i: read_low(items[i], modality, first, degraded, reporter, ask.as_trained)
+        i: read_low(items[i], modality, first, degraded, reporter, request.as_trained)
         for i in dict.fromkeys(at)
     }
     say_larger(low.values(), usual_low(first, earlier), reporter)
@@ -204,7 +177,7 @@ def _before(stage: ChainStage, parts: Registry) -> ChainStage | None:
         return None
     for earlier, plan in pairwise(_stages_in(Cascade.open(root, parts))):
         if plan.path.absolute() == stage.model.path.absolute() and earlier.path.is_file():
-            return _stage(earlier, Request(), None, parts)
+            return _stage(earlier, Request(), parts)
     return None
 
 
@@ -282,24 +255,20 @@ def _require_models(stages: Sequence[_TrainedStage]) -> None:
         )
 
 
-def _stages(
-    found: Sequence[_TrainedStage], ask: ChainRequest, request: Request, parts: Registry
-) -> list[ChainStage]:
+def _stages(found: Sequence[_TrainedStage], request: Request, parts: Registry) -> list[ChainStage]:
     """The stages with what is requested of each; the faults of all of them at once."""
     shared, _ = stage_sets(request.sets)
     single, set_faults = stage_layers(request.sets, [stage.name for stage in found])
     stages, faults = list[ChainStage](), list[str]()
     for place, trained in enumerate(found):
-        level = trained.level if ask.level is None else ask.level
+        level = trained.level if request.level is None else request.level
         own = single.get(trained.name)
         if own is not None:
             level = own_value(own, "level", level, set_faults)
         over = [_without_level(own)] if own is not None else []
-        asked = replace(
-            request, sets=tuple(shared), under=trained.under, over=over, place=max(place, 1)
-        )
+        asked, trained = replace(request, sets=tuple(shared)), replace(trained, level=level)
         try:
-            stages.append(_stage(trained, asked, level, parts))
+            stages.append(replace(_stage(trained, asked, parts, over), place=max(place, 1)))
         except ConfigError as error:
             faults += error.faults
             continue
@@ -319,45 +288,49 @@ def _without_level(layer: Layer) -> Layer:
 
 
 def _stage(
-    trained: _TrainedStage, request: Request, level: float | None, parts: Registry
+    trained: _TrainedStage, request: Request, parts: Registry, over: Sequence[Layer] = ()
 ) -> ChainStage:
     model = ModelFile.read(trained.path)
-    config, shape = settled(model, parts, request)
+    config, shape = settled(model, parts, request, trained.under, over)
     bridge = bridge_of(DescribedStage(trained.name, config, model.description), parts)
     known = set(model.description.conditions) - own_conditions(bridge)
-    request = replace(
+    return ChainStage(
+        trained.name,
+        model,
+        config,
+        shape,
+        bridge,
         request,
         cond={name: values for name, values in request.cond.items() if name in known},
-        level=level or 0.0 if bridge else 0.0,
+        level=trained.level or 0.0 if bridge else 0.0,
         experts=request.experts or trained.experts,
     )
-    return ChainStage(trained.name, model, config, shape, bridge, request)
 
 
-def _entry(stages: Sequence[ChainStage], ask: ChainRequest) -> int:
+def _entry(stages: Sequence[ChainStage], request: Request) -> int:
     """The number of the first stage to sample.
 
     Raises:
         UsageError: it has nothing to refine, or cannot refine what it is given.
     """
-    if ask.entry is not None and not ask.files:
+    if request.entry is not None and not request.files:
         raise UsageError(
             "--stage names the stage that refines files, but there are no files. Name them with "
             "--from. To end at a stage, use --until."
         )
-    if ask.as_trained and not ask.files:
+    if request.as_trained and not request.files:
         raise UsageError(
             "--as-trained has an effect on files to refine only, but there are none. Name them "
             "with --from, or remove --as-trained."
         )
     names = [stage.name for stage in stages]
-    if ask.entry is not None:
-        require_stage(f"--stage {ask.entry}", ask.entry, names)
-    if not ask.files:
-        _check_input(stages[0], ask)
+    if request.entry is not None:
+        require_stage(f"--stage {request.entry}", request.entry, names)
+    if not request.files:
+        _check_input(stages[0], request)
         return 0
     refining = (i for i, stage in enumerate(stages) if stage.bridge is not None)
-    entry = names.index(ask.entry) if ask.entry else next(refining, 0)
+    entry = names.index(request.entry) if request.entry else next(refining, 0)
     if stages[entry].bridge is None:
         raise UsageError(
             f"--from names examples to refine, but {names[entry]} refines nothing: it was trained "
@@ -366,9 +339,9 @@ def _entry(stages: Sequence[ChainStage], ask: ChainRequest) -> int:
     return entry
 
 
-def _check_input(first: ChainStage, ask: ChainRequest) -> None:
+def _check_input(first: ChainStage, request: Request) -> None:
     """Raise UsageError where the first stage refines something and has no input."""
-    if first.bridge is not None and not ask.handing:
+    if first.bridge is not None and not request.handing:
         raise UsageError(
             f"{first.name} refines the samples of an earlier stage, but has no input. Name files "
             "with --from, or name the earlier stage before it: "
@@ -376,21 +349,21 @@ def _check_input(first: ChainStage, ask: ChainRequest) -> None:
         )
 
 
-def _check_values(stages: Sequence[ChainStage], ask: ChainRequest, request: Request) -> None:
+def _check_values(stages: Sequence[ChainStage], request: Request) -> None:
     """Check levels and conditions of all stages before the first one samples."""
     for stage in stages:
         if stage.bridge is not None:
-            check_level(stage.request.level, stage.bridge, f"{stage.name}: ")
-        for name, texts in stage.request.cond.items():
+            check_level(stage.level, stage.bridge, f"{stage.name}: ")
+        for name, texts in stage.cond.items():
             column = stage.model.description.conditions[name]
             for text in texts if list(texts) != [ALL] or not column.choices() else ():
                 column.parse(text)
-    if ask.level is not None and all(stage.bridge is None for stage in stages):
+    if request.level is not None and all(stage.bridge is None for stage in stages):
         raise UsageError(
             "--level has an effect on stages that refine something only, and there are none. "
             "Remove it."
         )
-    strange = [name for name in request.cond if not any(name in s.request.cond for s in stages)]
+    strange = [name for name in request.cond if not any(name in s.cond for s in stages)]
     if strange:
         known = ", ".join(dict.fromkeys(name for stage in stages for name in stage.settable))
         who = "The model has" if len(stages) == 1 else "The stages have"

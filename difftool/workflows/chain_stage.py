@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .model import ModelFile
@@ -27,7 +28,12 @@ class ChainStage:
         config: the settings of the model, with those of the request over them.
         shape: the modality's own options of the request, such as a size.
         bridge: to the stage before it; None for a stage that refines nothing.
-        request: what is requested of it, except the examples to refine.
+        request: what the user requests of all stages.
+        cond: the requested values of its conditions, by their names.
+        level: noise level, in model units, that is added to what it refines.
+        agree: whether samples have to agree with what it refines, because no model made it.
+        place: the number of a stage that refines among those of its cascade, from 1.
+        experts: model files, each with the level below which it takes over.
     """
 
     name: str
@@ -36,6 +42,11 @@ class ChainStage:
     shape: Options
     bridge: Bridge | None
     request: Request
+    cond: Mapping[str, list[str]] = field(default_factory=dict)
+    level: float = 0.0
+    agree: bool = False
+    place: int = 1
+    experts: Sequence[tuple[float, Path]] = ()
 
     @property
     def settable(self) -> list[str]:

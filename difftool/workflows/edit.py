@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, UsageError
 from ..names import local_path
-from .chain import ChainRequest, chain_of
+from .chain import chain_of
 from .chain_stage import ChainStage, Conditions
 from .inputs import conditions_of
 from .job import Job, prepared
@@ -116,7 +116,7 @@ def _job(
     if edit_class.sampler and not any(key == "sampler.use" for _, key, _ in request.flags):
         flag = (f"the edit {ask.name}", "sampler.use", edit_class.sampler)
         request = replace(request, flags=[*request.flags, flag])
-    chain = chain_of(ChainRequest([ask.model]), replace(request, n=1), parts, reporter)
+    chain = chain_of(replace(request, words=[ask.model], n=1), parts, reporter)
     stage = chain.stages[-1]
     if len(chain.stages) > 1 or stage.bridge is not None:
         raise UsageError(
@@ -127,7 +127,7 @@ def _job(
     selection, more = own_table(request.flags, SELECTION, model, stage.model.modality)
     if own is None or selection is None:
         raise ConfigError([*faults, *more])
-    job = prepared(stage, parts, stage.request)
+    job = prepared(stage, parts)
     plans = _plans(
         ask.name, ask.each or edit_class.results, edit_class.pairs, _items(ask.files, job)
     )

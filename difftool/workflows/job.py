@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..config import NONE
 from .chain_stage import ChainStage
-from .request import Request
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..config import Config
     from ..engine.generate import SampleRequest
     from ..expert import Expert
-    from ..options import Options
     from ..plugin.registry import Registry
     from ..stage import Stage
 
@@ -34,11 +33,15 @@ class Job:
     info: Mapping[str, Any]
 
 
-def prepared(chained: ChainStage, parts: Registry, request: Request) -> Job:
-    """The model of a stage, built, and the samples to draw from it."""
+def prepared(chained: ChainStage, parts: Registry, low: Sequence[np.ndarray] = ()) -> Job:
+    """The model of a stage, built, and the samples to draw from it.
+
+    Args:
+        low: what it refines, one raw example for each sample; empty where it refines nothing.
+    """
     from ..assemble import load_stage  # torch
 
-    path, config = chained.model.path, chained.config
+    path, config, request = chained.model.path, chained.config, chained.request
     stage = load_stage(
         path,
         parts,
@@ -47,18 +50,18 @@ def prepared(chained: ChainStage, parts: Registry, request: Request) -> Job:
         ema=request.ema,
         config=config,
     )
-    stage = replace(stage, experts=tuple(loaded_experts(request, parts)))
+    stage = replace(stage, experts=tuple(loaded_experts(chained, parts)))
     info = {
-        **_provenance(path, config, request),
+        **_provenance(chained, refining=len(low) > 0),
         **chained.shape.model_dump(mode="json", exclude_defaults=True),
     }
-    return Job(stage, _request(stage, config, chained.shape, request), info)
+    return Job(stage, _request(stage, chained, low), info)
 
 
-def _request(stage: Stage, config: Config, shape: Options, request: Request) -> SampleRequest:
+def _request(stage: Stage, chained: ChainStage, low: Sequence[np.ndarray]) -> SampleRequest:
     from ..engine.generate import SampleRequest  # torch
 
-    cond = dict(request.cond)
+    request, cond = chained.request, dict(chained.cond)
     if request.every_label:
         listed = [
             name
@@ -66,23 +69,27 @@ def _request(stage: Stage, config: Config, shape: Options, request: Request) -> 
             if stage.description.conditions[name].choices()
         ]
         cond |= {name: ["all"] for name in listed if name not in cond}
-    settings = {"guidance": stage.guidance, "shape": shape, **config.sample.model_dump()}
-    low: dict[str, Any] = {
-        "low": request.low,
-        "level": request.level,
-        "agree": request.agree,
-        "place": request.place,
-    }
     return SampleRequest(
-        request.n, seed=request.seed, start=request.start, cond=cond, **low, **settings
+        request.n,
+        seed=request.seed,
+        start=request.start,
+        cond=cond,
+        low=low,
+        level=chained.level,
+        agree=chained.agree,
+        place=chained.place,
+        guidance=stage.guidance,
+        shape=chained.shape,
+        **chained.config.sample.model_dump(),
     )
 
 
-def _provenance(path: Path, config: Config, request: Request) -> dict[str, Any]:
+def _provenance(chained: ChainStage, refining: bool) -> dict[str, Any]:
+    config = chained.config
     return {
         "difftool": __version__,
-        "model": str(path),
-        "seed": request.seed,
+        "model": str(chained.model.path),
+        "seed": chained.request.seed,
         "sampler": config.sampler.use,
         "steps": config.sample.steps,
         **(
@@ -92,10 +99,10 @@ def _provenance(path: Path, config: Config, request: Request) -> dict[str, Any]:
         ),
         "guidance": getattr(config.guidance.options, "scale", config.guidance.use),
         **({"guidances": ", ".join(further)} if (further := _further(config)) else {}),
-        **({"level": request.level} if len(request.low) else {}),
+        **({"level": chained.level} if refining else {}),
         **(
-            {"experts": ", ".join(f"{other}@{below:g}" for below, other in request.experts)}
-            if request.experts
+            {"experts": ", ".join(f"{other}@{below:g}" for below, other in chained.experts)}
+            if chained.experts
             else {}
         ),
     }
@@ -106,12 +113,13 @@ def _further(config: Config) -> list[str]:
     return [part.use for part in config.guidances.values() if part.use != NONE]
 
 
-def loaded_experts(request: Request, parts: Registry) -> Iterator[Expert]:
-    """The experts that a request names, on its device."""
+def loaded_experts(chained: ChainStage, parts: Registry) -> Iterator[Expert]:
+    """The experts of a stage, on the device that is requested."""
     from ..assemble import load_stage  # torch
     from ..expert import Expert
 
-    for below, path in request.experts:
+    request = chained.request
+    for below, path in chained.experts:
         loaded = load_stage(
             path, parts, device=request.device, precision=request.precision, ema=request.ema
         )

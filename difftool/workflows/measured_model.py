@@ -41,7 +41,7 @@ def measured_models(
     def counted(starts: Iterable[int], total: int) -> Iterable[int]:
         return reporter.counted(starts, total, "measuring the model")
 
-    stage, seed = prepared(last, parts, last.request).stage, last.request.seed
+    stage, seed = prepared(last, parts).stage, last.request.seed
     for name, metric in metrics.items():
         count = getattr(metric.options, "examples", len(data.examples))
         sets: list[tuple[Sequence[Any], Sequence[Conditions]]] = [

@@ -15,8 +15,6 @@ from ..options import NoOptions
 from .model import ModelFile
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ..config import Config, Layer
     from ..options import Options
     from ..plugin.registry import Registry
@@ -40,18 +38,22 @@ _OWN = (REQUEST, SELECTION, EDIT, METRIC)
 
 @dataclass(frozen=True)
 class Request:
-    """What is requested of a model.
+    """What is requested of a model, or of several of which each refines the output of the one
+    before it.
 
     Attributes:
         flags, sets: settings that replace the model's own.
         every_label: all labels in turn, unless ``cond`` names others.
-        under, over: settings of a stage of a cascade that are weaker, or stronger, than flags and
-            sets.
-        low: the input of a later stage, one raw example of the earlier stage for each sample.
-        level: noise level that is added to its input.
-        agree: whether samples have to agree with ``low``, because no model made it.
-        place: the number of a stage that refines among those of its cascade, from 1.
         experts: model files, each with the level below which it takes over.
+        words: runs, model files and cascades, in order; the latest run unless given.
+        until: the last stage to sample; None for the last one.
+        files: examples to refine, instead of an earlier stage's samples.
+        entry: the stage that refines the files; None for the first stage that refines anything.
+        level: noise level for every stage that refines; None for that of the cascade file.
+        counted: whether the user gave the number of samples; otherwise there is one for each file.
+        as_trained: whether files are brought to the size of training examples.
+        handing: whether the caller provides what the first stage refines, where it refines
+            anything.
     """
 
     n: int = 16
@@ -64,13 +66,15 @@ class Request:
     flags: list[tuple[str, str, Any]] = field(default_factory=list)
     sets: tuple[str, ...] = ()
     every_label: bool = False
-    under: Sequence[Layer] = ()
-    over: Sequence[Layer] = ()
-    low: Sequence[np.ndarray] = ()
-    level: float = 0.0
-    agree: bool = False
-    place: int = 1
     experts: Sequence[tuple[float, Path]] = ()
+    words: Sequence[str] = ()
+    until: str | None = None
+    files: Sequence[Path] = ()
+    entry: str | None = None
+    level: float | None = None
+    counted: bool = True
+    as_trained: bool = False
+    handing: bool = False
 
 
 def request_model(parts: Registry, modality: str) -> type[Options]:
@@ -85,9 +89,18 @@ def selection_model(parts: Registry, modality: str) -> type[Options]:
     return parts.options(replace(spec, options=spec.selection)) if spec.selection else NoOptions
 
 
-def settled(model: ModelFile, parts: Registry, request: Request) -> tuple[Config, Options]:
+def settled(
+    model: ModelFile,
+    parts: Registry,
+    request: Request,
+    under: Sequence[Layer] = (),
+    over: Sequence[Layer] = (),
+) -> tuple[Config, Options]:
     """The model's configuration with the options laid over it, and the modality's own options; all
     faults at once, before torch.
+
+    Args:
+        under, over: settings that are weaker, or stronger, than those of the request.
     """
     layer = flag_layer(
         [flag for flag in request.flags if flag[1].partition(".")[0] not in _OWN],
@@ -95,7 +108,7 @@ def settled(model: ModelFile, parts: Registry, request: Request) -> tuple[Config
     )
     faults = [
         _fixed(one.where((name,)), name)
-        for one in (layer, *request.over)
+        for one in (layer, *over)
         for name in one.data
         if name not in CHANGEABLE
     ]
@@ -103,11 +116,11 @@ def settled(model: ModelFile, parts: Registry, request: Request) -> tuple[Config
     shape, more = own_table(
         request.flags, REQUEST, request_model(parts, model.modality), model.modality
     )
-    over = [one for one in (*request.under, layer, *request.over) if one.data or one.faults]
+    layers = [one for one in (*under, layer, *over) if one.data or one.faults]
     try:
         config = (
-            resolve(None, [dict_layer(model.tables, str(model.path)), *over], parts)
-            if over
+            resolve(None, [dict_layer(model.tables, str(model.path)), *layers], parts)
+            if layers
             else own
         )
     except ConfigError as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DifftoolError, Interrupted, Terminated
 from ..files import is_full_disk
-from .chain import Chain, ChainRequest, chain_of
+from .chain import Chain, chain_of
 from .chain_stage import Conditions
 from .job import Job
 from .reference import ReferenceData
@@ -126,9 +126,8 @@ def sample_model(
     path: Path, parts: Registry, request: Request, reporter: Reporter
 ) -> dict[str, Any]:
     """Sample from one model into a new folder beside it; returns the written files."""
-    return sample_chain(
-        chain_of(ChainRequest([str(path)]), request, parts, reporter), parts, reporter
-    )
+    chain = chain_of(replace(request, words=[str(path)]), parts, reporter)
+    return sample_chain(chain, parts, reporter)
 
 
 def sample_chain(

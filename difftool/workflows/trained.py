@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .chain import ChainRequest, chain_of, modality_of_words
+from .chain import chain_of, modality_of_words
 from .edit import EditRequest, edited
 from .evaluate import chosen_metrics, evaluate_chain
 from .keywords import editing_names, given, installed, sampling_names
@@ -160,7 +161,7 @@ class Model:
         )
 
     def _chain(self, request: Request, **asked: Any) -> Chain:
-        return chain_of(ChainRequest(self.words, **asked), request, installed(), self._reporter)
+        return chain_of(replace(request, words=self.words, **asked), installed(), self._reporter)
 
 
 def load(*paths: str | os.PathLike[str], reporter: Reporter = SILENT) -> Model:

@@ -14,7 +14,7 @@ from ..engine.folder import find_run, is_cascade
 from ..errors import DataError, Interrupted, Terminated, UsageError
 from ..plugin.spec import MetricSpec
 from .cascade import Cascade
-from .chain import Chain, ChainRequest, chain_of
+from .chain import Chain, chain_of
 from .chain_stage import ChainStage, Conditions, passed_on
 from .compatible import check_level
 from .reference import Reference, ReferenceData, reference_data
@@ -79,7 +79,8 @@ def tune_cascade(
         the folder, and the results of each stage.
     """
     until = _last_stage(cascade, only)
-    chain = chain_of(ChainRequest([str(cascade.root)], until), request, parts, reporter)
+    request = replace(request, words=[str(cascade.root)], until=until)
+    chain = chain_of(request, parts, reporter)
     compared_by(chain, parts)
     against = replace(against, most=request.n + MOST)
     chain, sweeps = _sweeps(chain, only, levels, against, parts, reporter)
@@ -289,7 +290,7 @@ def _shown(sweep: Sweep) -> dict[str, Any]:
     return {
         "stage": sweep.stage.name,
         "level": sweep.best.level,
-        "level_before": sweep.stage.request.level,
+        "level_before": sweep.stage.level,
         "samples": count,
         "against": {"source": sweep.data.source, "count": len(sweep.data.examples) - count},
         "distance_of_data": _finite(sweep.floor),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, UsageError
-from .chain import ChainRequest, chain_of
+from .chain import chain_of
 from .job import prepared
 from .reference import Reference, reference_data
 from .reporter import Reporter
@@ -45,7 +46,7 @@ def tune_schedule(
             f"--steps {steps} is not between 2 and {GRID // 2}. With more steps than that, the levels "
             "hardly matter."
         )
-    chain = chain_of(ChainRequest([word]), request, parts, reporter)
+    chain = chain_of(replace(request, words=[word]), parts, reporter)
     stage = chain.stages[-1]
     if stage.bridge is not None or len(chain.stages) > 1:
         raise UsageError(
@@ -55,7 +56,7 @@ def tune_schedule(
     data = reference_data(stage.config, parts, Reference(path, request.n), request.seed, reporter)
     if not len(data.examples):
         raise DataError(f"{data.source} has no examples to find levels with.")
-    job = prepared(stage, parts, request)
+    job = prepared(stage, parts)
     schedule = job.stage.process.schedule
     low, high = max(lowest, schedule.sigma_min), schedule.sigma_max
     if low >= high / 2:
