@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from .conditioner import Conditioner
 from .nn.backbone import Backbone, Signals
+from .nn.second_output import SecondOutput
 from .nn.self_conditioning import SelfConditioning
 from .process.process import Coefficients, Preconditioning
 from .shapes import expand_as
@@ -66,6 +67,7 @@ class Denoiser(nn.Module):
         conditioners: condition name -> conditioner.
         precision: dtype of the computations of F; parameters, input and output stay float32.
         self_conditioning: shows F its own estimate; ``Signals.memory`` is then that estimate.
+        second: parts the outputs of an F that has two; None for one that has one.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Denoiser(nn.Module):
         conditioners: Mapping[str, Conditioner],
         precision: torch.dtype = torch.float32,
         self_conditioning: SelfConditioning | None = None,
+        second: SecondOutput | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -84,6 +87,7 @@ class Denoiser(nn.Module):
         self.preconditioning = preconditioning
         self.precision = precision
         self.self_conditioning = self_conditioning
+        self.second = second
 
     @property
     def conditioners(self) -> dict[str, Conditioner]:
@@ -114,11 +118,31 @@ class Denoiser(nn.Module):
         Args:
             memory: what ``remember`` gave for the same examples.
         """
+        output, _, c = self.outputs(x, sigma, cond, mask, memory)
+        return output, c
+
+    def outputs(
+        self,
+        x: Tensor,
+        sigma: Tensor,
+        cond: Cond | Signals,
+        mask: Tensor | None = None,
+        memory: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None, Coefficients]:
+        """``network`` with the second output between; None for a network that has one."""
         c = self.preconditioning.coefficients(sigma)
         with self._precise(x.device):
             signals = self._shown(x, cond, memory)
-            output = self.backbone(expand_as(c.in_, x) * x, c.noise, signals, mask)
-        return output.float(), c
+            output = self.backbone(self._entered(x, c), c.noise, signals, mask)
+        return *self._parted(output), c
+
+    def _entered(self, x: Tensor, c: Coefficients) -> Tensor:
+        x = expand_as(c.in_, x) * x
+        return x if self.second is None else self.second.entered(x)
+
+    def _parted(self, output: Tensor) -> tuple[Tensor, Tensor | None]:
+        output = output.float()
+        return (output, None) if self.second is None else self.second.parted(output)
 
     @property
     def remembers(self) -> bool:
@@ -130,13 +154,25 @@ class Denoiser(nn.Module):
         self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """x0 as ``forward`` gives it, and the ``memory`` of the next evaluation."""
-        if self.self_conditioning is not None or not self.remembers:
-            x0 = self(x, sigma, signals, mask)
-            return x0, x0 if self.remembers else None
-        c = self.preconditioning.coefficients(sigma)
-        with self._precise(x.device):
-            output, memory = self.backbone.evaluate(expand_as(c.in_, x) * x, c.noise, signals, mask)
-        return expand_as(c.skip, x) * x + expand_as(c.out, x) * output.float(), memory
+        x0, memory, _ = self.estimates(x, sigma, signals, mask)
+        return x0, memory
+
+    def estimates(
+        self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """``remember``, and the second output; None for a network that has one."""
+        itself = self.remembers and self.self_conditioning is None
+        if itself:
+            c = self.preconditioning.coefficients(sigma)
+            with self._precise(x.device):
+                whole, memory = self.backbone.evaluate(self._entered(x, c), c.noise, signals, mask)
+            output, second = self._parted(whole)
+        else:
+            output, second, c = self.outputs(x, sigma, signals, mask)
+        x0 = expand_as(c.skip, x) * x + expand_as(c.out, x) * output
+        if not itself:
+            memory = x0 if self.remembers else None
+        return x0, memory, second
 
     def _shown(self, x: Tensor, cond: Cond | Signals, memory: Tensor | None) -> Signals:
         """The signals for F: the encoded conditions and what is remembered."""

@@ -90,12 +90,15 @@ class Objective(nn.Module, ABC):
         generative: whether it trains the stage's denoiser, which then makes samples. A class
             without one, such as an autoencoder, sets False and overrides ``model`` and
             ``reconstruct``.
+        two_outputs: whether the denoiser's network has a second output of the shape of the example
+            (``Denoiser.outputs``), such as learned variances.
         denoiser: that of the stage; there is none if not ``generative``.
         process: its preconditioning, density of noise levels, weighting and schedule.
         space: where its noise lives, and how errors are averaged.
     """
 
     generative: bool = True
+    two_outputs: bool = False
     denoiser: Denoiser
     process: Process
     space: Space

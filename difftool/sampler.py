@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -17,6 +17,19 @@ It is a new tensor, from the stream of each example. Noise of two intervals that
 independent. A sampler asks for the interval of its step, or for parts of it; then a Brownian source
 gives the same path at any number of steps.
 """
+
+
+@runtime_checkable
+class Uncertain(Protocol):
+    """A ``Denoise`` of a model that has learned the variances of its steps."""
+
+    def fraction(self) -> Tensor:
+        """v of the latest evaluation, which broadcasts to ``x``: the variance of a step is
+        beta^v beta~^(1 - v)   (Nichol & Dhariwal 2021, arXiv:2102.09672, Eq. 15).
+        """
+        ...
+
+    def __call__(self, x: Tensor, sigma: float, /) -> Tensor: ...
 
 
 class Step(NamedTuple):

@@ -13,7 +13,14 @@ from .shapes import expand_as, mean_per_example
 
 
 class Space(ABC):
-    """The linear space in which ``x`` diffuses. Samplers only scale and add, so they stay in it."""
+    """The linear space in which ``x`` diffuses. Samplers only scale and add, so they stay in it.
+
+    Attributes:
+        entrywise: whether noise of another variance for each entry stays in it. Else an example has
+            one variance.
+    """
+
+    entrywise: bool = False
 
     @abstractmethod
     def noise(self, shape: Shape, rng: Rng, mask: Tensor | None = None) -> Tensor:
@@ -26,6 +33,13 @@ class Space(ABC):
     @abstractmethod
     def mean_square(self, error: Tensor, mask: Tensor | None = None) -> Tensor:
         """``[b, ...] -> [b]``: mean squared error over the degrees of freedom of each example."""
+
+    def mean(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        """``[b, ...] -> [b]``: the mean of a value of each entry over the real ones."""
+        if mask is None:
+            return mean_per_example(value)
+        kept = mask.to(value.dtype).expand_as(value)
+        return mean_per_example(value * kept) / mean_per_example(kept)
 
     def keep(
         self, estimate: Tensor, x0: Tensor, observed: Tensor, mask: Tensor | None = None
@@ -53,6 +67,8 @@ class Space(ABC):
 
 class Euclidean(Space):
     """Every unmasked entry is a degree of freedom."""
+
+    entrywise = True
 
     def noise(self, shape: Shape, rng: Rng, mask: Tensor | None = None) -> Tensor:
         return self.project(rng.normal(shape), mask)

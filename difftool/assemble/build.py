@@ -279,7 +279,8 @@ def build_stage(
     representation = assembly.representation(config, description)
     bridge = make_bridge(config, registry, description, representation)
     process = build_process(config, registry)
-    generative = registry.load(registry.get("objective", config.objective.use)).generative
+    trains: type[Objective] = registry.load(registry.get("objective", config.objective.use))
+    generative = trains.generative
     denoiser = None
     if generative:
         # In training, each number also has its gradient, two moments and its averages.
@@ -287,7 +288,14 @@ def build_stage(
         room = partial(require_room, device=device, copies=4 + averages if learns else 1)
         torch.manual_seed(key(config.train.seed, "weights"))
         denoiser = build_denoiser(
-            config, registry, description, representation, process, bridge, room
+            config,
+            registry,
+            description,
+            representation,
+            process,
+            bridge,
+            room,
+            two_outputs=trains.two_outputs,
         ).to(device)
         denoiser.precision = choose_precision(config.train.precision, device)
     sampler: Sampler = registry.load(registry.get("sampler", config.sampler.use))

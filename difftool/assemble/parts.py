@@ -21,6 +21,7 @@ from ..guidance.several import Several
 from ..metric import Metric
 from ..modality import Modality
 from ..nn.backbone import Backbone, Interface
+from ..nn.second_output import SecondOutput
 from ..nn.self_conditioning import SelfConditioning
 from ..optimizers.optimizer import OptimizerFactory
 from ..optimizers.options import OptimizerOptions
@@ -81,11 +82,14 @@ def build_denoiser(
     process: Process,
     bridge: Bridge | None,
     room: Room | None = None,
+    *,
+    two_outputs: bool = False,
 ) -> Denoiser:
     """The network with its conditioners.
 
     Args:
         room: called before the network is built.
+        two_outputs: whether the objective needs a second output like the example.
     """
     own = {c.name for c in bridge.conditions()} if bridge else set()
     conditioners = {
@@ -108,11 +112,18 @@ def build_denoiser(
     own_estimate = SelfConditioning.of(interface) if config.train.self_conditioning else None
     if own_estimate is not None:
         interface = own_estimate.shown(interface)
+    second = SecondOutput.of(interface) if two_outputs else None
+    if second is not None:
+        interface = second.doubled(interface)
     if room:
         room(partial(build_part, registry, "backbone", config.backbone, interface))
     backbone: Backbone = build_part(registry, "backbone", config.backbone, interface)
     denoiser = Denoiser(
-        backbone, process.preconditioning, conditioners, self_conditioning=own_estimate
+        backbone,
+        process.preconditioning,
+        conditioners,
+        self_conditioning=own_estimate,
+        second=second,
     )
     if isinstance(process.weighting, nn.Module):
         denoiser.weighting = process.weighting  # learned, moved, averaged and saved with it

@@ -35,6 +35,7 @@ from .device import naming_batch
 from .editing import Editing
 from .refine import alike, require_low
 from .repaint import solve
+from .spread import Varied, Watched
 from .tiling import in_tiles, require_tile
 
 ALL = "all"
@@ -122,7 +123,8 @@ def _batches(
     stop = request.start + request.n
     with ExitStack() as stack:
         denoisers: list[D] = list(_denoisers(stage))
-        if not request.guidance.differentiates:  # a replayed graph has no gradients
+        second = stage.denoiser.second is not None  # of which a replayed graph keeps nothing
+        if not request.guidance.differentiates and not second:  # nor has it gradients
             denoisers = [stack.enter_context(captured(one)) for one in _denoisers(stage)]
         for at in range(request.start, stop, request.batch):
             indices = range(at, min(at + request.batch, stop))
@@ -259,6 +261,9 @@ def _solved(
     else:
         paths = fresh(space, rng, shape, like.mask)
     kept, sizes = _bridged(stage), shape[2:]
+    watched = None if stage.denoiser.second is None else Watched(stage.denoiser)
+    if watched is not None:
+        denoisers = [watched, *denoisers[1:]]
     tiled = [
         in_tiles(stage, denoiser, sizes, request.tile, request.overlap, request.batch)
         for denoiser in denoisers
@@ -278,6 +283,8 @@ def _solved(
     )
     if like.observed is not None:
         denoise = keeping(denoise, space, like.x, like.observed, like.mask, clean=like.noise_free)
+    if watched is not None and not stage.experts:
+        denoise = Varied(denoise, watched, space, like.mask)
     if request.editing is None:
         x = start.mul_(sigmas[0])
     else:

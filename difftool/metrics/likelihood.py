@@ -14,6 +14,8 @@ from ..context import Opened
 from ..description import Description
 from ..guidance.bind import bind
 from ..metric import ModelMetric
+from ..nn.second_output import fraction_of
+from ..process.posterior import step_nats
 from ..representation import Representation
 from ..rng import Rng
 from ..sampler import Denoise
@@ -27,7 +29,8 @@ class Likelihood(ModelMetric):
 
     Integers, such as bytes, are dequantised with uniform noise, which makes the result an upper
     bound (Theis et al. 2016, arXiv:1511.01844, Sec. 3.1). ``vlb`` is the variational bound of the
-    same model with its own variances.
+    same model with infinitely many steps; ``learned_vlb`` is that of ``levels`` steps with the
+    variances that the model has learned.
     """
 
     def __init__(self, options: LikelihoodOptions, description: Description) -> None:
@@ -48,6 +51,10 @@ class Likelihood(ModelMetric):
             "vlb_": variational_bound(denoise, x, space, levels, dof, mask, settings.draws, rng)
             / dof,
         }
+        if model.denoiser.second is not None:
+            found["learned_vlb_"] = learned_bound(
+                model, batch, levels[-1], settings.levels, settings.draws, rng
+            )
         numbers = {f"{kind}nats_per_dof": nats for kind, nats in found.items()}
         if log_width is not None:  # of a bin, in the units of the density
             numbers |= {
@@ -140,6 +147,50 @@ def variational_bound(
             error = square(x - denoise(x + sigma * z, sigma))
         total = total + (high - low) / draws * error / sigma**2
     return total + dof / 2 * (math.log(2 * math.pi * levels[0] ** 2) + 1)
+
+
+def learned_bound(
+    model: Opened, batch: Batch, high: float, steps: int, draws: int, rng: Rng
+) -> Tensor:
+    """``[b]``: the bound on -ln p(x) of a chain with learned variances, in nats per degree of
+    freedom   (Nichol & Dhariwal 2021, arXiv:2102.09672, Eq. 3 to 6 and 15).
+
+    The sum over the steps is estimated at ``draws`` of them, evenly spread.
+    """
+    space, schedule, x, mask = (
+        model.representation.space,
+        model.process.schedule,
+        batch.x,
+        batch.mask,
+    )
+    denoiser, last = model.denoiser, steps - 1
+    signals = denoiser.signals({name: batch.cond[name] for name in denoiser.conditioners})
+    mean = None if space.entrywise else lambda v: space.mean(v, mask)
+    # of the prior N(0, high^2), given x: its variance is that of the data's noise
+    total = space.mean_square(x, mask).double() / (2 * high**2)
+    shift = rng.uniform((1,)).item()
+    for i in range(draws):
+        time = min(int((i + shift) / draws * steps), last)
+        at, below = (
+            schedule.sigma(torch.tensor([max(k, 0) / last], dtype=torch.float64)).item()
+            for k in (time, time - 1)
+        )
+        sigma = x.new_full((len(x),), at)
+        noisy = x + at * space.noise(x.shape, rng, mask).to(x.dtype)
+        with torch.no_grad():
+            estimate, _, second = denoiser.estimates(noisy, sigma, signals, mask)
+        assert second is not None
+        nats = step_nats(
+            x,
+            estimate,
+            fraction_of(second, mean),
+            expand_as(sigma, x),
+            expand_as(sigma.new_full((len(x),), below if time else 0.0), x),
+            lambda value: space.mean(value, mask),
+            lambda error: space.mean_square(error, mask),
+        )
+        total = total + nats.double() * steps / draws
+    return total
 
 
 def directions(

@@ -37,6 +37,9 @@ class LikelihoodOptions(Options):
         64, description="entries up to which an example's divergence is exact; 0 never is"
     )
     draws: PositiveInt = Field(32, description="noise levels that estimate the variational bound")
+    levels: PositiveInt = Field(
+        1000, ge=2, description="steps of the bound with learned variances, as in objective.levels"
+    )
 
 
 class CoverageOptions(Options):

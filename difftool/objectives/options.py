@@ -28,3 +28,30 @@ class ConsistencyOptions(Options):
         description="root mean square error of an example below which the loss is a squared "
         "error; above it the loss is the error itself",
     )
+
+
+class VarianceOptions(Options):
+    """The chain of steps whose variances are learned."""
+
+    levels: PositiveInt = Field(
+        1000, ge=2, description="steps of the chain, evenly spaced in the schedule's time"
+    )
+
+
+class HybridOptions(VarianceOptions):
+    """Learned variances beside the loss of denoising (Nichol & Dhariwal 2021)."""
+
+    weight: NonNegativeFloat = Field(
+        0.001, description="weight of the variational bound, which trains the variances only"
+    )
+
+
+class VlbOptions(VarianceOptions):
+    """The variational bound alone (Nichol & Dhariwal 2021)."""
+
+    history: PositiveInt = Field(
+        10, le=1000, description="losses of each time that are kept to draw times by importance"
+    )
+    floor: float = Field(
+        0.001, gt=0, le=1, description="share of the draws that is uniform over the times"
+    )

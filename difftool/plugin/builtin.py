@@ -479,6 +479,18 @@ def difftool_objectives() -> list[Spec]:
             "difftool.objectives.consistency:Consistency",
             "difftool.objectives.options:ConsistencyOptions",
         ),
+        Spec(
+            "hybrid",
+            "denoising, and learned variances of the steps (Nichol & Dhariwal 2021)",
+            "difftool.objectives.variance:Hybrid",
+            "difftool.objectives.options:HybridOptions",
+        ),
+        Spec(
+            "vlb",
+            "the variational bound with learned variances alone (Nichol & Dhariwal 2021)",
+            "difftool.objectives.variance:Vlb",
+            "difftool.objectives.options:VlbOptions",
+        ),
     ]
 
 

@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+import torch
 from torch import Tensor
 
-from ..sampler import Denoise, Noise, Step
+from ..errors import UsageError
+from ..sampler import Denoise, Noise, Step, Uncertain
 from .euler import euler_step
 from .order import order
 
@@ -75,11 +77,25 @@ def ddpm(
 
     The large variance is beta = 1 - a(sigma)^2 / a(sigma_next)^2 with a^2 = 1 / (1 + sigma^2).
     Divided by a(sigma_next)^2, it is (sigma^2 - sigma_next^2) (1 + sigma_next^2) / (1 + sigma^2).
+    Learned variances lie between both (Nichol & Dhariwal 2021, arXiv:2102.09672, Eq. 15).
+
+    Raises:
+        UsageError: the model has no learned variances.
     """
+    if variance == "learned" and not isinstance(denoise, Uncertain):
+        raise UsageError(
+            "The model has no learned variances. Set sampler.variance to small or large, or train "
+            "one with --objective hybrid."
+        )
     for i, (sigma, sigma_next) in enumerate(pairwise(sigmas)):
         x0 = denoise(x, sigma)
         small = posterior_std(sigma, sigma_next)
         large = math.sqrt((sigma**2 - sigma_next**2) * (1 + sigma_next**2) / (1 + sigma**2))
-        s_noise = large / small if variance == "large" and sigma_next > 0 else 1.0
-        x = ancestral_step(x, x0, sigma, sigma_next, 1.0, noise, s_noise)
+        if variance == "learned" and isinstance(denoise, Uncertain) and sigma_next > 0:
+            std = small * (large / small) ** denoise.fraction()
+            # the mean of the posterior, on the straight line from D to x
+            x = torch.lerp(x0, x, (sigma_next / sigma) ** 2) + std * noise(sigma, sigma_next)
+        else:
+            s_noise = large / small if variance == "large" and sigma_next > 0 else 1.0
+            x = ancestral_step(x, x0, sigma, sigma_next, 1.0, noise, s_noise)
         yield Step(i, sigma_next, x, x0)

@@ -43,10 +43,10 @@ class DdimOptions(Options):
 class DdpmOptions(Options):
     """Variance of DDPM's reverse steps."""
 
-    variance: Literal["small", "large"] = Field(
+    variance: Literal["small", "large", "learned"] = Field(
         "small",
         description="variance of a step: small is that of the posterior, large is beta of the "
-        "forward step",
+        "forward step, learned lies between, for models of the objectives hybrid and vlb",
     )
 
 

@@ -18,6 +18,7 @@ from ..description import Description
 from ..engine.checkpoint import restore_state, training_state
 from ..engine.step import TrainStep
 from ..nn.backbone import Backbone, Signals
+from ..nn.second_output import SecondOutput
 from ..objective import Moment, Objective
 from ..optimizers.adamw import adamw
 from ..optimizers.optimizer import OptimizerFactory
@@ -127,7 +128,12 @@ def objective_contract(
         chosen: Process = columns()
         representation: Any = SimpleNamespace(space=space or Euclidean(), shape=SHAPE)
         denoiser = (
-            Denoiser(Pointwise(), chosen.preconditioning, {"noted": Listening()})
+            Denoiser(
+                Pointwise(),
+                chosen.preconditioning,
+                {"noted": Listening()},
+                second=SecondOutput(SHAPE[0], 1) if target.two_outputs else None,
+            )
             if target.generative
             else None
         )
