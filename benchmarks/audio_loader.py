@@ -18,17 +18,17 @@ from typing import Any
 import numpy as np
 import soundfile
 import torch
-from common import arguments, emit, open_data, seconds, workplace
+from common import arguments, emit, seconds, workplace
 from synthetic import write_recordings
+
+import difftool
 
 RATE, LENGTH, BATCH = 16_000, 10, 32
 LEVEL = 5
 
 
-def segments_from_cache(dataset: Any, steps: int) -> None:
-    from difftool.data.dataset import batches
-
-    for raw in batches(dataset, seed=0, batch=BATCH, start=0, stop=steps):
+def segments_from_cache(dataset: difftool.Examples, steps: int) -> None:
+    for raw in dataset.batches(BATCH, steps):
         assert raw.x.shape == (BATCH, 1, RATE)
 
 
@@ -43,7 +43,7 @@ def segments_from_files(paths: list[Path], count: int) -> None:
 def compare(folder: Path, files: int, steps: int, rounds: int) -> dict[str, Any]:
     write_recordings(folder, files, RATE, LENGTH * RATE, ("wav", "flac"))
     start = time.perf_counter()
-    dataset = open_data("audio/waveform", folder / "wav", {"modality.seconds": 1.0})
+    dataset = difftool.data.open(folder / "wav", "audio/waveform", recipe="none", seconds=1.0)
     building = time.perf_counter() - start
     segments_from_cache(dataset, steps)
     cached, wall = seconds(lambda: segments_from_cache(dataset, steps), steps * BATCH, rounds)

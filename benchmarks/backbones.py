@@ -64,15 +64,14 @@ SMALL: dict[str, dict[str, Any]] = {
 
 def network(name: str, batch: int, smoke: bool) -> tuple[Work, dict[str, Any]]:
     """A training step of a network on random numbers."""
+    import difftool
     from difftool import Interface, Signals
-    from difftool.plugin.registry import Registry
 
-    registry, shape = Registry.load_all(), SHAPES.get(name, GRID)
-    spec = registry.get("backbone", name)
+    shape = SHAPES.get(name, GRID)
     options = {**OPTIONS.get(name, {}), **(SMALL.get(name, {}) if smoke else {})}
     points = name in ("egnn", "dit-atoms")
     interface = Interface((None, shape[1]) if points else shape)
-    model: nn.Module = registry.load(spec)(registry.options(spec)(**options), interface)
+    model: nn.Module = difftool.part("backbone", name, interface, **options)
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
     x, c_noise = torch.randn(batch, *shape), torch.linspace(-1, 1, batch)
 
@@ -166,7 +165,7 @@ def peer(folder: Path, size: str, batch: int, rounds: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    from difftool.plugin.registry import Registry
+    import difftool
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--part", choices=("all", "table", "peer"), default="all")
@@ -174,7 +173,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5)
     options = arguments(parser, {"batch": 2, "rounds": 1})
-    names = options.only or Registry.load_all().names("backbone")
+    names = options.only or difftool.parts("backbone")
     report = dict[str, Any]()
     if options.part != "peer":
         report["networks"] = table(names, options.batch, options.rounds, options.smoke)

@@ -12,54 +12,42 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from common import (
-    Side,
-    Work,
-    arguments,
-    draw,
-    emit,
-    fresh_cascade,
-    in_turn,
-    parameters,
-    sample_options,
-)
+from common import Side, Work, arguments, emit, in_turn
+
+import difftool
+from difftool import Description, LabelColumn
 
 CLASSES = tuple("ABCDEFGHIJ")
 ONE = {"channels": 40, "multipliers": [1, 2, 4, 4], "blocks": 1, "attention": 64, "embedding": 256}
 
 
-def pictures(tables: dict[str, Any]) -> Any:
-    """Make the stage one of grey pictures of ten classes, and describe them."""
-    from difftool import Description, LabelColumn
+NAME, STAGES = "image/16-32-64", {"base": 16, "x2": 32, "x4": 64}
 
-    tables["modality"]["channels"] = "grey"
-    tables["conditions"] = {"class": {"use": "label"}}
-    size = tables["modality"]["size"]
+
+def model(stage: str, size: int, **settings: Any) -> difftool.Built:
+    """A stage of the cascade, for grey pictures of ten classes."""
     label = LabelColumn("class", names=CLASSES, counts=(1,) * len(CLASSES))
-    return Description((1, size, size), "uint8", len(CLASSES), {"class": label})
-
-
-def one_network(name: str, tables: dict[str, Any]) -> Any:
-    """The first stage at the size of the last."""
-    if name != "base":
-        return None
-    tables["modality"]["size"] = 64
-    tables["backbone"] |= ONE
-    return pictures(tables)
+    description = Description((1, size, size), "uint8", len(CLASSES), {"class": label})
+    data = {"modality.channels": "grey", "conditions.class.use": "label", "train.device": "cpu"}
+    return difftool.build(
+        cascade=NAME, stage=stage, description=description, size=size, **data, **settings
+    )
 
 
 def chain(n: int, single: bool) -> tuple[Work, dict[str, Any]]:
-    stages = fresh_cascade(
-        "image/16-32-64", one_network if single else lambda _, tables: pictures(tables)
+    models = (
+        [model("base", 64, backbone=ONE)]
+        if single
+        else [model(stage, size) for stage, size in STAGES.items()]
     )
 
     def work() -> list[Any]:
         low: list[Any] = []
-        for stage in stages:
-            low = draw(stage, n=n, low=low, cond={"class": ["all"]}, **sample_options(stage))
+        for one in models:
+            low = one.sample(n, low=low, cond={"class": "all"}).examples
         return low
 
-    return work, {"parameters": sum(map(parameters, stages))}
+    return work, {"parameters": sum(one.parameters for one in models)}
 
 
 def main() -> None:

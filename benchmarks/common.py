@@ -215,25 +215,6 @@ def workplace() -> Iterator[Path]:
                 os.environ["DIFFTOOL_CACHE"] = before
 
 
-def resolved(
-    modality: str, settings: Mapping[str, Any], recipe: str | None = "none"
-) -> tuple[Any, Any]:
-    """The configuration that ``difftool train -m MODALITY --set KEY=VALUE ...`` would use, and the installed parts."""
-    from difftool.config import gather, resolve
-    from difftool.plugin.registry import Registry
-
-    parts = Registry.load_all()
-    sets = [f"{key}={json.dumps(value)}" for key, value in settings.items()]
-    return resolve(modality, gather(parts, modality, recipe, sets=sets, project=None), parts), parts
-
-
-def open_data(modality: str, data: Path, settings: Mapping[str, Any]) -> Any:
-    """The data set that training reads: decoded, in the cache."""
-    from difftool.assemble import open_dataset
-
-    return open_dataset(*resolved(modality, {"data.path": str(data), **settings}))[1]
-
-
 def train(
     modality: str, data: Path, run: Path, settings: Mapping[str, Any]
 ) -> Generator[Any, None, Any]:
@@ -257,79 +238,12 @@ def saved_parameters(run: Path) -> int:
 def fresh(
     modality: str, settings: Mapping[str, Any], description: Any, recipe: str | None = "none"
 ) -> Any:
-    """The stage that a training would begin with, its network freshly initialised.
+    """The model that a training would begin with, its network freshly initialised, on the CPU.
 
     Args:
-        description: of the data that there would be; the conditions of the stage's own bridge are added to it.
+        description: of the data that there would be; the conditions of the model's own bridge are added to it.
     """
-    return built(*resolved(modality, settings, recipe), description)
+    import difftool
 
-
-def fresh_cascade(name: str, change: Callable[[str, dict[str, Any]], Any]) -> list[Any]:
-    """The stages that a training of an installed cascade would begin with.
-
-    Args:
-        change: ``(stage's name, its tables)``: changes the tables in place and returns the description of the stage's
-            data, or None to leave the stage out.
-    """
-    from difftool.config import config_from_dict
-    from difftool.plugin.registry import Registry
-    from difftool.workflows.cascade import cascade_path, stages_of
-
-    parts, made = Registry.load_all(), []
-    for stage in stages_of(cascade_path(name, parts), parts):
-        tables = stage.config.to_dict()
-        if (description := change(stage.name, tables)) is not None:
-            made.append(built(config_from_dict(tables, "the benchmark", parts), parts, description))
-    return made
-
-
-def built(config: Any, parts: Any, description: Any) -> Any:
-    """A stage on the CPU; its description gets the conditions that its bridge sets."""
-    from dataclasses import replace
-
-    import torch
-
-    from difftool.assemble import build_stage, make_bridge
-    from difftool.engine.device import prepare_process
-
-    device = torch.device("cpu")
-    prepare_process(device)
-    bridge = make_bridge(config, parts, description)
-    own = {c.name: c for c in bridge.conditions()} if bridge else {}
-    description = replace(description, conditions={**description.conditions, **own})
-    return build_stage(config, parts, description, device)
-
-
-def load(run: Path, sampler: str = "", device: str = "cpu") -> Any:
-    """The stage of a run or a model file.
-
-    Args:
-        sampler: another one than the model's own, with its default settings.
-    """
-    from difftool.assemble import load_stage
-    from difftool.plugin.registry import Registry
-    from difftool.workflows.model import model_path
-
-    overrides = {"sampler": {"use": sampler}} if sampler else None
-    return load_stage(model_path(str(run)), Registry.load_all(), device=device, overrides=overrides)
-
-
-def draw(stage: Any, **request: Any) -> list[Any]:
-    """The whole of sampling, from conditions and noise to raw examples.
-
-    Args:
-        request: what ``SampleRequest`` takes.
-    """
-    from difftool.engine.generate import SampleRequest, generate
-
-    return [one.example for one in generate(stage, SampleRequest(**request))]
-
-
-def sample_options(stage: Any) -> dict[str, Any]:
-    """The steps and the guidance that the stage's own configuration asks for, as ``draw`` takes them."""
-    return {"steps": stage.settings.sample.steps, "guidance": stage.guidance}
-
-
-def parameters(stage: Any) -> int:
-    return sum(p.numel() for p in stage.denoiser.parameters())
+    given = {"train.device": "cpu", **settings}
+    return difftool.build(modality, description=description, recipe=recipe, **given)

@@ -9,17 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import resolved
 from synthetic import molecule_sizes
 
-from difftool.assemble import build_stage, make_modality
-from difftool.batch import Batch
-from difftool.description import Description
-from difftool.engine.device import prepare_process
+import difftool
+from difftool import Batch, Description, Stage, Stream
 from difftool.engine.fit import make_step
 from difftool.engine.step import TrainStep
-from difftool.rng import Stream
-from difftool.stage import Stage
 
 CUDA = torch.cuda.is_available()
 DEVICE = torch.device("cuda", 0) if CUDA else torch.device("cpu")
@@ -116,18 +111,24 @@ def stage_of(name: str, **settings: Any) -> Stage:
     """The stage that a training of this subject begins with, freshly initialised."""
     subject = SUBJECTS[name]
     given = {"train.batch": subject.batch, "train.steps": 10**6, "train.preview": 0}
-    config, parts = resolved(
-        subject.modality, {**given, **subject.sets, **settings}, subject.recipe
-    )
-    modality = make_modality(config, parts)
+    settings = {**given, **subject.sets, **settings}
+    own = {
+        name.removeprefix("modality."): value
+        for name, value in settings.items()
+        if name.startswith("modality.")
+    }
+    modality = difftool.part("modality", subject.modality.partition("/")[0], **own)
     examples = subject.make(64)
-    shape, extra, own = modality.describe(np.array([example.shape for example in examples]))
+    shape, extra, columns = modality.describe(np.array([example.shape for example in examples]))
     description = Description(
-        shape, str(examples[0].dtype), 1000, {column.name: column for column in own}, extra
+        shape, str(examples[0].dtype), 1000, {column.name: column for column in columns}, extra
     )
-    prepare_process(DEVICE)
-    torch.manual_seed(0)
-    return build_stage(config, parts, description, DEVICE, modality)
+    return difftool.build(
+        subject.modality,
+        description=description,
+        recipe=subject.recipe,
+        **{"train.device": str(DEVICE), **settings},
+    ).stage
 
 
 def step_of(name: str, **settings: Any) -> tuple[TrainStep, Iterator[Batch]]:

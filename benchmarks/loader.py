@@ -16,9 +16,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import arguments, emit, open_data, seconds, workplace
+from common import arguments, emit, seconds, workplace
 from PIL import Image
 from synthetic import write_pictures
+
+import difftool
 
 H200_IMAGES_PER_SECOND = 10_600
 """What a fused step of a 35 M network takes at 32 px and batch 128 on an H200, by arithmetic (loader.md)."""
@@ -27,16 +29,14 @@ CASES = {"64 px": (64, 128), "cifar-edm": (32, 512)}
 
 
 def compare(folder: Path, size: int, batch: int, count: int, rounds: int) -> dict[str, Any]:
-    from difftool.data.dataset import batches
-
     write_pictures(folder, count, size)
     start = time.perf_counter()
-    dataset = open_data("image", folder, {"modality.size": size})
+    dataset = difftool.data.open(folder, "image", recipe="none", size=size)
     building = time.perf_counter() - start
     steps = max(20, 4 * count // batch)
 
     def from_cache() -> None:
-        for raw in batches(dataset, seed=0, batch=batch, start=0, stop=steps):
+        for raw in dataset.batches(batch, steps):
             assert raw.x.shape == (batch, 3, size, size)
 
     def from_files() -> None:

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import arguments, draw, emit, load, train, workplace
+from common import arguments, emit, train, workplace
 from rdkit import Chem
 from synthetic import write_sdf
 from training import UNDISTURBED
 
+import difftool
 from difftool import Description, Item, NoOptions
 from difftool_molecule.perceive import perceived, smiles, tabulated
 from difftool_molecule.stability import Stability
@@ -40,12 +41,16 @@ def main() -> None:
 
 
 def measure(run: Path, files: Path, options: argparse.Namespace) -> dict[str, Any]:
-    stage = load(run, options.sampler, options.device)
-    items = stage.modality.scan(files)[: options.n]
-    truth = [stage.modality.read(item) for item in items]
+    chosen = {"sampler": options.sampler} if options.sampler else {}
+    model = difftool.load(run).open(device=options.device, **chosen)
+    modality = model.stage.modality
+    items = modality.scan(files)[: options.n]
+    truth = [modality.read(item) for item in items]
     low = [heavy(one) for one in truth]
     start = time.process_time()
-    made = draw(stage, n=len(low), steps=options.steps, batch=64, low=low, level=options.level)
+    made = model.sample(
+        len(low), steps=options.steps, batch=64, low=low, level=options.level
+    ).examples
     spent = time.process_time() - start
     chance = [
         scattered(one, len(whole), k) for k, (one, whole) in enumerate(zip(low, truth, strict=True))

@@ -15,9 +15,10 @@ import time
 from typing import Any
 
 import torch
-from common import Work, arguments, draw, emit, fresh
+from common import Work, arguments, emit, fresh
 from torch import Tensor
 
+import difftool
 from difftool import Backbone, Description, LabelColumn
 
 LEVEL_RATIO, LEVEL_MS = 1.03, 0.25
@@ -33,7 +34,7 @@ class Nothing(Backbone):
         return x
 
 
-def make_stage(sampler: str) -> Any:
+def make_model(sampler: str) -> difftool.Built:
     label = LabelColumn("class", names=("a", "b"), counts=(1, 1))
     settings = {
         "sampler.use": sampler,
@@ -46,10 +47,12 @@ def make_stage(sampler: str) -> Any:
     return fresh("image", settings, description, "tiny")
 
 
-def evaluations(stage: Any, request: dict[str, int]) -> int:
+def evaluations(model: difftool.Built, request: dict[str, int]) -> int:
     count = [0]
-    handle = stage.denoiser.register_forward_hook(lambda *_: count.__setitem__(0, count[0] + 1))
-    draw(stage, **request)
+    handle = model.stage.denoiser.register_forward_hook(
+        lambda *_: count.__setitem__(0, count[0] + 1)
+    )
+    model.sample(**request)
     handle.remove()
     return count[0]
 
@@ -60,10 +63,11 @@ def seconds(work: Work) -> float:
     return time.process_time() - start
 
 
-def turns(stage: Any, request: dict[str, int], count: int, rounds: int) -> tuple[float, float]:
+def turns(
+    model: difftool.Built, request: dict[str, int], count: int, rounds: int
+) -> tuple[float, float]:
     """CPU seconds of one sampling and of as many bare forwards: the least over rounds of each, taken in turn."""
-    stage.denoiser.eval()
-    n = request["n"]
+    stage, n = model.stage, request["n"]
     x, sigma, cond = (
         torch.randn(n, *SHAPE),
         torch.ones(n),
@@ -79,17 +83,18 @@ def turns(stage: Any, request: dict[str, int], count: int, rounds: int) -> tuple
     sampled, bare = [], []
     for _ in range(rounds):
         bare.append(seconds(forwards))
-        sampled.append(seconds(lambda: draw(stage, **request)))
+        sampled.append(seconds(lambda: model.sample(**request)))
     return min(sampled), min(bare)
 
 
 def measure(sampler: str, batch: int, steps: int, rounds: int) -> dict[str, Any]:
-    stage = make_stage(sampler)
+    model = make_model(sampler)
+    model.stage.denoiser.eval()
     request = {"n": batch, "steps": steps, "batch": batch}
-    count = evaluations(stage, request)
-    sampled, bare = turns(stage, request, count, rounds)
-    stage.denoiser.backbone = Nothing()
-    idle, idle_bare = turns(stage, request, count, 4 * rounds)
+    count = evaluations(model, request)
+    sampled, bare = turns(model, request, count, rounds)
+    model.stage.denoiser.backbone = Nothing()
+    idle, idle_bare = turns(model, request, count, 4 * rounds)
     outside = 1000 * (idle - idle_bare) / count
     forward = 1000 * bare / count
     return {
@@ -103,10 +108,8 @@ def measure(sampler: str, batch: int, steps: int, rounds: int) -> dict[str, Any]
 
 
 def sampler_names() -> list[str]:
-    from difftool.plugin.registry import Registry
-
     # rk45 takes as many evaluations as an untrained network needs, which are thousands
-    return [name for name in Registry.load_all().names("sampler") if name != "rk45"]
+    return [name for name in difftool.parts("sampler") if name != "rk45"]
 
 
 def main() -> None:

@@ -19,9 +19,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import arguments, draw, emit, load, train, workplace
+from common import arguments, emit, train, workplace
 from PIL import Image
 from torch import Tensor, nn
+
+import difftool
 
 FEATURES = 16
 REAL = 2000
@@ -89,24 +91,24 @@ def frechet(a: Tensor, b: Tensor) -> float:
 
 
 class Counted:
-    """Counts the evaluations of a stage's network for one batch of samples."""
+    """Counts the evaluations of a model's network for one batch of samples."""
 
-    def __init__(self, stage: Any) -> None:
+    def __init__(self, model: difftool.Built) -> None:
         self.count = 0
-        stage.denoiser.register_forward_hook(self._add)
+        model.stage.denoiser.register_forward_hook(self._add)
 
     def _add(self, *_: Any) -> None:
         self.count += 1
 
 
-def steps_within(stage: Any, counted: Counted, budget: int) -> int:
+def steps_within(model: difftool.Built, counted: Counted, budget: int) -> int:
     """The most steps that take no more evaluations than this; 0 if one step takes more.
 
     Evaluations are linear in the steps, from the fourth on.
     """
     for steps in range(1, budget + 1):
         counted.count = 0
-        draw(stage, n=1, steps=steps, batch=1)
+        model.sample(1, steps=steps, batch=1)
         if counted.count > budget:
             return steps - 1
         if steps >= 5 and counted.count == steps:  # one evaluation a step
@@ -117,14 +119,14 @@ def steps_within(stage: Any, counted: Counted, budget: int) -> int:
 def measure(
     run: Path, sampler: str, budgets: list[int], n: int, judge: Classifier, real: Tensor
 ) -> dict[str, Any]:
-    stage = load(run, sampler)
-    counted, found = Counted(stage), {}
+    model = difftool.load(run).open(device="cpu", sampler=sampler)
+    counted, found = Counted(model), {}
     for budget in budgets:
-        steps = 2 if sampler == "rk45" else steps_within(stage, counted, budget)
+        steps = 2 if sampler == "rk45" else steps_within(model, counted, budget)
         if steps == 0:
             continue
         counted.count = 0
-        made = draw(stage, n=n, steps=steps, batch=n)
+        made = model.sample(n, steps=steps, batch=n).examples
         with torch.no_grad():
             distance = frechet(judge.features(scaled(torch.from_numpy(np.stack(made)))), real)
         found[str(budget)] = {
@@ -138,8 +140,6 @@ def measure(
 
 
 def report(run: Path, data: Path, options: argparse.Namespace) -> dict[str, Any]:
-    from difftool.plugin.registry import Registry
-
     x, y = pictures(data)
     held = len(x) // 5
     judge = trained_classifier(x[held:], y[held:], options.epochs)
@@ -147,7 +147,7 @@ def report(run: Path, data: Path, options: argparse.Namespace) -> dict[str, Any]
         features = judge.features(x)
         right = (judge(x[:held]).argmax(1) == y[:held]).double().mean().item()
     real = features[held : held + REAL]
-    names = Registry.load_all().names("sampler") if not options.sampler else options.sampler
+    names = difftool.parts("sampler") if not options.sampler else options.sampler
     budgets = [int(one) for one in options.budgets.split(",")]
     rows = {}
     for name in names:

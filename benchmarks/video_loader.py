@@ -18,17 +18,17 @@ from typing import Any
 import av
 import numpy as np
 import torch
-from common import arguments, emit, open_data, seconds, workplace
+from common import arguments, emit, seconds, workplace
 from synthetic import VIDEO_KINDS, write_clips
+
+import difftool
 
 FRAMES, SIZE, RATE, BATCH = 16, 64, 8, 16
 LEVEL = 100
 
 
-def clips_from_cache(dataset: Any, steps: int) -> None:
-    from difftool.data.dataset import batches
-
-    for raw in batches(dataset, seed=0, batch=BATCH, start=0, stop=steps):
+def clips_from_cache(dataset: difftool.Examples, steps: int) -> None:
+    for raw in dataset.batches(BATCH, steps):
         assert raw.x.shape == (BATCH, FRAMES, 3, SIZE, SIZE)
 
 
@@ -46,10 +46,8 @@ def clips_from_files(paths: list[Path], count: int) -> None:
 def compare(folder: Path, files: int, steps: int, rounds: int) -> dict[str, Any]:
     write_clips(folder, files, FRAMES, SIZE, RATE, tuple(VIDEO_KINDS))
     start = time.perf_counter()
-    settings = {"size": SIZE, "frames": FRAMES, "fps": RATE, "channels": "rgb"}
-    dataset = open_data(
-        "video", folder / "h264", {f"modality.{name}": value for name, value in settings.items()}
-    )
+    settings: dict[str, Any] = {"size": SIZE, "frames": FRAMES, "fps": RATE, "channels": "rgb"}
+    dataset = difftool.data.open(folder / "h264", "video", recipe="none", **settings)
     building = time.perf_counter() - start
     clips_from_cache(dataset, steps)
     cached, wall = seconds(lambda: clips_from_cache(dataset, steps), steps * BATCH, rounds)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import Side, Work, arguments, draw, emit, fresh_cascade, in_turn, parameters
+from common import Side, Work, arguments, emit, in_turn
 from torch import nn
 
 RATE, MELS, HOP, WINDOW = 22_050, 80, 256, 1024
@@ -25,23 +25,23 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def ours(precision: str, seconds: float, steps: int) -> tuple[Work, dict[str, Any]]:
+    import difftool
+
     n = round(RATE * seconds)
-
-    def change(name: str, tables: dict[str, Any]) -> Any:
-        from difftool import Description
-
-        if name != "sound":
-            return None
-        tables["modality"] |= {"rate": RATE, "seconds": seconds}
-        tables["bridge"] |= BRIDGE
-        tables["train"]["precision"] = precision
-        extra = {"rate": RATE, "totals": [n] * 101}
-        return Description((1, n), "int16", 2, {}, extra, measured={"scale": 5.0})
-
-    (stage,) = fresh_cascade("audio/vocoder", change)
+    extra = {"rate": RATE, "totals": [n] * 101}
+    model = difftool.build(
+        cascade="audio/vocoder",
+        stage="sound",
+        description=difftool.Description((1, n), "int16", 2, {}, extra, measured={"scale": 5.0}),
+        rate=RATE,
+        seconds=seconds,
+        bridge=BRIDGE,
+        device="cpu",
+        precision=precision,
+    )
     low = [np.random.default_rng(0).integers(-3000, 3000, (1, n)).astype(np.int16)]
-    return lambda: draw(stage, n=1, steps=steps, low=low, tile=(65536,)), {
-        "parameters": parameters(stage),
+    return lambda: model.sample(1, steps=steps, low=low, tile=(65536,)), {
+        "parameters": model.parameters,
         "steps": steps,
     }
 

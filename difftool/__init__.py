@@ -18,11 +18,17 @@ _HOME = {
     "resume": "workflows.run",
     "distill": "workflows.distill",
     "load": "workflows.trained",
+    "build": "workflows.build",
     "evaluate": "workflows.trained",
     "Run": "workflows.run",
     "Training": "workflows.run",
     "Model": "workflows.trained",
     "Samples": "workflows.sample",
+    "Built": "workflows.built",
+    "Examples": "workflows.build",
+    "Stage": "stage",
+    "part": "workflows.built",
+    "parts": "workflows.built",
     "Reporter": "workflows.reporter",
     "Terminal": "cli.terminal",
     # The nouns: what plugins write, and what they are given.
@@ -291,6 +297,12 @@ if TYPE_CHECKING:
     from .space import Euclidean as Euclidean
     from .space import Space as Space
     from .spans import slices as slices
+    from .stage import Stage as Stage
+    from .workflows.build import Examples as Examples
+    from .workflows.build import build as build
+    from .workflows.built import Built as Built
+    from .workflows.built import part as part
+    from .workflows.built import parts as parts
     from .workflows.distill import distill as distill
     from .workflows.reporter import Reporter as Reporter
     from .workflows.run import Run as Run

@@ -4,7 +4,7 @@ tables, or dotted keys.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Given = list[tuple[str, str, Any]]
 """For each setting its name in messages, its ``table.key`` and its value."""
+
+Values = str | float | None | Sequence[str | float | None]
+"""One value of a condition, or several that samples take in turn; None withholds it."""
 
 
 @cache
@@ -69,6 +72,18 @@ def plain(value: Any) -> Any:
         if isinstance(value, tuple)
         else value
     )
+
+
+def texts(cond: Mapping[str, Values] | None) -> dict[str, list[str]]:
+    """The values of conditions as a user of the command line writes them."""
+    several = {
+        name: [values] if isinstance(values, str | float | int | None) else list(values)
+        for name, values in (cond or {}).items()
+    }
+    return {
+        name: ["none" if value is None else str(value) for value in values]
+        for name, values in several.items()
+    }
 
 
 def training_names(modality: str | None) -> dict[str, str]:

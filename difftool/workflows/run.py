@@ -7,19 +7,17 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config import gather, resolve
 from ..engine.folder import RunFolder, find_run
 from .announce import announce_project
-from .keywords import Given, given, installed, training_names
-from .naming import data_path, new_path, refuse_used
+from .build import config_of
+from .keywords import installed
+from .naming import new_path, refuse_used
 from .reporter import SILENT, Reporter
 from .resume import resumed_run
 from .train import finished, new_run
 from .trained import Model, load
-from .warm_start import started
 
 if TYPE_CHECKING:
-    from ..config import Config, Layer
     from ..observer import Progress
 
 Steps = Generator["Progress", None, dict[str, Any]]
@@ -117,30 +115,11 @@ def training(
     """
     announce_project(reporter)
     fitting = settings.get("batch") == "auto"
-    flags = given(
-        {name: value for name, value in settings.items() if not (fitting and name == "batch")},
-        training_names(modality),
-    )
-    flags += [("data", "data.path", str(data_path(str(data))))] if data is not None else []
-    resolved = _resolved(
-        modality, recipe, [config] if isinstance(config, str | Path) else config, flags
-    )
+    settings = {key: value for key, value in settings.items() if not (fitting and key == "batch")}
+    resolved = config_of(modality, data, recipe, config, settings)
     refuse_used(Path(run) if run is not None else None)
     path = Path(run) if run is not None else new_path(resolved)
     return Training(path, lambda: new_run(resolved, installed(), path, reporter, fitting))
-
-
-def _resolved(
-    modality: str | None, recipe: str | None, configs: Sequence[str | Path], flags: Given
-) -> Config:
-    files = [Path(path) for path in configs]
-
-    def resolved(*over: Layer) -> Config:
-        return resolve(
-            modality, gather(installed(), modality, recipe, files, flags, over=over), installed()
-        )
-
-    return started(resolved(), resolved)
 
 
 def train(modality: str | None = None, data: str | Path | None = None, **options: Any) -> Run:

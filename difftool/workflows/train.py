@@ -201,15 +201,20 @@ def built(
         dataset.modality,
         assembly=assembly,
     )
+    if fresh:
+        initialise(stage, config, reporter)
+    return stage
+
+
+def initialise(stage: Stage, config: Config, reporter: Reporter) -> None:
+    """Give a fresh model the weights of ``train.init``, if it names a model."""
     from ..assemble.inherit import inherit, require_trained
 
-    if fresh and not config.train.init:
-        if stage.network is not None:
-            require_trained(stage.network)
-    elif fresh:
+    if config.train.init:
         found = inherit(stage, local_path(config.train.init))
         reporter.say(inherited_text(found, config.train.init))
-    return stage
+    elif stage.network is not None:
+        require_trained(stage.network)
 
 
 def make_observers(config: Config, parts: Registry) -> list[Observer]:

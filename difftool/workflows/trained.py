@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .built import Built
 from .chain import chain_of, modality_of_words
 from .edit import EditRequest, edited
 from .evaluate import chosen_metrics, evaluate_chain
-from .keywords import editing_names, given, installed, sampling_names
+from .job import prepared
+from .keywords import Values, editing_names, given, installed, sampling_names, texts
 from .reference import Reference
 from .reporter import SILENT, Reporter
 from .request import Request
@@ -19,9 +21,6 @@ from .sample import Samples, draw
 
 if TYPE_CHECKING:
     from .chain import Chain
-
-Values = str | float | None | Sequence[str | float | None]
-"""One value of a condition, or several that samples take in turn; None withholds it."""
 
 
 class Model:
@@ -84,7 +83,7 @@ class Model:
             device,
             precision,
             ema,
-            _texts(cond),
+            texts(cond),
             given(settings, sampling_names(self.modality)),
         )
         chain = self._chain(
@@ -119,9 +118,28 @@ class Model:
             ConfigError: settings, all faults at once.
         """
         names = editing_names(self.modality, edit)
-        request = Request(1, seed, 0, device, precision, None, _texts(cond), given(settings, names))
+        request = Request(1, seed, 0, device, precision, None, texts(cond), given(settings, names))
         ask = EditRequest(self.words[0], edit, tuple(map(Path, files)), each)
         return edited(ask, request, installed(), self._reporter)
+
+    def open(
+        self,
+        *,
+        ema: float | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        **settings: Any,
+    ) -> Built:
+        """The model with its weights in memory: to look into, and to sample many times without
+        reading them again. Of several stages, the last one.
+
+        Args:
+            ema: relative width of the average, made from the run's snapshots.
+            settings: as for ``sample``.
+        """
+        flags = given(settings, sampling_names(self.modality))
+        chain = self._chain(Request(1, 0, 0, device, precision, ema, flags=flags), handing=True)
+        return Built(prepared(chain.stages[-1], installed()), reporter=self._reporter)
 
     def evaluate(
         self,
@@ -148,7 +166,7 @@ class Model:
             device,
             precision,
             None,
-            _texts(cond),
+            texts(cond),
             given(settings, sampling_names(self.modality)),
         )
         chain = self._chain(request, handing=True)
@@ -204,15 +222,3 @@ def evaluate(
     """
     model = model if isinstance(model, Model) else load(model, reporter=reporter)
     return model.evaluate(n, **options)
-
-
-def _texts(cond: Mapping[str, Values] | None) -> dict[str, list[str]]:
-    """The values of conditions as a user of the command line writes them."""
-    several = {
-        name: [values] if isinstance(values, str | float | int | None) else list(values)
-        for name, values in (cond or {}).items()
-    }
-    return {
-        name: ["none" if value is None else str(value) for value in values]
-        for name, values in several.items()
-    }

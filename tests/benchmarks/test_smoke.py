@@ -51,3 +51,12 @@ def test_its_measurements_have_a_page(script):
     assert f"benchmarks/{script.stem}.md" in (FOLDER.parent / "docs" / "benchmarks.md").read_text(
         encoding="utf-8"
     )
+
+
+@pytest.mark.parametrize(
+    "module", [m for m in MODULES if not m.stem.startswith("gpu")], ids=lambda path: path.stem
+)
+def test_it_uses_the_public_surface_only(module):
+    """As a user can. What looks at recorded steps and kernels on a GPU tests the engine itself."""
+    deeper = re.compile(r"^\s*(?:from|import) difftool\.(\w+)", re.MULTILINE)
+    assert deeper.findall(module.read_text(encoding="utf-8")) == []
