@@ -20,6 +20,7 @@ _HOME = {
     "load": "workflows.trained",
     "build": "workflows.build",
     "evaluate": "workflows.trained",
+    "doctor": "workflows.doctor",
     "Run": "workflows.run",
     "Training": "workflows.run",
     "Model": "workflows.trained",
@@ -37,7 +38,10 @@ _HOME = {
     "Backbone": "nn.backbone",
     "Batch": "batch",
     "Bridge": "bridge",
+    "Case": "verdict.case",
     "ChannelsColumn": "conditioners.columns",
+    "Check": "verdict.check",
+    "CheckSpec": "plugin.spec",
     "Coefficients": "process.process",
     "Column": "column",
     "Condition": "description",
@@ -48,6 +52,7 @@ _HOME = {
     "Denoiser": "denoiser",
     "Density": "process.process",
     "Description": "description",
+    "Diagnosis": "verdict.diagnosis",
     "Euclidean": "space",
     "ExporterSpec": "plugin.spec",
     "Edit": "edit",
@@ -270,6 +275,7 @@ if TYPE_CHECKING:
     from .options import NoOptions as NoOptions
     from .options import Options as Options
     from .plugin.hookspecs import hookimpl as hookimpl
+    from .plugin.spec import CheckSpec as CheckSpec
     from .plugin.spec import ConditionerSpec as ConditionerSpec
     from .plugin.spec import ExporterSpec as ExporterSpec
     from .plugin.spec import MetricSpec as MetricSpec
@@ -298,12 +304,16 @@ if TYPE_CHECKING:
     from .space import Space as Space
     from .spans import slices as slices
     from .stage import Stage as Stage
+    from .verdict.case import Case as Case
+    from .verdict.check import Check as Check
+    from .verdict.diagnosis import Diagnosis as Diagnosis
     from .workflows.build import Examples as Examples
     from .workflows.build import build as build
     from .workflows.built import Built as Built
     from .workflows.built import part as part
     from .workflows.built import parts as parts
     from .workflows.distill import distill as distill
+    from .workflows.doctor import doctor as doctor
     from .workflows.reporter import Reporter as Reporter
     from .workflows.run import Run as Run
     from .workflows.run import Training as Training

@@ -19,7 +19,7 @@ FLOORS = {
     "description": 2, "bridge": 2, "bridges": 2, "tiles": 2, "edit": 2, "edits": 2, "expert": 2, "context": 2, "noise": 2,
     "stage": 3, "objective": 3, "objectives": 3, "observer": 3,
     "judge": 3, "engine": 4, "verdict": 4, "data": 4, "sources": 5, "exporter": 4, "exporters": 5,
-    "assemble": 5, "config": 5, "report": 5, "scaffold": 5,
+    "assemble": 5, "config": 5, "report": 5, "scaffold": 5, "checks": 5,
     "workflows": 6, "testing": 6,
     "cli": 7, "__main__": 7,
 }  # fmt: skip

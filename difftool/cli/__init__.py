@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "evaluate:evaluate",
         "Measure samples of a trained model, and compare them with the data.",
     ),
+    "doctor": ("doctor:doctor", "Say what is wrong with a run or with data, and why."),
     "export": ("export:export", "Write a trained model to a file, for another program or machine."),
     "cascade": ("cascade:cascade", "Tune the sampling of a trained cascade."),
     "tune": ("tune:tune", "Find how a trained model is best sampled."),

@@ -70,6 +70,29 @@ class Eye:
         x = x.transpose(0, 1, *within, *range(2, x.ndim, 2))
         return x.reshape(len(x), -1, *grid)
 
+    def sketch(self, seen: Sequence[np.ndarray], size: int = 512) -> np.ndarray:
+        """Arrays ``[channels, ...]`` -> ``[b, size]``, with about the same distances.
+
+        A count sketch (Charikar et al. 2002): each entry is added, with a random sign, to one of
+        ``size`` sums, the same one in all arrays.
+        """
+        entries = (self.channels // (len(self.mean) + 1)) * len(self.mean)
+        entries *= math.prod(-(-np.array(self.axes) // self.patch))
+        rng = np.random.default_rng(0)
+        size = min(size, int(entries))
+        if size == entries:
+            place, sign = np.arange(size), np.ones(size)
+        else:
+            place, sign = rng.integers(size, size=entries), rng.choice([-1.0, 1.0], entries)
+        return np.stack(
+            [np.bincount(place, sign * self._flat(one), minlength=size) for one in seen]
+        )
+
+    def _flat(self, one: np.ndarray) -> np.ndarray:
+        """Every entry of one array as the network sees it, without the mark of what is there."""
+        patches = self.channels // (len(self.mean) + 1)
+        return self.look([one])[0][: patches * len(self.mean)].ravel()
+
 
 def _shaped(seen: np.ndarray) -> np.ndarray:
     """``[channels, ...]`` with one to three further axes."""

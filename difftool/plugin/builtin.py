@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from .hookspecs import hookimpl
-from .spec import ConditionerSpec, ExporterSpec, MetricSpec, ProcessSpec, SourceSpec, Spec
+from .spec import (
+    CheckSpec,
+    ConditionerSpec,
+    ExporterSpec,
+    MetricSpec,
+    ProcessSpec,
+    SourceSpec,
+    Spec,
+)
 
 
 def _process(name: str, summary: str, code: str, options: str = "") -> Spec:
@@ -668,3 +676,23 @@ def difftool_metrics() -> list[MetricSpec]:
             on_request=True,
         ),
     ]
+
+
+CHECKS = (
+    ("copies", "near copies, and copies under different labels", "copies:Copies"),
+    ("labels", "shuffled and wrong labels", "labels:Labels"),
+    ("amount", "too little data, in all or of a class", "amount:Amount"),
+    ("blank", "examples that show nothing", "blank:Blank"),
+    ("loss", "the shape of the loss, and how the run ended", "loss:Loss"),
+    ("levels", "over- and underfitting by noise level", "levels:LevelsCheck"),
+    ("noise", "noise levels that do not fit the data", "noise:NoiseRange"),
+    ("conditions", "conditions without an effect", "reactions:Conditions"),
+    ("samples", "samples beside data, and how they are drawn", "samples:SamplesCheck"),
+    ("speed", "a loader that is too slow", "speed:Speed"),
+)
+"""Name, summary and code of the checks of ``difftool doctor``."""
+
+
+@hookimpl
+def difftool_checks() -> list[CheckSpec]:
+    return [CheckSpec(name, summary, f"difftool.checks.{code}") for name, summary, code in CHECKS]

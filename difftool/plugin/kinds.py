@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .spec import (
+    CheckSpec,
     ConditionerSpec,
     ExporterSpec,
     ModalitySpec,
@@ -125,6 +126,9 @@ _KINDS = (
     ),
     Kind("edit", "edits", "Ways to change examples that exist.", "`Edit` subclass", "its options"),
     Kind("metric", "metrics", "How good examples are.", "`Metric` subclass", "options, description of the data"),
+    Kind(
+        "check", "checks", "What may be wrong with data or a run.", "`Check` subclass", "its options", spec=CheckSpec,
+    ),
     Kind(
         "source", "sources", "Where data comes from.", "`Source` subclass", "its options",
         spec=SourceSpec, table="source", default=AUTO,

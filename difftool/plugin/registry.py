@@ -20,6 +20,7 @@ from .discovery import CHOSEN, Plugin, chosen, is_chosen, one_line, plugin_point
 from .kinds import KINDS, Kind
 from .known import provider_of
 from .spec import (
+    CheckSpec,
     ConditionerSpec,
     MetricSpec,
     ModalitySpec,
@@ -245,6 +246,14 @@ class Registry:
             if isinstance(s, MetricSpec) and {modality, "*"} & set(s.modalities)
         ]
         return [*own, *(name for name in more if name not in own)]
+
+    def checks(self, modality: str) -> list[str]:
+        """The checks that apply to a modality."""
+        return [
+            s.name
+            for s in self.specs("check")
+            if isinstance(s, CheckSpec) and {modality, "*"} & set(s.modalities)
+        ]
 
     def process(self, name: str) -> ProcessSpec:
         """``get`` for a process, typed."""

@@ -74,6 +74,17 @@ class MetricSpec(Spec):
 
 
 @dataclass(frozen=True, slots=True)
+class CheckSpec(Spec):
+    """A check of ``difftool doctor``.
+
+    Attributes:
+        modalities: names of the modalities that it applies to; ``("*",)`` for all.
+    """
+
+    modalities: tuple[str, ...] = ("*",)
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessSpec(Spec):
     """A preconditioning, with its default density, weighting and schedule.
 

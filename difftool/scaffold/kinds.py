@@ -107,6 +107,14 @@ TEMPLATES = {
         setup="EXAMPLES = [np.random.default_rng(i).random((4, 4), np.float32) for i in range(4)]\n\n",
         imports="import numpy as np\n",
     ),
+    "check": Template(
+        "values that are all positive",
+        'check_contract("{name}", FAULTY)',
+        "difftool doctor -m MODALITY DATA",
+        spec="CheckSpec",
+        setup="FAULTY = Case(examples=[np.ones((4, 4), np.float32) for _ in range(20)])\n\n",
+        imports="import numpy as np\nfrom difftool import Case\n",
+    ),
     "source": Template(
         "the files in a text file of paths",
         'source_contract("{name}", SOME, BAD)',

@@ -15,6 +15,7 @@ import pytest
 SUITES = (
     "backbone",
     "bridge",
+    "check",
     "command",
     "conditioner",
     "edit",
@@ -36,6 +37,7 @@ pytest.register_assert_rewrite(*(f"{__name__}.{suite}" for suite in SUITES))
 
 from .backbone import backbone_contract  # noqa: E402
 from .bridge import bridge_contract  # noqa: E402
+from .check import check_contract  # noqa: E402
 from .command import command_contract  # noqa: E402
 from .conditioner import conditioner_contract  # noqa: E402
 from .edit import edit_contract  # noqa: E402
@@ -55,6 +57,7 @@ from .source import source_contract  # noqa: E402
 __all__ = [
     "backbone_contract",
     "bridge_contract",
+    "check_contract",
     "command_contract",
     "conditioner_contract",
     "edit_contract",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .finding import Finding
+from .diagnosis import Diagnosis
 from .training import TrainingFacts, is_falling
 
 WIDE = 2.8
@@ -31,7 +31,7 @@ Row = Mapping[str, Any]
 
 def of_samples(
     rows: Sequence[Row], info: Mapping[str, Any], facts: TrainingFacts | None
-) -> list[Finding]:
+) -> list[Diagnosis]:
     """What is wrong with samples; one finding of level ``ok`` if nothing was found.
 
     Args:
@@ -54,7 +54,7 @@ def of_samples(
     if found:
         return found
     return [
-        Finding(
+        Diagnosis(
             "ok",
             "alike",
             f"Nothing that was measured tells {info['count']:,} samples from held-out data.",
@@ -65,7 +65,7 @@ def of_samples(
 
 def _memorised(
     table: Mapping[tuple[str, str], Row], facts: TrainingFacts | None
-) -> Iterator[Finding]:
+) -> Iterator[Diagnosis]:
     copies, distance = (table.get(("memorisation", name)) for name in ("near_copies", "distance"))
     often = f"Each example was seen {facts.epochs:,.0f} times. " if facts and facts.steps else ""
     less = (
@@ -73,7 +73,7 @@ def _memorised(
         "--set backbone.dropout=0.1."
     )
     if copies and copies["samples"] - copies["data"] > FEW_COPIES and differs(copies):
-        yield Finding(
+        yield Diagnosis(
             "error" if copies["samples"] - copies["data"] > CLEARLY else "warning",
             "memorised",
             f"{copies['samples']:.0%} of the samples are near copies of training examples "
@@ -86,7 +86,7 @@ def _memorised(
         and differs(distance)
         and not _has_less(table, "precision")
     ):
-        yield Finding(
+        yield Diagnosis(
             "warning",
             "near",
             f"Samples are nearer to training data than held-out data are: {distance['samples']:.2f}"
@@ -97,7 +97,7 @@ def _memorised(
 
 def _far(
     table: Mapping[tuple[str, str], Row], info: Mapping[str, Any], facts: TrainingFacts | None
-) -> Iterator[Finding]:
+) -> Iterator[Diagnosis]:
     frechet, precision = table.get(("frechet", "relative")), table.get(("coverage", "precision"))
     far = _has_less(table, "precision")
     if not far and not (frechet and frechet["samples"] > frechet["data"] and differs(frechet)):
@@ -112,7 +112,7 @@ def _far(
         if frechet
         else "",
     ]
-    yield Finding(
+    yield Diagnosis(
         _level_of_far(frechet, precision if far else None),
         "far",
         "The samples differ from the data: " + ", ".join(filter(None, facts_said)) + ".",
@@ -144,7 +144,7 @@ def _why_far(info: Mapping[str, Any], facts: TrainingFacts | None) -> str:
     )
 
 
-def _uniform(table: Mapping[tuple[str, str], Row], info: Mapping[str, Any]) -> Iterator[Finding]:
+def _uniform(table: Mapping[tuple[str, str], Row], info: Mapping[str, Any]) -> Iterator[Diagnosis]:
     recall = table.get(("coverage", "recall"))
     if recall is None or not _has_less(table, "recall"):
         return
@@ -152,7 +152,7 @@ def _uniform(table: Mapping[tuple[str, str], Row], info: Mapping[str, Any]) -> I
         return
     guidance = info.get("guidance")
     strong = isinstance(guidance, int | float) and guidance > 1
-    yield Finding(
+    yield Diagnosis(
         "warning",
         "uniform",
         f"The samples vary less than the data: they reach {recall['samples']:.0%} of it, held-out "
@@ -165,7 +165,7 @@ def _uniform(table: Mapping[tuple[str, str], Row], info: Mapping[str, Any]) -> I
 
 def _disobedient(
     table: Mapping[tuple[str, str], Row], info: Mapping[str, Any]
-) -> Iterator[Finding]:
+) -> Iterator[Diagnosis]:
     for (metric, name), row in table.items():
         if metric != "agreement" or not differs(row):
             continue
@@ -184,7 +184,7 @@ def _disobedient(
             continue
         guidance = info.get("guidance")
         more = max(2.0, 1.5 * guidance) if isinstance(guidance, int | float) else 2.0
-        yield Finding(
+        yield Diagnosis(
             "warning",
             "disobedient",
             fact,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .finding import Finding
+from .diagnosis import Diagnosis
 
 FEWEST = 8
 """Logged losses in the second half of a run, below which nothing is said of its end."""
@@ -58,7 +58,7 @@ class TrainingFacts:
         return self.steps * self.batch / max(1, self.count)
 
 
-def of_training(facts: TrainingFacts) -> list[Finding]:
+def of_training(facts: TrainingFacts) -> list[Diagnosis]:
     """What is wrong with a run, by its losses and settings; empty if it has not begun."""
     if not facts.steps:
         return []
@@ -70,10 +70,10 @@ def is_falling(facts: TrainingFacts) -> bool:
     return any(one.kind == "undertrained" for one in of_training(facts))
 
 
-def _not_finite(facts: TrainingFacts) -> Iterator[Finding]:
+def _not_finite(facts: TrainingFacts) -> Iterator[Diagnosis]:
     for row in facts.rows:
         if (loss := row["loss"]) is not None and not math.isfinite(loss):
-            yield Finding(
+            yield Diagnosis(
                 "error",
                 "not finite",
                 f"The loss is {loss} since step {row['step']:,}.",
@@ -82,7 +82,7 @@ def _not_finite(facts: TrainingFacts) -> Iterator[Finding]:
             return
 
 
-def _diverged(facts: TrainingFacts) -> Iterator[Finding]:
+def _diverged(facts: TrainingFacts) -> Iterator[Diagnosis]:
     points = _points(facts)
     size = max(3, len(points) // 10)
     if len(points) < 2 * FEWEST:
@@ -93,7 +93,7 @@ def _diverged(facts: TrainingFacts) -> Iterator[Finding]:
     ]
     best = min(range(len(means)), key=means.__getitem__)
     if means[best] > 0 and means[-1] > RISEN * means[best]:
-        yield Finding(
+        yield Diagnosis(
             "error",
             "diverged",
             f"The loss rose from {means[best]:.4g} at step {points[best][0]:,} to "
@@ -102,10 +102,10 @@ def _diverged(facts: TrainingFacts) -> Iterator[Finding]:
         )
 
 
-def _unfinished(facts: TrainingFacts) -> Iterator[Finding]:
+def _unfinished(facts: TrainingFacts) -> Iterator[Diagnosis]:
     half = [(step, loss) for step, loss in _points(facts) if step > facts.steps / 2]
     if len(half) < FEWEST:
-        yield Finding(
+        yield Diagnosis(
             "note",
             "too short",
             f"The run has {facts.steps:,} steps, in which each example was seen "
@@ -117,7 +117,7 @@ def _unfinished(facts: TrainingFacts) -> Iterator[Finding]:
     mean = statistics.fmean(loss for _, loss in half)
     fall, spread = (-math.log(2) * slope / abs(mean), math.log(2) * error / abs(mean))
     if fall > FALLING and fall > SURE * spread:
-        yield Finding(
+        yield Diagnosis(
             "warning",
             "undertrained",
             f"The loss still falls: twice the steps would bring it down by about {fall:.1%} "
@@ -125,7 +125,7 @@ def _unfinished(facts: TrainingFacts) -> Iterator[Finding]:
             f"Train longer: {facts.resume} --steps {2 * facts.steps}.",
         )
     elif fall < SURE * spread or fall < FALLING:
-        yield Finding(
+        yield Diagnosis(
             "ok",
             "trained",
             f"The loss hardly falls any more: by {max(0.0, fall):.1%} ± {spread:.1%} with twice "
@@ -133,12 +133,12 @@ def _unfinished(facts: TrainingFacts) -> Iterator[Finding]:
         )
 
 
-def _average(facts: TrainingFacts) -> Iterator[Finding]:
+def _average(facts: TrainingFacts) -> Iterator[Diagnosis]:
     seen = facts.steps * facts.batch
     if facts.rampup or not facts.halflives:
         return
     if (shortest := min(facts.halflives)) > seen / 4:
-        yield Finding(
+        yield Diagnosis(
             "warning",
             "average too long",
             f"The average of the weights has a half-life of {shortest:,.0f} examples, and the run "

@@ -32,6 +32,7 @@ ALONE = {
     "optimizer": 'optimizer_contract("{name}")',
     "guidance": 'guidance_contract("{name}")',
     "edit": 'edit_contract("{name}")',
+    "check": 'check_contract("{name}")',
     "observer": 'observer_contract("{name}")',
     "command": 'command_contract("{name}")',
     "conditioner": 'conditioner_contract("{name}")',

@@ -103,7 +103,7 @@ def evaluate_chain(
     from ..engine.evaluate import compared, held_out
 
     last = chain.stages[-1]
-    built, missing = _built(metrics, parts, last.model.description)
+    measures, missing = built(metrics, parts, last.model.description)
     apart = folder is None and chain.stages[0].bridge is not None
     modality = make_modality(last.config, parts)
     read = _read(modality, last, folder, seed, reporter) if folder else None
@@ -116,21 +116,21 @@ def evaluate_chain(
             f"{len(examples)} samples are too few to tell a good model from a bad one: with other "
             f"samples the numbers may be quite different. Use at least {FEW}, better {USUAL}."
         )
-    of_examples = {name: one for name, one in built.items() if _of_examples(one)}
+    of_examples = {name: one for name, one in measures.items() if _of_examples(one)}
     comparisons = compared(of_examples, examples, data.examples, apart)
     found = list(reporter.counted(comparisons, len(of_examples), "measuring"))
     features = MeasuredFeatures([])
-    if of_features := {name: one for name, one in built.items() if _of_features(one)}:
+    if of_features := {name: one for name, one in measures.items() if _of_features(one)}:
         refined = held_out(examples, data.examples) if apart else 0
         features = measured_features(
             chain, parts, of_features, measured_samples, data, reporter, refined, network
         )
         found += features.found
-    if of_models := {name: one for name, one in built.items() if _of_model(one)}:
+    if of_models := {name: one for name, one in measures.items() if _of_model(one)}:
         found += measured_models(chain, parts, of_models, measured_samples, data, reporter)
     missing |= {one.metric: one.missing for one in found if one.missing}
     if rows := [
-        *(row for one in found for row in _rows(one, len(examples))),
+        *(row for one in found for row in rows_of(one, len(examples))),
         *_consistency(measured_samples, chain),
     ]:
         degraded = {"degraded": data.source} if apart else {}
@@ -187,7 +187,7 @@ def _consistency(samples: Samples, chain: Chain) -> list[dict[str, Any]]:
     ]
 
 
-def _built(
+def built(
     metrics: Mapping[str, Part], parts: Registry, description: Description
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """The metrics, and the reasons why others cannot be built. Raises PluginError if none can."""
@@ -204,7 +204,7 @@ def _built(
     return made, missing
 
 
-def _rows(one: Measured, count: int) -> list[dict[str, Any]]:
+def rows_of(one: Measured, count: int) -> list[dict[str, Any]]:
     from ..engine.jackknife import needed  # torch
 
     nan = math.nan

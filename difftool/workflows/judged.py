@@ -127,13 +127,35 @@ def _judged(last: ChainStage, modality: Modality, data: ReferenceData, reporter:
 
     def features(examples: Sequence[np.ndarray], rows: Rows, numbers: Any) -> Features:
         seen = [modality.perceive(one) for one in examples]
-        return judge.features(seen, _asked(columns, rows), numbers)
+        return judge.features(seen, asked_of(columns, rows), numbers)
 
     return Look(features, judge.quality)
 
 
 def _judge(last: ChainStage, modality: Modality, data: ReferenceData, reporter: Reporter) -> Judge:
     """The judge of the data, from the cache or trained now."""
+    rows: Rows = data.conditions(last, len(data.examples)) if last.settable else data.columns
+    return judge_of(_columns(last, data), rows, modality, data, last.request.device, reporter)
+
+
+def judge_of(
+    columns: Mapping[str, Column],
+    rows: Rows,
+    modality: Modality,
+    data: ReferenceData,
+    device: str,
+    reporter: Reporter,
+) -> Judge:
+    """The judge of data, from the cache or trained now.
+
+    Args:
+        columns: what it may learn to see.
+        rows: the values of these, of each example.
+        device: auto, cpu, cuda, …
+
+    Raises:
+        UsageError: too few examples.
+    """
     import numpy as np
 
     from ..data.cache import cache_path  # torch
@@ -141,16 +163,14 @@ def _judge(last: ChainStage, modality: Modality, data: ReferenceData, reporter: 
     from ..judge.judge import FORMAT, Judge, trained_judge
     from ..judge.target import target
 
-    columns = _columns(last, data)
-    rows: Rows = data.conditions(last, len(data.examples)) if last.settable else data.columns
     made = [target(column, len(data.examples)) for column in columns.values()]
     targets: list[Target] = [one for one in made if one is not None]
     about = [FORMAT, data.content, modality.settings().model_dump(mode="json")]
     about += [[column.kind, name, column.meaning()] for name, column in columns.items()]
     name = blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=10).hexdigest()
     path = cache_path(f"judges/{name}.safetensors")
-    device = choose_device(last.request.device)
-    prepare_process(device)
+    on = choose_device(device)
+    prepare_process(on)
     judge = None
     with suppress(OSError, ValueError, KeyError, TypeError, RuntimeError):  # damaged: made again
         judge = Judge.load(path) if path.exists() else None
@@ -160,28 +180,33 @@ def _judge(last: ChainStage, modality: Modality, data: ReferenceData, reporter: 
             return reporter.counted(steps, total, "training a judge on the data, once")
 
         seen = [modality.perceive(one) for one in data.examples]
-        asked = _asked(columns, rows)
+        asked = asked_of(columns, rows)
         known = {one.name: asked[one.name] for one in targets if one.name in asked}
         targets = [one for one in targets if one.name in known]
-        judge = trained_judge(seen, targets, known, np.asarray(data.numbers), counted, device)
+        judge = trained_judge(seen, targets, known, np.asarray(data.numbers), counted, on)
         judge.save(path)
-    judge.network.to(device)
+    judge.network.to(on)
     return judge
 
 
 def _columns(last: ChainStage, data: ReferenceData) -> dict[str, Column]:
     """The conditions of the model, or the class of the data if the model has none."""
+    if last.settable:
+        return {name: last.model.description.conditions[name] for name in last.settable}
+    return label_of(data)
+
+
+def label_of(data: ReferenceData) -> dict[str, Column]:
+    """The class of the data, if it has one."""
     from ..conditioners.columns import LabelColumn  # numpy
     from ..data.columns import automatic
 
-    if last.settable:
-        return {name: last.model.description.conditions[name] for name in last.settable}
     if (name := automatic(data.columns)) is None:
         return {}
     return {name: LabelColumn.read(name, data.columns)[0]}
 
 
-def _asked(columns: Mapping[str, Column], rows: Rows) -> dict[str, np.ndarray]:
+def asked_of(columns: Mapping[str, Column], rows: Rows) -> dict[str, np.ndarray]:
     """The conditions that at least one example has."""
     from ..judge.target import values  # torch
 

@@ -45,6 +45,7 @@ class ReferenceData:
         columns: the labels and numbers of each example, such as its class.
         numbers: ``[n]``, the place of each example in the whole of the data.
         content: a hash of the whole of the data.
+        total: number of examples of the whole of the data.
     """
 
     source: str
@@ -52,6 +53,7 @@ class ReferenceData:
     columns: Sequence[Mapping[str, str | float]] = ()
     numbers: np.ndarray | Sequence[int] = ()
     content: str = ""
+    total: int = 0
 
     def conditions(self, stage: ChainStage, count: int) -> list[Conditions]:
         """The conditions of the first ``count`` examples that a stage knows."""
@@ -99,4 +101,5 @@ def reference_data(
         [cache.columns[i] for i in indices],
         indices,
         cache.content,
+        len(cache),
     )

@@ -16,7 +16,7 @@ from difftool.metrics.frechet import Frechet
 from difftool.metrics.memorisation import Memorisation
 from difftool.metrics.options import CoverageOptions, MemorisationOptions
 from difftool.options import NoOptions
-from difftool.verdict import Finding, TrainingFacts, in_order, of_samples, of_training
+from difftool.verdict import Diagnosis, TrainingFacts, in_order, of_samples, of_training
 from difftool.verdict.training import trend
 
 DATA = Description((1,), "float32", 1)
@@ -136,5 +136,5 @@ def test_a_trend_has_the_error_that_it_has():
 
 def test_the_worst_comes_first():
     levels = ("ok", "warning", "note", "error")
-    found = in_order(Finding(level, level, "fact") for level in levels)
+    found = in_order(Diagnosis(level, level, "fact") for level in levels)
     assert [one.level for one in found] == ["error", "warning", "note", "ok"]

@@ -6,10 +6,11 @@ from tempfile import mkdtemp
 import numpy as np
 import torch
 
-from difftool import TrainedModel
+from difftool import Case, TrainedModel
 from difftool.testing import (
     backbone_contract,
     bridge_contract,
+    check_contract,
     command_contract,
     conditioner_contract,
     edit_contract,
@@ -39,6 +40,7 @@ def model():
 
 
 TestLion = optimizer_contract("lion", lr=0.01)
+TestPositive = check_contract("positive", Case(examples=[np.ones((4, 4)) for _ in range(20)]))
 TestFading = guidance_contract("fading", {"scale": 4.0})
 TestTable = observer_contract("csv")
 TestListing = source_contract("listing", str(FOLDER / "some.list"), str(FOLDER / "bad.list"))

@@ -1,6 +1,7 @@
 """The parts of this package, as specs: their code is imported only when it is used."""
 
 from difftool import (
+    CheckSpec,
     ConditionerSpec,
     ExporterSpec,
     MetricSpec,
@@ -193,4 +194,11 @@ def difftool_metrics():
 def difftool_edits():
     return [
         Spec("mirror", "make the example from its mirror image", "difftool_parts.mirror:Mirror")
+    ]
+
+
+@hookimpl
+def difftool_checks():
+    return [
+        CheckSpec("positive", "values that are all positive", "difftool_parts.positive:Positive")
     ]

@@ -1,0 +1,1 @@
+"""difftool's own checks of data and of runs."""

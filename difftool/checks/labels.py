@@ -1,0 +1,79 @@
+"""labels: whether labels agree with what a judge sees in examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..judge.judge import is_held_out
+from ..verdict import Case, Check, Diagnosis
+
+FEWEST = 40
+"""Held-out examples below which nothing is said."""
+
+CHANCE = 0.25
+"""Share of the way from chance to always right, below which labels look random."""
+
+WRONG = 0.06
+"""Share of labels that a judge contradicts with confidence, from which on it is a warning."""
+
+
+class Labels(Check):
+    """Shuffled and wrong labels, on examples that the judge was not trained on."""
+
+    needs = ("features", "labels")
+
+    def look(self, case: Case) -> Iterator[Diagnosis]:
+        assert case.features is not None
+        assert case.labels is not None
+        name, asked = case.labels
+        held = is_held_out(case.features.numbers) & (asked >= 0)
+        if held.sum() < FEWEST:
+            return
+        guess, truth = case.features.guesses[name][held], asked[held]
+        right = float((guess.argmax(1) == truth).mean())
+        chance = float(np.bincount(truth).max() / len(truth))
+        error = (chance * (1 - chance) / len(truth)) ** 0.5
+        skill = (right - chance) / max(1e-9, 1 - chance)
+        if skill < CHANCE or right < chance + 3 * error:
+            hopeless = right < chance + 3 * error
+            yield Diagnosis(
+                "error" if hopeless else "warning",
+                "random labels",
+                f"A judge that was trained on the data sees the {name} of {right:.0%} of {len(truth):,} "
+                f"held-out examples; by chance it would be {chance:.0%}.",
+                f"The {name} says {'nothing' if hopeless else 'little'} about the examples: labels "
+                "were probably shuffled, or shifted against the files. Compare some files with "
+                "their labels.",
+                f"difftool data check -m {case.modality} {case.source}",
+                weight=1.0 if hopeless else 0.9,
+            )
+        elif (wrong := contradicted(guess, truth)) > WRONG:
+            yield Diagnosis(
+                "warning",
+                "wrong labels",
+                f"About {wrong:.0%} of the labels of {name} are probably wrong: a judge is as sure "
+                "of another one as it is of right ones.",
+                f"Look at the labels; {right:.0%} of {len(truth):,} held-out examples agree with "
+                "the judge.",
+                f"difftool data check -m {case.modality} {case.source}",
+                weight=min(1.0, 0.6 + wrong),
+            )
+
+
+def contradicted(guess: np.ndarray, asked: np.ndarray) -> float:
+    """The share of labels that are wrong by confident learning.
+
+    Northcutt et al. 2021, arXiv:1911.00068, Eq. 1: an example belongs to a class of which the guess
+    is at least as sure as it is on average of that class's own examples.
+
+    Args:
+        guess: probabilities ``[n, labels]``, of examples that the classifier was not trained on.
+        asked: the labels ``[n]``.
+    """
+    labels = np.arange(guess.shape[1])
+    sure = np.array([guess[asked == k, k].mean() if (asked == k).any() else np.inf for k in labels])
+    able = np.where(guess >= sure, guess, -1.0)
+    best = able.argmax(1)
+    return float(((able.max(1) >= 0) & (best != asked) & (guess.argmax(1) == best)).mean())
