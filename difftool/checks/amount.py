@@ -66,4 +66,3 @@ class Amount(Check):
             "Samples of it will be poor or copies. Collect more of it, or leave it out.",
             weight=0.55 + 0.2 * (1 - n / usual),
         )
-

@@ -11,7 +11,7 @@ from ..engine.folder import RunFolder
 from ..errors import UsageError
 from ..verdict.case import Drawn, Levels, Noise, Reaction
 from ..verdict.run import facts_of
-from .chain import ChainRequest, chain_of
+from .chain import chain_of
 from .chain_stage import ChainStage
 from .evaluate import built, chosen_metrics, rows_of
 from .judged import measured_features
@@ -72,8 +72,8 @@ def measure_run(
         notes.found["loading"] = _loading(config, parts, reporter)
     names = ("noise", "reactions", "levels", "drawn")
     with notes.trying(*names):
-        request = Request(samples, device=device, every_label=True)
-        chain = chain_of(ChainRequest([str(folder.path)]), request, parts, reporter)
+        request = Request(n=samples, device=device, words=[str(folder.path)])
+        chain = chain_of(request, parts, reporter)
         last = chain.stages[-1]
         if data is None:
             raise UsageError("The data of the run cannot be read.")
