@@ -68,7 +68,12 @@ class Denoiser(nn.Module):
         precision: dtype of the computations of F; parameters, input and output stay float32.
         self_conditioning: shows F its own estimate; ``Signals.memory`` is then that estimate.
         second: parts the outputs of an F that has two; None for one that has one.
+
+    Attributes:
+        drop_all: probability that training leaves all conditions open together.
     """
+
+    drop_all: float = 0.0
 
     def __init__(
         self,

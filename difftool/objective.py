@@ -222,15 +222,18 @@ def remembered(denoiser: Denoiser, noisy: Noised, moment: Moment) -> Tensor | No
 
 
 def drop_conditions(denoiser: Denoiser, cond: Mapping[str, Tensor], rng: Rng) -> dict[str, Tensor]:
-    """Replace each condition by null, per example, with the ``dropout`` of its conditioner.
+    """Replace each condition by null, per example, with the ``dropout`` of its conditioner, and all
+    that can be dropped together with the denoiser's ``drop_all``.
 
-    Ho & Salimans 2022, arXiv:2207.12598, Alg. 1.
+    Ho & Salimans 2022, arXiv:2207.12598, Alg. 1; together: Brooks et al. 2023, Sec. 3.2.
     """
-    kept = {}
+    kept, share = {}, denoiser.drop_all
+    together = rng.uniform((len(next(iter(cond.values()))),)) < share if share and cond else None
     for name, conditioner in denoiser.conditioners.items():
         value = cond[name]
         if conditioner.dropout > 0:
             dropped = rng.uniform((len(value),)) < conditioner.dropout
+            dropped = dropped if together is None else dropped | together
             value = conditioner.null(value).where(expand_as(dropped, value), value)
         kept[name] = value
     return kept

@@ -109,6 +109,13 @@ class TrainOptions(Options):
         description="show the network its own estimate of the step before, in training for half "
         "of the examples; a step takes about a sixth longer",
     )
+    drop_all: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="probability that training leaves all conditions open together, beside the "
+        "dropout of each; guidance of several conditions learns from it",
+    )
     clip: NonNegativeFloat = Field(
         1.0, description="largest gradient norm; larger ones are clipped; 0 never clips"
     )

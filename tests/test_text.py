@@ -125,6 +125,14 @@ def test_a_model_is_trained_on_captions_and_prompted(tmp_path, monkeypatch, caps
     for row in rows:
         again = Path("two") / Path(row["path"]).name
         assert np.array_equal(np.asarray(Image.open(row["path"])), np.asarray(Image.open(again)))
+    steered = ["--guidance", "caption=3", "--negative", "a dark picture"]
+    wish = "a (bright:1.3) picture AND a picture :0.5"
+    assert call(*made, *steered, "--prompt", wish, "-o", "steered") == 0
+    (row, _) = json.loads(capsys.readouterr().out.split("\n{")[-1].join(("{", "")))["samples"]
+    assert row["cond"]["caption"] == wish
+    assert call(*made, "--negative", "a dark picture", "--guidance", "1", "-o", "no") == 2
+    assert call(*made, "--guidance", "colour=3", "-o", "no") == 2
+    assert "no condition 'colour'" in capsys.readouterr().err
     assert call(*made, "-o", "three") == 0, "without a prompt, captions are drawn from the data"
     assert call("resume", "run", "--steps", "5") == 0
 

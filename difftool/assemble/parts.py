@@ -125,6 +125,7 @@ def build_denoiser(
         self_conditioning=own_estimate,
         second=second,
     )
+    denoiser.drop_all = config.train.drop_all
     if isinstance(process.weighting, nn.Module):
         denoiser.weighting = process.weighting  # learned, moved, averaged and saved with it
     return denoiser

@@ -12,7 +12,13 @@ from ..config import CHANGEABLE
 from ..guidance.options import GuidanceOptions
 from ..settings import SampleOptions
 from ..workflows.request import REQUEST, Request, request_model
-from ..workflows.words import parse_conditions, parse_experts, parse_prompts
+from ..workflows.words import (
+    parse_conditions,
+    parse_experts,
+    parse_guidance,
+    parse_negative,
+    parse_prompts,
+)
 from .flags import Flag, flags_of, given, registry
 
 _DEVICE = (
@@ -32,8 +38,8 @@ _OPTIONS = (
         "conds",
         multiple=True,
         metavar="NAME=VALUE[,VALUE…]",
-        help="A condition; several values take turns; all takes every label, none withholds it. "
-        'Quote a value with a comma: NAME="A,B".',
+        help="A condition; several values take turns; all takes every label, none withholds it; "
+        'A AND B has both. Quote a value with a comma: NAME="A,B".',
     ),
     click.option(
         "--prompt",
@@ -48,6 +54,13 @@ _OPTIONS = (
         metavar="FILE",
         type=click.Path(path_type=Path, exists=True, dir_okay=False),
         help="A text file with a prompt in each line, which take turns.",
+    ),
+    click.option(
+        "--negative",
+        "negatives",
+        multiple=True,
+        metavar="TEXT|NAME=VALUE",
+        help="What samples shall not be: guidance goes away from it. Several take turns.",
     ),
     click.option(
         "--seed",
@@ -139,6 +152,7 @@ def request_of(
     conds: tuple[str, ...],
     prompts: tuple[str, ...],
     prompt_file: Path | None,
+    negatives: tuple[str, ...],
     seed: int,
     start: int,
     sets: tuple[str, ...],
@@ -152,7 +166,10 @@ def request_of(
     named = (ctx.params.get(name) or () for name in ("models", "model", "words"))
     words = [word for one in named for word in ((one,) if isinstance(one, str) else one)]
     cond |= parse_prompts(words, prompts, prompt_file)
-    return Request(n, seed, start, device, precision, ema, cond, given(ctx), sets, experts=others)
+    return Request(
+        n, seed, start, device, precision, ema, cond, parse_guidance(given(ctx)), sets,
+        experts=others, negative=parse_negative(words, negatives),
+    )  # fmt: skip
 
 
 def flags_for_sampling(ctx: click.Context, name: str, taken: set[str]) -> list[Flag]:
@@ -175,7 +192,11 @@ def flags_for_sampling(ctx: click.Context, name: str, taken: set[str]) -> list[F
     text = GuidanceOptions.model_fields["scale"].description
     made.append(
         Flag(
-            ["guidance__scale", "--guidance"], "guidance.scale", "Sampling", metavar="X", help=text
+            ["guidance__scale", "--guidance"],
+            "guidance.scale",
+            "Sampling",
+            metavar="X|NAME=X,…",
+            help=f"{text}; NAME=X,… sets those of single conditions",
         )
     )
     taken |= {"sampler", "guidance"}

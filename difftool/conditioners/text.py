@@ -13,6 +13,7 @@ from ..nn.transformer.feedforward import feedforward
 from ..nn.transformer.norm import RMSNorm
 from .options import TextOptions
 from .text_column import PADDING, TextColumn
+from .weighted import SHIFT, UNIT
 
 
 class Layer(nn.Module):
@@ -33,7 +34,8 @@ class Layer(nn.Module):
 class Text(Conditioner):
     """``[b, n]`` int64 tokens -> a sequence for cross-attention, and its mean as one vector.
 
-    Null is one learned token. The vector steers networks without cross-attention.
+    Null is one learned token. The vector steers networks without cross-attention. A weighted token
+    counts so many times in both (``weighted``).
     """
 
     def __init__(self, options: TextOptions, column: TextColumn) -> None:
@@ -57,13 +59,20 @@ class Text(Conditioner):
         first = torch.arange(value.shape[1], device=value.device) == 0
         open_ = ~mask.any(1, keepdim=True) & first  # the one token of an open text
         mask = mask | open_
-        x = torch.where(open_.unsqueeze(-1), self.open, self.table(value.clamp_min(0)))
+        weight, value = _weights(value), (value & (1 << SHIFT) - 1).where(value != PADDING, 0)
+        x = torch.where(open_.unsqueeze(-1), self.open, self.table(value))
         x = x + self.places
         for layer in self.layers:
             x = layer(x, keys(mask))
-        x = self.norm(x)
+        x = self.norm(x) * weight
         real = mask.unsqueeze(-1).to(x.dtype)
         vector = self.pooled((x * real).sum(1) / real.sum(1))
         if not self.tokens:
             return Signals(vector)
         return Signals(vector, x, token_mask=mask)
+
+
+def _weights(value: Tensor) -> Tensor:
+    """``[b, n]`` tokens with their weights -> the weights ``[b, n, 1]``; 1 where there is none."""
+    upper = (value >> SHIFT).unsqueeze(-1)
+    return torch.where(upper > 0, (upper - 1) / UNIT, 1.0)

@@ -16,6 +16,7 @@ from ..errors import DataError, UsageError
 from ..options import Options
 from .columns import as_often, text_of
 from .options import TextOptions
+from .weighted import Weighted, coded, weighted
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -35,6 +36,8 @@ UNKNOWN = "[UNK]"
 @dataclass(frozen=True)
 class TextColumn(Column):
     """Any text; "" is null. A batch is int64 ``[b, length]``: tokens, then -1.
+
+    The words of a prompt may have weights, which are the upper bits of their tokens.
 
     Attributes:
         vocabulary: the tokenizer, in the JSON format of the library ``tokenizers``.
@@ -98,6 +101,7 @@ class TextColumn(Column):
         text = text.strip()
         if text.lower() in NULL_WORDS:
             return self.null
+        text = weighted(text)
         if not self._tokens(text):
             raise UsageError(
                 f"{text!r} has no word that the model knows. Describe it as the captions of the "
@@ -122,11 +126,18 @@ class TextColumn(Column):
         return (self.vocabulary, self.length)
 
     def _tokens(self, text: str) -> tuple[int, ...]:
-        return _encoder(self.vocabulary)(text)
+        if not isinstance(text, Weighted):
+            return tuple(token for token, _ in _encoder(self.vocabulary)(text))
+        pieces = _encoder(self.vocabulary)(text.plain)
+        return tuple(coded(token, place, text.weights) for token, place in pieces)
+
+
+Piece = tuple[int, tuple[int, int]]
+"""A token, and from where to where in the text it stands."""
 
 
 @lru_cache(maxsize=8)
-def _encoder(vocabulary: str) -> Callable[[str], tuple[int, ...]]:
+def _encoder(vocabulary: str) -> Callable[[str], tuple[Piece, ...]]:
     """Text to tokens, by this vocabulary; repeated texts cost nothing."""
     from tokenizers import Tokenizer
 
@@ -140,9 +151,11 @@ def _encoder(vocabulary: str) -> Callable[[str], tuple[int, ...]]:
     unknown = tokenizer.token_to_id(UNKNOWN)
 
     @lru_cache(maxsize=1 << 16)
-    def encode(text: str) -> tuple[int, ...]:
-        ids = tokenizer.encode(text).ids
-        return () if ids and all(token == unknown for token in ids) else tuple(ids)
+    def encode(text: str) -> tuple[Piece, ...]:
+        found = tokenizer.encode(text)
+        if all(token == unknown for token in found.ids):
+            return ()
+        return tuple(zip(found.ids, found.offsets, strict=True))
 
     return encode
 

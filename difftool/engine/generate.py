@@ -18,7 +18,9 @@ from ..denoiser import D, Denoiser
 from ..edit import Start
 from ..errors import UsageError
 from ..extent import Extent
+from ..guidance.asked import Asked
 from ..guidance.cfg import ClassifierFree
+from ..guidance.conjunction import Conjunction
 from ..guidance.experts import below
 from ..guidance.guidance import Guidance, Sampling
 from ..guidance.inpaint import keeping
@@ -37,6 +39,7 @@ from .refine import alike, require_low
 from .repaint import solve
 from .spread import Varied, Watched
 from .tiling import in_tiles, require_tile
+from .wishes import Wish, joined, parts_of, shown, value_of, wish
 
 ALL = "all"
 
@@ -49,7 +52,10 @@ class SampleRequest:
         n: how many samples, with global indices ``start`` to ``start + n``.
         batch: how many at once; the samples depend on it in their last bits only.
         cond: condition name -> values, taken in turn; ``["all"]`` means every label in turn. A
-            condition that is not named is drawn as it occurs in the data.
+            condition that is not named is drawn as it occurs in the data. A value may be several
+            at once: ``red AND round``.
+        negative: condition name -> what samples shall not be, taken in turn: guidance goes away
+            from it.
         shape: the modality's own wishes (a size, a length).
         low: what a later stage of a cascade refines: for each sample, one raw example of the
             earlier stage.
@@ -70,6 +76,7 @@ class SampleRequest:
     start: int = 0
     guidance: Guidance = field(default_factory=ClassifierFree)
     cond: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    negative: Mapping[str, Sequence[str]] = field(default_factory=dict)
     shape: Options = field(default_factory=NoOptions)
     low: Sequence[np.ndarray] = ()
     level: float = 0.0
@@ -112,13 +119,16 @@ def generate(stage: Stage, request: SampleRequest) -> Iterator[Generated]:
             "--expert, or sample the cascade."
         )
     chosen = {name: _values(stage, name, texts) for name, texts in request.cond.items()}
+    joined(chosen)
+    if joined({name: _values(stage, name, texts) for name, texts in request.negative.items()}):
+        raise UsageError("A negative prompt has one part. Write it without AND.")
     for denoiser in _denoisers(stage):
         denoiser.eval()
     return _batches(stage, request, chosen)
 
 
 def _batches(
-    stage: Stage, request: SampleRequest, chosen: Mapping[str, Sequence[Value]]
+    stage: Stage, request: SampleRequest, chosen: Mapping[str, Sequence[Wish]]
 ) -> Iterator[Generated]:
     stop = request.start + request.n
     with ExitStack() as stack:
@@ -144,7 +154,7 @@ def _batch(
     denoisers: Sequence[D],
     request: SampleRequest,
     indices: Sequence[int],
-    chosen: Mapping[str, Sequence[Value]],
+    chosen: Mapping[str, Sequence[Wish]],
 ) -> list[Generated]:
     shapes = stage.modality.template(
         stage.description,
@@ -163,7 +173,7 @@ def _batch(
     cond = {
         name: shapes.cond[name]
         if name not in values
-        else torch.from_numpy(column.batch(values[name]))
+        else torch.from_numpy(column.batch([value_of(one) for one in values[name]]))
         for name, column in columns.items()
     }
     rows = {name: values[name] if name in values else cond[name].cpu().numpy() for name in columns}
@@ -174,7 +184,7 @@ def _batch(
             index,
             example,
             {
-                name: column.show(rows[name][place])
+                name: shown(column, rows[name][place])
                 for name, column in columns.items()
                 if column.settable
             },
@@ -269,6 +279,8 @@ def _solved(
         for denoiser in denoisers
     ]
     sigmas: Sequence[float] = stage.process.schedule.sigmas(request.steps)
+    model = tiled[0]
+    tiled = _as_asked(stage, request, indices, tiled, device)
     guidance = request.guidance.prepare(Sampling(indices, sigmas, like))
     extent = Extent.from_measured(stage.description.measured) if guidance.limited else None
     guided = [guidance.bind(denoiser, like.cond, like.mask, kept=kept) for denoiser in tiled]
@@ -288,7 +300,7 @@ def _solved(
     if request.editing is None:
         x = start.mul_(sigmas[0])
     else:
-        x, sigmas = _begun(stage, request, indices, shapes, like, start, sigmas, denoise, tiled[0])
+        x, sigmas = _begun(stage, request, indices, shapes, like, start, sigmas, denoise, model)
     if len(sigmas) > 1:
         x = solve(stage, denoise, x, sigmas, paths, request.resampling_steps)
     if request.editing is not None and like.observed is not None:
@@ -314,6 +326,35 @@ def _solved(
         ).x.cpu(),
         shapes,
     )
+
+
+def _as_asked(
+    stage: Stage,
+    request: SampleRequest,
+    indices: Sequence[int],
+    denoisers: list[D],
+    device: torch.device,
+) -> list[D]:
+    """The denoisers with the request's negative values and values of several parts."""
+    columns, kept = _conditions(stage), _bridged(stage)
+
+    def tensor(name: str, values: Sequence[Value]) -> Tensor:
+        return torch.from_numpy(columns[name].batch(values)).to(device)
+
+    negative = {
+        name: tensor(name, _in_turn(_values(stage, name, texts), indices))
+        for name, texts in request.negative.items()
+    }
+    chosen = {name: _values(stage, name, texts) for name, texts in request.cond.items()}
+    conjunction = None
+    if name := joined(chosen):
+        parts, weights = parts_of(columns[name], _in_turn(chosen[name], indices))
+        conjunction = Conjunction(
+            name, [tensor(name, part) for part in parts], torch.tensor(weights, device=device)
+        )
+    if not negative and conjunction is None:
+        return denoisers
+    return [Asked(denoiser, negative, conjunction, kept) for denoiser in denoisers]
 
 
 def _begun(
@@ -382,7 +423,7 @@ def _conditions(stage: Stage) -> dict[str, Column]:
     }
 
 
-def _values(stage: Stage, name: str, texts: Sequence[str]) -> Sequence[Value]:
+def _values(stage: Stage, name: str, texts: Sequence[str]) -> Sequence[Wish]:
     known = _conditions(stage)
     if name not in known:
         able = (
@@ -397,15 +438,19 @@ def _values(stage: Stage, name: str, texts: Sequence[str]) -> Sequence[Value]:
         and ALL not in map(column.show, choices)
     ):
         return choices
-    return [column.parse(text) for text in texts]
+    return [wish(column, text) for text in texts]
+
+
+def _in_turn(chosen: Sequence[Wish], indices: Sequence[int]) -> list[Wish]:
+    return [chosen[index % len(chosen)] for index in indices]
 
 
 def _asked(
-    column: Column, chosen: Sequence[Value] | None, indices: Sequence[int], seed: int
-) -> list[Value]:
+    column: Column, chosen: Sequence[Wish] | None, indices: Sequence[int], seed: int
+) -> list[Wish]:
     """The condition's value for each sample: the given values in turn, else drawn from the data."""
     if chosen is not None:
-        return [chosen[index % len(chosen)] for index in indices]
+        return _in_turn(chosen, indices)
     return [_drawn(column, seed, index) for index in indices]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -34,8 +35,12 @@ class ClassifierFree(Guidance):
         self, denoiser: D, cond: Cond, mask: Tensor | None = None, *, kept: Collection[str] = ()
     ) -> Denoise:
         options, clip = self.options, self.options.clip
-        denoise = classifier_free(
-            denoiser, cond, mask, options.scale, options.rescale, kept, options.growth
+        denoise = (
+            separate(denoiser, cond, mask, options, kept)
+            if options.scales
+            else classifier_free(
+                denoiser, cond, mask, options.scale, options.rescale, kept, options.growth
+            )
         )
         if options.low > 0 or options.high is not None:
             denoise = within(denoise, bind(denoiser, cond, mask), options.low, options.high)
@@ -75,6 +80,62 @@ def classifier_free(
     return denoise
 
 
+def separate(
+    denoiser: D,
+    cond: Cond,
+    mask: Tensor | None,
+    options: GuidanceOptions,
+    kept: Collection[str] = (),
+) -> Denoise:
+    """D(0) + s_1 (D(c_1) - D(0)) + s_2 (D(c_1, c_2) - D(c_1)) + ...
+
+    Brooks et al. 2023, arXiv:2211.09800, Eq. 3. Each condition is added to those before it: first
+    those of the common scale, then the others in the order of ``options.scales``. Equal scales are
+    classifier-free guidance, and estimates that do not count are not computed.
+    """
+    null = unconditional(denoiser, cond, kept)
+    own = [name for name in options.scales if name in null and name not in kept]
+    common = [name for name in null if name not in own and name not in kept]
+    groups = [(common, options.scale), *(([name], options.scales[name]) for name in own)]
+    conds, scales = [null], list[float]()
+    for names, scale in groups:
+        more = {name: cond[name] for name in names if not _same(cond[name], null[name])}
+        if more:
+            conds.append({**conds[-1], **more})
+            scales.append(scale)
+
+    def shares(sigma: float) -> list[float]:
+        """What each estimate counts; they sum to 1."""
+        grown = [growing(scale, options.growth, sigma) for scale in scales]
+        return [1 - grown[0], *(a - b for a, b in pairwise(grown)), grown[-1]]
+
+    if not scales:
+        return bind(denoiser, cond, mask)
+    used = [
+        place
+        for place, share in enumerate(shares(1.0))
+        if share or options.growth != "constant" or (place == len(scales) and options.rescale)
+    ]
+    n = len(used)
+    several = bind(
+        denoiser,
+        {name: torch.cat([conds[place][name] for place in used]) for name in null},
+        mask if mask is None or len(mask) == 1 else torch.cat([mask] * n),
+    )
+
+    def denoise(x: Tensor, sigma: float) -> Tensor:
+        estimates, count = several(torch.cat([x] * n), sigma).chunk(n), shares(sigma)
+        guided = sum(
+            (count[place] * one for place, one in zip(used, estimates, strict=True)),
+            torch.zeros_like(estimates[0]),
+        )
+        if options.rescale > 0:
+            return guided * _regain(guided, estimates[-1], mask, options.rescale)
+        return guided
+
+    return denoise
+
+
 def growing(scale: float, growth: str, sigma: float) -> float:
     """The scale at a noise level: it grows from 1 at noise, and its mean over flow time is
     ``scale``.
@@ -87,6 +148,10 @@ def growing(scale: float, growth: str, sigma: float) -> float:
     if growth == "cosine":
         return 1 + (scale - 1) * (1 - math.cos(math.pi * clean))
     return scale
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return torch.allclose(a, b, rtol=0, atol=0, equal_nan=True)
 
 
 def _regain(guided: Tensor, given: Tensor, mask: Tensor | None, rescale: float) -> Tensor:

@@ -17,6 +17,11 @@ class GuidanceOptions(Options):
         description="1 samples the conditional model; more follows the condition more closely; 0 "
         "ignores it",
     )
+    scales: dict[str, NonNegativeFloat] = Field(
+        {},
+        description="scales of single conditions by name, each added to those before it; the "
+        "others have the common scale",
+    )
     growth: Literal["constant", "linear", "cosine"] = Field(
         "constant",
         description="how the scale grows from noise to data; its mean is the scale (Wang et al. "

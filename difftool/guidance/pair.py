@@ -44,3 +44,8 @@ def unconditional(denoiser: D, cond: Cond, kept: Collection[str] = ()) -> dict[s
 def _twice(mask: Tensor | None) -> Tensor | None:
     """The mask of a doubled batch; one that all examples share is left as it is."""
     return mask if mask is None or len(mask) == 1 else torch.cat([mask, mask])
+
+
+def repeated(value: Tensor, n: int) -> Tensor:
+    """A value of each sample of a batch, ``[b, ...]``, for a batch of several versions of each."""
+    return value if len(value) == n else torch.cat([value] * (n // len(value)))

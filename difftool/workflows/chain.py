@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..config import CHANGEABLE, dict_layer
+from ..config import CHANGEABLE, NONE, dict_layer
 from ..config.cascade import SAMPLES, own_value, require_stage, stage_layers, stage_sets
 from ..engine.folder import CASCADE, find_run, is_cascade
+from ..engine.wishes import wish
 from ..errors import ConfigError, UsageError
 from .cascade import Cascade
 from .chain_stage import ChainStage, Conditions, own_conditions, passed_on
@@ -26,7 +27,7 @@ from .text import command
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..config import Layer
+    from ..config import Config, Layer
     from ..plugin.registry import Registry
 
 
@@ -302,6 +303,7 @@ def _stage(
         bridge,
         request,
         cond={name: values for name, values in request.cond.items() if name in known},
+        negative={name: values for name, values in request.negative.items() if name in known},
         level=trained.level or 0.0 if bridge else 0.0,
         experts=request.experts or trained.experts,
     )
@@ -357,14 +359,46 @@ def _check_values(stages: Sequence[ChainStage], request: Request) -> None:
         for name, texts in stage.cond.items():
             column = stage.model.description.conditions[name]
             for text in texts if list(texts) != [ALL] or not column.choices() else ():
-                column.parse(text)
+                wish(column, text)
+        for name, texts in stage.negative.items():
+            for text in texts:
+                stage.model.description.conditions[name].parse(text)
+        if stage.negative and not _guides(stage.config):
+            raise UsageError(
+                "A negative prompt has no effect without guidance. Add --guidance 3: guidance goes "
+                "away from it."
+            )
     if request.level is not None and all(stage.bridge is None for stage in stages):
         raise UsageError(
             "--level has an effect on stages that refine something only, and there are none. "
             "Remove it."
         )
-    strange = [name for name in request.cond if not any(name in s.cond for s in stages)]
+    wanted = [
+        *request.cond,
+        *request.negative,
+        *(name for s in stages for name in _scales(s.config)),
+    ]
+    strange = [
+        name
+        for name in wanted
+        if not any(name in (*s.cond, *s.negative, *s.settable) for s in stages)
+    ]
     if strange:
         known = ", ".join(dict.fromkeys(name for stage in stages for name in stage.settable))
         who = "The model has" if len(stages) == 1 else "The stages have"
         raise UsageError(f"{who} no condition {strange[0]!r}. Known are: {known or 'none'}.")
+
+
+def _scales(config: Config) -> Mapping[str, float]:
+    """The scales of guidance of single conditions."""
+    return getattr(config.guidance.options, "scales", {})
+
+
+def _guides(config: Config) -> bool:
+    """Whether samples go away from the unconditional estimate."""
+    if config.guidance.use == "cfg" and not _scales(config):
+        scale = getattr(config.guidance.options, "scale", 1.0)
+        return scale != 1 or any(part.use != NONE for part in config.guidances.values())
+    return config.guidance.use != NONE or any(
+        part.use != NONE for part in config.guidances.values()
+    )

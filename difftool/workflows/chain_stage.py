@@ -30,6 +30,7 @@ class ChainStage:
         bridge: to the stage before it; None for a stage that refines nothing.
         request: what the user requests of all stages.
         cond: the requested values of its conditions, by their names.
+        negative: what samples shall not be, in the same form.
         level: noise level, in model units, that is added to what it refines.
         agree: whether samples have to agree with what it refines, because no model made it.
         place: the number of a stage that refines among those of its cascade, from 1.
@@ -47,6 +48,7 @@ class ChainStage:
     agree: bool = False
     place: int = 1
     experts: Sequence[tuple[float, Path]] = ()
+    negative: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property
     def settable(self) -> list[str]:

@@ -74,6 +74,7 @@ def _request(stage: Stage, chained: ChainStage, low: Sequence[np.ndarray]) -> Sa
         seed=request.seed,
         start=request.start,
         cond=cond,
+        negative=chained.negative,
         low=low,
         level=chained.level,
         agree=chained.agree,
@@ -98,6 +99,7 @@ def _provenance(chained: ChainStage, refining: bool) -> dict[str, Any]:
             else {}
         ),
         "guidance": getattr(config.guidance.options, "scale", config.guidance.use),
+        **({"negative": shown_negative(chained)} if chained.negative else {}),
         **({"guidances": ", ".join(further)} if (further := _further(config)) else {}),
         **({"level": chained.level} if refining else {}),
         **(
@@ -106,6 +108,11 @@ def _provenance(chained: ChainStage, refining: bool) -> dict[str, Any]:
             else {}
         ),
     }
+
+
+def shown_negative(chained: ChainStage) -> str:
+    """What samples are not to be, as one text."""
+    return "; ".join(text for texts in chained.negative.values() for text in texts)
 
 
 def _further(config: Config) -> list[str]:

@@ -54,6 +54,7 @@ class Request:
         as_trained: whether files are brought to the size of training examples.
         handing: whether the caller provides what the first stage refines, where it refines
             anything.
+        negative: what samples shall not be, by the names of conditions.
     """
 
     n: int = 16
@@ -75,6 +76,7 @@ class Request:
     counted: bool = True
     as_trained: bool = False
     handing: bool = False
+    negative: Mapping[str, list[str]] = field(default_factory=dict)
 
 
 def request_model(parts: Registry, modality: str) -> type[Options]:

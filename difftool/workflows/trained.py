@@ -45,6 +45,7 @@ class Model:
         n: int | None = None,
         *,
         cond: Mapping[str, Values] | None = None,
+        negative: Mapping[str, Values] | None = None,
         seed: int = 0,
         start: int = 0,
         files: Sequence[str | Path] = (),
@@ -62,7 +63,8 @@ class Model:
             n: how many; 16 unless given, or one for each of ``files``.
             cond: values by the names of conditions, such as ``{"class": ["cat", "dog"]}``;
                 ``"all"`` means every label in turn. A condition that is not named is drawn as it
-                occurs in the data.
+                occurs in the data. ``"A AND B"`` asks for both.
+            negative: what samples shall not be, in the same form; guidance goes away from it.
             seed: names the samples: number i of a seed is always the same.
             start: number of the first sample.
             files: files or folders to refine, in place of an earlier stage's samples.
@@ -85,6 +87,7 @@ class Model:
             ema,
             texts(cond),
             given(settings, sampling_names(self.modality)),
+            negative=_texts(negative),
         )
         chain = self._chain(
             request, until=until, files=tuple(map(Path, files)), level=level, counted=n is not None

@@ -12,6 +12,7 @@ from typing import Any
 from ..config import file_layer
 from ..engine.folder import CASCADE, find_run, is_cascade
 from ..errors import DataError, DifftoolError, UsageError
+from .keywords import Given
 from .model import modality_of, model_path, plain_config
 
 TEXT = "text"
@@ -78,13 +79,63 @@ def parse_prompts(
         DataError: the file cannot be read, or holds nothing.
     """
     texts = [*prompts, *(_lines(file) if file else ())]
-    if not texts:
-        return {}
-    columns: Mapping[str, Any] = {}
+    return {_text_condition(words, "--prompt"): texts} if texts else {}
+
+
+def parse_negative(words: Sequence[str], items: Sequence[str]) -> dict[str, list[str]]:
+    """``--negative`` values: ``NAME=VALUE`` of a condition of the model, or a text for the one on
+    texts.
+
+    Raises UsageError as ``parse_prompts``.
+    """
+    found = dict[str, list[str]]()
+    for item in items:
+        name, equals, text = item.partition("=")
+        if not (equals and name.strip() in _conditions(words)):
+            name, text = _text_condition(words, "--negative"), item
+        found.setdefault(name.strip(), []).append(text.strip())
+    return found
+
+
+def parse_guidance(flags: Given) -> Given:
+    """The flags of a line, in which ``--guidance caption=5,style=2`` sets the scales of single
+    conditions.
+
+    Raises UsageError.
+    """
+    found: Given = []
+    for flag, dotted, value in flags:
+        if dotted == "guidance.scale" and "=" in str(value):
+            found.append((flag, "guidance.scales", _scales(str(value))))
+        else:
+            found.append((flag, dotted, value))
+    return found
+
+
+def _scales(text: str) -> dict[str, float]:
+    scales = dict[str, float]()
+    for item in text.split(","):
+        name, _, number = item.partition("=")
+        try:
+            scales[name.strip()] = float(number)
+        except ValueError:
+            raise UsageError(
+                f"--guidance {text} does not have the form NAME=X,NAME=X, such as "
+                "caption=5,style=2. One number is the scale of all conditions."
+            ) from None
+    return scales
+
+
+def _conditions(words: Sequence[str]) -> Mapping[str, Any]:
+    """The conditions of the first model among words, as its configuration names them."""
     for word in [*words, "latest"]:
         with suppress(DifftoolError):
-            columns = _peeked_config(word).get("conditions", {})
-            break
+            return _peeked_config(word).get("conditions", {})
+    return {}
+
+
+def _text_condition(words: Sequence[str], flag: str) -> str:
+    columns = _conditions(words)
     names = [name for name, table in columns.items() if table.get("use") == TEXT]
     if len(names) != 1:
         reason = (
@@ -92,8 +143,8 @@ def parse_prompts(
             if names
             else "has none. Train it on captions: --set conditions.caption.use=text"
         )
-        raise UsageError(f"--prompt is a text for the model's condition on texts, and it {reason}")
-    return {names[0]: texts}
+        raise UsageError(f"{flag} is a text for the model's condition on texts, and it {reason}")
+    return names[0]
 
 
 def _lines(file: Path) -> list[str]:
