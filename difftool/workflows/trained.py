@@ -87,7 +87,7 @@ class Model:
             ema,
             texts(cond),
             given(settings, sampling_names(self.modality)),
-            negative=_texts(negative),
+            negative=texts(negative),
         )
         chain = self._chain(
             request, until=until, files=tuple(map(Path, files)), level=level, counted=n is not None
