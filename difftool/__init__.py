@@ -86,6 +86,7 @@ _HOME = {
     "Player": "objective",
     "Preconditioning": "process.process",
     "Process": "process.process",
+    "ObjectiveSpec": "plugin.spec",
     "ProcessSpec": "plugin.spec",
     "Progress": "observer",
     "RecipeSpec": "plugin.spec",
@@ -280,6 +281,7 @@ if TYPE_CHECKING:
     from .plugin.spec import ExporterSpec as ExporterSpec
     from .plugin.spec import MetricSpec as MetricSpec
     from .plugin.spec import ModalitySpec as ModalitySpec
+    from .plugin.spec import ObjectiveSpec as ObjectiveSpec
     from .plugin.spec import ProcessSpec as ProcessSpec
     from .plugin.spec import RecipeSpec as RecipeSpec
     from .plugin.spec import SourceSpec as SourceSpec

@@ -92,6 +92,8 @@ class Objective(nn.Module, ABC):
             ``reconstruct``.
         two_outputs: whether the denoiser's network has a second output of the shape of the example
             (``Denoiser.outputs``), such as learned variances.
+        reads_examples: whether the loss depends on the examples, and not on their conditions, masks
+            and given entries alone, as where a teacher's samples are learnt.
         denoiser: that of the stage; there is none if not ``generative``.
         process: its preconditioning, density of noise levels, weighting and schedule.
         space: where its noise lives, and how errors are averaged.
@@ -99,6 +101,7 @@ class Objective(nn.Module, ABC):
 
     generative: bool = True
     two_outputs: bool = False
+    reads_examples: bool = True
     denoiser: Denoiser
     process: Process
     space: Space

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..workflows.distill import METHODS, Distillation
+from ..workflows.distill import DEFAULT, Distillation
 from ..workflows.naming import refuse_used
 from ..workflows.train import fill_cache, run_training
 from .devices import launched, over_devices
@@ -21,10 +21,10 @@ from .train import tell
 @click.argument("teacher", metavar="RUN")
 @click.option(
     "--method",
-    type=click.Choice(list(METHODS)),
-    default="consistency",
+    metavar="NAME",
+    default=DEFAULT,
     show_default=True,
-    help="How the student is trained.",
+    help="An objective that distills; difftool list objectives shows what each does.",
 )
 @click.option(
     "--evaluations",

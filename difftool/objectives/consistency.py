@@ -9,10 +9,10 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..context import Context
-from ..errors import UsageError
 from ..objective import Moment, Noised, Objective, Player
 from ..rng import Rng
 from ..shapes import expand_as
+from .few import require_no_memory
 from .options import ConsistencyOptions
 
 
@@ -35,12 +35,7 @@ class Consistency(Objective):
 
     def __init__(self, options: ConsistencyOptions, context: Context) -> None:
         super().__init__(options, context)
-        if self.denoiser.remembers:
-            raise UsageError(
-                "The network looks at its own estimate of the step before. Train it with "
-                "train.self_conditioning = false, or choose another backbone: the objective "
-                "consistency compares two noise levels, which have no step before."
-            )
+        require_no_memory(self.denoiser, "consistency")
 
     def players(self) -> Sequence[Player]:
         return [Player("denoiser", self.denoiser)]
@@ -48,14 +43,20 @@ class Consistency(Objective):
     def loss(self, batch: Batch, rng: Rng, moment: Moment, player: str) -> Tensor:
         noisy = self.noised(batch, rng)
         t, r = noisy.sigma, self.lower(noisy.sigma, moment)
-        # the same noise: x0 + r eps lies on the line from x0 to x0 + t eps
-        nearer = torch.lerp(batch.x, noisy.x, expand_as(r / t, batch.x))
+        nearer = self.nearer(noisy, r, batch)
         devices = [t.device] if t.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):  # layers drop the same on both sides
             estimate = self.denoiser(*noisy)
-        target = self.target(noisy._replace(x=nearer, sigma=r), batch.x)
+        target = self.target(noisy._replace(x=nearer, sigma=r))
         error, c = self.mean_square(estimate - target, batch), self.options.c
         return ((error + c**2).sqrt() - c) / (t - r)
+
+    def nearer(self, noisy: Noised, r: Tensor, batch: Batch) -> Tensor:
+        """The point of the path at the lower level: with the same noise, x0 + r eps.
+
+        It lies on the line from x0 to x0 + t eps.
+        """
+        return torch.lerp(batch.x, noisy.x, expand_as(r / noisy.sigma, batch.x))
 
     def lower(self, t: Tensor, moment: Moment) -> Tensor:
         """``[b] -> [b]``: r with r / t = 1 - n(t) / q^a and n(t) = 1 + k sigmoid(-b t).
@@ -70,8 +71,8 @@ class Consistency(Objective):
         return r.where(r > self.process.schedule.sigma_min, 0.0)
 
     @torch.no_grad()
-    def target(self, nearer: Noised, x0: Tensor) -> Tensor:
-        """D(x; r), and x0 where r is 0: the boundary condition, whatever the process."""
+    def target(self, nearer: Noised) -> Tensor:
+        """D(x; r), and x where r is 0: the boundary condition, whatever the process."""
         level = nearer.sigma.clamp_min(self.process.schedule.sigma_min)
         found = self.denoiser(*nearer._replace(sigma=level))
-        return torch.where(expand_as(nearer.sigma > 0, x0), found, x0)
+        return torch.where(expand_as(nearer.sigma > 0, nearer.x), found, nearer.x)

@@ -55,3 +55,72 @@ class VlbOptions(VarianceOptions):
     floor: float = Field(
         0.001, gt=0, le=1, description="share of the draws that is uniform over the times"
     )
+
+
+class TaughtOptions(Options):
+    """The run that is learnt from."""
+
+    teacher: str = Field(
+        "",
+        description="run or model file that is learnt from; difftool distill sets it",
+        json_schema_extra={"metavar": "RUN|MODEL"},
+    )
+    guidance: NonNegativeFloat = Field(
+        1.0,
+        description="scale of the teacher's classifier-free guidance, which the student learns with "
+        "it; 1 for none",
+    )
+
+
+class ConsistencyDistillationOptions(TaughtOptions, ConsistencyOptions):
+    """The teacher, and how the gap between the two levels of a pair shrinks."""
+
+
+class StudentOptions(TaughtOptions):
+    """The teacher, and the steps of the student."""
+
+    evaluations: PositiveInt = Field(
+        2, le=1024, description="steps of the student; sample it with as many"
+    )
+
+
+class ProgressiveOptions(StudentOptions):
+    """How the number of steps is halved."""
+
+    rounds: PositiveInt = Field(
+        3,
+        le=16,
+        description="rounds of equal length; each halves the steps, and the last one ends with "
+        "evaluations",
+    )
+
+
+class SfdOptions(StudentOptions):
+    """How the teacher's trajectory is made."""
+
+    substeps: PositiveInt = Field(
+        4, le=1000, description="steps of the teacher to each step of the student"
+    )
+
+
+class ReflowOptions(TaughtOptions):
+    """How the ends of the teacher's flow are made."""
+
+    solver_steps: PositiveInt = Field(
+        8, le=1000, description="steps of the teacher from noise to an example"
+    )
+
+
+class DistributionMatchingOptions(StudentOptions):
+    """How the network that follows the student's samples learns."""
+
+    ratio: PositiveInt = Field(
+        2,
+        le=100,
+        description="steps of the network that follows the student's samples to each step of the "
+        "student",
+    )
+    lowest: NonNegativeFloat = Field(
+        0.02, description="lowest noise level, as a share of the highest in the schedule's time"
+    )
+    highest: float = Field(0.98, gt=0, le=1, description="highest noise level, likewise")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .hookspecs import hookimpl
 from .spec import (
     CheckSpec,
     ConditionerSpec,
     ExporterSpec,
     MetricSpec,
+    ObjectiveSpec,
     ProcessSpec,
     SourceSpec,
     Spec,
@@ -72,6 +75,13 @@ def _unet(name: str, summary: str, options: str) -> Spec:
 def _transformer(name: str, summary: str, code: str) -> Spec:
     home = "difftool.nn.transformer"
     return Spec(name, summary, f"{home}.{name}:{code}", f"{home}.options:{code}Options")
+
+
+def _few(name: str, summary: str, code: str, **declared: Any) -> ObjectiveSpec:
+    """An objective for few evaluations, which ``difftool distill`` offers."""
+    options = f"difftool.objectives.options:{code.partition(':')[2]}Options"
+    target = f"difftool.objectives.{code}"
+    return ObjectiveSpec(name, summary, target, options, **({"distills": True} | declared))
 
 
 def _conditioner(name: str, summary: str) -> ConditionerSpec:
@@ -481,11 +491,46 @@ def difftool_samplers() -> list[Spec]:
 def difftool_objectives() -> list[Spec]:
     return [
         Spec("denoising", "denoising score matching", "difftool.objective:Denoising"),
-        Spec(
+        _few(
             "consistency",
             "consistency tuning of a trained model, for few evaluations (Geng et al. 2024)",
-            "difftool.objectives.consistency:Consistency",
-            "difftool.objectives.options:ConsistencyOptions",
+            "consistency:Consistency",
+            sampler="consistency",
+            wide=True,
+        ),
+        _few(
+            "consistency-distillation",
+            "consistency of two levels on a teacher's flow, its guidance included (Song et al. 2023)",
+            "consistency_distillation:ConsistencyDistillation",
+            sampler="consistency",
+            wide=True,
+        ),
+        _few(
+            "progressive",
+            "one step for two of the teacher, in rounds (Salimans & Ho 2022)",
+            "progressive:Progressive",
+            sampler="euler",
+            serves="exact",
+        ),
+        _few(
+            "sfd",
+            "few points of the teacher's trajectory, in minutes (Zhou et al. 2024)",
+            "sfd:Sfd",
+            sampler="euler",
+            serves="exact",
+        ),
+        _few(
+            "reflow",
+            "straighter paths to the teacher's own examples (Liu et al. 2022)",
+            "reflow:Reflow",
+            sampler="euler",
+        ),
+        _few(
+            "distribution-matching",
+            "samples as likely as the teacher's, by a second network (Yin et al. 2024)",
+            "distribution_matching:DistributionMatching",
+            sampler="consistency",
+            serves="exact",
         ),
         Spec(
             "hybrid",

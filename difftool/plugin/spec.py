@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,30 @@ class ProcessSpec(Spec):
     density: str = "lognormal"
     weighting: str = "uniform"
     schedule: str = "karras"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveSpec(Spec):
+    """An objective that makes a model for few evaluations, with what ``difftool distill`` needs.
+
+    An option ``teacher`` gets the run that is distilled, ``guidance`` its guidance, and
+    ``evaluations`` the steps that are asked for.
+
+    Attributes:
+        distills: whether ``difftool distill --method`` offers it, under its name.
+        sampler: name of the sampler of its models; empty for the run's own.
+        serves: the steps that its models are good at. ``"few"``: 1, 2 or 4; ``"exact"``: those of
+            its option ``evaluations``; ``"one"``: a single one.
+        wide: it trains on the levels of a log-normal density that reaches the highest level; else
+            on those of the run.
+        rate: learning rate of a student, as a share of its teacher's.
+    """
+
+    distills: bool = False
+    sampler: str = ""
+    serves: Literal["few", "exact", "one"] = "few"
+    wide: bool = False
+    rate: float = 0.25
 
 
 @dataclass(frozen=True, slots=True)

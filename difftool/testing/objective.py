@@ -75,6 +75,12 @@ class Listening(Conditioner):
         return Signals()
 
 
+def _named_teacher(name: str) -> dict[str, str]:
+    """A teacher for an objective that needs one."""
+    fields = registry().options(registry().get("objective", name)).model_fields
+    return {"teacher": "any"} if "teacher" in fields else {}
+
+
 def objective_contract(
     name: str | type[Objective], options: dict[str, Any] | None = None, *, process: str = "edm"
 ) -> type:
@@ -121,7 +127,7 @@ def objective_contract(
         """The same objective, with the same weights, each time."""
         torch.manual_seed(0)
         target, settings = (
-            load("objective", name, **(options or {}))
+            load("objective", name, **{**_named_teacher(name), **(options or {})})
             if isinstance(name, str)
             else (name, (options or {}).get("options", NoOptions()))
         )
@@ -214,10 +220,17 @@ def objective_contract(
 
         @of_denoisers
         def test_another_step_draws_other_noise(self) -> None:
-            assert not torch.equal(loss(Batch(x)), loss(Batch(x), step=1))
+            objective = build()
+            for player in players(objective)[-1:]:
+                now, later = (loss(Batch(x), step, objective, player) for step in (0, 1))
+                assert not torch.equal(now, later)
 
         def test_every_player_learns_from_its_own_loss(self) -> None:
-            objective = build()
+            """After some steps: two players may start as copies of one network."""
+            step = training()
+            for i in range(2):
+                step(i, with_condition(Batch(x)))
+            objective = step.objective
             for player in objective.players():
                 objective.zero_grad(set_to_none=True)
                 loss(Batch(x), on=objective, player=player.name).mean().backward()
@@ -270,7 +283,8 @@ def objective_contract(
                 Batch(torch.where(known, x + 3, x), observed=known),
             )
             torch.testing.assert_close(loss(one), loss(other))
-            assert not torch.allclose(loss(Batch(x)), loss(Batch(other.x)))
+            if build().reads_examples:
+                assert not torch.allclose(loss(Batch(x)), loss(Batch(other.x)))
 
         @of_denoisers
         def test_what_is_known_is_met_clean_where_the_batch_says_so(self) -> None:

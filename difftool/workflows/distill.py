@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..config import Config, dict_layer, file_layer, flag_layer, resolve
 from ..engine.folder import RunFolder, find_run, is_cascade, stage_runs
@@ -16,6 +15,7 @@ from ..files import unused
 from ..names import path_text
 from ..plugin.registry import Registry
 from .keywords import given, installed, training_names
+from .methods import method_of, refuse, student_tables
 from .model import model_path
 from .naming import refuse_used
 from .reporter import SILENT, Reporter
@@ -23,26 +23,11 @@ from .run import Run, Training
 from .text import command
 from .train import new_run
 
-if TYPE_CHECKING:
-    from ..config import Layer
-    from ..process.process import Process
-
-METHODS = {"consistency": "consistency"}
-"""Method -> the objective that trains the student; its sampler has the method's name."""
+DEFAULT = "consistency"
+"""The method that is used unless another is named."""
 
 SHARE = 0.2
 """Steps of the student, as a share of its teacher's, unless the user says."""
-
-RATE = 0.25
-"""Learning rate of the student, as a share of its teacher's: it starts near where it ends."""
-
-RAMPUP = 0.02
-"""Largest half-life of the averages, as a share of the examples seen: they follow the stages."""
-
-P_MEAN, HIGHEST = -1.1, 2.74
-"""ln sigma of a pair: its mean for data of standard deviation 0.5, and the highest level in standard
-deviations above that (Geng et al. 2024, arXiv:2406.14548, where N(-1.1, 2^2) meets sigma_max = 80).
-"""
 
 
 @dataclass(frozen=True)
@@ -57,7 +42,7 @@ class Distillation:
     """
 
     teacher: str
-    method: str = "consistency"
+    method: str = DEFAULT
     evaluations: int = 2
     steps: int | None = None
     flags: Sequence[tuple[str, str, Any]] = ()
@@ -84,17 +69,13 @@ class Distillation:
         folder = self.folder()
         own = replace(file_layer(folder.config_path), own=True)
         teacher = resolve(None, [own], parts)
-        refuse(teacher, folder.path, self.method, parts)
+        refuse(teacher, folder.path, parts)
+        method, model = method_of(self.method, parts), model_path(str(folder.path))
         changes = {
-            **_levels(teacher, parts),
-            "objective": {"use": METHODS[self.method]},
-            "sampler": {"use": self.method},
-            "sample": {"steps": self.evaluations},
-            "optimizer": {"lr": RATE * teacher.optimizer.options.model_dump()["lr"]},
-            "ema": {"rampup": min(RAMPUP, teacher.ema.rampup)},
+            **student_tables(teacher, model, method, self.evaluations, parts),
             "train": {
                 "steps": self.steps or max(1, round(SHARE * teacher.train.steps)),
-                "init": path_text(model_path(str(folder.path)).absolute()),
+                "init": path_text(model.absolute()),
             },
         }
         asked = flag_layer(self.flags, self.sets)
@@ -106,72 +87,10 @@ class Distillation:
         return unused(path.with_name(f"{path.resolve().name}-distilled"))
 
 
-def refuse(teacher: Config, path: Path, method: str, parts: Registry) -> None:
-    """Raise UsageError for a run that the method cannot distill, before anything is loaded."""
-    if method not in METHODS:
-        raise UsageError(
-            f"There is no method {method!r}. Choose one of {', '.join(METHODS)}: a method is an "
-            "objective that starts from a trained model."
-        )
-    objective = parts.get("objective", teacher.objective.use)
-    if not parts.load(objective).generative:
-        raise UsageError(
-            f"{path} has no denoiser, because its objective is {objective.name}. Distill a run "
-            "that makes samples: the student learns where the teacher's noise levels lead."
-        )
-    low, high = (getattr(teacher.density.options, end, None) for end in ("low", "high"))
-    if low or high:
-        raise UsageError(
-            f"{path} was trained on a part of the noise levels only (density.low, density.high). "
-            "Distill a run that was trained on all of them: one evaluation crosses the whole range."
-        )
-    if teacher.train.self_conditioning:
-        raise UsageError(
-            f"{path} looks at its own estimate of the step before (train.self_conditioning). "
-            "Distill a run that was trained without it: a student of few steps has no step before."
-        )
-
-
-def _levels(teacher: Config, parts: Registry) -> dict[str, dict[str, Any]]:
-    """The noise levels that are trained on up to the highest one, and those that are visited.
-
-    A schedule that visits its lowest level before 0 would waste an evaluation there, where nothing
-    is left to be done. Flow time is spaced evenly instead, so that the second of two levels is near
-    the standard deviation of the data; a network that is shown the schedule's time keeps its own.
-    """
-    from ..assemble.parts import build_process
-
-    process = build_process(teacher, parts)
-    schedule, data = process.schedule, process.preconditioning.sigma_data
-    mean = P_MEAN + math.log(2 * data)
-    std = (math.log(schedule.sigma_max) - mean) / HIGHEST
-    density = {"use": "lognormal", "p_mean": mean, "p_std": std}
-    if schedule.sigmas(2)[1] > 1.01 * schedule.sigma_min:
-        return {"density": density}
-    ends = {"sigma_min": schedule.sigma_min, "sigma_max": schedule.sigma_max}
-    flow = {"use": "flow", **ends, "shift": 2 * data}
-    other = resolve(None, [_with_schedule(teacher, flow)], parts)
-    if _shown(build_process(other, parts), data) != _shown(process, data):
-        return {"density": density}
-    return {"density": density, "schedule": flow}
-
-
-def _with_schedule(teacher: Config, schedule: dict[str, Any]) -> Layer:
-    return dict_layer({**teacher.to_dict(), "schedule": schedule}, "the student's schedule")
-
-
-def _shown(process: Process, level: float) -> float:
-    """What the network is shown of a noise level."""
-    import torch
-
-    sigma = torch.tensor([level], dtype=torch.float64)
-    return process.preconditioning.coefficients(sigma).noise.item()
-
-
 def distill(
     run: str | os.PathLike[str],
     *,
-    method: str = "consistency",
+    method: str = DEFAULT,
     evaluations: int = 2,
     steps: int | None = None,
     to: str | Path | None = None,
@@ -185,7 +104,7 @@ def distill(
 
     Args:
         run: the teacher, its folder or its name in ``runs/``.
-        method: how: ``"consistency"``.
+        method: the name of an objective that distills, such as ``"consistency"``.
         evaluations: steps of the student's sampler by default.
         steps: steps of training; a fifth of the teacher's unless given.
         to: the student's folder; ``RUN-distilled`` unless given.

@@ -18,6 +18,7 @@ from difftool.engine.folder import CASCADE
 from difftool.plain import parse_toml
 from difftool.rng import Stream
 from difftool.workflows.distill import Distillation
+from difftool.workflows.methods import methods, served
 
 WORDS = [word for setting in SETS for word in ("--set", setting)]
 
@@ -117,3 +118,33 @@ def test_a_cascade_is_distilled_stage_by_stage(capsys):
     Path("runs/chain", CASCADE).touch()
     assert call("distill", "chain") == 2
     assert "Distill its stages one by one" in " ".join(capsys.readouterr().err.split())
+
+
+def test_every_objective_that_distills_is_a_method():
+    """It gets the teacher, its guidance and the steps where it has options for them."""
+    for name in methods(registry()):
+        config = Distillation("first", name, evaluations=1).config(registry())
+        assert (config.objective.use, config.sample.steps) == (name, 1)
+        options = config.objective.options.model_dump()
+        assert options.get("evaluations", 1) == 1
+        if "teacher" in options:
+            assert Path(options["teacher"]).name == "model.safetensors"
+            assert options["guidance"] == 1.5
+            assert config.guidance.options.model_dump()["scale"] == 1
+        assert served(config, registry())[0] == 1
+
+
+def test_two_players_train_a_student_that_continues_to_the_bit():
+    words = ["--method", "distribution-matching", "--steps", "6", "--set", "train.save_every=3"]
+    assert call("distill", "first", *words, "--run", "runs/matched") == 0
+    shutil.copytree("runs/matched", "runs/matched-whole")
+    *_, newest = sorted(Path("runs/matched/checkpoints").glob("*.safetensors"))
+    newest.unlink()
+    Path("runs/matched/model.safetensors").unlink()
+    assert call("resume", "matched") == 0
+    assert alike("matched", "matched-whole")
+
+
+def test_an_unknown_method_is_refused_with_those_that_there_are(capsys):
+    assert call("distill", "first", "--method", "magic") == 2
+    assert "consistency, " in " ".join(capsys.readouterr().err.split())

@@ -1,0 +1,59 @@
+"""What objectives for few evaluations share: the step between two levels, and its inverse."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from ..denoiser import Denoiser
+from ..errors import UsageError
+from ..process.process import Schedule
+from ..shapes import expand_as
+
+
+def require_no_memory(denoiser: Denoiser, objective: str) -> None:
+    """Raise UsageError for a network that looks at its own estimate of the step before."""
+    if denoiser.remembers:
+        raise UsageError(
+            "The network looks at its own estimate of the step before. Train it with "
+            "train.self_conditioning = false, or choose another backbone: the objective "
+            f"{objective} trains steps that have no step before."
+        )
+
+
+def stepped_to(x: Tensor, estimate: Tensor, t: Tensor, s: Tensor) -> Tensor:
+    """x at level s, on the line from x at level t to the estimate: (s/t) x + (1 - s/t) estimate.
+
+    Euler's step, which is DDIM (Song et al. 2021, arXiv:2010.02502, Eq. 12).
+
+    Args:
+        t, s: ``[b]``, with 0 <= s <= t.
+    """
+    return torch.lerp(estimate, x, expand_as(s / t, x))
+
+
+def estimate_of(x: Tensor, reached: Tensor, t: Tensor, s: Tensor) -> Tensor:
+    """The estimate whose step from t to s < t reaches a point: the inverse of ``stepped_to``.
+
+    Salimans & Ho 2022, arXiv:2202.00512, Eq. 43.
+    """
+    ratio = expand_as(s / t, x)
+    return (reached - ratio * x) / (1 - ratio)
+
+
+def between(schedule: Schedule, levels: list[float], parts: int) -> list[float]:
+    """Each interval of decreasing levels, which end with 0, in equal parts of the schedule's time.
+
+    So the levels of a sampler of n steps are among those of one of ``parts`` n steps. Where time
+    has ended before 0, the parts are equal in sigma.
+    """
+    share = torch.arange(1, parts, dtype=torch.float64) / parts
+    found = levels[:1]
+    for high, low in pairwise(levels):
+        ends = torch.tensor([high, max(low, schedule.sigma_min)], dtype=torch.float64)
+        start, end = schedule.time(ends) * torch.tensor([1.0, float(low > 0)])
+        inner = schedule.sigma(start + (end - start) * share) if start > end else high * (1 - share)
+        found = [*found, *inner.tolist(), low]
+    return found

@@ -1,0 +1,117 @@
+"""Objectives with a teacher: a trained run whose estimates, guided as it samples, are learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..batch import Batch
+from ..context import Context
+from ..errors import UsageError
+from ..objective import Noised, Objective, Player, drop_conditions
+from ..rng import Rng
+from ..samplers.dpmpp import dpmpp_2m
+from ..shapes import expand_as
+from .few import require_no_memory
+from .options import TaughtOptions
+
+if TYPE_CHECKING:
+    from ..denoiser import Denoiser
+
+
+class Taught(Objective):
+    """An objective whose student learns from the estimates of another run, the teacher.
+
+    The teacher's guidance is folded in: what is learnt is D(null) + scale (D(cond) - D(null)) (Ho &
+    Salimans 2022, arXiv:2207.12598, Eq. 6), and the student needs no guidance of its own.
+
+    Raises:
+        UsageError: no teacher is named, its examples differ, or it does not make the same samples.
+    """
+
+    options: TaughtOptions
+
+    def __init__(self, options: TaughtOptions, context: Context) -> None:
+        super().__init__(options, context)
+        if not options.teacher:
+            raise UsageError(
+                "objective.teacher is empty. Name a trained run there, or use difftool distill, "
+                "which does so: this objective learns from another model."
+            )
+        opened = context.open(options.teacher)
+        assert context.representation is not None
+        if opened.representation.shape != context.representation.shape:
+            raise UsageError(
+                f"{options.teacher} makes examples of shape {opened.representation.shape}, and "
+                f"this run is for {context.representation.shape}. Train on the teacher's data with "
+                "the teacher's settings: the student learns from its estimates."
+            )
+        require_no_memory(self.denoiser, "of a student")
+        self._teacher = (opened.denoiser,)  # not a submodule: it is not saved again
+
+    @property
+    def teacher(self) -> Denoiser:
+        """The frozen network of the teacher."""
+        return self._teacher[0]
+
+    def players(self) -> Sequence[Player]:
+        return [Player("denoiser", self.denoiser)]
+
+    @torch.no_grad()
+    def taught(self, noisy: Noised, batch: Batch, scale: float | Tensor | None = None) -> Tensor:
+        """The guided estimate of the teacher, with given entries in place: ``[b, ...]``.
+
+        Args:
+            scale: that of the guidance, for all examples or ``[b]``; None for the setting.
+        """
+        scale = self.options.guidance if scale is None else scale
+        cond = {name: noisy.cond[name] for name in self.teacher.conditioners}
+        found = self.teacher(noisy.x, noisy.sigma, cond, noisy.mask)
+        if cond and not (isinstance(scale, float) and scale == 1):
+            null = self.teacher.null(cond)
+            without = self.teacher(noisy.x, noisy.sigma, null, noisy.mask)
+            weight = scale if isinstance(scale, float) else expand_as(scale, found)
+            found = without + weight * (found - without)
+        return self.settled(found, batch)
+
+    def settled(self, estimate: Tensor, batch: Batch) -> Tensor:
+        """An estimate as a point of the space, with the given entries in place."""
+        estimate = self.space.project(estimate, batch.mask)
+        if batch.observed is None:
+            return estimate
+        return self.space.keep(estimate, batch.x, batch.observed, batch.mask)
+
+    def started(self, batch: Batch, rng: Rng) -> Noised:
+        """Where sampling starts: noise alone, at the highest level, under the batch's conditions."""
+        x0, mask = batch.x, batch.mask
+        x = self.process.schedule.sigma_max * self.space.noise(x0.shape, rng, mask)
+        if batch.observed is not None:
+            given = x0 if batch.noise_free else x0 + x
+            x = self.space.keep(x, given, batch.observed, mask)
+        sigma = x0.new_full((len(batch),), self.process.schedule.sigma_max)
+        return Noised(x, sigma, drop_conditions(self.denoiser, batch.cond, rng), mask)
+
+    def trajectory(self, start: Noised, batch: Batch, sigmas: Sequence[float]) -> list[Tensor]:
+        """x at each level after the first, on the teacher's probability flow.
+
+        Solved by DPM-Solver++ 2M (Lu et al. 2022, arXiv:2211.01095, Alg. 2).
+        """
+
+        def denoise(x: Tensor, sigma: float) -> Tensor:
+            return self.taught(start._replace(x=x, sigma=x.new_full((len(x),), sigma)), batch)
+
+        steps = dpmpp_2m(denoise, start.x, sigmas, _no_noise)
+        with torch.no_grad():
+            return [step.x for step in steps]
+
+    def weighted(self, sigma: Tensor, error: Tensor) -> Tensor:
+        """The loss of the mean squared errors of estimates, ``[b] -> [b]``."""
+        weighting = self.process.weighting
+        return weighting.loss(sigma, weighting.weight(sigma) * error)
+
+
+def _no_noise(sigma: float, sigma_next: float) -> Tensor:
+    raise AssertionError("the probability flow has no noise")
