@@ -25,6 +25,7 @@ class Scaling(torch.nn.Module):
 
     conditioners: ClassVar = {}
     remembers = False
+    drop_all = 0.0
     backbone = SimpleNamespace(stepped=lambda: None)
 
     def __init__(self, power: float, sd: float = SD) -> None:
