@@ -94,6 +94,12 @@ class TrainOptions(Options):
         description="record the training step as CUDA graphs and replay them, so that the device "
         "does not wait for Python; auto and on do it where it is possible",
     )
+    shard: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="with several devices, let each hold a part of the weights, gradients, "
+        "optimizer state and averages (FSDP2); auto does it where they would fill more than half "
+        "of a device's memory",
+    )
     channels_last: Literal["auto", "on", "off"] = Field(
         "auto",
         description="use the channels-last memory format for convolutions; auto is on for CUDA "

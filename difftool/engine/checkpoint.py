@@ -15,6 +15,7 @@ from ..errors import ModelFileError, NonFiniteLossError
 from .ema import Ema
 from .folder import checkpoints
 from .players import OWN, PlayerTraining
+from .shard import fill, local
 from .step import TrainStep
 from .weights import CHECKPOINT, MODEL, SNAPSHOT, load_weights, save_weights
 
@@ -64,26 +65,32 @@ def restore_optimizer(
             if (parameter := parameters.get(name)) is None:
                 continue
             alike = tensor.shape == parameter.shape and what != "step"
-            like = (
-                torch.empty_like(parameter, memory_format=torch.preserve_format) if alike else None
-            )
-            optimizer.state[parameter][what] = (
-                tensor.to(parameter.device, copy=True) if like is None else like.copy_(tensor)
-            )
+            if not alike:
+                optimizer.state[parameter][what] = tensor.to(parameter.device, copy=True)
+                continue
+            value = torch.empty_like(parameter, memory_format=torch.preserve_format)
+            fill(value, tensor)
+            optimizer.state[parameter][what] = value
 
 
 @torch.no_grad()
-def require_finite(state: Mapping[str, Tensor], step: int) -> None:
+def require_finite(
+    state: Mapping[str, Tensor], step: int, agree: Callable[[bool], bool] = bool
+) -> None:
     """Refuse to save NaN or infinity: a finite loss may have had a gradient that was not finite.
 
     By the Euclidean norm, which is twenty times faster than the largest value on a CPU; what it overflows on is lost as well.
+
+    Args:
+        agree: True in every process if it is given True in one.
     """
     weights = [
-        t
+        local(t)
         for name, t in state.items()
         if name.startswith(("model.", "ema.", "optimizer.")) and t.is_floating_point()
     ]
-    if weights and not torch.stack(torch._foreach_norm(weights)).isfinite().all():
+    lost = bool(weights) and not torch.stack(torch._foreach_norm(weights)).isfinite().all()
+    if agree(lost):
         raise NonFiniteLossError(
             f"The weights became NaN or infinite by step {step}, and were not saved; what was saved before stands. Change the run's "
             'config.toml to a lower optimizer.lr, a smaller train.clip, or train.precision = "fp32", and resume it.'
@@ -95,10 +102,10 @@ def restore_state(state: Mapping[str, Tensor], step: TrainStep) -> None:
     """Restore a checkpoint bit for bit. Raises ModelFileError if it is of another network."""
     weights = step.weights()
     for name, tensor in weights.items():
-        tensor.copy_(_take(state, f"model.{name}", tensor))
+        fill(tensor, _take(state, f"model.{name}", tensor))
     for profile in step.ema.averages:
         for name, average in step.ema.tensors(profile).items():
-            average.copy_(_take(state, f"ema.{profile}.{name}", average))
+            fill(average, _take(state, f"ema.{profile}.{name}", average))
     for player in step.players:
         restore_optimizer(state, _trained_parameters(weights, player), player.optimizer)
     if step.scaler.is_enabled() and "scaler.scale" in state:

@@ -30,11 +30,16 @@ class WorkerKilled(DifftoolError):
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The rank of this process, and the number of processes."""
+    """The rank of this process, and the number of processes.
+
+    Attributes:
+        shards: whether each process holds a part of the weights instead of all.
+    """
 
     rank: int = 0
     size: int = 1
     local_rank: int = 0
+    shards: bool = False
 
     @property
     def leads(self) -> bool:
@@ -86,12 +91,13 @@ class World:
 
 
 def without_sync(module: nn.Module, last: bool) -> AbstractContextManager[None]:
-    """While accumulating, only the last part exchanges gradients."""
-    return (
-        nullcontext()
-        if last or not isinstance(module, DistributedDataParallel)
-        else module.no_sync()
-    )
+    """While accumulating, only the last part exchanges gradients.
+
+    Where they are sharded each part does: whole gradients may not fit.
+    """
+    if last or not isinstance(module, DistributedDataParallel):
+        return nullcontext()
+    return module.no_sync()
 
 
 def join() -> World:

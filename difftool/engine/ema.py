@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..settings import EmaOptions
+from .shard import like, local
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ class Ema:
             Exponential(h, options.rampup) for h in options.halflife
         ]
         self.profiles += [Power(width) for width in options.power]
-        self.names, self._live = list(parameters), list(parameters.values())
+        self.names, self._parameters = list(parameters), list(parameters.values())
+        self._live = [local(p) for p in self._parameters]
         self.averages = {
             profile.name: [p.detach().clone() for p in self._live] for profile in self.profiles
         }
@@ -119,8 +121,12 @@ class Ema:
                 torch._foreach_lerp_(averages, self._live, weight)
 
     def tensors(self, profile: str | None = None) -> dict[str, Tensor]:
-        """Parameter name -> average; of the first profile unless another is named."""
-        return dict(zip(self.names, self.averages[profile or self.profiles[0].name], strict=True))
+        """Parameter name -> average, sharded as the parameter is; of the first profile unless
+        another is named.
+        """
+        averages = self.averages[profile or self.profiles[0].name]
+        parts = map(like, averages, self._parameters)
+        return dict(zip(self.names, parts, strict=True))
 
     @contextmanager
     def applied(self) -> Iterator[None]:

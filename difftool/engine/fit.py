@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -25,6 +26,7 @@ from .distributed import World
 from .folder import RunFolder
 from .losses import LossLog, Pace
 from .observers import MakePreviews, Notifier, SaveCheckpoints, WriteMetrics
+from .shard import shards
 from .step import TrainStep
 
 MOST_UNREAD = 100
@@ -62,6 +64,16 @@ def fit(
         train = train.model_copy(update={"preview": 0})
     if train.preview and stage.network:  # refuse an impossible number of steps now, not at the end
         stage.process.schedule.sigmas(stage.settings.sample.steps)
+    assert stage.objective is not None, "a stage that was loaded to sample is not trained"
+    if shards(stage.objective, train, stage.settings.ema, world.size):
+        if world.leads:
+            folder.log(f"everything that is trained is sharded over {world.size} devices")
+        if train.preview and world.leads:
+            (report or warnings.warn)(
+                "No preview is made, because each device holds only a part of the weights. "
+                "Sample the saved model instead."
+            )
+        world, train = replace(world, shards=True), train.model_copy(update={"preview": 0})
     with folder.held() if world.leads else nullcontext():
         step = make_step(stage, train, world, prepared=dataset.encoded is not None)
         cadence = Cadence(train, stage.settings.ema)

@@ -16,6 +16,7 @@ from .disk import SPARE, SaveSizes, free_bytes, require_room
 from .folder import RunFolder
 from .losses import LossLog
 from .preview import preview
+from .shard import whole
 from .step import TrainStep
 
 
@@ -43,9 +44,11 @@ class SaveCheckpoints(Observer):
     def step(self, event: Progress) -> Progress | None:
         if not (event.ending or self._cadence.saves(event.step)):
             return None
-        state = training_state(self._step)
-        require_finite(state, event.step)
-        if not self._step.world.leads:
+        world, state = self._step.world, training_state(self._step)
+        require_finite(state, event.step, world.agree)
+        if world.shards:
+            state = whole(state, keep=world.leads)
+        if not world.leads:
             return None
         # with the row and the window of losses, a resumed run writes the metrics of one that was
         # never stopped

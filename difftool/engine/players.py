@@ -15,6 +15,7 @@ from ..objective import Moment, Objective, Player
 from ..optimizers.optimizer import OptimizerFactory
 from ..rng import Rng
 from .distributed import World
+from .shard import sharded
 
 OWN = "objective."
 """Prefix of the objective's own tensors, which are in checkpoints and not in a model file."""
@@ -64,10 +65,16 @@ class PlayerTraining:
                 {**options.model_dump(), **(player.optimizer or {})}
             ),
         )
+        self.device = next(p for p in player.module.parameters() if p.requires_grad).device
+        loss = Loss(objective, player)
+        self.loss = (
+            sharded(loss, objective, self.device, world.size)
+            if world.shards
+            else world.wrap(loss, self.device)
+        )
+        # sharding puts other tensors into the module
         self.parameters = [p for p in player.module.parameters() if p.requires_grad]
         self.optimizer = self._factory(player.module, precision)
-        self.device = self.parameters[0].device
-        self.loss = world.wrap(Loss(objective, player), self.device)
         self.rate = options.lr
         """The learning rate of the latest step."""
         if self.recordable:

@@ -110,6 +110,8 @@ def obstacle(step: Step) -> str | None:
     """What is known before the first step to make a recording impossible or wrong."""
     if step.device.type != "cuda":
         return f"the device is {step.device.type}, which has no CUDA graphs"
+    if step.world.shards:
+        return "the weights are sharded over several devices"
     if step.world.size > 1:
         return "several processes exchange gradients"
     for player in step.players:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DifftoolError, Interrupted, Terminated
 from ..files import is_full_disk
+from .background import in_background
 from .chain import Chain, chain_of
 from .chain_stage import Conditions
 from .job import Job
@@ -255,13 +256,19 @@ def _written(
     request = job.request
     writer = SampleWriter(folder, job.stage.modality, job.info, request.shape)
     drawn = reporter.counted(generate(job.stage, request), request.n, "sampling")
+
+    def write(one: Generated) -> None:
+        file = writer.write(one)
+        if on_sample:
+            on_sample(str(file))
+
     try:
-        for one in (_with_inherited(one, conds, job) for one in drawn):
-            file = writer.write(one)
-            if kept is not None:
-                kept.append(one)
-            if on_sample:
-                on_sample(str(file))
+        # files are encoded and written while the device works on the next batch
+        with in_background(write, waiting=request.batch) as write_later:
+            for one in (_with_inherited(one, conds, job) for one in drawn):
+                write_later(one)
+                if kept is not None:
+                    kept.append(one)
     except (KeyboardInterrupt, Terminated, OSError, DifftoolError) as stopped:
         if not (kind := _kind_of_end(stopped)):
             raise

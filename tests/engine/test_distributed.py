@@ -13,11 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from small import small_run, train
+from small import prepared, small_run, train
 
 from difftool.engine.checkpoint import load_checkpoint
-from difftool.engine.distributed import World, _signal_of, launch
+from difftool.engine.distributed import World, _free_port, _signal_of, launch
 from difftool.engine.folder import RunFolder
+from difftool.engine.shard import shards, state_bytes
 from difftool.errors import UsageError
 
 DIFFTOOL = [sys.executable, "-m", "difftool"]
@@ -232,3 +233,68 @@ def test_after_a_kill_the_run_goes_on_from_its_last_checkpoint(alone, tmp_path):
     assert process.returncode == 0, errors
     assert re.search(r"SIGKILL. The run goes on from step \d+, its last checkpoint", errors), errors
     assert_close(alone, path)
+
+
+@pytest.mark.slow
+def test_sharded_processes_go_on_from_one_and_one_goes_on_from_them(alone, tmp_path):
+    """One process stops at step 4, two that hold half of everything each go to step 6, and one finishes."""
+    path = train(tmp_path / "run", *small_run(steps=8, sets=["train.accumulate=2"]), stop_at=4)
+    config = RunFolder.open(path).config_path
+    one = config.read_text()
+    two = one.replace("accumulate = 2", "accumulate = 1").replace("steps = 8", "steps = 6", 1)
+    config.write_text(two.replace('shard = "auto"', 'shard = "on"'))
+    code, errors = run(DIFFTOOL, "resume", path, "--devices", "2")
+    assert code == 0, errors
+    assert "sharded over 2 devices" in RunFolder.open(path).log_path.read_text()
+    assert RunFolder.open(path).latest_checkpoint().stem == "00000006"
+    config.write_text(one)
+    code, errors = run(DIFFTOOL, "resume", path)
+    assert code == 0, errors
+    assert_close(alone, path)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(
+    "sets",
+    [["optimizer.use=muon"], ["train.accumulate=2"], ["train.checkpointing=true"]],
+    ids=lambda sets: sets[0],
+)
+def test_shards_train_as_whole_weights_do(tmp_path, sets):
+    small = [*words(4, *sets), "--devices", "2"]
+    for choice in ("on", "off"):
+        extra = ["--run", tmp_path / choice, "--set", f"train.shard={choice}"]
+        code, errors = run(DIFFTOOL, *small, *extra)
+        assert code == 0, errors
+    assert_close(tmp_path / "off", tmp_path / "on")
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"), [("train.precision=fp16", "fp16"), ("backbone.use=edm2", "one number")]
+)
+def test_what_cannot_be_sharded_is_refused_with_the_reason(option, reason):
+    stage, _, _ = prepared(*small_run(sets=[option]))
+    train, ema = stage.settings.train, stage.settings.ema
+    with pytest.raises(UsageError, match=reason):
+        shards(stage.objective, train.model_copy(update={"shard": "on"}), ema, 2)
+    assert not shards(stage.objective, train, ema, 2)
+
+
+def test_the_state_of_training_is_counted_whole():
+    """As many bytes as weights, gradients, two moments, and the three averages of the run take."""
+    stage, _, _ = prepared(*small_run())
+    train, ema = stage.settings.train, stage.settings.ema
+    weights = sum(p.nbytes for p in stage.objective.parameters())
+    assert state_bytes(stage.objective, ema) == weights * 7
+    assert not shards(stage.objective, train, ema, 2)  # a CPU's processes share its memory
+
+
+@pytest.mark.heavy
+def test_two_machines_are_two_devices(alone, tmp_path):
+    """Two groups of one process each, on this machine, that meet at an address."""
+    place = f"127.0.0.1:{_free_port()}"
+    group = ["--nodes", "2", "--rendezvous", place, "--run", tmp_path / "two"]
+    groups = [start(DIFFTOOL, *words(8), *group, "--node-rank", str(rank)) for rank in (0, 1)]
+    for process in groups:
+        _, errors = process.communicate(timeout=240)
+        assert process.returncode == 0, errors
+    assert_close(alone, tmp_path / "two")

@@ -1,0 +1,41 @@
+"""Calls on a thread beside the work that makes their arguments."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def in_background(function: Callable[..., object], waiting: int) -> Iterator[Callable[..., None]]:
+    """A function that calls ``function`` on one thread, call after call in their order.
+
+    The block ends when all calls are done, even if it ends with an error. After a call that fails
+    no other is made; its error is raised by the next call, or at the end of the block.
+
+    Args:
+        waiting: most calls that may wait; the next one blocks until there is room.
+    """
+    calls: deque[Future[object]] = deque()
+    failed: list[BaseException] = []
+
+    def guarded(*args: Any) -> None:
+        if not failed:
+            try:
+                function(*args)
+            except BaseException as error:
+                failed.append(error)
+                raise
+
+    def call(*args: Any) -> None:
+        while calls and (len(calls) > waiting or calls[0].done()):
+            calls.popleft().result()
+        calls.append(thread.submit(guarded, *args))
+
+    with ThreadPoolExecutor(1, "difftool-background") as thread:
+        yield call
+    for done in calls:
+        done.result()
