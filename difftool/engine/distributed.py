@@ -75,6 +75,23 @@ class World:
             value /= self.size
         return value
 
+    def average(self, tensors: Sequence[Tensor]) -> None:
+        """Replace tensors by their means over processes, in one exchange."""
+        if self.size == 1 or not tensors:
+            return
+        together = torch.cat([t.reshape(-1) for t in tensors])
+        dist.all_reduce(together, dist.ReduceOp.SUM)
+        together /= self.size
+        parts = together.split([t.numel() for t in tensors])
+        torch._foreach_copy_(
+            list(tensors), [part.view(t.shape) for part, t in zip(parts, tensors, strict=True)]
+        )
+
+    def same_start(self, module: nn.Module) -> None:
+        """Give every process the first one's weights, as the data-parallel wrapper does."""
+        for tensor in module.state_dict().values() if self.size > 1 else ():
+            dist.broadcast(tensor, src=0)
+
     def wrap(self, module: nn.Module, device: torch.device) -> nn.Module:
         """The module with its gradients averaged over processes."""
         if self.size == 1:

@@ -42,6 +42,10 @@ class Loss(nn.Module):
 class PlayerTraining:
     """A player in training.
 
+    Args:
+        recorded: gradients are exchanged after the backward pass, which may be a CUDA graph,
+            not within it.
+
     Attributes:
         stream: suffix of its random streams; empty for the first player.
         parameters: its trainable parameters.
@@ -55,6 +59,7 @@ class PlayerTraining:
         optimizer: OptimizerFactory,
         precision: torch.dtype,
         world: World,
+        recorded: bool = False,
     ) -> None:
         self.name, self.every, self.averaged = player.name, player.every, player.averaged
         self.stream = "" if first else f"/{player.name}"
@@ -67,11 +72,14 @@ class PlayerTraining:
         )
         self.device = next(p for p in player.module.parameters() if p.requires_grad).device
         loss = Loss(objective, player)
-        self.loss = (
-            sharded(loss, objective, self.device, world.size)
-            if world.shards
-            else world.wrap(loss, self.device)
-        )
+        self.loss: nn.Module = loss
+        if world.shards:
+            self.loss = sharded(loss, objective, self.device, world.size)
+        elif recorded:
+            world.same_start(loss)
+        else:
+            self.loss = world.wrap(loss, self.device)
+        self.exchanges = recorded and world.size > 1
         # sharding puts other tensors into the module
         self.parameters = [p for p in player.module.parameters() if p.requires_grad]
         self.optimizer = self._factory(player.module, precision)
@@ -103,13 +111,22 @@ def keep_rate_on_device(optimizer: torch.optim.Optimizer, device: torch.device) 
 
 
 def train_players(
-    objective: Objective, optimizer: OptimizerFactory, precision: torch.dtype, world: World
+    objective: Objective,
+    optimizer: OptimizerFactory,
+    precision: torch.dtype,
+    world: World,
+    recorded: bool = False,
 ) -> list[PlayerTraining]:
-    """The objective's players, each with its optimizer. Raises PluginError where they are invalid."""
+    """The objective's players, each with its optimizer. Raises PluginError where they are invalid.
+
+    Arguments as of ``PlayerTraining``.
+    """
     players = objective.players()
     _require_disjoint(objective, players)
     return [
-        PlayerTraining(objective, player, player is players[0], optimizer, precision, world)
+        PlayerTraining(
+            objective, player, player is players[0], optimizer, precision, world, recorded
+        )
         for player in players
     ]
 

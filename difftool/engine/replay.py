@@ -106,14 +106,17 @@ def replay_of(step: Step) -> Replay | None:
     return None if chosen == "off" or reason else Replay(step.rng)
 
 
+def may_record(train: TrainOptions, device: torch.device, world: World) -> bool:
+    """Whether steps may be recorded, as far as is known before there are optimizers."""
+    return train.capture != "off" and device.type == "cuda" and not world.shards
+
+
 def obstacle(step: Step) -> str | None:
     """What is known before the first step to make a recording impossible or wrong."""
     if step.device.type != "cuda":
         return f"the device is {step.device.type}, which has no CUDA graphs"
     if step.world.shards:
         return "the weights are sharded over several devices"
-    if step.world.size > 1:
-        return "several processes exchange gradients"
     for player in step.players:
         if not player.recordable:
             name = type(player.optimizer).__name__
@@ -175,6 +178,8 @@ class Replay:
             step.seed(player, moment.step, part)
             _copy(piece, recording.inputs)
             (recording.more if part else recording.first).replay()
+        if player.exchanges:  # all processes do, whether they replay or not
+            step.world.average(recording.gradients)
         recording.update.replay()
         return recording.loss.clone()
 

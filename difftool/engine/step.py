@@ -16,7 +16,7 @@ from ..stage import Stage
 from .distributed import World, without_sync
 from .ema import Ema
 from .players import PlayerTraining, others_frozen, train_players, weights_of
-from .replay import replay_of
+from .replay import may_record, replay_of
 
 
 class TrainStep:
@@ -47,7 +47,10 @@ class TrainStep:
         )
         self.device = next(self.objective.parameters()).device
         self.precision = stage.network.precision if stage.network else torch.float32
-        self.players = train_players(self.objective, optimizer, self.precision, self.world)
+        recorded = may_record(train, self.device, self.world)
+        self.players = train_players(
+            self.objective, optimizer, self.precision, self.world, recorded
+        )
         averaged = {id(p) for player in self.players if player.averaged for p in player.parameters}
         self.ema = Ema({name: p for name, p in self.weights().items() if id(p) in averaged}, ema)
         self.scaler = torch.amp.GradScaler(
@@ -111,6 +114,7 @@ class TrainStep:
         for part, piece in enumerate(pieces):
             self.seed(player, moment.step, part)
             total += self.gradients(player, shown or moment, piece, part == len(pieces) - 1)
+        self.exchange(player)
         self.update(player, last)
         return total
 
@@ -128,6 +132,11 @@ class TrainStep:
             loss = player.loss(batch, self.rng, moment) / self.train.accumulate
             self.scaler.scale(loss).backward()
         return loss.detach()
+
+    def exchange(self, player: PlayerTraining) -> None:
+        """Average the gradients over processes where the backward pass does not do it."""
+        if player.exchanges:
+            self.world.average([p.grad for p in player.parameters if p.grad is not None])
 
     def update(self, player: PlayerTraining, last: bool) -> None:
         """Clip the gradients and take the optimizer's step; after the last, adapt the loss scale."""

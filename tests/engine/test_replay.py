@@ -1,10 +1,13 @@
 """Recorded steps take the turns of plain steps, on a CPU with a stand-in for CUDA graphs.
 
-What only a GPU shows is in benchmarks/gpu.py.
+What only a GPU shows is in benchmarks/gpu.py. Started as a program in several processes, this file
+trains a run with recorded steps.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +15,16 @@ from typing import Any
 
 import pytest
 import torch
-from small import small_run, train
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from small import prepared, small_run, train
 from toys import train_toy
 
 from difftool.engine import replay
 from difftool.engine.checkpoint import load_checkpoint
+from difftool.engine.distributed import join, leave
+from difftool.engine.fit import fit
 from difftool.engine.folder import RunFolder
 from difftool.engine.step import TrainStep
 
@@ -53,6 +61,7 @@ class StandIn:
         for (p, recorded), earlier in zip(self.gradients, given, strict=True):
             if p.grad is not None and p.grad is not earlier:
                 recorded.copy_(p.grad)
+                p.grad = recorded
 
 
 def _state(step: TrainStep):
@@ -63,21 +72,26 @@ def _state(step: TrainStep):
         yield from averages
 
 
+def replaying(step: TrainStep) -> replay.Replay:
+    STEPS.append(step)
+    return replay.Replay(step.rng)
+
+
 @pytest.fixture
 def graphs(monkeypatch):
     """Steps are recorded with the stand-in, on any device."""
     StandIn.made = 0
     STEPS.clear()
+    stand_in(monkeypatch)
+    return StandIn
 
-    def replay_of(step: TrainStep) -> replay.Replay:
-        STEPS.append(step)
-        return replay.Replay(step.rng)
 
-    monkeypatch.setattr("difftool.engine.step.replay_of", replay_of)
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("difftool.engine.step.replay_of", replaying)
+    monkeypatch.setattr("difftool.engine.step.may_record", lambda *_: True)
     monkeypatch.setattr(replay, "Graph", StandIn)
     monkeypatch.setattr(replay, "new_pool", lambda: None)
     monkeypatch.setattr(replay, "noting_waits", lambda work: (work(), ""))
-    return StandIn
 
 
 def state(path: Path) -> dict[str, torch.Tensor]:
@@ -98,6 +112,36 @@ def test_recorded_steps_give_the_bits_of_plain_ones(sets, tmp_path, graphs, monk
     assert not STEPS[-1].replay.stopped
     monkeypatch.undo()
     assert same(recorded, train(tmp_path / "plain", *small_run(6, sets)))
+
+
+@pytest.mark.heavy
+def test_processes_that_record_are_one_with_two_parts(tmp_path):
+    """Gradients are exchanged between the graphs."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    path = tmp_path / "two"
+    done = subprocess.run([*command, __file__, path], capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    alone = train(tmp_path / "alone", *small_run(6, ["train.accumulate=2"]))
+    a, b = state(alone), state(path)
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], atol=1e-5, rtol=1e-4)
+
+
+def train_recorded_in_processes(path: Path) -> None:
+    """One of several processes of a run."""
+    with pytest.MonkeyPatch.context() as patch:
+        stand_in(patch)
+        world = join()
+        stage, dataset, toml = prepared(*small_run(6))
+        folder = RunFolder(path)
+        if world.leads:
+            folder = RunFolder.create(path, toml, dataset.description, dataset.source)
+        world.barrier()
+        for _ in fit(stage, dataset, folder, world=world):
+            pass
+        assert STEPS[-1].players[0].exchanges
+        assert StandIn.made
+        leave()
 
 
 def test_two_players_are_recorded_each_for_itself(tmp_path, graphs, monkeypatch):
@@ -155,3 +199,7 @@ def test_the_least_recently_used_shape_goes(monkeypatch, graphs):
     for key in ("a", "b", "a", "c"):
         kept._keep((key,), None)
     assert [key for (key,) in kept._turns] == ["a", "c"]
+
+
+if __name__ == "__main__":
+    train_recorded_in_processes(Path(sys.argv[1]))
