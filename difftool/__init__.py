@@ -17,6 +17,7 @@ _HOME = {
     "training": "workflows.run",
     "resume": "workflows.run",
     "distill": "workflows.distill",
+    "finetune": "workflows.finetune",
     "load": "workflows.trained",
     "build": "workflows.build",
     "evaluate": "workflows.trained",
@@ -316,6 +317,7 @@ if TYPE_CHECKING:
     from .workflows.built import parts as parts
     from .workflows.distill import distill as distill
     from .workflows.doctor import doctor as doctor
+    from .workflows.finetune import finetune as finetune
     from .workflows.reporter import Reporter as Reporter
     from .workflows.run import Run as Run
     from .workflows.run import Training as Training

@@ -107,6 +107,22 @@ class Column(ABC):
         """
         return ()
 
+    def entries(self) -> Sequence[str]:
+        """The values that have weights of their own, such as labels or words, in their order; empty
+        where there is none. New ones come last: see ``extended``.
+        """
+        return ()
+
+    def extended(self, other: Column) -> Self:
+        """This column, which also knows the entries of another of its kind."""
+        del other
+        return self
+
+    def moved(self, value: Value, other: Column) -> Value:
+        """A value of another column as one of this, which has all entries of the other."""
+        del other
+        return value
+
     def same_as(self, other: Column) -> bool:
         """Whether weights that were trained for one column fit the other."""
         return (self.kind, self.meaning()) == (other.kind, other.meaning())

@@ -17,12 +17,15 @@ class Conditioner(nn.Module, ABC):
     Attributes:
         vector, tokens, channels: widths of the signals it emits, 0 where it emits none.
         dropout: probability that an example's value is replaced by null in training.
+        grows: names of the parameters that have a row for each of the column's ``entries``, the
+            last entry in the last row.
     """
 
     vector: int = 0
     tokens: int = 0
     channels: int = 0
     dropout: float = 0.0
+    grows: tuple[str, ...] = ()
 
     @abstractmethod
     def null(self, value: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,17 @@ class Description:
             checked_data.fingerprint,
             checked_data.measured,
         )
+
+
+def extended(description: Description, other: Description) -> Description:
+    """A description whose conditions also know the labels and words of another's."""
+    conditions = {
+        name: column.extended(other.conditions[name])
+        if name in other.conditions and other.conditions[name].kind == column.kind
+        else column
+        for name, column in description.conditions.items()
+    }
+    return replace(description, conditions=conditions)
 
 
 def described(path: Path, data: Mapping[str, Any]) -> Description:

@@ -14,6 +14,7 @@ from .plain import parse_json
 
 VERSION = 1
 MODEL, CHECKPOINT, SNAPSHOT = "difftool-model", "difftool-checkpoint", "difftool-snapshot"
+ADAPTER = "difftool-adapter"
 
 DAMAGED = (
     "Use another copy, or an earlier checkpoint. The header is damaged or was changed by another "

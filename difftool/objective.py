@@ -94,6 +94,7 @@ class Objective(nn.Module, ABC):
             (``Denoiser.outputs``), such as learned variances.
         reads_examples: whether the loss depends on the examples, and not on their conditions, masks
             and given entries alone, as where a teacher's samples are learnt.
+        fills: whether it gives a new network its first weights itself, from another model.
         denoiser: that of the stage; there is none if not ``generative``.
         process: its preconditioning, density of noise levels, weighting and schedule.
         space: where its noise lives, and how errors are averaged.
@@ -102,6 +103,7 @@ class Objective(nn.Module, ABC):
     generative: bool = True
     two_outputs: bool = False
     reads_examples: bool = True
+    fills: bool = False
     denoiser: Denoiser
     process: Process
     space: Space
@@ -167,6 +169,22 @@ class Objective(nn.Module, ABC):
         """
         if self.generative:
             self.denoiser.backbone.stepped()
+
+    def merged(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The tensors of the model file, from those of ``model`` by name: averages where there are
+        some. An override may give other names, if it has changed the network.
+        """
+        return tensors
+
+    def adapter(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor] | None:
+        """What a file beside the model file holds, if the objective only adds to another model;
+        else None.
+
+        Args:
+            tensors: as for ``merged``.
+        """
+        del tensors
+        return None
 
     def reconstruct(self, batch: Batch) -> Batch:
         """The model's reconstruction of encoded examples, for the preview of a model that cannot

@@ -34,6 +34,7 @@ from ..rng import key
 from ..sampler import Sampler
 from ..settings import Settings
 from ..stage import Stage
+from .adapters import Adapters, adapted
 from .average import posthoc_average, snapshot_average
 from .parts import (
     build_denoiser,
@@ -165,13 +166,18 @@ def stage_of(
     *,
     opening: tuple[Path, ...] = (),
     average: Mapping[str, Tensor] | None = None,
+    adapters: Adapters = (),
 ) -> Stage:
     """The model in a file, as it was trained, with the plain conditional estimate for guidance.
 
     Args:
         average: weights to use in place of the file's.
+        adapters: are laid on the weights.
     """
     tensors, about = load_weights(path, MODEL)
+    if adapters:
+        tensors, about = adapted(path, tensors | dict(average or {}), about, adapters)
+        average = None
     config = config_from_dict(about["config"], str(path), registry)
     description = described(path, about["description"])
     check_facts(path, config.modality.use, description, registry)

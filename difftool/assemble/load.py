@@ -14,6 +14,7 @@ from ..engine.weights import MODEL, read_about
 from ..errors import UsageError
 from ..plugin.registry import Registry
 from ..stage import Stage
+from .adapters import Adapters
 from .average import posthoc_average
 from .build import Assembly, stage_of
 from .parts import make_guidance, make_schedule
@@ -28,6 +29,7 @@ def load_stage(
     ema: float | None = None,
     overrides: Mapping[str, Any] | None = None,
     config: Config | None = None,
+    adapters: Adapters = (),
 ) -> Stage:
     """A trained model, from its file alone.
 
@@ -37,6 +39,7 @@ def load_stage(
             the file.
         overrides: the tables of parts to sample with (``BUILT``), in place of the model's own.
         config: the model's configuration with such changes, if it is resolved already.
+        adapters: files of fine-tuning, each with its weight.
 
     Raises:
         ModelFileError: the file is damaged, foreign, or newer than this program.
@@ -45,7 +48,7 @@ def load_stage(
     on = choose_device(device)
     prepare_process(on)
     average = None if ema is None else posthoc_average(RunFolder(path.parent), ema)
-    stage = stage_of(path, registry, on, average=average)
+    stage = stage_of(path, registry, on, average=average, adapters=adapters)
     if stage.network is not None:
         stage.network.precision = choose_precision(precision, on)
     if overrides:

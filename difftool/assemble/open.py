@@ -35,6 +35,7 @@ from ..rng import Stream
 from ..shell import set_flag
 from .build import Assembly, fingerprint_of, identity_of, make_bridge
 from .parts import build_process, default_part, make_modality
+from .tuned import tuned, tuned_base
 
 SOME = 512
 """Number of examples that a representation or a bridge measures, drawn as in training."""
@@ -69,6 +70,9 @@ def open_dataset(
             data=config.data.model_copy(update={"path": path_text(absolute(config.data.path))})
         )  # a resume may start elsewhere
     description, values = _described(config, registry, modality, cache)
+    if (base := tuned_base(config)) is not None:
+        description, values = tuned(base, description, values)
+        measured = base.measured
     dataset = Dataset(cache, modality, description, values, source_of(config), config.data.bucket)
     found = _measured(config, assembly, dataset) if measured is None else measured
     description = replace(description, measured=found)
@@ -248,6 +252,8 @@ def _settled(config: Config, registry: Registry, modality: Modality, cache: Cach
     if name is not None:
         wanted.setdefault(name, Part(AUTO))
     known = names_of(cache.columns)
+    if (base := tuned_base(config)) is not None:
+        wanted = {name: part for name, part in wanted.items() if name in base.conditions}
     conditions = {
         name: _chosen_conditioner(part, registry, cache, name) if part.use == AUTO else part
         for name, part in wanted.items()
@@ -271,8 +277,9 @@ def _described(
 ) -> tuple[Description, dict[str, Any]]:
     shape, extra, own = modality.describe(cache.shapes)
     found, values = dict[str, Column](), {}
+    known = names_of(cache.columns)
     for name, part in config.conditions.items():
-        if part.use != NONE:
+        if part.use != NONE and (name in known or tuned_base(config) is None):
             kind = registry.column(part.use)
             found[name], values[name] = condition(name, kind, cache.columns, part.options)
     conditions = _with_own(found, own, f"{config.modality.use} modality")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("train:train", "Train a model on a folder of files, or on the built-in demo set."),
     "resume": ("resume:resume", "Resume a run that was stopped."),
+    "finetune": ("finetune:finetune", "Teach a model a little more from a few examples."),
     "distill": ("distill:distill", "Train a student of a run that samples in a few evaluations."),
     "sample": ("sample:sample", "Draw samples from a trained model."),
     "edit": ("edit:edit", "Change examples: fill, extend, vary, interpolate, restore."),

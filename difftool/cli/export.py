@@ -8,6 +8,7 @@ import click
 
 from ..config import flag_layer
 from ..workflows.export import export as write
+from ..workflows.words import parse_adapters
 from .console import out
 from .flags import registry
 
@@ -31,6 +32,13 @@ from .flags import registry
     help="Relative width of the average of the weights, made now from the run's snapshots.",
 )
 @click.option(
+    "--adapter",
+    "adapters",
+    multiple=True,
+    metavar="FILE[:WEIGHT]",
+    help="What difftool finetune added, to merge into the weights; several add up.",
+)
+@click.option(
     "--set",
     "sets",
     multiple=True,
@@ -39,10 +47,16 @@ from .flags import registry
 )
 @click.pass_context
 def export(
-    ctx: click.Context, model: str, to: Path, use: str, ema: float | None, sets: tuple[str, ...]
+    ctx: click.Context,
+    model: str,
+    to: Path,
+    use: str,
+    ema: float | None,
+    adapters: tuple[str, ...],
+    sets: tuple[str, ...],
 ) -> None:
     """Write a trained model to a file: difftool's own model file with another average, or what a
     plugin can write.
     """
-    write(model, to, registry(ctx), use, ema, flag_layer(sets=sets))
+    write(model, to, registry(ctx), use, ema, flag_layer(sets=sets), parse_adapters(adapters))
     out(str(to))

@@ -13,6 +13,7 @@ from ..guidance.options import GuidanceOptions
 from ..settings import SampleOptions
 from ..workflows.request import REQUEST, Request, request_model
 from ..workflows.words import (
+    parse_adapters,
     parse_conditions,
     parse_experts,
     parse_guidance,
@@ -90,6 +91,13 @@ _OPTIONS = (
         metavar="RUN@LEVEL",
         help="Another model that takes over below this noise level; may be repeated.",
     ),
+    click.option(
+        "--adapter",
+        "adapters",
+        multiple=True,
+        metavar="FILE[:WEIGHT]",
+        help="What difftool finetune added, laid on the model; several add up.",
+    ),
     *_DEVICE,
 )
 
@@ -158,6 +166,7 @@ def request_of(
     sets: tuple[str, ...],
     ema: float | None,
     experts: tuple[str, ...],
+    adapters: tuple[str, ...],
     device: str,
     precision: str,
 ) -> Request:
@@ -168,7 +177,7 @@ def request_of(
     cond |= parse_prompts(words, prompts, prompt_file)
     return Request(
         n, seed, start, device, precision, ema, cond, parse_guidance(given(ctx)), sets,
-        experts=others, negative=parse_negative(words, negatives),
+        experts=others, adapters=parse_adapters(adapters), negative=parse_negative(words, negatives),
     )  # fmt: skip
 
 

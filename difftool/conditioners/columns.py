@@ -8,7 +8,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import ClassVar, NoReturn, Self
 
@@ -74,6 +74,22 @@ class LabelColumn(Column):
 
     def choices(self) -> Sequence[int]:
         return range(len(self.names))
+
+    def entries(self) -> Sequence[str]:
+        return self.names
+
+    def extended(self, other: Column) -> Self:
+        assert isinstance(other, LabelColumn)
+        more = _more(self.names, other.names)
+        if not self.counts:
+            return replace(self, names=(*self.names, *more))
+        often = dict(zip(other.names, other.counts, strict=False))
+        counts = (*self.counts, *(often.get(name, 1) for name in more))
+        return replace(self, names=(*self.names, *more), counts=counts)
+
+    def moved(self, value: Value, other: Column) -> int:
+        assert isinstance(other, LabelColumn)
+        return NULL_LABEL if value == NULL_LABEL else self.names.index(other.names[int(value)])
 
     def meaning(self) -> tuple[str, ...]:
         return self.names
@@ -149,6 +165,28 @@ class LabelsColumn(Column):
     def choices(self) -> Sequence[tuple[int, ...]]:
         """Each label by itself."""
         return [(i,) for i in range(len(self.names))]
+
+    def entries(self) -> Sequence[str]:
+        return self.names
+
+    def extended(self, other: Column) -> Self:
+        assert isinstance(other, LabelsColumn)
+        made = replace(self, names=(*self.names, *_more(self.names, other.names)))
+        old, new = (
+            dict(zip(column.combinations, column.counts, strict=True)) for column in (self, other)
+        )
+        both = old | {
+            combination: n
+            for theirs, n in new.items()
+            if (combination := made.moved(theirs, other)) not in old
+        }
+        return replace(made, combinations=tuple(both), counts=tuple(both.values()))
+
+    def moved(self, value: Value, other: Column) -> tuple[int, ...]:
+        assert isinstance(other, LabelsColumn)
+        if tuple(value) == self.null:
+            return self.null
+        return tuple(sorted(self.names.index(other.names[i]) for i in value))
 
     def meaning(self) -> tuple[str, ...]:
         return self.names
@@ -317,6 +355,11 @@ class ChannelsColumn(_Computed):
 
     def meaning(self) -> tuple[int, ...]:
         return (self.width,)
+
+
+def _more(names: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
+    """The other names that are not known yet."""
+    return tuple(name for name in others if name not in set(names))
 
 
 def _require_counts(counts: Sequence[int], things: Sequence[object]) -> None:

@@ -17,6 +17,8 @@ class Label(Conditioner):
     Ho & Salimans 2022, arXiv:2207.12598.
     """
 
+    grows = ("rows.weight",)
+
     def __init__(self, options: LabelOptions, column: LabelColumn) -> None:
         super().__init__()
         self.vector, self.dropout = options.width, options.dropout

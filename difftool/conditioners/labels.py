@@ -17,6 +17,8 @@ class Labels(Conditioner):
     Null has its own vector.
     """
 
+    grows = ("rows",)
+
     def __init__(self, options: LabelsOptions, column: LabelsColumn) -> None:
         super().__init__()
         self.vector, self.dropout = options.width, options.dropout

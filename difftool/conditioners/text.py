@@ -38,6 +38,8 @@ class Text(Conditioner):
     counts so many times in both (``weighted``).
     """
 
+    grows = ("table.weight",)
+
     def __init__(self, options: TextOptions, column: TextColumn) -> None:
         super().__init__()
         width = options.token_width

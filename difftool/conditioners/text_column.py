@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -122,6 +123,25 @@ class TextColumn(Column):
             row[: len(tokens)] = tokens
         return rows
 
+    def entries(self) -> Sequence[str]:
+        return _words(self.vocabulary)
+
+    def extended(self, other: Column) -> Self:
+        """A vocabulary of words learns the words of the other's texts; pieces and bytes know all
+        texts as they are.
+        """
+        assert isinstance(other, TextColumn)
+        own = dict(zip(self.texts, self.counts, strict=True))
+        texts = own | {
+            text: n for text, n in zip(other.texts, other.counts, strict=True) if text not in own
+        }
+        made = replace(self, texts=tuple(texts), counts=tuple(texts.values()))
+        words = unknown_words(self.vocabulary, other.texts)
+        if not words:
+            return made
+        vocabulary = with_words(self.vocabulary, words)
+        return replace(made, vocabulary=vocabulary, size=len(_words(vocabulary)))
+
     def meaning(self) -> tuple[Any, ...]:
         return (self.vocabulary, self.length)
 
@@ -158,6 +178,40 @@ def _encoder(vocabulary: str) -> Callable[[str], tuple[Piece, ...]]:
         return tuple(zip(found.ids, found.offsets, strict=True))
 
     return encode
+
+
+@lru_cache(maxsize=8)
+def _words(vocabulary: str) -> tuple[str, ...]:
+    """The tokens in the order of their numbers."""
+    from tokenizers import Tokenizer
+
+    found = Tokenizer.from_str(vocabulary).get_vocab()
+    return tuple(sorted(found, key=found.__getitem__))
+
+
+def unknown_words(vocabulary: str, texts: Sequence[str]) -> list[str]:
+    """The words of texts that a vocabulary of words lacks, in the order in which they come."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_str(vocabulary)
+    unknown = tokenizer.token_to_id(UNKNOWN)
+    if unknown is None:
+        return []
+    words = dict[str, None]()
+    for text in texts:
+        found = tokenizer.encode(text)
+        for token, (start, stop) in zip(found.ids, found.offsets, strict=True):
+            if token == unknown:
+                words[tokenizer.normalizer.normalize_str(text[start:stop])] = None
+    return list(words)
+
+
+def with_words(vocabulary: str, words: Sequence[str]) -> str:
+    """A vocabulary of words with more of them behind its own."""
+    about = json.loads(vocabulary)
+    known = about["model"]["vocab"]
+    known |= {word: len(known) + place for place, word in enumerate(words)}
+    return json.dumps(about, ensure_ascii=False)
 
 
 def learned(texts: Sequence[str], options: TextOptions) -> Tokenizer:

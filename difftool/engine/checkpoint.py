@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelFileError, NonFiniteLossError
+from ..objective import Objective
 from .ema import Ema
-from .folder import checkpoints
+from .folder import ADAPTER_FILE, checkpoints
 from .players import OWN, PlayerTraining
 from .shard import fill, local
 from .step import TrainStep
-from .weights import CHECKPOINT, MODEL, SNAPSHOT, load_weights, save_weights
+from .weights import ADAPTER, CHECKPOINT, MODEL, SNAPSHOT, load_weights, save_weights
 
 
 def training_state(step: TrainStep) -> dict[str, Tensor]:
@@ -145,10 +146,18 @@ class Saver:
         folder: the run's.
         keep: how many checkpoints stay; an older one goes only when a newer one is safe on disk.
         frozen: weights beside the network's that the model file holds too: they never change, and so no checkpoint does.
+        objective: what is trained, which says what the model file holds; None for its tensors as they are.
     """
 
-    def __init__(self, folder: Path, keep: int, frozen: Mapping[str, Tensor] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        keep: int,
+        frozen: Mapping[str, Tensor] | None = None,
+        objective: Objective | None = None,
+    ) -> None:
         self._folder, self._keep, self._frozen = folder, keep, dict(frozen or {})
+        self._objective = objective
         self._buffers: dict[str, Tensor] = {}
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
@@ -191,15 +200,23 @@ class Saver:
             save_weights(
                 self._folder / "model.safetensors",
                 MODEL,
-                weights | others | self._frozen,
+                self._merged(weights | others) | self._frozen,
                 {**about, "step": step, "ema": profile},
             )
+            if (own := self._adapter(weights | others)) is not None:
+                save_weights(self._folder / ADAPTER_FILE, ADAPTER, own, {**about, "step": step})
             save_weights(path, CHECKPOINT, self._buffers, {**about, "step": step})
             prune(path.parent, self._keep)
 
         self._thread = threading.Thread(target=self._guard, args=(write,), name="difftool-saver")
         self._thread.start()
         return path
+
+    def _merged(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        return dict(self._objective.merged(tensors)) if self._objective else tensors
+
+    def _adapter(self, tensors: dict[str, Tensor]) -> Mapping[str, Tensor] | None:
+        return self._objective.adapter(tensors) if self._objective else None
 
     def __enter__(self) -> Saver:
         return self

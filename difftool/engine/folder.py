@@ -30,6 +30,9 @@ CONFIG = "config.toml"
 CASCADE = "cascade.toml"
 LOCK = ".lock"
 SNAPSHOTS = "snapshots"
+ADAPTER_FILE = "adapter.safetensors"
+"""What fine-tuning adds to the model that it started from."""
+
 NEAREST = "nearest"
 """Name, without its suffix, of the sheet of samples beside their neighbours in the data."""
 

@@ -33,7 +33,12 @@ class SaveCheckpoints(Observer):
         self, step: TrainStep, cadence: Cadence, folder: RunFolder, losses: LossLog
     ) -> None:
         self._step, self._cadence, self._folder, self._losses = step, cadence, folder, losses
-        self._saver = Saver(folder.path, cadence.train.keep, weights_of(step.stage.representation))
+        self._saver = Saver(
+            folder.path,
+            cadence.train.keep,
+            weights_of(step.stage.representation),
+            step.objective,
+        )
         self._about = {
             "config": dict(step.stage.config),
             "description": step.stage.description.to_json(),

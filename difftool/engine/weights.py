@@ -15,10 +15,18 @@ from torch import Tensor
 
 from ..errors import ModelFileError
 from ..files import replacing
-from ..header import CHECKPOINT, DAMAGED, MODEL, SNAPSHOT, VERSION, read_about
+from ..header import ADAPTER, CHECKPOINT, DAMAGED, MODEL, SNAPSHOT, VERSION, read_about
 from ..names import is_unicode
 
-__all__ = ["CHECKPOINT", "MODEL", "SNAPSHOT", "load_weights", "read_about", "save_weights"]
+__all__ = [
+    "ADAPTER",
+    "CHECKPOINT",
+    "MODEL",
+    "SNAPSHOT",
+    "load_weights",
+    "read_about",
+    "save_weights",
+]
 
 
 def save_weights(

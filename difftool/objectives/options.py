@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from ..options import Options
@@ -124,3 +126,41 @@ class DistributionMatchingOptions(StudentOptions):
         0.02, description="lowest noise level, as a share of the highest in the schedule's time"
     )
     highest: float = Field(0.98, gt=0, le=1, description="highest noise level, likewise")
+class FinetuneOptions(Options):
+    """What is added to a trained model, and how it keeps what it knew."""
+
+    base: str = Field("", description="run or model file that is fine-tuned; it does not change")
+    method: Literal["lora", "full", "head"] = Field(
+        "lora",
+        description="what is learnt: lora, a change of low rank of each matrix; full, all weights; "
+        "head, the last layer",
+    )
+    rank: PositiveInt | Literal["auto"] = Field(
+        "auto",
+        description="rank of the changes; auto takes the largest of at most 2 % of the model's "
+        "weights",
+        json_schema_extra={"metavar": "auto|N"},
+    )
+    alpha: NonNegativeFloat = Field(
+        0.0, description="the changes are multiplied by alpha / rank; 0 stands for the rank"
+    )
+    targets: tuple[str, ...] = Field(
+        ("backbone.*",),
+        description="patterns of the names of the weights that lora changes; _conditioners.* are "
+        "the encoders of conditions",
+    )
+    convolutions: bool = Field(True, description="whether lora changes convolutions too")
+    dora: bool = Field(
+        False, description="learn the lengths of the rows beside their directions (DoRA)"
+    )
+    prior: NonNegativeFloat = Field(
+        1.0,
+        description="weight of keeping the old answers under old conditions; 0 forgets as it "
+        "pleases, and a step takes a third of the time",
+    )
+    dream: PositiveInt = Field(
+        2,
+        le=100,
+        description="evaluations of the old model that make an old-looking example of noise, for "
+        "prior",
+    )

@@ -533,6 +533,12 @@ def difftool_objectives() -> list[Spec]:
             serves="exact",
         ),
         Spec(
+            "finetune",
+            "additions to a trained model: LoRA (Hu et al. 2022), DoRA, the last layer, or all weights",
+            "difftool.objectives.finetune:Finetune",
+            "difftool.objectives.options:FinetuneOptions",
+        ),
+        Spec(
             "hybrid",
             "denoising, and learned variances of the steps (Nichol & Dhariwal 2021)",
             "difftool.objectives.variance:Hybrid",

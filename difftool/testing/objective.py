@@ -121,6 +121,7 @@ def objective_contract(
             denoiser=teacher,
             process=chosen,
             representation=SimpleNamespace(space=Euclidean(), shape=SHAPE),
+            description=Description(SHAPE, "float32", 6),
         )
 
     def build(space: Space | None = None) -> Objective:

@@ -110,6 +110,11 @@ def chain_of(request: Request, parts: Registry, reporter: Reporter) -> Chain:
         DataError: files cannot be read.
     """
     found, root = _found(request.words, request.until, parts)
+    if request.adapters and len(found) > 1:
+        raise UsageError(
+            "--adapter works with one model only. For a cascade, export its stage with the adapter "
+            "first: difftool export STAGE --adapter FILE --to MODEL."
+        )
     if request.experts and len(found) > 1:
         raise UsageError(
             "--expert works with one model only. For a cascade, write [[stage.expert]] into its "
@@ -291,7 +296,7 @@ def _without_level(layer: Layer) -> Layer:
 def _stage(
     trained: _TrainedStage, request: Request, parts: Registry, over: Sequence[Layer] = ()
 ) -> ChainStage:
-    model = ModelFile.read(trained.path)
+    model = ModelFile.read(trained.path, request.adapters)
     config, shape = settled(model, parts, request, trained.under, over)
     bridge = bridge_of(DescribedStage(trained.name, config, model.description), parts)
     known = set(model.description.conditions) - own_conditions(bridge)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ def export(
     use: str = "",
     ema: float | None = None,
     layer: Layer | None = None,
+    adapters: Sequence[tuple[Path, float]] = (),
 ) -> None:
     """Write a trained model to a new file, whole or not at all.
 
@@ -35,6 +36,7 @@ def export(
         use: an exporter; by default the one whose files end as ``to`` does.
         ema: relative width of the average of the weights, made now from the run's snapshots; by
             default the run's first average.
+        adapters: files of fine-tuning that are merged into the weights, each with its weight.
         layer: the exporter's options, in a table ``exporter``.
 
     Raises:
@@ -54,6 +56,7 @@ def export(
         )
 
     from ..assemble import load_stage, posthoc_average
+    from ..assemble.adapters import adapted
     from ..engine.weights import MODEL, load_weights
     from ..exporter import TrainedModel
 
@@ -65,10 +68,13 @@ def export(
             weights | posthoc_average(RunFolder(path.parent), ema),
             {**about, "ema": f"power-{ema:g}"},
         )
+    if adapters:
+        weights, about = adapted(path, weights, about, adapters)
     write = parts.load(spec)
+    opening = partial(load_stage, path, parts, device="cpu", ema=ema, adapters=adapters)
     with creating(to) as temporary:
         write(
-            TrainedModel(weights, about, partial(load_stage, path, parts, device="cpu", ema=ema)),
+            TrainedModel(weights, about, opening),
             temporary,
             options,
         )

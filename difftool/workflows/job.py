@@ -49,6 +49,7 @@ def prepared(chained: ChainStage, parts: Registry, low: Sequence[np.ndarray] = (
         precision=request.precision,
         ema=request.ema,
         config=config,
+        adapters=request.adapters,
     )
     stage = replace(stage, experts=tuple(loaded_experts(chained, parts)))
     info = {
@@ -100,6 +101,11 @@ def _provenance(chained: ChainStage, refining: bool) -> dict[str, Any]:
         ),
         "guidance": getattr(config.guidance.options, "scale", config.guidance.use),
         **({"negative": shown_negative(chained)} if chained.negative else {}),
+        **(
+            {"adapters": ", ".join(f"{file}:{weight:g}" for file, weight in adapters)}
+            if (adapters := chained.request.adapters)
+            else {}
+        ),
         **({"guidances": ", ".join(further)} if (further := _further(config)) else {}),
         **({"level": chained.level} if refining else {}),
         **(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..config import NONE, Config, check_facts, config_from_dict
-from ..description import Description, described
+from ..description import Description, described, extended
 from ..engine.folder import RunFolder, find_run
 from ..errors import ModelFileError, UsageError
-from ..header import MODEL, read_about
+from ..header import ADAPTER, MODEL, read_about
 from ..names import local_path
 from ..plugin.registry import Registry
 from .text import command
@@ -31,13 +31,17 @@ class ModelFile:
     description: Description
 
     @classmethod
-    def read(cls, path: Path) -> ModelFile:
-        """The model in a file.
+    def read(cls, path: Path, adapters: Sequence[tuple[Path, float]] = ()) -> ModelFile:
+        """The model in a file, with the labels and words that adapters add.
 
-        Raises ModelFileError where that is damaged, foreign, or newer than this program.
+        Raises ModelFileError where one is damaged, foreign, or newer than this program.
         """
         about = read_about(path, MODEL)
-        return cls(path, about["config"], described(path, about["description"]))
+        description = described(path, about["description"])
+        for file, _ in adapters:
+            other = read_about(file, ADAPTER)["description"]
+            description = extended(description, described(file, other))
+        return cls(path, about["config"], description)
 
     @property
     def name(self) -> str:

@@ -54,6 +54,7 @@ class Request:
         as_trained: whether files are brought to the size of training examples.
         handing: whether the caller provides what the first stage refines, where it refines
             anything.
+        adapters: files of fine-tuning, each with its weight.
         negative: what samples shall not be, by the names of conditions.
     """
 
@@ -76,6 +77,7 @@ class Request:
     counted: bool = True
     as_trained: bool = False
     handing: bool = False
+    adapters: Sequence[tuple[Path, float]] = ()
     negative: Mapping[str, list[str]] = field(default_factory=dict)
 
 

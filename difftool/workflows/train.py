@@ -213,7 +213,7 @@ def initialise(stage: Stage, config: Config, reporter: Reporter) -> None:
     if config.train.init:
         found = inherit(stage, local_path(config.train.init))
         reporter.say(inherited_text(found, config.train.init))
-    elif stage.network is not None:
+    elif stage.network is not None and not (stage.objective and stage.objective.fills):
         require_trained(stage.network)
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ..config import file_layer
-from ..engine.folder import CASCADE, find_run, is_cascade
+from ..engine.folder import ADAPTER_FILE, CASCADE, find_run, is_cascade
 from ..errors import DataError, DifftoolError, UsageError
+from ..names import local_path
 from .keywords import Given
 from .model import modality_of, model_path, plain_config
 
@@ -155,6 +156,26 @@ def _lines(file: Path) -> list[str]:
     if not any(lines):
         raise DataError(f"{file} holds no prompt. Write one in each line.")
     return [line for line in lines if line]
+
+
+def parse_adapters(words: Sequence[str]) -> tuple[tuple[Path, float], ...]:
+    """``FILE|RUN[:WEIGHT]`` words -> adapter files and their weights. Raises UsageError."""
+    found = list[tuple[Path, float]]()
+    for word in words:
+        name, colon, text = word.rpartition(":")
+        try:
+            weight = float(text) if colon else 1.0
+        except ValueError:
+            name, colon, weight = word, "", 1.0
+        path = local_path(name if colon else word)
+        path = path / ADAPTER_FILE if path.is_dir() else path
+        if not path.is_file() or not math.isfinite(weight):
+            raise UsageError(
+                f"--adapter {word} names no adapter file. Write FILE or FILE:WEIGHT, or a run of "
+                "difftool finetune, such as runs/letters-finetuned:0.8."
+            )
+        found.append((path, weight))
+    return tuple(found)
 
 
 def parse_experts(words: Sequence[str]) -> tuple[tuple[float, Path], ...]:

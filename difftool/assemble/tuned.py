@@ -1,0 +1,47 @@
+"""The data of fine-tuning, as the model that is fine-tuned would describe it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..config import Config
+from ..description import Description, described, extended
+from ..engine.folder import RunFolder
+from ..engine.weights import MODEL, read_about
+from ..names import local_path
+from ..objectives.options import FinetuneOptions
+
+
+def tuned_base(config: Config) -> Description | None:
+    """The description of the model that a configuration fine-tunes; None if it fine-tunes none.
+
+    Raises ModelFileError if the file is missing or damaged.
+    """
+    options = config.objective.options
+    if not isinstance(options, FinetuneOptions) or not options.base:
+        return None
+    path = local_path(options.base)
+    path = RunFolder(path).model_path if path.is_dir() else path
+    return described(path, read_about(path, MODEL)["description"])
+
+
+def tuned(
+    base: Description, found: Description, values: Mapping[str, Any]
+) -> tuple[Description, dict[str, Any]]:
+    """The model's own description, with the new labels and words of the data behind the old ones,
+    and the values of its conditions; null where the data have no such column.
+    """
+    both = extended(base, found)
+    conditions, own = dict(both.conditions), dict[str, Any]()
+    for name, column in conditions.items():
+        if not column.settable:
+            continue
+        other = found.conditions.get(name)
+        own[name] = (
+            [column.null] * found.count
+            if other is None
+            else [column.moved(value, other) for value in values[name]]
+        )
+    return replace(both, count=found.count, fingerprint=found.fingerprint), own
