@@ -158,6 +158,7 @@ _HOME = {
     "remarks": "data.remark",
     "replacing": "files",
     "slices": "spans",
+    "softened": "spans",
     "scan_folder": "data.folder",
     "short_name": "data.findings",
     "some_names": "data.findings",
@@ -306,6 +307,7 @@ if TYPE_CHECKING:
     from .space import Euclidean as Euclidean
     from .space import Space as Space
     from .spans import slices as slices
+    from .spans import softened as softened
     from .stage import Stage as Stage
     from .verdict.case import Case as Case
     from .verdict.check import Check as Check

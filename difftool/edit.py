@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor
 
 from .options import Options
-from .sampler import Denoise
+from .sampler import Denoise, Noise
 from .space import Space
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,7 @@ class Given:
         denoise: D under the conditions that are asked for, guided.
         describe: D under the examples' own conditions, not guided.
         space: in which x diffuses; mask: real entries, or None.
+        another: ``another(k) -> [b, ...]``, unit noise number k, independent of ``noise``.
         other: ``[b, ...]``, the second example of each pair; None for edits of single examples.
         weight: ``[b]``, how far each result lies from the first to the second of a pair.
     """
@@ -34,6 +39,7 @@ class Given:
     denoise: Denoise
     describe: Denoise
     space: Space
+    another: Callable[[int], Tensor]
     mask: Tensor | None = None
     other: Tensor | None = None
     weight: Tensor | None = None
@@ -45,10 +51,14 @@ class Start(NamedTuple):
     Attributes:
         x: ``[b, ...]`` at the first of the noise levels.
         sigmas: the levels, from the largest to 0. With fewer than two, x is the result.
+        noise: what a stochastic sampler adds; None for fresh noise.
+        denoise: replaces the D that the edit was given; None for that one.
     """
 
     x: Tensor
     sigmas: tuple[float, ...]
+    noise: Noise | None = None
+    denoise: Denoise | None = None
 
 
 class Edit(ABC):
@@ -60,6 +70,11 @@ class Edit(ABC):
     Attributes:
         pairs: whether it takes two examples for each result.
         selects: whether something must be selected.
+        extends: whether something must be added around the example.
+        entrywise: whether entries in model units must be those of the file.
+        differentiates: whether it needs gradients through D.
+        mean: number of samples whose mean is one result.
+        loops: whether it needs axes along which examples can be repeated.
         sampler: the solver that it needs; empty for the model's own.
         alone: whether each example is sampled by itself, because its noise levels are its own.
         results: results for each file, unless the user says how many. 1 where all would be equal.
@@ -67,12 +82,34 @@ class Edit(ABC):
 
     pairs: bool = False
     selects: bool = False
+    extends: bool = False
+    entrywise: bool = False
+    differentiates: bool = False
+    mean: int = 1
+    loops: bool = False
     sampler: str = ""
     alone: bool = False
     results: int = 4
 
     def __init__(self, options: Options) -> None:
         self.options = options
+
+    def before(
+        self, example: np.ndarray, selected: np.ndarray | None, axes: Sequence[int]
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """The raw example that sampling is to work on, and what of it is made; by default the same.
+
+        Args:
+            selected: as ``Modality.select`` returns it.
+            axes: along which examples of the modality can be repeated.
+        """
+        del axes
+        return example, selected
+
+    def after(self, made: np.ndarray, axes: Sequence[int]) -> np.ndarray:
+        """The raw result, for what was made of the example of ``before``; by default the same."""
+        del axes
+        return made
 
     @abstractmethod
     def start(self, given: Given) -> Start:

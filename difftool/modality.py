@@ -54,7 +54,12 @@ class Modality(ABC):
 
     An instance holds only its options. They are saved with the run, and the modality is rebuilt
     from them when the run is resumed or sampled.
+
+    Attributes:
+        repeats: axes of a raw example along which copies can follow one another, such as time.
     """
+
+    repeats: tuple[int, ...] = ()
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -195,14 +200,28 @@ class Modality(ABC):
 
         Returns:
             The example, larger if the selection asks for more around it; and where it is to be
-            made: truth values with the example's axes, each of its length or of 1. None if nothing
-            is selected.
+            made: truth values with the example's axes, each of its length or of 1, or shares from 0
+            (kept) to 1 (made) where its edges are soft. None if nothing is selected.
 
         Raises:
             UsageError: the selection does not fit the example.
         """
         del selection
         return example, None
+
+    def put_back(self, made: np.ndarray, example: np.ndarray, selected: np.ndarray) -> np.ndarray:
+        """What was made, with the entries of the example where it was not selected.
+
+        By default entry by entry, exactly. Override this if an example may have been moved.
+
+        Args:
+            selected: as ``select`` returns it.
+        """
+        if selected.dtype == bool or made.shape != example.shape:
+            return np.where(selected, made, example) if made.shape == example.shape else made
+        mixed = example + selected * (made.astype(np.float64) - example)
+        soft = (mixed if made.dtype.kind == "f" else mixed.round()).astype(made.dtype)
+        return np.where(selected >= 1, made, np.where(selected <= 0, example, soft))
 
     def request_of(self, shape: Sequence[int]) -> dict[str, Any]:
         """The options of a request that say how large samples are, for samples of this raw shape.

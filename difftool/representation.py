@@ -75,6 +75,17 @@ class Representation(ABC):
         mask of the template.
         """
 
+    def decode_around(self, batch: Batch, raw: Batch) -> Batch:
+        """Like ``decode``, for an example of which parts are known; by default ``decode``.
+
+        Override it if decoding estimates something, such as a phase, that has to fit what is known.
+
+        Args:
+            raw: the known example; ``observed`` marks its known entries.
+        """
+        del raw
+        return self.decode(batch)
+
     def prepare(self, raw: Batch) -> Batch:
         """The input of ``draw``, a function of ``raw`` only: the encoded example, or its
         moments.

@@ -122,6 +122,11 @@ class TrainOptions(Options):
         description="probability that training leaves all conditions open together, beside the "
         "dropout of each; guidance of several conditions learns from it",
     )
+    mask: Literal["none", "random"] = Field(
+        "none",
+        description="random: half of the examples have random parts that the network is given, "
+        "with the mask as a channel, so that difftool edit fills better",
+    )
     clip: NonNegativeFloat = Field(
         1.0, description="largest gradient norm; larger ones are clipped; 0 never clips"
     )

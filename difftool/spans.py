@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from .errors import UsageError
 
 
@@ -41,3 +43,21 @@ def _slice(part: str, size: int, whole: str, rate: float) -> slice:
             f"{whole}: {part} is not a part of the example, which goes from 0 to {size / rate:g}."
         )
     return slice(start, stop)
+
+
+def softened(marks: np.ndarray, widths: Sequence[int]) -> np.ndarray:
+    """Truth values with soft edges: float32, 1 where something is marked, and around it less and
+    less.
+
+    Args:
+        widths: for each axis, the distance over which the value falls from 1 to 0.
+    """
+    shares = np.where(marks, 1.0, 0.0)
+    for axis, width in enumerate(widths):
+        for backwards in (False, True):
+            side = np.moveaxis(np.flip(shares, axis) if backwards else shares, axis, -1)
+            slope = np.arange(side.shape[-1]) / (width + 1)
+            side = np.maximum.accumulate(side + slope, -1) - slope
+            side = np.moveaxis(side, -1, axis)
+            shares = np.flip(side, axis) if backwards else side
+    return np.where(marks, 1.0, shares * (shares > 1e-9)).astype(np.float32)

@@ -11,13 +11,38 @@ import torch
 from PIL import Image
 from small import call, pictures, small_run, train
 
-from difftool import UsageError, load
+from difftool import Batch, Euclidean, LabelColumn, Representation, UsageError, load, softened
+from difftool.conditioners.mask import random_marks
+from difftool.denoiser import Denoiser
+from difftool.edit import Given
+from difftool.edits.fill import Loop
 from difftool.edits.interpolate import spherical
 from difftool.edits.inversion import inverted
+from difftool.edits.operators import (
+    blocks,
+    blurred,
+    completing,
+    decompressing,
+    reviving,
+    sharpening,
+    unblurring,
+    unclipping,
+)
+from difftool.edits.options import LoopOptions, RemakeOptions
+from difftool.edits.remake import Remake
 from difftool.edits.restore import noise_level
+from difftool.engine.editing import encoded
+from difftool.guidance.inpaint import keeping_softly
+from difftool.guidance.options import StitchOptions
+from difftool.guidance.stitch import Stitch, bump, region_of
 from difftool.plugin.registry import Registry
+from difftool.rng import Stream
+from difftool.samplers.ancestral import euler_ancestral
 from difftool.samplers.euler import euler
 from difftool.spans import slices
+from difftool_audio.frames import Frames
+from difftool_audio.spectrogram import griffin_lim
+from difftool_molecule.selection import put_back
 
 SIGMAS = [80 * (0.002 / 80) ** (i / 40) for i in range(41)] + [0.0]
 
@@ -45,6 +70,94 @@ def test_spherical_interpolation_keeps_the_length_and_meets_its_ends():
     assert (between.norm(dim=1) / 2000**0.5 - 1).abs().max() < 0.05
 
 
+def test_remaking_an_example_of_known_data_returns_it():
+    rng = torch.Generator().manual_seed(0)
+    x0 = torch.randn(2, 6, generator=rng, dtype=torch.float64)
+    noises = [torch.randn(x0.shape, generator=rng, dtype=torch.float64) for _ in SIGMAS]
+    given = Given(x0, noises[0], tuple(SIGMAS), gaussian, gaussian, Euclidean(), noises.__getitem__)
+    x, sigmas, noise, _ = Remake(RemakeOptions(strength=0.6)).start(given)
+    assert len(sigmas) == 26, "so many of the 41 steps are taken"
+    *_, last = euler_ancestral(gaussian, x, sigmas, noise)
+    assert torch.allclose(last.x, x0, atol=1e-2)
+    *_, fresh = euler_ancestral(gaussian, x, sigmas, lambda *_: torch.zeros_like(x0))
+    assert not torch.allclose(fresh.x, x0, atol=0.1), "it is the noise that makes it so"
+
+
+SHARP = torch.randn(1, 1, 16, 16, generator=torch.Generator().manual_seed(1)) / 4
+OTHER = torch.randn(1, 1, 16, 16, generator=torch.Generator().manual_seed(2)) / 4
+HOLES = torch.rand(SHARP.shape, generator=torch.Generator().manual_seed(3)) < 0.4
+
+
+@pytest.mark.parametrize(
+    ("damage", "projector"),
+    [
+        (lambda x: blocks(x, 2), lambda y: sharpening(y, 2)),
+        (lambda x: x.clamp(-0.2, 0.2), lambda y: unclipping(y, 0)),
+        (lambda x: torch.where(HOLES, 0.125, x), completing),
+        (lambda x: decompressing(x, 20)(torch.zeros_like(x)), lambda y: decompressing(y, 20)),
+    ],
+    ids=["lower", "clip", "missing", "jpeg"],
+)
+def test_a_projected_estimate_could_have_become_the_file(damage, projector):
+    y = damage(SHARP)
+    project = projector(y)
+    found = project(OTHER)
+    assert torch.allclose(project(found), found, atol=1e-5), "a projection is idempotent"
+    assert (found - SHARP).norm() < (OTHER - SHARP).norm(), "it is nearer to the original"
+    assert torch.allclose(project(SHARP), SHARP, atol=1e-5), "the original is one of them"
+
+
+def test_a_blur_is_its_own_transpose_and_is_undone_where_it_can_be():
+    a, b = blurred(SHARP, 1.2), blurred(OTHER, 1.2)
+    assert torch.allclose((a * OTHER).sum(), (SHARP * b).sum(), atol=1e-4)
+    assert torch.allclose(a.mean(), SHARP.mean(), atol=1e-5)
+    found = unblurring(a, 1.2)(OTHER)
+    assert (blurred(found, 1.2) - a).norm() < 0.1 * a.norm()
+
+
+def test_repeated_frames_are_made_again():
+    clip = torch.randn(1, 2, 5, 3, 3)
+    clip[:, :, 3] = clip[:, :, 2]
+    found = reviving(clip)(torch.zeros_like(clip))
+    assert (found[:, :, 3] == 0).all()
+    kept = [0, 1, 2, 4]
+    assert (found[:, :, kept] == clip[:, :, kept]).all()
+
+
+def test_a_loop_brings_its_ends_to_the_middle_and_back():
+    loop, example = Loop(LoopOptions(width=0.4)), np.arange(10)[None]
+    rolled, marks = loop.before(example, None, (1,))
+    assert rolled[0].tolist() == [5, 6, 7, 8, 9, 0, 1, 2, 3, 4]
+    assert marks[0].nonzero()[0].tolist() == [3, 4, 5, 6]
+    assert (loop.after(rolled, (1,)) == example).all()
+
+
+def test_regions_have_estimates_of_their_own_condition():
+    columns = {"class": LabelColumn("class", ("A", "B"))}
+    options = StitchOptions(regions=("class=A@0:0.5", "class=B@0.5:1"), soft=0)
+    x = torch.zeros(2, 1, 3, 8)
+    denoise = Stitch(options, columns).bind(Labels(), {"class": torch.tensor([-1, 0])})
+    assert denoise(x, 1.0)[:, 0, 0].tolist() == [[0.0] * 4 + [1.0] * 4] * 2
+    part = StitchOptions(regions=("class=B@0:0.5,0:0.5",), soft=0)
+    found = Stitch(part, columns).bind(Labels(), {"class": torch.tensor([-1, 0])})(x, 1.0)
+    assert found[:, 0, :, 0].tolist() == [[1, 1, -1], [1, 1, 0]], "elsewhere it is their own"
+    soft = bump(x, [(0.0, 0.5)], 0.25).flatten()
+    assert soft.tolist() == [1, 1, 1, 1, 0.75, 0.25, 0, 0]
+    for wrong in ("class=A", "class=A@", "size=A@0:1", "class=C@0:1", "class=A@0:2"):
+        with pytest.raises(UsageError):
+            region_of(wrong, columns)
+
+
+class Labels:
+    """A denoiser whose estimate is the label."""
+
+    def signals(self, cond):
+        return cond["class"]
+
+    def __call__(self, x, sigma, signals, mask=None):
+        return signals.to(x.dtype)[:, None, None, None].expand_as(x)
+
+
 @pytest.mark.parametrize("level", [0.05, 0.2])
 def test_the_noise_of_smooth_data_is_estimated(level):
     t = torch.linspace(0, 6, 64)
@@ -62,6 +175,57 @@ def test_slices_are_read_as_they_are_written():
 def test_a_slice_that_fits_nothing_is_refused(text):
     with pytest.raises(UsageError, match="--span"):
         slices(text, (20,), "--span")
+
+
+def test_soft_edges_fall_to_nothing_over_their_width():
+    marks = np.zeros((1, 9), bool)
+    marks[0, 4] = True
+    soft = softened(marks, (0, 3))[0]
+    assert soft == pytest.approx([0, 0.25, 0.5, 0.75, 1, 0.75, 0.5, 0.25, 0])
+    square = softened(np.pad([[True]], 2), (1, 1))
+    assert square[0].tolist() == [0] * 5, "corners are as far as the way along both axes"
+    assert square[1].tolist() == [0, 0, 0.5, 0, 0]
+
+
+class Sums(Representation):
+    """Each entry is the sum of two neighbours, as a frame of a spectrum depends on its samples."""
+
+    shape, space = (1, 7), Euclidean()
+
+    def measure(self, raw):
+        return {}
+
+    def encode(self, raw: Batch) -> Batch:
+        return Batch(raw.x[..., 1:] + raw.x[..., :-1])
+
+    def decode(self, batch: Batch) -> Batch:
+        return batch
+
+
+def test_entries_are_kept_that_depend_on_kept_ones_alone():
+    observed = torch.tensor([True, True, True, False, True, True, True, True])[None, None]
+    raw = Batch(torch.randn(2, 1, 8), observed=observed)
+    found = encoded(Sums(), raw).observed
+    assert found[1, 0].tolist() == [True, True, False, False, True, True, True]
+    with pytest.raises(UsageError, match="nothing would be kept"):
+        encoded(Sums(), Batch(raw.x, observed=torch.tensor([True, False] * 4)[None, None]))
+
+
+def test_soft_entries_come_free_late():
+    x0, shares = torch.zeros(1, 4), torch.tensor([[0.0, 0.3, 0.7, 1.0]])
+    sigmas = [8.0, 4.0, 2.0, 1.0, 0.0]
+    denoise = keeping_softly(lambda x, _: x + 1, Euclidean(), x0, shares, sigmas)
+    free = [denoise(x0, sigma)[0].tolist() for sigma in sigmas[:-1]]
+    assert free == [[0, 0, 0, 1], [0, 0, 0, 1], [0, 0, 1, 1], [0, 1, 1, 1]]
+
+
+def test_soft_edges_are_mixed_and_the_rest_is_exact():
+    modality = Registry.load_all()
+    made, example = np.full((1, 3), 100, np.uint8), np.array([[0, 50, 255]], np.uint8)
+    image = modality.load(modality.modality("image"))(None)
+    mixed = image.put_back(made, example, np.array([[1, 0.5, 0]], np.float32))
+    assert mixed.tolist() == [[100, 75, 255]]
+    assert mixed.dtype == np.uint8
 
 
 # --- what modalities select: the example, perhaps larger, and what is meant ---
@@ -104,6 +268,20 @@ def test_a_recording_is_selected_in_seconds():
     assert marks.sum() == 150
 
 
+def test_a_phase_is_found_that_fits_what_is_known():
+    frames = Frames(16, 64)
+    sound = torch.sin(torch.arange(1024) * 0.3) / 2
+    known = torch.ones(1024, dtype=torch.bool)
+    known[400:600] = False
+    bands, bank = frames.transform(sound[None]).abs(), torch.eye(frames.bins)
+    made = griffin_lim(bands, bank, frames, 32, (sound[None], known[None]))[0]
+    assert (made[known] == sound[known]).all()
+    alone = griffin_lim(bands, bank, frames, 32)[0]
+    jump = (made[[400, 600]] - made[[399, 599]]).abs().max()
+    assert jump < 0.2, "no click at the joins"
+    assert (made - sound).abs().max() < 0.25 < (alone - sound).abs().max()
+
+
 def test_a_clip_is_selected_by_frames_and_region():
     example = np.zeros((5, 3, 4, 4), np.uint8)
     _, marks = selecting("video", example, {}, frames="1:3", region=":2,:")
@@ -127,6 +305,26 @@ def test_atoms_are_counted_from_one():
 
 
 # --- the whole, on a model of two classes ---
+
+
+def test_a_molecule_goes_back_to_where_its_kept_atoms_are():
+    example = np.array([[5, 0, 0, 6, 0], [6, 0, 0, 6, 0], [7, 0, 0, 7, 0]], np.float32)
+    made = example + np.array([1, 2, 3, 0, 0], np.float32)
+    made[2, 0] += 1
+    back = put_back(made, example, np.array([[False], [False], [True]]))
+    assert (back[:2] == example[:2]).all()
+    assert back[2].tolist() == [8, 0, 0, 7, 0]
+
+
+def test_atoms_are_selected_by_a_pattern():
+    pytest.importorskip("rdkit")
+    water = np.array([[0, 0, 0.12, 8, 0], [0, 0.76, -0.48, 1, 0], [0, -0.76, -0.48, 1, 0]])
+    example = water.astype(np.float32)
+    _, marks = selecting("molecule", example, {}, smarts="[#1]")
+    assert marks[:, 0].tolist() == [False, True, True]
+    for wrong, said in (("[#", "is not a SMARTS"), ("[Au]", "matches no atom")):
+        with pytest.raises(UsageError, match=said):
+            selecting("molecule", example, {}, smarts=wrong)
 
 
 @pytest.fixture(scope="module")
@@ -178,22 +376,81 @@ def test_vary_at_0_is_the_file_and_at_1_a_new_sample(run, files):
     assert all((a == b).all() for a, b in zip(fresh, sampled, strict=True))
 
 
-def test_invert_makes_the_file_again_and_interpolate_goes_from_one_to_the_other(run, files):
-    model = load(str(run))
-    settings = {"steps": 30, "iterations": 20}
-    (again,) = model.edit("invert", files[:1], each=1, **settings)
-    assert np.abs(again.transpose(1, 2, 0).astype(int) - read(files[0])).mean() < 3
-    between = model.edit("interpolate", files, each=3, **settings)
-    for place, file in ((0, files[0]), (2, files[1])):
-        assert np.abs(between[place].transpose(1, 2, 0).astype(int) - read(file)).mean() < 3
-    assert len(between) == 3
+def test_invert_makes_the_file_again(run, files):
+    (again,) = load(str(run)).edit("invert", files[:1], each=1, steps=20, iterations=8)
+    assert np.abs(again.transpose(1, 2, 0).astype(int) - read(files[0])).mean() < 4
+
+
+def test_interpolate_goes_from_one_to_the_other(run, files):
+    between = load(str(run)).edit("interpolate", files, each=3, steps=12, iterations=7)
+    error = [
+        [np.abs(one.transpose(1, 2, 0).astype(int) - read(file)).mean() for one in between]
+        for file in files
+    ]
+    assert np.argmin(error[0]) == 0, "the first result is nearest to the first file"
+    assert np.argmin(error[1]) == 2
 
 
 def test_a_picture_is_extended(run, files):
     model = load(str(run))
-    (larger,) = model.edit("fill", files[:1], each=1, right=4)
+    (larger,) = model.edit("extend", files[:1], each=1, right=4)
     assert larger.shape == (3, 8, 12)
     assert (larger[:, :, :8].transpose(1, 2, 0) == read(files[0])).all()
+
+
+def test_a_model_that_was_trained_with_masks_meets_what_is_given_without_noise(
+    files, tmp_path, monkeypatch
+):
+    sets = ['conditions.class.use="label"', "modality.augment=0", 'train.mask="random"']
+    model = load(str(train(tmp_path / "run", *small_run(4, sets))))
+    seen, forward = [], Denoiser.forward
+
+    def watched(self, x, sigma, cond, mask=None):
+        seen.append((x, cond.channels))
+        return forward(self, x, sigma, cond, mask)
+
+    monkeypatch.setattr(Denoiser, "forward", watched)
+    model.sample(1, steps=2, guidance=1)
+    assert all((channel == 0).all() for _, channel in seen), "nothing is given"
+    seen.clear()
+    (made,) = model.edit("fill", files[:1], each=1, region="0:4,:", steps=2, guidance=1)
+    picture = torch.from_numpy(read(files[0]).transpose(2, 0, 1) / 127.5 - 1).float()
+    for x, channel in seen:
+        assert torch.allclose(x[0, :, 4:], picture[:, 4:], atol=1e-6)
+        assert (channel[0, 0] == torch.tensor([0.0, 1.0]).repeat_interleave(4)[:, None]).all()
+    assert (made.transpose(1, 2, 0)[4:] == read(files[0])[4:]).all()
+
+
+def test_the_masks_of_training_are_boxes_in_half_of_the_examples():
+    marks = random_marks((4000, 3, 8, 8), Stream(0, "marks"))
+    assert marks.shape == (4000, 1, 8, 8)
+    given = marks.flatten(1).any(1)
+    assert float(given.float().mean()) == pytest.approx(0.45, abs=0.06)
+    alone = random_marks((4000, 3, 8, 8), Stream(0, "marks"))
+    assert torch.equal(marks, alone)
+    rows = marks[given][:, 0]
+    edges = (rows[:, 1:] != rows[:, :-1]).any(2).sum(1)
+    assert edges.max() <= 2, "a box has two ends"
+
+
+def test_a_looped_picture_keeps_its_middle(run, files):
+    (tile,) = load(str(run)).edit("loop", files[:1], each=1, width=0.5, steps=3)
+    same = (tile.transpose(1, 2, 0) == read(files[0])).all(2)
+    assert same[2:6, 2:6].all()
+    assert not same[[0, 1, 6, 7]].all(1).any()
+
+
+def test_restored_from_fewer_pixels_it_agrees_with_the_file(run, files, tmp_path):
+    model = load(str(run))
+    small = read(files[0]).reshape(4, 2, 4, 2, 3).mean((1, 3)).repeat(2, 0).repeat(2, 1)
+    Image.fromarray(small.round().astype(np.uint8)).save(tmp_path / "low.png")
+    for settings in ({}, {"average": 2}):
+        made = model.edit("restore", [tmp_path / "low.png"], by="lower", steps=5, **settings)
+        assert len(made) == 1
+        again = made[0].transpose(1, 2, 0).reshape(4, 2, 4, 2, 3).mean((1, 3))
+        assert np.abs(again.repeat(2, 0).repeat(2, 1) - small).mean() < 12
+    guided = model.edit("restore", [tmp_path / "low.png"], by="blur", method="guidance", steps=3)
+    assert guided[0].shape == (3, 8, 8)
 
 
 def test_restore_brings_a_noisy_file_nearer_to_what_the_model_knows(run, files, tmp_path):
@@ -215,8 +472,10 @@ def test_restore_brings_a_noisy_file_nearer_to_what_the_model_knows(run, files, 
         (["fill"], "nothing is selected"),
         (["fill", "--region", ":,:"], "Everything is selected"),
         (["fill", "--region", "0:99,:"], "is not a part of the example"),
+        (["extend"], "nothing is added"),
+        (["vary", "--to", "class=dog"], "dog"),
         (["interpolate"], "only one was given. Name two files"),
-        (["paint"], "paint is not an edit. The last word is one of: fill"),
+        (["paint"], "paint is not an edit. The last word is one of: extend, fill"),
         (["vary", "--strength", "2"], "strength"),
     ],
 )

@@ -17,6 +17,7 @@ from .. import __version__
 from ..batch import Batch
 from ..bridge import Bridge
 from ..column import Column
+from ..conditioners.mask import mask_column
 from ..config import AUTO, NONE, Config, Part
 from ..data.cache import Cache, Progress, cache_path, fingerprint, listing, open_cache
 from ..data.columns import automatic, condition, names_of, numeric
@@ -25,7 +26,7 @@ from ..data.locate import absolute, locate
 from ..data.order import Order
 from ..data.remark import remarks
 from ..description import Description
-from ..errors import DataError
+from ..errors import DataError, UsageError
 from ..extent import MEASURED, Extent
 from ..files import building, write_text
 from ..modality import Item, Modality
@@ -283,6 +284,13 @@ def _described(
             kind = registry.column(part.use)
             found[name], values[name] = condition(name, kind, cache.columns, part.options)
     conditions = _with_own(found, own, f"{config.modality.use} modality")
+    if config.train.mask == "random":
+        if config.bridge is not None and config.bridge.use != NONE:
+            raise UsageError(
+                "train.mask = random is for models that make examples from noise. Leave it out: "
+                "this model refines the samples of another."
+            )
+        conditions = _with_own(conditions, [mask_column()], "option train.mask")
     return Description(
         shape, cache.dtype.name, len(cache), conditions, extra, cache.content
     ), values

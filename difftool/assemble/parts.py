@@ -11,6 +11,7 @@ from torch import nn
 from ..bridge import Bridge
 from ..column import Column
 from ..conditioner import Conditioner
+from ..conditioners.mask import MASK
 from ..config import NONE, Config, Part
 from ..context import Context
 from ..denoiser import Denoiser
@@ -91,7 +92,7 @@ def build_denoiser(
         room: called before the network is built.
         two_outputs: whether the objective needs a second output like the example.
     """
-    own = {c.name for c in bridge.conditions()} if bridge else set()
+    own = {c.name for c in bridge.conditions()} if bridge else {MASK}
     conditioners = {
         name: _build_conditioner(config, registry, c)
         for name, c in description.conditions.items()

@@ -55,6 +55,12 @@ class Edit(Sectioned):
     "where all would be equal]",
 )
 @click.option(
+    "--to",
+    multiple=True,
+    metavar="NAME=VALUE[,VALUE…]",
+    help="What the results shall be, instead of the files' own conditions; the same as --cond.",
+)
+@click.option(
     "-o",
     "folder",
     metavar="DIR",
@@ -71,6 +77,7 @@ def edit(
     ctx: click.Context,
     words: tuple[str, ...],
     each: int | None,
+    to: tuple[str, ...],
     folder: Path | None,
     dry_run: bool,
     as_json: bool,
@@ -92,6 +99,7 @@ def edit(
         raise UsageError(f"{name} is not an edit. The last word is one of: {known}.")
     if missing := [file for file in files if not Path(file).exists()]:
         raise UsageError(f"There is no file {missing[0]}.")
+    sampling["conds"] = (*sampling["conds"], *to)
     request = request_of(ctx, n=1, start=0, **sampling)
     ask = EditRequest(model, name, tuple(map(Path, files)), each)
     terminate_at_once()

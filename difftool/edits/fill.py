@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from ..edit import Edit, Given, Start
+from .options import LoopOptions
 
 
 class Fill(Edit):
@@ -12,3 +17,43 @@ class Fill(Edit):
 
     def start(self, given: Given) -> Start:
         return Start(given.noise * given.sigmas[0], given.sigmas)
+
+
+class Extend(Fill):
+    """What is added around the example is made."""
+
+    extends = True
+
+
+class Loop(Fill):
+    """The example goes on where it ends: the last entry is followed by the first.
+
+    The ends are brought to the middle, where a band around the join is made anew, as a part of an
+    ordinary example. Then they are moved back.
+    """
+
+    options: LoopOptions
+    selects = False
+    loops = True
+
+    def before(
+        self, example: np.ndarray, selected: np.ndarray | None, axes: Sequence[int]
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        del selected
+        marks = np.zeros(example.shape, bool)
+        for axis in self._chosen(axes):
+            size = example.shape[axis]
+            half = max(1, round(self.options.width * size / 2))
+            band = [slice(None)] * example.ndim
+            band[axis] = slice(size // 2 - half, size // 2 + half)
+            marks[tuple(band)] = True
+            example = np.roll(example, size // 2, axis)
+        return example, marks
+
+    def after(self, made: np.ndarray, axes: Sequence[int]) -> np.ndarray:
+        for axis in self._chosen(axes):
+            made = np.roll(made, -(made.shape[axis] // 2), axis)
+        return made
+
+    def _chosen(self, axes: Sequence[int]) -> Sequence[int]:
+        return {"all": axes, "first": axes[:1], "last": axes[-1:]}[self.options.along]

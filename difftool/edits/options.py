@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from ..options import Options
@@ -27,9 +29,54 @@ class InversionOptions(Options):
     )
 
 
-class RestoreOptions(Options):
-    """Removal of noise."""
+class LoopOptions(Options):
+    """An example that goes on where it ends."""
 
+    width: float = Field(
+        0.25, gt=0, lt=1, description="share of the example, around its ends, that is made anew"
+    )
+    along: Literal["all", "first", "last"] = Field(
+        "all",
+        description="axes along which the example goes on: of pictures first is up and down, last "
+        "is to the side",
+    )
+
+
+class RemakeOptions(Options):
+    """Edit-friendly inversion (Huberman-Spiegelglas et al. 2024, arXiv:2304.06140)."""
+
+    strength: float = Field(
+        0.7,
+        gt=0,
+        le=1,
+        description="share of the sampler's steps that are taken again; less stays closer to the "
+        "example",
+    )
+
+
+class RestoreOptions(Options):
+    """What an example has suffered, and how the original is sought."""
+
+    by: Literal["noise", "blur", "lower", "clip", "missing", "frames", "jpeg"] = Field(
+        "noise",
+        description="what the file has suffered. noise; blur; lower: lost resolution; clip: too "
+        "loud or too bright values were cut off; missing: the commonest value stands where "
+        "something is missing; frames: dropped ones repeat those before them; jpeg: compression",
+    )
+    amount: NonNegativeFloat = Field(
+        0.0,
+        description="of blur its standard deviation in entries, of lower the factor, of clip the "
+        "largest value in model units, of jpeg the quality; 0 takes 1.5, 2, the largest of the "
+        "file, and 50",
+    )
+    method: Literal["projection", "guidance"] = Field(
+        "projection",
+        description="how the result is kept in agreement with the file: each estimate is projected "
+        "(DDNM), or its gradient followed (DPS), which is slower",
+    )
+    average: PositiveInt = Field(
+        1, le=1000, description="number of originals that are drawn; the result is their mean"
+    )
     level: NonNegativeFloat = Field(
         0.0,
         description="standard deviation of the noise in the file, in model units (data of unit "

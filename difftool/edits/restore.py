@@ -1,11 +1,26 @@
-"""Restore: remove the noise that an example has."""
+"""Restore: undo the damage that an example has suffered."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from ..edit import Edit, Given, Start
+from ..errors import UsageError
+from ..sampler import Denoise
+from .operators import (
+    Project,
+    completing,
+    decompressing,
+    reviving,
+    sharpening,
+    unblurring,
+    unclipping,
+)
 from .options import RestoreOptions
+
+SPREAD = 0.5
+"""Standard deviation of data in model units, about."""
 
 MEDIAN = 0.6745
 """The median of the absolute value of unit normal noise."""
@@ -25,19 +40,90 @@ def noise_level(x: Tensor) -> Tensor:
     return x.abs().flatten(1).median(1).values / MEDIAN
 
 
+def agreeing(denoise: Denoise, project: Project, level: float) -> Denoise:
+    """Estimates that could have become the file (null-space projection, Wang et al. 2022,
+    arXiv:2212.00490, Alg. 1).
+
+    Args:
+        level: standard deviation of the noise in the file; below it the projection is weaker
+            (Eq. 19).
+    """
+
+    def agreed(x: Tensor, sigma: float) -> Tensor:
+        x0 = denoise(x, sigma)
+        return torch.lerp(x0, project(x0), min(1.0, sigma / level) if level else 1.0)
+
+    return agreed
+
+
+def following(denoise: Denoise, project: Project, level: float) -> Denoise:
+    """D - sigma^2 grad |D - project(D)|^2 / (2 r^2), towards what could have become the file
+    (Chung et al. 2023, arXiv:2209.14687, Alg. 1).
+
+    r^2 = sigma^2 spread^2 / (sigma^2 + spread^2) + level^2 as in reconstruction guidance.
+    """
+
+    def followed(x: Tensor, sigma: float) -> Tensor:
+        variance = 1 / (1 / sigma**2 + 1 / SPREAD**2) + level**2
+        with torch.enable_grad():
+            x_ = x.detach().requires_grad_()
+            x0 = denoise(x_, sigma)
+            error = x0 - project(x0).detach()
+            (slope,) = torch.autograd.grad(error.square().sum() / (2 * variance), x_)
+        return x0.detach() - sigma**2 * slope
+
+    return followed
+
+
 class Restore(Edit):
-    """The example is x0 + sigma eps at the level of its own noise: D gives the mean of the
-    originals (Efron 2011, Tweedie's formula), and sampling from that level draws one of them.
+    """Originals that could have become the example.
+
+    With noise alone the example is x0 + sigma eps: D gives the mean of the originals (Efron 2011,
+    Tweedie's formula), and sampling from that level draws one of them. After other damage an
+    original is sampled whose damaged version is the file.
     """
 
     options: RestoreOptions
     alone = True
     results = 1
 
+    @property
+    def entrywise(self) -> bool:  # type: ignore[override]  # it depends on the options
+        return self.options.by != "noise"
+
+    @property
+    def differentiates(self) -> bool:  # type: ignore[override]
+        return self.entrywise and self.options.method == "guidance"
+
+    @property
+    def mean(self) -> int:  # type: ignore[override]
+        return self.options.average
+
     def start(self, given: Given) -> Start:
+        if self.options.by != "noise":
+            keep = following if self.differentiates else agreeing
+            denoise = keep(given.denoise, self._project(given.x), self.options.level)
+            return Start(given.noise * given.sigmas[0], given.sigmas, denoise=denoise)
         level = self.options.level or float(noise_level(given.x))
         lowest, highest = given.sigmas[-2], given.sigmas[0]
         level = min(max(level, lowest), highest)
-        if not self.options.sharp:
+        if not self.options.sharp and self.options.average == 1:
             return Start(given.denoise(given.x, level), (0.0,))
         return Start(given.x, (level, *(sigma for sigma in given.sigmas if sigma < level)))
+
+    def _project(self, y: Tensor) -> Project:
+        amount = self.options.amount
+        match self.options.by:
+            case "blur":
+                return unblurring(y, amount or 1.5)
+            case "lower":
+                return sharpening(y, max(2, round(amount)))
+            case "clip":
+                return unclipping(y, amount)
+            case "missing":
+                return completing(y)
+            case "frames":
+                return reviving(y)
+        if y.ndim != 4:
+            raise UsageError("jpeg compresses pictures only. Name other damage: --by blur.")
+        return decompressing(y, min(amount or 50.0, 99.0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 import numpy as np
@@ -11,10 +11,17 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
-from ..edit import Edit, Given, Start
+from ..edit import Edit
 from ..errors import UsageError
-from ..sampler import Denoise
-from ..space import Euclidean, Space
+from ..modality import Modality
+from ..representation import Representation
+from ..space import Euclidean
+
+SAME = 1e-3
+"""Difference, in model units, up to which an entry counts as unchanged."""
+
+EDGES = 8
+"""Steps in which soft edges come free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +30,8 @@ class Editing:
 
     Attributes:
         examples: raw examples.
-        selected: where each is to be made anew: an array of truth values with the example's axes,
-            each of its length or of 1; None for everywhere.
+        selected: where each is to be made anew: an array with the example's axes, each of its length
+            or of 1, of truth values or of shares from 0 (kept) to 1; None for everywhere.
         own: condition name -> the examples' own values, as a user writes them.
         others, weights: the second example of each pair, and how far towards it.
     """
@@ -66,11 +73,82 @@ def template(editing: Editing, start: int, indices: Sequence[int], usual: Batch)
                 f"The condition {name} belongs to the size that the model was trained on, and the "
                 "example has another. Edit examples of that size."
             )
-    marks = [editing.selected[place] for place in places]
-    observed = None
-    if marks[0] is not None:
-        observed = stacked([~np.asarray(mark) for mark in marks])
-    return Batch(x, usual.cond, observed=observed)
+    shares = shares_of(editing, start, indices)
+    return Batch(x, usual.cond, observed=None if shares is None else shares == 0)
+
+
+def shares_of(editing: Editing, start: int, indices: Sequence[int]) -> Tensor | None:
+    """``[b, ...]``: how much of each raw entry may change, from 0 to 1; None for all of them."""
+    marks = [editing.selected[index - start] for index in indices]
+    if marks[0] is None:
+        return None
+    return stacked([np.asarray(mark, np.float32) for mark in marks])
+
+
+def encoded(representation: Representation, raw: Batch) -> Batch:
+    """The raw batch in model units, with the entries that its observed ones decide as observed."""
+    like = representation.encode(raw)
+    if raw.observed is None:
+        return like
+    return replace(like, observed=decided(representation, raw, like))
+
+
+def decided(representation: Representation, raw: Batch, like: Batch) -> Tensor:
+    """``[b, ...]``: the entries in model units that the observed raw entries decide.
+
+    Where entries in model units are those of the file, they are the observed ones. Else, as with
+    frames of a spectrum, an entry is decided if it stays when the raw entries that are not observed
+    change.
+
+    Raises:
+        UsageError: every entry depends on what is not observed.
+    """
+    assert raw.observed is not None
+    if like.observed is not None and _fits(like.observed, like.x):
+        return like.observed
+    hidden = ~raw.observed.expand(raw.x.shape)
+    other = representation.encode(raw.with_x(torch.where(hidden, _different(raw.x), raw.x)))
+    known = (like.x - other.x).abs() <= SAME
+    if like.mask is not None:
+        known = known & like.mask
+    if not known.any():
+        raise UsageError(
+            "Every entry of the model's representation depends on what is selected, so that nothing "
+            "would be kept. Select a smaller part, or use an edit of whole examples, such as vary."
+        )
+    return known
+
+
+def softness(
+    representation: Representation, raw: Batch, like: Batch, shares: Tensor
+) -> Tensor | None:
+    """``[b, ...]``: how much of each entry in model units may change; None without soft edges."""
+    soft = (shares > 0) & (shares < 1)
+    if not soft.any():
+        return None
+    levels = torch.linspace(0, 1, EDGES + 1)[:-1]
+    kept = [
+        decided(representation, at, representation.encode(at)).float().expand(like.x.shape)
+        for at in (replace(raw, observed=(shares <= level).to(raw.x.device)) for level in levels)
+    ]
+    return 1 - torch.stack(kept).mean(0)
+
+
+def _different(x: Tensor) -> Tensor:
+    """Raw values of the same kind that have nothing to do with ``x``."""
+    rng = torch.Generator().manual_seed(0)
+    if x.dtype.is_floating_point:
+        return (x.mean() + torch.randn(x.shape, generator=rng).to(x)).to(x.dtype)
+    info = torch.iinfo(x.dtype)
+    drawn = torch.randint(info.min, info.max, x.shape, generator=rng, dtype=torch.int64)
+    return drawn.to(x.device, x.dtype)
+
+
+def _fits(marks: Tensor, x: Tensor) -> bool:
+    try:
+        return torch.broadcast_shapes(marks.shape, x.shape) == x.shape
+    except RuntimeError:
+        return False
 
 
 def stacked(arrays: Sequence[np.ndarray]) -> Tensor:
@@ -91,63 +169,34 @@ def second(editing: Editing, start: int, indices: Sequence[int], like: Batch) ->
     return Batch(stacked(others), like.cond)
 
 
-def begin(
-    editing: Editing,
-    start: int,
-    indices: Sequence[int],
-    like: Batch,
-    other: Batch | None,
-    noise: Tensor,
-    sigmas: Sequence[float],
-    denoise: Denoise,
-    describe: Denoise,
-    space: Space,
-) -> Start:
-    """Where the sampling of these examples begins. ``like`` and ``other`` are encoded."""
-    if like.observed is not None:
-        require_marks(like)
-    weight = None
-    if editing.edit.pairs:
-        weight = noise.new_tensor([editing.weights[index - start] for index in indices])
-    return editing.edit.start(
-        Given(
-            like.x,
-            noise,
-            tuple(sigmas),
-            denoise,
-            describe,
-            space,
-            like.mask,
-            None if other is None else other.x,
-            weight,
-        )
-    )
+def weights_of(editing: Editing, start: int, indices: Sequence[int], like: Tensor) -> Tensor | None:
+    """``[b]``: how far each result lies from the first to the second of its pair."""
+    if not editing.edit.pairs:
+        return None
+    return like.new_tensor([editing.weights[index - start] for index in indices])
 
 
-def require_marks(like: Batch) -> None:
-    """Raise UsageError where a representation has no entries that belong to those of the file."""
-    assert like.observed is not None
-    try:
-        fits = torch.broadcast_shapes(like.observed.shape, like.x.shape) == like.x.shape
-    except RuntimeError:
-        fits = False
-    if not fits:
+def require_entries(representation: Representation, raw: Batch) -> None:
+    """Raise UsageError unless entries in model units are those of the file."""
+    marks = torch.ones_like(raw.x, dtype=torch.bool)
+    like = representation.encode(replace(raw, observed=marks))
+    if like.observed is None or not _fits(like.observed, like.x):
         raise UsageError(
-            "A part of an example cannot be selected with this representation, whose entries are "
-            f"not those of the file ({tuple(like.x.shape[1:])}, not "
-            f"{tuple(like.observed.shape[1:])}). Use an edit of whole examples, such as vary."
+            "This way to restore works on the entries of the file, and the model has another "
+            "representation. Use a model of the entries themselves, or --by noise."
+        )
+    if type(representation.space) is not Euclidean:
+        raise UsageError(
+            "This way to restore has no meaning for data that are known up to a motion. Use "
+            "--by noise."
         )
 
 
-def kept_to_the_byte(
-    editing: Editing, start: int, index: int, made: np.ndarray, space: Space
+def put_back(
+    editing: Editing, start: int, index: int, made: np.ndarray, modality: Modality
 ) -> np.ndarray:
-    """The result with the entries that were not selected as they are in the file.
-
-    In a space in which examples are known only up to a motion, the result stays as it is.
-    """
+    """The result with the entries that were not selected as they are in the file."""
     selected = editing.selected[index - start]
-    example = editing.examples[index - start]
-    if selected is None or type(space) is not Euclidean or made.shape != example.shape:
+    if selected is None:
         return made
-    return np.where(selected, made, example)
+    return modality.put_back(made, editing.examples[index - start], selected)

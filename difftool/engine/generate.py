@@ -14,8 +14,9 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..column import Column, Value
+from ..conditioners.mask import MASK, shown
 from ..denoiser import D, Denoiser
-from ..edit import Start
+from ..edit import Given, Start
 from ..errors import UsageError
 from ..extent import Extent
 from ..guidance.asked import Asked
@@ -23,7 +24,7 @@ from ..guidance.cfg import ClassifierFree
 from ..guidance.conjunction import Conjunction
 from ..guidance.experts import below
 from ..guidance.guidance import Guidance, Sampling
-from ..guidance.inpaint import keeping
+from ..guidance.inpaint import keeping, keeping_softly
 from ..guidance.limit import limited
 from ..noise import brownian, fresh
 from ..options import NoOptions, Options
@@ -134,7 +135,7 @@ def _batches(
     with ExitStack() as stack:
         denoisers: list[D] = list(_denoisers(stage))
         second = stage.denoiser.second is not None  # of which a replayed graph keeps nothing
-        if not request.guidance.differentiates and not second:  # nor has it gradients
+        if not _differentiates(request) and not second:  # nor has it gradients
             denoisers = [stack.enter_context(captured(one)) for one in _denoisers(stage)]
         for at in range(request.start, stop, request.batch):
             indices = range(at, min(at + request.batch, stop))
@@ -177,7 +178,7 @@ def _batch(
         for name, column in columns.items()
     }
     rows = {name: values[name] if name in values else cond[name].cpu().numpy() for name in columns}
-    with _evaluating(request.guidance):
+    with _evaluating(request):
         examples = _sample(stage, denoisers, request, indices, shapes.with_cond(**cond))
     return [
         Generated(
@@ -193,9 +194,14 @@ def _batch(
     ]
 
 
-def _evaluating(guidance: Guidance) -> AbstractContextManager[None]:
+def _differentiates(request: SampleRequest) -> bool:
+    edit = request.editing and request.editing.edit
+    return request.guidance.differentiates or bool(edit and edit.differentiates)
+
+
+def _evaluating(request: SampleRequest) -> AbstractContextManager[None]:
     """Evaluation without gradients; those that guidance enables need tensors that can have them."""
-    return torch.no_grad() if guidance.differentiates else torch.inference_mode()
+    return torch.no_grad() if _differentiates(request) else torch.inference_mode()
 
 
 def _denoisers(stage: Stage) -> list[Denoiser]:
@@ -227,7 +233,9 @@ def _encoded(
     """
     device = next(stage.denoiser.parameters()).device
     if stage.bridge is None:
-        yield indices, shapes, stage.representation.encode(shapes.map(lambda t: t.to(device))), None
+        raw = shapes.map(lambda t: t.to(device))
+        like = editing.encoded(stage.representation, raw)
+        yield indices, shapes, shown(like) if MASK in stage.description.conditions else like, None
         return
     for some, *pair in alike(stage.bridge, request.low, request.start, indices, shapes):
         low, template = (batch.map(lambda t: t.to(device)) for batch in pair)
@@ -275,7 +283,15 @@ def _solved(
     if watched is not None:
         denoisers = [watched, *denoisers[1:]]
     tiled = [
-        in_tiles(stage, denoiser, sizes, request.tile, request.overlap, request.batch)
+        in_tiles(
+            stage,
+            denoiser,
+            sizes,
+            request.tile,
+            request.overlap,
+            request.batch,
+            given=request.editing is not None,
+        )
         for denoiser in denoisers
     ]
     sigmas: Sequence[float] = stage.process.schedule.sigmas(request.steps)
@@ -295,23 +311,29 @@ def _solved(
     )
     if like.observed is not None:
         denoise = keeping(denoise, space, like.x, like.observed, like.mask, clean=like.noise_free)
+    if (shares := _softness(stage, request, indices, shapes, like)) is not None:
+        denoise = keeping_softly(denoise, space, like.x, shares, sigmas, like.mask)
     if watched is not None and not stage.experts:
         denoise = Varied(denoise, watched, space, like.mask)
     if request.editing is None:
         x = start.mul_(sigmas[0])
     else:
-        x, sigmas = _begun(stage, request, indices, shapes, like, start, sigmas, denoise, model)
+        begun = _begun(stage, request, indices, shapes, like, start, sigmas, denoise, model)
+        x, sigmas, denoise = begun.x, begun.sigmas, begun.denoise or denoise
+        if (noise := begun.noise) is not None:
+            paths = lambda _: noise  # noqa: E731
     if len(sigmas) > 1:
         x = solve(stage, denoise, x, sigmas, paths, request.resampling_steps)
     if request.editing is not None and like.observed is not None:
         x = space.keep(x, like.x, like.observed, like.mask)
     made = like.with_x(space.project(x, like.mask))
     if stage.bridge is None or low is None:
-        found = unpadded(stage.representation.decode(made).x.cpu(), shapes)
         if request.editing is None:
-            return found
+            return unpadded(stage.representation.decode(made).x.cpu(), shapes)
+        around = shapes.map(lambda t: t.to(device))
+        found = unpadded(stage.representation.decode_around(made, around).x.cpu(), shapes)
         return [
-            editing.kept_to_the_byte(request.editing, request.start, index, one, space)
+            editing.put_back(request.editing, request.start, index, one, stage.modality)
             for index, one in zip(indices, found, strict=True)
         ]
     x = stage.representation.decode(stage.bridge.restore(made)).x[
@@ -357,6 +379,19 @@ def _as_asked(
     return [Asked(denoiser, negative, conjunction, kept) for denoiser in denoisers]
 
 
+def _softness(
+    stage: Stage, request: SampleRequest, indices: Sequence[int], shapes: Batch, like: Batch
+) -> Tensor | None:
+    """How much of each entry may change, where the selection of an edit has soft edges."""
+    if request.editing is None:
+        return None
+    shares = editing.shares_of(request.editing, request.start, indices)
+    if shares is None:
+        return None
+    raw = shapes.map(lambda t: t.to(like.x.device))
+    return editing.softness(stage.representation, raw, like, shares)
+
+
 def _begun(
     stage: Stage,
     request: SampleRequest,
@@ -385,10 +420,25 @@ def _begun(
         **{name: torch.from_numpy(v).to(noise.device) for name, v in values.items()},
     }
     describe = ClassifierFree().bind(model, cond, like.mask, kept=_bridged(stage))
-    return editing.begin(
-        given, request.start, indices, like, encoded, noise, sigmas, denoise, describe,
-        stage.representation.space,
-    )  # fmt: skip
+    space, shape, device = stage.representation.space, noise.shape, noise.device
+    if given.edit.entrywise:
+        editing.require_entries(stage.representation, shapes.map(lambda t: t.to(device)))
+    return given.edit.start(
+        Given(
+            like.x,
+            noise,
+            tuple(sigmas),
+            denoise,
+            describe,
+            space,
+            lambda k: space.noise(
+                shape, Streams(request.seed, f"edit {k}", indices, device=device), like.mask
+            ),
+            like.mask,
+            None if encoded is None else encoded.x,
+            editing.weights_of(given, request.start, indices, noise),
+        )
+    )
 
 
 def unpadded(x: Tensor, shapes: Batch) -> list[np.ndarray]:
@@ -410,8 +460,12 @@ def _extent(real: Tensor, axis: int) -> int:
 
 
 def _bridged(stage: Stage) -> set[str]:
-    """The conditions of the bridge: users cannot give them, and guidance does not drop them."""
-    return set() if stage.bridge is None else {c.name for c in stage.bridge.conditions()}
+    """The conditions of the bridge, and the mask of given entries: users cannot give them, and
+    guidance does not drop them.
+    """
+    if stage.bridge is None:
+        return {MASK} & set(stage.description.conditions)
+    return {c.name for c in stage.bridge.conditions()}
 
 
 def _conditions(stage: Stage) -> dict[str, Column]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..batch import Batch
+from ..conditioners.mask import MASK, masked
 from ..objective import Moment
 from ..optimizers.optimizer import OptimizerFactory
 from ..rng import Stream, key
@@ -151,10 +152,14 @@ class TrainStep:
     def _prepare(self, raw: Batch, rng: Stream) -> Batch:
         raw = raw.map(lambda t: t.to(self.device, non_blocking=True))
         if self.prepared:
-            return self.stage.representation.draw(raw, rng)
+            return self._masked(self.stage.representation.draw(raw, rng), rng)
         raw, bridge = self.stage.modality.augment(raw, rng), self.stage.bridge
         if bridge is None:
             representation = self.stage.representation
-            return representation.draw(representation.prepare(raw), rng)
+            return self._masked(representation.draw(representation.prepare(raw), rng), rng)
         low = bridge.corrupt(bridge.degrade(raw), rng)
         return bridge.crop(bridge.encode(low, raw, bridge.draw_aug_levels(len(raw), rng), rng), rng)
+
+    def _masked(self, batch: Batch, rng: Stream) -> Batch:
+        """With random parts given, where the model is trained to fill."""
+        return masked(batch, rng) if MASK in self.stage.description.conditions else batch

@@ -13,7 +13,14 @@ from ..tiles import Tiled
 
 
 def in_tiles(
-    stage: Stage, denoiser: D, sizes: Sequence[int], tile: Tile, overlap: float, most: int
+    stage: Stage,
+    denoiser: D,
+    sizes: Sequence[int],
+    tile: Tile,
+    overlap: float,
+    most: int,
+    *,
+    given: bool = False,
 ) -> D:
     """The denoiser for samples of these sizes; in tiles if they are larger than a tile.
 
@@ -22,8 +29,9 @@ def in_tiles(
         sizes: the sizes of an encoded sample, one for each axis after its channels.
         tile, overlap: as in the config table ``sample``.
         most: largest number of tiles in one call of the network.
+        given: whether samples begin with examples, which tell each tile what it is a part of.
     """
-    if (usual := _sizes(stage, tile)) is None:
+    if (usual := _sizes(stage, tile, given)) is None:
         return denoiser
     within = [n if size is None else min(n, size) for n, size in zip_longest(sizes, usual)]
     if within == list(sizes):
@@ -41,16 +49,15 @@ def require_tile(stage: Stage, tile: Tile) -> None:
         )
 
 
-def _sizes(stage: Stage, tile: Tile) -> Sequence[int | None] | None:
+def _sizes(stage: Stage, tile: Tile, given: bool) -> Sequence[int | None] | None:
     """The largest sizes of the network's input, one for each axis; None for no limit.
 
-    By default only later stages of a cascade use tiles: they add details, and their input tells
-    them the rest. A sample from pure noise would become several samples side by side.
+    By default only edits and later stages of a cascade use tiles: their input tells them the rest.
+    A sample from pure noise would become several samples side by side.
     """
     if tile == "auto":
-        return (
-            None
-            if stage.bridge is None
-            else stage.bridge.crop_sizes or stage.representation.shape[1:]
-        )
+        usual = stage.representation.shape[1:]
+        if stage.bridge is None:
+            return usual if given else None
+        return stage.bridge.crop_sizes or usual
     return None if isinstance(tile, str) else tile

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from ..sampler import Denoise
@@ -33,3 +35,29 @@ def keeping(
         if clean
         else (lambda x, sigma: kept(denoise(x, sigma)))
     )
+
+
+def keeping_softly(
+    denoise: Denoise,
+    space: Space,
+    x0: Tensor,
+    shares: Tensor,
+    sigmas: Sequence[float],
+    mask: Tensor | None = None,
+) -> Denoise:
+    """Estimates that are ``x0`` where an entry may not change yet, so that edges change less.
+
+    An entry of share s comes free when a share s of the steps is left (Levin & Fried 2023,
+    "Differential Diffusion", arXiv:2306.00950, Alg. 1).
+
+    Args:
+        shares: broadcasts to ``x0``; 0 never comes free, 1 always is.
+        sigmas: the noise levels of all steps, from the largest to 0.
+    """
+    steps = len(sigmas) - 1
+
+    def kept(x: Tensor, sigma: float) -> Tensor:
+        left = sum(level <= sigma * (1 + 1e-6) for level in sigmas[:-1]) / steps
+        return space.keep(denoise(x, sigma), x0, (shares < left) | (shares == 0), mask)
+
+    return kept

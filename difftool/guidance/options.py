@@ -130,3 +130,16 @@ class ReconstructionOptions(Options):
     noise: NonNegativeFloat = Field(
         0.0, description="standard deviation of the error of the given entries, in model units"
     )
+
+
+class StitchOptions(Options):
+    """Regions under conditions of their own (Bar-Tal et al. 2023, arXiv:2302.08113)."""
+
+    regions: tuple[str, ...] = Field(
+        (),
+        description="conditions with shares of the last axes, such as class=cat@0:0.5 for the left "
+        "half of a picture, or class=cat@0:0.5,: for the upper",
+    )
+    soft: float = Field(
+        0.05, ge=0, le=1, description="share of an axis over which a region fades into the others"
+    )

@@ -355,6 +355,12 @@ def difftool_guidances() -> list[Spec]:
             "reconstruction:Reconstruction",
             "ReconstructionOptions",
         ),
+        _guidance(
+            "stitch",
+            "several regions, each under its own condition (Bar-Tal et al. 2023)",
+            "stitch:Stitch",
+            "StitchOptions",
+        ),
     ]
 
 
@@ -687,6 +693,8 @@ FEATURE_METRICS = (
 def difftool_edits() -> list[Spec]:
     return [
         _edit("fill", "make what is selected anew, and keep the rest", "fill:Fill"),
+        _edit("extend", "make what is added around the example", "fill:Extend"),
+        _edit("loop", "let the example go on where it ends", "fill:Loop", "LoopOptions"),
         _edit("vary", "noise to a level and back (SDEdit)", "vary:Vary", "VaryOptions"),
         _edit(
             "invert",
@@ -700,7 +708,18 @@ def difftool_edits() -> list[Spec]:
             "interpolate:Interpolate",
             "InversionOptions",
         ),
-        _edit("restore", "remove noise", "restore:Restore", "RestoreOptions"),
+        _edit(
+            "remake",
+            "make the example again with noise of its own at every step, under other conditions",
+            "remake:Remake",
+            "RemakeOptions",
+        ),
+        _edit(
+            "restore",
+            "undo noise, blur, lost resolution, clipping, gaps, compression",
+            "restore:Restore",
+            "RestoreOptions",
+        ),
     ]
 
 

@@ -39,7 +39,11 @@ def edit_contract(name: str, options: dict[str, Any] | None = None) -> type:
         x, other = (torch.randn(4, 2, 6, 6, generator=rng)[rows] for _ in range(2))
         noise = Streams(0, "contract", rows).normal(x.shape)
         pair = (other, torch.linspace(0, 1, 4)[rows]) if edit().pairs else (None, None)
-        return Given(x, noise, SIGMAS, _denoise, _denoise, Euclidean(), None, *pair)
+
+        def another(k: int) -> Tensor:
+            return Streams(0, f"contract {k}", rows).normal(x.shape)
+
+        return Given(x, noise, SIGMAS, _denoise, _denoise, Euclidean(), another, None, *pair)
 
     def start(rows: list[int]) -> Start:
         with torch.inference_mode():
@@ -50,7 +54,7 @@ def edit_contract(name: str, options: dict[str, Any] | None = None) -> type:
 
         def test_sampling_begins_at_finite_values_and_goes_down_to_no_noise(self) -> None:
             rows = [0] if edit().alone else [0, 1, 2, 3]
-            x, sigmas = start(rows)
+            x, sigmas, *_ = start(rows)
             assert x.shape == (len(rows), 2, 6, 6)
             assert x.dtype == torch.float32
             assert x.isfinite().all()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from .writer import SampleWriter, refuse_used
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..engine.generate import Generated
     from ..modality import Item
     from ..options import Options
     from ..plugin.registry import Registry
@@ -59,10 +60,8 @@ class _Plan:
 
 def edited(ask: EditRequest, request: Request, parts: Registry, reporter: Reporter) -> Samples:
     """The results in memory."""
-    from ..engine.generate import generate  # torch
-
-    job, _ = _job(ask, request, parts, reporter)
-    drawn = reporter.counted(generate(job.stage, job.request), job.request.n, "editing")
+    job, plans = _job(ask, request, parts, reporter)
+    drawn = reporter.counted(_results(job), len(plans), "editing")
     return Samples(list(drawn), job.stage.modality, job.request.shape, job.info)
 
 
@@ -98,11 +97,13 @@ def shown(
     job, plans = _job(ask, request, parts, reporter)
     editing, examples, titles = job.request.editing, [], []
     assert editing is not None
-    first = {plan.item.path: place for place, plan in reversed(list(enumerate(plans)))}
+    mean = editing.edit.mean
+    first = {plan.item.path: n * mean for n, plan in reversed(list(enumerate(plans)))}
     for path, place in first.items():
         example, marked = editing.examples[place], editing.selected[place]
         even = np.broadcast_to(np.median(example).astype(example.dtype), example.shape)
-        examples += [example, example if marked is None else np.where(marked, even, example)]
+        shown = example if marked is None else np.where(marked, even, example)
+        examples += [_finished(job, example), _finished(job, shown)]
         titles += [path.name, "selected" if marked is not None else "all of it"]
     return job.stage.modality.preview(examples, stem, titles)
 
@@ -131,7 +132,7 @@ def _job(
     plans = _plans(
         ask.name, ask.each or edit_class.results, edit_class.pairs, _items(ask.files, job)
     )
-    return _with_editing(job, stage, plans, edit_class(own), selection, ask, request), plans
+    return _with_editing(job, stage, plans, edit_class(own), selection, ask, request.cond), plans
 
 
 def _items(files: Sequence[Path], job: Job) -> list[Item]:
@@ -157,35 +158,79 @@ def _with_editing(
     edit: Any,
     selection: Options,
     ask: EditRequest,
-    request: Request,
+    asked: Mapping[str, list[str]],
 ) -> Job:
-    """The job, which makes one sample for each plan."""
+    """The job, which makes a sample for each plan, or several of which the mean is the result.
+
+    Args:
+        asked: the conditions that the user names.
+    """
     from ..engine.editing import Editing  # torch
 
     modality, cache = job.stage.modality, dict[tuple[Path, int], tuple[Any, Any]]()
+    if edit.loops and not modality.repeats:
+        raise UsageError(
+            f"{ask.name} has no meaning for {stage.model.modality}: nothing follows its end. Use "
+            "another edit, such as vary."
+        )
 
     def read(item: Item) -> tuple[np.ndarray, np.ndarray | None]:
         key = (item.path, item.part)
         if key not in cache:
-            cache[key] = modality.select(modality.read_given(item), selection)
+            whole = modality.read_given(item)
+            larger, marks = modality.select(whole, selection)
+            if edit.extends and larger.shape == whole.shape:
+                raise UsageError(
+                    f"{ask.name} makes what is added around an example, and nothing is added. Say "
+                    "how much: difftool edit --help lists the flags of "
+                    f"{stage.model.modality}."
+                )
+            cache[key] = edit.before(larger, marks, modality.repeats)
         return cache[key]
 
-    examples, selected = zip(*(read(plan.item) for plan in plans), strict=True)
+    each = [plan for plan in plans for _ in range(edit.mean)]
+    examples, selected = zip(*(read(plan.item) for plan in each), strict=True)
     _check_selected(edit, ask.name, selected, stage.model.modality)
-    own = _own(stage, [conditions_of(plan.item, stage) for plan in plans])
+    own = _own(stage, [conditions_of(plan.item, stage) for plan in each])
     editing = Editing(
         edit,
         examples,
         selected,
         own,
-        [read(plan.other)[0] for plan in plans if plan.other],
-        [plan.weight for plan in plans],
+        [read(plan.other)[0] for plan in each if plan.other],
+        [plan.weight for plan in each],
     )
-    cond = {**own, **request.cond}
-    asked = replace(job.request, n=len(plans), start=0, cond=cond, editing=editing)
+    turns = {name: [v for v in values for _ in range(edit.mean)] for name, values in asked.items()}
+    cond = {**own, **turns}
+    drawn = replace(job.request, n=len(each), start=0, cond=cond, editing=editing)
     settings = edit.options.model_dump(mode="json", exclude_defaults=True)
     chosen = selection.model_dump(mode="json", exclude_defaults=True)
-    return replace(job, request=asked, info={**job.info, "edit": ask.name, **settings, **chosen})
+    return replace(job, request=drawn, info={**job.info, "edit": ask.name, **settings, **chosen})
+
+
+def _results(job: Job) -> Iterator[Generated]:
+    """The results, of which each may be the mean of several samples."""
+    from ..engine.generate import Generated, generate  # torch
+
+    assert job.request.editing is not None
+    mean = job.request.editing.edit.mean
+    drawn = generate(job.stage, job.request)
+    while some := list(islice(drawn, mean)):
+        example = some[0].example if mean == 1 else _mean([one.example for one in some])
+        yield Generated(some[0].index // mean, _finished(job, example), some[0].cond)
+
+
+def _mean(examples: Sequence[np.ndarray]) -> np.ndarray:
+    import numpy as np
+
+    mean = np.mean(np.stack(examples), 0, dtype=np.float64)
+    kind = examples[0].dtype
+    return (mean if kind.kind == "f" else mean.round()).astype(kind)
+
+
+def _finished(job: Job, example: np.ndarray) -> np.ndarray:
+    assert job.request.editing is not None
+    return job.request.editing.edit.after(example, job.stage.modality.repeats)
 
 
 def _check_selected(
@@ -220,16 +265,15 @@ def _written(
     reporter: Reporter,
     on_sample: Callable[[str], None] | None,
 ) -> dict[str, Any]:
-    from ..engine.generate import generate  # torch
-
     request = job.request
     assert request.editing is not None
-    drawn = reporter.counted(generate(job.stage, request), request.n, "editing")
+    drawn = reporter.counted(_results(job), len(plans), "editing")
     writer = SampleWriter(folder, job.stage.modality, job.info, request.shape)
     before: dict[int, tuple[Any, str]] = {}
     for one in drawn:
         item = plans[one.index].item
-        before[one.index] = request.editing.examples[one.index], item.path.name
+        example = request.editing.examples[one.index * request.editing.edit.mean]
+        before[one.index] = _finished(job, example), item.path.name
         file = writer.write(one, {"edited_from": str(item.path)})
         if on_sample:
             on_sample(str(file))

@@ -134,8 +134,11 @@ def sampling_names(modality: str) -> dict[str, str]:
 
 
 def editing_names(modality: str, edit: str) -> dict[str, str]:
-    """The short names of the settings of an edit: those of ``difftool edit``."""
-    parts, names = installed(), sampling_names(modality)
-    own = parts.options(parts.get("edit", edit))
-    names = {**names, **_fields(EDIT, edit, own, names)}
-    return {**names, **_fields(SELECTION, modality, selection_model(parts, modality), names)}
+    """The short names of the settings of an edit: those of ``difftool edit``.
+
+    The edit's own come first, then those of the selection, then those of sampling.
+    """
+    parts = installed()
+    own = _fields(EDIT, edit, parts.options(parts.get("edit", edit)), {})
+    own |= _fields(SELECTION, "select", selection_model(parts, modality), own)
+    return {**sampling_names(modality), **own}

@@ -100,6 +100,7 @@ class Model:
         files: Sequence[str | Path],
         *,
         each: int | None = None,
+        to: Mapping[str, Values] | None = None,
         cond: Mapping[str, Values] | None = None,
         seed: int = 0,
         device: str = "auto",
@@ -112,7 +113,7 @@ class Model:
             edit: its name, such as ``"vary"``; ``difftool list edits`` lists them.
             files: files or folders of the model's kind of data. They are not changed.
             each: results for each file; as many as suit the edit unless given.
-            cond: other conditions than the files' own.
+            to, cond: other conditions than the files' own.
             settings: of the edit (``strength=0.4``), of the modality's selection
                 (``region="0:8,:"``), and as for ``sample``.
 
@@ -120,8 +121,8 @@ class Model:
             UsageError: the request does not fit the model or the files.
             ConfigError: settings, all faults at once.
         """
-        names = editing_names(self.modality, edit)
-        request = Request(1, seed, 0, device, precision, None, texts(cond), given(settings, names))
+        names, asked = editing_names(self.modality, edit), {**(cond or {}), **(to or {})}
+        request = Request(1, seed, 0, device, precision, None, texts(asked), given(settings, names))
         ask = EditRequest(self.words[0], edit, tuple(map(Path, files)), each)
         return edited(ask, request, installed(), self._reporter)
 

@@ -22,6 +22,7 @@ from difftool import (
     Rng,
     scan_folder,
     slices,
+    softened,
 )
 
 from .crop import crops, silent, trimmed
@@ -61,6 +62,7 @@ class AudioModality(Modality):
     """
 
     options: AudioOptions
+    repeats = (1,)
 
     @property
     def rate(self) -> int:
@@ -243,7 +245,10 @@ class AudioModality(Modality):
         if any(around):
             example = np.pad(example, ((0, 0), around))
             meant = np.pad(meant, ((0, 0), around), constant_values=True)
-        return example, meant if selection.span or any(around) else None
+        if not (selection.span or any(around)):
+            return example, None
+        soft = round(selection.soft * self.rate)
+        return example, softened(meant, (0, soft)) if soft else meant
 
     def demo(self, folder: Path) -> None:
         from .demo import write_demo

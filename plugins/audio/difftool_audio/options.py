@@ -114,6 +114,11 @@ class AudioSelection(Options):
         description="from and to, in seconds, such as 1.2:2.0; both ends may be left out",
         json_schema_extra={"metavar": "S:S"},
     )
+    soft: NonNegativeFloat = Field(
+        0.0,
+        le=60,
+        description="seconds around what is meant that change less and less; 0 for a hard edge",
+    )
     before: NonNegativeFloat = Field(0.0, le=3600, description="seconds to add before it")
     after: NonNegativeFloat = Field(0.0, le=3600, description="seconds to add after it")
 

@@ -10,13 +10,14 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from difftool import Batch, Description, Euclidean, Representation
 
 from .bands import LogMel
 from .frames import Frames, rate_of
-from .level import to_int16
+from .level import to_float, to_int16
 from .options import SpectrogramOptions
 
 LEAST_STD = 0.25
@@ -105,19 +106,28 @@ class Spectrogram(Representation):
         sound = self.frames.decode(batch, self._sound)
         return sound.with_x(to_int16(sound.x))
 
+    def decode_around(self, batch: Batch, raw: Batch) -> Batch:
+        """Like ``decode``, with a phase that fits the known samples, so that nothing clicks."""
+        if raw.observed is None:
+            return self.decode(batch)
+        known = zip(to_float(raw.x), raw.observed.expand(raw.x.shape), strict=True)
+        sound = self.frames.decode(batch, lambda x: self._sound(x, next(known)))
+        return sound.with_x(to_int16(sound.x))
+
     def _on(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation, copied to each device once."""
         if device not in self._copies:
             self._copies[device] = (self.mean.to(device), self.std.to(device))
         return self._copies[device]
 
-    def _sound(self, x: Tensor) -> Tensor:
+    def _sound(self, x: Tensor, known: tuple[Tensor, Tensor] | None = None) -> Tensor:
         mean, std = self._on(x.device)
         logarithm = torch.nan_to_num(x * (2 * std) + mean, nan=-math.inf).clamp_max(
             math.log(LOUDEST)
         )
         bands = (logarithm.exp() - self.bands.floor).clamp_min(0)
-        return griffin_lim(bands, self.bands.bank(x.device), self.frames, self.iterations)
+        bank = self.bands.bank(x.device)
+        return griffin_lim(bands, bank, self.frames, self.iterations, known)
 
 
 def spread(bands: Tensor, bank: Tensor, amplitude: Tensor) -> Tensor:
@@ -144,7 +154,13 @@ def invert(bands: Tensor, bank: Tensor) -> Tensor:
     return amplitude
 
 
-def griffin_lim(bands: Tensor, bank: Tensor, frames: Frames, iterations: int) -> Tensor:
+def griffin_lim(
+    bands: Tensor,
+    bank: Tensor,
+    frames: Frames,
+    iterations: int,
+    known: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
     """A sound ``[..., (frames - 1) hop]`` of these ``bands [..., mels, frames]``.
 
     Griffin & Lim 1984; fast: Perraudin et al. 2013, Alg. 1.
@@ -155,15 +171,28 @@ def griffin_lim(bands: Tensor, bank: Tensor, frames: Frames, iterations: int) ->
     no longer held fixed: those of the sound itself are taken, brought to the bands asked for. So
     the detail that the bands do not show (harmonics within a band) may become what fits the phase,
     and the bands themselves are met more closely.
+
+    Args:
+        known: a sound ``[..., n]``, and where it is known: each round puts it back.
     """
     amplitude = invert(bands, bank)
     phase = torch.ones_like(amplitude, dtype=torch.complex64)
     last = torch.zeros_like(phase)
     for i in range(iterations):
-        now = frames.transform(frames.inverse(amplitude * phase).clamp(-PEAK, PEAK))
+        sound = frames.inverse(amplitude * phase).clamp(-PEAK, PEAK)
+        now = frames.transform(_with_known(sound, known))
         ahead = now - last * (MOMENTUM / (1 + MOMENTUM))
         size, last = ahead.abs() + TINY, now
         phase = ahead / size
         if i >= iterations * 3 // 4:
             amplitude = spread(bands, bank, size)
-    return frames.inverse(amplitude * phase)
+    return _with_known(frames.inverse(amplitude * phase), known)
+
+
+def _with_known(sound: Tensor, known: tuple[Tensor, Tensor] | None) -> Tensor:
+    """The sound with the known samples in place."""
+    if known is None:
+        return sound
+    more = (0, sound.shape[-1] - known[0].shape[-1])
+    x, where = F.pad(known[0], more), F.pad(known[1], more)
+    return torch.where(where, x, sound)

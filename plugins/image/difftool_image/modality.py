@@ -32,6 +32,7 @@ class ImageModality(Modality):
     """Pictures of one size. Raw units are bytes, ``[c, h, w]``, c being 1 to 4 by ``channels``."""
 
     options: ImageOptions
+    repeats = (1, 2)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -125,6 +125,9 @@ class ImageSelection(Options):
         description="a picture of the same size whose white, or opaque, pixels are meant",
         json_schema_extra={"metavar": "FILE"},
     )
+    soft: NonNegativeInt = Field(
+        0, description="pixels around what is meant that change less and less; 0 for a hard edge"
+    )
     left: NonNegativeInt = Field(0, description="pixels to add on the left")
     right: NonNegativeInt = Field(0, description="pixels to add on the right")
     top: NonNegativeInt = Field(0, description="pixels to add above")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from difftool import DataError, UsageError, local_path, slices
+from difftool import DataError, UsageError, local_path, slices, softened
 
 from .options import ImageSelection
 
@@ -29,7 +29,17 @@ def selected(
         meant = np.pad(meant, border, constant_values=True)
     elif not selection.region and not selection.mask:
         return example, None
-    return example, meant
+    soft = selection.soft
+    return example, softened(meant, (0, soft, soft)) if soft else meant
+
+
+def _meaning(picture: Image.Image) -> np.ndarray:
+    """How opaque each pixel is, where that differs; else how bright."""
+    if picture.has_transparency_data:
+        alpha = np.asarray(picture.convert("RGBA").getchannel("A"))
+        if alpha.min() < alpha.max():
+            return alpha
+    return np.asarray(picture.convert("L"))
 
 
 def _white(name: str, size: tuple[int, int]) -> np.ndarray:
@@ -37,8 +47,7 @@ def _white(name: str, size: tuple[int, int]) -> np.ndarray:
     try:
         with Image.open(local_path(name)) as picture:
             picture.load()
-            alpha = "A" in picture.getbands()
-            values = np.asarray(picture.getchannel("A") if alpha else picture.convert("L"))
+            values = _meaning(picture)
     except OSError as error:
         raise DataError(
             f"The mask {name} cannot be read: {error}. Use a picture, white where it is to be made."

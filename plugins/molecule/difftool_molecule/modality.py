@@ -23,7 +23,6 @@ from difftool import (
     Streams,
     remark,
     scan_folder,
-    slices,
 )
 
 from .connect import parts
@@ -85,6 +84,19 @@ class MoleculeModality(Modality):
         self._refuse(found, item)
         return self._raw(found)
 
+    def read_given(self, item: Item) -> np.ndarray:
+        """The whole molecule where it is, even if its parts are not connected."""
+        found = self._bare(molecule(item.path, item.part))
+        if strange := sorted(set(found.numbers.tolist()) - set(self.elements)):
+            symbols, known = (
+                ", ".join(SYMBOLS[z] for z in some) for some in (strange, self.elements)
+            )
+            raise DataError(
+                f"{name(item)} holds {symbols}, and the model knows {known}. Give it molecules of "
+                "these elements, or train a model with the others."
+            )
+        return self._raw(found, centred=False)
+
     def perceive(self, example: np.ndarray) -> np.ndarray:
         from .surroundings import surroundings
 
@@ -102,9 +114,10 @@ class MoleculeModality(Modality):
             else found
         )
 
-    def _raw(self, found: Molecule) -> np.ndarray:
+    def _raw(self, found: Molecule, *, centred: bool = True) -> np.ndarray:
         raw = found.raw()
-        raw[:, :3] -= raw[:, :3].mean(0)
+        if centred:
+            raw[:, :3] -= raw[:, :3].mean(0)
         if not self.charged:
             raw[:, 4] = 0
         return raw
@@ -215,26 +228,21 @@ class MoleculeModality(Modality):
         """The molecule ``[n, 5]`` with the atoms that are asked for, and which are meant
         ``[n, 1]``.
         """
+        from .selection import selected
+
         assert isinstance(selection, MoleculeSelection)
-        meant = np.zeros((len(example), 1), bool)
-        for part in selection.atoms.split(",") if selection.atoms else ():
-            first, _, last = part.partition("-")
-            span = slices(f"{_before(first)}:{last or first}", (len(example),), "--atoms")
-            meant[span[0]] = True
-        if selection.add:
-            more = ((0, selection.add), (0, 0))
-            example, meant = np.pad(example, more), np.pad(meant, more, constant_values=True)
-        return example, meant if meant.any() else None
+        return selected(example, selection)
+
+    def put_back(self, made: np.ndarray, example: np.ndarray, selected: np.ndarray) -> np.ndarray:
+        """The molecule moved to where its kept atoms are in the file, with these as they are."""
+        from .selection import put_back
+
+        return put_back(made, example, selected)
 
     def demo(self, folder: Path) -> None:
         from .demo import write_demo
 
         write_demo(folder)
-
-
-def _before(number: str) -> str:
-    """An atom's number, counted from 1, as the start of a slice."""
-    return str(int(number) - 1) if number.strip().isdigit() and int(number) > 0 else number
 
 
 def _asked(request: Options) -> MoleculeRequest:

@@ -147,4 +147,11 @@ class MoleculeSelection(Options):
         description="atoms in the order of the file, from 1, such as 3-7,9",
         json_schema_extra={"metavar": "N-N,…"},
     )
-    add: NonNegativeInt = Field(0, description="atoms to add")
+    smarts: str = Field(
+        "",
+        description="atoms that match this SMARTS pattern, such as [OX2H]; needs RDKit",
+        json_schema_extra={"metavar": "SMARTS"},
+    )
+    add: NonNegativeInt = Field(
+        0, description="atoms to add, which grow the molecule or link its parts"
+    )

@@ -44,12 +44,16 @@ class Frames(Representation):
         if not self._told:
             observed = None if raw.observed is None else raw.observed.transpose(1, 2)
             return Batch(x, raw.cond, mask, observed)
-        given = raw.cond[GIVEN]
+        given, observed = raw.cond[GIVEN].bool(), raw.observed
+        if observed is not None:  # frames that are kept whole are given
+            given = given | observed.expand(raw.x.shape).flatten(2).all(2)
         return Batch(
             x,
             {**raw.cond, GIVEN: shown(x, given)},
             mask,
-            observed=given.bool()[:, None, :, None, None],
+            observed=given[:, None, :, None, None]
+            if observed is None
+            else given[:, None, :, None, None] | observed.transpose(1, 2),
         )
 
     def decode(self, batch: Batch) -> Batch:

@@ -22,6 +22,7 @@ from difftool import (
     Streams,
     scan_folder,
     slices,
+    softened,
     spooled,
 )
 
@@ -45,6 +46,7 @@ class VideoModality(Modality):
     """
 
     options: VideoOptions
+    repeats = (0,)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -217,7 +219,10 @@ class VideoModality(Modality):
         if any(around):
             example = np.pad(example, (around, (0, 0), (0, 0), (0, 0)), mode="edge")
             meant = np.pad(meant, (around, (0, 0), (0, 0), (0, 0)), constant_values=True)
-        return example, meant if meant.any() else None
+        if not meant.any():
+            return example, None
+        soft = selection.soft
+        return example, softened(meant, (0, 0, soft, soft)) if soft else meant
 
     def perceive(self, example: np.ndarray) -> np.ndarray:
         """Channels first, ``[c, t, h, w]``: frames are an axis along which things move."""

@@ -142,5 +142,8 @@ class VideoSelection(Options):
         description="rows and columns of every frame that is meant, such as 10:40,5:60",
         json_schema_extra={"metavar": "Y:Y,X:X"},
     )
+    soft: NonNegativeInt = Field(
+        0, description="pixels around the region that change less and less; 0 for a hard edge"
+    )
     before: NonNegativeInt = Field(0, description="frames to add before it")
     after: NonNegativeInt = Field(0, description="frames to add after it")

@@ -1,0 +1,73 @@
+"""What part of a molecule a user means, and what is kept of the rest."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from difftool import UsageError, slices
+
+from .centred import AXES
+from .chemistry import require_rdkit
+from .options import MoleculeSelection
+from .perceive import perceived, tabulated
+
+
+def selected(
+    example: np.ndarray, selection: MoleculeSelection
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The molecule ``[n, 5]`` with the atoms that are asked for, and which are meant ``[n, 1]``.
+
+    Raises UsageError where the selection does not fit the molecule.
+    """
+    meant = np.zeros((len(example), 1), bool)
+    for part in selection.atoms.split(",") if selection.atoms else ():
+        first, _, last = part.partition("-")
+        span = slices(f"{_before(first)}:{last or first}", (len(example),), "--atoms")
+        meant[span[0]] = True
+    if selection.smarts:
+        meant[matching(example, selection.smarts)] = True
+    if selection.add:
+        more = ((0, selection.add), (0, 0))
+        example, meant = np.pad(example, more), np.pad(meant, more, constant_values=True)
+    return example, meant if meant.any() else None
+
+
+def matching(example: np.ndarray, smarts: str) -> list[int]:
+    """The atoms of ``[n, 5]`` that a pattern covers, in any of its places.
+
+    Raises UsageError where it is not a pattern, or nothing matches.
+    """
+    Chem = require_rdkit("Selecting atoms by a SMARTS pattern")
+    pattern = Chem.MolFromSmarts(smarts)
+    if pattern is None:
+        raise UsageError(f"--smarts {smarts} is not a SMARTS pattern. Write one, such as [OX2H].")
+    molecule = perceived(example) or tabulated(example)
+    if molecule is None:
+        raise UsageError(
+            "--smarts cannot be used, because the bonds of the molecule cannot be told from its "
+            "positions. Number the atoms with --atoms."
+        )
+    places = molecule.GetSubstructMatches(pattern)
+    if not places:
+        raise UsageError(
+            f"--smarts {smarts} matches no atom of the molecule. Use another pattern, or number "
+            "the atoms with --atoms."
+        )
+    return sorted({atom for place in places for atom in place})
+
+
+def put_back(made: np.ndarray, example: np.ndarray, selected: np.ndarray) -> np.ndarray:
+    """What was made ``[n, 5]``, moved to where the kept atoms are in the file, with these as they
+    are there.
+    """
+    kept = ~selected[:, 0].astype(bool)
+    if made.shape != example.shape or not kept.any():
+        return made
+    moved = made.copy()
+    moved[:, :AXES] += (example[kept, :AXES] - made[kept, :AXES]).mean(0)
+    return np.where(selected.astype(bool), moved, example)
+
+
+def _before(number: str) -> str:
+    """An atom's number, counted from 1, as the start of a slice."""
+    return str(int(number) - 1) if number.strip().isdigit() and int(number) > 0 else number
