@@ -30,12 +30,12 @@ def mask_column() -> ChannelsColumn:
 def masked(batch: Batch, rng: Rng) -> Batch:
     """A training batch of which random parts are given."""
     given = random_marks(batch.x.shape, rng)
-    return shown(
+    return with_mask(
         replace(batch, observed=given if batch.observed is None else given | batch.observed)
     )
 
 
-def shown(batch: Batch) -> Batch:
+def with_mask(batch: Batch) -> Batch:
     """The batch with its given entries as a channel, which the network meets without noise."""
     x, given = batch.x, batch.observed
     shape = (len(x), 1, *x.shape[2:])

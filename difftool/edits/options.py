@@ -37,8 +37,8 @@ class LoopOptions(Options):
     )
     along: Literal["all", "first", "last"] = Field(
         "all",
-        description="axes along which the example goes on: of pictures first is up and down, last "
-        "is to the side",
+        description="axes along which the example goes on: all that can, such as rows and columns, "
+        "or the first or the last of them",
     )
 
 

@@ -125,5 +125,7 @@ class Restore(Edit):
             case "frames":
                 return reviving(y)
         if y.ndim != 4:
-            raise UsageError("jpeg compresses pictures only. Name other damage: --by blur.")
+            raise UsageError(
+                "jpeg compresses examples of two axes only. Name other damage: --by blur."
+            )
         return decompressing(y, min(amount or 50.0, 99.0))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..column import Column, Value
-from ..conditioners.mask import MASK, shown
+from ..conditioners.mask import MASK, with_mask
 from ..denoiser import D, Denoiser
 from ..edit import Given, Start
 from ..errors import UsageError
@@ -235,7 +235,12 @@ def _encoded(
     if stage.bridge is None:
         raw = shapes.map(lambda t: t.to(device))
         like = editing.encoded(stage.representation, raw)
-        yield indices, shapes, shown(like) if MASK in stage.description.conditions else like, None
+        yield (
+            indices,
+            shapes,
+            with_mask(like) if MASK in stage.description.conditions else like,
+            None,
+        )
         return
     for some, *pair in alike(stage.bridge, request.low, request.start, indices, shapes):
         low, template = (batch.map(lambda t: t.to(device)) for batch in pair)

@@ -137,8 +137,8 @@ class StitchOptions(Options):
 
     regions: tuple[str, ...] = Field(
         (),
-        description="conditions with shares of the last axes, such as class=cat@0:0.5 for the left "
-        "half of a picture, or class=cat@0:0.5,: for the upper",
+        description="conditions with shares of the last axes, such as class=cat@0:0.5 for the first "
+        "half of the columns, or class=cat@0:0.5,: for that of the rows",
     )
     soft: float = Field(
         0.05, ge=0, le=1, description="share of an axis over which a region fades into the others"

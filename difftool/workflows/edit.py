@@ -8,6 +8,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..data.remark import remarks
 from ..errors import ConfigError, UsageError
 from ..names import local_path
 from .chain import chain_of
@@ -132,7 +133,9 @@ def _job(
     plans = _plans(
         ask.name, ask.each or edit_class.results, edit_class.pairs, _items(ask.files, job)
     )
-    return _with_editing(job, stage, plans, edit_class(own), selection, ask, request.cond), plans
+    return _with_editing(
+        job, stage, plans, edit_class(own), selection, ask, request.cond, reporter
+    ), plans
 
 
 def _items(files: Sequence[Path], job: Job) -> list[Item]:
@@ -159,6 +162,7 @@ def _with_editing(
     selection: Options,
     ask: EditRequest,
     asked: Mapping[str, list[str]],
+    reporter: Reporter,
 ) -> Job:
     """The job, which makes a sample for each plan, or several of which the mean is the result.
 
@@ -177,7 +181,10 @@ def _with_editing(
     def read(item: Item) -> tuple[np.ndarray, np.ndarray | None]:
         key = (item.path, item.part)
         if key not in cache:
-            whole = modality.read_given(item)
+            with remarks() as texts:
+                whole = modality.read_given(item)
+            for text in (*texts, *_smaller(whole, stage.model.description.shape)):
+                reporter.say(f"{item.path} {text}.")
             larger, marks = modality.select(whole, selection)
             if edit.extends and larger.shape == whole.shape:
                 raise UsageError(
@@ -206,6 +213,16 @@ def _with_editing(
     settings = edit.options.model_dump(mode="json", exclude_defaults=True)
     chosen = selection.model_dump(mode="json", exclude_defaults=True)
     return replace(job, request=drawn, info={**job.info, "edit": ask.name, **settings, **chosen})
+
+
+def _smaller(example: np.ndarray, usual: Sequence[int | None]) -> Iterator[str]:
+    """What to say of an example that is smaller than those of training."""
+    if any(n < (least or 0) for n, least in zip(example.shape, usual, strict=False)):
+        has, had = ("x".join(str(n or "any") for n in shape) for shape in (example.shape, usual))
+        yield (
+            f"is {has}, smaller than the examples of training, {had}: if the result is poor, "
+            "enlarge the file"
+        )
 
 
 def _results(job: Job) -> Iterator[Generated]:

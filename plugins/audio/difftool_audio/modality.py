@@ -20,13 +20,14 @@ from difftool import (
     NumberColumn,
     Options,
     Rng,
+    remark,
     scan_folder,
     slices,
     softened,
 )
 
 from .crop import crops, silent, trimmed
-from .decode import SUFFIXES, Watch, decode
+from .decode import SUFFIXES, Watch, decode, header
 from .options import AudioOptions, AudioRequest, AudioSelection
 
 START, TOTAL = "seconds_start", "seconds_total"
@@ -53,6 +54,10 @@ def _ranging(name: str, mean: float, std: float, low: float, high: float) -> Num
     return NumberColumn(
         name, mean=mean, std=std if std > 1e-7 * abs(mean) else 1.0, low=low, high=high
     )
+
+
+def _many(channels: int) -> str:
+    return f"{channels} channel{'s' * (channels > 1)}"
 
 
 class AudioModality(Modality):
@@ -116,7 +121,13 @@ class AudioModality(Modality):
         return self._trimmed(x, path) if o.silence == "trim" else x
 
     def read_given(self, item: Item) -> np.ndarray:
-        """The whole recording, with its silence."""
+        """The whole recording, with its silence; a remark says how it differs from the model's."""
+        about = header(item.path)
+        if (about.rate, about.channels) != (self.rate, self.channels):
+            remark(
+                f"has {about.rate} samples per second and {_many(about.channels)}; the result has "
+                f"{self.rate} and {_many(self.channels)}, as the model's recordings"
+            )
         return decode(item.path, self.rate, self.channels)
 
     def _trimmed(self, x: np.ndarray, path: Path) -> np.ndarray:

@@ -19,11 +19,12 @@ from difftool import (
     Options,
     Rng,
     VectorColumn,
+    remark,
     scan_folder,
 )
 
 from .augment import AUGMENT, WIDTH, augment, flip
-from .decode import MODES, SUFFIXES, decode, to_array, to_image
+from .decode import MODES, SUFFIXES, decode, header, to_array, to_image
 from .options import ImageOptions, ImageRequest, ImageSelection
 from .resize import resize, smaller
 
@@ -74,7 +75,9 @@ class ImageModality(Modality):
         )
 
     def read_given(self, item: Item) -> np.ndarray:
-        """Like ``read``, at the picture's own size."""
+        """Like ``read``, at the picture's own size; a remark says how its channels differ."""
+        if (has := header(item.path).channels) != self.channels:
+            remark(f"is {has}; the result is {self.channels}, as the model's pictures")
         return to_array(decode(item.path), self.channels, self.options.background)
 
     # --- raw batches ------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from difftool import (
     Options,
     Rng,
     Streams,
+    remark,
     scan_folder,
     slices,
     softened,
@@ -95,6 +96,11 @@ class VideoModality(Modality):
     def read_given(self, item: Item) -> np.ndarray:
         """All frames, at the video's own size and the training rate."""
         about = header(item.path)
+        if about.rate and abs(about.rate - self.fps) > 0.01:
+            remark(
+                f"has {about.rate:g} frames per second; the result has {self.fps:g}, as the model's "
+                "clips"
+            )
         return spooled(self.blocks(item.path, (about.height, about.width)))
 
     def blocks(self, path: Path, size: tuple[int, int] | None = None) -> Iterator[np.ndarray]:
