@@ -8,7 +8,8 @@ neighbouring seeds, steps and indices give unrelated streams.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import torch
@@ -72,9 +73,15 @@ class Stream:
 class Streams:
     """One stream per example, which sampling uses: example ``i`` never depends on its neighbours.
 
+    On an accelerator each stream draws ahead: as many tensors at once as were drawn before, so that
+    a sampler of N stochastic steps launches log2(N) kernels for each example instead of N.
+
     Args:
         indices: the global index of each example in the batch.
     """
+
+    AHEAD = 1 << 20
+    """Most numbers of one stream that wait to be used."""
 
     def __init__(
         self,
@@ -86,6 +93,10 @@ class Streams:
     ) -> None:
         self.device, self.indices = torch.device(device), tuple(indices)
         self._generators = [generator(seed, purpose, step, index, self.device) for index in indices]
+        self._draws_ahead = (
+            self.device.type != "cpu"
+        )  # on a CPU the launch of a kernel costs little
+        self._ahead: dict[tuple, tuple[int, Iterator[Tensor]]] = {}
 
     def normal(self, shape: Shape) -> Tensor:
         return self._draw(torch.randn, shape)
@@ -99,6 +110,18 @@ class Streams:
                 f"{len(self._generators)} streams cannot fill a batch of {shape[0]}. The first "
                 "size of the shape must be the batch size."
             )
-        return torch.stack(
-            [f(tuple(shape[1:]), generator=g, device=self.device) for g in self._generators]
-        )
+        if not self._draws_ahead:
+            return self._drawn(f, shape[1:])
+        drawn, waiting = self._ahead.get((f, tuple(shape)), (0, iter(())))
+        if (one := next(waiting, None)) is None:
+            room = self.AHEAD // max(1, math.prod(shape[1:]))
+            count = max(1, min(drawn, room))
+            waiting = iter(self._drawn(f, (count, *shape[1:]), 1).unbind())
+            one, drawn = next(waiting), drawn + count
+        self._ahead[f, tuple(shape)] = drawn, waiting
+        return one
+
+    def _drawn(self, f: Callable[..., Tensor], shape: Shape, axis: int = 0) -> Tensor:
+        """The next tensor of each stream, stacked along an axis."""
+        draws = [f(tuple(shape), generator=g, device=self.device) for g in self._generators]
+        return torch.stack(draws, axis)

@@ -52,3 +52,30 @@ def test_a_stream_that_goes_to_another_start_draws_what_a_new_one_draws():
     stream.normal((3,))
     stream.rekey(2, "train", 5, 1)
     assert torch.equal(stream.normal((7,)), Stream(2, "train", 5, 1).normal((7,)))
+
+
+def ahead(indices, most: int = Streams.AHEAD) -> Streams:
+    """Streams that draw ahead, as they do on an accelerator."""
+    streams = Streams(0, "sample", indices)
+    streams._draws_ahead, streams.AHEAD = True, most
+    return streams
+
+
+def test_a_stream_that_draws_ahead_launches_few_kernels_and_repeats_nothing(monkeypatch):
+    launched = []
+    real = torch.randn
+    monkeypatch.setattr(torch, "randn", lambda *a, **k: launched.append(a) or real(*a, **k))
+    streams = ahead([0, 1])
+    drawn = torch.stack([streams.normal((2, 50)) for _ in range(32)])
+    assert len(launched) == 2 * 6, "1, 1, 2, 4, 8 and 16 draws, of two streams"
+    corr = torch.corrcoef(drawn.reshape(64, 50))
+    assert (corr - torch.eye(64)).abs().max() < 0.75
+    assert drawn.unique().numel() == drawn.numel()
+
+
+def test_streams_that_draw_ahead_do_not_depend_on_their_neighbours():
+    """Nor on how many numbers may wait in all."""
+    together, alone = ahead(range(6), most=30), ahead([4], most=30)
+    for _ in range(12):
+        assert torch.equal(together.normal((6, 3, 4))[4], alone.normal((1, 3, 4))[0])
+        assert torch.equal(together.uniform((6, 2))[4], alone.uniform((1, 2))[0])

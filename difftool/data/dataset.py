@@ -19,6 +19,7 @@ from ..modality import Modality
 from ..rng import Rng, Stream
 from .cache import Cache
 from .encoded import Encoded
+from .few_shapes import in_few_shapes
 from .order import Order
 
 
@@ -96,7 +97,8 @@ def batches(
     Closing the iterator ends the thread. An error in the thread is raised when its batch is taken.
 
     Args:
-        pin: the CUDA device that the batches will be copied to; they are then in pinned memory.
+        pin: the CUDA device that the batches will be copied to; they are then in pinned memory, and
+            raw examples that differ in size come in few shapes.
     """
     share, order = batch // ranks, dataset.order(seed, batch)
     ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=3)
@@ -105,7 +107,11 @@ def batches(
     def make(step: int) -> Batch:
         indices = order.indices(step * batch + rank * share, share)
         made = dataset.training_batch(indices, Stream(seed, "collate", step, rank))
-        return made if pin is None else made.map(Tensor.pin_memory)
+        if pin is None:
+            return made
+        if dataset.encoded is None:
+            made = in_few_shapes(made, dataset.description.shape)
+        return made.map(Tensor.pin_memory)
 
     def fill() -> None:
         if pin is not None:
