@@ -29,6 +29,16 @@ class MetricsRow(BaseModel):
     losses: dict[str, float] = {}
 
 
+class LevelsRow(BaseModel):
+    """A line of ``levels.jsonl``: for the weights and each average, a loss at each level."""
+
+    step: Annotated[int, Field(ge=0, lt=LARGEST)]
+    sigmas: list[float]
+    held: dict[str, list[float]]
+    trained: dict[str, list[float]]
+    error: list[float]
+
+
 class Trained(BaseModel):
     """What a stage is built from: its configuration, its data, the runs that parts came from, and
     the packages that provide them.

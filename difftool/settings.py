@@ -56,6 +56,16 @@ class DataOptions(Options):
         description="number of batches whose examples are sorted by size together, which saves "
         "padding; 0 keeps the random order",
     )
+    holdout: Literal["auto"] | Annotated[float, Field(ge=0, le=0.5)] = Field(
+        "auto",
+        description="share of the examples that is not trained on, so that the loss on them can be "
+        "measured; auto is a twentieth of 800 or more; 0 trains on all",
+    )
+
+    @classmethod
+    def migrate(cls, saved: dict[str, Any]) -> dict[str, Any]:
+        # runs that were begun before this setting existed are trained on all examples
+        return {"holdout": 0.0, **saved}
 
 
 class TrainOptions(Options):
@@ -142,6 +152,16 @@ class TrainOptions(Options):
         le=10**6,
         description="number of checkpoints to keep; older ones are removed after a newer one is "
         "saved",
+    )
+    evaluate_every: Literal["auto"] | NonNegativeInt = Field(
+        "auto",
+        description="steps between measurements of the loss by noise level, on held-out and on "
+        "training examples; auto is as often as costs 3 % of the time; 0 never",
+    )
+    best: bool = Field(
+        False,
+        description="keep the model with the lowest loss on held-out examples as best.safetensors; "
+        "losses are measured as evaluate_every says",
     )
     preview_every: NonNegativeInt = Field(
         0, le=10**9, description="steps between previews; 0 makes one at the end only"

@@ -6,6 +6,7 @@ from .build import build_stage as build_stage
 from .build import make_bridge as make_bridge
 from .build import make_representation as make_representation
 from .encode import encode_dataset as encode_dataset
+from .holdout import hold_out as hold_out
 from .load import load_stage as load_stage
 from .open import missing_data as missing_data
 from .open import open_dataset as open_dataset

@@ -33,6 +33,7 @@ class Dataset:
         source: the name of the data in messages.
         bucket: number of batches whose examples are sorted by size together, so that the examples
             of a batch have similar sizes; 0 switches this off.
+        held: sorted indices of the examples that training leaves out.
         encoded: the prepared examples, where the representation caches them; training reads these.
     """
 
@@ -43,6 +44,7 @@ class Dataset:
     source: str
     bucket: int = 0
     encoded: Encoded | None = None
+    held: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.cache)
@@ -59,7 +61,11 @@ class Dataset:
 
     def order(self, seed: int, batch: int) -> Order:
         """The order of the examples in a run with this seed and batch size."""
-        return Order(len(self), seed, batch, self.bucket, self.cache.shapes.prod(1))
+        sizes = self.cache.shapes.prod(1)
+        if self.held is None or not len(self.held):
+            return Order(len(self), seed, batch, self.bucket, sizes)
+        kept = np.setdiff1d(np.arange(len(self)), self.held)
+        return Order(len(kept), seed, batch, self.bucket, sizes[kept], kept)
 
     def batch(self, indices: np.ndarray, rng: Rng) -> Batch:
         """The raw examples at these indices, on the CPU."""

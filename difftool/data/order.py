@@ -27,6 +27,7 @@ class Order:
         batch: examples in a batch; only needed with ``bucket``.
         bucket: number of batches whose examples are sorted together; 0 keeps the permutation.
         sizes: ``[count]``: the size of every example, in any unit; only needed with ``bucket``.
+        among: ``[count]``: the indices of the examples, where there are more than these.
     """
 
     count: int
@@ -34,6 +35,7 @@ class Order:
     batch: int = 1
     bucket: int = 0
     sizes: np.ndarray | None = None
+    among: np.ndarray | None = None
 
     def indices(self, start: int, size: int) -> np.ndarray:
         """``[size]``: the next examples from position ``start`` of the sequence."""
@@ -43,7 +45,7 @@ class Order:
         for epoch in range(int(epochs[0]), int(epochs[-1]) + 1):
             here = epochs == epoch
             order[here] = _epoch(self, epoch)[positions[here] % self.count]
-        return order
+        return order if self.among is None else self.among[order]
 
 
 @lru_cache(maxsize=4)

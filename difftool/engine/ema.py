@@ -129,10 +129,10 @@ class Ema:
         return dict(zip(self.names, parts, strict=True))
 
     @contextmanager
-    def applied(self) -> Iterator[None]:
-        """Inside the block, the parameters have the values of the first average."""
+    def applied(self, profile: str | None = None) -> Iterator[None]:
+        """Inside the block, the parameters have the values of an average, by default the first."""
         kept = [p.detach().clone() for p in self._live]
-        self._copy(self.averages[self.profiles[0].name])
+        self._copy(self.averages[profile or self.profiles[0].name])
         try:
             yield
         finally:

@@ -25,6 +25,7 @@ from .device import is_on, lay_channels_last, memory_in_use, naming_memory_knobs
 from .distributed import World
 from .folder import RunFolder
 from .losses import LossLog, Pace
+from .measuring import MeasureLevels
 from .observers import MakePreviews, Notifier, SaveCheckpoints, WriteMetrics
 from .shard import shards
 from .step import TrainStep
@@ -97,6 +98,7 @@ def fit(
             members += [
                 MakePreviews(step, cadence, dataset, folder),
                 WriteMetrics(folder),
+                MeasureLevels(step, dataset, folder),
                 *observers,
             ]
         notify, run = (

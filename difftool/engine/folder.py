@@ -68,6 +68,16 @@ class RunFolder:
         return self.path / "report.html"
 
     @property
+    def best_path(self) -> Path:
+        """The model with the lowest loss on held-out examples (``train.best``)."""
+        return self.path / "best.safetensors"
+
+    @property
+    def levels_path(self) -> Path:
+        """Losses by noise level, a row for each measurement."""
+        return self.path / "levels.jsonl"
+
+    @property
     def evaluation_path(self) -> Path:
         """The last result of ``difftool evaluate``."""
         return self.path / "evaluation.json"
@@ -148,7 +158,15 @@ class RunFolder:
         """Training appends to files and removes old ones: all of that stays in the run's own
         folder.
         """
-        for name in (LOCK, "log.txt", "metrics.jsonl", "checkpoints", SNAPSHOTS, "samples"):
+        for name in (
+            LOCK,
+            "log.txt",
+            "metrics.jsonl",
+            "levels.jsonl",
+            "checkpoints",
+            SNAPSHOTS,
+            "samples",
+        ):
             if (self.path / name).is_symlink():
                 raise UsageError(
                     f"{self.path / name} is a link. Training would change or remove files where "
@@ -224,6 +242,22 @@ class RunFolder:
             rows.append(dict(row))
         write_text(self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
 
+    def add_levels(self, row: Mapping[str, Any]) -> None:
+        """Append one row of losses by noise level."""
+        _append(self.levels_path, json.dumps(row))
+
+    def levels(self) -> list[dict[str, Any]]:
+        """Every valid row of losses by noise level, oldest first."""
+        lines = self.levels_path.read_bytes().splitlines() if self.levels_path.exists() else []
+        return [row for line in lines if (row := _levels_row(line)) is not None]
+
+    def resume_levels(self, step: int) -> None:
+        """Remove the rows after the step from which the run goes on: they are measured again."""
+        if not self.levels_path.exists():
+            return
+        rows = [row for row in self.levels() if row["step"] <= step]
+        write_text(self.levels_path, "".join(json.dumps(row) + "\n" for row in rows))
+
     def sweep(self) -> None:
         """Remove half-written files of a kill. Files of a sampling in progress stay."""
         own = (
@@ -292,6 +326,17 @@ def _row(line: bytes) -> dict[str, Any] | None:
 
     try:
         checked(adapter_of(MetricsRow), row := parse_json(line), "")
+    except ValueError:
+        return None
+    return dict(row)
+
+
+def _levels_row(line: bytes) -> dict[str, Any] | None:
+    """A row of losses by noise level; None if it is not valid."""
+    from ..about import LevelsRow, adapter_of, checked  # pydantic
+
+    try:
+        checked(adapter_of(LevelsRow), row := parse_json(line), "")
     except ValueError:
         return None
     return dict(row)

@@ -128,7 +128,7 @@ class TrainStep:
 
     def gradients(self, player: PlayerTraining, moment: Moment, raw: Batch, last: bool) -> Tensor:
         """Add the gradients of one part of the batch, and return its share of the mean loss."""
-        batch = self._prepare(raw, self.rng)
+        batch = self.prepare(raw, self.rng)
         with others_frozen(player, self.players), without_sync(player.loss, last=last):
             loss = player.loss(batch, self.rng, moment) / self.train.accumulate
             self.scaler.scale(loss).backward()
@@ -149,7 +149,8 @@ class TrainStep:
         if last:
             self.scaler.update()
 
-    def _prepare(self, raw: Batch, rng: Stream) -> Batch:
+    def prepare(self, raw: Batch, rng: Stream) -> Batch:
+        """A batch of the data set as the objective gets it: on the device, in model units."""
         raw = raw.map(lambda t: t.to(self.device, non_blocking=True))
         if self.prepared:
             return self._masked(self.stage.representation.draw(raw, rng), rng)

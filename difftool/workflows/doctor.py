@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import gather, resolve
 from ..engine.folder import RunFolder, find_run, is_cascade, stage_runs
-from ..errors import DataError, UsageError
+from ..errors import DataError, DifftoolError, UsageError
 from ..verdict import Case, Check, in_order
 from ..verdict.case import MEASUREMENTS
 from .keywords import given, installed, training_names
@@ -132,18 +132,36 @@ def case_of_run(
     device: str,
 ) -> Case:
     """What was measured of a run."""
+    import numpy as np
+
     config, notes = run_config(folder, parts), Notes()
     columns = {
         name: column
         for name, column in folder.description().conditions.items()
         if column.settable and name in config.conditions
     }
-    data = measure_data(config, parts, reporter, most, notes, columns or None, device)
-    held = None
+    left_out = _held(config, parts, reporter, most // 4)
+    data = measure_data(config, parts, reporter, most, notes, columns or None, device, left_out)
+    trained = held = data
+    if data is not None:
+        chosen = np.isin(data.numbers, left_out)
+        trained, held = data.part(~chosen), data.part(chosen)
     if against is not None:
         held = reference_data(config, parts, Reference(against, most), SEED, reporter)
-    measure_run(folder, config, data, held, samples, device, parts, reporter, notes)
+    measure_run(folder, config, data, trained, held, samples, device, parts, reporter, notes)
     return _case(config, config.data.path, notes, {})
+
+
+def _held(config: Config, parts: Registry, reporter: Reporter, most: int) -> Sequence[int]:
+    """Numbers of examples that the run holds out; none if its data cannot be read."""
+    from ..assemble import hold_out, open_dataset  # torch
+
+    try:
+        _, dataset = open_dataset(config, parts, progress=reporter.counter(), measured={})
+        held = hold_out(config, dataset, reporter.counter()).held
+    except DifftoolError:  # what is missing is said where it is needed
+        return ()
+    return () if held is None else held[:most].tolist()
 
 
 def _case(config: Config, path: str, notes: Notes, more: dict[str, str]) -> Case:

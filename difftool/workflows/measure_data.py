@@ -49,17 +49,19 @@ def measure_data(
     notes: Notes,
     columns: Mapping[str, Column] | None = None,
     device: str = "auto",
+    first: Sequence[int] = (),
 ) -> ReferenceData | None:
     """Note what there is to know of the data of a configuration; returns some examples.
 
     Args:
         columns: the conditions that a judge learns; None for the class of the data.
+        first: numbers of examples that must be among those that are looked at.
     """
     with notes.trying("looks"):
         notes.found["looks"] = _looks(config, parts, reporter)
     data = None
     with notes.trying("examples", "columns", "seen", "spreads", "features", "labels"):
-        data = reference_data(config, parts, Reference(None, most), SEED, reporter)
+        data = reference_data(config, parts, Reference(None, most), SEED, reporter, first)
         notes.found |= {"examples": data.examples, "columns": data.columns, "total": data.total}
         _seen(config, parts, data, notes)
     if data is not None:

@@ -52,6 +52,7 @@ def measure_run(
     folder: RunFolder,
     config: Config,
     data: ReferenceData | None,
+    trained: ReferenceData | None,
     held: ReferenceData | None,
     samples: int,
     device: str,
@@ -62,8 +63,9 @@ def measure_run(
     """Note what there is to know of a run.
 
     Args:
-        data: examples that the run was trained on.
-        held: examples that it was not trained on; None if there are none.
+        data: examples of its data.
+        trained: those of them that it was trained on.
+        held: examples that it was not trained on; none or few if there are none.
         samples: how many to draw; 0 for none.
     """
     with notes.trying("training"):
@@ -75,7 +77,7 @@ def measure_run(
         request = Request(n=samples, device=device, words=[str(folder.path)])
         chain = chain_of(request, parts, reporter)
         last = chain.stages[-1]
-        if data is None:
+        if data is None or trained is None:
             raise UsageError("The data of the run cannot be read.")
         if last.bridge is not None:
             raise UsageError(
@@ -83,7 +85,7 @@ def measure_run(
                 "are not measured. Measure the cascade with difftool evaluate."
             )
         stage = _loaded(last, parts, device)
-        _measure_model(stage, last, data, held, folder, reporter, notes)
+        _measure_model(stage, last, trained, held, folder, notes)
         with notes.trying("drawn"):
             if not samples:
                 raise UsageError("No samples were asked for (--samples 0).")
@@ -107,7 +109,6 @@ def _measure_model(
     data: ReferenceData,
     held: ReferenceData | None,
     folder: RunFolder,
-    reporter: Reporter,
     notes: Notes,
 ) -> None:
     from ..engine.levels import encoded, levels_of  # torch
@@ -122,7 +123,8 @@ def _measure_model(
         notes.missing["reactions"] = "The model has no conditions."
     if held is None or len(held.examples) < FEWEST:
         notes.missing["levels"] = (
-            "No examples were held out from training. Name other examples with --against."
+            "No examples were held out from training. Set data.holdout, or name other examples "
+            "with --against."
         )
         return
     n = min(count, len(held.examples), EXAMPLES)
@@ -165,7 +167,7 @@ def _live(stage: Stage, folder: RunFolder) -> Any:
     if (path := folder.latest_checkpoint()) is None:
         return None
     state, _ = load_checkpoint(path)
-    prefix = "model.denoiser."
+    prefix = "model."
     found = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
     if not found:
         return None

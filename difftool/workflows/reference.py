@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,18 @@ class ReferenceData:
     content: str = ""
     total: int = 0
 
+    def part(self, chosen: np.ndarray) -> ReferenceData:
+        """The examples where this is True."""
+        import numpy as np
+
+        at = [int(i) for i in np.flatnonzero(chosen)]
+        return replace(
+            self,
+            examples=[self.examples[i] for i in at],
+            columns=[self.columns[i] for i in at],
+            numbers=np.asarray(self.numbers)[at],
+        )
+
     def conditions(self, stage: ChainStage, count: int) -> list[Conditions]:
         """The conditions of the first ``count`` examples that a stage knows."""
         from ..modality import Item  # torch
@@ -75,9 +87,23 @@ def source_against(config: Config, against: Reference) -> tuple[Config, str]:
 
 
 def reference_data(
-    config: Config, parts: Registry, against: Reference, seed: int, reporter: Reporter
+    config: Config,
+    parts: Registry,
+    against: Reference,
+    seed: int,
+    reporter: Reporter,
+    first: Sequence[int] = (),
 ) -> ReferenceData:
-    """Random examples, prepared as for training. Raises DataError."""
+    """Random examples, prepared as for training.
+
+    Args:
+        first: numbers of examples that come before the others.
+
+    Raises:
+        DataError: the data cannot be read.
+    """
+    import numpy as np
+
     from ..assemble import missing_data, open_examples  # torch
     from ..data.order import Order
     from ..engine.evaluate import as_trained
@@ -93,7 +119,10 @@ def reference_data(
             "--against PATH"
         ) from None
     count = min(against.most, len(cache))
-    indices = Order(len(cache), seed).indices(0, count)
+    indices = Order(len(cache), seed).indices(0, len(cache))
+    if len(first):
+        indices = np.concatenate([np.asarray(first, np.int64), np.setdiff1d(indices, first, True)])
+    indices = indices[:count]
     chunks = (cache.gather(indices[at : at + CHUNK]) for at in range(0, count, CHUNK))
     return ReferenceData(
         source,

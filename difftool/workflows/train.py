@@ -157,7 +157,7 @@ def opened(
     assembly: Assembly | None = None,
 ) -> tuple[Config, Dataset]:
     """Open the data, and report what it is and what is skipped."""
-    from ..assemble import encode_dataset, open_dataset, require_examples
+    from ..assemble import encode_dataset, hold_out, open_dataset, require_examples
 
     config, dataset = open_dataset(
         config, registry, progress=reporter.counter(), measured=measured, assembly=assembly
@@ -167,6 +167,9 @@ def opened(
         f"{len(dataset)} example{'s' * (len(dataset) != 1)} from "
         f"{dataset.source}{conditions_text(dataset)}"
     )
+    dataset = hold_out(config, dataset, reporter.counter())
+    if dataset.held is not None and len(dataset.held):
+        reporter.say(f"{len(dataset.held):,} of them are held out (data.holdout)")
     tell_skipped(dataset.skipped, reporter)
     tell_remarks(dataset.remarks, reporter)
     assembly = assembly or assembly_of(config, registry)
