@@ -13,6 +13,7 @@ from .conditioner import Conditioner
 from .nn.backbone import Backbone, Signals
 from .nn.second_output import SecondOutput
 from .nn.self_conditioning import SelfConditioning
+from .nn.told import Told, level_as_number, scale_as_number
 from .process.process import Coefficients, Preconditioning
 from .shapes import expand_as
 
@@ -68,6 +69,8 @@ class Denoiser(nn.Module):
         precision: dtype of the computations of F; parameters, input and output stay float32.
         self_conditioning: shows F its own estimate; ``Signals.memory`` is then that estimate.
         second: parts the outputs of an F that has two; None for one that has one.
+        told: what F is told beside the noise level: ``"end"``, the level where a step ends, so that
+            ``x0`` is the point to which that step leads; ``"scale"``, that of guidance.
 
     Attributes:
         drop_all: probability that training leaves all conditions open together.
@@ -83,6 +86,7 @@ class Denoiser(nn.Module):
         precision: torch.dtype = torch.float32,
         self_conditioning: SelfConditioning | None = None,
         second: SecondOutput | None = None,
+        told: Mapping[str, Told] | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -93,6 +97,7 @@ class Denoiser(nn.Module):
         self.precision = precision
         self.self_conditioning = self_conditioning
         self.second = second
+        self.told = nn.ModuleDict(told or {})
 
     @property
     def conditioners(self) -> dict[str, Conditioner]:
@@ -137,7 +142,7 @@ class Denoiser(nn.Module):
         """``network`` with the second output between; None for a network that has one."""
         c = self.preconditioning.coefficients(sigma)
         with self._precise(x.device):
-            signals = self._shown(x, cond, memory)
+            signals = self._shown(x, sigma, cond, memory)
             output = self.backbone(self._entered(x, c), c.noise, signals, mask)
         return *self._parted(output), c
 
@@ -179,14 +184,31 @@ class Denoiser(nn.Module):
             memory = x0 if self.remembers else None
         return x0, memory, second
 
-    def _shown(self, x: Tensor, cond: Cond | Signals, memory: Tensor | None) -> Signals:
-        """The signals for F: the encoded conditions and what is remembered."""
+    def _shown(
+        self, x: Tensor, sigma: Tensor, cond: Cond | Signals, memory: Tensor | None
+    ) -> Signals:
+        """The signals for F: the encoded conditions, what is told and what is remembered."""
         signals = cond if isinstance(cond, Signals) else self._encoded(cond)
+        signals = self._heard(signals, sigma)
         if memory is not None:
             signals = replace(signals, memory=memory)
         if self.self_conditioning is None:
             return signals
         return self.self_conditioning.signals(signals, x, self.preconditioning.sigma_data)
+
+    def _heard(self, signals: Signals, sigma: Tensor) -> Signals:
+        """The signals with what F is told in their vector; by default it denoises, unguided."""
+        if not self.told:
+            return signals
+        end = sigma if signals.end is None else signals.end
+        scale = torch.ones_like(sigma) if signals.scale is None else signals.scale
+        numbers = {
+            "end": level_as_number(end, self.preconditioning.sigma_data),
+            "scale": scale_as_number(scale),
+        }
+        for name, embedding in self.told.items():
+            signals = signals + Signals(embedding(numbers[name].float()))
+        return replace(signals, end=None, scale=None)
 
     def signals(self, cond: Cond) -> Signals:
         """The encoded conditions.

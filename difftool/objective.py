@@ -92,6 +92,7 @@ class Objective(nn.Module, ABC):
             ``reconstruct``.
         two_outputs: whether the denoiser's network has a second output of the shape of the example
             (``Denoiser.outputs``), such as learned variances.
+        told: what the denoiser's network is told beside the noise level (``Denoiser.told``).
         reads_examples: whether the loss depends on the examples, and not on their conditions, masks
             and given entries alone, as where a teacher's samples are learnt.
         fills: whether it gives a new network its first weights itself, from another model.
@@ -102,6 +103,7 @@ class Objective(nn.Module, ABC):
 
     generative: bool = True
     two_outputs: bool = False
+    told: Sequence[str] = ()
     reads_examples: bool = True
     fills: bool = False
     denoiser: Denoiser

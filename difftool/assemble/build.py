@@ -302,6 +302,7 @@ def build_stage(
             bridge,
             room,
             two_outputs=trains.two_outputs,
+            told=trains.told,
         ).to(device)
         denoiser.precision = choose_precision(config.train.precision, device)
     sampler: Sampler = registry.load(registry.get("sampler", config.sampler.use))

@@ -16,7 +16,7 @@ from ..errors import UsageError
 from ..nn.frozen import require_frozen
 from ..stage import Stage
 
-BACKBONE, CONDITIONERS = "backbone.", "_conditioners."
+BACKBONE, CONDITIONERS, TOLD = "backbone.", "_conditioners.", "told."
 
 
 class Inherited(NamedTuple):
@@ -96,6 +96,8 @@ def _places(
     for name in weights:
         if name.startswith(BACKBONE):
             yield name, f"{BACKBONE}{inner}.{name.removeprefix(BACKBONE)}" if is_inner else name
+        elif name.startswith(TOLD):
+            yield name, name
         elif name.startswith(CONDITIONERS):
             place, _, rest = name.removeprefix(CONDITIONERS).partition(".")
             if place in places:

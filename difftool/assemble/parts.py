@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -24,6 +25,7 @@ from ..modality import Modality
 from ..nn.backbone import Backbone, Interface
 from ..nn.second_output import SecondOutput
 from ..nn.self_conditioning import SelfConditioning
+from ..nn.told import WIDTH, Told
 from ..optimizers.optimizer import OptimizerFactory
 from ..optimizers.options import OptimizerOptions
 from ..plugin.registry import Registry
@@ -85,12 +87,14 @@ def build_denoiser(
     room: Room | None = None,
     *,
     two_outputs: bool = False,
+    told: Sequence[str] = (),
 ) -> Denoiser:
     """The network with its conditioners.
 
     Args:
         room: called before the network is built.
         two_outputs: whether the objective needs a second output like the example.
+        told: what the objective tells the network beside the noise level (``Objective.told``).
     """
     own = {c.name for c in bridge.conditions()} if bridge else {MASK}
     conditioners = {
@@ -110,6 +114,8 @@ def build_denoiser(
         tokens=_common_width("tokens", {name: c.tokens for name, c in conditioners.items()}),
         channels=sum(c.channels for c in conditioners.values()),
     )
+    if told:
+        interface = replace(interface, vector=interface.vector or WIDTH)
     own_estimate = SelfConditioning.of(interface) if config.train.self_conditioning else None
     if own_estimate is not None:
         interface = own_estimate.shown(interface)
@@ -125,6 +131,7 @@ def build_denoiser(
         conditioners,
         self_conditioning=own_estimate,
         second=second,
+        told={name: Told(interface.vector) for name in told},
     )
     denoiser.drop_all = config.train.drop_all
     if isinstance(process.weighting, nn.Module):

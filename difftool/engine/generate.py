@@ -24,8 +24,10 @@ from ..guidance.cfg import ClassifierFree
 from ..guidance.conjunction import Conjunction
 from ..guidance.experts import below
 from ..guidance.guidance import Guidance, Sampling
+from ..guidance.informed import Informed
 from ..guidance.inpaint import keeping, keeping_softly
 from ..guidance.limit import limited
+from ..landing import landings
 from ..noise import brownian, fresh
 from ..options import NoOptions, Options
 from ..rng import Streams, generator
@@ -300,6 +302,10 @@ def _solved(
         for denoiser in denoisers
     ]
     sigmas: Sequence[float] = stage.process.schedule.sigmas(request.steps)
+    tiled = [
+        _informed(stage, denoiser, own, sigmas)
+        for denoiser, own in zip(tiled, _denoisers(stage), strict=True)
+    ]
     model = tiled[0]
     tiled = _as_asked(stage, request, indices, tiled, device)
     guidance = request.guidance.prepare(Sampling(indices, sigmas, like))
@@ -353,6 +359,13 @@ def _solved(
         ).x.cpu(),
         shapes,
     )
+
+
+def _informed(stage: Stage, denoiser: D, own: Denoiser, sigmas: Sequence[float]) -> D:
+    """A denoiser that learned whole steps, told where those of the sampler end."""
+    if "end" not in own.told:
+        return denoiser
+    return Informed(denoiser, sigmas[:-1], landings(stage.sampler, sigmas, stage.knobs))
 
 
 def _as_asked(

@@ -43,6 +43,14 @@ class GuidanceOptions(Options):
     )
 
 
+class FoldedOptions(Options):
+    """Guidance that the network is told (Meng et al. 2023, arXiv:2210.03142)."""
+
+    scale: NonNegativeFloat = Field(
+        1.0, description="1 samples the conditional model; more follows the condition more closely"
+    )
+
+
 class CfgppOptions(Options):
     """CFG++ (Chung et al. 2024, arXiv:2406.08070)."""
 

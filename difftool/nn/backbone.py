@@ -23,6 +23,8 @@ class Signals:
             real.
         memory: what ``Backbone.evaluate`` returned at an earlier evaluation of the same example,
             or the denoiser's estimate there; None at the first.
+        end: ``[b]``, the noise level where a step ends, for a denoiser that is told it.
+        scale: ``[b]``, the scale of guidance, for a denoiser that is told it.
     """
 
     vector: Tensor | None = None
@@ -30,6 +32,8 @@ class Signals:
     channels: Tensor | None = None
     token_mask: Tensor | None = None
     memory: Tensor | None = None
+    end: Tensor | None = None
+    scale: Tensor | None = None
 
     def __add__(self, other: Signals) -> Signals:
         """Vectors add up; tokens, their masks and channels are concatenated."""

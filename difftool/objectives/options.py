@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from ..options import Options
 
@@ -126,6 +126,8 @@ class DistributionMatchingOptions(StudentOptions):
         0.02, description="lowest noise level, as a share of the highest in the schedule's time"
     )
     highest: float = Field(0.98, gt=0, le=1, description="highest noise level, likewise")
+
+
 class FinetuneOptions(Options):
     """What is added to a trained model, and how it keeps what it knew."""
 
@@ -164,3 +166,78 @@ class FinetuneOptions(Options):
         description="evaluations of the old model that make an old-looking example of noise, for "
         "prior",
     )
+
+
+class MeanFlowOptions(TaughtOptions):
+    """Which pairs of levels are learned."""
+
+    instant: float = Field(
+        0.25, ge=0, le=1, description="share of examples whose step has no length: they denoise"
+    )
+    to_data: float = Field(
+        0.25, ge=0, le=1, description="share of examples whose step goes all the way to the data"
+    )
+
+    @model_validator(mode="after")
+    def _shares(self) -> Self:
+        if self.instant + self.to_data > 1:
+            raise ValueError(
+                f"instant {self.instant:g} and to_data {self.to_data:g} are shares of one batch: "
+                "their sum must be at most 1"
+            )
+        return self
+
+
+class ShortcutOptions(TaughtOptions):
+    """The lengths of steps."""
+
+    levels: PositiveInt = Field(
+        5, le=16, description="the shortest step is 1 / 2^levels of the schedule's time"
+    )
+    share: float = Field(
+        0.25, gt=0, le=1, description="share of examples that learn steps; the others denoise"
+    )
+
+
+class ConsistencyTrajectoryOptions(TaughtOptions):
+    """The grid of levels, and how much denoising counts."""
+
+    parts: PositiveInt = Field(
+        18, ge=2, le=10_000, description="parts of the schedule's time; the teacher steps over one"
+    )
+    denoising: NonNegativeFloat = Field(1.0, description="weight of the loss of denoising")
+
+
+class ContinuousConsistencyOptions(TaughtOptions):
+    """How the tangent is normalised and grows in."""
+
+    c: PositiveFloat = Field(
+        0.1, description="root mean square of the tangent below which it is not normalised"
+    )
+    warmup: float = Field(
+        0.25, ge=0, le=1, description="share of training in which the tangent grows in"
+    )
+
+
+class ImprovedConsistencyOptions(Options):
+    """The grid of levels, and how errors count."""
+
+    first: PositiveInt = Field(10, le=10_000, description="parts of the grid at first")
+    last: PositiveInt = Field(
+        1280, le=1_000_000, description="parts of the grid at the end; fewer for short runs"
+    )
+    c: PositiveFloat = Field(
+        0.03, description="constant of the pseudo-Huber loss, as a root mean square"
+    )
+
+    @model_validator(mode="after")
+    def _growing(self) -> Self:
+        if self.first > self.last:
+            raise ValueError(f"first {self.first} must not be above last {self.last}")
+        return self
+
+
+class GuidedOptions(TaughtOptions):
+    """The scales that the student is told."""
+
+    highest: float = Field(4.0, gt=1, description="highest scale of guidance that is learned")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -33,9 +34,14 @@ class Taught(Objective):
     """
 
     options: TaughtOptions
+    alone: bool = False
+    """Whether it trains without a teacher too, from the data."""
 
     def __init__(self, options: TaughtOptions, context: Context) -> None:
         super().__init__(options, context)
+        require_no_memory(self.denoiser, type(self).__name__)
+        if not options.teacher and self.alone:
+            return
         if not options.teacher:
             raise UsageError(
                 "objective.teacher is empty. Name a trained run there, or use difftool distill, "
@@ -49,7 +55,6 @@ class Taught(Objective):
                 f"this run is for {context.representation.shape}. Train on the teacher's data with "
                 "the teacher's settings: the student learns from its estimates."
             )
-        require_no_memory(self.denoiser, "of a student")
         self._teacher = (opened.denoiser,)  # not a submodule: it is not saved again
 
     @property
@@ -69,6 +74,11 @@ class Taught(Objective):
         """
         scale = self.options.guidance if scale is None else scale
         cond = {name: noisy.cond[name] for name in self.teacher.conditioners}
+        if "scale" in self.teacher.told:
+            signals = replace(
+                self.teacher.signals(cond), scale=torch.ones_like(noisy.sigma) * scale
+            )
+            return self.settled(self.teacher(noisy.x, noisy.sigma, signals, noisy.mask), batch)
         found = self.teacher(noisy.x, noisy.sigma, cond, noisy.mask)
         if cond and not (isinstance(scale, float) and scale == 1):
             null = self.teacher.null(cond)

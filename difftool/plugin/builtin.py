@@ -344,6 +344,12 @@ def difftool_guidances() -> list[Spec]:
             "AutoguidanceOptions",
         ),
         _guidance(
+            "folded",
+            "guidance that was folded into the network, which is told its scale (Meng et al. 2023)",
+            "folded:Folded",
+            "FoldedOptions",
+        ),
+        _guidance(
             "composition",
             "the product of separately trained models (Liu et al. 2022)",
             "composition:Composition",
@@ -490,6 +496,18 @@ def difftool_samplers() -> list[Spec]:
             "multistep sampling of a consistency model (Song et al. 2023), which distill makes",
             "consistency",
         ),
+        _sampler(
+            "trajectory",
+            "jumps along the trajectory of a model that learned them; gamma adds noise (Kim et al. "
+            "2024)",
+            "trajectory",
+            "TrajectoryOptions",
+        ),
+        _sampler(
+            "one_step",
+            "a single evaluation, for models that go all the way to the data",
+            "trajectory",
+        ),
     ]
 
 
@@ -537,6 +555,47 @@ def difftool_objectives() -> list[Spec]:
             "distribution_matching:DistributionMatching",
             sampler="consistency",
             serves="exact",
+        ),
+        _few(
+            "improved-consistency",
+            "consistency from scratch, on a grid that gets finer (Song & Dhariwal 2023)",
+            "improved_consistency:ImprovedConsistency",
+            sampler="consistency",
+            wide=True,
+        ),
+        _few(
+            "continuous-consistency",
+            "consistency in continuous time, with or without a teacher (Lu & Song 2024)",
+            "continuous_consistency:ContinuousConsistency",
+            sampler="consistency",
+            wide=True,
+        ),
+        _few(
+            "consistency-trajectory",
+            "steps from any level to any other, on a teacher's flow (Kim et al. 2024)",
+            "consistency_trajectory:ConsistencyTrajectory",
+            sampler="trajectory",
+        ),
+        _few(
+            "mean-flow",
+            "the mean velocity between any two levels, with or without a teacher (Geng et al. 2025)",
+            "mean_flow:MeanFlow",
+            sampler="trajectory",
+            wide=True,
+        ),
+        _few(
+            "shortcut",
+            "one long step for two short ones, with or without a teacher (Frans et al. 2024)",
+            "shortcut:Shortcut",
+            sampler="trajectory",
+            wide=True,
+        ),
+        _few(
+            "guided",
+            "guidance folded in, with its scale as a condition; steps as before (Meng et al. 2023)",
+            "guided:Guided",
+            guidance="folded",
+            serves="any",
         ),
         Spec(
             "finetune",

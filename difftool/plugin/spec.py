@@ -108,7 +108,9 @@ class ObjectiveSpec(Spec):
         distills: whether ``difftool distill --method`` offers it, under its name.
         sampler: name of the sampler of its models; empty for the run's own.
         serves: the steps that its models are good at. ``"few"``: 1, 2 or 4; ``"exact"``: those of
-            its option ``evaluations``; ``"one"``: a single one.
+            its option ``evaluations``; ``"one"``: a single one; ``"any"``: as many as its teacher.
+        guidance: name of the guidance of its models. That of ``cfg`` has the scale 1, because the
+            teacher's is folded in; another one has the teacher's scale.
         wide: it trains on the levels of a log-normal density that reaches the highest level; else
             on those of the run.
         rate: learning rate of a student, as a share of its teacher's.
@@ -116,7 +118,8 @@ class ObjectiveSpec(Spec):
 
     distills: bool = False
     sampler: str = ""
-    serves: Literal["few", "exact", "one"] = "few"
+    serves: Literal["few", "exact", "one", "any"] = "few"
+    guidance: str = "cfg"
     wide: bool = False
     rate: float = 0.25
 

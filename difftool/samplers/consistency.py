@@ -8,10 +8,12 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from ..landing import lands, to_data
 from ..sampler import Denoise, Noise, Step
 from .order import order
 
 
+@lands(to_data)
 @order(None, pathwise=False)
 def consistency(
     denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise: Noise

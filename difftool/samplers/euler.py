@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from ..landing import lands, to_next
 from ..sampler import Denoise, Noise, Step
 from .order import order
 
@@ -20,6 +21,7 @@ def euler_step(x: Tensor, x0: Tensor, sigma: float, sigma_next: float) -> Tensor
     return torch.lerp(x0, x, sigma_next / sigma)
 
 
+@lands(to_next)
 @order(1)
 def euler(denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise: Noise) -> Iterator[Step]:
     """Euler's method for the probability-flow ODE   (Karras et al. 2022, arXiv:2206.00364, Eq. 4).

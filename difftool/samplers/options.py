@@ -192,3 +192,15 @@ class LangevinOptions(Options):
     step_size: float = Field(
         0.2, gt=0, lt=2, description="size of a step, in units of the level's variance"
     )
+
+
+class TrajectoryOptions(Options):
+    """Stochasticity of gamma-sampling."""
+
+    gamma: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of fresh noise at each level; 0 follows the trajectory, 1 starts anew "
+        "from the data",
+    )

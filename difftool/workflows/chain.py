@@ -18,6 +18,7 @@ from .chain_stage import ChainStage, Conditions, own_conditions, passed_on
 from .compatible import DescribedStage, bridge_of, check_level, refuse_strangers, require_experts
 from .inputs import conditions_of, read_low, say_larger, usual_low
 from .job import Job, prepared
+from .methods import unserved
 from .model import ModelFile, model_path
 from .reporter import Reporter
 from .request import Request, settled
@@ -131,6 +132,8 @@ def chain_of(request: Request, parts: Registry, reporter: Reporter) -> Chain:
         stages = fitting_sizes(stages, parts)
     for stage in stages:
         require_experts(stage.model.path, stage.config, stage.experts, parts)
+        if said := unserved(stage.name, stage.config, parts):
+            reporter.warn(said)
     _check_values(stages, request)
     if not request.files:
         return Chain(stages, root)

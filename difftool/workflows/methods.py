@@ -90,7 +90,9 @@ def student_tables(
             f"another method: {command('list', 'objectives')} shows them."
         )
     levels = levels_of(teacher, parts) if method.wide else _spread(teacher, parts)
-    guided, folded = _guidance(teacher)
+    if method.serves == "any":
+        levels = {}
+    guided, folded = _guidance(teacher, method.guidance)
     options = parts.options(method).model_fields
     given = {"teacher": path_text(model.absolute()), "guidance": guided, "evaluations": evaluations}
     taught = "guidance" in options
@@ -99,7 +101,7 @@ def student_tables(
         "objective": {"use": method.name, **{k: v for k, v in given.items() if k in options}},
         **({"guidance": folded} if taught and folded else {}),
         **({"sampler": {"use": method.sampler}} if method.sampler else {}),
-        "sample": {"steps": evaluations},
+        **({} if method.serves == "any" else {"sample": {"steps": evaluations}}),
         "optimizer": {"lr": method.rate * teacher.optimizer.options.model_dump()["lr"]},
         "ema": {"rampup": min(RAMPUP, teacher.ema.rampup)},
     }
@@ -108,8 +110,10 @@ def student_tables(
 def served(config: Config, parts: Registry) -> tuple[int, ...]:
     """The numbers of steps that a model is good at; empty where any number will do."""
     spec = parts.get("objective", config.objective.use)
-    if not isinstance(spec, ObjectiveSpec) or config.sampler.use != (
-        spec.sampler or config.sampler.use
+    if (
+        not isinstance(spec, ObjectiveSpec)
+        or spec.serves == "any"
+        or config.sampler.use != (spec.sampler or config.sampler.use)
     ):
         return ()
     if spec.serves == "few":
@@ -117,7 +121,20 @@ def served(config: Config, parts: Registry) -> tuple[int, ...]:
     return (1 if spec.serves == "one" else config.objective.options.model_dump()["evaluations"],)
 
 
-def _guidance(teacher: Config) -> tuple[float, dict[str, Any]]:
+def unserved(name: str, config: Config, parts: Registry) -> str | None:
+    """What to say of a number of steps that a model is not good at; None where it is."""
+    good, asked = served(config, parts), config.sample.steps
+    if not good or asked in good:
+        return None
+    *others, last = map(str, good)
+    numbers = f"{', '.join(others)} or {last}" if others else last
+    return (
+        f"{name} is good at {numbers} step{'s' * (good != (1,))}, and {asked} "
+        f"{'are' if asked > 1 else 'is'} asked for: it was trained for few evaluations."
+    )
+
+
+def _guidance(teacher: Config, own: str) -> tuple[float, dict[str, Any]]:
     """The scale that is folded into the student, and the table of its own guidance.
 
     Guidance of another kind than plain classifier-free guidance is left to the student.
@@ -126,7 +143,7 @@ def _guidance(teacher: Config) -> tuple[float, dict[str, Any]]:
     plain = {"low": 0.0, "high": None, "growth": "constant", "rescale": 0.0}
     if teacher.guidance.use != "cfg" or any(options[k] != v for k, v in plain.items()):
         return 1.0, {}
-    return options["scale"], {"use": "cfg", "scale": 1.0}
+    return options["scale"], {"use": own, "scale": 1.0 if own == "cfg" else options["scale"]}
 
 
 def levels_of(teacher: Config, parts: Registry) -> dict[str, dict[str, Any]]:

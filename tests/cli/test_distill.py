@@ -51,6 +51,10 @@ def test_the_student_is_an_ordinary_run_that_samples_in_two_steps(capsys):
     assert call("sample", "first-distilled", "-n", "2", "-o", "two") == 0
     assert len(examples("two")) == 2
     assert call("sample", "first-distilled", "-n", "2", "--steps", "1", "-o", "one") == 0
+    assert "is good at" not in capsys.readouterr().err
+    assert call("sample", "first-distilled", "-n", "2", "--steps", "9", "-o", "nine") == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "is good at 1, 2 or 4 steps, and 9 are asked for" in said
     # the next name is taken where this one is
     assert Distillation("first").run() == Path("runs/first-distilled-2")
 
@@ -124,14 +128,16 @@ def test_every_objective_that_distills_is_a_method():
     """It gets the teacher, its guidance and the steps where it has options for them."""
     for name in methods(registry()):
         config = Distillation("first", name, evaluations=1).config(registry())
-        assert (config.objective.use, config.sample.steps) == (name, 1)
+        assert config.objective.use == name
+        assert config.sample.steps == (4 if name == "guided" else 1)  # the teacher's, or one
         options = config.objective.options.model_dump()
         assert options.get("evaluations", 1) == 1
         if "teacher" in options:
             assert Path(options["teacher"]).name == "model.safetensors"
             assert options["guidance"] == 1.5
-            assert config.guidance.options.model_dump()["scale"] == 1
-        assert served(config, registry())[0] == 1
+            scale = config.guidance.options.model_dump()["scale"]
+            assert (config.guidance.use, scale) in (("cfg", 1), ("folded", 1.5))
+        assert served(config, registry()) in ((), (1,), (1, 2, 4))
 
 
 def test_two_players_train_a_student_that_continues_to_the_bit():
@@ -148,3 +154,17 @@ def test_two_players_train_a_student_that_continues_to_the_bit():
 def test_an_unknown_method_is_refused_with_those_that_there_are(capsys):
     assert call("distill", "first", "--method", "magic") == 2
     assert "consistency, " in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("method", ["mean-flow", "guided"])
+def test_a_network_that_is_told_more_starts_as_its_teacher_and_samples(method):
+    """What it is told is added to the global vector, with weights of zero at first."""
+    folder = Path(f"runs/{method}")
+    student = difftool.distill("first", method=method, steps=1, to=folder, optimizer={"lr": 1e-12})
+    theirs, ours = (load_file(path / "model.safetensors") for path in (Path("runs/first"), folder))
+    told = {name for name in ours if name.startswith("told.")}
+    assert ours.keys() - told == theirs.keys()
+    for name, tensor in theirs.items():
+        torch.testing.assert_close(ours[name], tensor, atol=1e-6, rtol=1e-5)
+    assert all(ours[name].abs().max() < 1e-9 for name in told if ".outer." in name)
+    assert len(student.model.sample(2, steps=2)) == 2

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from difftool import Batch, Context, Description, Process
+from difftool import Batch, Context, Description, Process, Signals
 from difftool.rng import Stream
 from difftool.space import Euclidean
 from difftool.testing.parts import load
@@ -26,12 +26,16 @@ class Scaling(torch.nn.Module):
     conditioners: ClassVar = {}
     remembers = False
     drop_all = 0.0
+    told: ClassVar = {}
     backbone = SimpleNamespace(stepped=lambda: None)
 
     def __init__(self, power: float, sd: float = SD) -> None:
         super().__init__()
         self.power = torch.nn.Parameter(torch.tensor(power))
         self.sd = torch.nn.Parameter(torch.tensor(sd))
+
+    def signals(self, cond):
+        return Signals()
 
     def forward(self, x, sigma, cond, mask=None):
         scale = (self.sd / (self.sd**2 + sigma**2).sqrt()) ** self.power
@@ -49,6 +53,20 @@ class Factor(Scaling):
         return x * self.factor(sigma)[:, None] * self.power
 
 
+class Jumping(Scaling):
+    """g(x; t, s), the estimate that leads from t to s on the flow, at power 1."""
+
+    told: ClassVar = {"end": None}
+
+    def forward(self, x, sigma, signals, mask=None):
+        s, t = sigma if signals.end is None else signals.end, sigma
+        flow = ((SD**2 + s**2) / (SD**2 + t**2)).sqrt()
+        share = (s / t).clamp_max(1)
+        here = SD**2 / (SD**2 + t**2)  # the limit of s = t: the denoiser
+        factor = torch.where(share < 0.9999, (flow - share) / (1 - share).clamp_min(1e-4), here)
+        return x * (factor * self.power)[:, None]
+
+
 def process(sigma_max: float = 80.0) -> Process:
     """The row edm with the levels of flow time."""
     build, settings = load("schedule", "flow", sigma_max=sigma_max, sigma_min=0.002)
@@ -61,12 +79,17 @@ def process(sigma_max: float = 80.0) -> Process:
     return Process(made, density[0](density[1], schedule), weights[0](weights[1], made), schedule)
 
 
-def objective(name: str, student: torch.nn.Module, teacher: Any = None, **options: Any) -> Any:
-    """An objective by its name, around a student; the teacher denoises exactly unless given."""
+EXACT = Scaling(2.0).requires_grad_(False)
+"""The denoiser of the data."""
+
+
+def objective(name: str, student: torch.nn.Module, teacher: Any = EXACT, **options: Any) -> Any:
+    """An objective by its name, around a student; None for no teacher."""
     columns, space = process(), SimpleNamespace(space=Euclidean(), shape=(16,))
-    exact = teacher or Scaling(2.0).requires_grad_(False)
-    opened = SimpleNamespace(denoiser=exact, process=columns, representation=space)
-    target, settings = load("objective", name, teacher="exact", **options)
+    opened = SimpleNamespace(denoiser=teacher, process=columns, representation=space)
+    target, settings = load(
+        "objective", name, **({"teacher": "exact"} if teacher is not None else {}), **options
+    )
     context = Context(
         Description((16,), "float32", 6),
         torch.device("cpu"),

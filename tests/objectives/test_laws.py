@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import ClassVar
 
 import pytest
 import torch
 
 from difftool import Moment
 from difftool.objectives.few import estimate_of, stepped_to
+from difftool.objectives.tangent import Tangent, difference
 from difftool.rng import Stream
 
-from .gaussian import SD, Factor, Scaling, data, objective
+from .gaussian import SD, Factor, Jumping, Scaling, data, objective
 
 LAST = Moment(79, 80, 0)
 
@@ -133,3 +135,137 @@ def test_the_follower_learns_what_the_student_makes():
         return loss(made, player="follower").item()
 
     assert error(0.3) < min(error(0.27), error(0.33))
+
+
+@pytest.mark.parametrize("name", ["mean-flow", "shortcut"])
+def test_whole_steps_on_the_flow_have_no_error(name):
+    """With the exact denoiser for a teacher, the loss is zero at g of the flow and nowhere else."""
+    exact, wrong = Jumping(1.0), Jumping(1.0)
+    wrong.power.data.fill_(0.9)
+    assert loss(objective(name, exact)).item() < 1e-4
+    assert loss(objective(name, wrong)).item() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["mean-flow", "shortcut"])
+def test_without_a_teacher_the_flow_is_where_the_gradient_vanishes(name):
+    def at(power):
+        student = Jumping(power)
+        return slope(objective(name, student, None), student.power)
+
+    assert abs(at(1.0)) < 0.1 * min(abs(at(1.2)), abs(at(0.8)))
+
+
+def test_trajectory_models_follow_a_teacher_of_short_steps():
+    def at(power):
+        return loss(objective("consistency-trajectory", Jumping(power), parts=500)).item()
+
+    assert at(1.0) < 0.05 * min(at(0.9), at(1.1))
+
+
+def test_a_step_of_no_length_leads_nowhere():
+    """The boundary condition x_s = x at s = t, whatever the network."""
+    made = objective("mean-flow", Jumping(0.3))
+    noisy = made.noised(data(8), Stream(0, "noise"))
+    assert torch.equal(made.landed(noisy, noisy.sigma, data(8)).x, noisy.x)
+
+
+@pytest.mark.parametrize("teacher", [True, False])
+def test_continuous_consistency_ends_at_the_end_of_the_flow(teacher):
+    def at(power):
+        student = Scaling(power)
+        given = {} if teacher else {"teacher": None}
+        return slope(objective("continuous-consistency", student, c=10.0, **given), student.power)
+
+    assert abs(at(1.0)) < 0.1 * min(abs(at(1.5)), abs(at(0.7)))
+
+
+def test_at_first_continuous_consistency_denoises():
+    student = Scaling(2.0)
+    made = objective("continuous-consistency", student)
+    assert loss(made, Moment(0, 80, 0)).item() < 1e-6 < loss(made, LAST).item()
+
+
+def test_a_difference_is_the_derivative_where_there_is_no_forward_mode():
+    def estimate(x, t):
+        return torch.sin(x) * t[:, None]
+
+    x, t = Stream(0, "x").normal((5, 3)), torch.tensor([80.0, 3, 1, 0.1, 0.01])
+    exact = Tangent()
+    found, slope = exact(estimate, x, t, 0.5 * x)
+    assert exact.forward_mode
+    torch.testing.assert_close(slope, difference(estimate, x, t, 0.5 * x), atol=1e-3, rtol=1e-3)
+
+    def opaque(x, t):
+        return Opaque.apply(x) * t[:, None]
+
+    other = Tangent()
+    again, same = other(opaque, x, t, 0.5 * x)
+    assert not other.forward_mode
+    torch.testing.assert_close(again, found)
+    torch.testing.assert_close(same, slope, atol=1e-3, rtol=1e-3)
+
+
+class Opaque(torch.autograd.Function):
+    """The sine, without forward mode."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return torch.sin(x)
+
+
+def test_consistency_from_scratch_doubles_its_grid_up_to_the_last():
+    made = objective("improved-consistency", Scaling(1.0), None, first=10, last=80)
+    assert [made.parts(Moment(i, 80, 0)) for i in (0, 19, 20, 40, 60, 79)] == [
+        10, 10, 20, 40, 80, 80,
+    ]  # fmt: skip
+    levels = torch.tensor([80.0])
+    for _ in range(80):
+        levels = torch.cat([levels, made.lower(levels[-1:].clamp_min(0.002), LAST)])
+    assert (levels > 0).sum().item() == 81  # 80 parts from the highest to the lowest
+
+
+def test_consistency_from_scratch_ends_at_the_end_of_the_flow():
+    def at(power):
+        student = Scaling(power)
+        made = objective("improved-consistency", student, None, first=640, last=640, c=10.0)
+        return slope(made, student.power)
+
+    assert abs(at(1.0)) < 0.1 * min(abs(at(1.5)), abs(at(0.7)))
+
+
+def test_guided_distillation_learns_the_guided_estimate_of_every_scale():
+    made = objective("guided", Told(), Classed())
+    batch = data().with_cond(kind=torch.ones(256))
+    assert made.loss(batch, Stream(0, "noise"), LAST, "denoiser").max().item() < 1e-8
+
+
+class Kind:
+    """A condition that is never dropped; its null value is 0."""
+
+    dropout = 0.0
+
+    @staticmethod
+    def null(value):
+        return torch.zeros_like(value)
+
+
+class Classed(Scaling):
+    """A denoiser that doubles its estimate under the condition."""
+
+    conditioners: ClassVar = {"kind": Kind()}
+
+    def __init__(self):
+        super().__init__(2.0)
+
+    def null(self, cond):
+        return {"kind": Kind.null(cond["kind"])}
+
+    def forward(self, x, sigma, cond, mask=None):
+        return super().forward(x, sigma, {}) * (1 + cond["kind"][:, None])
+
+
+class Told(Classed):
+    """Without the condition 1, with it 2: at scale w it is 1 + w."""
+
+    def forward(self, x, sigma, signals, mask=None):
+        return Scaling.forward(self, x, sigma, {}) * (1 + signals.scale[:, None])
