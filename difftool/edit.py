@@ -73,7 +73,9 @@ class Edit(ABC):
         extends: whether something must be added around the example.
         entrywise: whether entries in model units must be those of the file.
         differentiates: whether it needs gradients through D.
+        follows: whether what is made follows the gradient of what is kept, so that it fits.
         mean: number of samples whose mean is one result.
+        films: whether the results are written as a clip as well.
         loops: whether it needs axes along which examples can be repeated.
         sampler: the solver that it needs; empty for the model's own.
         alone: whether each example is sampled by itself, because its noise levels are its own.
@@ -85,7 +87,9 @@ class Edit(ABC):
     extends: bool = False
     entrywise: bool = False
     differentiates: bool = False
+    follows: bool = False
     mean: int = 1
+    films: bool = False
     loops: bool = False
     sampler: str = ""
     alone: bool = False

@@ -256,6 +256,13 @@ class Modality(ABC):
 
         return plotted(examples, stem.with_name(stem.name + ".png"), titles)
 
+    def film(self, examples: Sequence[np.ndarray], stem: Path) -> Path:
+        """Write one file that shows these raw examples one after another; returns its path.
+
+        Only a kind of data that overrides it has films; they are an option of ``interpolate``.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no film of its examples.")
+
     def perceive(self, example: np.ndarray) -> np.ndarray:
         """What a judge of samples sees of a raw example: ``[channels, ...]``; by default all of it.
 

@@ -32,7 +32,7 @@ from difftool.edits.options import LoopOptions, RemakeOptions
 from difftool.edits.remake import Remake
 from difftool.edits.restore import noise_level
 from difftool.engine.editing import encoded
-from difftool.guidance.inpaint import keeping_softly
+from difftool.guidance.inpaint import following, keeping_softly
 from difftool.guidance.options import StitchOptions
 from difftool.guidance.stitch import Stitch, bump, region_of
 from difftool.plugin.registry import Registry
@@ -219,6 +219,19 @@ def test_soft_entries_come_free_late():
     assert free == [[0, 0, 0, 1], [0, 0, 0, 1], [0, 0, 1, 1], [0, 1, 1, 1]]
 
 
+def test_what_is_made_follows_the_gradient_of_what_is_kept():
+    rng = torch.Generator().manual_seed(0)
+    x, x0 = torch.randn(2, 4, generator=rng), torch.randn(2, 4, generator=rng)
+    observed = torch.tensor([[True, True, False, False]])
+    mixing = torch.randn(4, 4, generator=rng) / 4
+
+    denoise = following(lambda x, _: x @ mixing, lambda x: torch.where(observed, x0, x))
+    found = denoise(x, 0.8)
+    variance = 1 / (1 / 0.8**2 + 1 / 0.5**2)
+    error = torch.where(observed, x @ mixing - x0, 0.0)
+    assert torch.allclose(found, x @ mixing - 0.8**2 / variance * error @ mixing.T, atol=1e-5)
+
+
 def test_soft_edges_are_mixed_and_the_rest_is_exact():
     modality = Registry.load_all()
     made, example = np.full((1, 3), 100, np.uint8), np.array([[0, 50, 255]], np.uint8)
@@ -389,6 +402,15 @@ def test_interpolate_goes_from_one_to_the_other(run, files):
     ]
     assert np.argmin(error[0]) == 0, "the first result is nearest to the first file"
     assert np.argmin(error[1]) == 2
+
+
+def test_interpolation_is_written_as_a_clip(run, files, tmp_path, capsys):
+    words = ["interpolate", "-n", "3", "--steps", "8", "--clip", "--json"]
+    assert call("edit", str(run), *map(str, files), *words, "-o", str(tmp_path / "out")) == 0
+    made = json.loads(capsys.readouterr().out)
+    with Image.open(made["clip"]) as clip:
+        assert clip.n_frames == 4, "there and back"  # equal pictures would be one
+        assert (np.asarray(clip) == read(made["samples"][0]["path"])).all()
 
 
 def test_a_picture_is_extended(run, files):

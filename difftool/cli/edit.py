@@ -111,6 +111,8 @@ def edit(
         out_json(made)
     else:
         count = len(made["samples"])
+        if "clip" in made:
+            out(made["clip"])
         say(
             f"{count} result{'s' * (count > 1)} in {made['folder']}, beside the files on "
             f"{made['sheet']}."

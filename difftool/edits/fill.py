@@ -7,13 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..edit import Edit, Given, Start
-from .options import LoopOptions
+from .options import FillOptions, LoopOptions
 
 
 class Fill(Edit):
     """Sampling from noise. The entries that are not selected are kept at every step."""
 
+    options: FillOptions
     selects = True
+
+    @property
+    def follows(self) -> bool:  # type: ignore[override]  # it depends on the options
+        return self.options.method == "guidance"
 
     def start(self, given: Given) -> Start:
         return Start(given.noise * given.sigmas[0], given.sigmas)

@@ -8,7 +8,7 @@ from torch import Tensor
 from ..edit import Edit, Given, Start
 from ..shapes import expand_as
 from .inversion import inverted
-from .options import InversionOptions
+from .options import InterpolateOptions
 
 
 def spherical(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
@@ -29,9 +29,13 @@ def spherical(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
 class Interpolate(Edit):
     """Both examples are inverted, and results are made from noise between theirs."""
 
-    options: InversionOptions
+    options: InterpolateOptions
     pairs = True
     sampler = "euler"
+
+    @property
+    def films(self) -> bool:  # type: ignore[override]  # it depends on the options
+        return self.options.clip
 
     def start(self, given: Given) -> Start:
         assert given.other is not None

@@ -29,7 +29,17 @@ class InversionOptions(Options):
     )
 
 
-class LoopOptions(Options):
+class FillOptions(Options):
+    """How what is made comes to fit what is kept."""
+
+    method: Literal["guidance", "keep"] = Field(
+        "guidance",
+        description="guidance follows the gradient of what is kept; keep only puts it back at each "
+        "step, three times as fast; a model that was trained with masks needs neither",
+    )
+
+
+class LoopOptions(FillOptions):
     """An example that goes on where it ends."""
 
     width: float = Field(
@@ -51,6 +61,14 @@ class RemakeOptions(Options):
         le=1,
         description="share of the sampler's steps that are taken again; less stays closer to the "
         "example",
+    )
+
+
+class InterpolateOptions(InversionOptions):
+    """The way from one example to the next."""
+
+    clip: bool = Field(
+        False, description="write a clip of the results as well, where the kind of data has one"
     )
 
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..edit import Edit, Given, Start
 from ..errors import UsageError
+from ..guidance.inpaint import following
 from ..sampler import Denoise
 from .operators import (
     Project,
@@ -18,9 +19,6 @@ from .operators import (
     unclipping,
 )
 from .options import RestoreOptions
-
-SPREAD = 0.5
-"""Standard deviation of data in model units, about."""
 
 MEDIAN = 0.6745
 """The median of the absolute value of unit normal noise."""
@@ -56,25 +54,6 @@ def agreeing(denoise: Denoise, project: Project, level: float) -> Denoise:
     return agreed
 
 
-def following(denoise: Denoise, project: Project, level: float) -> Denoise:
-    """D - sigma^2 grad |D - project(D)|^2 / (2 r^2), towards what could have become the file
-    (Chung et al. 2023, arXiv:2209.14687, Alg. 1).
-
-    r^2 = sigma^2 spread^2 / (sigma^2 + spread^2) + level^2 as in reconstruction guidance.
-    """
-
-    def followed(x: Tensor, sigma: float) -> Tensor:
-        variance = 1 / (1 / sigma**2 + 1 / SPREAD**2) + level**2
-        with torch.enable_grad():
-            x_ = x.detach().requires_grad_()
-            x0 = denoise(x_, sigma)
-            error = x0 - project(x0).detach()
-            (slope,) = torch.autograd.grad(error.square().sum() / (2 * variance), x_)
-        return x0.detach() - sigma**2 * slope
-
-    return followed
-
-
 class Restore(Edit):
     """Originals that could have become the example.
 
@@ -101,8 +80,8 @@ class Restore(Edit):
 
     def start(self, given: Given) -> Start:
         if self.options.by != "noise":
-            keep = following if self.differentiates else agreeing
-            denoise = keep(given.denoise, self._project(given.x), self.options.level)
+            towards = following if self.differentiates else agreeing
+            denoise = towards(given.denoise, self._project(given.x), self.options.level)
             return Start(given.noise * given.sigmas[0], given.sigmas, denoise=denoise)
         level = self.options.level or float(noise_level(given.x))
         lowest, highest = given.sigmas[-2], given.sigmas[0]

@@ -16,7 +16,6 @@ from ..batch import Batch
 from ..column import Column, Value
 from ..conditioners.mask import MASK, with_mask
 from ..denoiser import D, Denoiser
-from ..edit import Given, Start
 from ..errors import UsageError
 from ..extent import Extent
 from ..guidance.asked import Asked
@@ -25,7 +24,7 @@ from ..guidance.conjunction import Conjunction
 from ..guidance.experts import below
 from ..guidance.guidance import Guidance, Sampling
 from ..guidance.informed import Informed
-from ..guidance.inpaint import keeping, keeping_softly
+from ..guidance.inpaint import keeping
 from ..guidance.limit import limited
 from ..landing import landings
 from ..noise import brownian, fresh
@@ -35,6 +34,7 @@ from ..sampler import Denoise
 from ..settings import NoiseSource, Tile
 from ..stage import Stage
 from . import editing
+from .begin import Beginning, follows
 from .capture import captured
 from .device import naming_batch
 from .editing import Editing
@@ -137,7 +137,7 @@ def _batches(
     with ExitStack() as stack:
         denoisers: list[D] = list(_denoisers(stage))
         second = stage.denoiser.second is not None  # of which a replayed graph keeps nothing
-        if not _differentiates(request) and not second:  # nor has it gradients
+        if not _differentiates(stage, request) and not second:  # nor has it gradients
             denoisers = [stack.enter_context(captured(one)) for one in _denoisers(stage)]
         for at in range(request.start, stop, request.batch):
             indices = range(at, min(at + request.batch, stop))
@@ -180,7 +180,7 @@ def _batch(
         for name, column in columns.items()
     }
     rows = {name: values[name] if name in values else cond[name].cpu().numpy() for name in columns}
-    with _evaluating(request):
+    with _evaluating(stage, request):
         examples = _sample(stage, denoisers, request, indices, shapes.with_cond(**cond))
     return [
         Generated(
@@ -196,14 +196,14 @@ def _batch(
     ]
 
 
-def _differentiates(request: SampleRequest) -> bool:
-    edit = request.editing and request.editing.edit
-    return request.guidance.differentiates or bool(edit and edit.differentiates)
+def _differentiates(stage: Stage, request: SampleRequest) -> bool:
+    edits = request.editing is not None and request.editing.edit.differentiates
+    return request.guidance.differentiates or edits or follows(stage, request.editing)
 
 
-def _evaluating(request: SampleRequest) -> AbstractContextManager[None]:
+def _evaluating(stage: Stage, request: SampleRequest) -> AbstractContextManager[None]:
     """Evaluation without gradients; those that guidance enables need tensors that can have them."""
-    return torch.no_grad() if _differentiates(request) else torch.inference_mode()
+    return torch.no_grad() if _differentiates(stage, request) else torch.inference_mode()
 
 
 def _denoisers(stage: Stage) -> list[Denoiser]:
@@ -320,16 +320,21 @@ def _solved(
     denoise = below(
         first, [(expert.below, other) for expert, other in zip(stage.experts, others, strict=True)]
     )
-    if like.observed is not None:
+    beginning = None
+    if request.editing is not None:
+        beginning = Beginning(
+            stage, request.editing, request.start, request.seed, indices, shapes, like, sigmas
+        )
+        denoise = beginning.keep(denoise)
+    elif like.observed is not None:
         denoise = keeping(denoise, space, like.x, like.observed, like.mask, clean=like.noise_free)
-    if (shares := _softness(stage, request, indices, shapes, like)) is not None:
-        denoise = keeping_softly(denoise, space, like.x, shares, sigmas, like.mask)
     if watched is not None and not stage.experts:
         denoise = Varied(denoise, watched, space, like.mask)
-    if request.editing is None:
+    if beginning is None:
         x = start.mul_(sigmas[0])
     else:
-        begun = _begun(stage, request, indices, shapes, like, start, sigmas, denoise, model)
+        describe = _describing(stage, request, indices, like, model)
+        begun = beginning.begun(start, denoise, describe)
         x, sigmas, denoise = begun.x, begun.sigmas, begun.denoise or denoise
         if (noise := begun.noise) is not None:
             paths = lambda _: noise  # noqa: E731
@@ -397,66 +402,17 @@ def _as_asked(
     return [Asked(denoiser, negative, conjunction, kept) for denoiser in denoisers]
 
 
-def _softness(
-    stage: Stage, request: SampleRequest, indices: Sequence[int], shapes: Batch, like: Batch
-) -> Tensor | None:
-    """How much of each entry may change, where the selection of an edit has soft edges."""
-    if request.editing is None:
-        return None
-    shares = editing.shares_of(request.editing, request.start, indices)
-    if shares is None:
-        return None
-    raw = shapes.map(lambda t: t.to(like.x.device))
-    return editing.softness(stage.representation, raw, like, shares)
-
-
-def _begun(
-    stage: Stage,
-    request: SampleRequest,
-    indices: Sequence[int],
-    shapes: Batch,
-    like: Batch,
-    noise: Tensor,
-    sigmas: Sequence[float],
-    denoise: Denoise,
-    model: D,
-) -> Start:
-    """Where the sampling of examples begins."""
-    given = request.editing
-    assert given is not None
-    encoded = None
-    if (other := editing.second(given, request.start, indices, shapes)) is not None:
-        encoded = stage.representation.encode(other.map(lambda t: t.to(noise.device)))
-    own = {name: _values(stage, name, texts) for name, texts in given.own.items()}
-    columns = _conditions(stage)
-    values = {
-        name: columns[name].batch([chosen[index - request.start] for index in indices])
-        for name, chosen in own.items()
-    }
-    cond = {
-        **like.cond,
-        **{name: torch.from_numpy(v).to(noise.device) for name, v in values.items()},
-    }
-    describe = ClassifierFree().bind(model, cond, like.mask, kept=_bridged(stage))
-    space, shape, device = stage.representation.space, noise.shape, noise.device
-    if given.edit.entrywise:
-        editing.require_entries(stage.representation, shapes.map(lambda t: t.to(device)))
-    return given.edit.start(
-        Given(
-            like.x,
-            noise,
-            tuple(sigmas),
-            denoise,
-            describe,
-            space,
-            lambda k: space.noise(
-                shape, Streams(request.seed, f"edit {k}", indices, device=device), like.mask
-            ),
-            like.mask,
-            None if encoded is None else encoded.x,
-            editing.weights_of(given, request.start, indices, noise),
-        )
-    )
+def _describing(
+    stage: Stage, request: SampleRequest, indices: Sequence[int], like: Batch, model: D
+) -> Denoise:
+    """D under the own conditions of the examples that are edited, not guided."""
+    assert request.editing is not None
+    columns, cond = _conditions(stage), dict(like.cond)
+    for name, texts in request.editing.own.items():
+        own = _values(stage, name, texts)
+        values = columns[name].batch([own[index - request.start] for index in indices])
+        cond[name] = torch.from_numpy(values).to(like.x.device)
+    return ClassifierFree().bind(model, cond, like.mask, kept=_bridged(stage))
 
 
 def unpadded(x: Tensor, shapes: Batch) -> list[np.ndarray]:

@@ -1,13 +1,17 @@
-"""keeping: estimates that are right where the example is observed."""
+"""Estimates that are right where the example is observed, and fit it elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor
 
 from ..sampler import Denoise
 from ..space import Space
+
+SPREAD = 0.5
+"""Standard deviation of data in model units, about."""
 
 
 def keeping(
@@ -61,3 +65,27 @@ def keeping_softly(
         return space.keep(denoise(x, sigma), x0, (shares < left) | (shares == 0), mask)
 
     return kept
+
+
+def following(denoise: Denoise, project: Callable[[Tensor], Tensor], noise: float = 0.0) -> Denoise:
+    """D - sigma^2 grad |D - project(D)|^2 / (2 r^2): estimates follow what is known of the example.
+
+    Ho et al. 2022, arXiv:2204.03458, Eq. 7; Chung et al. 2023, arXiv:2209.14687, Alg. 1, with
+    r^2 = sigma^2 spread^2 / (sigma^2 + spread^2) + noise^2 (Song et al. 2023,
+    "Pseudoinverse-guided", Sec. 3.3).
+
+    Args:
+        project: the nearest example that agrees with what is known.
+        noise: standard deviation of the error of what is known.
+    """
+
+    def followed(x: Tensor, sigma: float) -> Tensor:
+        variance = 1 / (1 / sigma**2 + 1 / SPREAD**2) + noise**2
+        with torch.enable_grad():
+            x_ = x.detach().requires_grad_()
+            x0 = denoise(x_, sigma)
+            error = x0 - project(x0).detach()
+            (slope,) = torch.autograd.grad(error.square().sum() / (2 * variance), x_)
+        return x0.detach() - sigma**2 * slope
+
+    return followed

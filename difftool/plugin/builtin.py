@@ -751,8 +751,8 @@ FEATURE_METRICS = (
 @hookimpl
 def difftool_edits() -> list[Spec]:
     return [
-        _edit("fill", "make what is selected anew, and keep the rest", "fill:Fill"),
-        _edit("extend", "make what is added around the example", "fill:Extend"),
+        _edit("fill", "make what is selected anew, and keep the rest", "fill:Fill", "FillOptions"),
+        _edit("extend", "make what is added around the example", "fill:Extend", "FillOptions"),
         _edit("loop", "let the example go on where it ends", "fill:Loop", "LoopOptions"),
         _edit("vary", "noise to a level and back (SDEdit)", "vary:Vary", "VaryOptions"),
         _edit(
@@ -765,7 +765,7 @@ def difftool_edits() -> list[Spec]:
             "interpolate",
             "from one example to the next, through their noise",
             "interpolate:Interpolate",
-            "InversionOptions",
+            "InterpolateOptions",
         ),
         _edit(
             "remake",

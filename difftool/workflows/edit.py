@@ -170,8 +170,14 @@ def _with_editing(
         asked: the conditions that the user names.
     """
     from ..engine.editing import Editing  # torch
+    from ..modality import Modality
 
     modality, cache = job.stage.modality, dict[tuple[Path, int], tuple[Any, Any]]()
+    if edit.films and type(modality).film is Modality.film:
+        raise UsageError(
+            f"{stage.model.modality} has no clips of its examples. Leave out --clip: the results "
+            "are on a sheet."
+        )
     if edit.loops and not modality.repeats:
         raise UsageError(
             f"{ask.name} has no meaning for {stage.model.modality}: nothing follows its end. Use "
@@ -285,14 +291,20 @@ def _written(
     request = job.request
     assert request.editing is not None
     drawn = reporter.counted(_results(job), len(plans), "editing")
+    films = request.editing.edit.films
+    film: list[np.ndarray] = []
     writer = SampleWriter(folder, job.stage.modality, job.info, request.shape)
     before: dict[int, tuple[Any, str]] = {}
     for one in drawn:
         item = plans[one.index].item
         example = request.editing.examples[one.index * request.editing.edit.mean]
         before[one.index] = _finished(job, example), item.path.name
+        film += [one.example] if films else []
         file = writer.write(one, {"edited_from": str(item.path)})
         if on_sample:
             on_sample(str(file))
     sheet = writer.write_sheet(before)
-    return {"folder": str(folder), "sheet": str(sheet), "samples": writer.rows}
+    clip = {}
+    if films:
+        clip["clip"] = str(job.stage.modality.film(film, folder.with_name(f"{folder.name}-clip")))
+    return {**clip, "folder": str(folder), "sheet": str(sheet), "samples": writer.rows}

@@ -32,3 +32,10 @@ def to_int16(x: Tensor) -> Tensor:
     peak = x.abs().flatten(1).amax(1)
     gain = torch.where(peak.round() > PEAK, PEAK * HEADROOM / peak, 1.0)
     return (x * expand_as(gain, x)).round_().to(torch.int16)
+
+
+def to_int16_around(x: Tensor) -> Tensor:
+    """Like ``to_int16``, for a sound of which parts are known: what exceeds full scale is cut off,
+    because known parts cannot be turned down.
+    """
+    return to_int16(x.float().clamp(-PEAK / FULL_SCALE, PEAK / FULL_SCALE))

@@ -17,7 +17,7 @@ from difftool import Batch, Description, Euclidean, Representation
 
 from .bands import LogMel
 from .frames import Frames, rate_of
-from .level import to_float, to_int16
+from .level import to_float, to_int16, to_int16_around
 from .options import SpectrogramOptions
 
 LEAST_STD = 0.25
@@ -112,7 +112,7 @@ class Spectrogram(Representation):
             return self.decode(batch)
         known = zip(to_float(raw.x), raw.observed.expand(raw.x.shape), strict=True)
         sound = self.frames.decode(batch, lambda x: self._sound(x, next(known)))
-        return sound.with_x(to_int16(sound.x))
+        return sound.with_x(to_int16_around(sound.x))
 
     def _on(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation, copied to each device once."""

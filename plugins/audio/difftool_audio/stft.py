@@ -14,7 +14,7 @@ from torch import Tensor
 from difftool import Batch, Description, Euclidean, Representation
 
 from .frames import Frames, power_of_two, rate_of
-from .level import to_float, to_int16
+from .level import to_float, to_int16, to_int16_around
 from .options import StftOptions
 from .waveform import RMS, root_mean_square
 
@@ -69,6 +69,13 @@ class Stft(Representation):
         """
         sound = self.frames.decode(batch, self._sound)
         return sound.with_x(to_int16(sound.x))
+
+    def decode_around(self, batch: Batch, raw: Batch) -> Batch:
+        """Like ``decode``; what is too loud beside known samples is cut off."""
+        if raw.observed is None:
+            return self.decode(batch)
+        sound = self.frames.decode(batch, self._sound)
+        return sound.with_x(to_int16_around(sound.x))
 
     def _sound(self, x: Tensor) -> Tensor:
         z = torch.view_as_complex(x.unflatten(0, (-1, 2)).movedim(1, -1).contiguous()) / self.scale

@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from torch import Tensor
+
 from difftool import Batch, Description, Euclidean, Options, Representation
 
-from .level import to_float, to_int16
+from .level import to_float, to_int16, to_int16_around
 
 RMS = 0.5
 """What the root mean square of real samples is brought to: the sigma_data that processes expect."""
@@ -41,7 +43,16 @@ class Waveform(Representation):
 
     def decode(self, batch: Batch) -> Batch:
         """float32 ``[b, c, n]`` -> int16; an example that is too loud is turned down."""
-        return batch.with_x(to_int16(self.space.project(batch.x.float() / self.scale, batch.mask)))
+        return batch.with_x(to_int16(self._sound(batch)))
+
+    def decode_around(self, batch: Batch, raw: Batch) -> Batch:
+        """Like ``decode``; what is too loud beside known samples is cut off."""
+        if raw.observed is None:
+            return self.decode(batch)
+        return batch.with_x(to_int16_around(self._sound(batch)))
+
+    def _sound(self, batch: Batch) -> Tensor:
+        return self.space.project(batch.x.float() / self.scale, batch.mask)
 
 
 def root_mean_square(encoded: Iterable[Batch]) -> float:

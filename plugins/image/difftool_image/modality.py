@@ -124,6 +124,11 @@ class ImageModality(Modality):
 
         return write_png(sheet(examples, titles), stem.with_name(stem.name + ".png"), replace=True)
 
+    def film(self, examples: Sequence[np.ndarray], stem: Path) -> Path:
+        from .write import write_film
+
+        return write_film([to_image(one) for one in examples], stem.with_name(stem.name + ".apng"))
+
     def select(
         self, example: np.ndarray, selection: Options
     ) -> tuple[np.ndarray, np.ndarray | None]:
