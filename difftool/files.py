@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 from uuid import uuid4
 
@@ -257,3 +258,12 @@ def unused(path: Path, taken: Callable[[Path], bool] = Path.exists) -> Path:
         number += 1
         candidate = path.with_name(f"{path.name}-{number}")
     return candidate
+
+
+def checksum(path: Path) -> str:
+    """A hash of a file's bytes, by which another file of the same name is told apart."""
+    digest = blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()

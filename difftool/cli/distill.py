@@ -7,14 +7,17 @@ from typing import Any
 
 import click
 
-from ..workflows.distill import DEFAULT, Distillation
+from ..engine.folder import find_run, is_cascade
+from ..errors import UsageError
+from ..workflows.distill import DEFAULT, Distillation, cascade_of_students, within
 from ..workflows.naming import refuse_used
+from ..workflows.text import seconds_of
 from ..workflows.train import fill_cache, run_training
 from .devices import launched, over_devices
 from .flags import registry
 from .signals import terminate_at_once
 from .terminal import Terminal
-from .train import tell
+from .train import tell, train_stages
 
 
 @click.command()
@@ -41,6 +44,11 @@ from .train import tell
     help="Steps of training. [default: a fifth of the run's]",
 )
 @click.option(
+    "--budget",
+    metavar="TIME",
+    help="Train for this long, such as 90s, 10m or 1h30m, in place of --steps.",
+)
+@click.option(
     "--set", "sets", multiple=True, metavar="TABLE.KEY=VALUE", help="One setting; may be repeated."
 )
 @click.option(
@@ -58,6 +66,7 @@ def distill(
     method: str,
     evaluations: int,
     steps: int | None,
+    budget: str | None,
     sets: tuple[str, ...],
     run: Path | None,
     as_json: bool,
@@ -66,16 +75,34 @@ def distill(
     """Train a student of RUN (a path, a name in runs/, or latest) that samples in a few
     evaluations.
 
-    It starts as RUN, sees the same data, and is an ordinary run: resume, sample and evaluate it.
+    It starts as RUN, sees the same data, and is an ordinary run: resume, sample and evaluate it. Of
+    a cascade, each stage gets a student, and the students are a cascade.
     """
     parts = registry(ctx)
+    if budget and steps:
+        raise UsageError(
+            "--budget and --steps both say how long to train. Give one of them: the budget is "
+            "turned into steps."
+        )
     asked = Distillation(teacher, method, evaluations, steps, sets=sets)
+    if is_cascade(find_run(teacher)):
+        if budget or processes["devices"] * processes["nodes"] > 1:
+            raise UsageError(
+                f"{teacher} is a cascade. Distill its stages one by one to give --budget or "
+                "--devices: each is a run of its own."
+            )
+        train_stages(cascade_of_students(asked, parts, run), parts, as_json)
+        return
     config = asked.config(parts)
     refuse_used(run)
+    if budget:
+        config = within(config, seconds_of(budget), parts, Terminal())
     named, run = run is not None, run or asked.run()
+    # each process resolves the line by itself, so that all must be told the steps that were found
+    told = ["--steps", str(config.train.steps), "--budget", ""] if budget else []
     if launched(
         **processes,
-        words=[] if named else ["--run", str(run)],
+        words=[*([] if named else ["--run", str(run)]), *told],
         before=lambda: fill_cache(config, parts, Terminal()),
         run=run,
     ):

@@ -67,6 +67,11 @@ class TaughtOptions(Options):
         description="run or model file that is learnt from; difftool distill sets it",
         json_schema_extra={"metavar": "RUN|MODEL"},
     )
+    checksum: str = Field(
+        "",
+        description="hash of the teacher's model file, which difftool distill sets: another file "
+        "in its place is refused; empty to take any",
+    )
     guidance: NonNegativeFloat = Field(
         1.0,
         description="scale of the teacher's classifier-free guidance, which the student learns with "

@@ -12,6 +12,8 @@ from torch import Tensor
 from ..batch import Batch
 from ..context import Context
 from ..errors import UsageError
+from ..files import checksum
+from ..names import local_path
 from ..objective import Noised, Objective, Player, drop_conditions
 from ..rng import Rng
 from ..samplers.dpmpp import dpmpp_2m
@@ -47,6 +49,8 @@ class Taught(Objective):
                 "objective.teacher is empty. Name a trained run there, or use difftool distill, "
                 "which does so: this objective learns from another model."
             )
+        if options.checksum:
+            require_same(options.teacher, options.checksum)
         opened = context.open(options.teacher)
         assert context.representation is not None
         if opened.representation.shape != context.representation.shape:
@@ -80,8 +84,10 @@ class Taught(Objective):
             )
             return self.settled(self.teacher(noisy.x, noisy.sigma, signals, noisy.mask), batch)
         found = self.teacher(noisy.x, noisy.sigma, cond, noisy.mask)
-        if cond and not (isinstance(scale, float) and scale == 1):
-            null = self.teacher.null(cond)
+        droppable = {name for name, one in self.teacher.conditioners.items() if one.dropout > 0}
+        if droppable and not (isinstance(scale, float) and scale == 1):
+            # the network never went without the others, such as the input of a stage that refines
+            null = cond | {n: v for n, v in self.teacher.null(cond).items() if n in droppable}
             without = self.teacher(noisy.x, noisy.sigma, null, noisy.mask)
             weight = scale if isinstance(scale, float) else expand_as(scale, found)
             found = without + weight * (found - without)
@@ -121,6 +127,23 @@ class Taught(Objective):
         """The loss of the mean squared errors of estimates, ``[b] -> [b]``."""
         weighting = self.process.weighting
         return weighting.loss(sigma, weighting.weight(sigma) * error)
+
+
+def require_same(teacher: str, expected: str) -> None:
+    """Raise UsageError where the teacher's model file is missing, or another one by now."""
+    path = local_path(teacher)
+    path = path / "model.safetensors" if path.is_dir() else path
+    if not path.is_file():
+        raise UsageError(
+            f"The teacher {path} is missing. Put it back there: this run learns from it until its "
+            "last step."
+        )
+    if checksum(path) != expected:
+        raise UsageError(
+            f"The teacher {path} has changed since this run began. Put the old file back, or begin "
+            "a new run: half of a training by one teacher and half by another is repeatable by "
+            "none."
+        )
 
 
 def _no_noise(sigma: float, sigma_next: float) -> Tensor:

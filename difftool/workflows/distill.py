@@ -14,17 +14,20 @@ from ..errors import UsageError
 from ..files import unused
 from ..names import path_text
 from ..plugin.registry import Registry
+from .cascade import Cascade
 from .keywords import given, installed, training_names
 from .methods import method_of, refuse, student_tables
 from .model import model_path
 from .naming import refuse_used
+from .plan import StagePlan
 from .reporter import SILENT, Reporter
 from .run import Run, Training
-from .text import command
-from .train import new_run
+from .text import command, duration, number, size
+from .train import new_run, planned
+from .train_cascade import CascadeTraining
 
-DEFAULT = "consistency"
-"""The method that is used unless another is named."""
+DEFAULT = "progressive"
+"""The method that is used unless another is named: on letters, the best one at two evaluations."""
 
 SHARE = 0.2
 """Steps of the student, as a share of its teacher's, unless the user says."""
@@ -55,7 +58,8 @@ class Distillation:
             one = next(iter(stage_runs(path)), path / "STAGE")
             raise UsageError(
                 f"{path} is a cascade. Distill its stages one by one, such as "
-                f"{command('distill', one)}: each of them is a model of its own."
+                f"{command('distill', one)}, or all at once on the command line: each of them is "
+                "a model of its own."
             )
         return RunFolder.open(path)
 
@@ -66,7 +70,10 @@ class Distillation:
             UsageError: the teacher cannot be distilled.
             ConfigError: settings, all faults at once.
         """
-        folder = self.folder()
+        return self.config_of(self.folder(), parts)
+
+    def config_of(self, folder: RunFolder, parts: Registry) -> Config:
+        """``config`` for a teacher whose folder is found already, such as a stage of a cascade."""
         own = replace(file_layer(folder.config_path), own=True)
         teacher = resolve(None, [own], parts)
         refuse(teacher, folder.path, parts)
@@ -87,12 +94,58 @@ class Distillation:
         return unused(path.with_name(f"{path.resolve().name}-distilled"))
 
 
+def within(config: Config, budget: float, parts: Registry, reporter: Reporter) -> Config:
+    """The configuration with as many steps as fill a budget of seconds, by a few that are timed."""
+    plan = planned(config, parts, Path(), False, SILENT)
+    steps = max(1, int(budget / plan["seconds_per_step"]))
+    reporter.say(
+        f"{steps} steps of {number(plan['seconds_per_step'])} s fill {duration(budget)}; the run "
+        f"takes {size(sum(plan['disk_bytes'].values()))} of disk."
+    )
+    return config.replace(train=config.train.model_copy(update={"steps": steps}))
+
+
+def cascade_of_students(asked: Distillation, parts: Registry, root: Path | None) -> CascadeTraining:
+    """A student of each stage of a trained cascade, to train in turn: they are a cascade too.
+
+    Args:
+        root: the folder of the students; ``CASCADE-distilled`` unless given.
+
+    Raises:
+        UsageError: a stage cannot be distilled.
+    """
+    path = find_run(asked.teacher)
+    teacher = Cascade.open(path, parts)
+    if missing := teacher.untrained:
+        raise UsageError(
+            f"{path} is not trained to its end: {', '.join(missing)} has no model. Resume it with: "
+            f"{command('resume', path)}"
+        )
+    if experts := [one.name for one in teacher.units if one.of]:
+        raise UsageError(
+            f"{path} has experts ({', '.join(experts)}), which know a part of the noise levels "
+            "only. Distill the runs of its other stages one by one: one evaluation crosses the "
+            "whole range."
+        )
+    stages = tuple(
+        StagePlan(
+            stage.name,
+            asked.config_of(RunFolder.open(teacher.model_of(stage).parent), parts),
+            stage.level,
+        )
+        for stage in teacher.stages
+    )
+    root = root or path.with_name(f"{path.resolve().name}-distilled")
+    return CascadeTraining(Cascade(root, stages))
+
+
 def distill(
     run: str | os.PathLike[str],
     *,
     method: str = DEFAULT,
     evaluations: int = 2,
     steps: int | None = None,
+    budget: float | None = None,
     to: str | Path | None = None,
     reporter: Reporter = SILENT,
     **settings: Any,
@@ -107,6 +160,7 @@ def distill(
         method: the name of an objective that distills, such as ``"consistency"``.
         evaluations: steps of the student's sampler by default.
         steps: steps of training; a fifth of the teacher's unless given.
+        budget: seconds to train for, in place of ``steps``.
         to: the student's folder; ``RUN-distilled`` unless given.
         reporter: gets all messages.
         settings: as of ``train``.
@@ -119,6 +173,8 @@ def distill(
     modality = asked.config(installed()).modality.use
     asked = replace(asked, flags=given(settings, training_names(modality)))
     config = asked.config(installed())
+    if budget is not None:
+        config = within(config, budget, installed(), reporter)
     refuse_used(Path(to) if to is not None else None)
     path = Path(to) if to is not None else asked.run()
     return Training(path, lambda: new_run(config, installed(), path, reporter)).finish()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import Config, dict_layer, resolve
 from ..errors import UsageError
+from ..files import checksum
 from ..names import path_text
 from ..plugin.registry import Registry
 from ..plugin.spec import ObjectiveSpec
@@ -94,7 +95,12 @@ def student_tables(
         levels = {}
     guided, folded = _guidance(teacher, method.guidance)
     options = parts.options(method).model_fields
-    given = {"teacher": path_text(model.absolute()), "guidance": guided, "evaluations": evaluations}
+    given = {
+        "teacher": path_text(model.absolute()),
+        "checksum": checksum(model) if model.is_file() else "",
+        "guidance": guided,
+        "evaluations": evaluations,
+    }
     taught = "guidance" in options
     return {
         **levels,

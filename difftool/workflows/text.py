@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
+from ..errors import UsageError
 from ..figures import size as size
 from ..shell import command as command
 
@@ -18,6 +20,15 @@ def duration(seconds: float) -> str:
         return f"{whole}s"
     minutes, rest = divmod(whole, 60)
     return f"{minutes}m{rest:02d}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02d}m"
+
+
+def seconds_of(text: str) -> float:
+    """The seconds of a duration such as ``90s``, ``10m`` or ``1h30m``. Raises UsageError."""
+    found = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?", text)
+    parts = [float(one or 0) for one in found.groups()] if found else []
+    if not any(parts):
+        raise UsageError(f"{text!r} is not a duration. Write it as 90s, 10m or 1h30m.")
+    return parts[0] * 3600 + parts[1] * 60 + parts[2]
 
 
 def number(value: float) -> str:

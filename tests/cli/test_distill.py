@@ -14,11 +14,11 @@ from small import SETS, alike, call, examples, pictures, registry
 
 import difftool
 from difftool.assemble.parts import build_process
-from difftool.engine.folder import CASCADE
 from difftool.plain import parse_toml
 from difftool.rng import Stream
 from difftool.workflows.distill import Distillation
 from difftool.workflows.methods import methods, served
+from difftool.workflows.text import seconds_of
 
 WORDS = [word for setting in SETS for word in ("--set", setting)]
 
@@ -40,7 +40,8 @@ def there(place, monkeypatch):
 
 
 def test_the_student_is_an_ordinary_run_that_samples_in_two_steps(capsys):
-    assert call("distill", "first", "--steps", "6", "--json") == 0
+    words = ["--method", "consistency", "--steps", "6", "--json"]
+    assert call("distill", "first", *words) == 0
     assert json.loads(capsys.readouterr().out)["run"] == "runs/first-distilled"
     config = parse_toml(Path("runs/first-distilled/config.toml").read_text())
     assert (config["objective"]["use"], config["sampler"]["use"]) == ("consistency",) * 2
@@ -88,7 +89,7 @@ def test_no_evaluation_is_spent_at_the_lowest_level():
         kept = {k: v for k, v in teacher.items() if k not in ("density", "weighting", "schedule")}
         (folder / "config.toml").write_text(tomli_w.dumps({**kept, "process": {"use": row}}))
         (folder / "model.safetensors").touch()
-        process = build_process(Distillation(row).config(registry()), registry())
+        process = build_process(Distillation(row, "consistency").config(registry()), registry())
         first, second, last = process.schedule.sigmas(2)
         data = process.preconditioning.sigma_data
         assert (first, last) == (pytest.approx(process.schedule.sigma_max), 0)
@@ -117,11 +118,61 @@ def test_what_cannot_be_distilled_is_refused_before_anything_is_loaded(sets, fac
     assert not Path(f"{name}-distilled").exists()
 
 
-def test_a_cascade_is_distilled_stage_by_stage(capsys):
-    Path("runs/chain").mkdir()
-    Path("runs/chain", CASCADE).touch()
-    assert call("distill", "chain") == 2
-    assert "Distill its stages one by one" in " ".join(capsys.readouterr().err.split())
+def test_the_stages_of_a_cascade_have_students_that_are_a_cascade(capsys):
+    """The second stage refines the first, and its student is shown the same input."""
+    Path("two.toml").write_text(
+        f'modality = "image"\ndata = "{pictures().as_posix()}"\n'
+        '[[stage]]\nname = "base"\n[stage.modality]\nsize = 4\n'
+        '[[stage]]\nname = "fine"\n[stage.modality]\nsize = 8\n'
+        '[stage.bridge]\nuse = "resample"\nfactors = [1, 2, 2]\n'
+    )
+    train = ["train", "two.toml", "--run", "runs/two", "--steps", "3", *_sized(WORDS)]
+    assert call(*train, "--stage", "base") == 0
+    assert call("distill", "two") == 2
+    assert "fine has no model" in " ".join(capsys.readouterr().err.split())
+    assert call(*train) == 0
+    assert call("distill", "two", "--steps", "2") == 0
+    config = parse_toml(Path("runs/two-distilled/fine/config.toml").read_text())
+    assert config["objective"]["use"] == "progressive"
+    assert config["bridge"]["use"] == "resample"
+    assert call("sample", "two-distilled", "-n", "2", "-o", "chained") == 0
+    assert len(examples("chained")) == 2
+
+
+def _sized(words):
+    """The settings without the size, which each stage has of its own."""
+    sets = [word for word in words if word != "--set" and not word.startswith("modality.size")]
+    return [word for one in sets for word in ("--set", one)]
+
+
+def test_a_budget_is_turned_into_steps(capsys):
+    words = ["--budget", "1s", "--method", "consistency", "--run", "runs/brief"]
+    assert call("distill", "first", *words) == 0
+    steps = parse_toml(Path("runs/brief/config.toml").read_text())["train"]["steps"]
+    assert f"{steps} steps of" in capsys.readouterr().err
+    assert call("distill", "first", "--budget", "soon") == 2
+    assert call("distill", "first", "--budget", "1s", "--steps", "3") == 2
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("1h30m", 5400)])
+def test_a_duration_is_read_as_it_is_written(text, seconds):
+    assert seconds_of(text) == seconds
+
+
+def test_a_teacher_that_is_gone_or_another_is_named_on_resume(capsys):
+    shutil.copytree("runs/first", "runs/short-lived")
+    words = ["--method", "progressive", "--steps", "4", "--set", "train.save_every=2"]
+    assert call("distill", "short-lived", *words) == 0
+    *_, newest = sorted(Path("runs/short-lived-distilled/checkpoints").glob("*.safetensors"))
+    newest.unlink()
+    model = Path("runs/short-lived/model.safetensors")
+    shutil.copy("runs/first-distilled/model.safetensors", model)
+    assert call("resume", "short-lived-distilled") == 2
+    assert "has changed since this run began" in " ".join(capsys.readouterr().err.split())
+    model.unlink()
+    assert call("resume", "short-lived-distilled") == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"The teacher {model.absolute()} is missing" in said
 
 
 def test_every_objective_that_distills_is_a_method():
