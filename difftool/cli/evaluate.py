@@ -12,6 +12,7 @@ import click
 
 from ..errors import UsageError
 from ..figures import with_error
+from ..workflows.beside import chains_beside, with_others
 from ..workflows.chain import chain_of
 from ..workflows.evaluate import USUAL, chosen_metrics, evaluate_chain, metric_table
 from ..workflows.reference import Reference
@@ -87,6 +88,12 @@ class Evaluate(Sectioned):
     help="Measure in the features of this trained network: a folder, or a name that the kind of "
     "data knows. [default: a judge that is trained on the data]",
 )
+@click.option(
+    "--beside",
+    multiple=True,
+    metavar="RUN[@STEPS]",
+    help="Measure this model too, on the same seeds, in the same table; may be repeated.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @click.pass_context
 def evaluate(
@@ -98,6 +105,7 @@ def evaluate(
     most: int,
     metrics: str | None,
     features: str | None,
+    beside: tuple[str, ...],
     as_json: bool,
     **sampling: Any,
 ) -> None:
@@ -111,12 +119,17 @@ def evaluate(
         _refuse_sampling(request)
     request = replace(request, words=models, until=until, handing=True)
     chain = chain_of(request, parts, Terminal())
+    others = chains_beside(beside, request, parts, Terminal())
     chosen = chosen_metrics(parts, chain.stages[-1].config.modality.use, metrics, request)
     terminate_at_once()
     reference = Reference(against, most)
     found = evaluate_chain(
         chain, parts, Terminal(), request.seed, chosen, samples, reference, features
     )
+    if others:
+        found = with_others(
+            found, chain, others, parts, Terminal(), request.seed, chosen, reference
+        )
     report = keep(found, chain.stages[-1])
     if as_json:
         out_json(found)
@@ -187,14 +200,30 @@ def _tell(found: dict[str, Any]) -> None:
             row["metric"],
             row["name"],
             with_error(row["samples"], row["samples_error"]),
+            *_beside(row, found),
             with_error(row["data"], row["data_error"]),
             _needed(row["needed"]),
         )
         for row in found["rows"]
     ]
-    out_table(rows, ("metric", "", "samples", "data", "shown by"))
+    names = [f"{one['name']}@{one['samples']['steps']}" for one in found.get("beside", ())]
+    out_table(rows, ("metric", "", "samples", *names, "data", "shown by"))
+    if sheet := found.get("beside_sheet"):
+        say(f"The first samples of each seed are side by side in {sheet}")
     for finding in found["verdict"]:
         out_level(finding["level"], f"{finding['fact']} {finding['fix']}".strip())
+
+
+def _beside(row: dict[str, Any], found: dict[str, Any]) -> list[str]:
+    """The same number of the other models."""
+    key = (row["metric"], row["name"])
+    tables = [
+        {(r["metric"], r["name"]): r for r in other["rows"]} for other in found.get("beside", ())
+    ]
+    return [
+        with_error(table[key]["samples"], table[key]["samples_error"]) if key in table else "-"
+        for table in tables
+    ]
 
 
 def _needed(needed: int | None) -> str:

@@ -31,6 +31,10 @@ def write_report(folder: RunFolder) -> Path:
         name=folder.path.resolve().name,
         verdict=evaluation["verdict"] if evaluation else _verdict(folder),
         evaluation=evaluation,
+        beside=evaluation.get("beside", []) if evaluation else [],
+        beside_sheets=[_embedded(path) for path in folder.samples_path.glob("beside.*")]
+        if evaluation and evaluation.get("beside")
+        else [],
         number=with_error,
         nearest=[_embedded(path) for path in folder.samples_path.glob(f"{NEAREST}.*")]
         if evaluation

@@ -219,3 +219,26 @@ def test_a_network_that_is_told_more_starts_as_its_teacher_and_samples(method):
         torch.testing.assert_close(ours[name], tensor, atol=1e-6, rtol=1e-5)
     assert all(ours[name].abs().max() < 1e-9 for name in told if ".outer." in name)
     assert len(student.model.sample(2, steps=2)) == 2
+
+
+def test_a_student_and_its_teacher_are_measured_in_one_table(capsys):
+    words = [
+        "-n",
+        "4",
+        "--metrics",
+        "patches",
+        "--beside",
+        "first",
+        "--beside",
+        "first-distilled@1",
+    ]
+    assert call("evaluate", "first-distilled", *words, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    steps = [(one["name"], one["samples"]["steps"]) for one in found["beside"]]
+    assert steps == [("first", 4), ("first-distilled", 1)]
+    assert [one["rows"][0]["name"] for one in found["beside"]] == [found["rows"][0]["name"]] * 2
+    assert Path(found["beside_sheet"]).is_file()
+    report = Path("runs/first-distilled/report.html").read_text()
+    assert "first in 4 steps" in report
+    assert "Samples of the same seeds" in report
+    assert call("evaluate", "first-distilled", "--beside", "first@many") == 2
