@@ -45,10 +45,12 @@ _HOME = {
     "CheckSpec": "plugin.spec",
     "Coefficients": "process.process",
     "Column": "column",
+    "Cond": "denoiser",
     "Condition": "description",
     "Conditioner": "conditioner",
     "ConditionerSpec": "plugin.spec",
     "Context": "context",
+    "D": "denoiser",
     "Denoise": "sampler",
     "Denoiser": "denoiser",
     "Density": "process.process",
@@ -94,6 +96,7 @@ _HOME = {
     "Representation": "representation",
     "Result": "observer",
     "Rng": "rng",
+    "Rows": "column",
     "RunInfo": "observer",
     "Schedule": "process.process",
     "Sequences": "data.arrays",
@@ -188,6 +191,7 @@ if TYPE_CHECKING:
     from .bridge import Bridge as Bridge
     from .cli.terminal import Terminal as Terminal
     from .column import Column as Column
+    from .column import Rows as Rows
     from .conditioner import Conditioner as Conditioner
     from .conditioners.columns import ChannelsColumn as ChannelsColumn
     from .conditioners.columns import LabelColumn as LabelColumn
@@ -214,6 +218,8 @@ if TYPE_CHECKING:
     from .data.remark import remark as remark
     from .data.remark import remarks as remarks
     from .data.spool import spooled as spooled
+    from .denoiser import Cond as Cond
+    from .denoiser import D as D
     from .denoiser import Denoiser as Denoiser
     from .description import Condition as Condition
     from .description import Description as Description

@@ -28,7 +28,11 @@ class Options(BaseModel):
     """
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        allow_inf_nan=False,
+        defer_build=True,  # help reads fields only, and a command validates few of all models
     )
     renamed: ClassVar[Mapping[str, str]] = {}
     obsolete: ClassVar[tuple[str, ...]] = ()

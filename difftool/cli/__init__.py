@@ -161,6 +161,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     debug = "--debug" in args
     if NO_PLUGINS in args:  # for the processes that this one starts, too
         os.environ["DIFFTOOL_PLUGINS"] = ""
+    # pydantic would read the metadata of every installed package in search of plugins of its own
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     warnings.showwarning = _tell
     from .signals import deafen, leaving_at_once
 

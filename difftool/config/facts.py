@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..about import adapter_of, checked
-from ..description import Description
 from ..errors import ModelFileError
 from ..header import DAMAGED
 from ..plugin.registry import Registry
+
+if TYPE_CHECKING:
+    from ..description import Description
 
 
 def check_facts(path: Path, modality: str, description: Description, registry: Registry) -> None:
@@ -17,6 +19,8 @@ def check_facts(path: Path, modality: str, description: Description, registry: R
 
     Entries that the model does not know are left alone: an older version may have written them.
     """
+    from ..about import adapter_of, checked  # its models, which help does not need
+
     if (model := registry.facts(registry.modality(modality))) is None:
         return
     known = {name: value for name, value in description.extra.items() if name in model.model_fields}

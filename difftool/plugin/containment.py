@@ -10,13 +10,58 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import threading
+
+    from .discovery import Plugin
 
 SLOW_S = 1.0
 """Seconds of an import that are worth a remark, because every command waits for them."""
 
+HANGS_S = 3.0
+"""Seconds after which an import that has not ended is told: until then nothing else happens."""
+
 CONTAINED = (Exception, SystemExit, GeneratorExit)
 """What a plugin may raise; Ctrl-C still ends the command."""
+
+
+class Watch:
+    """Tells of a plugin that hangs, while it hangs: from a thread, which starts with the first.
+
+    with Watch(tell) as watch:
+        watch.importing(plugin)
+    """
+
+    def __init__(self, tell: Callable[[Plugin], None]) -> None:
+        self._tell, self._since = tell, 0.0
+        self._now: Plugin | None = None
+        self._ended: threading.Event | None = None
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._ended is not None:
+            self._ended.set()
+
+    def importing(self, plugin: Plugin) -> None:
+        """The import of this plugin begins, and that of the one before has ended."""
+        self._now, self._since = plugin, time.monotonic()
+        if self._ended is None:
+            import threading  # without plugins no command waits for it
+
+            self._ended = threading.Event()
+            threading.Thread(target=self._run, args=(self._ended,), daemon=True).start()
+
+    def _run(self, ended: threading.Event) -> None:
+        told: Plugin | None = None
+        while not ended.wait(HANGS_S / 6):
+            plugin, since = self._now, self._since
+            if plugin and plugin is not told and time.monotonic() - since > HANGS_S:
+                told = plugin
+                self._tell(plugin)
 
 
 def imported(load: Callable[[], object]) -> tuple[object, list[str]]:

@@ -15,7 +15,7 @@ from ..column import Column, announce, kind_of
 from ..errors import PluginError, UsageError
 from ..shell import quoted
 from . import loose
-from .containment import CONTAINED, hook_remarks, imported
+from .containment import CONTAINED, HANGS_S, Watch, hook_remarks, imported
 from .discovery import CHOSEN, Plugin, chosen, is_chosen, one_line, plugin_points, unmet
 from .kinds import KINDS, Kind
 from .known import provider_of
@@ -79,9 +79,11 @@ class Registry:
             (Plugin(point.name, point.target, *point.package(), api=level), point.load)
             for point, level in plugin_points()
         ]
-        for plugin, load in points:
-            if is_chosen(plugin.name, plugin.distribution):
-                registry.add(plugin, load)
+        with Watch(registry._tell_hanging) as watch:
+            for plugin, load in points:
+                if is_chosen(plugin.name, plugin.distribution):
+                    watch.importing(plugin)
+                    registry.add(plugin, load)
         for path in loose.files():
             registry.add(loose.plugin_of(path), partial(loose.module_of, path))
         known = {name for plugin, _ in points for name in (plugin.name, plugin.distribution)}
@@ -115,6 +117,13 @@ class Registry:
     def _remark(self, plugin: Plugin, text: str) -> None:
         self._remarks.setdefault(plugin, []).append(text)
         self._report(f"The plugin {plugin.name!r} of {plugin.package} {text}")
+
+    def _tell_hanging(self, plugin: Plugin) -> None:
+        self._report(
+            f"The plugin {plugin.name!r} of {plugin.package} has been importing for "
+            f"{HANGS_S:.0f} s, and everything waits for it. Leave it out with --no-plugins, or "
+            f"name the others in {CHOSEN}."
+        )
 
     def remarks(self, plugin: Plugin) -> list[str]:
         """What is wrong with a plugin that works all the same, such as a hook that is unknown."""

@@ -132,8 +132,11 @@ TEMPLATES = {
         spec="ExporterSpec",
         more='suffix=".{name}"',
         function=True,
-        setup='\ndef model():\n    about = {{"config": {{}}, "description": {{}}}}\n    return TrainedModel({{"w": torch.arange(3.0)}}, about, lambda: None)\n\n\n',
-        imports="import torch\nfrom difftool import TrainedModel\n",
+        setup="\ndef stage() -> Stage:\n"
+        '    raise UsageError("The contract opens no model.")\n\n\ndef model() -> TrainedModel:\n'
+        '    about: dict[str, Any] = {{"config": {{}}, "description": {{}}}}\n'
+        '    return TrainedModel({{"w": torch.arange(3.0)}}, about, stage)\n\n\n',
+        imports="from typing import Any\n\nimport torch\nfrom difftool import Stage, TrainedModel, UsageError\n",
     ),
     "observer": Template(
         "a table of the losses",

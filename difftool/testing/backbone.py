@@ -161,13 +161,17 @@ def backbone_contract(
                 )  # values in the padding must not matter
             torch.testing.assert_close(one * mask, other * mask, atol=1e-5, rtol=1e-5)
 
-        @pytest.mark.parametrize("amount", ["less", "much less", "none"])
+        @pytest.mark.parametrize("amount", ["less", "much less", "none", "none, odd"])
         def test_the_amount_of_padding_reaches_no_real_entry(self, amount: str) -> None:
-            """An example is padded to the largest of its batch, which says nothing about it."""
+            """An example is padded to the largest of its batch, which says nothing about it.
+
+            At an odd border a change of level reads the first entry of the padding.
+            """
             if not varies:
                 pytest.skip("it was not said to accept other sizes")
-            real = length // 2 if amount != "none" else max(2, length // 2 & ~1)
-            size = {"less": length - 1, "much less": length - 2, "none": real}[amount]
+            even = max(2, length // 2 & ~1)
+            real = {"none": even, "none, odd": even + 1}.get(amount, length // 2)
+            size = {"less": length - 1, "much less": length - 2}.get(amount, real)
             network, mask = built(), first(real)
             x, c_noise = inputs(1)
             one, other = x * mask, (x * mask).narrow(axis, 0, size)

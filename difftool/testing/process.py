@@ -93,6 +93,9 @@ def process_contract(
                 (1 - c.skip) ** 2 * process.preconditioning.sigma_data**2 + c.skip**2 * sigma**2
             ) / c.out**2
             assert 0.2 < variance.min() <= variance.max() < 4
+            assert variance.max() < 1.8 * variance.min(), (
+                "the target should be as large at every level, so that no level rules the gradient"
+            )
 
         def test_the_noise_signal_is_of_order_one_and_tells_levels_apart(self) -> None:
             _, _, c = rows()

@@ -281,3 +281,12 @@ def test_what_is_written_is_formatted_as_this_project_is(packages):
             cwd=packages,
             path=packages,
         )
+
+
+@pytest.mark.heavy
+def test_what_is_written_is_typed(packages):
+    """To mypy's strictest, against difftool's own annotations."""
+    root = Path(__file__).parents[2]
+    files = sorted(packages.glob("*/difftool_*/*.py"))
+    words = ("-m", "mypy", "--strict", "--cache-dir", packages / "cache", *files)
+    assert "Success" in python(*words, cwd=packages, path=root)

@@ -2,45 +2,39 @@
 
 from difftool.testing import backbone_contract, plugin_contract, sampler_contract
 
-UNET2 = {
-    "block_out_channels": (16, 16),
-    "down_block_types": ("DownBlock2D", "DownBlock2D"),
-    "up_block_types": ("UpBlock2D", "UpBlock2D"),
-    "layers_per_block": 1,
-    "norm_num_groups": 4,
-}
-UNET3 = {
-    "block_out_channels": (8, 8),
-    "down_block_types": ("DownBlock3D", "DownBlock3D"),
-    "up_block_types": ("UpBlock3D", "UpBlock3D"),
-    "layers_per_block": 1,
-    "norm_num_groups": 4,
-    "attention_head_dim": 4,
-    "cross_attention_dim": 8,
-}
-UNET1 = {
-    "block_out_channels": (32, 32),
-    "down_block_types": ("DownBlock1DNoSkip", "DownBlock1D"),
-    "mid_block_type": "UNetMidBlock1D",
-    "up_block_types": ("UpBlock1D", "UpBlock1DNoSkip"),
-}
-DIT = {
-    "num_attention_heads": 2,
-    "attention_head_dim": 8,
-    "num_layers": 2,
-    "sample_size": 8,
-    "num_embeds_ada_norm": 1,
-    "norm_num_groups": 4,
-}
+from .options import ORDERS
+
+NORMED = {"layers_per_block": 1, "norm_num_groups": 4}
+WIDE, NARROW = {"block_out_channels": (16, 16)}, {"block_out_channels": (8, 8)}
+ATTENDS = {"attention_head_dim": 4, "cross_attention_dim": 8}
+
+
+def blocks(*pairs):
+    downs, ups = zip(*pairs, strict=True)
+    return {"down_block_types": downs, "up_block_types": ups[::-1]}
+
+
+PLAIN = ("DownBlock2D", "UpBlock2D")
+UNET2 = {**WIDE, **NORMED, **blocks(PLAIN, PLAIN)}
+CROSS = blocks(("CrossAttnDownBlock2D", "CrossAttnUpBlock2D"), PLAIN)
+TEXT2 = {**WIDE, **NORMED, **ATTENDS, **CROSS}
+UNET3 = {**NARROW, **NORMED, **ATTENDS, **blocks(*2 * [("DownBlock3D", "UpBlock3D")])}
+UNET1 = {"block_out_channels": (32, 32), "mid_block_type": "UNetMidBlock1D"} | blocks(
+    ("DownBlock1DNoSkip", "UpBlock1DNoSkip"), ("DownBlock1D", "UpBlock1D")
+)
+HEADS = {"num_attention_heads": 2, "attention_head_dim": 8, "num_layers": 2}
+DIT = {**HEADS, "sample_size": 8, "num_embeds_ada_norm": 1, "norm_num_groups": 4}
 
 TestPlugin = plugin_contract("diffusers")
-TestUNet2d = backbone_contract("diffusers", (3, 8, 8), {"config": UNET2})
-TestUNet1d = backbone_contract("diffusers", (2, 16), {"network": "UNet1DModel", "config": UNET1})
-TestUNet3d = backbone_contract(
-    "diffusers", (2, 4, 8, 8), {"network": "UNet3DConditionModel", "config": UNET3}
-)
-TestDiT = backbone_contract(
-    "diffusers", (3, 8, 8), {"network": "DiTTransformer2DModel", "config": DIT}
-)
-TestUniPc = sampler_contract("diffusers")
-TestDeis = sampler_contract("diffusers", {"scheduler": "DEISMultistepScheduler"})
+for kind, shape, config in (
+    ("UNet1DModel", (2, 16), UNET1),
+    ("UNet2DModel", (3, 8, 8), UNET2),
+    ("UNet2DConditionModel", (3, 8, 8), TEXT2),
+    ("UNet3DConditionModel", (2, 4, 8, 8), UNET3),
+    ("DiTTransformer2DModel", (3, 8, 8), DIT),
+):
+    settings = {"network": kind, "config": config}
+    globals()[f"Test{kind}"] = backbone_contract("diffusers", shape, settings)
+for name in ORDERS:
+    if name != "EulerDiscreteScheduler":  # it computes in float32, and the contract in float64
+        globals()[f"Test{name}"] = sampler_contract("diffusers", {"scheduler": name})

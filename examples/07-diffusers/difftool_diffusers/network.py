@@ -12,6 +12,7 @@ from difftool import Backbone, UsageError
 AXES = {
     "UNet1DModel": 1,
     "UNet2DModel": 2,
+    "UNet2DConditionModel": 2,
     "DiTTransformer2DModel": 2,
     "UNet3DConditionModel": 3,
 }
@@ -25,7 +26,8 @@ BESIDE = 4
 class Network(Backbone):
     """``x [b, c, n...]`` of the number of axes that the network has; padding is met as zeros.
 
-    A vector becomes further channels. Tokens are refused: these networks attend to padding.
+    A vector becomes further channels. Tokens are attended to by UNet2DConditionModel; the other
+    networks refuse them, because they would attend to padding.
     """
 
     def __init__(self, options, interface):
@@ -36,15 +38,18 @@ class Network(Backbone):
                 f"{options.network} has {AXES[options.network]} axes after the channels, and an "
                 f"example is {interface.shape}. Set backbone.network to another class."
             )
-        if interface.tokens:
+        if interface.tokens and options.network != "UNet2DConditionModel":
             raise UsageError(
-                f"{options.network} cannot leave out padding among tokens. Use another conditioner."
+                f"{options.network} cannot leave out padding among tokens. Use "
+                "UNet2DConditionModel, or another conditioner."
             )
         self.kind, self.conditional = options.network, "Condition" in options.network
         self.vector = nn.Linear(interface.vector, BESIDE) if interface.vector else None
         config = dict(options.config)
         config["in_channels"] = channels + interface.channels + BESIDE * bool(interface.vector)
         config["out_channels"] = channels
+        if interface.tokens:
+            config["cross_attention_dim"] = interface.tokens
         if self.kind == "UNet1DModel":  # its time embedding is laid beside the example, too
             config.setdefault("extra_in_channels", 2 * config["block_out_channels"][0])
         self.multiple = 2 ** len(config.get("block_out_channels", (1,)))
@@ -81,8 +86,13 @@ class Network(Backbone):
             return self.network(x, timestep=time, class_labels=labels, return_dict=False)[0]
         if not self.conditional:
             return self.network(x, time, return_dict=False)[0]
-        tokens = x.new_zeros(len(x), 1, self.network.config.cross_attention_dim)
-        return self.network(x, time, tokens, return_dict=False)[0]
+        if signals.tokens is None:
+            tokens = x.new_zeros(len(x), 1, self.network.config.cross_attention_dim)
+            return self.network(x, time, tokens, return_dict=False)[0]
+        mask = signals.token_mask
+        return self.network(
+            x, time, signals.tokens, encoder_attention_mask=mask, return_dict=False
+        )[0]
 
     def _fitting(self, x):
         """With zeros at the ends, up to sizes that can be halved as often as the network does."""

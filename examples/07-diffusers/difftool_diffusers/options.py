@@ -8,8 +8,15 @@ from pydantic import Field, model_validator
 
 from difftool import Options
 
-Networks = Literal["UNet1DModel", "UNet2DModel", "UNet3DConditionModel", "DiTTransformer2DModel"]
-Schedulers = Literal["UniPCMultistepScheduler", "DEISMultistepScheduler"]
+Networks = Literal[
+    "UNet1DModel", "UNet2DModel", "UNet2DConditionModel", "UNet3DConditionModel", "DiTTransformer2DModel"
+]  # fmt: skip
+MULTISTEP = ("UniPCMultistepScheduler", "DEISMultistepScheduler", "DPMSolverMultistepScheduler")
+ORDERS = dict.fromkeys(MULTISTEP, (1, 2, 3)) | {
+    "EulerDiscreteScheduler": (1,), "HeunDiscreteScheduler": (2,), "DDIMScheduler": (1,),
+    "PNDMScheduler": (2,),
+}  # fmt: skip
+"""The deterministic schedulers, with the orders of each."""
 
 
 class NetworkOptions(Options):
@@ -42,5 +49,18 @@ def _without_none(config: dict[str, Any]) -> dict[str, Any]:
 class SchedulerOptions(Options):
     """A scheduler of diffusers, at the noise levels of difftool's schedule."""
 
-    scheduler: Schedulers = Field("UniPCMultistepScheduler", description="its class")
-    order: int = Field(2, ge=1, le=3, description="order of the solver")
+    scheduler: str = Field("UniPCMultistepScheduler", description=f"one of {', '.join(ORDERS)}")
+    order: int = Field(0, ge=0, le=3, description="order of the solver; 0 means 2, or its only one")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_order_that_it_has(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        name = data.get("scheduler", "UniPCMultistepScheduler")
+        if (orders := ORDERS.get(name)) is None:
+            raise ValueError(f"there is no scheduler {name!r}; use one of {', '.join(ORDERS)}")
+        chosen = data.get("order") or (2 if 2 in orders else orders[0])
+        if chosen not in orders:
+            raise ValueError(f"{name} has the order {orders[0]}, not {chosen}")
+        return {**data, "order": chosen}
