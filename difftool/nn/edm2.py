@@ -130,7 +130,7 @@ class Edm2Block(LevelBlock):
         Args:
             before, after: the masks of the input and of the output.
         """
-        x = self.resampled(masked(x, before), sizes)
+        x = self.resampled(masked(x, before), before, sizes)
         if not self.decodes:
             x = pixel_norm(x if self.skip is None else self.skip(x))
         h = self.conv1(masked(mp_silu(x), after))

@@ -51,10 +51,19 @@ class LevelBlock(nn.Module):
 
     resample: Direction = ""
 
-    def resampled(self, x: Tensor, sizes: torch.Size) -> Tensor:
-        """Means of 2 positions along every axis, or each position twice, cut to ``sizes``."""
+    def resampled(self, x: Tensor, before: Tensor | None, sizes: torch.Size) -> Tensor:
+        """Means of 2 positions along every axis, or each position twice, cut to ``sizes``.
+
+        Means are of real positions: at an odd border one position stands alone, whether padding
+        follows it or nothing.
+        """
         if self.resample == "down":
-            return AVERAGES[x.ndim - 2](x, 2, ceil_mode=True)
+            average = AVERAGES[x.ndim - 2]
+            if before is None:
+                return average(x, 2, ceil_mode=True)
+            real = before.to(x.dtype)
+            share = average(real, 2, ceil_mode=True)
+            return average(x * real, 2, ceil_mode=True) / share.masked_fill(share == 0, 1)
         if self.resample == "up":
             return crop(F.interpolate(x, scale_factor=2.0), sizes)
         return x

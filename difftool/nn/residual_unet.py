@@ -106,7 +106,7 @@ class ResidualBlock(LevelBlock, Block):
         Args:
             before, after: the masks of the input and of the output.
         """
-        h = self.conv1(masked(self.resampled(self.norm1(x, mask=before), sizes), after))
+        h = self.conv1(masked(self.resampled(self.norm1(x, mask=before), before, sizes), after))
         film = self.film(embedding)
         if self.scales:
             h = self.norm2(h, film, after)
@@ -114,7 +114,7 @@ class ResidualBlock(LevelBlock, Block):
             h = self.norm2(h + film.reshape(*film.shape, *(1,) * (h.ndim - 2)), mask=after)
         if self.dropout:
             h = F.dropout(h, self.dropout, self.training)
-        h = self.conv2(h).add_(self.skip(masked(self.resampled(masked(x, before), sizes), after)))
+        h = self.conv2(h).add_(self.skip(masked(self.resampled(x, before, sizes), after)))
         if self.skip_scale != 1:
             h = h.mul_(self.skip_scale)
         for attention in self.attentions:
