@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Iterable
 
@@ -10,9 +11,22 @@ _SPECIAL = frozenset(".=\"'\\")
 """Characters that ``--set`` reads as more than a part of a key."""
 
 
+FILES = "DIFFTOOL_PLUGIN_FILES"
+"""Environment variable: the files that ``--plugin`` names, as in ``PATH``. Processes that difftool
+starts inherit it."""
+
+
 def command(*words: object) -> str:
-    """A difftool command line."""
-    return " ".join(["difftool", *(quoted(str(word)) for word in words)])
+    """A difftool command line, which names the plugins that are tried from files, as this one does."""
+    tried = [word for path in _tried() for word in ("--plugin", path)]
+    return " ".join(["difftool", *(quoted(str(word)) for word in (*words, *tried))])
+
+
+def _tried() -> Iterable[str]:
+    """The files of ``--plugin``, by their short names where they lie below this folder."""
+    for path in filter(None, os.environ.get(FILES, "").split(os.pathsep)):
+        short = os.path.relpath(path)
+        yield path if short.startswith(os.pardir) else short
 
 
 def quoted(word: str) -> str:

@@ -10,13 +10,17 @@ from typing import Any
 
 import click
 
-from ..errors import UsageError
 from ..figures import with_error
 from ..workflows.beside import chains_beside, with_others
 from ..workflows.chain import chain_of
-from ..workflows.evaluate import USUAL, chosen_metrics, evaluate_chain, metric_table
+from ..workflows.evaluate import (
+    USUAL,
+    chosen_metrics,
+    evaluate_chain,
+    metric_table,
+    refuse_sampling,
+)
 from ..workflows.reference import Reference
-from ..workflows.request import Request
 from ..workflows.verdict import keep
 from ..workflows.words import peeked_modality
 from .console import out_json, out_level, out_table, say
@@ -116,7 +120,7 @@ def evaluate(
     """
     request, parts = request_of(ctx, **sampling), registry(ctx)
     if samples:
-        _refuse_sampling(request)
+        refuse_sampling(request)
     request = replace(request, words=models, until=until, handing=True)
     chain = chain_of(request, parts, Terminal())
     others = chains_beside(beside, request, parts, Terminal())
@@ -137,39 +141,6 @@ def evaluate(
         _tell(found)
         if report:
             say(f"The verdict and the table are in {report}")
-
-
-def _refuse_sampling(request: Request) -> None:
-    """Raise UsageError for sampling flags beside --samples, which would have no effect."""
-    idle = [flag for flag, dotted, _ in request.flags if not dotted.startswith("metric.")]
-    idle += [
-        flag
-        for flag, given in (
-            ("-n", request.n != USUAL),
-            ("--start", request.start),
-            ("--ema", request.ema),
-        )
-        if given
-    ]
-    idle += [
-        flag
-        for flag, given in (
-            ("--cond", request.cond),
-            ("--set", request.sets),
-            ("--expert", request.experts),
-        )
-        if given
-    ]
-    idle += [
-        flag
-        for flag, asked in (("--device", request.device), ("--precision", request.precision))
-        if asked != "auto"
-    ]
-    if idle:
-        raise UsageError(
-            f"--samples measures existing files, so {', '.join(idle)} would have no effect. "
-            "Remove one or the other."
-        )
 
 
 def _tell(found: dict[str, Any]) -> None:

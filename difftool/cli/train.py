@@ -18,7 +18,7 @@ from ..workflows.naming import data_path, new_path, refuse_used
 from ..workflows.text import command, plan_lines
 from ..workflows.train import (
     fill_cache,
-    planned,
+    plan_of,
     run_training,
 )
 from ..workflows.train_cascade import (
@@ -264,7 +264,8 @@ def train(
     config = started(resolved(), resolved)
     refuse_used(run)
     if dry_run:
-        _print_plan(_plan(config, parts, run or Path("runs"), fitting), as_json)
+        terminate_at_once()
+        _print_plan(plan_of(config, parts, run or Path("runs"), fitting, Terminal()), as_json)
         return
     given_run = run is not None
     run = run or new_path(config)
@@ -288,15 +289,6 @@ def _file_and_data(words: tuple[str, ...], ctx: click.Context) -> tuple[Path | N
             f"DATA is one folder or file, but the line has {len(rest)} words: {' '.join(rest)}", ctx
         )
     return file, (rest[0] if rest else None)
-
-
-def _plan(config: Config, parts: Registry, place: Path, fitting: bool) -> dict[str, Any]:
-    """The plan of ``--dry-run``; the cache that it fills is removed at the end."""
-    from ..data.cache import trial_cache
-
-    terminate_at_once()
-    with trial_cache():
-        return planned(config, parts, place, fitting, Terminal())
 
 
 def _print_plan(plan: dict[str, Any], as_json: bool) -> None:

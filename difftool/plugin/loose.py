@@ -8,14 +8,11 @@ import os
 from pathlib import Path
 
 from ..errors import PluginError, UsageError
+from ..shell import FILES
 from .discovery import Plugin
 from .file_module import module_of
 from .kinds import Kind
 from .spec import Spec
-
-FILES = "DIFFTOOL_PLUGIN_FILES"
-"""Environment variable: the files that ``--plugin`` names, as in ``PATH``. Processes that difftool
-starts inherit it."""
 
 LOOSE = "(a file)"
 """Stands for the version of a part that no package provides."""

@@ -298,3 +298,28 @@ def _data(
             "earlier stage before it."
         )
     return data
+
+
+def refuse_sampling(request: Request) -> None:
+    """Raise UsageError for a request of samples where existing files are measured."""
+    usual = Request(n=USUAL)
+    idle = [flag for flag, dotted, _ in request.flags if not dotted.startswith(f"{METRIC}.")]
+    idle += [
+        flag
+        for flag, name in (
+            ("-n", "n"),
+            ("--start", "start"),
+            ("--ema", "ema"),
+            ("--cond", "cond"),
+            ("--set", "sets"),
+            ("--expert", "experts"),
+            ("--device", "device"),
+            ("--precision", "precision"),
+        )
+        if getattr(request, name) != getattr(usual, name)
+    ]
+    if idle:
+        raise UsageError(
+            f"--samples measures existing files, so {', '.join(idle)} would have no effect. "
+            "Remove one or the other."
+        )

@@ -52,6 +52,16 @@ def planned(
     return dry_run(stage, dataset, place)
 
 
+def plan_of(
+    config: Config, parts: Registry, place: Path, fitting: bool, reporter: Reporter
+) -> dict[str, Any]:
+    """The plan of ``--dry-run``; the cache that it fills is removed at the end."""
+    from ..data.cache import trial_cache  # torch
+
+    with trial_cache():
+        return planned(config, parts, place, fitting, reporter)
+
+
 def run_training(
     config: Config,
     parts: Registry,

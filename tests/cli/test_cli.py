@@ -336,9 +336,9 @@ def test_words_for_numbers():
 
 
 def test_the_demo_is_the_shortest_there_is():
-    from difftool.cli.demo import shortest
     from difftool.config import gather, resolve
     from difftool.plugin.registry import Registry
+    from difftool.workflows.demo import shortest
 
     parts = Registry.load_all()
     steps = {

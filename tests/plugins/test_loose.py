@@ -6,7 +6,8 @@ import pytest
 from small import call
 
 from difftool.header import MODEL, read_about
-from difftool.plugin.loose import FILES
+from difftool.plugin.loose import add_file
+from difftool.shell import FILES, command
 
 SAMPLER = """
 from difftool import Options, Spec, Step, hookimpl, order
@@ -66,6 +67,12 @@ def test_a_plugin_of_a_file_is_listed_wherever_the_flag_stands(file, capsys):
     assert "mine" in capsys.readouterr().out
     assert call("--plugin=mine.py", "show", "sampler", "shrunk") == 0
     assert "by" in capsys.readouterr().out
+
+
+def test_commands_that_messages_propose_name_it_too(file):
+    assert command("resume", "runs/a b") == "difftool resume 'runs/a b'"
+    add_file("mine.py")
+    assert command("resume", "run") == "difftool resume run --plugin mine.py"
 
 
 @pytest.mark.parametrize(
