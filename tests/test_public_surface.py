@@ -71,6 +71,8 @@ def member(owner: type, name: str) -> Iterator[str]:
 
 
 def signature(thing: Any) -> str:
+    if isinstance(thing, type) and issubclass(thing, difftool.Options):
+        thing.model_rebuild()  # a model is built when it is first used, and then has a signature
     try:
         return str(inspect.signature(thing))
     except (TypeError, ValueError):
