@@ -185,6 +185,7 @@ def objective_contract(
             representation=SimpleNamespace(
                 prepare=lambda raw: raw, draw=lambda prepared, rng: prepared
             ),
+            description=Description(SHAPE, "float32", 6),
             bridge=None,
         )
         return TrainStep(
