@@ -11,7 +11,17 @@ import torch
 from PIL import Image
 from small import call, pictures, small_run, train
 
-from difftool import Batch, Euclidean, LabelColumn, Representation, UsageError, load, softened
+from difftool import (
+    Batch,
+    ChannelsColumn,
+    Description,
+    Euclidean,
+    LabelColumn,
+    Representation,
+    UsageError,
+    load,
+    softened,
+)
 from difftool.conditioners.mask import random_marks
 from difftool.denoiser import Denoiser
 from difftool.edit import Given
@@ -43,6 +53,8 @@ from difftool.spans import slices
 from difftool_audio.frames import Frames
 from difftool_audio.spectrogram import griffin_lim
 from difftool_molecule.selection import put_back
+from difftool_video.frames import Frames as ClipFrames
+from difftool_video.given import GIVEN
 
 SIGMAS = [80 * (0.002 / 80) ** (i / 40) for i in range(41)] + [0.0]
 
@@ -211,6 +223,20 @@ def test_entries_are_kept_that_depend_on_kept_ones_alone():
         encoded(Sums(), Batch(raw.x, observed=torch.tensor([True, False] * 4)[None, None]))
 
 
+class Normalised(Sums):
+    """All entries change a little when one does, as behind a normalisation."""
+
+    def encode(self, raw: Batch) -> Batch:
+        x = super().encode(raw).x
+        return Batch(x + 0.01 * x.mean(2, keepdim=True))
+
+
+def test_entries_are_kept_that_hardly_depend_on_what_is_hidden():
+    observed = torch.tensor([True, True, True, False, True, True, True, True])[None, None]
+    found = encoded(Normalised(), Batch(torch.randn(1, 1, 8), observed=observed)).observed
+    assert found[0, 0].tolist() == [True, True, False, False, True, True, True]
+
+
 def test_soft_entries_come_free_late():
     x0, shares = torch.zeros(1, 4), torch.tensor([[0.0, 0.3, 0.7, 1.0]])
     sigmas = [8.0, 4.0, 2.0, 1.0, 0.0]
@@ -303,6 +329,21 @@ def test_a_clip_is_selected_by_frames_and_region():
     longer, marks = selecting("video", example, {}, after=2)
     assert longer.shape[0] == 7
     assert marks[5:].all()
+
+
+def test_frames_that_are_kept_whole_are_given_to_a_model_that_knows_given_frames():
+    description = Description(
+        (4, 3, 2, 2), "uint8", 1, conditions={GIVEN: ChannelsColumn(GIVEN, width=4)}
+    )
+    observed = torch.ones(1, 4, 1, 2, 2, dtype=torch.bool)
+    observed[:, 2] = False
+    observed[:, 3, :, 0] = False
+    clip = torch.zeros(1, 4, 3, 2, 2, dtype=torch.uint8)
+    like = ClipFrames(None, description).encode(
+        Batch(clip, {GIVEN: torch.zeros(1, 4)}, observed=observed)
+    )
+    assert like.cond[GIVEN][0, -1, :, 0, 0].tolist() == [1, 1, 0, 0]
+    assert like.observed[0, 0, :, 1, 0].tolist() == [True, True, False, True]
 
 
 def test_atoms_are_counted_from_one():

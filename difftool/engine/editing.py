@@ -20,6 +20,9 @@ from ..space import Euclidean
 SAME = 1e-3
 """Difference, in model units, up to which an entry counts as unchanged."""
 
+SLIGHT = 0.1
+"""Share of the largest change up to which an entry counts as unchanged, where all change."""
+
 EDGES = 8
 """Steps in which soft edges come free."""
 
@@ -106,9 +109,11 @@ def decided(representation: Representation, raw: Batch, like: Batch) -> Tensor:
     assert raw.observed is not None
     if like.observed is not None and _fits(like.observed, like.x):
         return like.observed
-    hidden = ~raw.observed.expand(raw.x.shape)
-    other = representation.encode(raw.with_x(torch.where(hidden, _different(raw.x), raw.x)))
-    known = (like.x - other.x).abs() <= SAME
+    changed = _changed(representation, raw, like, 1)
+    known = changed <= SAME
+    if not known.any():  # the encoder sees the whole, as one does that normalises
+        changed = _changed(representation, raw, like, 4)
+        known = changed <= SLIGHT * changed.flatten(1).amax(1).view(-1, *(1,) * (like.x.ndim - 1))
     if like.mask is not None:
         known = known & like.mask
     if not known.any():
@@ -134,9 +139,21 @@ def softness(
     return 1 - torch.stack(kept).mean(0)
 
 
-def _different(x: Tensor) -> Tensor:
+def _changed(representation: Representation, raw: Batch, like: Batch, times: int) -> Tensor:
+    """``[b, ...]``: how much entries in model units change when the raw entries that are not
+    observed are replaced, at most, several times over.
+    """
+    hidden = ~raw.observed.expand(raw.x.shape)  # type: ignore[union-attr]  # there are some
+    others = [
+        representation.encode(raw.with_x(torch.where(hidden, _different(raw.x, n), raw.x))).x
+        for n in range(times)
+    ]
+    return torch.stack([(like.x - other).abs() for other in others]).amax(0)
+
+
+def _different(x: Tensor, number: int) -> Tensor:
     """Raw values of the same kind that have nothing to do with ``x``."""
-    rng = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(number)
     if x.dtype.is_floating_point:
         return (x.mean() + torch.randn(x.shape, generator=rng).to(x)).to(x.dtype)
     info = torch.iinfo(x.dtype)

@@ -147,6 +147,18 @@ def modality_contract(
                 assert (one.dtype, one.ndim) == (read.dtype, read.ndim)
                 assert np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
 
+        def test_what_an_edit_does_not_select_is_put_back(self, demo: Demo) -> None:
+            _, items, modality = demo
+            example = np.array(modality.read_given(items[0]))
+            axis = int(np.argmax(example.shape))
+            half = [slice(None)] * example.ndim
+            half[axis] = slice(0, example.shape[axis] // 2)
+            marks = np.zeros(example.shape, bool)
+            marks[tuple(half)] = True
+            back = modality.put_back(np.flip(example, axis).copy(), example, marks)
+            assert (back.dtype, back.shape) == (example.dtype, example.shape)
+            assert np.array_equal(back[~marks], example[~marks])
+
         def test_no_option_is_left_open_once_fitted(self, demo: Demo) -> None:
             _, items, modality = demo
             assert "auto" not in modality.settings().model_dump().values()

@@ -222,12 +222,12 @@ def _with_editing(
 
 
 def _smaller(example: np.ndarray, usual: Sequence[int | None]) -> Iterator[str]:
-    """What to say of an example that is smaller than those of training."""
-    if any(n < (least or 0) for n, least in zip(example.shape, usual, strict=False)):
+    """What to say of an example that is much smaller than those of training."""
+    if any(2 * n < (least or 0) for n, least in zip(example.shape, usual, strict=False)):
         has, had = ("x".join(str(n or "any") for n in shape) for shape in (example.shape, usual))
         yield (
-            f"is {has}, smaller than the examples of training, {had}: if the result is poor, "
-            "enlarge the file"
+            f"is {has}, and the examples of training are {had}. If the result is poor, give a "
+            "larger file"
         )
 
 
