@@ -302,6 +302,8 @@ def test_a_recording_is_selected_in_seconds():
     example, rate = np.ones((1, 800), np.int16), {"rate": 1000, "channels": "mono", "seconds": 1}
     _, marks = selecting("audio", example, rate, span="0.2s:0.3s")
     assert marks[0].nonzero()[0].tolist() == list(range(200, 300))
+    _, marks = selecting("audio", example, rate, span=":0.01,0.2:0.21")
+    assert marks[0].nonzero()[0].tolist() == [*range(10), *range(200, 210)]
     longer, marks = selecting("audio", example, rate, before=0.1, after=0.05)
     assert longer.shape == (1, 950)
     assert marks.sum() == 150
@@ -321,11 +323,14 @@ def test_a_phase_is_found_that_fits_what_is_known():
     assert (made - sound).abs().max() < 0.25 < (alone - sound).abs().max()
 
 
-def test_a_clip_is_selected_by_frames_and_region():
+def test_a_clip_is_selected_by_frames_and_region(tmp_path):
     example = np.zeros((5, 3, 4, 4), np.uint8)
     _, marks = selecting("video", example, {}, frames="1:3", region=":2,:")
     assert marks.shape == (5, 1, 4, 4)
     assert marks.sum() == 2 * 2 * 4
+    Image.fromarray(np.eye(4, dtype=np.uint8) * 255).save(tmp_path / "mask.png")
+    _, marks = selecting("video", example, {}, frames=":1,4:", mask=str(tmp_path / "mask.png"))
+    assert [int(frame.sum()) for frame in marks] == [4, 0, 0, 0, 4]
     longer, marks = selecting("video", example, {}, after=2)
     assert longer.shape[0] == 7
     assert marks[5:].all()

@@ -250,8 +250,8 @@ class AudioModality(Modality):
         """The recording ``[c, n]`` with silence around it, and what is meant ``[1, n]``."""
         assert isinstance(selection, AudioSelection)
         meant = np.zeros((1, example.shape[1]), bool)
-        if selection.span:
-            meant[:, slices(selection.span, example.shape[1:], "--span", self.rate)[0]] = True
+        for part in selection.span.split(",") if selection.span else ():
+            meant[:, slices(part, example.shape[1:], "--span", self.rate)[0]] = True
         around = [round(s * self.rate) for s in (selection.before, selection.after)]
         if any(around):
             example = np.pad(example, ((0, 0), around))

@@ -111,8 +111,9 @@ class AudioSelection(Options):
 
     span: str = Field(
         "",
-        description="from and to, in seconds, such as 1.2:2.0; both ends may be left out",
-        json_schema_extra={"metavar": "S:S"},
+        description="from and to, in seconds, such as 1.2:2.0 or 0:0.5,1.2:2; both ends may be left "
+        "out",
+        json_schema_extra={"metavar": "S:S,…"},
     )
     soft: NonNegativeFloat = Field(
         0.0,

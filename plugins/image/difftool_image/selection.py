@@ -22,7 +22,7 @@ def selected(
     if selection.region:
         meant[(slice(None), *slices(selection.region, (height, width), "--region"))] = True
     if selection.mask:
-        meant |= _white(selection.mask, (height, width))
+        meant |= white(selection.mask, (height, width))
     border = ((0, 0), (selection.top, selection.bottom), (selection.left, selection.right))
     if any(n for pair in border for n in pair):
         example = np.pad(example, border, mode="edge")
@@ -42,8 +42,11 @@ def _meaning(picture: Image.Image) -> np.ndarray:
     return np.asarray(picture.convert("L"))
 
 
-def _white(name: str, size: tuple[int, int]) -> np.ndarray:
-    """Where a mask's picture is white, or opaque if it has transparency: ``[1, h, w]``."""
+def white(name: str, size: tuple[int, int]) -> np.ndarray:
+    """Where a mask's picture is white, or opaque if it has transparency: ``[1, h, w]``.
+
+    Raises DataError, UsageError.
+    """
     try:
         with Image.open(local_path(name)) as picture:
             picture.load()

@@ -217,10 +217,17 @@ class VideoModality(Modality):
         assert isinstance(selection, VideoSelection)
         length, _, *size = example.shape
         meant = np.zeros((length, 1, *size), bool)
-        if selection.frames or selection.region:
-            (frames,) = slices(selection.frames or ":", (length,), "--frames")
-            rows, columns = slices(selection.region or ":,:", size, "--region")
-            meant[frames, :, rows, columns] = True
+        if selection.frames or selection.region or selection.mask:
+            within = np.zeros((1, *size), bool)
+            if selection.region or not selection.mask:
+                rows, columns = slices(selection.region or ":,:", size, "--region")
+                within[:, rows, columns] = True
+            if selection.mask:
+                from difftool_image.selection import white
+
+                within |= white(selection.mask, (size[0], size[1]))
+            for part in (selection.frames or ":").split(","):
+                meant[slices(part, (length,), "--frames")[0]] = within
         around = (selection.before, selection.after)
         if any(around):
             example = np.pad(example, (around, (0, 0), (0, 0), (0, 0)), mode="edge")

@@ -134,13 +134,19 @@ class VideoSelection(Options):
 
     frames: str = Field(
         "",
-        description="first frame and the one after the last, such as 4:12; both may be left out",
-        json_schema_extra={"metavar": "N:N"},
+        description="first frame and the one after the last, such as 4:12 or 0:2,8:12; both may be "
+        "left out",
+        json_schema_extra={"metavar": "N:N,…"},
     )
     region: str = Field(
         "",
         description="rows and columns of every frame that is meant, such as 10:40,5:60",
         json_schema_extra={"metavar": "Y:Y,X:X"},
+    )
+    mask: str = Field(
+        "",
+        description="a picture of the size of the frames whose white, or opaque, pixels are meant",
+        json_schema_extra={"metavar": "FILE"},
     )
     soft: NonNegativeInt = Field(
         0, description="pixels around the region that change less and less; 0 for a hard edge"
