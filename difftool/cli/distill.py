@@ -49,6 +49,11 @@ from .train import tell, train_stages
     help="Train for this long, such as 90s, 10m or 1h30m, in place of --steps.",
 )
 @click.option(
+    "--hold",
+    is_flag=True,
+    help="Keep a copy of the teacher in the student's checkpoints, so that its file may go.",
+)
+@click.option(
     "--set", "sets", multiple=True, metavar="TABLE.KEY=VALUE", help="One setting; may be repeated."
 )
 @click.option(
@@ -67,6 +72,7 @@ def distill(
     evaluations: int,
     steps: int | None,
     budget: str | None,
+    hold: bool,
     sets: tuple[str, ...],
     run: Path | None,
     as_json: bool,
@@ -84,7 +90,7 @@ def distill(
             "--budget and --steps both say how long to train. Give one of them: the budget is "
             "turned into steps."
         )
-    asked = Distillation(teacher, method, evaluations, steps, sets=sets)
+    asked = Distillation(teacher, method, evaluations, steps, hold, sets=sets)
     if is_cascade(find_run(teacher)):
         if budget or processes["devices"] * processes["nodes"] > 1:
             raise UsageError(

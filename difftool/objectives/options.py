@@ -72,6 +72,11 @@ class TaughtOptions(Options):
         description="hash of the teacher's model file, which difftool distill sets: another file "
         "in its place is refused; empty to take any",
     )
+    hold: bool = Field(
+        False,
+        description="keep a copy of the teacher in each checkpoint, so that a stopped run resumes "
+        "without its file; checkpoints are larger by it",
+    )
     guidance: NonNegativeFloat = Field(
         1.0,
         description="scale of the teacher's classifier-free guidance, which the student learns with "

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
@@ -38,6 +40,7 @@ class Taught(Objective):
     options: TaughtOptions
     alone: bool = False
     """Whether it trains without a teacher too, from the data."""
+    _teacher: tuple[Denoiser, ...] = ()
 
     def __init__(self, options: TaughtOptions, context: Context) -> None:
         super().__init__(options, context)
@@ -49,6 +52,9 @@ class Taught(Objective):
                 "objective.teacher is empty. Name a trained run there, or use difftool distill, "
                 "which does so: this objective learns from another model."
             )
+        if options.hold and not model_of(options.teacher).is_file():
+            self._teacher = (self.hold(),)  # the checkpoint fills it
+            return
         if options.checksum:
             require_same(options.teacher, options.checksum)
         opened = context.open(options.teacher)
@@ -59,7 +65,24 @@ class Taught(Objective):
                 f"this run is for {context.representation.shape}. Train on the teacher's data with "
                 "the teacher's settings: the student learns from its estimates."
             )
-        self._teacher = (opened.denoiser,)  # not a submodule: it is not saved again
+        # not a submodule: it is not saved again, unless it is held
+        self._teacher = (opened.denoiser,)
+        if options.hold:
+            held = self.hold()
+            held.load_state_dict(opened.denoiser.state_dict(), strict=False)
+            self._teacher = (held,)
+
+    def hold(self) -> Denoiser:
+        """A frozen network like the student's, for the teacher, which checkpoints hold."""
+        self.held = deepcopy(self.denoiser).eval().requires_grad_(False)
+        return self.held
+
+    def train(self, mode: bool = True) -> Self:
+        """The mode of training; that of a teacher which is held stays that of evaluation."""
+        super().train(mode)
+        if self.options.hold and self._teacher:
+            self.teacher.eval()
+        return self
 
     @property
     def teacher(self) -> Denoiser:
@@ -129,14 +152,19 @@ class Taught(Objective):
         return weighting.loss(sigma, weighting.weight(sigma) * error)
 
 
+def model_of(teacher: str) -> Path:
+    """The teacher's model file, which may be missing."""
+    path = local_path(teacher)
+    return path / "model.safetensors" if path.suffix != ".safetensors" else path
+
+
 def require_same(teacher: str, expected: str) -> None:
     """Raise UsageError where the teacher's model file is missing, or another one by now."""
-    path = local_path(teacher)
-    path = path / "model.safetensors" if path.is_dir() else path
+    path = model_of(teacher)
     if not path.is_file():
         raise UsageError(
             f"The teacher {path} is missing. Put it back there: this run learns from it until its "
-            "last step."
+            "last step, and does not hold a copy (objective.hold)."
         )
     if checksum(path) != expected:
         raise UsageError(

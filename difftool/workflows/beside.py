@@ -38,7 +38,7 @@ class Other:
         if not at:
             return cls(text)
         if not steps.isdigit() or not int(steps) or not word:
-            raise UsageError(f"{text!r} is not RUN or RUN@STEPS, such as photos@4.")
+            raise UsageError(f"{text!r} is not RUN or RUN@STEPS, such as runs/teacher@4.")
         return cls(word, int(steps))
 
     def request(self, request: Request) -> Request:

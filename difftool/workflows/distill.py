@@ -41,6 +41,7 @@ class Distillation:
         teacher: the run's folder or name, or ``latest``.
         evaluations: steps of the student's sampler by default.
         steps: steps of training; None for ``SHARE`` of the teacher's.
+        hold: whether checkpoints hold a copy of the teacher.
         flags, sets: settings of the student that win over all others, as ``flag_layer`` takes them.
     """
 
@@ -48,6 +49,7 @@ class Distillation:
     method: str = DEFAULT
     evaluations: int = 2
     steps: int | None = None
+    hold: bool = False
     flags: Sequence[tuple[str, str, Any]] = ()
     sets: Sequence[str] = ()
 
@@ -79,7 +81,7 @@ class Distillation:
         refuse(teacher, folder.path, parts)
         method, model = method_of(self.method, parts), model_path(str(folder.path))
         changes = {
-            **student_tables(teacher, model, method, self.evaluations, parts),
+            **student_tables(teacher, model, method, self.evaluations, self.hold, parts),
             "train": {
                 "steps": self.steps or max(1, round(SHARE * teacher.train.steps)),
                 "init": path_text(model.absolute()),
@@ -146,6 +148,7 @@ def distill(
     evaluations: int = 2,
     steps: int | None = None,
     budget: float | None = None,
+    hold: bool = False,
     to: str | Path | None = None,
     reporter: Reporter = SILENT,
     **settings: Any,
@@ -161,6 +164,7 @@ def distill(
         evaluations: steps of the student's sampler by default.
         steps: steps of training; a fifth of the teacher's unless given.
         budget: seconds to train for, in place of ``steps``.
+        hold: keep a copy of the teacher in the checkpoints, so that its file may go.
         to: the student's folder; ``RUN-distilled`` unless given.
         reporter: gets all messages.
         settings: as of ``train``.
@@ -169,7 +173,7 @@ def distill(
         UsageError: the run cannot be distilled.
         ConfigError: settings, all faults at once.
     """
-    asked = Distillation(os.fspath(run), method, evaluations, steps)
+    asked = Distillation(os.fspath(run), method, evaluations, steps, hold)
     modality = asked.config(installed()).modality.use
     asked = replace(asked, flags=given(settings, training_names(modality)))
     config = asked.config(installed())

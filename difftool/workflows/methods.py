@@ -78,12 +78,18 @@ def refuse(teacher: Config, path: Path, parts: Registry) -> None:
 
 
 def student_tables(
-    teacher: Config, model: Path, method: ObjectiveSpec, evaluations: int, parts: Registry
+    teacher: Config,
+    model: Path,
+    method: ObjectiveSpec,
+    evaluations: int,
+    hold: bool,
+    parts: Registry,
 ) -> dict[str, Any]:
     """What a method changes of the teacher's configuration, but for the length of training.
 
     Args:
         model: the teacher's model file.
+        hold: whether checkpoints hold a copy of it.
     """
     if method.serves == "one" and evaluations != 1:
         raise UsageError(
@@ -98,6 +104,7 @@ def student_tables(
     given = {
         "teacher": path_text(model.absolute()),
         "checksum": checksum(model) if model.is_file() else "",
+        "hold": hold,
         "guidance": guided,
         "evaluations": evaluations,
     }

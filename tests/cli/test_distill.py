@@ -166,7 +166,7 @@ def test_a_teacher_that_is_gone_or_another_is_named_on_resume(capsys):
     *_, newest = sorted(Path("runs/short-lived-distilled/checkpoints").glob("*.safetensors"))
     newest.unlink()
     model = Path("runs/short-lived/model.safetensors")
-    shutil.copy("runs/first-distilled/model.safetensors", model)
+    model.write_bytes(model.read_bytes()[:-1] + b"x")
     assert call("resume", "short-lived-distilled") == 2
     assert "has changed since this run began" in " ".join(capsys.readouterr().err.split())
     model.unlink()
@@ -242,3 +242,17 @@ def test_a_student_and_its_teacher_are_measured_in_one_table(capsys):
     assert "first in 4 steps" in report
     assert "Samples of the same seeds" in report
     assert call("evaluate", "first-distilled", "--beside", "first@many") == 2
+
+
+def test_a_teacher_that_is_held_is_not_missed():
+    """A stopped student ends with the same bits, whether its teacher is there or not."""
+    shutil.copytree("runs/first", "runs/brief-teacher")
+    words = ["--hold", "--steps", "4", "--set", "train.save_every=2"]
+    assert call("distill", "brief-teacher", *words, "--run", "runs/held") == 0
+    shutil.copytree("runs/held", "runs/held-whole")
+    *_, newest = sorted(Path("runs/held/checkpoints").glob("*.safetensors"))
+    newest.unlink()
+    Path("runs/held/model.safetensors").unlink()
+    shutil.rmtree("runs/brief-teacher")
+    assert call("resume", "held") == 0
+    assert alike("held", "held-whole")
