@@ -11,7 +11,15 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    TypeAdapter,
+    ValidationError,
+)
 
 LARGEST = 2**63
 """Numbers of a file are below this size, because arrays cannot hold larger ones."""
@@ -70,10 +78,22 @@ class Environment(BaseModel):
     parts: dict[str, str] = {}
 
 
+MOST = 2**40
+"""Numbers in an example are fewer: a terabyte of bytes."""
+
+
+def _of_possible_size(shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    if math.prod(size or 1 for size in shape) >= MOST:
+        raise ValueError("no example is as large as this")
+    return shape
+
+
 class Described(BaseModel):
     """The entry ``description``; its conditions are read by their own classes."""
 
-    shape: tuple[Annotated[int, Field(ge=1, lt=2**40)] | None, ...]
+    shape: Annotated[
+        tuple[Annotated[int, Field(ge=1)] | None, ...], AfterValidator(_of_possible_size)
+    ]
     dtype: str
     count: NonNegativeInt
     conditions: dict[str, Table]
@@ -95,7 +115,7 @@ def checked(adapter: TypeAdapter[Any], data: Any, entry: str) -> Any:
         return adapter.validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place, fact = ".".join([entry, *map(str, first["loc"])]).strip("."), first["msg"]
+        place, fact = ".".join([entry, *map(str, first["loc"])]).strip("."), first["msg"].removeprefix("Value error, ")
         raise ValueError(
             f"its entry {place!r} is not valid: {fact[:1].lower()}{fact[1:]}"
         ) from None

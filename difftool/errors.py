@@ -98,8 +98,17 @@ def is_lost_peer(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(text in str(error) for text in LOST_PEER)
 
 
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
-"""What the driver, the CPU's allocators and cuBLAS say when memory runs out."""
+OUT_OF_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "ALLOC_FAILED",
+    "Storage size calculation overflowed",
+    "Overflow when unpacking long",
+)
+"""What the driver, the CPU's allocators and cuBLAS say when memory runs out, and what torch says of
+sizes that no memory could have.
+"""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -108,4 +117,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in OUT_OF_MEMORY)
+    return isinstance(error, RuntimeError | TypeError) and any(
+        text in str(error) for text in OUT_OF_MEMORY
+    )

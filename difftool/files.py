@@ -37,6 +37,20 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+LARGEST = 1 << 30
+"""Bytes of the largest file that is read at once: tables of millions of rows are smaller."""
+
+
+def contents(path: Path, most: int = LARGEST) -> bytes:
+    """The bytes of a file. Raises OSError for one of more than ``most``, before it is read."""
+    with open(path, "rb") as file:
+        if os.fstat(file.fileno()).st_size > most:
+            raise OSError(
+                errno.EFBIG, f"it has more than {most / 1e6:,.0f} MB, which is too large", str(path)
+            )
+        return file.read(most)
+
+
 @contextmanager
 def creating(path: Path) -> Iterator[Path]:
     """Like ``replacing``, for a path that must not exist. Raises UsageError if it does."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from .. import __version__
@@ -19,6 +21,7 @@ from ..bridge import Bridge
 from ..column import Column
 from ..conditioners.mask import mask_column
 from ..config import AUTO, NONE, Config, Part
+from ..data.bound import bounded
 from ..data.cache import Cache, Progress, cache_path, fingerprint, listing, open_cache
 from ..data.columns import automatic, condition, names_of, numeric
 from ..data.dataset import Dataset
@@ -36,10 +39,14 @@ from ..rng import Stream
 from ..shell import set_flag
 from .build import Assembly, fingerprint_of, identity_of, make_bridge
 from .parts import build_process, default_part, make_modality
+from .room import require_batch
 from .tuned import tuned, tuned_base
 
 SOME = 512
 """Number of examples that a representation or a bridge measures, drawn as in training."""
+
+LIGHT = 1 << 26
+"""Numbers in a batch that fit any memory."""
 
 ENTRIES = 1 << 27
 """Most numbers in these examples: 47 minutes of mono at 48 kHz, which take seconds to measure."""
@@ -64,7 +71,9 @@ def open_dataset(
         DataError: nothing usable, or too much of it unreadable.
     """
     assembly = assembly or Assembly(registry)
-    _, modality, cache = open_examples(config, registry, progress=progress)
+    _, modality, cache = open_examples(
+        config, registry, progress=progress, before=partial(_require_room, config, assembly)
+    )
     config = _settled(config, registry, modality, cache)
     if config.data.path:
         config = config.replace(
@@ -96,10 +105,36 @@ def _bridged(config: Config, assembly: Assembly, description: Description) -> De
     )
 
 
+def _require_room(
+    config: Config, assembly: Assembly, modality: Modality, items: Sequence[Item]
+) -> None:
+    """Refuse examples that are too large to train on before all of them are decoded."""
+    try:
+        with bounded(items[0].path), remarks():
+            example = modality.read(items[0])
+        sizes, extra, _ = modality.describe(np.array([example.shape]))
+    except (DataError, OSError, MemoryError):
+        return  # it will be named with the others that cannot be read
+    shape = [own if n is None else n for n, own in zip(sizes, example.shape, strict=True)]
+    if math.prod(shape) * config.train.batch <= LIGHT:
+        return
+    description = Description(sizes, example.dtype.name, len(items), {}, extra)
+    model = assembly.representation(config, description).shape
+    if None not in model:
+        require_batch([n for n in model if n], config.train, assembly.device)
+
+
 def open_examples(
-    config: Config, registry: Registry, *, progress: Progress | None = None
+    config: Config,
+    registry: Registry,
+    *,
+    progress: Progress | None = None,
+    before: Callable[[Modality, Sequence[Item]], None] = lambda modality, items: None,
 ) -> tuple[Path, Modality, Cache]:
     """The path of a config's data, the modality without ``auto`` values, and the cached examples.
+
+    Args:
+        before: called before examples are decoded, unless all of them are cached.
 
     Raises:
         DataError: nothing usable, or too much of it unreadable.
@@ -122,6 +157,7 @@ def open_examples(
         max_bad=config.data.max_bad,
         progress=progress,
         listed=listed,
+        before=lambda: before(modality, items),
     )
     cache.remarks = [*((path, text) for text in texts), *cache.remarks]
     return path, modality, cache

@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
 
-from ..engine.device import memory_total
+from ..engine.device import memory_knobs, memory_total
 from ..errors import DeviceError
+from ..figures import size
+from ..settings import TrainOptions
 
 BYTES = 4
 """Bytes of a number of the network: it is built in single precision."""
+
+
+LEAST = 8
+"""Copies of a batch that any training step holds: the examples, the noise, their sum, what the
+network takes and gives, the target, the error, and its gradient.
+"""
+
+
+def require_batch(shape: Sequence[int], train: TrainOptions, device: torch.device) -> None:
+    """Refuse examples of which the memory cannot hold the copies that any network needs.
+
+    Args:
+        shape: of an example as the network takes it.
+
+    Raises:
+        DeviceError: it cannot.
+    """
+    part, there = train.batch // train.accumulate, memory_total(device)
+    needed = LEAST * BYTES * math.prod(shape) * part
+    if needed <= there:
+        return
+    one = "smaller examples, by the settings in [modality]"
+    knobs = [one] if needed > part * there else [one, *memory_knobs(train)]
+    raise DeviceError(
+        f"{part} examples of {' x '.join(map(str, shape))} at once take at least {size(needed)} of "
+        f"memory in training, whatever the network, and the device {device} has {size(there)}. "
+        f"Try one of: {'; '.join(knobs)}."
+    )
 
 
 def require_room(build: Callable[[], nn.Module], device: torch.device, copies: int) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path as File
 from typing import Any
 
+from ..files import contents
 from ..names import local_path, path_text
 from ..plain import parse_toml
 from ..plugin.spec import RecipeSpec
@@ -60,6 +61,10 @@ def text_layer(text: str, origin: str) -> Layer:
     return Layer(origin, data, places)
 
 
+LARGEST_TABLE = 64 << 20
+"""Bytes of the largest TOML file that is read."""
+
+
 def file_layer(path: File) -> Layer:
     """A TOML file. A relative ``data.path`` in it is relative to the file's folder."""
     text, fault = file_text(path)
@@ -75,7 +80,9 @@ def file_layer(path: File) -> Layer:
 def file_text(path: File) -> tuple[str, str]:
     """The text of a TOML file, and the fault if it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8-sig"), ""  # some editors add a byte order mark
+        return contents(path, LARGEST_TABLE).decode(
+            "utf-8-sig"
+        ), ""  # some editors add a byte order mark
     except UnicodeDecodeError as error:
         return "", f"{path}: is not UTF-8 text (byte {error.start}), so it is not a TOML file"
     except OSError as error:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import DifftoolError
+from ..files import contents
 from ..header import MODEL, read_about
 from ..plain import parse_json
 from ..plugin.known import provider_of
@@ -68,7 +69,7 @@ def _recorded(origin: str) -> Mapping[str, str]:
     try:
         if path.suffix == ".safetensors":
             return _texts(read_about(path, MODEL).get(ENTRY))
-        return _texts(parse_json((path.parent / ENVIRONMENT).read_bytes()).get(ENTRY))
+        return _texts(parse_json(contents(path.parent / ENVIRONMENT)).get(ENTRY))
     except (OSError, ValueError, AttributeError, DifftoolError):
         return {}
 

@@ -164,6 +164,7 @@ def open_cache(
     max_bad: float,
     progress: Progress | None = None,
     listed: str = "",
+    before: Callable[[], None] = lambda: None,
 ) -> Cache:
     """Open the cache of these items, and build it first if it does not exist.
 
@@ -172,6 +173,7 @@ def open_cache(
         label: the modality's name.
         max_bad: the largest share of unreadable examples that is skipped.
         listed: ``listing(items, root)``, if the caller has it already.
+        before: called before the cache is built.
 
     Raises:
         DataError: more than ``max_bad`` of the examples are unreadable.
@@ -182,6 +184,7 @@ def open_cache(
     )
     if not folder.exists():
         forget_abandoned(folder.parent)
+        before()
         with building(folder) as partial:
             _fill(partial, modality, items, max_bad, progress, _Earlier(family, items))
     cache = Cache(folder)

@@ -181,17 +181,22 @@ def _use(name: str, conditioner: str) -> str:
     return set_flag(("conditions", name, "use"), conditioner)
 
 
+def _one_line(value: str | float) -> str:
+    """A value in a line of its own, whatever line breaks are in it."""
+    return repr(text)[1:-1] if len((text := text_of(value)).splitlines()) > 1 else text
+
+
 def _classes(name: str, counts: Counter[str | float], missing: str) -> Iterator[Finding]:
     (most, many), (least, few) = counts.most_common(1)[0], counts.most_common()[-1]
     use = "" if name in AUTOMATIC else f"; can be a condition: {_use(name, 'label')}"
     shown = (
-        f"from {few:,} ({text_of(least)}) to {many:,} ({text_of(most)}) of each"
+        f"from {few:,} ({_one_line(least)}) to {many:,} ({_one_line(most)}) of each"
         if many != few
         else f"{many:,} of each"
     )
     yield Finding("ok", f"column {name}: {len(counts):,} classes, {shown}{missing}{use}")
     if many > 10 * few:
-        ratio = f"{text_of(most)} is {many / few:.0f} times as common as {text_of(least)}"
+        ratio = f"{_one_line(most)} is {many / few:.0f} times as common as {_one_line(least)}"
         yield Finding(
             "warning", f"column {name} is imbalanced: {ratio}, which the model will rarely see."
         )

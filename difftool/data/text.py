@@ -7,6 +7,7 @@ import csv
 from pathlib import Path
 
 from ..errors import DataError
+from ..files import contents
 from ..names import WESTERN
 from .remark import remark
 
@@ -31,10 +32,10 @@ def read_text(path: Path) -> str:
         DataError: the file cannot be read, or does not match its byte order mark.
     """
     try:
-        data = path.read_bytes()
+        data = contents(path)
     except OSError as error:
         raise DataError(
-            f"{path} cannot be read. Check its permissions. ({error.strerror})"
+            f"{path} cannot be read: {error.strerror}. Check its permissions, or make it smaller."
         ) from None
     encoding = next((name for mark, name in MARKS.items() if data.startswith(mark)), "utf-8")
     try:

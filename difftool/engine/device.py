@@ -167,6 +167,20 @@ def _memory_limits() -> Iterator[int]:
             yield limit
 
 
+def memory_knobs(train: TrainOptions) -> list[str]:
+    """Options with values that make a training step smaller."""
+    parts = train.accumulate * 2
+    knobs = (
+        [f"--set train.accumulate={parts} (same batch and result, in {parts} parts)"]
+        if train.batch % parts == 0
+        else []
+    )
+    knobs += [f"--batch {train.batch // 2}"] if train.batch > 1 else []
+    return knobs + (
+        [] if train.checkpointing else ["--set train.checkpointing=true (a third slower)"]
+    )
+
+
 @contextmanager
 def naming_memory_knobs(train: TrainOptions) -> Iterator[None]:
     """Turn an out-of-memory error into a DeviceError that names options and values to change."""
@@ -175,19 +189,9 @@ def naming_memory_knobs(train: TrainOptions) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        parts = train.accumulate * 2
-        options = (
-            [f"--set train.accumulate={parts} (same batch and result, in {parts} parts)"]
-            if train.batch % parts == 0
-            else []
-        )
-        options += [f"--batch {max(1, train.batch // 2)}"]
-        options += (
-            [] if train.checkpointing else ["--set train.checkpointing=true (a third slower)"]
-        )
         raise DeviceError(
             f"Out of memory at batch {train.batch} in {train.accumulate} part(s) of "
-            f"{train.batch // train.accumulate}. Try one of: {'; '.join(options)}. Everything "
+            f"{train.batch // train.accumulate}. Try one of: {'; '.join(memory_knobs(train))}. Everything "
             f"saved before is kept. ({_reason(error)})"
         ) from error
 

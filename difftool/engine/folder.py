@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__
 from ..description import Description
 from ..errors import ModelFileError, RunBusyError, RunExistsError, UsageError
-from ..files import alone, found, unused, write_text
+from ..files import alone, contents, found, unused, write_text
 from ..header import CHECKPOINT, read_about
 from ..plain import escaped, parse_json
 from ..shell import command
@@ -178,7 +178,7 @@ class RunFolder:
         """The description of the run's data. Raises ModelFileError if it is not readable."""
         path = self.path / "description.json"
         try:
-            return Description.from_json(parse_json(path.read_bytes()))
+            return Description.from_json(parse_json(contents(path)))
         except (OSError, ValueError) as error:
             raise ModelFileError(
                 f"{path} cannot be used: {error}. The same description is in the run's "
@@ -193,7 +193,7 @@ class RunFolder:
         from ..about import Environment, adapter_of, checked  # pydantic
 
         try:
-            found = parse_json((self.path / "environment.json").read_bytes())
+            found = parse_json(contents(self.path / "environment.json"))
             return checked(adapter_of(Environment), found, "")
         except (OSError, ValueError):
             return Environment()
@@ -386,13 +386,13 @@ def is_cascade(path: Path) -> bool:
 
 
 def stage_runs(cascade: Path) -> list[Path]:
-    """The stages of a cascade that have begun, by name."""
-    return sorted(path.parent for path in cascade.glob(f"*/{CONFIG}"))
+    """The stages of a cascade that have begun, by name; not what a kill left half made."""
+    return sorted(path.parent for path in cascade.glob(f"[!.]*/{CONFIG}"))
 
 
 def list_runs(root: Path = RUNS) -> list[Path]:
     """The runs and cascades below a folder, the latest first."""
-    runs = [path.parent for name in (CONFIG, CASCADE) for path in root.glob(f"*/{name}")]
+    runs = [path.parent for name in (CONFIG, CASCADE) for path in root.glob(f"[!.]*/{name}")]
     return sorted(runs, key=lambda run: (_last_worked_on(run), run.name), reverse=True)
 
 

@@ -152,15 +152,21 @@ class TrainStep:
     def prepare(self, raw: Batch, rng: Stream) -> Batch:
         """A batch of the data set as the objective gets it: on the device, in model units."""
         raw = raw.map(lambda t: t.to(self.device, non_blocking=True))
-        if self.prepared:
-            return self._masked(self.stage.representation.draw(raw, rng), rng)
-        raw, bridge = self.stage.modality.augment(raw, rng), self.stage.bridge
-        if bridge is None:
-            representation = self.stage.representation
-            return self._masked(representation.draw(representation.prepare(raw), rng), rng)
-        low = bridge.corrupt(bridge.degrade(raw), rng)
-        return bridge.crop(bridge.encode(low, raw, bridge.draw_aug_levels(len(raw), rng), rng), rng)
+        return encoded(self.stage, raw, rng, prepared=self.prepared)
 
-    def _masked(self, batch: Batch, rng: Stream) -> Batch:
-        """With random parts given, where the model is trained to fill."""
-        return masked(batch, rng) if MASK in self.stage.description.conditions else batch
+
+def encoded(stage: Stage, raw: Batch, rng: Stream, *, prepared: bool) -> Batch:
+    """What the objective is given for a raw batch on the device, in model units; with random parts
+    given, where the model is trained to fill.
+
+    Args:
+        prepared: whether the batch holds what the representation prepared, not raw examples.
+    """
+    representation, bridge = stage.representation, stage.bridge
+    if not prepared:
+        raw = stage.modality.augment(raw, rng)
+    if prepared or bridge is None:
+        whole = representation.draw(raw if prepared else representation.prepare(raw), rng)
+        return masked(whole, rng) if MASK in stage.description.conditions else whole
+    low = bridge.corrupt(bridge.degrade(raw), rng)
+    return bridge.crop(bridge.encode(low, raw, bridge.draw_aug_levels(len(raw), rng), rng), rng)

@@ -26,19 +26,26 @@ class PatchesOptions(Options):
 class LikelihoodOptions(Options):
     """Log-likelihood by the probability-flow ODE."""
 
-    examples: PositiveInt = Field(64, description="number of examples that are measured")
+    examples: PositiveInt = Field(64, le=10**6, description="number of examples that are measured")
     steps: PositiveInt = Field(
-        32, description="steps of the solver, evenly spaced in ln sigma; four evaluations each"
+        32,
+        le=10_000,
+        description="steps of the solver, evenly spaced in ln sigma; four evaluations each",
     )
     probes: PositiveInt = Field(
-        1, description="random directions that estimate the divergence of an example"
+        1, le=10_000, description="random directions that estimate the divergence of an example"
     )
     exact: NonNegativeInt = Field(
         64, description="entries up to which an example's divergence is exact; 0 never is"
     )
-    draws: PositiveInt = Field(32, description="noise levels that estimate the variational bound")
+    draws: PositiveInt = Field(
+        32, le=10**6, description="noise levels that estimate the variational bound"
+    )
     levels: PositiveInt = Field(
-        1000, ge=2, description="steps of the bound with learned variances, as in objective.levels"
+        1000,
+        ge=2,
+        le=10**6,
+        description="steps of the bound with learned variances, as in objective.levels",
     )
 
 

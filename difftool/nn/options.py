@@ -53,6 +53,7 @@ class UNetOptions(Options):
     head_width: PositiveInt = Field(64, le=65_536, description="channels per attention head")
     transformer: NonNegativeInt = Field(
         0,
+        le=1_024,
         description="transformer blocks in the middle, at the level with the fewest positions; for "
         "large examples many of them cost little",
     )
@@ -234,17 +235,17 @@ class AdmOptions(ResidualUNetOptions):
 class Edm2Options(Options):
     """The magnitude-preserving U-Net. Its defaults are those of EDM2-S (Karras et al. 2024)."""
 
-    channels: PositiveInt = Field(192, description="width that the multipliers refer to")
+    channels: PositiveInt = Field(192, le=65_536, description="width that the multipliers refer to")
     multipliers: tuple[PositiveInt, ...] = Field(
         (1, 2, 3, 4), min_length=1, description="width of each level, as a multiple of channels"
     )
     blocks: PositiveInt = Field(
-        3, description="residual blocks per level of the encoder; the decoder has one more"
+        3, le=64, description="residual blocks per level of the encoder; the decoder has one more"
     )
     attention: NonNegativeInt = Field(
         256, description="levels with at most this many positions have attention; 256 is 16x16"
     )
-    head_width: PositiveInt = Field(64, description="channels per attention head")
+    head_width: PositiveInt = Field(64, le=65_536, description="channels per attention head")
     dropout: float = Field(0.0, ge=0, lt=1, description="dropout inside residual blocks")
     embedding: NonNegativeInt = Field(
         0,

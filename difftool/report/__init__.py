@@ -13,7 +13,7 @@ from typing import Any
 
 from ..engine.folder import NEAREST, RunFolder
 from ..figures import with_error
-from ..files import write_text
+from ..files import contents, write_text
 from ..plain import parse_json
 from ..verdict import in_order, of_training
 from ..verdict.run import facts_of
@@ -63,7 +63,7 @@ def _evaluation(folder: RunFolder) -> dict[str, Any] | None:
     try:
         if path.stat().st_mtime < folder.model_path.stat().st_mtime:
             return None
-        found = parse_json(path.read_bytes())
+        found = parse_json(contents(path))
         return found if found["verdict"] is not None and found["rows"] else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -136,7 +136,7 @@ class Rk45Options(Options):
         1e-4, description="error that a step may make, relative to 1 + |x|"
     )
     max_evaluations: PositiveInt = Field(
-        2000, description="stop with an error after this many evaluations of the network"
+        2000, le=10**6, description="stop with an error after this many evaluations of the network"
     )
 
 
@@ -160,7 +160,7 @@ class SaSolverOptions(Options):
 class RestartOptions(Options):
     """How often, and between which levels, sampling restarts."""
 
-    restarts: NonNegativeInt = Field(2, description="times that noise is added again")
+    restarts: NonNegativeInt = Field(2, le=1_000, description="times that noise is added again")
     restart_steps: PositiveInt = Field(3, description="steps of each restart")
     low: NonNegativeFloat = Field(0.06, description="restart where the sampler passes this sigma")
     high: PositiveFloat = Field(0.3, description="sigma up to which noise is added")
@@ -179,7 +179,7 @@ class PredictorCorrectorOptions(Options):
     predictor: Literal["reverse_diffusion", "ancestral"] = Field(
         "reverse_diffusion", description="how a step predicts x at the next level"
     )
-    corrector_steps: NonNegativeInt = Field(1, description="Langevin steps at each level")
+    corrector_steps: NonNegativeInt = Field(1, le=1_000, description="Langevin steps at each level")
     snr: PositiveFloat = Field(
         0.16, description="signal-to-noise ratio of a Langevin step; more moves further"
     )
@@ -188,7 +188,7 @@ class PredictorCorrectorOptions(Options):
 class LangevinOptions(Options):
     """Annealed Langevin dynamics."""
 
-    inner_steps: PositiveInt = Field(10, description="Langevin steps at each level")
+    inner_steps: PositiveInt = Field(10, le=1_000, description="Langevin steps at each level")
     step_size: float = Field(
         0.2, gt=0, lt=2, description="size of a step, in units of the level's variance"
     )

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 from ..config import Config, project_note
 from ..errors import LAUNCHED
 from .reporter import Reporter
+from .text import duration
 
 if TYPE_CHECKING:
     from ..assemble.inherit import Inherited
     from ..data.dataset import Dataset
+    from ..engine.cost import Cost
+    from ..settings import TrainOptions
 
 
 def announce(config: Config, reporter: Reporter) -> None:
@@ -42,6 +45,19 @@ def conditions_text(dataset: Dataset) -> str:
         for c in dataset.description.conditions.values()
     ]
     return f", conditions: {', '.join(found)}" if found else ", no conditions"
+
+
+SLOW = 10.0
+"""Seconds of a step above which it is foretold: the first progress would come late."""
+
+
+def announce_cost(cost: Cost | None, train: TrainOptions, reporter: Reporter) -> None:
+    """Say that a step will take long, before the first one is begun."""
+    if cost is not None and cost.seconds > SLOW:
+        reporter.say(
+            f"One step takes about {duration(cost.seconds)} on this machine; {train.steps:,} steps "
+            f"take about {duration(cost.seconds * train.steps)}."
+        )
 
 
 def tell_skipped(skipped: list[tuple[Path, str]], reporter: Reporter, most: int = 10) -> None:

@@ -169,6 +169,7 @@ def _with_editing(
     Args:
         asked: the conditions that the user names.
     """
+    from ..data.bound import bounded
     from ..engine.editing import Editing  # torch
     from ..modality import Modality
 
@@ -187,7 +188,7 @@ def _with_editing(
     def read(item: Item) -> tuple[np.ndarray, np.ndarray | None]:
         key = (item.path, item.part)
         if key not in cache:
-            with remarks() as texts:
+            with remarks() as texts, bounded(item.path):
                 whole = modality.read_given(item)
             for text in (*texts, *_smaller(whole, stage.model.description.shape)):
                 reporter.say(f"{item.path} {text}.")

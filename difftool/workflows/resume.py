@@ -17,7 +17,7 @@ from .loop import train_steps
 from .naming import data_path
 from .reporter import Reporter
 from .text import command
-from .train import assembly_of, built, finished, make_observers, opened
+from .train import assembly_of, built, finished, foretold, make_observers, opened
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -121,6 +121,7 @@ def _resumed(
         reporter.say(f"{damaged} is damaged, so an earlier checkpoint is used.")
     reporter.say(f"Resuming {folder.path} from {checkpoint.name if checkpoint else 'the start'}")
     stage = built(config, assembly, dataset, reporter, fresh=checkpoint is None)
+    foretold(stage, dataset, reporter, world.size)
     result = yield from train_steps(
         stage,
         dataset,

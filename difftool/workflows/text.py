@@ -80,7 +80,7 @@ def plan_lines(plan: dict[str, Any]) -> list[tuple[str, str]]:
         ("device", f"{plan['device']}, {plan['precision']}"),
         (
             "memory",
-            f"{size(plan['memory_bytes'])} in use after the warm steps, of "
+            f"{_needed(plan)}{size(plan['memory_bytes'])} in use after the warm steps, of "
             f"{size(plan['memory_total_bytes'])}",
         ),
         ("disk", _disk(plan)),
@@ -90,6 +90,12 @@ def plan_lines(plan: dict[str, Any]) -> list[tuple[str, str]]:
             f"{duration(plan['seconds_in_all'])}",
         ),
     ]
+
+
+def _needed(plan: dict[str, Any]) -> str:
+    """The memory that was foretold; "" where it could not be."""
+    needed = plan["memory_needed_bytes"]
+    return f"about {size(needed)} at the peak of a step; " if needed else ""
 
 
 def _disk(plan: dict[str, Any]) -> str:

@@ -12,7 +12,14 @@ from ..errors import UsageError
 from ..names import local_path
 from ..plugin.kinds import NONE
 from ..plugin.registry import Registry
-from .announce import announce, conditions_text, inherited_text, tell_remarks, tell_skipped
+from .announce import (
+    announce,
+    announce_cost,
+    conditions_text,
+    inherited_text,
+    tell_remarks,
+    tell_skipped,
+)
 from .loop import train_steps
 from .reporter import Reporter
 from .text import command
@@ -20,6 +27,7 @@ from .text import command
 if TYPE_CHECKING:
     from ..assemble import Assembly
     from ..data.dataset import Dataset
+    from ..engine.cost import Cost
     from ..engine.distributed import World
     from ..observer import Observer, Progress
     from ..stage import Stage
@@ -49,7 +57,8 @@ def planned(
     stage = built(config, assembly, dataset, reporter)
     if fitting:
         config, stage = split_to_fit(stage, config, assembly, dataset, reporter)
-    return dry_run(stage, dataset, place)
+    cost = foretold(stage, dataset, reporter)
+    return dry_run(stage, dataset, place) | {"memory_needed_bytes": cost.memory if cost else None}
 
 
 def plan_of(
@@ -119,6 +128,7 @@ def new_run(
         stage = built(config, assembly, dataset, reporter)
         if fitting:
             config, stage = split_to_fit(stage, config, assembly, dataset, reporter)
+        foretold(stage, dataset, reporter, world.size)
         folder = _folder(world, run, stage, config, dataset) if world.size > 1 else None
         folder = folder or RunFolder.create(
             run,
@@ -228,6 +238,18 @@ def initialise(stage: Stage, config: Config, reporter: Reporter) -> None:
         reporter.say(inherited_text(found, config.train.init))
     elif stage.network is not None and not (stage.objective and stage.objective.fills):
         require_trained(stage.network)
+
+
+def foretold(stage: Stage, dataset: Dataset, reporter: Reporter, ranks: int = 1) -> Cost | None:
+    """What a step will take; refuses one that the memory cannot hold, and tells of a long one."""
+    from ..engine.cost import require_memory, step_cost
+    from ..engine.fit import device_of
+
+    cost = step_cost(stage, dataset, ranks)
+    if cost is not None:
+        require_memory(cost, stage, device_of(stage))
+    announce_cost(cost, stage.settings.train, reporter)
+    return cost
 
 
 def make_observers(config: Config, parts: Registry) -> list[Observer]:

@@ -12,6 +12,7 @@ from typing import Any
 from ..config import file_layer
 from ..engine.folder import ADAPTER_FILE, CASCADE, find_run, is_cascade
 from ..errors import DataError, DifftoolError, UsageError
+from ..files import contents
 from ..names import local_path
 from .keywords import Given
 from .model import modality_of, model_path, plain_config
@@ -150,7 +151,7 @@ def _text_condition(words: Sequence[str], flag: str) -> str:
 
 def _lines(file: Path) -> list[str]:
     try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+        lines = [line.strip() for line in contents(file).decode("utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file} cannot be read: {error}. Write it as UTF-8 text.") from None
     if not any(lines):

@@ -113,7 +113,7 @@ def _drawn(report: str) -> list[str]:
 
 
 def cascade_result(cascade: Path) -> dict[str, Any]:
-    stages = sorted(path.parent for path in cascade.glob("*/config.toml"))
+    stages = sorted(path.parent for path in cascade.glob("[!.]*/config.toml"))
     return {
         "cascade": (cascade / "cascade.toml").read_text(),
         **{stage.name: run_result(stage) for stage in stages},

@@ -159,12 +159,15 @@ class MMDiTOptions(BlockOptions, GridOptions):
 class RINOptions(BlockOptions, PatchOptions):
     """The recurrent interface network: blocks run on a few latent tokens. Width is theirs."""
 
-    latents: PositiveInt = Field(64, description="number of latent tokens")
+    latents: PositiveInt = Field(64, le=65_536, description="number of latent tokens")
     patch_width: NonNegativeInt = Field(
-        0, description="channels of each patch token; 0 for half of those of a latent token"
+        0,
+        le=65_536,
+        description="channels of each patch token; 0 for half of those of a latent token",
     )
     rounds: PositiveInt = Field(
         3,
+        le=64,
         description="how often latent tokens read from the patches, pass their share of the "
         "blocks, and write to the patches",
     )

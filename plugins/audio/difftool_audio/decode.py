@@ -21,6 +21,8 @@ from difftool import DataError, reading_binary, remark, remarks, spooled
 
 from .level import FULL_SCALE, PEAK
 from .options import HIGHEST, LOWEST
+from .packed import PACKED, Packed
+from .packed import opened as unpacked
 from .rate import resampled
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ SUFFIXES = (
     ".caf",
     ".w64",
     ".rf64",
+    *PACKED,
 )
 
 RATES = range(LOWEST, HIGHEST + 1)
@@ -67,7 +70,7 @@ PLACES = {
     6: "L R C LFE Ls Rs",
     8: "L R C LFE Lr Rr Ls Rs",
 }
-PLACED = ("WAV", "WAVEX", "RF64", "W64", "FLAC")
+PLACED = ("WAV", "WAVEX", "RF64", "W64", "FLAC", "AV")
 """Formats that hold their channels in the order of ``PLACES``."""
 
 # What libsndfile's log says of a file that ends before its header says so.
@@ -146,12 +149,17 @@ def _signal(
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[SoundFile]:
-    """The file, opened by libsndfile. Any error inside is raised as a DataError that names the
-    file.
+def opened(path: Path) -> Iterator[SoundFile | Packed]:
+    """The file, opened by libsndfile, or by PyAV. Any error inside is raised as a DataError that
+    names the file.
     """
     import soundfile
 
+    if path.suffix.lower() in PACKED:
+        with reading_binary(path, "sound"), unpacked(path) as packed:
+            _refuse_odd(path, packed)
+            yield packed
+        return
     try:
         with reading_binary(path, "sound"), soundfile.SoundFile(_name(path)) as file:
             _refuse_odd(path, file)
@@ -177,7 +185,7 @@ def _what(text: str) -> str:
     )
 
 
-def _refuse_odd(path: Path, file: SoundFile) -> None:
+def _refuse_odd(path: Path, file: SoundFile | Packed) -> None:
     if file.format == "RAW":  # libsndfile's guess, by the suffix, where it knows nothing
         raise DataError(
             f"{path} is not sound, or not of a kind that libsndfile reads. Remove or convert it."
@@ -210,7 +218,7 @@ def _broken_promise(log: str) -> str:
     return ""
 
 
-def _blocks(path: Path, file: SoundFile, watch: Watch | None) -> Iterator[np.ndarray]:
+def _blocks(path: Path, file: SoundFile | Packed, watch: Watch | None) -> Iterator[np.ndarray]:
     """float32 ``[frames, channels]`` at a time, until the end."""
     done = 0
     while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
@@ -256,7 +264,7 @@ def _ended(path: Path) -> bool:
 # --- channels -------------------------------------------------------------------------------------
 
 
-def _mixer(file: SoundFile, channels: int) -> Callable[[np.ndarray], np.ndarray]:
+def _mixer(file: SoundFile | Packed, channels: int) -> Callable[[np.ndarray], np.ndarray]:
     """Makes ``[channels, frames]`` of a block ``[frames, channels of the file]``."""
     matrix = mixing(file.channels, channels, _places(file))
     if file.channels == channels:
@@ -286,7 +294,7 @@ def mixing(have: int, channels: int, places: tuple[str, ...] = ()) -> np.ndarray
     return (both if channels == 2 else both.mean(0, keepdims=True)).astype(np.float32)
 
 
-def _places(file: SoundFile) -> tuple[str, ...]:
+def _places(file: SoundFile | Packed) -> tuple[str, ...]:
     """The positions of the channels, from the file or from the custom of its format; empty if
     unknown.
     """

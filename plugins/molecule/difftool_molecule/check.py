@@ -17,6 +17,7 @@ from .files import molecule as stored
 from .modality import MoleculeModality
 from .molecule import Molecule
 from .near import near
+from .packed import suffix_of
 
 SLOW_SAMPLE = 500
 """Molecules looked at whose geometry has to be made."""
@@ -103,7 +104,7 @@ class MoleculeInspection(Inspection[MoleculeModality, MoleculeLook]):
 
 
 def _is_smiles(item: Item) -> bool:
-    return READERS[item.path.suffix.lower()].startswith("smiles")
+    return READERS[suffix_of(item.path)].startswith("smiles")
 
 
 def _sizes(modality: MoleculeModality, good: Sequence[MoleculeLook]) -> Finding:

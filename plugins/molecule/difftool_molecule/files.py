@@ -9,17 +9,19 @@ from pathlib import Path
 from difftool import DataError
 
 from .molecule import Molecule
+from .packed import GZIP, suffix_of
 from .reader import Atoms, Columns, Reader
 
 READERS = {
     ".sdf": "sdf:SdfReader", ".sd": "sdf:SdfReader", ".mol": "sdf:SdfReader", ".mdl": "sdf:SdfReader",
     ".xyz": "xyz:XyzReader", ".extxyz": "xyz:XyzReader",
+    ".mol2": "mol2:Mol2Reader",
     ".pdb": "pdb:PdbReader", ".ent": "pdb:PdbReader",
     ".npz": "arrays:ArrayReader",
     ".smi": "smiles:SmilesReader", ".smiles": "smiles:SmilesReader", ".csv": "smiles:SmilesReader", ".tsv": "smiles:SmilesReader",
 }  # fmt: skip
 
-SUFFIXES = tuple(READERS)
+SUFFIXES = (*READERS, GZIP)
 
 
 def columns_of(path: Path) -> list[Columns]:
@@ -62,12 +64,13 @@ def molecule(path: Path, part: int = 0) -> Molecule:
 
 def reader(path: Path) -> Reader:
     """The reader of files with this suffix. Raises DataError if there is none."""
-    if path.suffix.lower() not in READERS:
+    suffix = suffix_of(path)
+    if suffix not in READERS or (suffix == ".npz" and path.suffix.lower() == GZIP):
         raise DataError(
             f"{path} is not a file of molecules, judging by its suffix. Give it the right one; "
             f"supported are: {' '.join(SUFFIXES)}."
         )
-    return _reader(READERS[path.suffix.lower()])
+    return _reader(READERS[suffix])
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from abc import ABC, abstractmethod
@@ -17,6 +18,7 @@ import numpy as np
 from difftool import DataError, remark
 
 from .molecule import Molecule, checked
+from .packed import GZIP, unpacked
 
 Columns = dict[str, str | float]
 Made = TypeVar("Made")
@@ -128,9 +130,10 @@ class TextReader(Reader):
         """int64 ``[count + 1]``: the start of each record, and the end of the last."""
         with opened(path) as file:
             found = np.fromiter(self.starts(file), np.int64)
+            end = file.seek(0, io.SEEK_END)
         if not len(found):
             raise DataError(f"{path} holds no molecule. Remove it or copy it again.")
-        return np.append(found, path.stat().st_size)
+        return np.append(found, end)
 
 
 def called(path: Path, part: int, count: int) -> str:
@@ -167,11 +170,11 @@ def opened(path: Path, text: bool = True) -> Iterator[BinaryIO]:
     Raises DataError when it cannot be opened, is empty, or is not text where it should be.
     """
     try:
-        file = path.open("rb")
+        file = unpacked(path) if path.suffix.lower() == GZIP else path.open("rb")
     except OSError as error:
         raise _refusal(path, error) from None
     with file:
-        head = file.peek(1)
+        head = file.peek(1)  # type: ignore[attr-defined]
         if not head:
             raise DataError(f"{path} is empty (0 bytes). Remove it or copy it again.")
         if text and head.startswith((b"\xff\xfe", b"\xfe\xff")):

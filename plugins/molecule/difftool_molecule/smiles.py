@@ -14,6 +14,7 @@ from difftool import DataError, remark
 
 from .chemistry import require_rdkit
 from .molecule import Molecule, checked
+from .packed import suffix_of
 from .reader import Atoms, Columns, Reader, held, typed, whole_text
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class SmilesReader(Reader):
 
 def listing(path: Path) -> Listing:
     """What a file lists. Raises DataError when it lists nothing, or has no column of SMILES."""
-    table = {".csv": ",", ".tsv": "\t"}.get(path.suffix.lower())
+    table = {".csv": ",", ".tsv": "\t"}.get(suffix_of(path))
     found = list(_from_table(path, table) if table else _from_lines(path))
     if not found:
         raise DataError(f"{path} lists no molecules. Remove it or copy it again.")
