@@ -126,7 +126,7 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def players(self) -> Sequence[Player]:
-        """The players, in the order of their turns in a step. Called once, before training."""
+        """The players, in the order of their turns in a step. Called before training, always alike."""
 
     @abstractmethod
     def loss(self, batch: Batch, rng: Rng, moment: Moment, player: str) -> Tensor:

@@ -20,6 +20,7 @@ from ..objective import Moment, Objective
 from ..rng import Rng, Stream
 from ..stage import Stage
 from .device import memory_in_use, memory_knobs, memory_total
+from .shard import shards
 from .step import encoded
 
 LIGHT = 1e11
@@ -100,10 +101,13 @@ def step_cost(stage: Stage, dataset: Dataset, ranks: int = 1) -> Cost | None:
             always, kept, seconds = measure(stage.objective, batch, part)
         except (RuntimeError, NotImplementedError, TypeError, ValueError):
             return None  # it needs numbers, or the code of a plugin is not made for this
-    averages = len(stage.settings.ema.halflife) + len(stage.settings.ema.power)
+    ema = stage.settings.ema
+    copies = COPIES + len(ema.halflife) + len(ema.power)
+    if shards(stage.objective, train, ema, ranks):
+        copies = -(-copies // ranks)
     held = memory_in_use(device) + LIBRARIES - 4 * numbers if device.type == "cpu" else 0
     return Cost(
-        fixed=held + int(HELD * always) + 4 * numbers * (COPIES + averages),
+        fixed=held + int(HELD * always) + 4 * numbers * copies,
         per_example=int(HELD * kept),
         part=part,
         queued=QUEUED * share * raw.x.nbytes,
