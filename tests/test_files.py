@@ -7,8 +7,9 @@ import time
 
 import pytest
 
+from difftool.description import Description
 from difftool.errors import UsageError
-from difftool.files import ABANDONED, creating, found
+from difftool.files import ABANDONED, contents, creating, found
 
 
 @pytest.mark.parametrize("links", [True, False])
@@ -88,3 +89,27 @@ def test_what_a_kill_left_is_removed_after_a_day(tmp_path):
         os.utime(tmp_path / name, (then, then))
     found(tmp_path / "run", fill)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".run.1.partial", "run"]
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path):
+    path = tmp_path / "a"
+    with open(path, "wb") as file:
+        file.truncate(1 << 40)  # a sparse file takes no disk
+    with pytest.raises(OSError, match="too large"):
+        contents(path)
+    path.write_bytes(b"12345")
+    assert contents(path, 5) == b"12345"
+    with pytest.raises(OSError, match="too large"):
+        contents(path, 4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "valid"), [([3, 1 << 20, 1 << 20], False), ([3, 4096, 4096], True), ([None, 9], True)]
+)
+def test_a_description_of_an_example_that_no_memory_holds_is_not_valid(shape, valid):
+    data = {"shape": shape, "dtype": "uint8", "count": 1, "conditions": {}, "extra": {}}
+    if valid:
+        assert list(Description.from_json(data).shape) == shape
+    else:
+        with pytest.raises(ValueError, match=r"description\.shape.*no example is as large"):
+            Description.from_json(data)

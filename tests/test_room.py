@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from difftool.assemble.room import require_room
+from difftool.assemble.room import require_batch, require_room
 from difftool.engine.device import memory_total
 from difftool.errors import DeviceError
+from difftool.settings import TrainOptions
 
 CPU = torch.device("cpu")
 
@@ -37,3 +38,13 @@ def test_a_network_that_needs_numbers_is_not_estimated():
         return nn.Linear(1 << 20, 1 << 20)
 
     require_room(build, CPU, copies=1)
+
+
+def test_examples_of_which_no_copy_fits_are_refused_with_what_to_change():
+    train = TrainOptions(batch=4)
+    require_batch([3, 64, 64], train, CPU)
+    side = int((memory_total(CPU) / 8 / 4 / 3) ** 0.5)  # one example just fits, four do not
+    with pytest.raises(DeviceError, match=r"4 examples of 3 x .*train\.accumulate=2"):
+        require_batch([3, side, side], train, CPU)
+    with pytest.raises(DeviceError, match=r"Try one of: smaller examples, .*\]\.$"):
+        require_batch([3, 3 * side, 3 * side], train, CPU)

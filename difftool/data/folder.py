@@ -36,7 +36,10 @@ Row = Mapping[str, str | float]
 
 
 def scan_folder(
-    path: Path | str, suffixes: Sequence[str], whole: Callable[[Sequence[str]], bool] | None = None
+    path: Path | str,
+    suffixes: Sequence[str],
+    whole: Callable[[Sequence[str]], bool] | None = None,
+    installable: Mapping[str, str] | None = None,
 ) -> list[Item]:
     """Every file below ``path`` with one of these suffixes, with its columns, in natural order.
 
@@ -56,6 +59,8 @@ def scan_folder(
         suffixes: such as ``(".csv", ".tsv")``; upper and lower case do not matter.
         whole: whether a folder with these file names is one example. Such a folder is not scanned
             further, its ``class`` is the folder above, and metadata uses its name.
+        installable: suffix -> the command that installs what reads it, for the remark on what was
+            not read.
 
     Raises:
         DataError: there is no usable file, or the metadata contradicts the files.
@@ -77,6 +82,7 @@ def scan_folder(
         tree,
         {*everything, *(captions[stem] for stem in stems.values() if stem in captions)},
         suffixes,
+        installable or {},
     )
     split, names = _training_split(everything)
     return [
@@ -107,7 +113,9 @@ def _training_split(names: list[str]) -> tuple[str, list[str]]:
     return f"{train[0]}/", kept
 
 
-def _remark_on_unread(tree: _Tree, read: set[str], suffixes: Iterable[str]) -> None:
+def _remark_on_unread(
+    tree: _Tree, read: set[str], suffixes: Iterable[str], installable: Mapping[str, str]
+) -> None:
     """Remark on the files that were not read, by suffix, and say how to use them."""
     if tree.own:
         shown = ", ".join(tree.own[:3]) + (", …" if len(tree.own) > 3 else "")
@@ -129,9 +137,10 @@ def _remark_on_unread(tree: _Tree, read: set[str], suffixes: Iterable[str]) -> N
         _suffix(name) or "without a suffix" for name in rest if name not in tables
     ):
         found = ", ".join(f"{count:,} {suffix}" for suffix, count in counts.most_common(8))
+        ways = {way: None for suffix in counts if (way := installable.get(suffix))}
         remark(
-            f"not read: {found}. To use them, convert them to one of these formats: "
-            f"{' '.join(suffixes)}"
+            f"not read: {found}. To use them, {''.join(f'{way}; or ' for way in ways)}convert "
+            f"them to one of these formats: {' '.join(suffixes)}"
         )
 
 

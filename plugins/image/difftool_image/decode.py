@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +22,19 @@ import numpy as np
 from PIL import Image, ImageCms, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from difftool import DataError, remark
+
+BY_EXTRA = {
+    ".heic": ("pillow_heif", "heif"),
+    ".heif": ("pillow_heif", "heif"),
+    ".jxl": ("pillow_jxl", "jxl"),
+}
+"""Suffix -> the package that teaches Pillow the format, and the extra that installs it."""
+
+INSTALLABLE = {
+    suffix: f"pip install difftool-image[{extra}]"
+    for suffix, (package, extra) in BY_EXTRA.items()
+    if find_spec(package) is None
+}
 
 SUFFIXES = (
     ".png",
@@ -36,6 +51,7 @@ SUFFIXES = (
     ".pbm",
     ".pnm",
     ".avif",
+    *(suffix for suffix in BY_EXTRA if suffix not in INSTALLABLE),
 )
 FORMATS = (
     "PNG",
@@ -48,6 +64,8 @@ FORMATS = (
     "TIFF",
     "PPM",
     "AVIF",
+    "HEIF",
+    "JXL",
 )  # by content; none that runs a program, as EPS does
 
 MODES = {"grey": "L", "grey+alpha": "LA", "rgb": "RGB", "rgba": "RGBA"}
@@ -182,6 +200,11 @@ def to_image(array: np.ndarray) -> Image.Image:
 @cache
 def _formats() -> tuple[str, ...]:
     Image.init()
+    for package in {package for package, _ in BY_EXTRA.values()}:
+        with suppress(ImportError):
+            module = import_module(package)  # pillow_jxl registers itself
+            if register := getattr(module, "register_heif_opener", None):
+                register()
     Image.MAX_IMAGE_PIXELS = (
         None  # _refuse_large looks at what is decoded, which for a large JPEG is a fraction of it
     )

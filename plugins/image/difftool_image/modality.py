@@ -24,7 +24,7 @@ from difftool import (
 )
 
 from .augment import AUGMENT, WIDTH, augment, flip
-from .decode import MODES, SUFFIXES, decode, header, to_array, to_image
+from .decode import INSTALLABLE, MODES, SUFFIXES, decode, header, to_array, to_image
 from .options import ImageOptions, ImageRequest, ImageSelection
 from .resize import resize, smaller
 
@@ -49,7 +49,7 @@ class ImageModality(Modality):
     # --- files -> raw -----------------------------------------------------------------------------
 
     def scan(self, path: Path) -> list[Item]:
-        return scan_folder(path, SUFFIXES)
+        return scan_folder(path, SUFFIXES, installable=INSTALLABLE)
 
     def fit(self, items: Sequence[Item]) -> ImageModality:
         from .measure import settle

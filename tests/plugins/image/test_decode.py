@@ -296,3 +296,19 @@ def test_a_png_may_hold_a_whole_workflow_as_text(tmp_path, packed):
     text.add_text("workflow", "step " * 600_000, zip=packed)
     Image.new("RGB", (4, 4), "red").save(tmp_path / "a.png", pnginfo=text)
     assert decode(tmp_path / "a.png").size == (4, 4)
+
+
+@pytest.mark.parametrize(("suffix", "package"), [("heic", "pillow_heif"), ("jxl", "pillow_jxl")])
+def test_formats_that_an_extra_brings(tmp_path, suffix, package):
+    module = pytest.importorskip(package)
+    getattr(module, "register_heif_opener", lambda: None)()
+    array = np.zeros((40, 60, 3), np.uint8)
+    array[:20, :30] = 200, 30, 30
+    exif = Image.Exif()
+    exif[0x0112] = 6  # on its side
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(array).save(path, exif=exif.tobytes())
+    found = np.asarray(decode(path)).astype(int)
+    assert found.shape == (60, 40, 3)
+    assert np.abs(found[5, -5] - (200, 30, 30)).max() < 20
+    assert found[-5, 5].max() < 20
