@@ -162,6 +162,12 @@ def test_columns_are_classes_numbers_or_text():
     ]
 
 
+def test_a_label_of_several_lines_takes_one():
+    found = columns(label=["a\nb"] * 30 + ["c"] * 2)
+    assert not any("\n" in text for _, text in found)
+    assert "to 30 (a\\nb) of each" in found[0][1]
+
+
 def test_what_is_missing_and_what_is_out_of_balance():
     found = columns(label=["a"] * 50 + ["b"] * 2 + [None] * 8)
     assert found[0] == ("ok", "column label: 2 classes, from 2 (b) to 50 (a) of each, 8 without")

@@ -382,6 +382,15 @@ def test_files_of_other_kinds_are_counted(make):
     assert ".dat" in said.partition("to one of these formats")[2]
 
 
+def test_what_an_extra_would_read_says_which(make):
+    ways = {".heic": "pip install it[heif]", ".jxl": "pip install it[jxl]"}
+    with remarks() as said:
+        scan_folder(make("a.dat", "b.HEIC", "c.heic"), (".dat",), installable=ways)
+    (text,) = said
+    assert "To use them, pip install it[heif]; or convert them" in text
+    assert "jxl" not in text
+
+
 @pytest.mark.parametrize("name", ["labels.csv", "metadata.json", "metadata.parquet"])
 def test_a_table_of_another_name_is_named(make, name):
     _, said = scanned(make("a.dat", **{name.replace(".", "__"): "file_name,x"}))
