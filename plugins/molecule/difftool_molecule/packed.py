@@ -20,6 +20,11 @@ GZIP = ".gz"
 BLOCK = 1 << 20
 """Bytes that are unpacked at once."""
 
+ALWAYS, RATIO = 1 << 26, 100
+"""Bytes that a file may become however small it is, and that each byte of a larger one may become.
+Coordinates become four times as much.
+"""
+
 
 def suffix_of(path: Path) -> str:
     """The suffix of a file, in lower case; of a packed one, that of what is in it."""
@@ -43,17 +48,22 @@ def _unpacked(path: Path, size: int, time: int) -> np.ndarray:
 
 
 def _blocks(path: Path) -> Iterator[np.ndarray]:
-    empty = True
+    total, most = 0, max(ALWAYS, RATIO * path.stat().st_size)
     try:
         with gzip.open(path, "rb") as file:
             while block := file.read(BLOCK):
-                empty = False
+                total += len(block)
+                if total > most:
+                    raise DataError(
+                        f"{path} becomes more than {most / 1e6:,.0f} MB when it is unpacked, which "
+                        "is out of proportion to its size. Remove it."
+                    )
                 yield np.frombuffer(block, np.uint8)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(
             f"{path} is cut short or damaged. Copy it again, or remove it. ({error})"
         ) from None
-    if empty:
+    if not total:
         raise DataError(f"{path} is empty once it is unpacked. Remove it or copy it again.")
 
 
