@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils.flop_counter import FlopCounterMode
 
 from ..batch import Batch
 from ..data.dataset import Dataset
@@ -189,6 +188,8 @@ def _computed(objective: Objective, batch: Batch, part: int) -> tuple[float, flo
 
 def _imagined(objective: Objective, batch: Batch, part: int) -> tuple[float, float, float]:
     """The same from shapes alone: tensors without memory, on a CPU that they only seem to be on."""
+    from torch.utils.flop_counter import FlopCounterMode  # takes a third of a second
+
     loss, device = _Whole(objective), batch.x.device
     tensors = {**dict(loss.named_parameters()), **dict(loss.named_buffers())}
     with FakeTensorMode(allow_non_fake_inputs=True), FlopCounterMode(display=False) as operations:

@@ -39,13 +39,13 @@ def _written(path, codec, container=None, layout="mono"):
         ("a.M4A", "alac", "ipod"),
         ("a.aac", "aac", "adts"),
         ("a.wv", "wavpack", None),
-        ("a.mka", "flac", "matroska"),
+        ("a.mka", "aac", "matroska"),
     ],
 )
 def test_what_libsndfile_does_not_read(tmp_path, name, codec, container):
     path = _written(tmp_path / name, codec, container)
     assert header(path).rate == RATE
-    assert header(path).seconds == pytest.approx(1, abs=0.1)  # AAC begins and ends on a frame
+    assert header(path).seconds == pytest.approx(1, abs=0.15)  # AAC begins and ends on a frame
     (x,) = decode(path, RATE, 1) / 32767
     assert len(x) == pytest.approx(RATE, abs=2048)
     middle = x[4000:12000]
@@ -58,7 +58,7 @@ def test_channels_are_mixed_by_their_places(tmp_path):
     with remarks() as texts:
         left, right = decode(path, RATE, 2)
     assert texts == ["6 channels, mixed down to stereo"]
-    np.testing.assert_array_equal(left, right)
+    assert np.abs(left.astype(float) - right).mean() < 50  # AAC is lossy
 
 
 @pytest.mark.parametrize("suffix", PACKED)
