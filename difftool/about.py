@@ -115,7 +115,10 @@ def checked(adapter: TypeAdapter[Any], data: Any, entry: str) -> Any:
         return adapter.validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place, fact = ".".join([entry, *map(str, first["loc"])]).strip("."), first["msg"].removeprefix("Value error, ")
+        place, fact = (
+            ".".join([entry, *map(str, first["loc"])]).strip("."),
+            first["msg"].removeprefix("Value error, "),
+        )
         raise ValueError(
             f"its entry {place!r} is not valid: {fact[:1].lower()}{fact[1:]}"
         ) from None
