@@ -305,9 +305,20 @@ def _folder_columns(
     columns: dict[str, str | float] = {}
     if folder := name.removeprefix(split).rpartition("/")[0]:
         columns[CLASS] = spelled(folder)
-    if caption and (text := read_text(root / caption).strip()):
+    if caption and (text := _caption(root / caption)):
         columns[CAPTION] = text
     return columns
+
+
+def _caption(path: Path) -> str:
+    """The text beside an example; "" with a remark for one that cannot be read, which must not cost
+    the others.
+    """
+    try:
+        return read_text(path).strip()
+    except DataError as error:
+        remark(f"a caption is left out: {error}")
+        return ""
 
 
 # --- metadata.csv and metadata.jsonl --------------------------------------------------------------

@@ -361,6 +361,18 @@ def test_a_cell_may_be_as_long_as_a_caption(make):
     assert columns(root) == {"a.dat": {"caption": caption}}
 
 
+def test_a_caption_that_cannot_be_read_is_left_out_by_itself(make):
+    root = make("a.dat", "b.dat", "c.dat")
+    (root / "a.txt").write_text("fine")
+    (root / "b.txt").write_bytes(b"\xff\xfe\x00\xd8\x00")  # begins as UTF-16, and is none
+    with open(root / "c.txt", "wb") as file:
+        file.truncate(1 << 40)
+    with remarks() as said:
+        items = scan_folder(root, (".dat",))
+    assert [dict(item.columns) for item in items] == [{"caption": "fine"}, {}, {}]
+    assert [("b.txt" in text, "c.txt" in text) for text in said] == [(True, False), (False, True)]
+
+
 # --- what is not read ---
 
 
