@@ -99,6 +99,7 @@ _HOME = {
     "Rows": "column",
     "RunInfo": "observer",
     "Schedule": "process.process",
+    "ScoreDistillation": "objectives.score_distillation",
     "Sequences": "data.arrays",
     "SequencesOptions": "data.options",
     "Signals": "nn.backbone",
@@ -275,6 +276,7 @@ if TYPE_CHECKING:
     from .objective import Objective as Objective
     from .objective import Player as Player
     from .objective import drop_conditions as drop_conditions
+    from .objectives.score_distillation import ScoreDistillation as ScoreDistillation
     from .observer import Observer as Observer
     from .observer import Progress as Progress
     from .observer import Result as Result

@@ -47,6 +47,10 @@ def test_train_and_sample_from_python(tmp_path):
     assert lines[1].startswith("(3, 16, 16) uint8, the first of 8")
     assert len(lines) == 10
     assert all((tmp_path / line).is_file() for line in lines[2:])
+    name, value = re.search(r"\{'(\w+)': '(\w+)'", lines[1]).groups()
+    fitted = python(EXAMPLES / "08_score_distillation.py", "latest", name, value, 2, cwd=tmp_path)
+    assert fitted.splitlines()[0].startswith("step 2  loss ")
+    assert (tmp_path / fitted.splitlines()[-1]).is_file()
 
 
 def test_a_config_file(tmp_path):
