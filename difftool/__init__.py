@@ -43,6 +43,7 @@ _HOME = {
     "ChannelsColumn": "conditioners.columns",
     "Check": "verdict.check",
     "CheckSpec": "plugin.spec",
+    "Coder": "nn.autoencoder.coder",
     "Coefficients": "process.process",
     "Column": "column",
     "Cond": "denoiser",
@@ -73,6 +74,8 @@ _HOME = {
     "FeatureMetric": "metric",
     "Features": "metric",
     "Metric": "metric",
+    "Latent": "representations.latent",
+    "LatentOptions": "representations.options",
     "MetricSpec": "plugin.spec",
     "Modality": "modality",
     "ModelMetric": "metric",
@@ -254,6 +257,7 @@ if TYPE_CHECKING:
     from .names import local_path as local_path
     from .nn.attention import attend as attend
     from .nn.attention import head_count as head_count
+    from .nn.autoencoder.coder import Coder as Coder
     from .nn.backbone import Backbone as Backbone
     from .nn.backbone import Interface as Interface
     from .nn.backbone import Signals as Signals
@@ -303,6 +307,8 @@ if TYPE_CHECKING:
     from .process.process import Schedule as Schedule
     from .process.process import Weighting as Weighting
     from .representation import Representation as Representation
+    from .representations.latent import Latent as Latent
+    from .representations.options import LatentOptions as LatentOptions
     from .rng import Rng as Rng
     from .rng import Stream as Stream
     from .rng import Streams as Streams

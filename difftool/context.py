@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # the parts below are built with a context, and import it
     import torch
+    from torch import nn
 
     from .denoiser import Denoiser
     from .description import Description
@@ -29,6 +30,11 @@ class Opened(Protocol):
 
     @property
     def denoiser(self) -> Denoiser: ...
+
+    @property
+    def model(self) -> nn.Module:
+        """What it trained: the denoiser, or the model of an objective that trains none."""
+        ...
 
 
 class Opener(Protocol):

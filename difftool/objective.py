@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -196,6 +196,15 @@ class Objective(nn.Module, ABC):
             f"{type(self).__name__} cannot reconstruct examples. Override reconstruct(): it trains "
             "no denoiser."
         )
+
+    def complaints(self, batch: Batch) -> Iterable[str]:
+        """What is plainly wrong with the model, in sentences with a fix; by default nothing.
+
+        The run shows them. Called without gradients, in eval mode, whenever a model is saved, on
+        encoded examples of the data.
+        """
+        del batch
+        return ()
 
 
 class Denoising(Objective):

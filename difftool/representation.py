@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from torch import Tensor, nn
 
@@ -36,11 +36,15 @@ class Representation(ABC):
         space: the space of encoded examples and of their noise.
         cached: True if ``prepare`` is called once for each example of the data, before training,
             and training draws from its results. Such a run has no augmentation and no bridge.
+            "auto" if that is done where it is possible, and elsewhere at every step.
+        oscillates: whether the last axis of encoded examples is a signal that swings around zero,
+            which is perceived by its spectrum: an autoencoder then compares spectra too.
     """
 
     shape: tuple[int | None, ...]
     space: Space
-    cached: bool = False
+    cached: bool | Literal["auto"] = False
+    oscillates: bool = False
 
     @classmethod
     def build(cls, options: Any, context: Context) -> Self:

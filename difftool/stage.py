@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from torch import nn
+
 from .bridge import Bridge
 from .denoiser import Denoiser
 from .description import Description
@@ -56,6 +58,14 @@ class Stage:
     experts: tuple[Expert, ...] = ()
     opened: Mapping[str, Any] = field(default_factory=dict)
     packages: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def model(self) -> nn.Module:
+        """The module that a model file holds: the denoiser, or what the objective trains."""
+        if self.network is not None:
+            return self.network
+        assert self.objective is not None
+        return self.objective.model
 
     @property
     def denoiser(self) -> Denoiser:

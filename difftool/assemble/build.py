@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import partial
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from ..guidance.cfg import ClassifierFree
 from ..guidance.guidance import Guidance
 from ..modality import Modality
 from ..names import local_path
-from ..nn.frozen import require_frozen
+from ..nn.frozen import digest_of, require_frozen
 from ..objective import Objective
 from ..plugin.registry import Registry
 from ..representation import PREFIX, Representation
@@ -140,6 +139,8 @@ class Assembly:
             built.to(self.device).eval().requires_grad_(False)
             if self._weights is not None and not self._empty:
                 fill(built, self._weights, "The model file")
+            if not self._empty:
+                require_frozen(built)
         return built
 
     def _rebuilt(self, name: str) -> Stage:
@@ -222,13 +223,7 @@ def fingerprint_of(representation: Representation) -> str:
     """A hash of its weights; "" if it has none."""
     if not isinstance(representation, nn.Module):
         return ""
-    digest = blake2b(digest_size=10)
-    for name, tensor in sorted(representation.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(
-            tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
-        )
-    return digest.hexdigest()
+    return digest_of(representation.state_dict())
 
 
 def _still(stage: Stage) -> Stage:
@@ -344,7 +339,4 @@ def build_stage(
 
 def model_of(stage: Stage) -> nn.Module:
     """The module that the stage's model file holds."""
-    if stage.network is not None:
-        return stage.network
-    assert stage.objective is not None
-    return stage.objective.model
+    return stage.model

@@ -35,6 +35,8 @@ def encode_dataset(
 ) -> Dataset:
     """The data set with what its representation prepares, where the representation asks for that.
 
+    One that asks for it where it is possible (``auto``) prepares examples at every step elsewhere.
+
     Each example is encoded once, on the run's device, into the cache folder. The cache is found
     again by every run with the same data, representation and weights. Of several processes that
     find no cache each encodes on its own device, and the one that is first provides it to all.
@@ -45,7 +47,12 @@ def encode_dataset(
     representation = assembly.representation(config, dataset.description)
     if not representation.cached:
         return dataset
-    _require_same_at_every_step(config, assembly, dataset)
+    try:
+        _require_same_at_every_step(config, assembly, dataset)
+    except UsageError:
+        if representation.cached == "auto":
+            return dataset
+        raise
     folder = cache_path(f"encoded/{_fingerprint(config, assembly, dataset, representation)}")
     if not folder.exists():
         forget_abandoned(folder.parent)

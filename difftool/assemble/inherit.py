@@ -67,6 +67,30 @@ def inherit(stage: Stage, path: Path) -> Inherited:
     )
 
 
+def inherit_model(stage: Stage, path: Path) -> Inherited:
+    """Copy the tensors of a model file that have the same name and shape in the model of an
+    objective that trains no denoiser, such as an autoencoder.
+
+    Raises as ``inherit``.
+    """
+    weights, own = load_weights(path, MODEL)[0], stage.model.state_dict()
+    fitting = {name: t for name, t in weights.items() if name in own and own[name].shape == t.shape}
+    if 2 * len(fitting) < len(own):
+        raise UsageError(
+            f"{path} holds another model: only {len(fitting):,} of the {len(own):,} tensors of this "
+            "one are there. Use its [objective] settings, or start without --init."
+        )
+    with torch.no_grad():
+        for name, tensor in fitting.items():
+            own[name].copy_(tensor)
+    return Inherited(
+        _numbers(fitting.values()),
+        _numbers(own.values()),
+        tuple(sorted(own.keys() - fitting)),
+        {name: t.numel() for name, t in weights.items() if name not in fitting},
+    )
+
+
 def require_trained(denoiser: Denoiser, taken: Collection[str] = ()) -> None:
     """Refuse frozen weights of the network that were not copied: they would stay random.
 

@@ -20,6 +20,7 @@ from ..workflows.evaluate import (
     metric_table,
     refuse_sampling,
 )
+from ..workflows.reconstructed import MADE
 from ..workflows.reference import Reference
 from ..workflows.verdict import keep
 from ..workflows.words import peeked_modality
@@ -116,7 +117,8 @@ def evaluate(
     """Measure samples of a model, a run or a model file, and compare them with the data.
 
     For a cascade, or several models, the samples of the last one are measured. A single stage that
-    refines gets degraded data as its input, as in its training.
+    refines gets degraded data as its input, as in its training. Of an autoencoder, reconstructions
+    of the data are measured.
     """
     request, parts = request_of(ctx, **sampling), registry(ctx)
     if samples:
@@ -146,11 +148,12 @@ def evaluate(
 def _tell(found: dict[str, Any]) -> None:
     """The table on stdout, and what its columns are on stderr."""
     samples, data = found["samples"], found["data"]
-    made = (
-        f"in {samples['folder']}"
-        if "folder" in samples
-        else "of {model} ({sampler}, {steps} steps, seed {seed})".format(**samples)
-    )
+    if "folder" in samples:
+        made = f"in {samples['folder']}"
+    elif MADE in samples:
+        made = "reconstructed by {model}".format(**samples)
+    else:
+        made = "of {model} ({sampler}, {steps} steps, seed {seed})".format(**samples)
     others = data["count"] - data["measured"]
     of = f"{data['count']:,} of {data['source']}"
     if "degraded" in samples:

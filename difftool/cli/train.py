@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 # The parts that have a flag, and its help text. --set reaches all other parts.
 CHOICES = {
+    "objective": "what is trained: denoising makes samples, autoencoder makes latents",
     "backbone": "the network",
     "process": "the parametrization of the network, with its own density, weighting and schedule",
     "sampler": "the solver that previews and samples use",
@@ -319,7 +320,11 @@ def tell(result: dict[str, Any], as_json: bool) -> None:
         sampling = sampling_command(result["run"], Path(result["model"]))
         say(f"Done. Sample from it with: {sampling}")
     else:
-        say("Done. This model makes no samples: it was trained without a denoiser.")
+        measuring = command("evaluate", result["run"])
+        say(
+            "Done. This model makes no samples: it was trained without a denoiser. Measure its "
+            f"reconstructions with: {measuring}"
+        )
     out(result["model"])
 
 

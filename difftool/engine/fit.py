@@ -26,7 +26,7 @@ from .distributed import World
 from .folder import RunFolder
 from .losses import LossLog, Pace
 from .measuring import MeasureLevels
-from .observers import MakePreviews, Notifier, SaveCheckpoints, WriteMetrics
+from .observers import Examine, MakePreviews, Notifier, SaveCheckpoints, WriteMetrics
 from .shard import shards
 from .step import TrainStep
 
@@ -44,6 +44,7 @@ def fit(
     world: World | None = None,
     observers: Sequence[Observer] = (),
     report: Callable[[str], None] | None = None,
+    complain: Callable[[str], None] | None = None,
 ) -> Iterator[Progress]:
     """Train to the last step of the stage's config, or until ``stop()``. Both save the state.
 
@@ -52,6 +53,7 @@ def fit(
         observers: called after the engine's own, which save, make previews and write metrics.
         report: called with the failure of an observer, which does not end the run; by default it
             warns. A failure to save does end the run.
+        complain: called with what is plainly wrong with the model, which the run's log says too.
 
     Raises:
         NonFiniteLossError: the loss became NaN or infinite. Earlier checkpoints are untouched.
@@ -95,6 +97,8 @@ def fit(
                 )
         members: list[Observer] = [SaveCheckpoints(step, cadence, folder, losses)]
         if world.leads:
+            if stage.network is None and not world.shards:
+                members.append(Examine(step, cadence, dataset, folder, complain))
             members += [
                 MakePreviews(step, cadence, dataset, folder),
                 WriteMetrics(folder),

@@ -15,7 +15,7 @@ from .checkpoint import Saver, require_finite, training_state
 from .disk import SPARE, SaveSizes, free_bytes, require_room
 from .folder import RunFolder
 from .losses import LossLog
-from .preview import preview
+from .preview import complaints, preview
 from .shard import whole
 from .step import TrainStep
 
@@ -113,6 +113,37 @@ class MakePreviews(Observer):
         missing = run.first and not any(self._folder.samples_path.glob(f"preview-{run.first:08d}*"))
         if missing and self._cadence.previews(run.first):
             preview(self._step, self._dataset, self._folder, run.first)
+
+
+class Examine(Observer):
+    """Says what is plainly wrong with a model that makes no samples, whenever it is saved.
+
+    Each number of faults is told once, and again at the end of the run.
+    """
+
+    def __init__(
+        self,
+        step: TrainStep,
+        cadence: Cadence,
+        dataset: Dataset,
+        folder: RunFolder,
+        complain: Callable[[str], None] | None,
+    ) -> None:
+        self._step, self._cadence, self._dataset = step, cadence, dataset
+        self._folder, self._complain = folder, complain
+        self._told = 0
+
+    def step(self, event: Progress) -> Progress | None:
+        if not (event.ending or self._cadence.saves(event.step)):
+            return None
+        found = complaints(self._step, self._dataset)
+        if len(found) > self._told or event.ending:
+            for text in found:
+                self._folder.log(text)
+                if self._complain:
+                    self._complain(text)
+        self._told = max(self._told, len(found))
+        return None
 
 
 class WriteMetrics(Observer):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..batch import Batch
 from ..column import NULL_WORDS, Value
 from ..data.dataset import Dataset
 from ..rng import Stream
@@ -16,7 +17,11 @@ from ..stage import Stage
 from .device import is_on
 from .folder import RunFolder
 from .generate import ALL, SampleRequest, generate, unpadded
+from .reconstruct import reconstructed
 from .step import TrainStep
+
+EXAMINED = 64
+"""Most examples on which an objective looks for faults of the model."""
 
 
 def preview(step: TrainStep, dataset: Dataset, folder: RunFolder, done: int) -> Path:
@@ -63,17 +68,30 @@ def _sampled(stage: Stage, dataset: Dataset, n: int) -> list[tuple[np.ndarray, s
 
 
 @torch.no_grad()
+def complaints(step: TrainStep, dataset: Dataset) -> list[str]:
+    """What the objective finds wrong with the first average, seen on some of the data."""
+    stage = step.stage
+    with step.ema.applied():
+        step.objective.eval()
+        raw = _some(stage, dataset, min(len(dataset), EXAMINED, 4 * step.train.batch))
+        found = list(step.objective.complaints(stage.representation.encode(raw)))
+    step.objective.train()
+    return found
+
+
+def _some(stage: Stage, dataset: Dataset, n: int) -> Batch:
+    """Raw examples from all over the data, on the device."""
+    assert stage.objective is not None
+    device = next(stage.objective.parameters()).device
+    raw = dataset.batch(_all_over(dataset, n), Stream(0, "preview"))
+    return raw.map(lambda t: t.to(device))
+
+
+@torch.no_grad()
 def _reconstructed(stage: Stage, dataset: Dataset, n: int) -> list[tuple[np.ndarray, str]]:
     assert stage.objective is not None
     stage.objective.eval()
-    device = next(stage.objective.parameters()).device
-    raw = dataset.batch(_all_over(dataset, n // 2 or 1), Stream(0, "preview")).map(
-        lambda t: t.to(device)
-    )
-    back = stage.representation.decode(
-        stage.objective.reconstruct(stage.representation.encode(raw))
-    )
-    pairs = zip(unpadded(raw.x.cpu(), raw), unpadded(back.x.cpu(), raw), strict=True)
+    pairs = reconstructed(stage, _some(stage, dataset, n // 2 or 1))
     return [shown for given, made in pairs for shown in ((given, "given"), (made, "reconstructed"))]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -18,6 +20,8 @@ class Block(nn.Module):
     zero, so a new network is the sum of its skips.
 
     Args:
+        embedding: width of the embedding; 0 for a network without one.
+        norm: makes the normalisation of so many channels, with its activation.
         attentions: applied in order after the sum.
     """
 
@@ -30,12 +34,13 @@ class Block(nn.Module):
         dropout: float,
         skip_scale: float,
         attentions: list[Attention],
+        norm: Callable[[int], nn.Module] = NormActivation,
     ) -> None:
         super().__init__()
-        self.norm1 = NormActivation(inputs)
+        self.norm1 = norm(inputs)
         self.conv1 = conv(dimension, inputs, outputs)
-        self.film = nn.Linear(embedding, 2 * outputs)
-        self.norm2 = NormActivation(outputs)
+        self.film = nn.Linear(embedding, 2 * outputs) if embedding else None
+        self.norm2 = norm(outputs)
         self.conv2 = conv(dimension, outputs, outputs, gain=0)
         self.skip = (
             conv(dimension, inputs, outputs, kernel=1) if inputs != outputs else nn.Identity()
@@ -46,13 +51,13 @@ class Block(nn.Module):
     def forward(
         self,
         x: Tensor,
-        embedding: Tensor,
+        embedding: Tensor | None,
         tokens: Tensor | None,
         mask: Tensor | None,
         token_mask: Tensor | None = None,
     ) -> Tensor:
         h = self.conv1(self.norm1(x, mask=mask))
-        h = self.norm2(h, self.film(embedding), mask)
+        h = self.norm2(h, self.film(embedding) if self.film is not None else None, mask)
         if self.dropout:
             h = F.dropout(h, self.dropout, self.training)
         # in place: the backward pass of a convolution does not need its output

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -88,9 +88,51 @@ class Frozen(nn.Module):
         return ""
 
 
+class Sealed(nn.Module):
+    """A network of another run whose weights never change.
+
+    ``require_frozen`` refuses other weights than those of ``seal``.
+
+    Args:
+        seal: the ``digest`` of the weights that it must have; empty while any will do.
+        source: where they are from, for messages.
+    """
+
+    def __init__(self, network: nn.Module, seal: str, source: str) -> None:
+        super().__init__()
+        self.network = network.requires_grad_(False).eval()
+        self.seal, self.source = seal, source
+
+    @property
+    def digest(self) -> str:
+        """A hash of its weights."""
+        return digest_of(self.network.state_dict())
+
+    def fault(self) -> str:
+        """Why the weights cannot be used, as a message; "" if they can."""
+        if not self.seal or (found := self.digest) == self.seal:
+            return ""
+        return (
+            f"The weights of {self.source} have changed: their checksum is {found} instead of "
+            f"{self.seal}. Restore that run, or train a new model: this one was measured and "
+            "trained with the former weights."
+        )
+
+
+def digest_of(tensors: Mapping[str, Tensor]) -> str:
+    """A hash of named tensors."""
+    digest = hashlib.blake2b(digest_size=10)
+    for name, tensor in sorted(tensors.items()):
+        digest.update(name.encode())
+        digest.update(
+            tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+        )
+    return digest.hexdigest()
+
+
 def require_frozen(model: nn.Module) -> None:
     """Raise ModelFileError if frozen weights of the model are missing or have changed."""
-    faults = (module.fault() for module in model.modules() if isinstance(module, Frozen))
+    faults = (module.fault() for module in model.modules() if isinstance(module, Frozen | Sealed))
     if found := next(filter(None, faults), ""):
         raise ModelFileError(found)
 

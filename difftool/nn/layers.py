@@ -28,15 +28,16 @@ def conv(
     Sizes are rounded up.
     """
     layer = CONVOLUTIONS[dimension](inputs, outputs, kernel, stride, kernel // 2)
-    return _initialise(layer, gain)
+    return initialise(layer, gain)
 
 
 def linear(inputs: int, outputs: int, bias: bool = True, gain: float = 1.0) -> nn.Linear:
     """A linear layer, initialised like ``conv``."""
-    return _initialise(nn.Linear(inputs, outputs, bias), gain)
+    return initialise(nn.Linear(inputs, outputs, bias), gain)
 
 
-def _initialise(layer: Layer, gain: float) -> Layer:
+def initialise(layer: Layer, gain: float = 1.0) -> Layer:
+    """The layer with weights that multiply the variance by ``gain`` squared, and no bias."""
     with torch.no_grad():
         nn.init.kaiming_normal_(layer.weight, nonlinearity="linear").mul_(gain)
         if layer.bias is not None:

@@ -107,6 +107,7 @@ class ResidualBlock(LevelBlock, Block):
             before, after: the masks of the input and of the output.
         """
         h = self.conv1(masked(self.resampled(self.norm1(x, mask=before), before, sizes), after))
+        assert self.film is not None
         film = self.film(embedding)
         if self.scales:
             h = self.norm2(h, film, after)

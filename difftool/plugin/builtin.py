@@ -103,7 +103,19 @@ def difftool_representations() -> list[Spec]:
             "each channel with a mean of zero and one standard deviation, measured on the data",
             "difftool.representations.standard:Standard",
             "difftool.representations.options:StandardOptions",
-        )
+        ),
+        Spec(
+            "latent",
+            "the latents of a trained autoencoder, which the model file then holds",
+            "difftool.representations.latent:Latent",
+            "difftool.representations.options:LatentOptions",
+        ),
+        Spec(
+            "framewise",
+            "the latents of each frame by itself, by an autoencoder of single ones",
+            "difftool.representations.framewise:Framewise",
+            "difftool.representations.options:LatentOptions",
+        ),
     ]
 
 
@@ -614,6 +626,13 @@ def difftool_objectives() -> list[Spec]:
             "the variational bound with learned variances alone (Nichol & Dhariwal 2021)",
             "difftool.objectives.variance:Vlb",
             "difftool.objectives.options:VlbOptions",
+        ),
+        Spec(
+            "autoencoder",
+            "an encoder and a decoder, in whose latents another model diffuses (Rombach et al. "
+            "2022)",
+            "difftool.objectives.autoencoder:Autoencoding",
+            "difftool.objectives.autoencoder_options:AutoencoderOptions",
         ),
     ]
 

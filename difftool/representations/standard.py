@@ -34,7 +34,7 @@ class Standard(Representation):
 
     def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
         """The mean, the standard deviation and the range of each channel, in raw units."""
-        total = _Total(self.options.per_channel)
+        total = ChannelTotal(self.options.per_channel)
         for batch in raw:
             total.add(batch)
         return total.to_json()
@@ -62,7 +62,7 @@ class Standard(Representation):
         return row.reshape(-1, *(1,) * (like.ndim - 2))
 
 
-class _Total:
+class ChannelTotal:
     """Sums over the real entries of each channel, in float64.
 
     Sums of squares are taken around the first mean, so that a large offset costs no digits.

@@ -120,7 +120,7 @@ def objective_contract(
             network=teacher,
             denoiser=teacher,
             process=chosen,
-            representation=SimpleNamespace(space=Euclidean(), shape=SHAPE),
+            representation=SimpleNamespace(space=Euclidean(), shape=SHAPE, oscillates=False),
             description=Description(SHAPE, "float32", 6),
         )
 
@@ -133,7 +133,9 @@ def objective_contract(
             else (name, (options or {}).get("options", NoOptions()))
         )
         chosen: Process = columns()
-        representation: Any = SimpleNamespace(space=space or Euclidean(), shape=SHAPE)
+        representation: Any = SimpleNamespace(
+            space=space or Euclidean(), shape=SHAPE, oscillates=False
+        )
         denoiser = (
             Denoiser(
                 Pointwise(),

@@ -128,9 +128,15 @@ def plugin_contract(
             for full in files("cascade"):
                 stages = stages_of(cascade_path(full, registry()), registry(), sets=small(full))
                 earlier: Stage | None = None
-                for i, stage in enumerate(stages):
-                    where = tmp_path / f"{full.replace('/', '-')}-{i}"
-                    built = _train(stage.config, where)
+                places = {
+                    stage.name: tmp_path / f"{full.replace('/', '-')}-{i}"
+                    for i, stage in enumerate(stages)
+                }
+                for stage in stages:
+                    config = stage.config
+                    if stage.coder:
+                        config = stage.coded_by(places[stage.coder] / "model.safetensors")
+                    built = _train(config, places[stage.name])
                     if earlier is not None and built.bridge is not None:
                         built.bridge.check_compatible(earlier.description)
                     earlier = built

@@ -20,7 +20,7 @@ from ..files import found, write_text
 from .experts import experts_of
 from .model import model_path, plain_config
 from .naming import data_name
-from .plan import StagePlan, units
+from .plan import STAGE, StagePlan, sampling, units
 from .text import command
 from .warm_start import started
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Cascade:
     """Stages in order; each refines the output of the one before it.
+
+    A stage may be an autoencoder instead, in whose latents others diffuse; samples pass it by.
 
     Attributes:
         root: the folder of the cascade. It holds a run for each stage, and ``cascade.toml``.
@@ -99,6 +101,15 @@ class Cascade:
     def units(self) -> list[StagePlan]:
         """The stages, and after each its experts."""
         return units(self.stages)
+
+    @property
+    def sampling(self) -> list[StagePlan]:
+        """The stages that make samples: all but the autoencoders of others."""
+        return sampling(self.stages)
+
+    def named(self, name: str) -> StagePlan:
+        """The stage of this name."""
+        return next(stage for stage in self.stages if stage.name == name)
 
     @property
     def names(self) -> list[str]:
@@ -231,6 +242,14 @@ def _named(faults: Mapping[str, Sequence[str]], count: int) -> Iterator[str]:
 
 def _misplaced(stages: Sequence[StagePlan]) -> Iterator[str]:
     """Reasons why stages cannot follow one another that the settings alone show."""
+    for place, stage in enumerate(stages):
+        if stage.coder and stage.coder not in [earlier.name for earlier in stages[:place]]:
+            yield (
+                f"stage {stage.name}: representation.model = {STAGE}{stage.coder} names no stage "
+                "before it; put the autoencoder that it names there"
+            )
+    if not (stages := sampling(stages)):
+        return
     if (first := stages[0]).config.bridge.use != NONE:
         yield (
             f"stage {first.name}: it is the first stage and has a bridge, {first.config.bridge.use}, "

@@ -224,8 +224,8 @@ def _found(
 
 
 def _stages_in(cascade: Cascade) -> Iterator[_TrainedStage]:
-    """The stages of a trained cascade, with the sampling settings of its file."""
-    for plan in cascade.stages:
+    """The stages of a trained cascade that make samples, with the sampling settings of its file."""
+    for plan in cascade.sampling:
         tables = plan.config.to_dict()
         tables = {name: table for name, table in tables.items() if name in CHANGEABLE}
         under = (dict_layer(tables, str(cascade.root / CASCADE)),)

@@ -15,6 +15,7 @@ from .chain_stage import ChainStage, Conditions
 from .inputs import conditions_of
 from .judged import MeasuredFeatures, measured_features
 from .measured_model import measured_models
+from .reconstructed import is_autoencoder, reconstructed, reconstruction_rows
 from .reference import Reference, ReferenceData, reference_data, source_against
 from .reporter import Reporter
 from .request import METRIC, Request, own_table
@@ -104,12 +105,16 @@ def evaluate_chain(
 
     last = chain.stages[-1]
     measures, missing = built(metrics, parts, last.model.description)
-    apart = folder is None and chain.stages[0].bridge is not None
+    rebuilds = folder is None and is_autoencoder(last.config, parts)
+    apart = rebuilds or (folder is None and chain.stages[0].bridge is not None)
     modality = make_modality(last.config, parts)
     read = _read(modality, last, folder, seed, reporter) if folder else None
     # before sampling, which takes long: there may be no data
     data = _data(chain, parts, reporter, against, seed, needed=apart)
-    measured_samples = read or draw(refining(chain, data) if apart else chain, parts, reporter)
+    if rebuilds:
+        measured_samples = reconstructed(last, data, parts, reporter)
+    else:
+        measured_samples = read or draw(refining(chain, data) if apart else chain, parts, reporter)
     examples = measured_samples.examples
     if len(examples) < FEW:
         reporter.say(
@@ -131,9 +136,10 @@ def evaluate_chain(
     missing |= {one.metric: one.missing for one in found if one.missing}
     if rows := [
         *(row for one in found for row in rows_of(one, len(examples))),
+        *(reconstruction_rows(measured_samples) if rebuilds else ()),
         *_consistency(measured_samples, chain),
     ]:
-        degraded = {"degraded": data.source} if apart else {}
+        degraded = {"degraded": data.source} if apart and not rebuilds else {}
         samples = {"count": len(examples), **measured_samples.info, **degraded}
         measured = held_out(examples, data.examples)
         result = {

@@ -66,6 +66,7 @@ def train_steps(
             world=world,
             observers=observers,
             report=reporter.warn,
+            complain=lambda text: reporter.say(f"Warning: {text}"),
         ):
             loss = last.loss if last.loss is not None else loss
             watch.show(last)

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config import CHANGEABLE
+from ..config import CHANGEABLE, Part
 from ..config.cascade import unit_name
 
 if TYPE_CHECKING:
     from ..config import Config
+
+STAGE = "stage:"
+"""Before the name of a stage, where a setting asks for the path of a model."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,19 @@ class StagePlan:
     of: str = ""
     below: float = 0.0
     branches: bool = False
+
+    @property
+    def coder(self) -> str:
+        """The stage whose autoencoder makes its latents; "" if it names none."""
+        named = getattr(self.config.representation.options, "model", "")
+        is_stage = isinstance(named, str) and named.startswith(STAGE)
+        return named.removeprefix(STAGE) if is_stage else ""
+
+    def coded_by(self, model: Path) -> Config:
+        """Its settings, with the path of the autoencoder in place of the stage's name."""
+        part = self.config.representation
+        options = part.options.model_copy(update={"model": str(model.absolute())})
+        return self.config.replace(representation=Part(part.use, options))
 
     def to_dict(self) -> dict[str, Any]:
         """The stage as a cascade file writes it. Its settings are complete, so it has no recipe."""
@@ -65,3 +81,10 @@ class StagePlan:
 def units(stages: Iterable[StagePlan]) -> list[StagePlan]:
     """Everything that has a folder of its own: each stage, and after it its experts."""
     return [unit for stage in stages for unit in (stage, *stage.experts)]
+
+
+def sampling(stages: Iterable[StagePlan]) -> list[StagePlan]:
+    """The stages that make samples: all but the autoencoders of others."""
+    stages = list(stages)
+    coders = {stage.coder for stage in stages}
+    return [stage for stage in stages if stage.name not in coders]

@@ -96,8 +96,13 @@ def plan_cascade(
                 reporter,
             )
             for unit in training.chosen
-            if unit.model is None
+            if unit.model is None and _is_codable(unit, training.cascade)
         }
+
+
+def _is_codable(unit: StagePlan, cascade: Cascade) -> bool:
+    """Whether the autoencoder that a stage needs is there."""
+    return not unit.coder or cascade.model_of(cascade.named(unit.coder)).is_file()
 
 
 def _with_kept_levels(cascade: Cascade, parts: Registry, reporter: Reporter) -> Cascade:
@@ -224,12 +229,9 @@ def _neighbours(
     """Each stage to train and the stage before it, with their data."""
     cascade = training.cascade
     wanted = {unit.of or unit.name for unit in training.chosen}
-    wanted |= {earlier.name for earlier, one in pairwise(cascade.stages) if one.name in wanted}
-    return [
-        _described(cascade, stage, parts, reporter)
-        for stage in cascade.stages
-        if stage.name in wanted
-    ]
+    stages = cascade.sampling
+    wanted |= {earlier.name for earlier, one in pairwise(stages) if one.name in wanted}
+    return [_described(cascade, stage, parts, reporter) for stage in stages if stage.name in wanted]
 
 
 def _described(
@@ -238,6 +240,11 @@ def _described(
     from ..assemble import open_dataset  # torch
 
     level = stage.level or 0.0
+    if stage.coder:  # stages meet in raw units, and the autoencoder may not be trained yet
+        inner = cascade.named(stage.coder).config.representation
+        stage = replace(stage, config=stage.config.replace(representation=inner))
+        config, dataset = open_dataset(stage.config, parts, progress=reporter.counter())
+        return DescribedStage(stage.name, config, dataset.description, level)
     if stage.model is not None:
         description = ModelFile.read(stage.model).description
         return DescribedStage(stage.name, stage.config, description, level)
@@ -306,6 +313,7 @@ def _stage_result(
         return {"run": str(model.parent), "model": str(model), "finished_before": True}
     if not begun:
         _require_trunk(cascade, stage, parts)
+        _require_coder(cascade, stage, parts)
     if not _is_helper(training):
         reporter.say(title)
     if training.launch(["--stage", stage.name]):
@@ -334,7 +342,10 @@ def _run_settings(stage: StagePlan, training: CascadeTraining) -> Config:
     if stage.branches:
         model = training.cascade.model_of(_trunk(training.cascade, stage))
         changes |= {"init": str(model.absolute())} if model.is_file() else {}
-    config = stage.config.replace(train=stage.config.train.model_copy(update=changes))
+    config = stage.config
+    if stage.coder:
+        config = stage.coded_by(training.cascade.model_of(training.cascade.named(stage.coder)))
+    config = config.replace(train=config.train.model_copy(update=changes))
     return with_data(config, training.data)
 
 
@@ -351,12 +362,24 @@ def _require_trunk(cascade: Cascade, expert: StagePlan, parts: Registry) -> None
     """
     if not expert.branches:
         return
-    stage = _trunk(cascade, expert)
+    _require_finished(
+        cascade, _trunk(cascade, expert), parts, "It starts from the final weights of"
+    )
+
+
+def _require_coder(cascade: Cascade, stage: StagePlan, parts: Registry) -> None:
+    """Raise UsageError where the autoencoder of a stage is not trained to its end."""
+    if stage.coder:
+        _require_finished(cascade, cascade.named(stage.coder), parts, "It diffuses in latents of")
+
+
+def _require_finished(cascade: Cascade, stage: StagePlan, parts: Registry, fact: str) -> None:
+    """Raise UsageError, which begins with ``fact``, where a stage is not trained to its end."""
     run = cascade.run_of(stage)
     finished = cascade.has_begun(stage) and _is_finished(run, run_config(run, parts))
     if stage.model is None and not finished:
         raise UsageError(
-            f"It starts from the final weights of the stage {stage.name}, which is not finished. "
+            f"{fact} the stage {stage.name}, which is not finished. "
             f"Finish that stage first: {command('resume', cascade.root, '--stage', stage.name)}"
         )
 

@@ -48,7 +48,7 @@ EXPECTED = {
         "langevin",
         "consistency",
     },
-    "objective": {"denoising", "consistency"},
+    "objective": {"denoising", "consistency", "autoencoder"},
     "optimizer": {"adamw", "muon"},
     "conditioner": {"channels", "label", "labels", "number", "vector"},
     "bridge": {"resample"},

@@ -9,7 +9,7 @@ from difftool import Spec, hookimpl
 def difftool_objectives() -> list[Spec]:
     return [
         Spec(
-            "autoencoder",
+            "squeeze",
             "examples from a code of half their size",
             "toyautoencoder.objective:Autoencoder",
             "difftool.options:NoOptions",

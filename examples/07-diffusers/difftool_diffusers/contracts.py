@@ -1,6 +1,16 @@
 """difftool's contracts. `difftool plugins check diffusers` runs them."""
 
-from difftool.testing import backbone_contract, plugin_contract, sampler_contract
+from tempfile import mkdtemp
+
+import diffusers
+import torch
+
+from difftool.testing import (
+    backbone_contract,
+    plugin_contract,
+    representation_contract,
+    sampler_contract,
+)
 
 from .options import ORDERS
 
@@ -25,6 +35,22 @@ UNET1 = {"block_out_channels": (32, 32), "mid_block_type": "UNetMidBlock1D"} | b
 HEADS = {"num_attention_heads": 2, "attention_head_dim": 8, "num_layers": 2}
 DIT = {**HEADS, "sample_size": 8, "num_embeds_ada_norm": 1, "norm_num_groups": 4}
 
+KL = {
+    "block_out_channels": (8, 16),
+    "down_block_types": ("DownEncoderBlock2D",) * 2,
+    "up_block_types": ("UpDecoderBlock2D",) * 2,
+    "norm_num_groups": 4,
+}
+
+
+def saved():
+    """A folder of a small autoencoder."""
+    torch.manual_seed(0)
+    folder = mkdtemp(prefix="difftool-diffusers-")
+    diffusers.AutoencoderKL(**KL).save_pretrained(folder)
+    return folder
+
+
 TestPlugin = plugin_contract("diffusers")
 for kind, shape, config in (
     ("UNet1DModel", (2, 16), UNET1),
@@ -38,3 +64,9 @@ for kind, shape, config in (
 for name in ORDERS:
     if name != "EulerDiscreteScheduler":  # it computes in float32, and the contract in float64
         globals()[f"Test{name}"] = sampler_contract("diffusers", {"scheduler": name})
+TestLatents = representation_contract(
+    "diffusers",
+    torch.arange(6 * 3 * 8 * 12).reshape(6, 3, 8, 12).remainder(251).to(torch.uint8),
+    tolerance=255,
+    options={"model": saved()},
+)

@@ -6,11 +6,12 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from difftool import Options
+from difftool import LatentOptions, Options
 
 Networks = Literal[
     "UNet1DModel", "UNet2DModel", "UNet2DConditionModel", "UNet3DConditionModel", "DiTTransformer2DModel"
 ]  # fmt: skip
+Autoencoders = Literal["AutoencoderKL", "AutoencoderTiny", "VQModel"]
 MULTISTEP = ("UniPCMultistepScheduler", "DEISMultistepScheduler", "DPMSolverMultistepScheduler")
 ORDERS = dict.fromkeys(MULTISTEP, (1, 2, 3)) | {
     "EulerDiscreteScheduler": (1,), "HeunDiscreteScheduler": (2,), "DDIMScheduler": (1,),
@@ -29,16 +30,32 @@ class NetworkOptions(Options):
     @model_validator(mode="before")
     @classmethod
     def _of_folder(cls, data: Any) -> Any:
-        """What the folder says becomes part of the run, which then does not need the folder."""
-        if not (isinstance(data, dict) and data.get("folder")) or data.get("config"):
-            return data
-        path = Path(data["folder"]).expanduser() / "config.json"
-        if not path.is_file():
-            raise ValueError(f"there is no {path}; name a folder that diffusers has saved")
-        config = json.loads(path.read_text(encoding="utf-8"))
-        name = config.pop("_class_name", data.get("network"))
-        config = {key: value for key, value in config.items() if key[0] != "_"}
-        return {**data, "network": name, "config": _without_none(config)}
+        return _with_config(data, "folder")
+
+
+class LatentsOptions(LatentOptions):
+    """An autoencoder of diffusers; representation.model is its folder."""
+
+    network: Autoencoders = Field("AutoencoderKL", description="class of the autoencoder")
+    config: dict[str, Any] = Field({}, description="its arguments, as in config.json")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_folder(cls, data: Any) -> Any:
+        return _with_config(data, "model")
+
+
+def _with_config(data: Any, key: str) -> Any:
+    """What the folder says becomes part of the run, which then does not need the folder."""
+    if not (isinstance(data, dict) and data.get(key)) or data.get("config"):
+        return data
+    path = Path(data[key]).expanduser() / "config.json"
+    if not path.is_file():
+        raise ValueError(f"there is no {path}; name a folder that diffusers has saved")
+    config = json.loads(path.read_text(encoding="utf-8"))
+    name = config.pop("_class_name", data.get("network"))
+    config = {key: value for key, value in config.items() if key[0] != "_"}
+    return {**data, "network": name, "config": _without_none(config)}
 
 
 def _without_none(config: dict[str, Any]) -> dict[str, Any]:

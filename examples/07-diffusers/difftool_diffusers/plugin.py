@@ -13,6 +13,13 @@ def difftool_backbones():
 
 
 @hookimpl
+def difftool_representations():
+    summary = "the latents of an autoencoder in a folder of diffusers"
+    options = f"{HOME}.options:LatentsOptions"
+    yield Spec("diffusers", summary, f"{HOME}.latents:Latents", options)
+
+
+@hookimpl
 def difftool_samplers():
     summary = "a scheduler of diffusers"
     options = f"{HOME}.options:SchedulerOptions"

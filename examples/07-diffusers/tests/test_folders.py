@@ -5,8 +5,9 @@ import sys
 import zipfile
 
 import diffusers
+import pytest
 import torch
-from difftool_diffusers.contracts import UNET2
+from difftool_diffusers.contracts import KL, UNET2
 
 
 def run(*words, cwd):
@@ -67,3 +68,35 @@ def test_euler_in_single_precision_is_difftool_s():
     theirs = list(scheduler(denoise, x, sigmas, None, "EulerDiscreteScheduler", 1))
     for one, other in zip(theirs, euler(denoise, x, sigmas, None), strict=True):
         torch.testing.assert_close(one.x, other.x, atol=1e-5, rtol=1e-5)
+
+
+TINY = {
+    "encoder_block_out_channels": (8, 8),
+    "decoder_block_out_channels": (8, 8),
+    "num_encoder_blocks": (1, 1),
+    "num_decoder_blocks": (1, 1),
+}
+VQ = {**KL, "num_vq_embeddings": 16}
+
+
+@pytest.mark.parametrize(
+    ("kind", "config"), [("AutoencoderKL", KL), ("AutoencoderTiny", TINY), ("VQModel", VQ)]
+)
+def test_latents_of_an_autoencoder_are_diffused_and_it_is_written_again(tmp_path, kind, config):
+    torch.manual_seed(0)
+    before = getattr(diffusers, kind)(**config).eval()
+    before.save_pretrained(tmp_path / "vae")
+    run(
+        *("train", "-m", "image", "--run", "run", "--steps", "1", "--set=train.batch=2"),
+        *("--set=modality.size=9", "--set=modality.channels=rgb", "--set=train.preview=0"),
+        *("--set=representation.use=diffusers", "--set=representation.model=vae"),
+        cwd=tmp_path,
+    )
+    (tmp_path / "vae").rename(tmp_path / "elsewhere")  # the model does not need it any more
+    run("sample", "run", "-n", "1", "--steps", "2", cwd=tmp_path)
+    run("export", "run", "--to", "after.zip", cwd=tmp_path)
+    zipfile.ZipFile(tmp_path / "after.zip").extractall(tmp_path / "after")
+    after = getattr(diffusers, kind).from_pretrained(tmp_path / "after").eval()
+    x = torch.randn(1, 3, 8, 8)
+    with torch.no_grad():
+        torch.testing.assert_close(after(x).sample, before(x).sample)

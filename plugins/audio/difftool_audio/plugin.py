@@ -82,6 +82,10 @@ RECIPES = {
     "sc09-diffwave": (
         "the spoken digits of Kong et al. 2021 (arXiv:2009.09761), 200 ancestral steps"
     ),
+    "spectrogram/autoencoder": (
+        "a second of log-mel bands as 256 numbers, in ten minutes on a CPU (about 0.7 M parameters)"
+    ),
+    "waveform/autoencoder": "sound as an eighth of its numbers, on one GPU",
     "spectrogram/dit-small": (
         "four seconds with the diffusion transformer on one GPU (about 33 M parameters)"
     ),
@@ -114,6 +118,8 @@ def _recipe(known: str, summary: str) -> RecipeSpec:
 
 CASCADES = {
     "4k-16k": "sounds at 4 kHz, then at 16, in half an hour of a CPU",
+    "latent": "spectrograms by way of their latents, in a quarter of an hour of a CPU",
+    "latent-10s": "ten seconds by way of latents of sound itself, on one GPU",
     "vocoder": "a spectrogram, then its sound, in half an hour of a CPU",
 }
 

@@ -27,6 +27,8 @@ class Waveform(Representation):
     Every bit is kept.
     """
 
+    oscillates = True
+
     def __init__(self, options: Options | None, description: Description) -> None:
         del options
         self.shape = description.shape

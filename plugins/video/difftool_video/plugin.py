@@ -5,6 +5,7 @@ from __future__ import annotations
 from difftool import ModalitySpec, RecipeSpec, Spec, hookimpl
 
 RECIPES = {
+    "autoencoder": "17 frames of 32 pixels as 9 of 8 by 8 latents, that see no later frame",
     "tiny": "sixteen frames of 32 pixels in half an hour on a CPU (about 11 M parameters)",
     "dit-tiny": "as tiny, with the diffusion transformer (about 4 M parameters)",
     "dit-small": (
@@ -73,6 +74,7 @@ def difftool_recipes() -> list[RecipeSpec]:
 
 
 CASCADES = {
+    "latent": "17 frames of 32 pixels by way of latents, in half an hour on a CPU",
     "frames-x4": (
         "every fourth frame, then all: 16 of 32 pixels, in half an hour with a core for each stage"
     ),

@@ -1,0 +1,1 @@
+"""Autoencoders: an encoder, a bottleneck and a decoder, in one, two or three dimensions."""
