@@ -142,6 +142,7 @@ _HOME = {
     "linear": "nn.layers",
     "NoiseEmbedding": "nn.embedding",
     "NormActivation": "nn.norm",
+    "lands": "landing",
     "order": "samplers.order",
     "patchify": "nn.layers",
     "recompute": "nn.recompute",
@@ -247,6 +248,7 @@ if TYPE_CHECKING:
     from .guidance.cfg import ClassifierFree as ClassifierFree
     from .guidance.guidance import Guidance as Guidance
     from .guidance.guidance import Sampling as Sampling
+    from .landing import lands as lands
     from .metric import FeatureMetric as FeatureMetric
     from .metric import Features as Features
     from .metric import Metric as Metric

@@ -191,6 +191,7 @@ def test_every_objective_that_distills_is_a_method():
         assert served(config, registry()) in ((), (1,), (1, 2, 4))
 
 
+@pytest.mark.heavy  # the contract of objectives resumes both players too
 def test_two_players_train_a_student_that_continues_to_the_bit():
     words = ["--method", "distribution-matching", "--steps", "6", "--set", "train.save_every=3"]
     assert call("distill", "first", *words, "--run", "runs/matched") == 0
