@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from ..workflows.processes import Devices, over_processes
 from .terminal import Terminal
 
 _OPTIONS = (
@@ -62,5 +61,7 @@ def launched(
     run: Path | None = None,
 ) -> bool:
     """Run this command line, with ``words`` at its end, as ``over_processes`` does."""
+    from ..workflows.processes import Devices, over_processes  # help does not wait for it
+
     where = Devices(devices, nodes, node_rank, rendezvous)
     return over_processes(where, [*sys.argv[1:], *words], Terminal(), before, run)

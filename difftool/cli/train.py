@@ -11,22 +11,7 @@ from ..config import file_layer, gather, resolve
 from ..errors import DifftoolError, UsageError
 from ..optimizers.options import OptimizerOptions
 from ..settings import TrainOptions
-from ..workflows.announce import announce_project
-from ..workflows.cascade import Cascade, named_cascade, refuse_files, refuse_own_file
-from ..workflows.model import sampling_command
-from ..workflows.naming import data_path, new_path, refuse_used
 from ..workflows.text import command, plan_lines
-from ..workflows.train import (
-    fill_cache,
-    plan_of,
-    run_training,
-)
-from ..workflows.train_cascade import (
-    CascadeTraining,
-    plan_cascade,
-    train_cascade,
-)
-from ..workflows.warm_start import started
 from .console import out, out_json, out_table, say
 from .devices import launched, over_devices
 from .flags import Flag, Sectioned, choice_flag, flags_of, given, registry, values_of
@@ -36,6 +21,7 @@ from .terminal import Terminal
 if TYPE_CHECKING:
     from ..config import Config, Layer
     from ..plugin.registry import Registry
+    from ..workflows.train_cascade import CascadeTraining
 
 # The parts that have a flag, and its help text. --set reaches all other parts.
 CHOICES = {
@@ -234,6 +220,14 @@ def train(
     With CASCADE.toml or --cascade, train the stages of a cascade one after another, and resume
     those that were stopped.
     """
+    # help waits for none of these
+    from ..workflows.announce import announce_project
+    from ..workflows.cascade import Cascade, named_cascade, refuse_files, refuse_own_file
+    from ..workflows.naming import data_path, new_path, refuse_used
+    from ..workflows.train import fill_cache, plan_of, run_training
+    from ..workflows.train_cascade import CascadeTraining, plan_cascade
+    from ..workflows.warm_start import started
+
     parts = registry(ctx)
     file, data = _file_and_data(words, ctx)
     announce_project(Terminal())
@@ -317,6 +311,8 @@ def tell(result: dict[str, Any], as_json: bool) -> None:
         out_json(result)
         return
     if result["generative"]:
+        from ..workflows.model import sampling_command
+
         sampling = sampling_command(result["run"], Path(result["model"]))
         say(f"Done. Sample from it with: {sampling}")
     else:
@@ -330,6 +326,8 @@ def tell(result: dict[str, Any], as_json: bool) -> None:
 
 def train_stages(training: CascadeTraining, parts: Registry, as_json: bool) -> None:
     """Train a cascade, and print its folder on stdout, or everything as JSON."""
+    from ..workflows.train_cascade import train_cascade
+
     terminate_at_once()
     root = training.cascade.root
     results = train_cascade(training, parts, Terminal())

@@ -231,7 +231,7 @@ def test_of_trainings_that_begin_at_once_each_gets_a_folder(tmp_path, monkeypatc
         str(data),
         *(word for text in sets for word in ("--set", text)),
     ]
-    monkeypatch.setattr("difftool.cli.train.new_path", lambda config: Path("runs/same"))
+    monkeypatch.setattr("difftool.workflows.naming.new_path", lambda config: Path("runs/same"))
     assert [call(*words), call(*words)] == [0, 0]
     assert sorted(path.name for path in Path("runs").iterdir()) == ["same", "same-2"]
 
