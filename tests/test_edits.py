@@ -22,7 +22,7 @@ from difftool import (
     load,
     softened,
 )
-from difftool.conditioners.mask import random_marks
+from difftool.conditioners.mask import MASK, random_marks, told
 from difftool.denoiser import Denoiser
 from difftool.edit import Given
 from difftool.edits.fill import Loop
@@ -487,6 +487,14 @@ def test_a_model_that_was_trained_with_masks_meets_what_is_given_without_noise(
         assert torch.allclose(x[0, :, 4:], picture[:, 4:], atol=1e-6)
         assert (channel[0, 0] == torch.tensor([0.0, 1.0]).repeat_interleave(4)[:, None]).all()
     assert (made.transpose(1, 2, 0)[4:] == read(files[0])[4:]).all()
+
+
+def test_whole_examples_are_told_to_have_nothing_given():
+    batch = Batch(torch.randn(2, 3, 4, 4))
+    assert told((), batch) is batch, "a model without masks is told nothing"
+    channel = told((MASK,), batch).cond[MASK]
+    assert channel.shape == (2, 1, 4, 4)
+    assert (channel == 0).all()
 
 
 def test_the_masks_of_training_are_boxes_in_half_of_the_examples():

@@ -7,6 +7,7 @@ examples as well.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import torch
@@ -43,6 +44,11 @@ def with_mask(batch: Batch) -> Batch:
     if given is not None:
         channel = given.expand(x.shape).all(1, keepdim=True).to(x.dtype)
     return replace(batch.with_cond(**{MASK: channel}), noise_free=True)
+
+
+def told(conditions: Collection[str], batch: Batch) -> Batch:
+    """The batch as a model with these conditions takes it: with the mask, if it was trained so."""
+    return with_mask(batch) if MASK in conditions else batch
 
 
 def random_marks(shape: Shape, rng: Rng) -> Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ..batch import Batch
+from ..conditioners.mask import MASK
 from ..errors import DifftoolError
 from ..judge.judge import is_held_out
 from ..metric import FeatureMetric, Features, Metric, ModelMetric
@@ -191,11 +192,14 @@ def of_model(
 def conditioned(
     stage: Stage, raw: Batch, conditions: Sequence[Mapping[str, str | float | None]]
 ) -> Batch:
-    """The batch with the conditions that the network takes and the modality did not set."""
+    """The batch with the conditions that the network takes and the modality did not set.
+
+    The mask of given entries belongs to encoded examples: see ``told``.
+    """
     columns = {
         name: stage.description.conditions[name]
         for name in stage.denoiser.conditioners
-        if name not in raw.cond
+        if name not in raw.cond and name != MASK
     }
     rows = {
         name: [

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..column import Column, Value
-from ..conditioners.mask import MASK, with_mask
+from ..conditioners.mask import MASK, told
 from ..denoiser import D, Denoiser
 from ..errors import UsageError
 from ..extent import Extent
@@ -237,12 +237,7 @@ def _encoded(
     if stage.bridge is None:
         raw = shapes.map(lambda t: t.to(device))
         like = editing.encoded(stage.representation, raw)
-        yield (
-            indices,
-            shapes,
-            with_mask(like) if MASK in stage.description.conditions else like,
-            None,
-        )
+        yield indices, shapes, told(stage.description.conditions, like), None
         return
     for some, *pair in alike(stage.bridge, request.low, request.start, indices, shapes):
         low, template = (batch.map(lambda t: t.to(device)) for batch in pair)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
+from ..conditioners.mask import told
 from ..denoiser import Denoiser
 from ..rng import Stream
 from ..shapes import expand_as
@@ -38,7 +39,7 @@ def encoded(
         some = slice(at, at + AT_ONCE)
         raw = stage.modality.collate(list(examples[some]), Stream(0, "levels", at))
         raw = conditioned(stage, raw, conditions[some]).map(lambda x: x.to(device))
-        yield stage.representation.encode(raw)
+        yield told(stage.description.conditions, stage.representation.encode(raw))
 
 
 @torch.no_grad()

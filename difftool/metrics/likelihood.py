@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
+from ..conditioners.mask import told
 from ..context import Opened
 from ..description import Description
 from ..guidance.bind import bind
@@ -40,6 +41,7 @@ class Likelihood(ModelMetric):
     def measure_model(self, model: Opened, raw: Batch, rng: Rng) -> dict[str, Tensor]:
         settings, schedule = self._settings, model.process.schedule
         batch, log_width = dequantised(model.representation, raw, rng)
+        batch = told(model.description.conditions, batch)
         space, x, mask = model.representation.space, batch.x, batch.mask
         denoise = bind(model.denoiser, batch.cond, mask)
         dof = degrees_of_freedom(space, x, mask, rng)

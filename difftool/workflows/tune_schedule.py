@@ -89,7 +89,8 @@ def _distances(
     """The mean of the squared distances of D between the levels of the grid, over all examples."""
     import torch
 
-    from ..engine.align import disagreements  # torch
+    from ..conditioners.mask import told  # torch
+    from ..engine.align import disagreements
     from ..engine.evaluate import AT_ONCE, conditioned
     from ..guidance.bind import bind
     from ..rng import Stream
@@ -103,7 +104,7 @@ def _distances(
         raw = stage.modality.collate(list(examples[chunk]), Stream(request.seed, "align", at))
         raw = conditioned(stage, raw, conditions[chunk]).map(lambda x: x.to(device))
         with torch.inference_mode():
-            batch = stage.representation.encode(raw)
+            batch = told(stage.description.conditions, stage.representation.encode(raw))
             denoise = bind(stage.denoiser, batch.cond, batch.mask)
             space = stage.representation.space
             found = disagreements(denoise, batch.x, grid, space, rng, batch.mask).cpu()
