@@ -36,12 +36,12 @@ class Likelihood(ModelMetric):
 
     def __init__(self, options: LikelihoodOptions, description: Description) -> None:
         super().__init__(options, description)
-        self._settings = options
+        self._settings, self._conditions = options, tuple(description.conditions)
 
     def measure_model(self, model: Opened, raw: Batch, rng: Rng) -> dict[str, Tensor]:
         settings, schedule = self._settings, model.process.schedule
         batch, log_width = dequantised(model.representation, raw, rng)
-        batch = told(model.description.conditions, batch)
+        batch = told(self._conditions, batch)
         space, x, mask = model.representation.space, batch.x, batch.mask
         denoise = bind(model.denoiser, batch.cond, mask)
         dof = degrees_of_freedom(space, x, mask, rng)
