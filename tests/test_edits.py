@@ -42,9 +42,11 @@ from difftool.edits.options import LoopOptions, RemakeOptions
 from difftool.edits.remake import Remake
 from difftool.edits.restore import noise_level
 from difftool.engine.editing import encoded
+from difftool.guidance.bind import bind
 from difftool.guidance.inpaint import following, keeping_softly
 from difftool.guidance.options import StitchOptions
 from difftool.guidance.stitch import Stitch, bump, region_of
+from difftool.nn.backbone import Signals
 from difftool.plugin.registry import Registry
 from difftool.rng import Stream
 from difftool.samplers.ancestral import euler_ancestral
@@ -256,6 +258,36 @@ def test_what_is_made_follows_the_gradient_of_what_is_kept():
     variance = 1 / (1 / 0.8**2 + 1 / 0.5**2)
     error = torch.where(observed, x @ mixing - x0, 0.0)
     assert torch.allclose(found, x @ mixing - 0.8**2 / variance * error @ mixing.T, atol=1e-5)
+
+
+class Remembers:
+    """A denoiser that adds half of what it remembers."""
+
+    def __init__(self):
+        self.memories = []
+
+    def signals(self, cond):
+        return Signals()
+
+    def null(self, cond):
+        return {}
+
+    def __call__(self, x, sigma, signals, mask=None):
+        return self.remember(x, sigma, signals, mask)[0]
+
+    def remember(self, x, sigma, signals, mask=None):
+        self.memories.append(signals.memory)
+        x0 = x / 2 if signals.memory is None else x / 2 + signals.memory / 2
+        return x0, x0
+
+
+def test_gradients_end_with_the_step_of_a_network_that_remembers():
+    model = Remembers()
+    denoise = following(bind(model, {}), torch.zeros_like)
+    for sigma in (2.0, 1.0):
+        denoise(torch.ones(1, 3), sigma)
+    assert model.memories[0] is None
+    assert not model.memories[1].requires_grad
 
 
 def test_soft_edges_are_mixed_and_the_rest_is_exact():

@@ -34,7 +34,8 @@ def _remembering(denoiser: Remembering, signals: Signals, mask: Tensor | None) -
     def denoise(x: Tensor, sigma: float) -> Tensor:
         nonlocal memory
         given = replace(signals, memory=memory)
-        x0, memory = denoiser.remember(x, x.new_full((len(x),), sigma), given, mask)
+        x0, found = denoiser.remember(x, x.new_full((len(x),), sigma), given, mask)
+        memory = None if found is None else found.detach()  # gradients end with their step
         return x0
 
     return denoise
