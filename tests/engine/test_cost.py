@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small import prepared, small_run
+from small import call, prepared, small_run
 
 import difftool.engine.cost as cost_of
 from difftool.engine.cost import Cost, require_memory, step_cost
 from difftool.errors import DeviceError
+from difftool.workflows import announce
 
 CPU = torch.device("cpu")
 
@@ -82,3 +83,22 @@ def test_an_objective_that_needs_numbers_is_not_told(built, monkeypatch):
 
     monkeypatch.setattr(stage.objective, "loss", reading)
     assert step_cost(stage, dataset) is None
+
+
+def test_the_command_stops_before_a_run_is_made(tmp_path, monkeypatch, capsys):
+    data, sets = small_run()
+    line = ["train", str(data), "-m", "image", *(f"--set={word}" for word in sets), "--run"]
+    monkeypatch.setattr(cost_of, "memory_total", lambda device: 1 << 20)
+    assert call(*line, str(tmp_path / "run")) == 5
+    assert "A training step would take about" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_foretells_a_long_step_and_the_memory(tmp_path, monkeypatch, capsys):
+    data, sets = small_run()
+    line = ["train", str(data), "-m", "image", *(f"--set={word}" for word in sets), "--dry-run"]
+    monkeypatch.setattr(announce, "SLOW", 0.0)
+    assert call(*line) == 0
+    out, err = capsys.readouterr()
+    assert "One step takes about 0s on this machine; 8 steps take about" in err
+    assert "at the peak of a step" in out

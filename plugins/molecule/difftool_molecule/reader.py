@@ -23,6 +23,9 @@ from .packed import GZIP, unpacked
 Columns = dict[str, str | float]
 Made = TypeVar("Made")
 
+LARGEST = 2 << 30
+"""Bytes of the largest file that is read at once, as lists of SMILES and structures are."""
+
 PROVENANCE = "difftool"
 """The property in which our own samples say how they were made; it is none of the molecule's."""
 
@@ -205,8 +208,14 @@ def decoded(data: bytes, name: str) -> str:
 
 
 def whole_text(path: Path) -> str:
-    """All of a file of text. Raises DataError as ``opened`` and ``decoded`` do."""
+    """All of a file of text. Raises DataError as ``opened`` and ``decoded`` do, and for a large one."""
     with opened(path) as file:
+        if file.seek(0, io.SEEK_END) > LARGEST:
+            raise DataError(
+                f"{path} has more than {LARGEST / 1e9:.0f} GB, which are read at once. Cut it into "
+                "several files."
+            )
+        file.seek(0)
         return decoded(file.read(), str(path))
 
 

@@ -72,3 +72,12 @@ def test_bad_packed_files(tmp_path, name, data, said):
     path = tmp_path / name
     path.write_bytes(data)
     assert said in refusal(path)
+
+
+@pytest.mark.parametrize("suffix", ["smi", "csv", "pdb"])
+def test_a_list_that_is_too_large_to_read_at_once_is_named(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    with open(path, "wb") as file:
+        file.write(b"smiles\nCCO\n")
+        file.truncate(1 << 40)
+    assert "Cut it into several files" in refusal(path)
