@@ -75,9 +75,8 @@ def test_bad_packed_files(tmp_path, name, data, said):
 
 
 @pytest.mark.parametrize("suffix", ["smi", "csv", "pdb"])
-def test_a_list_that_is_too_large_to_read_at_once_is_named(tmp_path, suffix):
-    path = tmp_path / f"a.{suffix}"
-    with open(path, "wb") as file:
-        file.write(b"smiles\nCCO\n")
-        file.truncate(1 << 40)
-    assert "Cut it into several files" in refusal(path)
+def test_a_list_that_is_too_large_to_read_at_once_is_named(tmp_path, monkeypatch, suffix):
+    monkeypatch.setattr("difftool_molecule.reader.LARGEST", 10)
+    assert "Cut it into several files" in refusal(
+        save(tmp_path / f"a.{suffix}", "smiles\nCCO\nCCN\n")
+    )
