@@ -26,3 +26,6 @@ class ParquetOptions(Options):
         pattern=r"(\.\w+)?$",
         description="what the files are, such as .png; unset for what their names or bytes say",
     )
+    max_ratio: PositiveFloat = Field(
+        100.0, description="largest ratio of unpacked to packed size; 1 GB is always allowed"
+    )

@@ -27,6 +27,8 @@ from .signatures import suffix_of
 ROWS = 64
 """Rows in memory at once."""
 
+GIGABYTE = 10**9
+
 _SHARD = re.compile(r"(?P<split>.+)-\d{5}-of-\d{5}$")
 
 
@@ -45,6 +47,8 @@ class Parquet(Source):
 
     def fill(self, path: str, folder: Path) -> None:
         omitted, tables = set[str](), dict[str, _Table]()
+        packed = sum(file.stat().st_size for file in files_of(path))
+        self._room = int(max(GIGABYTE, packed * self.options.max_ratio))
         with ExitStack() as stack:
             for file in files_of(path):
                 with _naming(file), pq.ParquetFile(file) as opened:
@@ -107,6 +111,13 @@ class Parquet(Source):
                 if not (data := held.get("bytes")):
                     table.empty += 1
                     continue
+                self._room -= len(data)
+                if self._room < 0:
+                    raise DataError(
+                        f"{file} unpacks to more than {self.options.max_ratio:g} times its own "
+                        "size (source.max_ratio). Raise this setting if you trust the file; the "
+                        "limit keeps a small file from filling the disk."
+                    )
                 suffix = self.options.suffix or _suffix(held.get("path")) or suffix_of(data)
                 if not suffix:
                     raise DataError(

@@ -124,6 +124,15 @@ def test_shards_of_several_splits_are_splits(tmp_path):
     assert len(found(tmp_path / "data" / "test-00000-of-00001.parquet")[0]) == 1
 
 
+def test_a_small_file_does_not_fill_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr("difftool.sources.parquet.GIGABYTE", 1000)
+    alike = [bytes(10_000) + bytes([i % 2]) for i in range(1000)]  # a dictionary holds two
+    path = write(tmp_path / "a.parquet", image=files(alike, ["a.png"] * 1000))
+    assert path.stat().st_size < 50_000
+    with pytest.raises(DataError, match=r"100 times its own size \(source\.max_ratio\)"):
+        found(path)
+
+
 def test_what_is_left_out_is_reported(tmp_path):
     boxes = pa.array([{"x": 1}] * 3)
     path = write(tmp_path / "a.parquet", image=files([picture(0), None, picture(2)]), boxes=boxes)
