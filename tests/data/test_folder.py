@@ -296,10 +296,10 @@ def test_text_in_any_encoding(make, name, encoding, said):
     assert [said in text and name in text for text in heard] == [True] * bool(said)
 
 
-def test_text_that_contradicts_its_mark(make):
+def test_a_table_that_contradicts_its_mark(make):
     root = make("a.dat")
-    (root / "a.txt").write_bytes(b"\xff\xfea")
-    refused(root, "a.txt", "utf-16", "UTF-8")
+    (root / "metadata.csv").write_bytes(b"\xff\xfea")
+    refused(root, "metadata.csv", "utf-16", "UTF-8")
 
 
 # --- names in tables and on the disk ---
