@@ -29,7 +29,8 @@ def judged(process: subprocess.Popen) -> dict:
 
 
 def test_some_kills():
-    assert judged(begun("--kinds", "run,export", "--points", 1, "--random", 1))["kills"] >= 3
+    """One of each; the heavy campaign has every crash point, and random ones."""
+    assert judged(begun("--kinds", "run,export", "--points", 1, "--random", 0))["kills"] == 2
 
 
 @pytest.mark.heavy
