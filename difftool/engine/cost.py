@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -178,7 +179,7 @@ def _computed(objective: Objective, batch: Batch, part: int) -> tuple[float, flo
     """Of the forward pass: bytes kept whatever the batch, bytes and seconds for each example."""
     loss, rng, n = _Whole(objective), Stream(0, "cost", device=batch.x.device), min(FEW, part)
     some = batch.map(lambda t: t.repeat(n, *(1,) * (t.ndim - 1)))
-    one, all_ = (_counted(loss.parameters(), lambda b=b: loss(b, rng)) for b in (batch, some))
+    one, all_ = (_counted(loss.parameters(), partial(loss, b, rng)) for b in (batch, some))
     begun = time.perf_counter()
     loss(some, rng)  # the first pass also chose kernels
     seconds = (time.perf_counter() - begun) / n

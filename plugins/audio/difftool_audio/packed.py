@@ -50,7 +50,7 @@ class Packed:
         if not container.streams.audio:
             raise DataError(f"{path} holds no sound. Remove it.")
         stream = container.streams.audio[0]
-        stream.thread_type = "NONE"  # several files are read at once
+        stream.codec_context.thread_type = "NONE"  # several files are read at once
         self.samplerate, self.channels = stream.rate or 0, stream.channels
         self.frames = round(_seconds(container, stream) * self.samplerate)
         places = [channel.name for channel in stream.layout.channels]
@@ -63,7 +63,7 @@ class Packed:
         plain = av.AudioResampler(format="flt", layout=stream.layout, rate=self.samplerate)
         decoded = (frame for frame in container.decode(stream))
         self._pieces = (
-            piece.to_ndarray().reshape(-1, self.channels)
+            piece.to_ndarray().reshape(-1, self.channels).astype(np.float32, copy=False)
             for frame in chain(decoded, [None])
             for piece in plain.resample(frame)
         )

@@ -39,7 +39,7 @@ def unpacked(path: Path) -> BinaryIO:
     stat = path.stat()
     with _lock:
         data = _unpacked(path, stat.st_size, stat.st_mtime_ns)
-    return cast(BinaryIO, io.BufferedReader(_View(memoryview(data))))
+    return cast(BinaryIO, io.BufferedReader(_View(data.data)))
 
 
 @lru_cache(maxsize=2)  # items are read file by file
