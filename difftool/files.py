@@ -281,3 +281,18 @@ def checksum(path: Path) -> str:
         while piece := file.read(1 << 20):
             digest.update(piece)
     return digest.hexdigest()
+
+
+def cache_root() -> Path:
+    """The folder of all caches: ``$DIFFTOOL_CACHE``, or the platform's cache folder."""
+    if chosen := os.environ.get("DIFFTOOL_CACHE"):
+        return Path(chosen)
+    import platformdirs
+
+    try:
+        return Path(platformdirs.user_cache_dir("difftool", appauthor=False))
+    except RuntimeError as error:
+        raise UsageError(
+            "There is no home folder for the cache of decoded files. Set DIFFTOOL_CACHE to a "
+            f"folder that can be written. ({error})"
+        ) from None

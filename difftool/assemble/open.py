@@ -81,7 +81,7 @@ def open_dataset(
         )  # a resume may start elsewhere
     description, values = _described(config, registry, modality, cache)
     if (base := tuned_base(config)) is not None:
-        description, values = tuned(base, description, values)
+        description, values = tuned(config, base, description, values)
         measured = base.measured
     dataset = Dataset(cache, modality, description, values, source_of(config), config.data.bucket)
     found = _measured(config, assembly, dataset) if measured is None else measured

@@ -12,6 +12,7 @@ from torch import nn
 from ..bridge import Bridge
 from ..column import Column
 from ..conditioner import Conditioner
+from ..conditioners.columns import ChannelsColumn
 from ..conditioners.mask import MASK
 from ..config import NONE, Config, Part
 from ..context import Context
@@ -23,9 +24,11 @@ from ..guidance.several import Several
 from ..metric import Metric
 from ..modality import Modality
 from ..nn.backbone import Backbone, Interface
+from ..nn.control import Controlled
 from ..nn.second_output import SecondOutput
 from ..nn.self_conditioning import SelfConditioning
 from ..nn.told import WIDTH, Told
+from ..objectives.options import CONTROL, ControlOptions
 from ..optimizers.optimizer import OptimizerFactory
 from ..optimizers.options import OptimizerOptions
 from ..plugin.registry import Registry
@@ -124,7 +127,7 @@ def build_denoiser(
         interface = second.doubled(interface)
     if room:
         room(partial(build_part, registry, "backbone", config.backbone, interface))
-    backbone: Backbone = build_part(registry, "backbone", config.backbone, interface)
+    backbone = _build_backbone(config, registry, description, interface)
     denoiser = Denoiser(
         backbone,
         process.preconditioning,
@@ -137,6 +140,21 @@ def build_denoiser(
     if isinstance(process.weighting, nn.Module):
         denoiser.weighting = process.weighting  # learned, moved, averaged and saved with it
     return denoiser
+
+
+def _build_backbone(
+    config: Config, registry: Registry, description: Description, interface: Interface
+) -> Backbone:
+    """The network; with a control branch where the objective trains one."""
+    if not isinstance(config.objective.options, ControlOptions):
+        return build_part(registry, "backbone", config.backbone, interface)
+    column = description.conditions.get(CONTROL)
+    width = column.width if isinstance(column, ChannelsColumn) else 0
+    alone = replace(interface, channels=interface.channels - width)
+    network, copy = (
+        build_part(registry, "backbone", config.backbone, one) for one in (alone, interface)
+    )
+    return Controlled(network, copy, interface, width)
 
 
 def _common_width(signal: str, widths: Mapping[str, int]) -> int:

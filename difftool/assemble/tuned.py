@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..conditioners.columns import ChannelsColumn
 from ..config import Config
 from ..description import Description, described, extended
 from ..engine.folder import RunFolder
 from ..engine.weights import MODEL, read_about
 from ..names import local_path
-from ..objectives.options import FinetuneOptions
+from ..objectives.options import CONTROL, ControlOptions, TunedOptions
 
 
 def tuned_base(config: Config) -> Description | None:
@@ -20,7 +21,7 @@ def tuned_base(config: Config) -> Description | None:
     Raises ModelFileError if the file is missing or damaged.
     """
     options = config.objective.options
-    if not isinstance(options, FinetuneOptions) or not options.base:
+    if not isinstance(options, TunedOptions) or not options.base:
         return None
     path = local_path(options.base)
     path = RunFolder(path).model_path if path.is_dir() else path
@@ -28,7 +29,7 @@ def tuned_base(config: Config) -> Description | None:
 
 
 def tuned(
-    base: Description, found: Description, values: Mapping[str, Any]
+    config: Config, base: Description, found: Description, values: Mapping[str, Any]
 ) -> tuple[Description, dict[str, Any]]:
     """The model's own description, with the new labels and words of the data behind the old ones,
     and the values of its conditions; null where the data have no such column.
@@ -44,4 +45,7 @@ def tuned(
             if other is None
             else [column.moved(value, other) for value in values[name]]
         )
+    if isinstance(config.objective.options, ControlOptions):
+        conditions[CONTROL] = ChannelsColumn(CONTROL, 1)
+        both = replace(both, conditions=conditions)
     return replace(both, count=found.count, fingerprint=found.fingerprint), own

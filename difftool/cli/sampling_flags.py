@@ -92,6 +92,22 @@ _OPTIONS = (
         help="Another model that takes over below this noise level; may be repeated.",
     ),
     click.option(
+        "--control",
+        "controls",
+        multiple=True,
+        metavar="FILE|DIR",
+        type=click.Path(path_type=Path, exists=True),
+        help="Files whose map, such as edges, samples of a model with a control branch follow.",
+    ),
+    click.option(
+        "--control-scale",
+        metavar="X",
+        default=1.0,
+        show_default=True,
+        type=click.FloatRange(0),
+        help="How much the map counts.",
+    ),
+    click.option(
         "--adapter",
         "adapters",
         multiple=True,
@@ -166,6 +182,8 @@ def request_of(
     sets: tuple[str, ...],
     ema: float | None,
     experts: tuple[str, ...],
+    controls: tuple[Path, ...],
+    control_scale: float,
     adapters: tuple[str, ...],
     device: str,
     precision: str,
@@ -177,7 +195,8 @@ def request_of(
     cond |= parse_prompts(words, prompts, prompt_file)
     return Request(
         n, seed, start, device, precision, ema, cond, parse_guidance(given(ctx)), sets,
-        experts=others, adapters=parse_adapters(adapters), negative=parse_negative(words, negatives),
+        experts=others, adapters=parse_adapters(adapters), control=controls,
+        control_scale=control_scale, negative=parse_negative(words, negatives),
     )  # fmt: skip
 
 

@@ -68,6 +68,32 @@ class TextOptions(GivenOptions):
     )
 
 
+class EncoderOptions(GivenOptions):
+    """A text, by a pretrained encoder that does not learn."""
+
+    path: str = Field(
+        "",
+        description="folder of the encoder, as the library transformers saves it: CLIP, T5, CLAP, "
+        "BERT, or one of sentence-transformers; nothing is downloaded",
+    )
+    stored: bool = Field(
+        False,
+        description="keep the encoder in the model file; else its checksum, and sampling needs "
+        "the folder",
+    )
+    cache: bool = Field(True, description="encode each text once, and keep the result in the cache")
+    layer: int = Field(
+        -1, description="layer whose tokens are taken; -1 is the last, after its normalisation"
+    )
+    longest: PositiveInt = Field(77, le=4096, description="most tokens that are read of a text")
+    token_width: PositiveInt = Field(256, le=16_384, description="width of a token for the network")
+    tokens: bool = Field(
+        True,
+        description="give the network the tokens for cross-attention, not only one vector; false "
+        "for networks that take none",
+    )
+
+
 class ChannelsOptions(Options):
     """Further input channels at the positions of the noisy example."""
 

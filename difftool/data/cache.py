@@ -24,8 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, PluginError, UsageError, is_out_of_memory
+from ..errors import DataError, PluginError, is_out_of_memory
 from ..files import building, forget_abandoned, is_full_disk, make_folder, sync
+from ..files import cache_root as cache_root
 from ..modality import Item, Modality
 from .bound import bounded
 from .parallel import too_little_memory
@@ -43,21 +44,6 @@ LARGE = 1 << 16
 """Size of an example in bytes above which batches hold views instead of copies."""
 
 Progress = Callable[[int, int, str], None]
-
-
-def cache_root() -> Path:
-    """The folder of all caches: ``$DIFFTOOL_CACHE``, or the platform's cache folder."""
-    if chosen := os.environ.get("DIFFTOOL_CACHE"):
-        return Path(chosen)
-    import platformdirs
-
-    try:
-        return Path(platformdirs.user_cache_dir("difftool", appauthor=False))
-    except RuntimeError as error:
-        raise UsageError(
-            "There is no home folder for the cache of decoded files. Set DIFFTOOL_CACHE to a "
-            f"folder that can be written. ({error})"
-        ) from None
 
 
 _trial: ContextVar[Path | None] = ContextVar("trial", default=None)

@@ -36,6 +36,7 @@ from ..stage import Stage
 from . import editing
 from .begin import Beginning, follows
 from .capture import captured
+from .control import controlled, require_control, with_control
 from .device import naming_batch
 from .editing import Editing
 from .refine import alike, require_low
@@ -69,6 +70,8 @@ class SampleRequest:
             of those before it.
         resampling_steps: how often each step is taken.
         noise, tile, overlap: as in the config table ``sample``.
+        control: raw examples, taken in turn, whose maps samples follow.
+        control_scale: how much they count.
         editing: examples that the samples are made from, and how; None for samples from noise.
     """
 
@@ -89,6 +92,8 @@ class SampleRequest:
     noise: NoiseSource = "fresh"
     tile: Tile = "auto"
     overlap: float = 0.25
+    control: Sequence[np.ndarray] = ()
+    control_scale: float = 1.0
     editing: Editing | None = None
 
 
@@ -122,6 +127,7 @@ def generate(stage: Stage, request: SampleRequest) -> Iterator[Generated]:
             "--expert, or sample the cascade."
         )
     chosen = {name: _values(stage, name, texts) for name, texts in request.cond.items()}
+    require_control(stage, request.control, request.control_scale)
     joined(chosen)
     if joined({name: _values(stage, name, texts) for name, texts in request.negative.items()}):
         raise UsageError("A negative prompt has one part. Write it without AND.")
@@ -221,6 +227,7 @@ def _sample(
     """One example for each index."""
     examples = dict[int, np.ndarray]()
     for some, template, like, low in _encoded(stage, request, indices, shapes):
+        like = with_control(stage, like, request.control, some)
         examples |= zip(
             some, _solved(stage, denoisers, request, some, template, like, low), strict=True
         )
@@ -429,12 +436,12 @@ def _extent(real: Tensor, axis: int) -> int:
 
 
 def _bridged(stage: Stage) -> set[str]:
-    """The conditions of the bridge, and the mask of given entries: users cannot give them, and
-    guidance does not drop them.
+    """The conditions of the bridge, the mask of given entries, and the map of a control branch: users
+    cannot give them by value, and guidance does not drop them.
     """
     if stage.bridge is None:
-        return {MASK} & set(stage.description.conditions)
-    return {c.name for c in stage.bridge.conditions()}
+        return ({MASK} & set(stage.description.conditions)) | controlled(stage)
+    return {c.name for c in stage.bridge.conditions()} | controlled(stage)
 
 
 def _conditions(stage: Stage) -> dict[str, Column]:

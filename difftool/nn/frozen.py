@@ -28,6 +28,7 @@ class Frozen(nn.Module):
         network: a newly built network, with the tensors of the file.
         path: a safetensors file of the network's tensors.
         stored: store the weights in the model file; otherwise the checksum only.
+        fill: puts the weights of the file into the network, where its names are other ones.
 
     Raises:
         ModelFileError: the file is required and missing, or does not match the network.
@@ -35,12 +36,19 @@ class Frozen(nn.Module):
 
     checksum: Tensor
 
-    def __init__(self, network: nn.Module, path: str | Path, *, stored: bool = True) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        path: str | Path,
+        *,
+        stored: bool = True,
+        fill: Callable[[nn.Module, Path], None] | None = None,
+    ) -> None:
         super().__init__()
         self.path = local_path(path)
         network.requires_grad_(False).eval()
         if self.path.is_file():
-            _fill(network, self.path)
+            (fill or _fill)(network, self.path)
         elif not stored:
             raise ModelFileError(
                 f"The file {self.path} is missing. Put it back: the model stores only the checksum "

@@ -178,14 +178,14 @@ class Finetune(Denoising):
         return adapter_tensors(adapters_of(self.denoiser), tensors)
 
 
-def start_from(denoiser: Denoiser, base: Denoiser) -> None:
-    """Copy a trained denoiser's weights into one with the same parts, whose tables may be longer.
+def start_from(module: nn.Module, base: nn.Module) -> None:
+    """Copy a trained module's weights into one with the same parts, whose tables may be longer.
 
     New rows start as the mean of the others.
 
     Raises UsageError for a tensor of another shape.
     """
-    own, theirs = denoiser.state_dict(), base.state_dict()
+    own, theirs = module.state_dict(), base.state_dict()
     with torch.no_grad():
         for name, tensor in own.items():
             before = theirs.get(name)

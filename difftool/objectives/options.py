@@ -138,10 +138,30 @@ class DistributionMatchingOptions(StudentOptions):
     highest: float = Field(0.98, gt=0, le=1, description="highest noise level, likewise")
 
 
-class FinetuneOptions(Options):
-    """What is added to a trained model, and how it keeps what it knew."""
+CONTROL = "control"
+"""The name of the condition that is a map of the example."""
+
+
+class TunedOptions(Options):
+    """A trained model that is added to."""
 
     base: str = Field("", description="run or model file that is fine-tuned; it does not change")
+
+
+class ControlOptions(TunedOptions):
+    """A branch beside a trained model that follows a map of the example."""
+
+    operator: Literal["edges", "mean", "outline"] = Field(
+        "edges",
+        description="the map. edges: slopes; mean: the mean of the channels, without "
+        "colours; outline: the mean at each place of the last axis, such as loudness over time",
+    )
+    dropout: float = Field(0.1, ge=0, le=1, description="share of the examples without their map")
+
+
+class FinetuneOptions(TunedOptions):
+    """What is added to a trained model, and how it keeps what it knew."""
+
     method: Literal["lora", "full", "head"] = Field(
         "lora",
         description="what is learnt: lora, a change of low rank of each matrix; full, all weights; "

@@ -610,6 +610,12 @@ def difftool_objectives() -> list[Spec]:
             serves="any",
         ),
         Spec(
+            "control",
+            "a branch beside a trained model that follows a map (ControlNet, Zhang et al. 2023)",
+            "difftool.objectives.control:Control",
+            "difftool.objectives.options:ControlOptions",
+        ),
+        Spec(
             "finetune",
             "additions to a trained model: LoRA (Hu et al. 2022), DoRA, the last layer, or all weights",
             "difftool.objectives.finetune:Finetune",
@@ -655,6 +661,14 @@ def difftool_optimizers() -> list[Spec]:
 def difftool_conditioners() -> list[ConditionerSpec]:
     return [
         _conditioner("channels", "extra input channels, concatenated to the noisy example"),
+        ConditionerSpec(
+            "encoder",
+            "a text, by a pretrained encoder: CLIP, T5, CLAP, BERT, sentence-transformers",
+            "difftool.conditioners.encoder:PretrainedText",
+            "difftool.conditioners.options:EncoderOptions",
+            requires=("transformers>=4.48",),
+            column="difftool.conditioners.encoder_column:EncoderTextColumn",
+        ),
         _conditioner("label", "one learned vector per label"),
         _conditioner(
             "labels",

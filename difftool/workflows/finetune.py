@@ -21,12 +21,12 @@ from .reporter import SILENT, Reporter
 from .run import Run, Training
 from .train import new_run
 
-METHODS = ("lora", "full", "head")
+METHODS = ("lora", "full", "head", "control")
 
 STEPS, BATCH = 300, 16
 """Steps and examples of a step unless the user says: a few examples are learnt in minutes."""
 
-RATES = {"lora": 2e-3, "full": 2e-4, "head": 1e-3}
+RATES = {"lora": 2e-3, "full": 2e-4, "head": 1e-3, "control": 1e-3}
 """Learning rate of AdamW by method: what is added starts at zero, all weights start trained."""
 
 DECAY = 0.01
@@ -64,6 +64,11 @@ class Finetuning:
         model = ModelFile.read(path)
         own = model.config(parts)
         objective = parts.load(parts.get("objective", own.objective.use))
+        if own.objective.use == "control":
+            raise UsageError(
+                f"{path} has a control branch. Fine-tune the model that it was trained on, "
+                f"{own.objective.options.model_dump()['base']}."
+            )
         if objective.two_outputs:
             raise UsageError(
                 f"{path} has learned variances (objective {own.objective.use}). Fine-tune a model "
@@ -80,9 +85,12 @@ class Finetuning:
             **kept,
             "data": {"path": str(data_path(self.data))},
             "objective": {
-                "use": "finetune",
                 "base": path_text(path.absolute()),
-                "method": self.method,
+                **(
+                    {"use": "control"}
+                    if self.method == "control"
+                    else {"use": "finetune", "method": self.method}
+                ),
             },
             "optimizer": {
                 "use": "adamw",
@@ -96,6 +104,8 @@ class Finetuning:
                 "steps": STEPS,
                 "batch": BATCH,
                 "save_every": STEPS,
+                # a preview has no map to follow
+                **({"preview": 0} if self.method == "control" else {}),
                 "self_conditioning": train.get("self_conditioning", False),
                 "drop_all": train.get("drop_all", 0.0),
             },

@@ -76,6 +76,12 @@ def _request(stage: Stage, chained: ChainStage, low: Sequence[np.ndarray]) -> Sa
         start=request.start,
         cond=cond,
         negative=chained.negative,
+        control=[
+            stage.modality.read(item)
+            for path in request.control
+            for item in stage.modality.scan(path)
+        ],
+        control_scale=request.control_scale,
         low=low,
         level=chained.level,
         agree=chained.agree,
@@ -101,6 +107,11 @@ def _provenance(chained: ChainStage, refining: bool) -> dict[str, Any]:
         ),
         "guidance": getattr(config.guidance.options, "scale", config.guidance.use),
         **({"negative": shown_negative(chained)} if chained.negative else {}),
+        **(
+            {"control": ", ".join(map(str, files)), "control_scale": chained.request.control_scale}
+            if (files := chained.request.control)
+            else {}
+        ),
         **(
             {"adapters": ", ".join(f"{file}:{weight:g}" for file, weight in adapters)}
             if (adapters := chained.request.adapters)

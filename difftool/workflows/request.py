@@ -54,6 +54,8 @@ class Request:
         as_trained: whether files are brought to the size of training examples.
         handing: whether the caller provides what the first stage refines, where it refines
             anything.
+        control: files whose maps samples follow.
+        control_scale: how much they count.
         adapters: files of fine-tuning, each with its weight.
         negative: what samples shall not be, by the names of conditions.
     """
@@ -77,6 +79,8 @@ class Request:
     counted: bool = True
     as_trained: bool = False
     handing: bool = False
+    control: Sequence[Path] = ()
+    control_scale: float = 1.0
     adapters: Sequence[tuple[Path, float]] = ()
     negative: Mapping[str, list[str]] = field(default_factory=dict)
 

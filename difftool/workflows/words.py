@@ -17,8 +17,8 @@ from ..names import local_path
 from .keywords import Given
 from .model import modality_of, model_path, plain_config
 
-TEXT = "text"
-"""The conditioner of texts, whose condition ``--prompt`` sets."""
+TEXTS = ("text", "encoder")
+"""The conditioners of texts, whose condition ``--prompt`` sets."""
 
 
 def peeked_modality(args: list[str]) -> str:
@@ -138,7 +138,7 @@ def _conditions(words: Sequence[str]) -> Mapping[str, Any]:
 
 def _text_condition(words: Sequence[str], flag: str) -> str:
     columns = _conditions(words)
-    names = [name for name, table in columns.items() if table.get("use") == TEXT]
+    names = [name for name, table in columns.items() if table.get("use") in TEXTS]
     if len(names) != 1:
         reason = (
             f"has several: {', '.join(names)}. Name one: --cond {names[0]}=TEXT"

@@ -1,0 +1,177 @@
+"""The condition on a text by a pretrained encoder that does not learn: CLIP, T5, CLAP, BERT, ..."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..conditioner import Conditioner
+from ..errors import ModelFileError, UsageError
+from ..names import local_path
+from ..nn.backbone import Signals
+from ..nn.frozen import Frozen
+from ..nn.layers import linear
+from .embeddings import Embeddings
+from .encoder_column import EncoderTextColumn
+from .options import EncoderOptions
+from .text_column import PADDING
+from .weighted import SHIFT, UNIT
+
+TOWERS = {
+    "clip": "CLIPTextModelWithProjection",
+    "clip_text_model": "CLIPTextModelWithProjection",
+    "clap": "ClapTextModelWithProjection",
+    "clap_text_model": "ClapTextModelWithProjection",
+    "siglip": "SiglipTextModel",
+    "siglip_text_model": "SiglipTextModel",
+    "t5": "T5EncoderModel",
+    "mt5": "MT5EncoderModel",
+    "umt5": "UMT5EncoderModel",
+}
+"""Type of a model of several towers -> the class of its text encoder; others are whole."""
+
+
+class Encoder(nn.Module):
+    """A text encoder: ``(ids [b, n], mask [b, n]) -> (tokens [b, n, width], pooled [b, pooled])``.
+
+    The pooled vector is the encoder's own where it has one (CLIP's projection, BERT's first token),
+    else the mean of the tokens, as in sentence-transformers.
+    """
+
+    def __init__(self, network: nn.Module, layer: int, pooling: str) -> None:
+        super().__init__()
+        self.network, self._layer, self._pooling = network, layer, pooling
+
+    def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        found = self.network(
+            input_ids=ids, attention_mask=mask.long(), output_hidden_states=True, return_dict=True
+        )
+        tokens = found.last_hidden_state
+        real = mask.unsqueeze(-1).to(tokens.dtype)
+        pooled = (tokens * real).sum(1) / real.sum(1).clamp_min(1)
+        own = getattr(found, "text_embeds", None)
+        own = getattr(found, "pooler_output", None) if own is None else own
+        if self._pooling == "own" and own is not None:
+            pooled = own
+        if self._layer != -1:
+            tokens = found.hidden_states[self._layer]
+        return tokens, pooled
+
+
+class PretrainedText(Conditioner):
+    """``[b, n]`` int64 tokens of the encoder -> a linear map of its tokens for cross-attention, and
+    one of its pooled vector. Null is one learned token, and a learned vector.
+
+    Each text is encoded once, and kept in the cache (``Embeddings``).
+    """
+
+    def __init__(self, options: EncoderOptions, column: EncoderTextColumn) -> None:
+        super().__init__()
+        config = _config(column.config)
+        network = Encoder(_built(config), options.layer, column.pooling)
+        weights = local_path(options.path) / "model.safetensors"
+        self.encoder = Frozen(network, weights, stored=options.stored, fill=_fill)
+        self._embeddings = Embeddings(weights, options.layer) if options.cache else None
+        with torch.no_grad():
+            tokens, pooled = self.encoder(
+                torch.zeros(1, 1, dtype=torch.int64), torch.ones(1, 1) > 0
+            )
+        self.vector, self.dropout = options.width, options.dropout
+        self.tokens = options.token_width if options.tokens else 0
+        self.pooled = linear(pooled.shape[-1], options.width)
+        self.open_vector = nn.Parameter(torch.randn(options.width))
+        if self.tokens:
+            self.project = linear(tokens.shape[-1], options.token_width)
+            self.open = nn.Parameter(torch.randn(options.token_width))
+
+    def null(self, value: Tensor) -> Tensor:
+        return torch.full_like(value, PADDING)
+
+    def forward(self, value: Tensor) -> Signals:
+        mask = value != PADDING
+        given = mask.any(1)
+        upper = (value >> SHIFT).unsqueeze(-1)
+        weight = torch.where(upper > 0, (upper - 1) / UNIT, 1.0)
+        ids = (value & (1 << SHIFT) - 1).where(mask, 0)
+        tokens, pooled = self._encoded(ids, mask)
+        vector = torch.where(given.unsqueeze(-1), self.pooled(pooled), self.open_vector)
+        if not self.tokens:
+            return Signals(vector)
+        first = torch.arange(value.shape[1], device=value.device) == 0
+        open_ = ~given.unsqueeze(-1) & first
+        x = torch.where(open_.unsqueeze(-1), self.open, self.project(tokens) * weight)
+        return Signals(vector, x, token_mask=mask | open_)
+
+    def _encoded(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        seen = mask | ~mask.any(1, keepdim=True)  # attention over no token is not a number
+        if self._embeddings is None or _recording(ids):
+            return self.encoder(ids, seen)
+        return self._embeddings(ids, seen, self.encoder)
+
+
+def _recording(ids: Tensor) -> bool:
+    """Whether a CUDA graph is recorded, in which nothing can be looked up."""
+    return ids.is_cuda and torch.cuda.is_current_stream_capturing()
+
+
+def _config(text: str) -> Any:
+    transformers = _library()
+    about = json.loads(text)
+    kind = transformers.AutoConfig.for_model(about["model_type"])
+    config = type(kind).from_dict(about)
+    if about["model_type"] in TOWERS and hasattr(config, "text_config"):
+        config = config.text_config
+    return config
+
+
+def _tower(config: Any) -> Any:
+    transformers = _library()
+    name = TOWERS.get(config.model_type)
+    return getattr(transformers, name) if name else transformers.AutoModel
+
+
+def _built(config: Any) -> nn.Module:
+    """The encoder without its weights."""
+    tower = _tower(config)
+    made = tower(config) if config.model_type in TOWERS else tower.from_config(config)
+    return _encoder_of(made, config)
+
+
+def _encoder_of(network: Any, config: Any) -> nn.Module:
+    """The encoder of a network that may have a decoder too, such as BART."""
+    both = getattr(config, "is_encoder_decoder", False) and config.model_type not in TOWERS
+    return network.get_encoder() if both else network
+
+
+def _fill(network: nn.Module, path: Path) -> None:
+    """The weights of a folder that transformers saved, put into the encoder."""
+    assert isinstance(network, Encoder)
+    transformers = _library()
+    config = transformers.AutoConfig.from_pretrained(path.parent, local_files_only=True)
+    inner = getattr(config, "text_config", config) if config.model_type in TOWERS else config
+    try:
+        loaded = _tower(inner).from_pretrained(
+            path.parent, local_files_only=True, use_safetensors=True
+        )
+        network.network.load_state_dict(_encoder_of(loaded, inner).state_dict())
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ModelFileError(
+            f"The encoder in {path.parent} cannot be loaded: {error}. Save it there with "
+            "save_pretrained of the library transformers."
+        ) from None
+
+
+def _library() -> Any:
+    try:
+        import transformers
+    except ImportError:
+        raise UsageError(
+            "A pretrained encoder needs the library transformers, which is not installed: pip "
+            "install difftool[encoders]."
+        ) from None
+    transformers.utils.logging.disable_progress_bar()
+    return transformers

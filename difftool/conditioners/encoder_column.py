@@ -1,0 +1,138 @@
+"""Texts as a column for a pretrained encoder, with the encoder's own tokenizer."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from ..column import Column, Rows, Value
+from ..errors import DataError, UsageError
+from ..names import local_path
+from ..options import Options
+from .columns import text_of
+from .options import EncoderOptions
+from .text_column import KEPT, LONGEST, PADDING, TextColumn
+
+
+@dataclass(frozen=True)
+class EncoderTextColumn(TextColumn):
+    """Any text; "" is null. A batch is int64 ``[b, length]``: the encoder's tokens, then -1.
+
+    Attributes:
+        config: the encoder's ``config.json``, from which it is built where its weights are stored
+            in the model.
+        pooling: how its tokens become one vector: ``own``, as the encoder does, or ``mean``.
+    """
+
+    kind: ClassVar[str] = "encoder"
+
+    config: str = ""
+    pooling: str = "own"
+
+    @classmethod
+    def read(cls, name: str, rows: Rows) -> tuple[Self, list[str]]:
+        return cls.read_as(name, rows, EncoderOptions())
+
+    @classmethod
+    def read_as(cls, name: str, rows: Rows, options: Options) -> tuple[Self, list[str]]:
+        assert isinstance(options, EncoderOptions)
+        folder = encoder_folder(options.path)
+        values = [text_of(row.get(name, "")).strip()[:LONGEST] for row in rows]
+        counts = Counter(filter(None, values))
+        if not counts:
+            raise DataError(
+                f"The column {name} has no text. Write captions into metadata.csv, or into a "
+                ".txt file beside each file."
+            )
+        kept = dict(counts.most_common(KEPT))
+        column = cls(
+            name,
+            tokenizer_of(folder),
+            0,
+            options.longest,
+            tuple(kept),
+            tuple(kept.values()),
+            (folder / "config.json").read_text(encoding="utf-8"),
+            pooling_of(folder),
+        )
+        lengths = {text: len(column._tokens(text)) for text in counts}
+        length = min(options.longest, max(1, *lengths.values()))
+        if cut := sum(counts[text] for text, n in lengths.items() if n > length):
+            warnings.warn(
+                f"{cut} of {counts.total()} texts of {name} are longer than {length} tokens, and "
+                f"their ends are not read. Read more with conditions.{name}.longest.",
+                stacklevel=2,
+            )
+        return replace(column, length=length), values
+
+    def batch(self, values: Sequence[Value]) -> np.ndarray:
+        """A text that is cut keeps its last token, which may mark the end."""
+        rows = np.full((len(values), self.length), PADDING, np.int64)
+        for row, text in zip(rows, values, strict=True):
+            tokens = self._tokens(text) if text else ()
+            if len(tokens) > self.length:
+                tokens = (*tokens[: self.length - 1], tokens[-1])
+            row[: len(tokens)] = tokens
+        return rows
+
+    def entries(self) -> Sequence[str]:
+        return ()
+
+    def extended(self, other: Column) -> Self:
+        """The encoder knows all texts as they are."""
+        return self
+
+    def meaning(self) -> tuple[Any, ...]:
+        return (self.vocabulary, self.length, self.config, self.pooling)
+
+
+def encoder_folder(path: str) -> Path:
+    """The folder of an encoder. Raises UsageError where nothing is there: nothing is downloaded."""
+    folder = local_path(path) if path else Path()
+    if not path or not (folder / "config.json").is_file():
+        raise UsageError(
+            f"There is no encoder in {path or 'conditions.NAME.path'}. Place its folder there, as "
+            "the library transformers saves it: config.json, model.safetensors and tokenizer.json. "
+            "difftool downloads nothing by itself."
+        )
+    return folder
+
+
+def pooling_of(folder: Path) -> str:
+    """``mean`` for a folder of sentence-transformers that says so, else ``own``."""
+    with suppress(OSError, ValueError):
+        about = json.loads((folder / "1_Pooling" / "config.json").read_text(encoding="utf-8"))
+        return "mean" if about.get("pooling_mode_mean_tokens") else "own"
+    return "own"
+
+
+def tokenizer_of(folder: Path) -> str:
+    """The tokenizer of an encoder, in the JSON format of the library ``tokenizers``."""
+    file = folder / "tokenizer.json"
+    if file.is_file():
+        about = json.loads(file.read_text(encoding="utf-8"))
+        about |= {"truncation": None, "padding": None}
+        return json.dumps(about, ensure_ascii=False)
+    try:
+        from transformers import AutoTokenizer
+
+        found = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
+        return found.backend_tokenizer.to_str()
+    except ImportError:
+        raise UsageError(
+            f"{folder} has no tokenizer.json, and the library transformers, which can make one, is "
+            "not installed: pip install difftool[encoders]."
+        ) from None
+    except (OSError, ValueError, AttributeError) as error:
+        raise UsageError(
+            f"{folder} has no tokenizer that can be read: {error}. Save one with "
+            "AutoTokenizer.from_pretrained(…).save_pretrained(FOLDER)."
+        ) from None

@@ -1,0 +1,188 @@
+"""Control: a trainable copy of a frozen network that sees a map, and adds to the network's blocks.
+
+ControlNet (Zhang et al. 2023, arXiv:2302.05543).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import UsageError
+from .backbone import Backbone, Interface, Signals
+
+
+class _Enough(Exception):
+    """All blocks of the copy that are joined have run."""
+
+
+class Join(nn.Module):
+    """A matrix over the channels of a block's output that starts at zero (Sec. 3.1)."""
+
+    def __init__(self, width: int, axis: int) -> None:
+        super().__init__()
+        self.weight, self.axis = nn.Parameter(torch.zeros(width, width)), axis
+
+    def forward(self, h: Tensor) -> Tensor:
+        return torch.nn.functional.linear(h.movedim(self.axis, -1), self.weight).movedim(
+            -1, self.axis
+        )
+
+
+class Controlled(Backbone):
+    """``network(x) `` whose blocks of the first half get ``scale * join(copy's block)`` added.
+
+    The last channels of the signals are the map; only the copy sees them. As long as the joins are
+    zero, this is the network.
+
+    Args:
+        network: stays as it is.
+        copy: a network of the same kind that takes the map as further channels.
+        interface: that of the whole.
+        width: channels of the map.
+
+    Attributes:
+        scale: how much the map counts.
+    """
+
+    inner_network = "network"
+
+    def __init__(self, network: Backbone, copy: Backbone, interface: Interface, width: int) -> None:
+        super().__init__()
+        self.network, self.copy, self.width, self.scale = network, copy, width, 1.0
+        blocks = _blocks(copy)
+        if len(blocks) < 2:
+            raise UsageError(
+                f"The network {type(network).__name__} has no blocks to add to. Choose another "
+                "backbone: a control branch joins a network block by block."
+            )
+        later = _later(copy, blocks)
+        self._count = len(blocks) - len(later)
+        widths = list(self._widths(interface, blocks[: self._count]))
+        self.joins = nn.ModuleList(Join(*one) for one in widths)
+        _removed(copy, later)
+
+    def start(self) -> None:
+        """Give the copy the weights of the network; it ignores the map at first."""
+        own, theirs = self.copy.state_dict(), self.network.state_dict()
+        with torch.no_grad():
+            for name, tensor in own.items():
+                before = theirs[name]
+                if before.shape == tensor.shape:
+                    tensor.copy_(before)
+                else:  # the layer that the map enters by
+                    tensor.zero_()[tuple(slice(n) for n in before.shape)] = before
+
+    def regions(self) -> Iterator[nn.Module]:
+        yield from ()
+
+    def stepped(self) -> None:
+        self.copy.stepped()
+
+    def forward(
+        self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None
+    ) -> Tensor:
+        channels = signals.channels
+        assert channels is not None, "the map is always given"
+        own = channels[:, : -self.width] if channels.shape[1] > self.width else None
+        found = self._outputs(self.copy, x, c_noise, signals, mask)
+        added = [self.scale * join(h) for join, h in zip(self.joins, found, strict=True)]
+        with _adding(_blocks(self.network)[: self._count], added):
+            return self.network(x, c_noise, replace(signals, channels=own), mask)
+
+    def _outputs(self, network: Backbone, *inputs: Any) -> list[Tensor]:
+        """What the first blocks of a network give."""
+        found = list[Tensor]()
+
+        def keep(module: nn.Module, args: Any, output: Any) -> None:
+            found.append(_first(output))
+            if len(found) == self._count:
+                raise _Enough
+
+        blocks = _blocks(network)[: self._count]
+        with suppress(_Enough), _hooks(blocks, [keep] * self._count):
+            network(*inputs)
+        return found
+
+    def _widths(
+        self, interface: Interface, blocks: Sequence[nn.Module]
+    ) -> Iterator[tuple[int, int]]:
+        """The number of channels of each block's output, and their axis."""
+        sizes = [16 if n is None else n for n in interface.shape]
+        x = torch.zeros(1, *sizes)
+        points = interface.shape[0] is None
+        places = sizes[:1] if points else sizes[1:]
+        signals = Signals(
+            torch.zeros(1, interface.vector) if interface.vector else None,
+            torch.zeros(1, 1, interface.tokens) if interface.tokens else None,
+            torch.zeros(1, interface.channels, *places),
+        )
+        with torch.no_grad():
+            outputs = self._outputs(self.copy, x, torch.zeros(1), signals, None)
+        for block, output in zip(blocks, outputs, strict=True):
+            axis = 1 if not points and _is_grid(self.copy, block) else output.ndim - 1
+            yield output.shape[axis], axis
+
+
+def _blocks(network: Backbone) -> list[nn.Module]:
+    """The blocks of a network in the order in which they run, without the layers that join skips."""
+    return [block for block in network.regions() if not isinstance(block, nn.Linear)]
+
+
+def _is_grid(network: nn.Module, block: nn.Module) -> bool:
+    """Whether a block works on ``[b, channels, ...]``, not on tokens ``[b, n, channels]``."""
+    grids = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    return hasattr(network, "walk") or any(isinstance(m, grids) for m in block.modules())
+
+
+def _later(network: nn.Module, blocks: Sequence[nn.Module]) -> list[nn.Module]:
+    """The blocks that are not copied: those of the decoder, or the second half."""
+    decoder = getattr(network, "decoder", None)
+    if isinstance(decoder, nn.Module):
+        inside = set(decoder.modules())
+        return [block for block in blocks if block in inside]
+    return list(blocks[(len(blocks) + 1) // 2 :])
+
+
+def _removed(network: nn.Module, blocks: Sequence[nn.Module]) -> None:
+    """Put nothing in the place of blocks that never run."""
+    gone = set(blocks)
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            if child in gone:
+                setattr(parent, name, nn.Identity())
+
+
+def _first(output: Any) -> Tensor:
+    return output[0] if isinstance(output, tuple) else output
+
+
+@contextmanager
+def _hooks(blocks: Sequence[nn.Module], hooks: Sequence[Any]) -> Iterator[None]:
+    handles = [block.register_forward_hook(hook) for block, hook in zip(blocks, hooks, strict=True)]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def _adding(blocks: Sequence[nn.Module], added: Sequence[Tensor]) -> Iterator[None]:
+    """Inside, each block's output has something added to it."""
+
+    def hook(more: Tensor) -> Any:
+        def add(module: nn.Module, args: Any, output: Any) -> Any:
+            if isinstance(output, tuple):
+                return (output[0] + more.to(output[0].dtype), *output[1:])
+            return output + more.to(output.dtype)
+
+        return add
+
+    with _hooks(blocks, [hook(more) for more in added]):
+        yield

@@ -1,0 +1,130 @@
+"""A control branch: the identity at first, for networks of every kind, and sampling by a file."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from small import SETS, alike, call, examples, pictures, registry, same
+
+from difftool.nn.backbone import Interface, Signals
+from difftool.nn.control import Controlled
+from difftool.nn.operators import edges, mapped, mean, outline
+
+WORDS = [word for setting in SETS for word in ("--set", setting)]
+QUICK = ("--set", "train.precision=fp32", "--set", "train.batch=4")
+
+SMALL = {
+    "unet": {"channels": 8, "multipliers": (1, 2), "blocks": 1, "head_width": 8},
+    "edm2": {"channels": 8, "multipliers": (1, 2), "blocks": 1, "head_width": 8},
+    "adm": {"channels": 8, "multipliers": (1, 2), "blocks": 1, "head_width": 8},
+    "dit": {"width": 24, "depth": 3, "head_width": 12, "patch": (2,)},
+    "mmdit": {"width": 24, "depth": 2, "head_width": 12, "patch": (2,)},
+    "uvit": {"width": 24, "depth": 5, "head_width": 12, "patch": (2,)},
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_new_branch_changes_nothing_and_its_joins_learn(name):
+    spec = registry().get("backbone", name)
+    options, target = registry().options(spec)(**SMALL[name]), registry().load(spec)
+    shape = (3, 8, 8)
+    torch.manual_seed(0)
+    alone, whole = Interface(shape, vector=4), Interface(shape, vector=4, channels=1)
+    network, copy = target(options, alone), target(options, whole)
+    for parameter in network.parameters():  # layers that start at zero would hide everything
+        torch.nn.init.normal_(parameter, std=0.2)
+    controlled = Controlled(network, copy, whole, 1).eval()
+    controlled.start()
+    x, c_noise, vector = torch.randn(2, *shape), torch.tensor([0.3, -0.2]), torch.randn(2, 4)
+    plain = network(x, c_noise, Signals(vector))
+    shown = Signals(vector, channels=torch.randn(2, 1, 8, 8))
+    assert torch.equal(controlled(x, c_noise, shown), plain)
+    controlled(x, c_noise, shown).square().sum().backward()
+    assert all(join.weight.grad.abs().sum() > 0 for join in controlled.joins)
+    for join in controlled.joins:
+        torch.nn.init.normal_(join.weight, std=0.5)
+    assert not torch.allclose(controlled(x, c_noise, shown), plain)
+    controlled.scale = 0.0
+    assert torch.equal(controlled(x, c_noise, shown), plain)
+    assert torch.equal(network(x, c_noise, Signals(vector)), plain), "no hook stays"
+
+
+def test_maps_are_what_they_say():
+    x = torch.zeros(1, 2, 4, 6)
+    x[..., 3:] = 1.0
+    found = edges(x)
+    assert found.shape == (1, 1, 4, 6)
+    assert (found[0, 0, :, 2:4] > 0.7).all()
+    assert found[..., :2].abs().max() == found[..., 4:].abs().max() == 0
+    assert torch.equal(edges(x.transpose(2, 3)), found.transpose(2, 3))
+    assert torch.equal(mean(x)[0, 0], x[0, 0])
+    assert torch.equal(outline(x)[0, 0, 0], x[0, 0, 0])
+    mask = torch.ones(1, 1, 4, 6, dtype=torch.bool)
+    mask[..., 3:] = False
+    assert mapped("edges", x, mask)[..., 3:].abs().max() == 0
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("place")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        words = ["-m", "image", str(pictures()), *WORDS, "--steps", "4", "--run", "runs/first"]
+        words += ["--set", "optimizer.warmup=0", "--set", "optimizer.lr=0.02"]
+        assert call("train", *words) == 0
+        words = ["first", str(pictures()), "--method", "control", "--steps", "4", *QUICK]
+        more = [
+            "--set",
+            "train.save_every=2",
+            "--set",
+            "optimizer.warmup=0",
+            "--set",
+            "optimizer.lr=0.1",
+        ]
+        assert call("finetune", *words, *more, "--run", "runs/edges") == 0
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def there(place, monkeypatch):
+    monkeypatch.chdir(place)
+
+
+def sampled(*words: str, to: str) -> dict[str, np.ndarray]:
+    shape = ("-n", "2", "--steps", "3", "--precision", "fp32", "--cond", "class=left")
+    assert call("sample", *words, *shape, "-o", to) == 0
+    return examples(to)
+
+
+def test_samples_follow_the_map_of_a_file_and_without_it_are_those_of_the_model(capsys):
+    first, second = sorted(pictures().rglob("*.png"))[:2]
+    one = sampled("edges", "--control", str(first), to="one")
+    other = sampled("edges", "--control", str(second), to="other")
+    assert not same(one, other)
+    assert same(
+        sampled("edges", "--control", str(first), "--control-scale", "0", to="none"),
+        sampled("first", to="plain"),
+    )
+    assert call("sample", "edges", "-o", "no") == 2
+    assert "with --control FILE" in " ".join(capsys.readouterr().err.split())
+    assert call("sample", "first", "--control", str(first), "-o", "no") == 2
+    assert "has no control branch" in capsys.readouterr().err
+
+
+def test_the_model_is_frozen_and_a_stopped_run_ends_with_the_same_bits(tmp_path):
+    base = load_file("runs/first/model.safetensors")
+    whole = load_file("runs/edges/model.safetensors")
+    for name, tensor in base.items():
+        kept = name.replace("backbone.", "backbone.network.", 1)
+        assert torch.equal(tensor, whole[kept])
+    shutil.copytree("runs/edges", "runs/parts")
+    *_, newest = sorted(Path("runs/parts/checkpoints").glob("*.safetensors"))
+    newest.unlink()
+    assert call("resume", "parts") == 0
+    assert alike("edges", "parts")
+    assert call("finetune", "edges", str(pictures())) == 2
