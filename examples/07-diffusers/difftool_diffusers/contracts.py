@@ -14,6 +14,9 @@ from difftool.testing import (
 
 from .options import ORDERS
 
+SINGLE = ("EulerDiscreteScheduler", "DPMSolverMultistepScheduler")
+"""They compute in float32, and the contract of samplers in float64; the tests compare them."""
+
 NORMED = {"layers_per_block": 1, "norm_num_groups": 4}
 WIDE, NARROW = {"block_out_channels": (16, 16)}, {"block_out_channels": (8, 8)}
 ATTENDS = {"attention_head_dim": 4, "cross_attention_dim": 8}
@@ -62,7 +65,7 @@ for kind, shape, config in (
     settings = {"network": kind, "config": config}
     globals()[f"Test{kind}"] = backbone_contract("diffusers", shape, settings)
 for name in ORDERS:
-    if name != "EulerDiscreteScheduler":  # it computes in float32, and the contract in float64
+    if name not in SINGLE:
         globals()[f"Test{name}"] = sampler_contract("diffusers", {"scheduler": name})
 TestLatents = representation_contract(
     "diffusers",

@@ -54,19 +54,23 @@ def test_a_folder_is_trained_further_and_written_again(tmp_path):
         torch.testing.assert_close(after.state_dict()[name], before.state_dict()[name])
 
 
-def test_euler_in_single_precision_is_difftool_s():
-    """diffusers takes its steps in float32, so the contract, which is in float64, is not for it."""
+@pytest.mark.parametrize(
+    ("name", "order", "same"),
+    [("EulerDiscreteScheduler", 1, "euler"), ("DPMSolverMultistepScheduler", 2, "dpmpp_2m")],
+)
+def test_what_computes_in_single_precision_is_difftool_s(name, order, same):
     from difftool_diffusers.scheduler import scheduler
 
-    from difftool.samplers.heun import euler
+    from difftool.testing.parts import load
 
+    sampler, _ = load("sampler", same)
     x, sigmas = torch.linspace(-9, 9, 8, dtype=torch.float64)[None], [10.0, 3.0, 1.0, 0.2, 0.0]
 
     def denoise(x, sigma):
         return torch.tanh(x / (1 + sigma**2)) / 2
 
-    theirs = list(scheduler(denoise, x, sigmas, None, "EulerDiscreteScheduler", 1))
-    for one, other in zip(theirs, euler(denoise, x, sigmas, None), strict=True):
+    theirs = list(scheduler(denoise, x, sigmas, None, name, order))
+    for one, other in zip(theirs, sampler(denoise, x, sigmas, None), strict=True):
         torch.testing.assert_close(one.x, other.x, atol=1e-5, rtol=1e-5)
 
 
