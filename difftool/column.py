@@ -163,7 +163,10 @@ _KINDS: dict[str, str] = {
     for kind, code in {
         "label": "LabelColumn", "labels": "LabelsColumn", "number": "NumberColumn", "vector": "VectorColumn", "channels": "ChannelsColumn",
     }.items()
-} | {"text": "difftool.conditioners.text_column:TextColumn"}  # fmt: skip
+} | {
+    "text": "difftool.conditioners.text_column:TextColumn",
+    "encoder": "difftool.conditioners.encoder_column:EncoderTextColumn",
+}  # fmt: skip
 
 
 def announce(kind: str, reference: str) -> None:

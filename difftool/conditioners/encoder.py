@@ -174,4 +174,5 @@ def _library() -> Any:
             "install difftool[encoders]."
         ) from None
     transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()  # what is not of the text's tower is no fault
     return transformers

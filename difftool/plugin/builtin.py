@@ -666,7 +666,6 @@ def difftool_conditioners() -> list[ConditionerSpec]:
             "a text, by a pretrained encoder: CLIP, T5, CLAP, BERT, sentence-transformers",
             "difftool.conditioners.encoder:PretrainedText",
             "difftool.conditioners.options:EncoderOptions",
-            requires=("transformers>=4.48",),
             column="difftool.conditioners.encoder_column:EncoderTextColumn",
         ),
         _conditioner("label", "one learned vector per label"),
