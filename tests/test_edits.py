@@ -32,6 +32,7 @@ from difftool.edits.operators import (
     blocks,
     blurred,
     completing,
+    compressed,
     decompressing,
     reviving,
     sharpening,
@@ -108,7 +109,7 @@ HOLES = torch.rand(SHARP.shape, generator=torch.Generator().manual_seed(3)) < 0.
         (lambda x: blocks(x, 2), lambda y: sharpening(y, 2)),
         (lambda x: x.clamp(-0.2, 0.2), lambda y: unclipping(y, 0)),
         (lambda x: torch.where(HOLES, 0.125, x), completing),
-        (lambda x: decompressing(x, 20)(torch.zeros_like(x)), lambda y: decompressing(y, 20)),
+        (lambda x: compressed(x, 20), lambda y: decompressing(y, 20)),
     ],
     ids=["lower", "clip", "missing", "jpeg"],
 )

@@ -16,6 +16,9 @@ Project = Callable[[Tensor], Tensor]
 STEADY = 1e-3
 """Squared attenuation below which a blurred detail is not brought back."""
 
+MIDDLE = 1 / 255
+"""The level that is subtracted before the cosine transform, 128 of 0 to 255, in model units."""
+
 TABLE = (
     (16, 11, 10, 16, 24, 40, 51, 61),
     (12, 12, 14, 19, 26, 58, 60, 55),
@@ -109,22 +112,41 @@ def _cosines() -> Tensor:
     return basis
 
 
+def _there(x: Tensor) -> Tensor:
+    """``[b, c, h, w]`` -> cosine coefficients of its blocks ``[b, c, i, j, 8, 8]``."""
+    height, width = x.shape[2:]
+    x = F.pad(x - MIDDLE, (0, -width % 8, 0, -height % 8), mode="replicate")
+    basis = _cosines().to(x)
+    return basis @ x.unflatten(3, (-1, 8)).unflatten(2, (-1, 8)).movedim(3, 4) @ basis.T
+
+
+def _back(z: Tensor, height: int, width: int) -> Tensor:
+    basis = _cosines().to(z)
+    x = (basis.T @ z @ basis).movedim(4, 3).flatten(4, 5).flatten(2, 3)
+    return x[:, :, :height, :width] + MIDDLE
+
+
+def _steps(quality: float, like: Tensor) -> Tensor:
+    """Steps of quantisation ``[8, 8]`` in model units (the scaling of the Independent JPEG Group)."""
+    scale = 50 / quality if quality < 50 else 2 - quality / 50
+    return (torch.tensor(TABLE) * scale).round().clamp(1, 255).to(like) * (2 / 255)
+
+
+def compressed(x: Tensor, quality: float) -> Tensor:
+    """``x [b, c, h, w]`` with the cosine coefficients of its blocks rounded to whole steps."""
+    steps = _steps(quality, x)
+    return _back((_there(x) / steps).round() * steps, *x.shape[2:])
+
+
 def decompressing(y: Tensor, quality: float) -> Project:
     """Each cosine coefficient of x0, in blocks of 8 x 8, at most half a step of quantisation from
-    that of ``y [b, c, h, w]``.
+    that of ``y [b, c, h, w]``, which is brought to whole steps again: clipping has moved it.
     """
-    scale = 50 / quality if quality < 50 else 2 - quality / 50
-    steps = (torch.tensor(TABLE) * scale).round().clamp(1, 255).to(y) * (2 / 255)
-    basis, (height, width) = _cosines().to(y), y.shape[2:]
+    steps = _steps(quality, y)
+    kept = (_there(y) / steps).round() * steps
 
-    def there(x: Tensor) -> Tensor:
-        x = F.pad(x, (0, -width % 8, 0, -height % 8), mode="replicate")
-        return basis @ x.unflatten(3, (-1, 8)).unflatten(2, (-1, 8)).movedim(3, 4) @ basis.T
+    def project(x0: Tensor) -> Tensor:
+        z = kept + (_there(x0) - kept).clamp(-steps / 2, steps / 2)
+        return _back(z, *y.shape[2:])
 
-    def back(z: Tensor) -> Tensor:
-        return (
-            (basis.T @ z @ basis).movedim(4, 3).flatten(4, 5).flatten(2, 3)[:, :, :height, :width]
-        )
-
-    kept = there(y)
-    return lambda x0: back(kept + (there(x0) - kept).clamp(-steps / 2, steps / 2))
+    return project

@@ -84,7 +84,7 @@ def following(denoise: Denoise, project: Callable[[Tensor], Tensor], noise: floa
         with torch.enable_grad():
             x_ = x.detach().requires_grad_()
             x0 = denoise(x_, sigma)
-            error = x0 - project(x0).detach()
+            error = x0 - project(x0.detach())
             (slope,) = torch.autograd.grad(error.square().sum() / (2 * variance), x_)
         return x0.detach() - sigma**2 * slope
 
