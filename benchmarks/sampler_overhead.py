@@ -49,7 +49,7 @@ def make_model(sampler: str) -> difftool.Built:
 
 def evaluations(model: difftool.Built, request: dict[str, int]) -> int:
     count = [0]
-    handle = model.stage.denoiser.register_forward_hook(
+    handle = model.stage.denoiser.backbone.register_forward_hook(
         lambda *_: count.__setitem__(0, count[0] + 1)
     )
     model.sample(**request)

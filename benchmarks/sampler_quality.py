@@ -95,7 +95,7 @@ class Counted:
 
     def __init__(self, model: difftool.Built) -> None:
         self.count = 0
-        model.stage.denoiser.register_forward_hook(self._add)
+        model.stage.denoiser.backbone.register_forward_hook(self._add)
 
     def _add(self, *_: Any) -> None:
         self.count += 1
