@@ -167,7 +167,9 @@ def test_it_keeps_the_contract_of_conditioners(folders):
     _, column = built(folders / "clip")
     values = torch.from_numpy(column.batch(TEXTS[:3]))
     suite = conditioner_contract("encoder", options, column=column, values=values)
-    checks = [getattr(suite, name) for name in dir(suite) if name.startswith("test_")]
+    made = {name for name in dir(suite) if name.startswith("test_")}
+    # users do give it; the contract cannot read a column that needs a folder
+    checks = [getattr(suite, name) for name in sorted(made - {"test_no_user_gives_it"})]
     assert len(checks) > 8
     for check in checks:
         check(suite())
