@@ -135,7 +135,7 @@ class TrainOptions(Options):
     mask: Literal["none", "random"] = Field(
         "none",
         description="random: half of the examples have random parts that the network is given, "
-        "with the mask as a channel, so that difftool edit fills better",
+        "with their mask as further channels, so that difftool edit fills better",
     )
     clip: NonNegativeFloat = Field(
         1.0, description="largest gradient norm; larger ones are clipped; 0 never clips"

@@ -518,7 +518,9 @@ def test_a_model_that_was_trained_with_masks_meets_what_is_given_without_noise(
     picture = torch.from_numpy(read(files[0]).transpose(2, 0, 1) / 127.5 - 1).float()
     for x, channel in seen:
         assert torch.allclose(x[0, :, 4:], picture[:, 4:], atol=1e-6)
-        assert (channel[0, 0] == torch.tensor([0.0, 1.0]).repeat_interleave(4)[:, None]).all()
+        assert (channel[0, -1] == torch.tensor([0.0, 1.0]).repeat_interleave(4)[:, None]).all()
+        assert torch.allclose(channel[0, :-1, 4:], 2 * picture[:, 4:], atol=1e-6)
+        assert (channel[0, :-1, :4] == 0).all()
     assert (made.transpose(1, 2, 0)[4:] == read(files[0])[4:]).all()
 
 
@@ -526,7 +528,7 @@ def test_whole_examples_are_told_to_have_nothing_given():
     batch = Batch(torch.randn(2, 3, 4, 4))
     assert told((), batch) is batch, "a model without masks is told nothing"
     channel = told((MASK,), batch).cond[MASK]
-    assert channel.shape == (2, 1, 4, 4)
+    assert channel.shape == (2, 4, 4, 4)
     assert (channel == 0).all()
 
 

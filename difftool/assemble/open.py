@@ -37,6 +37,7 @@ from ..names import path_text
 from ..plugin.registry import Registry
 from ..rng import Stream
 from ..shell import set_flag
+from ..space import Euclidean
 from .build import Assembly, fingerprint_of, identity_of, make_bridge
 from .parts import build_process, default_part, make_modality
 from .room import require_batch
@@ -90,9 +91,21 @@ def open_dataset(
 
 
 def _bridged(config: Config, assembly: Assembly, description: Description) -> Description:
-    """The description with the bridge's conditions, which depend on the measured representation."""
+    """The description with the conditions that depend on the measured representation: those of the
+    bridge, or the mask of given entries.
+    """
     if config.bridge.use == NONE:
-        return description
+        if config.train.mask != "random":
+            return description
+        representation = assembly.representation(config, description)
+        channels = representation.shape[0]
+        if channels is None or type(representation.space) is not Euclidean:
+            raise UsageError(
+                "train.mask = random is for examples that are channels on a grid. Leave it out: "
+                "this kind of data can be filled without it."
+            )
+        own = _with_own(description.conditions, [mask_column(channels)], "option train.mask")
+        return replace(description, conditions=own)
     bridge = make_bridge(
         config, assembly.registry, description, assembly.representation(config, description)
     )
@@ -320,13 +333,11 @@ def _described(
             kind = registry.column(part.use)
             found[name], values[name] = condition(name, kind, cache.columns, part.options)
     conditions = _with_own(found, own, f"{config.modality.use} modality")
-    if config.train.mask == "random":
-        if config.bridge is not None and config.bridge.use != NONE:
-            raise UsageError(
-                "train.mask = random is for models that make examples from noise. Leave it out: "
-                "this model refines the samples of another."
-            )
-        conditions = _with_own(conditions, [mask_column()], "option train.mask")
+    if config.train.mask == "random" and config.bridge.use != NONE:
+        raise UsageError(
+            "train.mask = random is for models that make examples from noise. Leave it out: this "
+            "model refines the samples of another."
+        )
     return Description(
         shape, cache.dtype.name, len(cache), conditions, extra, cache.content
     ), values

@@ -1,8 +1,9 @@
-"""The mask of given entries as an input channel, for models that are trained to fill examples.
+"""Given entries and their mask as input channels, for models that are trained to fill examples.
 
-Such a network meets the given entries without noise and is told where they are (Saharia et al.
-2022, "Palette", arXiv:2111.05826, Sec. 3). Half of the examples have none, so that it makes whole
-examples as well.
+Such a network is shown the given entries beside the noisy example, zeros in between, and where they
+are (Saharia et al. 2022, "Palette", arXiv:2111.05826, Sec. 3); in the example itself, which is
+scaled down at high noise, they would be too faint. Half of the examples have none, so that it makes
+whole examples as well.
 """
 
 from __future__ import annotations
@@ -20,12 +21,16 @@ from .columns import ChannelsColumn
 MASK = "given entries"
 """Its name among the conditions; no column of a table is likely to have it."""
 
+SPREAD = 0.5
+"""Standard deviation of data in model units, about, by which given entries are divided."""
+
 SMALLEST = 0.1
 """Smallest side of a box, as a share of the axis."""
 
 
-def mask_column() -> ChannelsColumn:
-    return ChannelsColumn(MASK, width=1)
+def mask_column(channels: int) -> ChannelsColumn:
+    """The column for encoded examples of so many channels."""
+    return ChannelsColumn(MASK, width=channels + 1)
 
 
 def masked(batch: Batch, rng: Rng) -> Batch:
@@ -37,13 +42,16 @@ def masked(batch: Batch, rng: Rng) -> Batch:
 
 
 def with_mask(batch: Batch) -> Batch:
-    """The batch with its given entries as a channel, which the network meets without noise."""
+    """The batch with its given entries as channels ``[b, c + 1, ...]``, the last of them the mask.
+
+    In the example the network meets them without noise.
+    """
     x, given = batch.x, batch.observed
-    shape = (len(x), 1, *x.shape[2:])
-    channel = x.new_zeros(shape)
+    where = torch.zeros_like(x[:, :1], dtype=torch.bool)
     if given is not None:
-        channel = given.expand(x.shape).all(1, keepdim=True).to(x.dtype)
-    return replace(batch.with_cond(**{MASK: channel}), noise_free=True)
+        where = given.expand(x.shape).all(1, keepdim=True)
+    channels = torch.cat((torch.where(where, x / SPREAD, 0.0), where.to(x.dtype)), 1)
+    return replace(batch.with_cond(**{MASK: channels}), noise_free=True)
 
 
 def told(conditions: Collection[str], batch: Batch) -> Batch:
