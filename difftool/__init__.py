@@ -171,6 +171,8 @@ _HOME = {
     "short_name": "data.findings",
     "some_names": "data.findings",
     "spooled": "data.spool",
+    # A toolbox for observers.
+    "training_verdict": "verdict.run",
 }
 
 __all__ = ["__version__", "data", *_HOME]
@@ -328,6 +330,7 @@ if TYPE_CHECKING:
     from .verdict.case import Case as Case
     from .verdict.check import Check as Check
     from .verdict.diagnosis import Diagnosis as Diagnosis
+    from .verdict.run import training_verdict as training_verdict
     from .workflows.build import Examples as Examples
     from .workflows.build import build as build
     from .workflows.built import Built as Built

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..metrics.neighbours import AT_ONCE, squared_distances
 from ..verdict import Case, Check, Diagnosis
+from .blank import FLAT
 
 NEAR = 0.05
 """Distance of two copies, over the median distance of two examples."""
@@ -22,13 +23,17 @@ TORN = 0.01
 class Copies(Check):
     """Near copies, by the distance of examples as the modality shows them to a judge."""
 
-    needs = ("seen", "columns")
+    needs = ("seen", "spreads", "columns")
 
     def look(self, case: Case) -> Iterator[Diagnosis]:
         assert case.seen is not None
+        assert case.spreads is not None
         if len(case.seen) < 20:
             return
         pairs = near_pairs(case.seen)
+        # blank examples are all alike, and another check names them
+        blank = case.spreads < FLAT * np.median(case.spreads)
+        pairs = pairs[~blank[pairs].any(1)]
         copied = len(np.unique(pairs[:, 1])) / len(case.seen)
         torn = self._torn(case, pairs)
         if torn > TORN:
@@ -64,9 +69,7 @@ def near_pairs(seen: np.ndarray, near: float = NEAR) -> np.ndarray:
     """``[n, d] -> [pairs, 2]``: the indices of examples that are nearly the same, the first below
     the second.
 
-    Two are near if their distance is a small share of the median distance of two examples. What
-    lies at one point with the mean of all, such as silence, has no structure that could be copied
-    and does not count.
+    Two are near if their distance is a small share of the median distance of two examples.
     """
     usual = np.sqrt(np.median(squared_distances(seen[:AT_ONCE], seen[-AT_ONCE:])))
     found = [np.zeros((0, 2), np.int64)]

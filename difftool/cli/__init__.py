@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("list:list_parts", "List what is installed: modalities, samplers, recipes, …"),
     "show": ("show:show", "Show one part's options and defaults."),
     "config": ("config:config", "Show, check or describe configuration files."),
+    "report": ("report:report", "Write the page about a run, and show it."),
     "runs": ("runs:runs", "List, show and compare runs."),
     "data": ("data:data", "Look at data before training on it."),
     "plugins": ("plugins:plugins", "List the installed plugins, or create a new one."),

@@ -11,8 +11,11 @@ from typing import Any
 import click
 
 from ..figures import with_error
+from ..plugin.registry import Registry
+from ..report.table import write_table
 from ..workflows.beside import chains_beside, with_others
 from ..workflows.chain import chain_of
+from ..workflows.drift import other_run
 from ..workflows.evaluate import (
     USUAL,
     chosen_metrics,
@@ -22,6 +25,7 @@ from ..workflows.evaluate import (
 )
 from ..workflows.reconstructed import MADE
 from ..workflows.reference import Reference
+from ..workflows.scenario import read_scenario, run_scenario, table
 from ..workflows.verdict import keep
 from ..workflows.words import peeked_modality
 from .console import out_json, out_level, out_table, say
@@ -71,9 +75,10 @@ class Evaluate(Sectioned):
 )
 @click.option(
     "--against",
-    metavar="DATA",
+    metavar="RUN2|DATA",
     type=click.Path(path_type=Path),
-    help="Data to compare with. [default: the model's training data]",
+    help="Another run, or data, to compare with, and to test with a p-value whether both are of one "
+    "distribution. [default: the model's training data]",
 )
 @click.option(
     "--data",
@@ -99,6 +104,21 @@ class Evaluate(Sectioned):
     metavar="RUN[@STEPS]",
     help="Measure this model too, on the same seeds, in the same table; may be repeated.",
 )
+@click.option(
+    "--scenario",
+    metavar="FILE",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Measure every combination of the models, samplers, steps, guidances, conditions and seeds "
+    "in a TOML file; one that was stopped goes on.",
+)
+@click.option(
+    "--table",
+    "tables",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the table of a scenario to a file that ends in .csv, .html or .tex; may be repeated.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @click.pass_context
 def evaluate(
@@ -111,6 +131,8 @@ def evaluate(
     metrics: str | None,
     features: str | None,
     beside: tuple[str, ...],
+    scenario: Path | None,
+    tables: tuple[Path, ...],
     as_json: bool,
     **sampling: Any,
 ) -> None:
@@ -121,6 +143,10 @@ def evaluate(
     of the data are measured.
     """
     request, parts = request_of(ctx, **sampling), registry(ctx)
+    if scenario:
+        terminate_at_once()
+        _tell_scenario(scenario, tables, as_json, parts)
+        return
     if samples:
         refuse_sampling(request)
     request = replace(request, words=models, until=until, handing=True)
@@ -128,9 +154,10 @@ def evaluate(
     others = chains_beside(beside, request, parts, Terminal())
     chosen = chosen_metrics(parts, chain.stages[-1].config.modality.use, metrics, request)
     terminate_at_once()
-    reference = Reference(against, most)
+    other = other_run(against, chain, parts, Terminal())
+    reference = Reference(None if other else against, most)
     found = evaluate_chain(
-        chain, parts, Terminal(), request.seed, chosen, samples, reference, features
+        chain, parts, Terminal(), request.seed, chosen, samples, reference, features, other
     )
     if others:
         found = with_others(
@@ -143,6 +170,24 @@ def evaluate(
         _tell(found)
         if report:
             say(f"The verdict and the table are in {report}")
+
+
+def _tell_scenario(
+    scenario: Path, tables: tuple[Path, ...], as_json: bool, parts: Registry
+) -> None:
+    """Measure the cells of a scenario, and show and write the table."""
+    results = scenario.with_suffix(".results.jsonl")
+    rows = list(run_scenario(read_scenario(scenario), results, parts, Terminal()))
+    heads, lines = table(rows)
+    for path in tables:
+        write_table(heads, lines, path)
+    if as_json:
+        out_json(rows)
+        return
+    for row in rows:
+        if "error" in row:
+            say(f"{row['models']}, seed {row['seed']}, is left out: {row['error']}")
+    out_table(lines, heads)
 
 
 def _tell(found: dict[str, Any]) -> None:

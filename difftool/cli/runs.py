@@ -10,7 +10,7 @@ import click
 from ..config.layers import file_text
 from ..engine.folder import CASCADE, RunFolder, find_run, is_cascade, list_runs
 from ..errors import ConfigError
-from ..workflows.summary import cascade_summary, compared, run_summary, written_config
+from ..workflows.summary import cascade_summary, compare_page, compared, run_summary, written_config
 from .console import out, out_json, out_table, say
 
 
@@ -113,10 +113,22 @@ def _open(run: str) -> RunFolder:
 
 @runs.command(short_help="Set runs side by side.")
 @click.argument("names", nargs=-1, required=True, metavar="RUN RUN…")
+@click.option(
+    "--html",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write a page that shows them side by side, with blind pairs of their samples.",
+)
+@click.option("--open", "show", is_flag=True, help="Show the page in a browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON on stdout.")
-def compare(names: tuple[str, ...], as_json: bool) -> None:
+def compare(names: tuple[str, ...], html: Path | None, show: bool, as_json: bool) -> None:
     """Set runs side by side: how they ended, and the settings in which they differ."""
     folders = [_open(name) for name in names]
+    if html or show:
+        page = compare_page(folders, html or Path("comparison.html"))
+        say(f"The comparison is in {page}")
+        if show:
+            click.launch(page.absolute().as_uri())
     ends, differing = compared(folders)
     if as_json:
         out_json({"runs": ends, "differences": differing})

@@ -67,7 +67,7 @@ def forecast(sizes: SaveSizes, cadence: Cadence, dataset: Dataset) -> dict[str, 
     rows = steps // train.log_every + train.log_every.bit_length()
     return {
         "checkpoints": kept * sizes.checkpoint,
-        "model": sizes.model,
+        "model": sizes.model * (2 if train.best else 1),
         "snapshots": snapshots * sizes.snapshot,
         "previews": previews * train.preview * example,
         "metrics": rows * ROW,

@@ -73,6 +73,11 @@ class RunFolder:
         return self.path / "best.safetensors"
 
     @property
+    def evaluated_path(self) -> Path:
+        """Some of the samples that ``difftool evaluate`` measured last."""
+        return self.samples_path / "evaluated"
+
+    @property
     def levels_path(self) -> Path:
         """Losses by noise level, a row for each measurement."""
         return self.path / "levels.jsonl"
@@ -378,6 +383,11 @@ def environment(source: str) -> dict[str, Any]:
 def new_run_path(name: str, root: Path = RUNS) -> Path:
     """``runs/NAME``, or ``runs/NAME-2`` … when that is taken."""
     return unused(root / name)
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder is that of a run."""
+    return (path / CONFIG).is_file()
 
 
 def is_cascade(path: Path) -> bool:

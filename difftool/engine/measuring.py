@@ -72,7 +72,8 @@ class MeasureLevels(Observer):
     def __init__(self, step: TrainStep, dataset: Dataset, folder: RunFolder) -> None:
         self._step, self._dataset, self._folder = step, dataset, folder
         held = dataset.held if dataset.held is not None else np.zeros(0, np.int64)
-        able = step.stage.network is not None and len(held) > 1
+        # of sharded weights this process holds only a part
+        able = step.stage.network is not None and len(held) > 1 and not step.world.shards
         self._every = interval(step.train, len(step.ema.profiles), len(held)) if able else 0
         self._sets: dict[str, list[Batch]] = {}
 

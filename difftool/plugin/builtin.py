@@ -849,6 +849,7 @@ CHECKS = (
     ("noise", "noise levels that do not fit the data", "noise:NoiseRange"),
     ("conditions", "conditions without an effect", "reactions:Conditions"),
     ("samples", "samples beside data, and how they are drawn", "samples:SamplesCheck"),
+    ("unusable", "files that training skips", "unusable:Unusable"),
     ("speed", "a loader that is too slow", "speed:Speed"),
 )
 """Name, summary and code of the checks of ``difftool doctor``."""

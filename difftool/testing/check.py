@@ -89,6 +89,7 @@ def good_case() -> Case:
         modality="numbers",
         source="data",
         total=1000,
+        skipped=[],
         examples=list(vectors.astype(np.float32)),
         columns=[{"class": "ab"[i]} for i in asked],
         seen=vectors,

@@ -95,6 +95,7 @@ class Case:
         modality: name of the kind of data.
         source: the data, as a user names them.
         total: number of examples of the data.
+        skipped: for each file that cannot be used, its name and the reason.
         examples: some of them in raw units, as training uses them.
         columns: the labels and numbers of each of these.
         seen: ``[n, d]``, a sketch of what the modality shows of each to a judge: distances between
@@ -116,6 +117,7 @@ class Case:
     modality: str = ""
     source: str = ""
     total: int = 0
+    skipped: Sequence[str] | None = None
     examples: Sequence[np.ndarray] | None = None
     columns: Sequence[Mapping[str, str | float]] | None = None
     seen: np.ndarray | None = None
@@ -146,6 +148,7 @@ class Case:
 
 
 MEASUREMENTS = {
+    "skipped": "files that cannot be used",
     "examples": "examples as training uses them",
     "columns": "labels and columns",
     "seen": "distances between examples",

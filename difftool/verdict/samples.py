@@ -79,6 +79,7 @@ def _memorised(
             f"{copies['samples']:.0%} of the samples are near copies of training examples "
             f"(of held-out data {copies['data']:.0%}): the model has learnt examples by heart.",
             less,
+            weight=0.8,
         )
     elif (
         distance

@@ -25,6 +25,15 @@ RISEN = 1.3
 DEFAULT_LR = 1e-3
 """A learning rate that is high for most networks."""
 
+USUAL = {"adamw": (5e-5, 5e-3), "muon": (2e-4, 2e-2)}
+"""Between which learning rates most networks learn, by optimizer."""
+
+STUCK = 0.9
+"""Ratio of the last loss to the first, above which a run has learnt nothing."""
+
+SHORTEST = 10
+"""Steps that an average of the weights should reach back at least."""
+
 
 @dataclass(frozen=True)
 class TrainingFacts:
@@ -38,6 +47,8 @@ class TrainingFacts:
         lr: the learning rate of the settings.
         halflives: of the averages of the weights, in examples.
         rampup: their largest half-life, as a share of the examples seen; 0 for no limit.
+        optimizer: its name.
+        failure: why the run ended early, if numbers were not finite; else empty.
     """
 
     resume: str
@@ -47,6 +58,8 @@ class TrainingFacts:
     lr: float | None = None
     halflives: Sequence[float] = field(default=())
     rampup: float = 0.0
+    optimizer: str = ""
+    failure: str = ""
 
     @property
     def steps(self) -> int:
@@ -61,8 +74,14 @@ class TrainingFacts:
 def of_training(facts: TrainingFacts) -> list[Diagnosis]:
     """What is wrong with a run, by its losses and settings; empty if it has not begun."""
     if not facts.steps:
-        return []
-    return [*_not_finite(facts), *_diverged(facts), *_unfinished(facts), *_average(facts)]
+        return list(_not_finite(facts))
+    return [
+        *_not_finite(facts),
+        *_diverged(facts),
+        *_learning_rate(facts),
+        *_unfinished(facts),
+        *_average(facts),
+    ]
 
 
 def is_falling(facts: TrainingFacts) -> bool:
@@ -71,15 +90,22 @@ def is_falling(facts: TrainingFacts) -> bool:
 
 
 def _not_finite(facts: TrainingFacts) -> Iterator[Diagnosis]:
+    fact = facts.failure
     for row in facts.rows:
-        if (loss := row["loss"]) is not None and not math.isfinite(loss):
-            yield Diagnosis(
-                "error",
-                "not finite",
-                f"The loss is {loss} since step {row['step']:,}.",
-                f"The learning rate is probably too high: halve it, with {_lower(facts)}.",
-            )
-            return
+        if not fact and (loss := row["loss"]) is not None and not math.isfinite(loss):
+            fact = f"The loss is {loss} since step {row['step']:,}."
+    if not fact:
+        return
+    sure = "" if _is_high(facts) else "probably "
+    yield Diagnosis(
+        "error",
+        "not finite",
+        fact,
+        f"The learning rate is {sure}too high: lower it, or clip gradients with --set "
+        "train.clip=0.5.",
+        f"difftool train … {_lower(facts)}",
+        weight=1.0,
+    )
 
 
 def _diverged(facts: TrainingFacts) -> Iterator[Diagnosis]:
@@ -99,12 +125,71 @@ def _diverged(facts: TrainingFacts) -> Iterator[Diagnosis]:
             f"The loss rose from {means[best]:.4g} at step {points[best][0]:,} to "
             f"{means[-1]:.4g} at the end.",
             f"The learning rate is probably too high: start again with {_lower(facts)}.",
+            weight=0.95,
         )
 
 
-def _unfinished(facts: TrainingFacts) -> Iterator[Diagnosis]:
+def _learning_rate(facts: TrainingFacts) -> Iterator[Diagnosis]:
+    """A rate far from the usual, where the loss looks like it."""
+    points = _points(facts)
+    if facts.optimizer not in USUAL or facts.lr is None or len(points) < 4:
+        return
+    low, high = USUAL[facts.optimizer]
+    first, last = points[0][1], statistics.median(loss for _, loss in points[-3:])
+    fell = f"The loss went from {first:.4g} to {last:.4g} in {facts.steps:,} steps"
+    if _is_high(facts) and last > 0.5 * first:
+        yield Diagnosis(
+            "error" if last > STUCK * first else "warning",
+            "learning rate too high",
+            f"{fell}, with a learning rate of {facts.lr:g}.",
+            f"{facts.optimizer} usually learns with {low:g} to {high:g}.",
+            f"difftool train … --lr {(low * high) ** 0.5:.1g}",
+            weight=0.98,
+        )
+    elif facts.lr < low and (last > 0.5 * first or _fall(facts)[0] > FALLING):
+        yield Diagnosis(
+            "error" if last > STUCK * first else "warning",
+            "learning rate too low",
+            f"{fell}, with a learning rate of {facts.lr:g}.",
+            f"{facts.optimizer} usually learns with {low:g} to {high:g}.",
+            f"difftool train … --lr {(low * high) ** 0.5:.1g}",
+            weight=0.98,
+        )
+    elif last > STUCK * first and len(points) >= FEWEST:
+        yield Diagnosis(
+            "error",
+            "learns nothing",
+            f"{fell}.",
+            "Try another learning rate, and look whether the data and their conditions are what "
+            "you expect.",
+            f"difftool train … {_lower(facts)}",
+            weight=0.7,
+        )
+
+
+def _is_high(facts: TrainingFacts) -> bool:
+    return (
+        facts.lr is not None
+        and facts.optimizer in USUAL
+        and facts.lr > 2 * USUAL[facts.optimizer][1]
+    )
+
+
+def _fall(facts: TrainingFacts) -> tuple[float, float]:
+    """The share by which twice the steps would lower the loss, and its standard error; NaN where
+    too little was logged.
+    """
     half = [(step, loss) for step, loss in _points(facts) if step > facts.steps / 2]
     if len(half) < FEWEST:
+        return math.nan, math.nan
+    slope, error = trend([math.log(step) for step, _ in half], [loss for _, loss in half])
+    mean = abs(statistics.fmean(loss for _, loss in half))
+    return -math.log(2) * slope / mean, math.log(2) * error / mean
+
+
+def _unfinished(facts: TrainingFacts) -> Iterator[Diagnosis]:
+    fall, spread = _fall(facts)
+    if math.isnan(fall):
         yield Diagnosis(
             "note",
             "too short",
@@ -113,9 +198,6 @@ def _unfinished(facts: TrainingFacts) -> Iterator[Diagnosis]:
             "Log more often, with --set train.log_every=10, or train longer.",
         )
         return
-    slope, error = trend([math.log(step) for step, _ in half], [loss for _, loss in half])
-    mean = statistics.fmean(loss for _, loss in half)
-    fall, spread = (-math.log(2) * slope / abs(mean), math.log(2) * error / abs(mean))
     if fall > FALLING and fall > SURE * spread:
         yield Diagnosis(
             "warning",
@@ -135,15 +217,30 @@ def _unfinished(facts: TrainingFacts) -> Iterator[Diagnosis]:
 
 def _average(facts: TrainingFacts) -> Iterator[Diagnosis]:
     seen = facts.steps * facts.batch
-    if facts.rampup or not facts.halflives:
+    if not facts.halflives:
         return
-    if (shortest := min(facts.halflives)) > seen / 4:
+    shortest = min(facts.halflives)
+    if facts.rampup:
+        shortest = min(shortest, facts.rampup * seen)
+    if shortest > seen / 4:
         yield Diagnosis(
-            "warning",
+            "error" if shortest > seen else "warning",
             "average too long",
             f"The average of the weights has a half-life of {shortest:,.0f} examples, and the run "
             f"has seen {seen:,}: samples come from weights of its beginning.",
             f"Set --set ema.halflife={max(1, seen // 20)}, or ema.rampup=0.05.",
+            weight=0.9,
+        )
+    elif shortest < SHORTEST * facts.batch and facts.steps > 20 * SHORTEST:
+        yield Diagnosis(
+            "warning",
+            "average too short",
+            f"The average of the weights has a half-life of {shortest:,.0f} examples, "
+            f"{shortest / facts.batch:.1f} steps.",
+            "Samples show the chance of the last steps. A twentieth of the run is usual: "
+            f"--set ema.halflife={max(1, seen // 20)}.",
+            f"difftool train … --set ema.halflife={max(1, seen // 20)}",
+            weight=0.6,
         )
 
 

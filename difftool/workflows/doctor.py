@@ -198,7 +198,7 @@ def asked(case: Case, parts: Registry) -> dict[str, Any]:
 
 def _measured(case: Case) -> list[str]:
     """What was measured, in words."""
-    found = [text for name, text in MEASUREMENTS.items() if getattr(case, name) is not None]
+    words = dict(MEASUREMENTS)
     if case.examples is not None:
-        found[0] = f"{len(case.examples):,} of {case.total:,} {found[0]}"
-    return found
+        words["examples"] = f"{len(case.examples):,} of {case.total:,} {words['examples']}"
+    return [text for name, text in words.items() if getattr(case, name) is not None]

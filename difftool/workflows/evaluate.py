@@ -12,6 +12,7 @@ from ..errors import ConfigError, DataError, PluginError, UsageError
 from ..options import NoOptions
 from .chain import Chain
 from .chain_stage import ChainStage, Conditions
+from .drift import Other, drift, said
 from .inputs import conditions_of
 from .judged import MeasuredFeatures, measured_features
 from .measured_model import measured_models
@@ -20,7 +21,7 @@ from .reference import Reference, ReferenceData, reference_data, source_against
 from .reporter import Reporter
 from .request import METRIC, Request, own_table
 from .sample import Samples, draw, refining
-from .verdict import keep_nearest, verdict
+from .verdict import keep_nearest, keep_samples, verdict
 
 if TYPE_CHECKING:
     from ..description import Description
@@ -86,18 +87,22 @@ def evaluate_chain(
     folder: Path | None,
     against: Reference,
     network: str | None = None,
+    other: Other | None = None,
+    keeping: bool = True,
 ) -> dict[str, Any]:
     """Measure samples of the last stage, or the files in ``folder``, and the data of that stage.
 
     Args:
         network: path or name of a trained network for the metrics of features; None for a judge.
+        keeping: whether samples and their neighbours are written into the run.
+        other: another run, whose samples are tested against these; files in ``against`` are, too.
 
     Returns:
         ``verdict``, its findings, the worst first; ``samples`` and ``data``, which describe what was measured; ``rows``, each with ``metric``,
         ``name``, ``samples`` and ``data`` (numbers or None) with ``samples_error`` and
         ``data_error``, their standard errors, and ``needed``, the number of samples that show a
         difference; ``judge``, its quality on data that it has not seen; ``nearest``, a file that shows
-        samples beside their neighbours; and ``missing``, the reasons why metrics are left
+        samples beside their neighbours; ``drift``, the test against another set; and ``missing``, the reasons why metrics are left
         out.
     """
     from ..assemble import make_modality  # torch
@@ -142,16 +147,25 @@ def evaluate_chain(
         degraded = {"degraded": data.source} if apart and not rebuilds else {}
         samples = {"count": len(examples), **measured_samples.info, **degraded}
         measured = held_out(examples, data.examples)
-        result = {
+        result: dict[str, Any] = {
             "samples": samples,
             "data": {"count": len(data.examples), "source": data.source, "measured": measured},
             "judge": features.quality,
             "rows": rows,
             "missing": missing,
         }
-        if folder is None and (sheet := keep_nearest(features.nearest, modality, last)):
-            result["nearest"] = sheet
-        return {"verdict": verdict(result, last), **result}
+        if folder is None and keeping:
+            if sheet := keep_nearest(features.nearest, modality, last):
+                result["nearest"] = sheet
+            keep_samples(measured_samples, last)
+        found_verdict = verdict(result, last)
+        if against.path and not other:
+            other = Other(str(against.path), examples=data.examples)
+        if other:
+            most = against.most or Reference.most
+            result["drift"] = drift(chain, measured_samples, other, parts, seed, most, reporter)
+            found_verdict = [said(result["drift"]), *found_verdict]
+        return {"verdict": found_verdict, **result}
     reasons = dict.fromkeys(missing.values())
     raise UsageError("\n".join(["Nothing could be measured:", *reasons]))
 

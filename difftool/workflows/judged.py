@@ -189,6 +189,36 @@ def judge_of(
     return judge
 
 
+def judged_vectors(
+    last: ChainStage,
+    data: ReferenceData,
+    sets: Sequence[Sequence[np.ndarray]],
+    parts: Registry,
+    reporter: Reporter,
+) -> tuple[list[np.ndarray], int]:
+    """Features of sets of raw examples, by the judge of the data, and how many were left out.
+
+    Left out are the examples that the judge was trained on.
+    """
+    import numpy as np
+
+    from ..assemble import make_modality  # torch
+    from ..data.inspect import digest
+    from ..judge.judge import is_held_out
+
+    modality = make_modality(last.config, parts)
+    judge = _judge(last, modality, data, reporter)
+    trained = np.flatnonzero(~is_held_out(np.asarray(data.numbers)))
+    known = {digest(data.examples[int(i)]) for i in trained}
+    new = [[one for one in some if digest(one) not in known] for some in sets]
+    left_out = sum(map(len, sets)) - sum(map(len, new))
+    nothing = np.zeros((0, 1))
+    return [
+        judge.features([modality.perceive(one) for one in some], {}).vectors if some else nothing
+        for some in new
+    ], left_out
+
+
 def _columns(last: ChainStage, data: ReferenceData) -> dict[str, Column]:
     """The conditions of the model, or the class of the data if the model has none."""
     if last.settable:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DifftoolError
@@ -15,7 +16,8 @@ from .reporter import Reporter
 if TYPE_CHECKING:
     from ..column import Column
     from ..config import Config
-    from ..data.inspect import Look
+    from ..data.inspect import Inspection, Look
+    from ..modality import Modality
     from ..plugin.registry import Registry
 
 LOOKS = 1000
@@ -57,29 +59,34 @@ def measure_data(
         columns: the conditions that a judge learns; None for the class of the data.
         first: numbers of examples that must be among those that are looked at.
     """
-    with notes.trying("looks"):
-        notes.found["looks"] = _looks(config, parts, reporter)
+    from ..assemble import open_examples  # torch
+
     data = None
-    with notes.trying("examples", "columns", "seen", "spreads", "features", "labels"):
+    with notes.trying("examples", "columns", "looks", "seen", "spreads", "features", "labels"):
+        path, modality, cache = open_examples(config, parts, progress=reporter.counter())
+        notes.found["skipped"] = [f"{file}: {reason}" for file, reason in cache.skipped]
         data = reference_data(config, parts, Reference(None, most), SEED, reporter, first)
         notes.found |= {"examples": data.examples, "columns": data.columns, "total": data.total}
-        _seen(config, parts, data, notes)
-    if data is not None:
-        _judged(config, parts, data, columns, device, reporter, notes)
+        _seen(modality, data, notes)
+    if data is None:
+        return None
+    with notes.trying("looks"):
+        spec = parts.modality(config.modality.use)
+        notes.found["looks"] = _looks(parts.inspection(spec), modality, path)
+    _judged(modality, data, columns, device, reporter, notes)
     return data
 
 
-def _looks(config: Config, parts: Registry, reporter: Reporter) -> Sequence[Look]:
+def _looks(
+    kind: type[Inspection[Any, Any]] | None, modality: Modality, path: Path
+) -> Sequence[Look]:
     """Facts of the files, by the inspection of the modality."""
-    from ..assemble import open_examples  # torch
     from ..data.bound import bounded
     from ..data.inspect import ArrayInspection
     from ..data.parallel import parallel, pick_evenly
     from ..errors import DataError
 
-    spec = parts.modality(config.modality.use)
-    path, modality, _ = open_examples(config, parts, progress=reporter.counter())
-    inspection = (parts.inspection(spec) or ArrayInspection)(modality)
+    inspection = (kind or ArrayInspection)(modality)
     items = pick_evenly(inspection.sample(modality.scan(path)), LOOKS)
 
     def look(item: Any) -> Look | None:
@@ -92,14 +99,12 @@ def _looks(config: Config, parts: Registry, reporter: Reporter) -> Sequence[Look
     return [one for one in parallel(look, items) if one is not None]
 
 
-def _seen(config: Config, parts: Registry, data: ReferenceData, notes: Notes) -> None:
+def _seen(modality: Modality, data: ReferenceData, notes: Notes) -> None:
     """Distances between examples, and how much there is to see in each."""
     import numpy as np
 
-    from ..assemble import make_modality  # torch
     from ..judge.eye import Eye
 
-    modality = make_modality(config, parts)
     shown = [modality.perceive(one) for one in data.examples]
     finite = [one for one in shown if np.isfinite(one).all()]
     notes.found["spreads"] = np.array([np.std(one, dtype=np.float64) for one in shown])
@@ -108,8 +113,7 @@ def _seen(config: Config, parts: Registry, data: ReferenceData, notes: Notes) ->
 
 
 def _judged(
-    config: Config,
-    parts: Registry,
+    modality: Modality,
     data: ReferenceData,
     columns: Mapping[str, Column] | None,
     device: str,
@@ -119,9 +123,6 @@ def _judged(
     """What a judge sees in the examples."""
     import numpy as np
 
-    from ..assemble import make_modality  # torch
-
-    modality = make_modality(config, parts)
     known = label_of(data) if columns is None else columns
     if not known:
         notes.missing["labels"] = "The data have no labels."

@@ -11,7 +11,11 @@ from typing import Any
 
 from ..config import file_layer
 from ..engine.folder import CASCADE, RunFolder, stage_runs
+from ..errors import UsageError
 from .text import flat
+
+PAGE = b"difftool comparison"
+"""In the title of every such page."""
 
 
 def written_config(folder: RunFolder) -> dict[str, Any]:
@@ -113,3 +117,16 @@ def compared(folders: Sequence[RunFolder]) -> tuple[list[dict[str, Any]], dict[s
         if len({str(one.get(key)) for one in settings}) > 1
     }
     return [run_summary(folder) for folder in folders], differing
+
+
+def compare_page(folders: Sequence[RunFolder], path: Path) -> Path:
+    """Write a page that shows runs side by side, with blind pairs of their samples.
+
+    Raises UsageError where something else has this name.
+    """
+    from ..report.compare import write_comparison  # jinja2, matplotlib
+
+    if path.exists() and PAGE not in path.read_bytes()[:20_000]:
+        raise UsageError(f"{path} exists and is not a comparison of runs. Choose another name.")
+    ends, differing = compared(folders)
+    return write_comparison(folders, ends, differing, path)

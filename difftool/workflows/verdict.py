@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..modality import Modality
+    from .sample import Samples
 
 
 def verdict(found: Mapping[str, Any], stage: ChainStage) -> list[dict[str, str]]:
@@ -57,6 +59,23 @@ def keep(found: Mapping[str, Any], stage: ChainStage) -> str:
         return str(write_report(folder))
     except (OSError, DifftoolError, ValueError, KeyError):  # a read-only place still has a result
         return ""
+
+
+SHOWN = 12
+"""Samples of an evaluation that are kept as files, for the report and for comparisons."""
+
+
+def keep_samples(samples: Samples, stage: ChainStage) -> None:
+    """Write some samples into the run, in place of those of the evaluation before."""
+    if (folder := run_of(stage)) is None:
+        return
+    place = folder.evaluated_path
+    with suppress(OSError, DifftoolError):  # a read-only place still has a result
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        place.mkdir(parents=True)
+        for i, example in enumerate(samples.examples[:SHOWN]):
+            samples.modality.write(example, place / f"{i:02d}", dict(samples.info), samples.shape)
 
 
 def keep_nearest(

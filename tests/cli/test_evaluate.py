@@ -13,6 +13,7 @@ from PIL import Image
 from small import SETS, call, pictures
 
 import difftool_image.plugin
+from difftool.judge.judge import is_held_out
 from difftool_image.modality import ImageModality
 
 WORDS = [word for setting in SETS for word in ("--set", setting)]
@@ -274,3 +275,83 @@ def test_the_likelihood_of_data_and_samples(measured):
     nats = rows["nats_per_dof"]["data"] + np.log(127.5)
     assert rows["bits_per_dim"]["data"] == pytest.approx(nats / np.log(2), rel=1e-4)
     assert "likelihood" not in {row["metric"] for row in measured(*args)[0]["rows"]}
+
+
+@pytest.fixture
+def quick_judges(monkeypatch):
+    """Judges of few examples that are trained in few steps."""
+    monkeypatch.setattr("difftool.judge.judge.FEWEST", 20)
+    monkeypatch.setattr("difftool.judge.train.FEWEST", 10)
+
+
+def test_two_sets_of_samples_are_tested_for_one_distribution(measured, quick_judges):
+    """A model against itself with other noise, and against pictures of another kind."""
+    shutil.copytree("runs/first", "runs/again", dirs_exist_ok=True)
+    more = ["-n", "40", "--steps", "2", "--metrics", "brightness"]
+    found, _, _ = measured("first", *more, "--against", "again")
+    assert found["drift"]["p"] > 0.01
+    assert found["drift"]["counts"] == [40, 40]
+    assert found["verdict"][0]["kind"] == "no drift shown"
+    folder = written("white", [250] * 10 + [255] * 10)
+    found, _, _ = measured("first", *more, "--against", str(folder))
+    assert found["drift"]["p"] <= 0.01
+    assert found["verdict"][0]["kind"] == "drift"
+    assert "p = 0.001" in found["verdict"][0]["fact"]
+
+
+def test_what_the_judge_was_trained_on_is_no_evidence_of_drift(measured, quick_judges):
+    found, _, _ = measured(
+        "first", "--samples", "data", "--against", "data", "--metrics", "brightness"
+    )
+    drift = found["drift"]
+    seen = int((~is_held_out(np.arange(40))).sum())
+    assert drift["left_out"] == 2 * seen > 40, "what it has seen, in both sets"
+    assert "too few" in drift["missing"]
+
+
+SCENARIO = """
+models = ["runs/first"]
+steps = [2, 3]
+guidances = [1.0, 2.0]
+seeds = [0, 1]
+metrics = ["brightness"]
+n = 4
+data = 10
+"""
+
+
+def test_a_scenario_measures_every_combination_and_goes_on_where_it_stopped(capsys, monkeypatch):
+    Path("all.toml").write_text(SCENARIO)
+    words = ["evaluate", "--scenario", "all.toml", "--table", "t.csv", "--table", "t.html"]
+    words += ["--table", "t.tex"]
+    assert call(*words) == 0
+    out, err = capsys.readouterr()
+    assert err.count("cell ") == 8
+    lines = Path("t.csv").read_text().splitlines()
+    assert (
+        lines[0]
+        == "steps,guidances,brightness mean,brightness contrast,brightness distance,seconds,memory GB"
+    )
+    assert [line.split(",")[:2] for line in lines[1:]] == [
+        ["2", "1.0"], ["2", "2.0"], ["3", "1.0"], ["3", "2.0"], ["held-out data", ""],
+    ]  # fmt: skip
+    assert "±" in lines[1]
+    assert "held-out data" in out
+    assert "<table>" in Path("t.html").read_text()
+    assert r"$\pm$" in Path("t.tex").read_text()
+    known = Path("all.results.jsonl").read_text().splitlines()
+    Path("all.results.jsonl").write_text("\n".join(known[:6]) + '\n{"key": "half')
+    assert call(*words) == 0
+    assert capsys.readouterr().err.count("cell ") == 2
+
+
+def test_a_cell_that_cannot_be_measured_is_named_and_the_others_are(capsys):
+    text = SCENARIO.replace('["runs/first"]', '["runs/first", "runs/none"]')
+    Path("some.toml").write_text(text.replace("[2, 3]", "[2]").replace("seeds = [0, 1]", ""))
+    assert call("evaluate", "--scenario", "some.toml") == 0
+    out, err = capsys.readouterr()
+    assert "runs/none, seed 0, is left out" in err
+    assert "runs/first" in out
+    Path("wrong.toml").write_text("models = []\nstep = 3\n")
+    assert call("evaluate", "--scenario", "wrong.toml") == 2
+    assert "step" in capsys.readouterr().err

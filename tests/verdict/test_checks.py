@@ -94,6 +94,7 @@ FAULTS = {
     ),
     "too few steps": (drawn(unsettled=0.7, steps=3), "too few steps"),
     "guidance too strong": (drawn(guidance=9.0), "guidance too strong"),
+    "unusable files": (replace(SOUND, skipped=["a.wav: empty"] * 90), "unusable files"),
     "slow loader": (replace(SOUND, loading=60.0), "slow loader"),
 }
 
@@ -135,6 +136,7 @@ CONTRACTS = {
     "conditions": "dead condition",
     "samples": "too few steps",
     "speed": "slow loader",
+    "unusable": "unusable files",
 }
 for name, fault in CONTRACTS.items():
     globals()[f"Test{name.capitalize()}"] = check_contract(name, FAULTS[fault][0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from difftool.description import Description
 from difftool.engine.evaluate import compared_features
+from difftool.engine.folder import RunFolder
 from difftool.metric import Features
 from difftool.metrics.agreement import Agreement
 from difftool.metrics.coverage import Coverage
@@ -17,6 +19,7 @@ from difftool.metrics.memorisation import Memorisation
 from difftool.metrics.options import CoverageOptions, MemorisationOptions
 from difftool.options import NoOptions
 from difftool.verdict import Diagnosis, TrainingFacts, in_order, of_samples, of_training
+from difftool.verdict.run import facts_of, training_verdict
 from difftool.verdict.training import trend
 
 DATA = Description((1,), "float32", 1)
@@ -103,8 +106,25 @@ NOISE = np.random.default_rng(0).normal(0, 0.005, 100)
         (run([1.0, 0.5, math.nan, math.nan]), "not finite"),
         (run([1.0, 0.5]), "too short"),
         (run(0.5 + NOISE, halflives=(100_000.0,)), "average too long"),
+        (run(0.5 + NOISE, halflives=(100.0,)), "average too short"),
+        (run(1.2 + NOISE, lr=0.5, optimizer="adamw"), "learning rate too high"),
+        (run(1.2 - 1e-3 * X + NOISE, lr=1e-6, optimizer="adamw"), "learning rate too low"),
+        (run(1.2 + NOISE, lr=1e-3, optimizer="adamw"), "learns nothing"),
+        (run([], failure="The loss became nan at step 7."), "not finite"),
     ],
-    ids=["falling", "done", "rising", "nan", "short", "average"],
+    ids=[
+        "falling",
+        "done",
+        "rising",
+        "nan",
+        "short",
+        "average",
+        "no average",
+        "fast",
+        "slow",
+        "stuck",
+        "failed",
+    ],
 )
 def test_losses_and_settings_say_what_is_wrong(facts, kind):
     assert kind in said(facts)
@@ -122,6 +142,18 @@ def test_sound_runs_have_no_warning():
     levels = [one.level for one in of_training(run(0.5 + np.exp(-X / 5) + NOISE, rampup=0.05))]
     assert levels == ["ok"]
     assert of_training(TrainingFacts("")) == []
+
+
+def test_where_numbers_stopped_being_finite_is_read_from_the_log(tmp_path):
+    folder = RunFolder(tmp_path)
+    (tmp_path / "config.toml").write_text("[train]\nbatch = 8\n")
+    (tmp_path / "description.json").write_text(json.dumps(DATA.to_json()))
+    folder.log("began: difftool train")
+    folder.log("Traceback:\ndifftool.errors.NonFiniteLossError: The loss became nan at step 7, and")
+    assert facts_of(folder).failure == "The loss became nan at step 7."
+    assert [one.kind for one in training_verdict(tmp_path)] == ["not finite"]
+    folder.log("resumed: difftool resume")
+    assert facts_of(folder).failure == "", "what was before the run went on is over"
 
 
 def test_a_trend_has_the_error_that_it_has():

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
+import numpy as np
 import torch
 
+from difftool import Case, Item
 from difftool.testing import (
     backbone_contract,
     bridge_contract,
+    check_contract,
     modality_contract,
     representation_contract,
 )
+
+from .check import AudioLook
+from .decode import Header
 
 RATE = {"rate": 8000}
 SMALL = (
@@ -65,3 +72,20 @@ TestVocoder = bridge_contract(
     extra={"rate": 16_000},
     exact=False,
 )
+
+
+def _recordings(clipped: float) -> Case:
+    """What is known of twenty recordings of white noise, and how much of each is cut off."""
+    header = Header(8000, 1, 8000)
+    looks = [
+        AudioLook(
+            item=Item(Path("x.wav")), shape=(1, 8000), digest=bytes([i]), header=header, seconds=1.0,
+            level=-20.0, peak=0.9, clipped=clipped, runs=1, offset=0.0, pauses=0.0, alike=True, left=1.0,
+        )
+        for i in range(20)
+    ]  # fmt: skip
+    noise = np.random.default_rng(0).normal(0, 0.1, (20, 1, 8000)).astype(np.float32)
+    return Case(looks=looks, examples=list(noise))
+
+
+TestRecordings = check_contract("recordings", _recordings(0.05), _recordings(0.0))

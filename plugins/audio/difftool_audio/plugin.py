@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from difftool import ModalitySpec, RecipeSpec, Spec, hookimpl
+from difftool import CheckSpec, ModalitySpec, RecipeSpec, Spec, hookimpl
 
 
 @hookimpl
@@ -129,4 +129,16 @@ def difftool_cascades() -> list[RecipeSpec]:
     return [
         RecipeSpec(name, text, f"difftool_audio:cascades/{name}.toml", modality="audio")
         for name, text in CASCADES.items()
+    ]
+
+
+@hookimpl
+def difftool_checks() -> list[CheckSpec]:
+    return [
+        CheckSpec(
+            "recordings",
+            "clipping, offsets, silence, a rate that is not theirs",
+            "difftool_audio.doctor:Recordings",
+            modalities=("audio",),
+        )
     ]

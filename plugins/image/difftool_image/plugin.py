@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from difftool import ModalitySpec, RecipeSpec, Spec, hookimpl
+from difftool import CheckSpec, ModalitySpec, RecipeSpec, Spec, hookimpl
 
 RECIPES = {
     "autoencoder": "64 pixels as 256 numbers, in ten minutes on a CPU (about 0.7 M parameters)",
@@ -70,4 +70,16 @@ def difftool_cascades() -> list[RecipeSpec]:
     return [
         RecipeSpec(name, text, f"difftool_image:cascades/{name}.toml", modality="image")
         for name, text in CASCADES.items()
+    ]
+
+
+@hookimpl
+def difftool_checks() -> list[CheckSpec]:
+    return [
+        CheckSpec(
+            "channels",
+            "red and blue swapped, where words name colours",
+            "difftool_image.doctor:Channels",
+            modalities=("image",),
+        )
     ]

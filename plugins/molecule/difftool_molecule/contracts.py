@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import numpy as np
 import torch
 
+from difftool import Case
 from difftool.testing import (
     backbone_contract,
     bridge_contract,
+    check_contract,
     metric_contract,
     modality_contract,
     representation_contract,
@@ -79,3 +83,10 @@ TestHydrogens = bridge_contract(
 TestStability = metric_contract("stability", SAMPLES, OTHERS)
 TestValidity = metric_contract("validity", SAMPLES, OTHERS)
 TestDistances = metric_contract("distances", SAMPLES, OTHERS)
+
+SOME = [
+    np.concatenate([positions, numbers[:, None], np.zeros((len(numbers), 1))], 1, dtype=np.float32)
+    for numbers, positions in islice(molecules(), 20)
+]
+SMALLER = [one * np.array([0.1, 0.1, 0.1, 1, 1], np.float32) for one in SOME]
+TestGeometry = check_contract("geometry", Case(examples=SMALLER), Case(examples=SOME))

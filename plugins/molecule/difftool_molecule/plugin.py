@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from difftool import MetricSpec, ModalitySpec, RecipeSpec, Spec, hookimpl
+from difftool import CheckSpec, MetricSpec, ModalitySpec, RecipeSpec, Spec, hookimpl
 
 RECIPES = {
     "tiny": "molecules of some twenty atoms in an hour on a CPU (about 1.4 M parameters)",
@@ -123,4 +123,16 @@ def difftool_cascades() -> list[RecipeSpec]:
     return [
         RecipeSpec(name, text, f"difftool_molecule:cascades/{name}.toml", modality="molecule")
         for name, text in CASCADES.items()
+    ]
+
+
+@hookimpl
+def difftool_checks() -> list[CheckSpec]:
+    return [
+        CheckSpec(
+            "geometry",
+            "positions in another unit than angstrom, clashes",
+            "difftool_molecule.doctor:Geometry",
+            modalities=("molecule",),
+        )
     ]

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
-from difftool.testing import backbone_contract, modality_contract, representation_contract
+from difftool import Case
+from difftool.testing import (
+    backbone_contract,
+    check_contract,
+    modality_contract,
+    representation_contract,
+)
 
 FAST = ("backbone.channels=8", "backbone.multipliers=[1,2]", "backbone.embedding=16")
 
@@ -38,3 +45,12 @@ TestUNet3dJoint = backbone_contract(
     "unet3d", (3, 4, 8, 8), {**SMALL, "joint_attention": 16}, [(7, 9, 6), (1, 8, 8)]
 )
 TestUNet3dOfPixels = backbone_contract("unet3d", (1, 3, 8, 8), PIXELS, [(4, 5, 7)])
+
+PLACES = np.arange(10)[:, None, None, None] * 8
+MOVING = [
+    (255 * (abs(np.arange(80).reshape(1, 1, 1, 80) - PLACES - i) < 20)).astype(np.uint8)
+    for i in range(20)
+]
+TestMotion = check_contract(
+    "motion", Case(examples=[np.repeat(one[:1], 10, 0) for one in MOVING]), Case(examples=MOVING)
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from difftool import ModalitySpec, RecipeSpec, Spec, hookimpl
+from difftool import CheckSpec, ModalitySpec, RecipeSpec, Spec, hookimpl
 
 RECIPES = {
     "autoencoder": "17 frames of 32 pixels as 9 of 8 by 8 latents, that see no later frame",
@@ -88,4 +88,16 @@ def difftool_cascades() -> list[RecipeSpec]:
     return [
         RecipeSpec(name, text, f"difftool_video:cascades/{name}.toml", modality="video")
         for name, text in CASCADES.items()
+    ]
+
+
+@hookimpl
+def difftool_checks() -> list[CheckSpec]:
+    return [
+        CheckSpec(
+            "motion",
+            "clips in which nothing moves, frames out of order",
+            "difftool_video.doctor:Motion",
+            modalities=("video",),
+        )
     ]

@@ -1,0 +1,1 @@
+"""Observers that show a run in a tracker."""
