@@ -13,8 +13,9 @@ from typing import Any
 def in_background(function: Callable[..., object], waiting: int) -> Iterator[Callable[..., None]]:
     """A function that calls ``function`` on one thread, call after call in their order.
 
-    The block ends when all calls are done, even if it ends with an error. After a call that fails
-    no other is made; its error is raised by the next call, or at the end of the block.
+    The block ends when all calls are done, even if it ends with an error; a Ctrl-C while it waits
+    for them ends it after the call that runs. After a call that fails no other is made; its error is
+    raised by the next call, or at the end of the block.
 
     Args:
         waiting: most calls that may wait; the next one blocks until there is room.
@@ -35,7 +36,14 @@ def in_background(function: Callable[..., object], waiting: int) -> Iterator[Cal
             calls.popleft().result()
         calls.append(thread.submit(guarded, *args))
 
-    with ThreadPoolExecutor(1, "difftool-background") as thread:
-        yield call
-    for done in calls:
-        done.result()
+    thread = ThreadPoolExecutor(1, "difftool-background")
+    try:
+        try:
+            yield call
+        finally:
+            for one in calls:
+                one.exception()  # waits
+    finally:
+        thread.shutdown(cancel_futures=True)
+    for one in calls:
+        one.result()

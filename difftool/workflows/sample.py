@@ -273,10 +273,12 @@ def _written(
         if not (kind := _kind_of_end(stopped)):
             raise
         done = len(writer.rows)
+        why = "The disk is full" if kind is DifftoolError else "Stopped"
+        if done == request.n:
+            raise kind(f"{why}: all samples are in {folder}, and no sheet was made.") from None
         others = f"--start {request.start + done} -n {request.n - done}"
         rest = f"For the others, use {others} and another folder."
         rest = rest if kept is None else "They are of an earlier stage; no later one has started."
-        why = "The disk is full" if kind is DifftoolError else "Stopped"
         raise kind(f"{why}: {done} of {request.n} samples are in {folder}. {rest}") from None
     if letters := writer.unwritable():
         reporter.say(

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -149,24 +150,28 @@ def test_samples_are_files_that_can_be_read_again(capsys):
 
 @pytest.mark.parametrize(("kind", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
 def test_sampling_that_is_stopped_keeps_what_it_made(capsys, monkeypatch, kind, code):
+    """At least the file that is being written, at most those that were drawn before the signal."""
     real, made = writer.label, []
 
     def counting(cond):
         made.append(cond)
         if len(made) == 3:
             os.kill(os.getpid(), kind)
+            time.sleep(0.2)
         return real(cond)
 
     monkeypatch.setattr(writer, "label", counting)
-    assert call("sample", "first", "-n", "5", "-o", f"stopped{code}") == code
+    few = ("sample", "first", "--batch", "1", "--steps", "2")
+    assert call(*few, "-n", "30", "-o", f"stopped{code}") == code
+    rows = list(csv.DictReader(Path(f"stopped{code}/metadata.csv").read_text().splitlines()))
+    assert 3 <= len(rows) < 30
+    assert len(list(Path(f"stopped{code}").glob("*.png"))) == len(rows)
+    rest = f"--start {len(rows)} -n {30 - len(rows)}"
     assert (
-        f"Stopped: 2 of 5 samples are in stopped{code}. For the others, use --start 2 -n 3"
+        f"Stopped: {len(rows)} of 30 samples are in stopped{code}. For the others, use {rest}"
         in capsys.readouterr().err
     )
-    assert (
-        len(list(csv.DictReader(Path(f"stopped{code}/metadata.csv").read_text().splitlines()))) == 2
-    )
-    assert call("sample", "first", "-n", "3", "--start", "2", "-o", f"others{code}") == 0
+    assert call(*few, *rest.split(), "-o", f"others{code}") == 0
 
 
 def test_sampling_otherwise(capsys):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
 
 import pytest
 
@@ -56,6 +59,28 @@ def test_after_an_error_no_further_call_is_made_and_the_error_is_raised():
     with pytest.raises(OSError, match="full"):
         work()
     assert made == [0, 1]
+
+
+def test_an_interruption_of_the_wait_ends_after_the_call_that_runs():
+    done: list[int] = []
+
+    def slow(i: int) -> None:
+        time.sleep(0.1)  # the other thread waits for the end by then
+        if i == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
+        done.append(i)
+
+    def work() -> None:
+        with in_background(slow, waiting=9) as call:
+            for i in range(5):
+                call(i)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == [0]
+    time.sleep(0.3)
+    assert done == [0], "no call is made after the block"
 
 
 def test_what_was_given_is_done_even_if_the_work_ends_with_an_error():
