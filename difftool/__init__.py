@@ -52,6 +52,7 @@ _HOME = {
     "ConditionerSpec": "plugin.spec",
     "Context": "context",
     "D": "denoiser",
+    "Degradation": "process.degradation",
     "Denoise": "sampler",
     "Denoiser": "denoiser",
     "Density": "process.process",
@@ -304,6 +305,7 @@ if TYPE_CHECKING:
     from .plugin.spec import RecipeSpec as RecipeSpec
     from .plugin.spec import SourceSpec as SourceSpec
     from .plugin.spec import Spec as Spec
+    from .process.degradation import Degradation as Degradation
     from .process.process import Coefficients as Coefficients
     from .process.process import Density as Density
     from .process.process import Preconditioning as Preconditioning

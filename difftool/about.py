@@ -58,6 +58,13 @@ class Trained(BaseModel):
     parts: dict[str, str] = {}
 
 
+class Tuned(BaseModel):
+    """Settings that `difftool tune sampler` found for a number of steps."""
+
+    sets: list[str]
+    ema: float | None = None
+
+
 class About(Trained):
     """The entry ``about`` of a model, a checkpoint or a snapshot; ``step`` is in every kind."""
 
@@ -65,6 +72,7 @@ class About(Trained):
     ema: str = ""
     losses: dict[str, list[Annotated[float, Field(allow_inf_nan=False)]]] = {}
     metrics: MetricsRow | None = None
+    tuned: dict[str, Tuned] = {}
 
 
 class Environment(BaseModel):

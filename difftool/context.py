@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -12,6 +13,7 @@ if TYPE_CHECKING:  # the parts below are built with a context, and import it
 
     from .denoiser import Denoiser
     from .description import Description
+    from .nn.backbone import Backbone, Interface
     from .process.process import Process
     from .representation import Representation
 
@@ -62,6 +64,8 @@ class Context:
         device: where the model will run.
         open: opens another run as a frozen stage: see ``Opener``.
         representation, process, denoiser: the parts built before this one.
+        network: builds the run's backbone with another interface, for an objective that trains a
+            network of its own; None for other parts.
     """
 
     description: Description
@@ -70,3 +74,4 @@ class Context:
     representation: Representation | None = None
     process: Process | None = None
     denoiser: Denoiser | None = None
+    network: Callable[[Interface], Backbone] | None = None

@@ -14,6 +14,7 @@ from .nn.backbone import Backbone, Signals
 from .nn.second_output import SecondOutput
 from .nn.self_conditioning import SelfConditioning
 from .nn.told import Told, level_as_number, scale_as_number
+from .process.degradation import Degradation
 from .process.process import Coefficients, Preconditioning
 from .shapes import expand_as
 
@@ -74,9 +75,11 @@ class Denoiser(nn.Module):
 
     Attributes:
         drop_all: probability that training leaves all conditions open together.
+        degradation: what x0 is degraded by in place of noise, if its process does that.
     """
 
     drop_all: float = 0.0
+    degradation: Degradation | None
 
     def __init__(
         self,
@@ -98,6 +101,7 @@ class Denoiser(nn.Module):
         self.self_conditioning = self_conditioning
         self.second = second
         self.told = nn.ModuleDict(told or {})
+        self.degradation = None
 
     @property
     def conditioners(self) -> dict[str, Conditioner]:
@@ -112,7 +116,18 @@ class Denoiser(nn.Module):
         Args:
             cond: the conditions, or their ``signals``, which many evaluations can share.
         """
-        output, c = self.network(x, sigma, cond, mask)
+        return self.estimate(x, sigma, cond, mask)
+
+    def estimate(
+        self,
+        x: Tensor,
+        sigma: Tensor,
+        cond: Cond | Signals,
+        mask: Tensor | None = None,
+        memory: Tensor | None = None,
+    ) -> Tensor:
+        """x0 as ``forward`` gives it, from what was remembered."""
+        output, c = self.network(x, sigma, cond, mask, memory)
         return expand_as(c.skip, x) * x + expand_as(c.out, x) * output
 
     def network(

@@ -288,6 +288,12 @@ class Modality(ABC):
             "--features: then a judge is trained on the data."
         )
 
+    def log_density(self, examples: np.ndarray) -> np.ndarray | None:
+        """ln p of raw examples ``[n, ...]`` under the distribution of the data, ``[n]``; None where
+        nobody knows it, which is the default.
+        """
+        return None
+
     def demo(self, folder: Path) -> None:
         """Write a small data set into an empty folder, as files that ``scan`` reads.
 

@@ -90,6 +90,7 @@ class Objective(nn.Module, ABC):
         generative: whether it trains the stage's denoiser, which then makes samples. A class
             without one, such as an autoencoder, sets False and overrides ``model`` and
             ``reconstruct``.
+        previews: whether a preview can be made of it; an override of False needs no ``reconstruct``.
         two_outputs: whether the denoiser's network has a second output of the shape of the example
             (``Denoiser.outputs``), such as learned variances.
         told: what the denoiser's network is told beside the noise level (``Denoiser.told``).
@@ -102,6 +103,7 @@ class Objective(nn.Module, ABC):
     """
 
     generative: bool = True
+    previews: bool = True
     two_outputs: bool = False
     told: Sequence[str] = ()
     reads_examples: bool = True
@@ -141,6 +143,8 @@ class Objective(nn.Module, ABC):
     def noised(self, batch: Batch, rng: Rng, sigma: Tensor | None = None) -> Noised:
         """What the network meets in training: x = x0 + sigma * eps, with conditions dropped.
 
+        A process without noise degrades x0 instead; ``sigma`` is then the severity.
+
         Karras et al. 2022, Eq. 2; Ho & Salimans 2022, Alg. 1.
 
         Args:
@@ -150,7 +154,12 @@ class Objective(nn.Module, ABC):
         x0, mask = batch.x, batch.mask
         if sigma is None:
             sigma = self.process.density.draw(len(batch), rng)
-        x = x0 + expand_as(sigma, x0) * self.space.noise(x0.shape, rng, mask)
+        if (degradation := self.denoiser.degradation) is None:
+            x = x0 + expand_as(sigma, x0) * self.space.noise(x0.shape, rng, mask)
+        else:
+            degradation.measure(x0)
+            x = degradation.degrade(x0, sigma, degradation.draw(x0.shape, rng))
+            x = self.space.project(x, mask)
         if batch.observed is not None and batch.noise_free:
             x = self.space.keep(x, x0, batch.observed, mask)
         return Noised(x, sigma, drop_conditions(self.denoiser, batch.cond, rng), mask)

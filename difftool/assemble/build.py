@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -307,7 +308,10 @@ def build_stage(
     objective: Objective | None = None
     if learns or not generative:
         torch.manual_seed(key(config.train.seed, "objective"))
-        objective = build_part(registry, "objective", config.objective, context).to(device)
+        network = partial(build_part, registry, "backbone", config.backbone)
+        objective = build_part(
+            registry, "objective", config.objective, replace(context, network=network)
+        ).to(device)
     guidance: Guidance = ClassifierFree()
     if guided and generative:
         guidance = make_guidance(config, registry, context)

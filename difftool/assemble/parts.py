@@ -137,6 +137,7 @@ def build_denoiser(
         told={name: Told(interface.vector) for name in told},
     )
     denoiser.drop_all = config.train.drop_all
+    denoiser.degradation = process.preconditioning.degradation(representation.shape)
     if isinstance(process.weighting, nn.Module):
         denoiser.weighting = process.weighting  # learned, moved, averaged and saved with it
     return denoiser

@@ -35,6 +35,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("export:export", "Write a trained model to a file, for another program or machine."),
     "cascade": ("cascade:cascade", "Tune the sampling of a trained cascade."),
     "tune": ("tune:tune", "Find how a trained model is best sampled."),
+    "ema": ("ema:ema", "List the averages of a run's weights, and choose the model's."),
+    "explain": (
+        "explain:explain",
+        "Draw what a trained model does: figures, an animation, one page.",
+    ),
     "demo": ("demo:demo", "Train and sample on the built-in demo set, in a few minutes."),
     "list": ("list:list_parts", "List what is installed: modalities, samplers, recipes, …"),
     "show": ("show:show", "Show one part's options and defaults."),

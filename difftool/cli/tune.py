@@ -6,10 +6,13 @@ from pathlib import Path
 
 import click
 
+from ..figures import with_error
 from ..workflows.request import Request
 from ..workflows.text import command
+from ..workflows.tune_guidance import tune_guidance
+from ..workflows.tune_sampler import tune_sampler
 from ..workflows.tune_schedule import tune_schedule
-from .console import out, out_json, say
+from .console import out, out_json, out_table, say
 from .flags import registry
 from .sampling_flags import on_device
 from .signals import terminate_at_once
@@ -91,3 +94,154 @@ def schedule(
     levels = ",".join(f"{level:g}" for level in found["levels"])
     settings = ["--set", "schedule.use=ays", "--set", f"schedule.levels=[{levels}]"]
     out(command("sample", word, "--steps", str(steps), *settings))
+
+
+def _numbers(ctx: click.Context, param: click.Parameter, value: str) -> list[int]:
+    try:
+        numbers = [int(part) for part in value.split(",")]
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) < 2:
+        raise click.BadParameter("give whole numbers of at least 2, such as 8,16,32")
+    return list(dict.fromkeys(numbers))
+
+
+@tune.command(short_help="Find the sampler, schedule, guidance and average for few evaluations.")
+@click.argument("word", metavar="RUN")
+@click.argument("data", metavar="[DATA]", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--evaluations",
+    default="8,16,32",
+    metavar="N,…",
+    show_default=True,
+    callback=_numbers,
+    help="Evaluations of the network for a sample.",
+)
+@click.option(
+    "-n",
+    default=256,
+    metavar="N",
+    show_default=True,
+    type=click.IntRange(32),
+    help="Samples with which the last candidates are compared.",
+)
+@click.option(
+    "--seed",
+    default=0,
+    metavar="N",
+    show_default=True,
+    type=click.IntRange(0),
+    help="Seed of the samples.",
+)
+@click.option("--dry", is_flag=True, help="Change nothing in the model.")
+@on_device
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
+@click.pass_context
+def sampler(
+    ctx: click.Context,
+    word: str,
+    data: Path | None,
+    evaluations: list[int],
+    n: int,
+    seed: int,
+    dry: bool,
+    device: str,
+    precision: str,
+    as_json: bool,
+) -> None:
+    """Find the settings whose samples are nearest to the data at a number of evaluations of the
+    network, and store them in the model of RUN: difftool sample --steps N uses them.
+
+    Candidates are compared by the Fréchet distance in the features of a judge, to DATA or to the
+    training data; the worse ones are dropped after a few samples. A search that was stopped goes on
+    where it was.
+    """
+    terminate_at_once()
+    request = Request(n=n, seed=seed, device=device, precision=precision)
+    found = tune_sampler(word, evaluations, request, data, registry(ctx), Terminal(), keep=not dry)
+    if as_json:
+        out_json(found)
+        return
+    rows = [
+        (
+            str(one["evaluations"]),
+            with_error(one["own_distance"], one["own_error"]),
+            with_error(one["distance"], one["error"]),
+            " ".join([*one["sets"], *([f"ema={one['ema']:g}"] if one["ema"] else [])]) or "its own",
+        )
+        for one in found["found"]
+    ]
+    out_table(rows, ("evaluations", "own settings", "tuned", "settings"))
+    if not dry:
+        say("The model holds these settings: difftool sample --steps N uses those for N.")
+    out(found["figure"])
+
+
+@tune.command(short_help="Find the autoguidance that suits the model, also without labels.")
+@click.argument("word", metavar="RUN")
+@click.argument("data", metavar="[DATA]", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--worse",
+    multiple=True,
+    metavar="RUN|MODEL",
+    help="A worse model to guide away from; may be repeated. [default: the run's snapshots]",
+)
+@click.option(
+    "--steps",
+    default=16,
+    metavar="N",
+    show_default=True,
+    type=click.IntRange(2),
+    help="Steps of the sampler.",
+)
+@click.option(
+    "-n",
+    default=256,
+    metavar="N",
+    show_default=True,
+    type=click.IntRange(32),
+    help="Samples with which the last candidates are compared.",
+)
+@click.option(
+    "--seed",
+    default=0,
+    metavar="N",
+    show_default=True,
+    type=click.IntRange(0),
+    help="Seed of the samples.",
+)
+@on_device
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
+@click.pass_context
+def guidance(
+    ctx: click.Context,
+    word: str,
+    data: Path | None,
+    worse: tuple[str, ...],
+    steps: int,
+    n: int,
+    seed: int,
+    device: str,
+    precision: str,
+    as_json: bool,
+) -> None:
+    """Find the worse version of the model in RUN, the scale and the interval of noise levels with
+    which autoguidance brings samples nearest to the data (Karras et al. 2024).
+
+    It prints the command that samples with them. A search that was stopped goes on where it was.
+    """
+    terminate_at_once()
+    request = Request(n=n, seed=seed, device=device, precision=precision)
+    found = tune_guidance(word, steps, worse, request, data, registry(ctx), Terminal())
+    if as_json:
+        out_json(found)
+        return
+    say(
+        f"distance to the data: {with_error(found['distance'], found['error'])}, and "
+        f"{with_error(found['own_distance'], found['own_error'])} without this guidance, of "
+        f"{found['candidates']} candidates."
+    )
+    if not found["sets"]:
+        say("No guidance is better than none. A worse model that is more alike may help: --worse.")
+    words = [word for one in found["sets"] for word in ("--set", one)]
+    out(command("sample", word, "--steps", str(steps), *words))

@@ -126,6 +126,11 @@ def generate(stage: Stage, request: SampleRequest) -> Iterator[Generated]:
             f"The model cannot be sampled by itself: {reason} Add models for the other levels with "
             "--expert, or sample the cascade."
         )
+    if request.editing is not None and stage.denoiser.degradation is not None:
+        raise UsageError(
+            "A model of cold diffusion cannot edit: its examples are degraded, and edits add noise. "
+            "Use a model that was trained with another process, such as edm."
+        )
     chosen = {name: _values(stage, name, texts) for name, texts in request.cond.items()}
     require_control(stage, request.control, request.control_scale)
     joined(chosen)
@@ -143,7 +148,8 @@ def _batches(
     with ExitStack() as stack:
         denoisers: list[D] = list(_denoisers(stage))
         second = stage.denoiser.second is not None  # of which a replayed graph keeps nothing
-        if not _differentiates(stage, request) and not second:  # nor has it gradients
+        recordable = request.guidance.recordable and not _differentiates(stage, request)
+        if recordable and not second:  # a replayed graph has no gradients either
             denoisers = [stack.enter_context(captured(one)) for one in _denoisers(stage)]
         for at in range(request.start, stop, request.batch):
             indices = range(at, min(at + request.batch, stop))
@@ -332,7 +338,11 @@ def _solved(
         denoise = keeping(denoise, space, like.x, like.observed, like.mask, clean=like.noise_free)
     if watched is not None and not stage.experts:
         denoise = Varied(denoise, watched, space, like.mask)
-    if beginning is None:
+    degradation = stage.denoiser.degradation
+    if degradation is not None:
+        drawn = degradation.draw(shape, rng)
+        x = space.project(degradation.start(shape, drawn, rng), like.mask)
+    elif beginning is None:
         x = start.mul_(sigmas[0])
     else:
         describe = _describing(stage, request, indices, like, model)
@@ -340,7 +350,9 @@ def _solved(
         x, sigmas, denoise = begun.x, begun.sigmas, begun.denoise or denoise
         if (noise := begun.noise) is not None:
             paths = lambda _: noise  # noqa: E731
-    if len(sigmas) > 1:
+    if degradation is not None:
+        x = degradation.solve(denoise, x, sigmas, drawn)
+    elif len(sigmas) > 1:
         x = solve(stage, denoise, x, sigmas, paths, request.resampling_steps)
     if request.editing is not None and like.observed is not None:
         x = space.keep(x, like.x, like.observed, like.mask)

@@ -104,14 +104,14 @@ class MakePreviews(Observer):
         self._step, self._cadence, self._dataset, self._folder = step, cadence, dataset, folder
 
     def step(self, event: Progress) -> Progress | None:
-        if not self._cadence.previews(event.step):
+        if not self._cadence.previews(event.step) or not self._step.objective.previews:
             return None
         return event._replace(preview=preview(self._step, self._dataset, self._folder, event.step))
 
     def begin(self, run: RunInfo) -> None:
         """Make the preview of the resumed checkpoint if the run was killed before it was made."""
         missing = run.first and not any(self._folder.samples_path.glob(f"preview-{run.first:08d}*"))
-        if missing and self._cadence.previews(run.first):
+        if missing and self._cadence.previews(run.first) and self._step.objective.previews:
             preview(self._step, self._dataset, self._folder, run.first)
 
 

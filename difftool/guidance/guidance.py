@@ -75,9 +75,12 @@ class Guidance(ABC):
             operations for ``torch.enable_grad`` and replays no CUDA graphs, which is slower.
         limited: whether the engine keeps its estimates where the data lie, at noise levels at which
             the process amplifies errors. Of several guidances, each can switch that off.
+        recordable: whether a recorded evaluation of the denoiser may be replayed. Not for one that
+            changes the network for some evaluations.
     """
 
     differentiates: bool = False
+    recordable: bool = True
     limited: bool = True
 
     def __init__(self, options: Options) -> None:

@@ -151,3 +151,35 @@ class StitchOptions(Options):
     soft: float = Field(
         0.05, ge=0, le=1, description="share of an axis over which a region fades into the others"
     )
+
+
+class ClassifierGuidanceOptions(Options):
+    """Classifier guidance (Dhariwal & Nichol 2021, arXiv:2105.05233)."""
+
+    scale: NonNegativeFloat = Field(
+        1.0, description="1 samples p(x | condition); more follows the classifier more closely"
+    )
+    model: str = Field(
+        "", description="run or model file of a classifier: difftool train --objective classifier"
+    )
+    cond: dict[str, str] = Field(
+        {},
+        description="conditions and their values, for a model without them, such as {class = "
+        '"A"}; others are those that samples are asked for',
+    )
+    low: NonNegativeFloat = Field(0.0, description="no guidance at or below this sigma")
+    high: PositiveFloat | None = Field(None, description="no guidance above this sigma")
+
+
+class PerturbedOptions(Options):
+    """Perturbed-attention guidance (Ahn et al. 2024, arXiv:2403.17377)."""
+
+    scale: NonNegativeFloat = Field(
+        1.0,
+        description="0 samples the model; more goes further from what it makes without attention",
+    )
+    layers: Literal["middle", "all"] = Field(
+        "middle", description="self-attention layers to perturb: the middle third, or all"
+    )
+    low: NonNegativeFloat = Field(0.0, description="no guidance at or below this sigma")
+    high: PositiveFloat | None = Field(None, description="no guidance above this sigma")

@@ -24,6 +24,7 @@ class Several(Guidance):
         super().__init__(NoOptions())
         self.members = tuple(members)
         self.differentiates = any(member.differentiates for member in members)
+        self.recordable = all(member.recordable for member in members)
         self.limited = all(member.limited for member in members)
 
     def prepare(self, sampling: Sampling) -> Guidance:

@@ -13,6 +13,7 @@ from ..batch import Batch
 from ..conditioners.mask import told
 from ..context import Opened
 from ..description import Description
+from ..errors import UsageError
 from ..guidance.bind import bind
 from ..metric import ModelMetric
 from ..nn.second_output import fraction_of
@@ -39,6 +40,11 @@ class Likelihood(ModelMetric):
         self._settings, self._conditions = options, tuple(description.conditions)
 
     def measure_model(self, model: Opened, raw: Batch, rng: Rng) -> dict[str, Tensor]:
+        if model.denoiser.degradation is not None:
+            raise UsageError(
+                "A model of cold diffusion has no likelihood, because it adds no noise. Leave out the "
+                "metric likelihood."
+            )
         settings, schedule = self._settings, model.process.schedule
         batch, log_width = dequantised(model.representation, raw, rng)
         batch = told(self._conditions, batch)

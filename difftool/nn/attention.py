@@ -6,6 +6,7 @@ Vaswani et al. 2017, arXiv:1706.03762.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextvars import ContextVar
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,17 @@ from torch import Tensor, nn
 
 from .layers import linear
 from .norm import GroupNorm
+
+identity_attention: ContextVar[bool] = ContextVar("identity_attention", default=False)
+"""Whether ``attend`` gives each position its own value (Ahn et al. 2024, arXiv:2403.17377)."""
+
+
+def is_self_attention(module: nn.Module) -> bool:
+    """Whether a layer attends from the positions of an example to themselves.
+
+    Layers of that kind have the attribute ``self_attention``.
+    """
+    return bool(getattr(module, "self_attention", False))
 
 
 class Attention(nn.Module, ABC):
@@ -61,6 +73,8 @@ class Attention(nn.Module, ABC):
 class SelfAttention(Attention):
     """Each position attends to all positions."""
 
+    self_attention = True
+
     def __init__(self, channels: int, head_width: int) -> None:
         super().__init__(channels, head_width)
         self.query_key_value = linear(channels, 3 * channels)
@@ -107,6 +121,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Te
     half precision on a CPU, PyTorch's fused kernel is 2.5 to 3 times slower than two matrix
     products.
     """
+    if identity_attention.get():
+        return value
     added = mask is None or mask.is_floating_point()
     if (
         query.device.type == "cpu"

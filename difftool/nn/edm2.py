@@ -157,6 +157,8 @@ class CosineAttention(nn.Module):
         tokens: width of the tokens that positions attend to; 0 for the positions themselves.
     """
 
+    self_attention = True
+
     def __init__(self, channels: int, heads: int, balance: float, tokens: int = 0) -> None:
         super().__init__()
         self.heads, self.balance = heads, balance

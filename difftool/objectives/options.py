@@ -271,3 +271,19 @@ class GuidedOptions(TaughtOptions):
     """The scales that the student is told."""
 
     highest: float = Field(4.0, gt=1, description="highest scale of guidance that is learned")
+
+
+class ClassifierOptions(Options):
+    """A classifier of noisy examples (Dhariwal & Nichol 2021)."""
+
+    features: PositiveInt = Field(
+        64, le=4096, description="numbers that the network gives at each place of an example"
+    )
+
+
+class MultiscaleOptions(Options):
+    """Errors at every resolution (Hoogeboom et al. 2023, arXiv:2301.11093)."""
+
+    smallest: PositiveInt = Field(
+        8, description="entries of the longest axis at which no coarser resolution follows"
+    )

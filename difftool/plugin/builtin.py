@@ -200,6 +200,15 @@ def difftool_processes() -> list[ProcessSpec]:
             "vp",
         ),
         _row(
+            "cold",
+            "restores degraded examples, without noise (Bansal et al. 2022)",
+            "Cold",
+            "ColdOptions",
+            "uniform",
+            "uniform",
+            "severity",
+        ),
+        _row(
             "x0", "predicts the clean example", "X0", "EdmOptions", "lognormal", "min-snr", "karras"
         ),
     ]
@@ -266,6 +275,12 @@ def difftool_weightings() -> list[Spec]:
 @hookimpl
 def difftool_schedules() -> list[Spec]:
     return [
+        _process(
+            "severity",
+            "evenly spaced severities of a degradation (Bansal et al. 2022)",
+            "schedule:Severity",
+            "SeverityOptions",
+        ),
         _process(
             "karras",
             "linear in sigma^(1/rho) (Karras et al. 2022)",
@@ -378,6 +393,18 @@ def difftool_guidances() -> list[Spec]:
             "several regions, each under its own condition (Bar-Tal et al. 2023)",
             "stitch:Stitch",
             "StitchOptions",
+        ),
+        _guidance(
+            "classifier",
+            "the gradient of a classifier of noisy examples (Dhariwal & Nichol 2021)",
+            "classifier:ClassifierGuidance",
+            "ClassifierGuidanceOptions",
+        ),
+        _guidance(
+            "perturbed",
+            "away from the model without its attention (Ahn et al. 2024)",
+            "perturbed:PerturbedAttention",
+            "PerturbedOptions",
         ),
     ]
 
@@ -620,6 +647,23 @@ def difftool_objectives() -> list[Spec]:
             "additions to a trained model: LoRA (Hu et al. 2022), DoRA, the last layer, or all weights",
             "difftool.objectives.finetune:Finetune",
             "difftool.objectives.options:FinetuneOptions",
+        ),
+        Spec(
+            "restoration",
+            "denoising with the absolute error, as in cold diffusion (Bansal et al. 2022)",
+            "difftool.objectives.restoration:Restoration",
+        ),
+        Spec(
+            "classifier",
+            "a classifier of noisy examples, for guidance (Dhariwal & Nichol 2021)",
+            "difftool.objectives.classifier:ClassifierTraining",
+            "difftool.objectives.options:ClassifierOptions",
+        ),
+        Spec(
+            "multiscale",
+            "denoising whose errors count at every resolution (Hoogeboom et al. 2023)",
+            "difftool.objectives.multiscale:Multiscale",
+            "difftool.objectives.options:MultiscaleOptions",
         ),
         Spec(
             "hybrid",

@@ -28,6 +28,25 @@ class PathOptions(Options):
     )
 
 
+class ColdOptions(Options):
+    """Cold diffusion: degradation without noise (Bansal et al. 2022, arXiv:2208.09392)."""
+
+    sigma_data: PositiveFloat = Field(
+        0.5, description="standard deviation of the data in model units"
+    )
+    degradation: Literal["blur", "pixelate", "mask", "snow", "fade"] = Field(
+        "blur", description="how examples lose what they hold"
+    )
+    algorithm: Literal["improved", "naive"] = Field(
+        "improved",
+        description="the solver: Algorithm 2 of the paper, which forgives errors of the network, "
+        "or Algorithm 1",
+    )
+    jitter: NonNegativeFloat = Field(
+        0.01, description="noise on the start of sampling, which makes equal starts differ"
+    )
+
+
 # --- densities of training noise levels ---
 
 
@@ -154,6 +173,15 @@ class KarrasOptions(RangeOptions):
 
 class ExponentialOptions(RangeOptions):
     """Linear in ln sigma."""
+
+
+class SeverityOptions(RangeOptions):
+    """Severities of a degradation, evenly spaced."""
+
+    sigma_min: PositiveFloat = Field(0.001, description="lowest severity that is trained")
+    sigma_max: PositiveFloat = Field(
+        1.0, le=1, description="highest severity; at 1 nothing is left of an example"
+    )
 
 
 class FlowOptions(RangeOptions):

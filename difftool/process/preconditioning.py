@@ -10,11 +10,13 @@ every row, so one embedding serves all rows.
 from __future__ import annotations
 
 from abc import ABC
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from .options import EdmOptions, PathOptions
+from .degradation import Degradation, degradation
+from .options import ColdOptions, EdmOptions, PathOptions
 from .process import Coefficients, Preconditioning, Schedule
 
 
@@ -96,3 +98,22 @@ class X0(_Row):
         in_ = (sigma.square() + self.sigma_data**2).rsqrt()
         skip, out = torch.zeros_like(sigma), torch.ones_like(sigma)
         return Coefficients(skip, out, in_, noise=sigma.log() / 4)
+
+
+class Cold(_Row):
+    """F restores a degraded example, whose noise level is the severity of its degradation.
+
+    Bansal et al. 2022, arXiv:2208.09392, Sec. 3.1.
+    """
+
+    def __init__(self, options: ColdOptions, schedule: Schedule) -> None:
+        self.options, self.sigma_data, self.schedule = options, options.sigma_data, schedule
+
+    def coefficients(self, sigma: Tensor) -> Coefficients:
+        one, zero = torch.ones_like(sigma), torch.zeros_like(sigma)
+        return Coefficients(zero, one * self.sigma_data, one / self.sigma_data, noise=sigma)
+
+    def degradation(self, shape: Sequence[int | None]) -> Degradation:
+        options = self.options
+        improved = options.algorithm == "improved"
+        return degradation(options.degradation, shape, improved, options.jitter)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..rng import Rng
+from .degradation import Degradation
 
 
 class Coefficients(NamedTuple):
@@ -58,6 +60,14 @@ class Preconditioning(ABC):
     @abstractmethod
     def coefficients(self, sigma: Tensor) -> Coefficients:
         """``sigma [b] > 0`` -> the four coefficients ``[b]``; ``noise`` is of order one."""
+
+    def degradation(self, shape: Sequence[int | None]) -> Degradation | None:
+        """What takes the place of noise for encoded examples of this shape; None for noise.
+
+        Sampling then starts and solves as it says, and the sampler in the configuration is not used.
+        """
+        del shape
+        return None
 
     def amplifies(self, sigma: float) -> bool:
         """Whether an error of the network becomes larger in x0 than the data are: |out| > 1.

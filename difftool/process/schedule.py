@@ -19,6 +19,7 @@ from .options import (
     LaplaceOptions,
     LinearOptions,
     PolynomialOptions,
+    SeverityOptions,
     SigmoidOptions,
     Spacing,
 )
@@ -91,6 +92,19 @@ class Karras(Warped):
 
     def unwarp(self, w: Tensor) -> Tensor:
         return w**self.rho
+
+
+class Severity(Warped):
+    """Linear: every step takes as much of a degradation away."""
+
+    def __init__(self, options: SeverityOptions) -> None:
+        super().__init__(options.sigma_min, options.sigma_max)
+
+    def warp(self, sigma: Tensor) -> Tensor:
+        return sigma
+
+    def unwarp(self, w: Tensor) -> Tensor:
+        return w
 
 
 class Exponential(Warped):

@@ -11,15 +11,19 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
+from ..classifier import Classifier
+from ..conditioners.columns import NumberColumn
 from ..context import Context
 from ..denoiser import Cond, D
 from ..description import Description
 from ..guidance.bind import bind
 from ..guidance.guidance import Guidance, Sampling
 from ..guidance.several import Several
+from ..nn.attention import SelfAttention
 from ..nn.backbone import Signals
 from ..options import NoOptions
 from ..sampler import Denoise
+from .objective import Pointwise
 from .parts import load, named
 
 SIGMAS = (20.0, 0.7, 0.01)
@@ -69,11 +73,24 @@ class _Halved(Guidance):
         return lambda x, sigma: 0.5 * denoise(x, sigma)
 
 
+def _classifier() -> Classifier:
+    """It takes "asked" for a number, at random."""
+    row, settings = load("process", "edm")
+    schedule, ends = load("schedule", "karras")
+    asked = NumberColumn("asked", mean=0.0, std=1.0, low=0.0, high=4.0)
+    torch.manual_seed(0)
+    return Classifier(
+        lambda interface: Pointwise(), (4, 2), row(settings, schedule(ends)), [asked], 4
+    )
+
+
 def _context() -> Context:
     def opened(path: Any, /, *, ema: float | None = None) -> Any:
-        return SimpleNamespace(denoiser=_Leaning())
+        return SimpleNamespace(denoiser=_Leaning(), objective=SimpleNamespace(model=_classifier()))
 
-    return Context(Description((4, 2), "float32", 3), torch.device("cpu"), opened)
+    attentive: Any = SelfAttention(4, 4)
+    description = Description((4, 2), "float32", 3)
+    return Context(description, torch.device("cpu"), opened, denoiser=attentive)
 
 
 def guidance_contract(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..batch import Batch
 from ..conditioner import Conditioner
+from ..conditioners.columns import NumberColumn
 from ..context import Context
 from ..denoiser import Denoiser
 from ..description import Description
@@ -146,11 +147,10 @@ def objective_contract(
             if target.generative
             else None
         )
-        description = Description(SHAPE, "float32", 6)
-        return target(
-            settings,
-            Context(description, torch.device("cpu"), opened, representation, chosen, denoiser),
-        )
+        noted = NumberColumn("noted", mean=0.0, std=1.0, low=-1.0, high=1.0)
+        description = Description(SHAPE, "float32", 6, conditions={"noted": noted})
+        built = (representation, chosen, denoiser, lambda interface: Pointwise())
+        return target(settings, Context(description, torch.device("cpu"), opened, *built))
 
     def players(objective: Objective) -> Sequence[str]:
         return [player.name for player in objective.players()]

@@ -81,7 +81,8 @@ def process_contract(
 
         def test_the_network_s_input_has_about_unit_variance(self) -> None:
             process, sigma, c = rows()
-            variance = c.in_**2 * (process.preconditioning.sigma_data**2 + sigma**2)
+            noise = 0 if process.preconditioning.degradation((1, 4)) else sigma**2
+            variance = c.in_**2 * (process.preconditioning.sigma_data**2 + noise)
             assert 0.2 < variance.min() <= variance.max() < 4
             assert abs(variance[-1] - 1) < 0.1, (
                 "at the highest level the input is noise, and its variance should be 1"

@@ -24,6 +24,7 @@ from .reporter import Reporter
 from .request import Request, settled
 from .sizes import fitting_sizes
 from .text import command
+from .tuned import tuned_for
 
 if TYPE_CHECKING:
     import numpy as np
@@ -301,6 +302,8 @@ def _stage(
 ) -> ChainStage:
     model = ModelFile.read(trained.path, request.adapters)
     config, shape = settled(model, parts, request, trained.under, over)
+    if request.tuned and request.ema is None:
+        request = replace(request, ema=tuned_for(model.tuned, request.flags, request.sets)[1])
     bridge = bridge_of(DescribedStage(trained.name, config, model.description), parts)
     known = set(model.description.conditions) - own_conditions(bridge)
     return ChainStage(

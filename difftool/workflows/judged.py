@@ -76,7 +76,7 @@ def measured_features(
     try:
         if not len(data.examples):
             raise UsageError("There is no data to compare with.")
-        look = _given(network, modality) if network else _judged(last, modality, data, reporter)
+        look = _given(network, modality) if network else judged_look(last, modality, data, reporter)
         of_samples = look(samples.examples, samples.conditions, None)
         rows = data.conditions(last, len(data.examples)) if last.settable else data.columns
         of_data = look(data.examples[refined:], rows[refined:], data.numbers[refined:])
@@ -121,7 +121,9 @@ def _given(name: str, modality: Modality) -> Look:
     return Look(features)
 
 
-def _judged(last: ChainStage, modality: Modality, data: ReferenceData, reporter: Reporter) -> Look:
+def judged_look(
+    last: ChainStage, modality: Modality, data: ReferenceData, reporter: Reporter
+) -> Look:
     """Features of the judge of the data."""
     judge, columns = _judge(last, modality, data, reporter), _columns(last, data)
 

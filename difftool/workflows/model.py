@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ..header import ADAPTER, MODEL, read_about
 from ..names import local_path
 from ..plugin.registry import Registry
 from .text import command
+from .tuned import TUNED
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,13 @@ class ModelFile:
     Attributes:
         tables: the configuration, as it is written.
         description: what the data turned out to be that it was trained on.
+        tuned: number of steps -> the settings that were found for it.
     """
 
     path: Path
     tables: dict[str, Any]
     description: Description
+    tuned: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path, adapters: Sequence[tuple[Path, float]] = ()) -> ModelFile:
@@ -41,7 +44,7 @@ class ModelFile:
         for file, _ in adapters:
             other = read_about(file, ADAPTER)["description"]
             description = extended(description, described(file, other))
-        return cls(path, about["config"], description)
+        return cls(path, about["config"], description, about.get(TUNED, {}))
 
     @property
     def name(self) -> str:

@@ -13,6 +13,7 @@ from ..config.layers import parse_value
 from ..errors import ConfigError
 from ..options import NoOptions
 from .model import ModelFile
+from .tuned import tuned_for
 
 if TYPE_CHECKING:
     from ..config import Config, Layer
@@ -52,6 +53,7 @@ class Request:
         level: noise level for every stage that refines; None for that of the cascade file.
         counted: whether the user gave the number of samples; otherwise there is one for each file.
         as_trained: whether files are brought to the size of training examples.
+        tuned: whether to use the settings that the model holds for the number of steps.
         handing: whether the caller provides what the first stage refines, where it refines
             anything.
         control: files whose maps samples follow.
@@ -83,6 +85,7 @@ class Request:
     control_scale: float = 1.0
     adapters: Sequence[tuple[Path, float]] = ()
     negative: Mapping[str, list[str]] = field(default_factory=dict)
+    tuned: bool = True
 
 
 def request_model(parts: Registry, modality: str) -> type[Options]:
@@ -124,7 +127,9 @@ def settled(
     shape, more = own_table(
         request.flags, REQUEST, request_model(parts, model.modality), model.modality
     )
-    layers = [one for one in (*under, layer, *over) if one.data or one.faults]
+    sets, _ = tuned_for(model.tuned, request.flags, request.sets) if request.tuned else ((), None)
+    tuned = flag_layer([], sets)
+    layers = [one for one in (tuned, *under, layer, *over) if one.data or one.faults]
     try:
         config = (
             resolve(None, [dict_layer(model.tables, str(model.path)), *layers], parts)

@@ -168,7 +168,13 @@ def test_there_is_an_example_of_every_kind():
     assert {kind.hook for kind in KINDS.values()} - hooks == {"difftool_cascades"}
 
 
-LINES = {"03-plugin": 100, "05-drawings": 150, "06-voxels": 150, "07-diffusers": 420}
+LINES = {
+    "03-plugin": 100,
+    "05-drawings": 150,
+    "06-voxels": 150,
+    "07-diffusers": 420,
+    "09-points": 170,
+}
 """Lines of Python of an example's package, without empty ones, that it stays below."""
 
 
@@ -186,7 +192,7 @@ def test_an_example_is_short_and_uses_the_public_surface_only(example):
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("example", ["05-drawings", "06-voxels", "07-diffusers"])
+@pytest.mark.parametrize("example", ["05-drawings", "06-voxels", "07-diffusers", "09-points"])
 def test_an_example_of_a_package_passes_its_contracts(example, tmp_path_factory, tmp_path):
     """Every contract of its parts, two steps of each recipe, and of each stage of its cascade."""
     if example == "07-diffusers":

@@ -47,6 +47,8 @@ class Scaling(torch.nn.Module):
 
     conditioners: ClassVar = {}
     remembers = False
+    degradation = None
+    drop_all = 0.0
 
     def __init__(self, power: float, dropout: float = 0.0) -> None:
         super().__init__()

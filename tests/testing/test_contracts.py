@@ -77,7 +77,11 @@ KNOBS = [
     ("sa_solver", {"predictor": 2, "corrector": 0, "tau": 0.6}),
     ("predictor_corrector", {"predictor": "ancestral", "corrector_steps": 2}),
 ]
-OTHERS = {"autoguidance": {"model": "worse"}, "composition": {"models": ("a", "b")}}
+OTHERS = {
+    "autoguidance": {"model": "worse"},
+    "composition": {"models": ("a", "b")},
+    "classifier": {"model": "classifier"},
+}
 GUIDANCES = [
     ("cfg", {"scale": 3.0}),
     ("cfg", {"scale": 3.0, "rescale": 0.7, "low": 0.1, "high": 5.0}),
@@ -87,6 +91,7 @@ GUIDANCES = [
     ("apg", {"scale": 3.0, "norm": 0.1, "parallel": 0.5}),
     ("autoguidance", {"model": "worse", "scale": 3.0, "low": 0.1, "high": 5.0}),
     ("composition", {"models": ("a",), "weights": (1.0, 1.0)}),
+    ("perturbed", {"scale": 2.0, "layers": "all", "low": 0.1}),
     ("threshold", {"percentile": 0.8, "bound": 0.3}),
 ]
 SMALL = {

@@ -51,6 +51,8 @@ class TokenAttention(nn.Module):
             2024, arXiv:2410.17897, Eq. 4, learned variant).
     """
 
+    self_attention = True
+
     def __init__(self, width: int, heads: int, qk_norm: bool, value_residual: bool) -> None:
         super().__init__()
         self.heads = heads

@@ -25,6 +25,8 @@ class SpaceTimeAttention(nn.Module):
             channels.
     """
 
+    self_attention = True
+
     def __init__(self, channels: int, head_width: int) -> None:
         super().__init__()
         self.heads = head_count(channels, head_width)

@@ -1,0 +1,1 @@
+from difftool_points.contracts import *  # noqa: F403
