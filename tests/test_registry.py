@@ -39,7 +39,7 @@ def test_all_installed_parts_can_be_imported():
             assert spec.summary
             assert "\n" not in spec.summary
             registry.options(spec)
-            if not isinstance(spec, RecipeSpec):
+            if not isinstance(spec, RecipeSpec) and not unmet(spec.requires):
                 assert registry.load(spec) is not None
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..judge.judge import is_held_out
+from ..shell import command
 from ..verdict import Case, Check, Diagnosis
 
 FEWEST = 40
@@ -46,7 +47,7 @@ class Labels(Check):
                 f"The {name} says {'nothing' if hopeless else 'little'} about the examples: labels "
                 "were probably shuffled, or shifted against the files. Compare some files with "
                 "their labels.",
-                f"difftool data check -m {case.modality} {case.source}",
+                command("data", "check", "-m", case.modality, case.source),
                 weight=1.0 if hopeless else 0.9,
             )
         elif (wrong := contradicted(guess, truth)) > WRONG:
@@ -57,7 +58,7 @@ class Labels(Check):
                 "of another one as it is of right ones.",
                 f"Look at the labels; {right:.0%} of {len(truth):,} held-out examples agree with "
                 "the judge.",
-                f"difftool data check -m {case.modality} {case.source}",
+                command("data", "check", "-m", case.modality, case.source),
                 weight=min(1.0, 0.6 + wrong),
             )
 

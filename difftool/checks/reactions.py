@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..shell import command
 from ..verdict import Case, Check, Diagnosis
 
 DEAD = 0.01
@@ -40,6 +41,6 @@ class Conditions(Check):
                     "compared with that of another example.",
                     f"The model has not learnt what {name} means: train longer, or look whether "
                     "labels fit the files.",
-                    f"difftool doctor -m {case.modality} {case.source}",
+                    command("doctor", "-m", case.modality, case.source),
                     weight=0.6,
                 )

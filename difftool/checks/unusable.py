@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..shell import command
 from ..verdict import Case, Check, Diagnosis
 
 SOME, MANY = 0.01, 0.2
@@ -25,6 +26,6 @@ class Unusable(Check):
                 f"{share:.1%} of the files cannot be used and are skipped, such as "
                 f"{case.skipped[0]}",
                 "Mend them, or remove them if they are empty or damaged.",
-                f"difftool data check -m {case.modality} {case.source}",
+                command("data", "check", "-m", case.modality, case.source),
                 weight=min(1.0, 0.6 + share),
             )

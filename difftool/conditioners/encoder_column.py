@@ -44,7 +44,7 @@ class EncoderTextColumn(TextColumn):
     @classmethod
     def read_as(cls, name: str, rows: Rows, options: Options) -> tuple[Self, list[str]]:
         assert isinstance(options, EncoderOptions)
-        folder = encoder_folder(options.path)
+        folder = encoder_folder(options.path, name)
         values = [text_of(row.get(name, "")).strip()[:LONGEST] for row in rows]
         counts = Counter(filter(None, values))
         if not counts:
@@ -94,14 +94,18 @@ class EncoderTextColumn(TextColumn):
         return (self.vocabulary, self.length, self.config, self.pooling)
 
 
-def encoder_folder(path: str) -> Path:
-    """The folder of an encoder. Raises UsageError where nothing is there: nothing is downloaded."""
+def encoder_folder(path: str, name: str) -> Path:
+    """The folder of an encoder. Raises UsageError where nothing is there: nothing is downloaded.
+
+    Args:
+        name: of the condition.
+    """
     folder = local_path(path) if path else Path()
     if not path or not (folder / "config.json").is_file():
         raise UsageError(
-            f"There is no encoder in {path or 'conditions.NAME.path'}. Place its folder there, as "
-            "the library transformers saves it: config.json, model.safetensors and tokenizer.json. "
-            "difftool downloads nothing by itself."
+            f"conditions.{name}.path {f'= {path} holds' if path else 'names'} no encoder. Name a "
+            "folder as the library transformers saves it, with config.json, model.safetensors and "
+            "tokenizer.json: difftool downloads nothing by itself."
         )
     return folder
 

@@ -89,6 +89,7 @@ def _context() -> Context:
         return SimpleNamespace(denoiser=_Leaning(), objective=SimpleNamespace(model=_classifier()))
 
     attentive: Any = SelfAttention(4, 4)
+    attentive.told = {"scale": None}  # of a network into which guidance was folded
     description = Description((4, 2), "float32", 3)
     return Context(description, torch.device("cpu"), opened, denoiser=attentive)
 

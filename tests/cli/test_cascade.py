@@ -330,10 +330,10 @@ def test_a_file_that_is_larger_is_refined_whole_in_tiles(capsys, monkeypatch):
     """Of whatever size; and brought to the size of training where that is asked for."""
     pixels = np.linspace(0, 255, 11 * 15 * 3).reshape(11, 15, 3).astype(np.uint8)
     Image.fromarray(pixels).save("large.png")
-    seen, inner = set[tuple[int, ...]](), Denoiser.network
+    seen, inner = set[tuple[int, ...]](), Denoiser.outputs
     monkeypatch.setattr(
         Denoiser,
-        "network",
+        "outputs",
         lambda self, x, *rest: seen.add(tuple(x.shape[2:])) or inner(self, x, *rest),
     )
     assert call("sample", "two", "--from", "large.png", "-o", "whole") == 0

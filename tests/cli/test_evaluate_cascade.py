@@ -89,7 +89,7 @@ def test_a_stage_alone_refines_data_that_are_held_out(measured, capsys):
         f"refined from as many of {Path('data').absolute()}, degraded, against 32 others"
         in captured.err
     )
-    assert captured.out.splitlines()[-2].split()[:2] == ["consistency", "psnr_db"]
+    assert ["consistency", "psnr_db"] in [line.split()[:2] for line in captured.out.splitlines()]
 
 
 def test_what_a_stage_refines_is_degraded_data_with_its_labels(measured, monkeypatch):
@@ -130,4 +130,4 @@ def test_data_that_are_gone_are_missed_where_they_are_what_is_refined(capsys):
         shutil.move("away", "data")
     captured = capsys.readouterr()
     assert "The metrics that compare with data are left out" in captured.err
-    assert captured.out.splitlines()[-2].split()[:2] == ["consistency", "psnr_db"]
+    assert ["consistency", "psnr_db"] in [line.split()[:2] for line in captured.out.splitlines()]

@@ -18,6 +18,7 @@ from difftool.engine.fit import make_step
 from difftool.engine.folder import RunFolder
 from difftool.engine.generate import SampleRequest, generate
 from difftool.engine.preview import preview_sheet
+from difftool.engine.step import encoded
 from difftool.engine.weights import MODEL, load_weights
 from difftool.guidance.cfg import ClassifierFree, classifier_free
 from difftool.guidance.options import GuidanceOptions
@@ -89,7 +90,7 @@ def test_training_and_sampling_show_by_the_same_function():
     stage, dataset, _ = prepared(*small_run(sets=[*REFINING[:2], "modality.augment=0"]))
     raw = dataset.batch(np.arange(3), Stream(0, "t"))
     step = make_step(stage, stage.settings.train)
-    trained = step._prepare(raw, Stream(0, "train"))
+    trained = encoded(step.stage, raw, Stream(0, "train"), prepared=False)
     request = SampleRequest(n=3, steps=1, low=list(stage.bridge.degrade(raw).x.numpy()))
     [(_, _, sampled, _)] = generating._encoded(
         stage, request, range(3), raw.with_x(torch.zeros_like(raw.x))
@@ -100,7 +101,8 @@ def test_training_and_sampling_show_by_the_same_function():
 def test_training_is_on_crops_where_they_are_asked_for():
     stage, dataset, _ = prepared(*small_run(sets=[*REFINING, "bridge.crop=[4,4]"]))
     step = make_step(stage, stage.settings.train)
-    batch = step._prepare(dataset.batch(np.arange(8), Stream(0, "t")), Stream(0, "train"))
+    raw = dataset.batch(np.arange(8), Stream(0, "t"))
+    batch = encoded(step.stage, raw, Stream(0, "train"), prepared=False)
     assert (batch.x.shape, batch.cond["low"].shape) == ((8, 3, 4, 4), (8, 3, 4, 4))
     assert step(0, dataset.batch(np.arange(8), Stream(0, "t")))["denoiser"].isfinite()
 

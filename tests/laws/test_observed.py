@@ -40,7 +40,14 @@ def losses(
         return output, ROW.coefficients(sigma)
 
     denoiser, representation = (
-        SimpleNamespace(network=network, conditioners={}, remembers=False),
+        SimpleNamespace(
+            network=network,
+            conditioners={},
+            remembers=False,
+            degradation=None,
+            drop_all=0.0,
+            told={},
+        ),
         SimpleNamespace(space=Euclidean()),
     )
     context: Any = SimpleNamespace(

@@ -22,7 +22,8 @@ ROWS = [
 ]
 """By default the row that needs help; seconds of training each."""
 
-SAMPLERS = registry().names("sampler")
+SAMPLERS = [name for name in registry().names("sampler") if name != "one_step"]
+"""All but the one that needs a model whose one step goes all the way."""
 CLASSES = ("above", "left")
 STEPS = {"langevin": 60, "predictor_corrector": 60, "sa_solver": 40}
 """Steps of samplers that follow the levels slowly, or extrapolate far; 20 of the others."""

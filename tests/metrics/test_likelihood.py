@@ -139,6 +139,8 @@ def test_what_has_no_bins_is_measured_in_nats(raw):
 class OfGaussian:
     """D of N(0, variance), as a model."""
 
+    degradation = second = None
+
     def __init__(self, variance: float) -> None:
         self.variance = variance
 

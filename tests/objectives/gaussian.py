@@ -26,6 +26,7 @@ class Scaling(torch.nn.Module):
     conditioners: ClassVar = {}
     remembers = False
     drop_all = 0.0
+    degradation = None
     told: ClassVar = {}
     backbone = SimpleNamespace(stepped=lambda: None)
 
