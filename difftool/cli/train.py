@@ -315,6 +315,8 @@ def tell(result: dict[str, Any], as_json: bool) -> None:
 
         sampling = sampling_command(result["run"], Path(result["model"]))
         say(f"Done. Sample from it with: {sampling}")
+    elif not result["reconstructs"]:
+        say("Done. This model makes no samples by itself; settings of other runs may name it.")
     else:
         measuring = command("evaluate", result["run"])
         say(

@@ -97,6 +97,7 @@ def _result(
     loss: float | None,
 ) -> dict[str, Any]:
     """The result of a run, after its last step; None if it had none to take."""
+    assert stage.objective is not None
     return {
         "run": str(folder.path),
         "model": str(folder.model_path),
@@ -104,6 +105,7 @@ def _result(
         "steps": last.steps if last else stage.config["train"]["steps"],
         "loss": loss,
         "generative": stage.network is not None,
+        "reconstructs": stage.network is None and stage.objective.previews,
         "finished_before": last is None,
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..config import Config
+from ..errors import UsageError
 from .chain_stage import ChainStage
 from .reference import ReferenceData
 from .reporter import Reporter
@@ -18,8 +19,17 @@ MADE = "reconstructed"
 
 
 def is_autoencoder(config: Config, parts: Registry) -> bool:
-    """Whether the model of a configuration makes reconstructions, and no samples."""
-    return not parts.load(parts.get("objective", config.objective.use)).generative
+    """Whether the model of a configuration makes reconstructions, and no samples.
+
+    Raises UsageError if it makes neither.
+    """
+    objective = parts.load(parts.get("objective", config.objective.use))
+    if not objective.generative and not objective.previews:
+        raise UsageError(
+            f"A model of the objective {config.objective.use} makes neither samples nor "
+            "reconstructions that could be measured. Its losses are in metrics.jsonl of its run."
+        )
+    return not objective.generative
 
 
 def reconstructed(

@@ -151,3 +151,9 @@ def test_a_model_that_is_no_classifier_is_refused(runs, monkeypatch, capsys):
     asked = "sample model -n 1 --set guidances.g.use=classifier --set guidances.g.model=model"
     assert call(*asked.split()) != 0
     assert "--objective classifier" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_classifier_is_not_measured_as_if_it_made_something(runs, monkeypatch, capsys):
+    monkeypatch.chdir(runs)
+    assert call("evaluate", "classifier", "-n", "2") == 2
+    assert "neither samples nor reconstructions" in capsys.readouterr().err
