@@ -158,7 +158,7 @@ def test_torchrun_joins_and_goes_on_from_one_process(alone, tmp_path):
     assert_close(alone, path)
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_torchrun_leaves_difftool_s_own_options_alone(tmp_path):
     """Without the ``--`` that the README gives, torchrun takes ``--run`` for an abbreviation of its own ``--run-path``."""
     small = [
