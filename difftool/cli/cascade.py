@@ -15,7 +15,7 @@ from ..workflows.text import command
 from ..workflows.tune import LEVELS, tunable_cascade, tune_cascade
 from .console import out_json, out_table, say
 from .flags import registry
-from .sampling_flags import on_device
+from .sampling_flags import count_option, on_device, seed_option
 from .signals import terminate_at_once
 from .terminal import Terminal
 
@@ -40,22 +40,8 @@ def cascade() -> None:
     metavar="X,…",
     help=f"Levels to try. [default: {LEVELS} levels, from 0 to the highest trained one]",
 )
-@click.option(
-    "-n",
-    default=64,
-    metavar="N",
-    show_default=True,
-    type=click.IntRange(2),
-    help="Samples at each level.",
-)
-@click.option(
-    "--seed",
-    default=0,
-    metavar="N",
-    show_default=True,
-    type=click.IntRange(0),
-    help="Seed of the samples, as in difftool sample.",
-)
+@count_option(64, click.IntRange(2), "Samples at each level.")
+@seed_option("Seed of the samples, as in difftool sample.")
 @on_device
 @click.option("--dry-run", is_flag=True, help="Do not save the levels.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")

@@ -10,7 +10,7 @@ from ..workflows.explain import explain as explained
 from ..workflows.request import Request
 from .console import out, out_json, say
 from .flags import registry
-from .sampling_flags import on_device
+from .sampling_flags import count_option, on_device, seed_option
 from .signals import terminate_at_once
 from .terminal import Terminal
 
@@ -18,22 +18,8 @@ from .terminal import Terminal
 @click.command(short_help="Draw what a trained model does: figures, an animation, one page.")
 @click.argument("run", default="latest")
 @click.argument("data", metavar="[DATA]", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "-n",
-    default=8,
-    metavar="N",
-    show_default=True,
-    type=click.IntRange(1, 64),
-    help="Examples in each row of a figure.",
-)
-@click.option(
-    "--seed",
-    default=0,
-    metavar="N",
-    show_default=True,
-    type=click.IntRange(0),
-    help="Seed of the samples.",
-)
+@count_option(8, click.IntRange(1, 64), "Examples in each row of a figure.")
+@seed_option("Seed of the samples.")
 @click.option(
     "-o",
     "folder",

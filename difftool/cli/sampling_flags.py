@@ -22,6 +22,28 @@ from ..workflows.words import (
 )
 from .flags import Flag, flags_of, given, registry
 
+
+def seed_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``--seed``, with its help."""
+    return click.option(
+        "--seed",
+        default=0,
+        metavar="N",
+        show_default=True,
+        type=click.IntRange(0),
+        help=text,
+    )
+
+
+def count_option(
+    default: int, bounds: click.IntRange, text: str
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``-n``, how many samples or examples, with its help."""
+    return click.option(
+        "-n", default=default, metavar="N", show_default=True, type=bounds, help=text
+    )
+
+
 _DEVICE = (
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, …"),
     click.option(
@@ -63,14 +85,7 @@ _OPTIONS = (
         metavar="TEXT|NAME=VALUE",
         help="What samples shall not be: guidance goes away from it. Several take turns.",
     ),
-    click.option(
-        "--seed",
-        default=0,
-        metavar="N",
-        show_default=True,
-        type=click.IntRange(0),
-        help="Seed of the samples; sample number i of a seed is always the same.",
-    ),
+    seed_option("Seed of the samples; sample number i of a seed is always the same."),
     click.option(
         "--set",
         "sets",

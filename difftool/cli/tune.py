@@ -14,7 +14,7 @@ from ..workflows.tune_sampler import tune_sampler
 from ..workflows.tune_schedule import tune_schedule
 from .console import out, out_json, out_table, say
 from .flags import registry
-from .sampling_flags import on_device
+from .sampling_flags import count_option, on_device, seed_option
 from .signals import terminate_at_once
 from .terminal import Terminal
 
@@ -43,22 +43,8 @@ def tune() -> None:
     type=click.FloatRange(0),
     help="Last noise level before 0, in model units; 0 is the lowest level of the model.",
 )
-@click.option(
-    "-n",
-    default=64,
-    metavar="N",
-    show_default=True,
-    type=click.IntRange(1),
-    help="Examples of the data.",
-)
-@click.option(
-    "--seed",
-    default=0,
-    metavar="N",
-    show_default=True,
-    type=click.IntRange(0),
-    help="Seed of the noise.",
-)
+@count_option(64, click.IntRange(1), "Examples of the data.")
+@seed_option("Seed of the noise.")
 @on_device
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @click.pass_context
@@ -117,22 +103,8 @@ def _numbers(ctx: click.Context, param: click.Parameter, value: str) -> list[int
     callback=_numbers,
     help="Evaluations of the network for a sample.",
 )
-@click.option(
-    "-n",
-    default=256,
-    metavar="N",
-    show_default=True,
-    type=click.IntRange(32),
-    help="Samples with which the last candidates are compared.",
-)
-@click.option(
-    "--seed",
-    default=0,
-    metavar="N",
-    show_default=True,
-    type=click.IntRange(0),
-    help="Seed of the samples.",
-)
+@count_option(256, click.IntRange(32), "Samples with which the last candidates are compared.")
+@seed_option("Seed of the samples.")
 @click.option("--dry", is_flag=True, help="Change nothing in the model.")
 @on_device
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
@@ -194,22 +166,8 @@ def sampler(
     type=click.IntRange(2),
     help="Steps of the sampler.",
 )
-@click.option(
-    "-n",
-    default=256,
-    metavar="N",
-    show_default=True,
-    type=click.IntRange(32),
-    help="Samples with which the last candidates are compared.",
-)
-@click.option(
-    "--seed",
-    default=0,
-    metavar="N",
-    show_default=True,
-    type=click.IntRange(0),
-    help="Seed of the samples.",
-)
+@count_option(256, click.IntRange(32), "Samples with which the last candidates are compared.")
+@seed_option("Seed of the samples.")
 @on_device
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @click.pass_context
