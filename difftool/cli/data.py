@@ -24,9 +24,10 @@ class Check(Sectioned):
     """The modality's flags, with which train is called as well."""
 
     def flags(self, ctx: click.Context, args: list[str]) -> list[Flag]:
+        parts = registry(ctx)
         taken = {name.lstrip("-") for param in self.params for name in param.opts}
         return own_flags(
-            registry(ctx), named_modality(args), None, taken, "--help" in args or "-h" in args
+            parts, named_modality(args, parts), None, taken, "--help" in args or "-h" in args
         )
 
 

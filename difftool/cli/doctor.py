@@ -20,9 +20,10 @@ class Doctor(Sectioned):
     """The modality's flags, if it is named."""
 
     def flags(self, ctx: click.Context, args: list[str]) -> list[Flag]:
+        parts = registry(ctx)
         taken = {name.lstrip("-") for param in self.params for name in param.opts}
         return own_flags(
-            registry(ctx), named_modality(args), None, taken, "--help" in args or "-h" in args
+            parts, named_modality(args, parts), None, taken, "--help" in args or "-h" in args
         )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..config import file_layer, gather, resolve
+from ..config import file_layer, gather, recipe_modality, resolve
 from ..errors import DifftoolError, UsageError
 from ..optimizers.options import OptimizerOptions
 from ..settings import TrainOptions
@@ -37,7 +37,7 @@ class Train(Sectioned):
 
     def flags(self, ctx: click.Context, args: list[str]) -> list[Flag]:
         parts = registry(ctx)
-        modality = named_modality(args)
+        modality = named_modality(args, parts)
         config = _usual(parts, modality, args)
         taken = {name.lstrip("-") for param in self.params for name in param.opts}
         engine = flags_of(
@@ -70,10 +70,12 @@ class Train(Sectioned):
         ]
 
 
-def named_modality(args: list[str]) -> str:
-    """The modality that a raw command line names, itself or through its config files."""
+def named_modality(args: list[str], parts: Registry) -> str:
+    """The modality that a raw command line names, itself or through its recipe or config files."""
     if named := values_of(args, "-m", "--modality"):
         return named[-1]
+    if (named := values_of(args, "--recipe")) and (kind := recipe_modality(parts, named[-1])):
+        return kind
     if (named := values_of(args, "--cascade")) and "/" in named[-1]:
         return named[-1].partition("/")[0]
     files = [
@@ -172,7 +174,8 @@ def epilog() -> str:
 @click.option(
     "--recipe",
     metavar="NAME|FILE",
-    help="A named configuration to start from; difftool list recipes shows them.",
+    help="A named configuration to start from; difftool list recipes shows them. The full name, "
+    "MODALITY/NAME, also selects the modality.",
 )
 @click.option(
     "--cascade",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..plugin.kinds import AUTO, NONE
 from .config import BUILT, CHANGEABLE, MEANING, SHARED, AutoConditionOptions, Config, Part
 from .facts import check_facts
-from .gather import gather, project_note
+from .gather import gather, project_note, recipe_modality
 from .layers import Layer, dict_layer, file_layer, flag_layer, recipe_layer, text_layer
 from .provenance import packages
 from .resolve import Resolved, config_from_dict, resolve, trace
@@ -31,6 +31,7 @@ __all__ = [
     "packages",
     "project_note",
     "recipe_layer",
+    "recipe_modality",
     "resolve",
     "text_layer",
     "trace",

@@ -28,7 +28,8 @@ def gather(
 ) -> list[Layer]:
     """All layers, weakest first, for ``resolve``.
 
-    A file may name the recipe that it extends: ``recipe = "small"``, or ``"none"``.
+    A file may name the recipe that it extends: ``recipe = "small"``, or ``"none"``. A recipe that
+    is named in full, ``MODALITY/NAME``, also selects the modality where nothing else does.
 
     Args:
         over: layers above the recipe and below everything that the user wrote.
@@ -40,7 +41,62 @@ def gather(
         (str(layer.data["recipe"]) for layer in reversed(files) if "recipe" in layer.data), None
     )
     use, representation = _chosen(modality, [*files, top])
-    return [*_recipe(registry, use, representation, named), *over, *files, top]
+    kind = recipe_modality(registry, named or "", use)
+    return [
+        *_selection(named or "", kind, use, representation),
+        *_recipe(registry, use, representation, named),
+        *over,
+        *files,
+        top,
+    ]
+
+
+def recipe_modality(registry: Registry, recipe: str, modality: str = "") -> str:
+    """``NAME`` or ``NAME/REPRESENTATION``, as far as the name of a recipe says it; else ``""``.
+
+    Args:
+        recipe: as ``difftool list recipes`` prints it, ``MODALITY/REPRESENTATION/NAME``, or
+            without the modality or both.
+    """
+    return "/".join(filter(None, _parts(registry, recipe, modality)[:2])) if "/" in recipe else ""
+
+
+def _parts(registry: Registry, recipe: str, modality: str) -> tuple[str, str, str]:
+    """The modality, the representation and the name of a recipe; "" for what is not said."""
+    if _is_file(recipe):
+        return "", "", recipe
+    words = recipe.split("/")
+    use = words.pop(0) if len(words) > 1 and words[0] in registry.names("modality") else modality
+    representation = words.pop(0) if len(words) > 1 else ""
+    return use, representation, "/".join(words)
+
+
+def _is_file(recipe: str) -> bool:
+    return recipe.endswith(".toml") or "\\" in recipe or recipe.startswith((".", "/", "~"))
+
+
+def _selection(recipe: str, kind: str, modality: str, representation: str) -> list[Layer]:
+    """The layer of what the full name of a recipe selects.
+
+    It has a fault where something else is selected explicitly.
+    """
+    use, _, own = kind.partition("/")
+    if not use:
+        return []
+    if modality not in ("", use) or (own and representation not in ("", own)):
+        given = "/".join(filter(None, (modality, representation if own else "")))
+        return [
+            Layer(
+                "--recipe",
+                faults=(
+                    f"--recipe: the recipe {recipe} is for {kind}, but {given} is selected. Pass "
+                    f"-m {kind}, or a recipe for {given}: a recipe holds settings of one kind of "
+                    "data.",
+                ),
+            )
+        ]
+    tables = {"modality": {"use": use}} | ({"representation": {"use": own}} if own else {})
+    return [Layer(f"the name of the recipe {recipe}", tables)]
 
 
 def project_note(project: Path = PROJECT_FILE) -> str:
@@ -78,9 +134,11 @@ def _recipe(
     """
     if name == NONE:
         return []
-    if name and (name.endswith(".toml") or "\\" in name or name.startswith((".", "/", "~"))):
+    if name and _is_file(name):
         layer = file_layer(local_path(name))
     else:
+        own, narrower, name = _parts(registry, name, modality) if name else ("", "", None)
+        modality, representation = own or modality, narrower or representation
         if modality not in registry.names("modality"):
             return []
         spec = registry.modality(modality)

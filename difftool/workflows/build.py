@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config import dict_layer, flag_layer, gather, resolve
+from ..config import dict_layer, flag_layer, gather, recipe_modality, resolve
 from ..errors import UsageError
 from .built import Built, batches_of
 from .cascade import cascade_path, stages_of
@@ -130,7 +130,8 @@ def config_of(
     settings: dict[str, Any],
 ) -> Config:
     """The configuration of a new run, from the arguments of ``difftool.training``."""
-    parts, flags = installed(), _flags(modality, data, settings)
+    parts = installed()
+    flags = _flags(modality or recipe_modality(parts, recipe or ""), data, settings)
     files = [Path(path) for path in ([config] if isinstance(config, str | Path) else config)]
 
     def resolved(*over: Layer) -> Config:

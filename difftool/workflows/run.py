@@ -101,7 +101,8 @@ def training(
             ``"audio/spectrogram"``.
         data: a folder or a file; the modality's built-in demo set unless given.
         run: the run's folder; a new one in ``runs/`` unless given.
-        recipe: a named configuration to start from.
+        recipe: a named configuration to start from; its full name, ``MODALITY/NAME``, also
+            selects the modality.
         config: TOML files; later ones win.
         reporter: gets all messages; ``difftool.Terminal()`` prints them and shows progress.
         settings: ``steps=2000``, ``batch=8``, ``lr=1e-4``, ``backbone="unet"``, the modality's own

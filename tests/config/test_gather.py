@@ -67,6 +67,43 @@ def test_recipes_belong_to_a_modality_and_may_belong_to_a_representation(registr
     assert steps("tide", None) == 10_000
 
 
+@pytest.mark.parametrize("modality", [None, "ecg", "ecg/wave"])
+@pytest.mark.parametrize("recipe", ["ecg/wave/small", "wave/small"])
+def test_a_recipe_has_the_name_that_is_listed_wherever_it_is_named(registry, modality, recipe):
+    if modality is None and recipe == "wave/small":
+        return  # this name says no modality
+    config = resolve(modality, gather(registry, modality, recipe, project=None), registry)
+    chosen = (config.modality.use, config.representation.use, config.train.steps)
+    assert chosen == ("ecg", "wave", 30)
+
+
+def test_the_full_name_of_a_recipe_of_a_modality_leaves_the_representation_open(registry):
+    for modality, representation in ((None, "raw"), ("ecg", "raw"), ("ecg/wave", "wave")):
+        config = resolve(modality, gather(registry, modality, "ecg/tiny", project=None), registry)
+        assert (config.representation.use, config.train.steps) == (representation, 10)
+
+
+def test_a_file_may_name_the_recipe_in_full_and_no_modality(registry, tmp_path):
+    path = tmp_path / "a.toml"
+    path.write_text('recipe = "ecg/wave/small"')
+    config = resolve(None, gather(registry, None, None, [path], project=None), registry)
+    assert (config.modality.use, config.train.steps) == ("ecg", 30)
+
+
+@pytest.mark.parametrize(
+    ("modality", "recipe", "said"),
+    [
+        ("tide", "ecg/tiny", "is for ecg, but tide is selected"),
+        ("ecg/raw", "ecg/wave/small", "is for ecg/wave, but ecg/raw is selected"),
+        ("ecg", "ecg/tinny", "no recipe 'tinny' for ecg"),
+        (None, "ecg/tinny", "no recipe 'tinny' for ecg"),
+    ],
+)
+def test_a_recipe_of_something_else_is_a_fault(registry, modality, recipe, said):
+    with pytest.raises(ConfigError, match=said):
+        resolve(modality, gather(registry, modality, recipe, project=None), registry)
+
+
 def test_a_recipe_file(registry, tmp_path):
     (tmp_path / "own.toml").write_text("[train]\nsteps = 77")
     assert (
