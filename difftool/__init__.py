@@ -80,6 +80,7 @@ _HOME = {
     "MetricSpec": "plugin.spec",
     "Modality": "modality",
     "ModelMetric": "metric",
+    "Statistics": "metric",
     "ModalitySpec": "plugin.spec",
     "Moment": "objective",
     "Noise": "sampler",
@@ -256,6 +257,7 @@ if TYPE_CHECKING:
     from .metric import Features as Features
     from .metric import Metric as Metric
     from .metric import ModelMetric as ModelMetric
+    from .metric import Statistics as Statistics
     from .modality import Finding as Finding
     from .modality import Item as Item
     from .modality import Modality as Modality

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +38,31 @@ class Metric(ABC):
         Raises:
             UsageError: a requirement of the metric is not installed.
         """
+
+
+class Statistics(Metric):
+    """The means of numbers that each example has by itself, such as its loudness.
+
+    They catch what a distance of distributions does not name: samples that are too dark, too quiet
+    or too restless. The same numbers of the data stand beside them.
+    """
+
+    @abstractmethod
+    def of_example(self, example: np.ndarray) -> dict[str, float]:
+        """Name -> number of one raw example, the same names for every one; NaN where undefined."""
+
+    def measure(
+        self, examples: Sequence[np.ndarray], data: Sequence[np.ndarray]
+    ) -> dict[str, float]:
+        """The mean of each number over the examples for which it is defined."""
+        del data
+        found = [self.of_example(one) for one in examples]
+        return {name: _mean([one[name] for one in found]) for name in found[0]}
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return math.fsum(known) / len(known) if known else math.nan
 
 
 class ModelMetric(ABC):

@@ -12,6 +12,11 @@ from difftool.judge.judge import Judge, is_held_out, trained_judge
 from difftool.judge.target import Target, target, values
 from difftool.metrics.frechet import Frechet
 from difftool.options import NoOptions
+from difftool.workflows.judged import judge_of
+from difftool.workflows.reference import ReferenceData
+from difftool.workflows.reporter import SILENT
+from difftool_image.modality import ImageModality
+from difftool_image.options import ImageOptions
 
 NUMBERS = np.arange(320)
 
@@ -71,6 +76,22 @@ def test_too_few_examples_are_refused():
     seen, _stands = bars(40)
     with pytest.raises(UsageError, match="40 examples are too few"):
         trained_judge(seen, [], {}, np.arange(40), lambda steps, total: steps)
+
+
+def test_more_examples_of_the_same_data_get_a_judge_of_their_own(monkeypatch):
+    monkeypatch.setattr("difftool.judge.judge.steps_for", lambda count: 1)
+    seen, stands = bars(160)
+    rows = [{"class": "ab"[up]} for up in stands]
+    columns = {"class": LabelColumn.read("class", rows)[0]}
+
+    def quality(count: int) -> dict[str, float]:
+        data = ReferenceData("bars", seen[:count], rows[:count], NUMBERS[:count], "same")
+        modality = ImageModality(ImageOptions(channels="grey", size=8))
+        return judge_of(columns, rows[:count], modality, data, "cpu", SILENT).quality
+
+    few, many = quality(120), quality(160)
+    assert quality(120) == few
+    assert many != few
 
 
 def test_the_same_fifth_of_the_data_is_always_held_out():

@@ -26,6 +26,15 @@ NEAR = 0.85
 CLEARLY = 0.1
 """Difference of shares from which on it is more than a trifle."""
 
+ELSEWHERE = (
+    "frechet", "kernel", "coverage", "memorisation", "inception", "agreement", "patches",
+    "likelihood", "consistency",
+)  # fmt: skip
+"""Metrics of which something else is said, or which say the same as these."""
+
+MOST_NAMED = 3
+"""Numbers of a kind of data that one finding names."""
+
 Row = Mapping[str, Any]
 
 
@@ -51,6 +60,8 @@ def of_samples(
         *(() if any(one.level == "error" for one in far) else _uniform(shown, info)),
         *_disobedient(shown, info),
     ]
+    # they add a fact to what is said, and are too fine to be a fault by themselves
+    found += _strange(shown)
     if found:
         return found
     return [
@@ -192,6 +203,33 @@ def _disobedient(
             f"Train longer, or guide more: --guidance {more:g}. If it is no better than chance, "
             f"look at the labels: difftool data check.",
         )
+
+
+def _strange(table: Mapping[tuple[str, str], Row]) -> Iterator[Diagnosis]:
+    """The numbers of a kind of data, such as loudness or contrast, that tell samples from data."""
+    apart = {key: row for key, row in table.items() if key[0] not in ELSEWHERE and differs(row)}
+    if not apart:
+        return
+    most = sorted(apart, key=lambda key: -_apart(apart[key]))[:MOST_NAMED]
+    facts = [
+        f"{name} {apart[metric, name]['samples']:.3g} (of held-out data "
+        f"{apart[metric, name]['data']:.3g})"
+        for metric, name in most
+    ]
+    yield Diagnosis(
+        "note",
+        "strange",
+        f"In {len(apart)} more number{'s' * (len(apart) > 1)} samples differ from the data: "
+        + ", ".join(facts)
+        + ".",
+        "`difftool list metrics` says what these measure.",
+    )
+
+
+def _apart(row: Row) -> float:
+    """How far a number is from that of data, in standard errors."""
+    error = math.hypot(row["samples_error"], row["data_error"])
+    return abs(row["samples"] - row["data"]) / max(error, 1e-12)
 
 
 def _has_less(table: Mapping[tuple[str, str], Row], name: str) -> bool:

@@ -167,7 +167,8 @@ def judge_of(
 
     made = [target(column, len(data.examples)) for column in columns.values()]
     targets: list[Target] = [one for one in made if one is not None]
-    about = [FORMAT, data.content, modality.settings().model_dump(mode="json")]
+    # a judge of 200 examples is not as good as one of 2,000 of the same data
+    about = [FORMAT, data.content, len(data.examples), modality.settings().model_dump(mode="json")]
     about += [[column.kind, name, column.meaning()] for name, column in columns.items()]
     name = blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=10).hexdigest()
     path = cache_path(f"judges/{name}.safetensors")

@@ -9,6 +9,7 @@ import pytest
 
 from difftool.checks.copies import near_pairs
 from difftool.checks.labels import contradicted
+from difftool.judge.judge import is_held_out
 from difftool.metric import Features
 from difftool.plugin.registry import Registry
 from difftool.testing import check_contract
@@ -168,3 +169,12 @@ def test_wrong_labels_are_counted_and_hard_ones_are_not():
     assert contradicted(sure, asked_) == pytest.approx(0.2, abs=0.03)
     unsure = RNG.dirichlet(np.full(5, 20), 2000) + 0.15 * (asked_[:, None] == np.arange(5))
     assert contradicted(unsure / unsure.sum(1, keepdims=True), asked_) < 0.03
+
+
+def test_a_weak_judge_that_errs_on_new_examples_alone_finds_no_wrong_labels(parts):
+    """What it was taught it does not contradict, so the labels are consistent."""
+    weak, known = features(0.85), features(1.0)
+    new = is_held_out(weak.numbers)[:, None]
+    guess = np.where(new, weak.guesses["class"], known.guesses["class"])
+    case = replace(SOUND, features=replace(known, guesses={"class": guess}))
+    assert "wrong labels" not in [one["kind"] for one in asked(case, parts)["findings"]]

@@ -13,6 +13,7 @@ from difftool.testing import (
     backbone_contract,
     bridge_contract,
     check_contract,
+    metric_contract,
     modality_contract,
     representation_contract,
 )
@@ -57,6 +58,7 @@ def noises() -> torch.Tensor:
 # samples may be silent after two steps
 TestModality = modality_contract("audio", options={"silence": "keep"}, sets=SMALL)
 TestWaveform = representation_contract("waveform", chords(), extra=RATE)
+TestSound = metric_contract("sound", list(chords().numpy()), list(chords().numpy()[1:]), extra=RATE)
 TestStft = representation_contract("stft", chords(), tolerance=3, extra=RATE)
 TestSpectrogram = representation_contract(
     "spectrogram", chords(), tolerance=math.inf, options={"mels": 40}, extra=RATE

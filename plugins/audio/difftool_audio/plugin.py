@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from difftool import CheckSpec, ModalitySpec, RecipeSpec, Spec, hookimpl
+from difftool import CheckSpec, MetricSpec, ModalitySpec, RecipeSpec, Spec, hookimpl
 
 
 @hookimpl
@@ -17,7 +17,7 @@ def difftool_modalities() -> list[ModalitySpec]:
             recipe="tiny",
             request="difftool_audio.options:AudioRequest",
             selection="difftool_audio.options:AudioSelection",
-            metrics=("patches",),
+            metrics=("patches", "sound"),
             inspection="difftool_audio.check:AudioInspection",
             facts="difftool_audio.options:AudioFacts",
         )
@@ -114,6 +114,17 @@ def _recipe(known: str, summary: str) -> RecipeSpec:
         f"difftool_audio:recipes/{known.replace('/', '-')}.toml",
         modality=f"audio{slash}{representation}",
     )
+
+
+@hookimpl
+def difftool_metrics() -> list[MetricSpec]:
+    return [
+        MetricSpec(
+            "sound",
+            "offset, loudness, clicks, clipping, silence and spectrum",
+            "difftool_audio.statistics:Sound",
+        )
+    ]
 
 
 CASCADES = {

@@ -6,13 +6,23 @@ import numpy as np
 import torch
 
 from difftool import Case
-from difftool.testing import check_contract, modality_contract, representation_contract
+from difftool.testing import (
+    check_contract,
+    metric_contract,
+    modality_contract,
+    representation_contract,
+)
 
 EVERY = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)
 """Every value of a byte."""
 
 TestModality = modality_contract("image")
 TestPixels = representation_contract("pixels", EVERY.expand(2, 3, 16, 16))
+TestColour = metric_contract(
+    "colour",
+    [np.full((3, 4, 4), 40 * i, np.uint8) for i in range(3)],
+    [np.full((3, 4, 4), 50 * i, np.uint8) for i in range(3)],
+)
 
 SWAPPED = [np.zeros((3, 4, 4), np.uint8) for _ in range(20)]
 for i, picture in enumerate(SWAPPED):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from difftool import CheckSpec, ModalitySpec, RecipeSpec, Spec, hookimpl
+from difftool import CheckSpec, MetricSpec, ModalitySpec, RecipeSpec, Spec, hookimpl
 
 RECIPES = {
     "autoencoder": "64 pixels as 256 numbers, in ten minutes on a CPU (about 0.7 M parameters)",
@@ -46,7 +46,7 @@ def difftool_modalities() -> list[ModalitySpec]:
             recipe="tiny",
             request="difftool_image.options:ImageRequest",
             selection="difftool_image.options:ImageSelection",
-            metrics=("patches",),
+            metrics=("patches", "colour"),
             inspection="difftool_image.check:ImageInspection",
         )
     ]
@@ -55,6 +55,17 @@ def difftool_modalities() -> list[ModalitySpec]:
 @hookimpl
 def difftool_representations() -> list[Spec]:
     return [Spec("pixels", "bytes to numbers from -1 to 1", "difftool_image.pixels:Pixels")]
+
+
+@hookimpl
+def difftool_metrics() -> list[MetricSpec]:
+    return [
+        MetricSpec(
+            "colour",
+            "brightness, contrast, detail and saturation",
+            "difftool_image.statistics:Colour",
+        )
+    ]
 
 
 @hookimpl

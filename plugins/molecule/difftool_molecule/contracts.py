@@ -83,6 +83,7 @@ TestHydrogens = bridge_contract(
 TestStability = metric_contract("stability", SAMPLES, OTHERS)
 TestValidity = metric_contract("validity", SAMPLES, OTHERS)
 TestDistances = metric_contract("distances", SAMPLES, OTHERS)
+TestGeometryOfSamples = metric_contract("geometry", SAMPLES, OTHERS)
 
 SOME = [
     np.concatenate([positions, numbers[:, None], np.zeros((len(numbers), 1))], 1, dtype=np.float32)

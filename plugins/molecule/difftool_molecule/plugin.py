@@ -39,7 +39,7 @@ def difftool_modalities() -> list[ModalitySpec]:
             recipe="tiny",
             request="difftool_molecule.options:MoleculeRequest",
             selection="difftool_molecule.options:MoleculeSelection",
-            metrics=("stability", "validity", "distances"),
+            metrics=("stability", "validity", "distances", "geometry"),
             inspection="difftool_molecule.check:MoleculeInspection",
             facts="difftool_molecule.options:MoleculeFacts",
         )
@@ -100,6 +100,11 @@ def difftool_metrics() -> list[Spec]:
             "validity",
             "valid, unique and new molecules, by RDKit",
             "difftool_molecule.validity:Validity",
+        ),
+        MetricSpec(
+            "geometry",
+            "clashes, strain, and the checks of PoseBusters where it is installed",
+            "difftool_molecule.geometry:Geometry",
         ),
         MetricSpec(
             "distances",

@@ -9,6 +9,7 @@ from difftool import Case
 from difftool.testing import (
     backbone_contract,
     check_contract,
+    metric_contract,
     modality_contract,
     representation_contract,
 )
@@ -40,6 +41,7 @@ def clips() -> torch.Tensor:
 TestModality = modality_contract("video", sets=FAST, loss=LOSS)
 TestModalityOfGivenFrames = modality_contract("video", options=GIVEN, sets=FAST, loss=LOSS)
 TestFrames = representation_contract("frames", clips())
+TestMotionOfSamples = metric_contract("motion", list(clips().numpy()), list(clips().numpy()[1:]))
 TestUNet3d = backbone_contract("unet3d", (3, 4, 8, 8), SMALL, [(7, 9, 6), (1, 8, 8)])
 TestUNet3dJoint = backbone_contract(
     "unet3d", (3, 4, 8, 8), {**SMALL, "joint_attention": 16}, [(7, 9, 6), (1, 8, 8)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from difftool import CheckSpec, ModalitySpec, RecipeSpec, Spec, hookimpl
+from difftool import CheckSpec, MetricSpec, ModalitySpec, RecipeSpec, Spec, hookimpl
 
 RECIPES = {
     "autoencoder": "17 frames of 32 pixels as 9 of 8 by 8 latents, that see no later frame",
@@ -35,7 +35,7 @@ def difftool_modalities() -> list[ModalitySpec]:
             recipe="tiny",
             request="difftool_video.options:VideoRequest",
             selection="difftool_video.options:VideoSelection",
-            metrics=("patches",),
+            metrics=("patches", "colour", "motion"),
             inspection="difftool_video.check:VideoInspection",
             facts="difftool_video.options:VideoFacts",
         )
@@ -61,6 +61,17 @@ def difftool_backbones() -> list[Spec]:
             "the U-Net on frames, with layers over time between its blocks",
             "difftool_video.unet3d:UNet3d",
             "difftool_video.network_options:UNet3dOptions",
+        )
+    ]
+
+
+@hookimpl
+def difftool_metrics() -> list[MetricSpec]:
+    return [
+        MetricSpec(
+            "motion",
+            "how much clips move, how smoothly, and how they flicker",
+            "difftool_video.statistics:MotionStatistics",
         )
     ]
 

@@ -12,6 +12,7 @@ from difftool import Description, Metric, NoOptions, UsageError
 from difftool.testing import metric_contract
 from difftool_molecule.demo import molecules
 from difftool_molecule.distances import Distances, gyration, lengths, total_variation, wasserstein
+from difftool_molecule.geometry import Geometry
 from difftool_molecule.stability import Stability
 from difftool_molecule.validity import Validity
 
@@ -300,3 +301,20 @@ def test_examples_are_only_read(kind, rdkit):
         array.setflags(write=False)
     first = made(kind).measure(examples, data)
     assert first == made(kind).measure(examples, data)
+
+
+def test_whole_molecules_neither_clash_nor_are_they_strained_and_shaken_ones_are(demo):
+    rng = np.random.default_rng(0)
+    some = demo[:8]
+    shaken = [one + np.pad(rng.normal(0, 0.06, (len(one), 3)), ((0, 0), (0, 2))) for one in some]
+    calm, strained = (made(Geometry).measure(each, []) for each in (some, shaken))
+    assert calm["clashing"] == 0
+    assert calm["strain"] < 1
+    assert strained["strain"] > calm["strain"] + 1
+
+
+def test_atoms_that_lie_in_each_other_clash_and_neighbours_do_not(demo):
+    one, other = demo[0], demo[1].copy()
+    other[:, :3] += one[:, :3].mean(0) - other[:, :3].mean(0) + 0.9
+    found = made(Geometry).measure([BENZENE, METHANE, np.concatenate([one, other])], [])
+    assert found["clashing"] == pytest.approx(1 / 3)
