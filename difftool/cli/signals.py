@@ -95,10 +95,14 @@ def deafen() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-def terminate_at_once() -> None:
-    """Before there is anything to save, SIGTERM ends the program with its own exit code."""
+def terminate_at_once(left: str = "") -> None:
+    """Where there is nothing to save, SIGTERM ends the program with its own exit code.
+
+    Args:
+        left: what the message says of the state that stays.
+    """
 
     def handle(number: int, frame: FrameType | None) -> None:
-        raise Terminated("Terminated before anything was begun.")
+        raise Terminated(f"Terminated before this was finished. {left}".rstrip())
 
     signal.signal(signal.SIGTERM, handle)

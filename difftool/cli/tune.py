@@ -18,6 +18,8 @@ from .sampling_flags import count_option, on_device, seed_option
 from .signals import terminate_at_once
 from .terminal import Terminal
 
+GOES_ON = "What was measured is kept in tune.jsonl: the same command goes on from there."
+
 
 @click.group()
 def tune() -> None:
@@ -128,7 +130,7 @@ def sampler(
     training data; the worse ones are dropped after a few samples. A search that was stopped goes on
     where it was.
     """
-    terminate_at_once()
+    terminate_at_once(GOES_ON)
     request = Request(n=n, seed=seed, device=device, precision=precision)
     found = tune_sampler(word, evaluations, request, data, registry(ctx), Terminal(), keep=not dry)
     if as_json:
@@ -188,7 +190,7 @@ def guidance(
 
     It prints the command that samples with them. A search that was stopped goes on where it was.
     """
-    terminate_at_once()
+    terminate_at_once(GOES_ON)
     request = Request(n=n, seed=seed, device=device, precision=precision)
     found = tune_guidance(word, steps, worse, request, data, registry(ctx), Terminal())
     if as_json:

@@ -122,10 +122,8 @@ class Drawing:
         from ..report.explained import stacked
 
         made = [
-            self.stage.modality.preview(
-                list(row), self.folder / f"{name}-{i:02d}", [title] * len(row)
-            )
-            for i, (row, title) in enumerate(zip(rows, titles, strict=True))
+            self.stage.modality.preview(list(row), self.folder / f"{name}-{i:02d}")
+            for i, row in enumerate(rows)
         ]
         return stacked(made, titles, self.folder / f"{name}.png")
 
@@ -168,11 +166,10 @@ class Drawing:
         request = replace(self.request, n=self.n, steps=FRAMES)
         made, steps = reverse(self.stage, request)
         shown = steps[:: max(1, len(steps) // FRAMES)]
-        frames = []
-        for i, (sigma, noisy, clean) in enumerate([*shown, (0.0, made, made)]):
-            titles = [f"sigma {sigma:.3g}"] * self.n + ["estimate"] * self.n
-            stem = self.folder / f"reverse-{i:03d}"
-            frames.append(self.stage.modality.preview([*noisy, *clean], stem, titles))
+        frames = [
+            self._sheet(f"reverse-{i:03d}", [noisy, clean], [f"sigma {sigma:.3g}", "estimate"])
+            for i, (sigma, noisy, clean) in enumerate([*shown, (0.0, made, made)])
+        ]
         return Figure(
             "The reverse process",
             "Sampling: first the noisy examples, then what the network makes of them at that level.",

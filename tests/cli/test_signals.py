@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from difftool.cli.progress import Heartbeat
-from difftool.cli.signals import Stop
+from difftool.cli.signals import Stop, terminate_at_once
 from difftool.errors import Interrupted, Terminated
 from difftool.observer import Progress
 from difftool.workflows.text import line
@@ -33,6 +33,14 @@ def test_terminate():
         assert stop()
     assert isinstance(stop.error(""), Terminated)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_is_ended_says_what_is_kept(monkeypatch):
+    monkeypatch.setattr(signal, "signal", lambda number, handle: handle(number, None))
+    with pytest.raises(Terminated, match=r"^Terminated before this was finished\.$"):
+        terminate_at_once()
+    with pytest.raises(Terminated, match=r"finished\. What was measured is kept\.$"):
+        terminate_at_once("What was measured is kept.")
 
 
 def test_heartbeat(capsys):
