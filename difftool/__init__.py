@@ -120,6 +120,7 @@ _HOME = {
     "VectorColumn": "conditioners.columns",
     "Weighting": "process.process",
     "ClassifierFree": "guidance.cfg",
+    "Entries": "edit",
     "Given": "edit",
     "Guidance": "guidance.guidance",
     "Sampling": "guidance.guidance",
@@ -233,6 +234,7 @@ if TYPE_CHECKING:
     from .description import Condition as Condition
     from .description import Description as Description
     from .edit import Edit as Edit
+    from .edit import Entries as Entries
     from .edit import Given as Given
     from .edit import Start as Start
     from .errors import ConfigError as ConfigError

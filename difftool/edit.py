@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,6 +31,7 @@ class Given:
         another: ``another(k) -> [b, ...]``, unit noise number k, independent of ``noise``.
         other: ``[b, ...]``, the second example of each pair; None for edits of single examples.
         weight: ``[b]``, how far each result lies from the first to the second of a pair.
+        entries: the examples as the entries of their files.
     """
 
     x: Tensor
@@ -43,6 +44,20 @@ class Given:
     mask: Tensor | None = None
     other: Tensor | None = None
     weight: Tensor | None = None
+    entries: Entries | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """The examples as the entries of their files, whatever the model's representation.
+
+    Attributes:
+        y: ``[b, c, ...]``; whole numbers are scaled to -1 to 1.
+        on: makes of a function of such entries one of examples in model units.
+    """
+
+    y: Tensor
+    on: Callable[[Callable[[Tensor], Tensor]], Callable[[Tensor], Tensor]]
 
 
 class Start(NamedTuple):
@@ -53,12 +68,14 @@ class Start(NamedTuple):
         sigmas: the levels, from the largest to 0. With fewer than two, x is the result.
         noise: what a stochastic sampler adds; None for fresh noise.
         denoise: replaces the D that the edit was given; None for that one.
+        found: what the edit has estimated of the example, by name, for the user.
     """
 
     x: Tensor
     sigmas: tuple[float, ...]
     noise: Noise | None = None
     denoise: Denoise | None = None
+    found: Mapping[str, float] = {}  # a mapping is read only
 
 
 class Edit(ABC):
@@ -114,6 +131,16 @@ class Edit(ABC):
         """The raw result, for what was made of the example of ``before``; by default the same."""
         del axes
         return made
+
+    def circles(self, axes: Sequence[int]) -> Sequence[int]:
+        """The axes of a raw example along which its last entry is to be followed by the first; by
+        default none.
+
+        Args:
+            axes: as for ``before``.
+        """
+        del axes
+        return ()
 
     @abstractmethod
     def start(self, given: Given) -> Start:

@@ -57,9 +57,12 @@ class Modality(ABC):
 
     Attributes:
         repeats: axes of a raw example along which copies can follow one another, such as time.
+        marks_results: whether sheets of edits mark on results too what was selected, because it can
+            hardly be told from a view of them; else only on the examples that they were made from.
     """
 
     repeats: tuple[int, ...] = ()
+    marks_results: bool = False
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -255,6 +258,26 @@ class Modality(ABC):
         from .plot import plotted
 
         return plotted(examples, stem.with_name(stem.name + ".png"), titles)
+
+    def overlay(
+        self,
+        examples: Sequence[np.ndarray],
+        marks: Sequence[np.ndarray | None],
+        stem: Path,
+        titles: Sequence[str] = (),
+    ) -> Path:
+        """Write one file that shows these raw examples, and what of each is selected.
+
+        By default as ``preview``, where what is selected is even.
+
+        Args:
+            marks: for each example what ``select`` returns; None where nothing is selected.
+        """
+        even = [
+            one if mark is None else np.where(mark > 0, np.median(one).astype(one.dtype), one)
+            for one, mark in zip(examples, marks, strict=True)
+        ]
+        return self.preview(even, stem, titles)
 
     def film(self, examples: Sequence[np.ndarray], stem: Path) -> Path:
         """Write one file that shows these raw examples one after another; returns its path.

@@ -130,11 +130,16 @@ def blend(n: int, size: int, at: Sequence[int]) -> Tensor:
 
     Each window has a smooth bump; the weights at each entry sum to one.
     """
-    bump = torch.sin((torch.arange(size, dtype=torch.float64) + 0.5) * (math.pi / size)).square()
+    weights = bump(size)
     total = torch.zeros(n, dtype=torch.float64)
     for start in at:
-        total[start : start + size] += bump
-    return torch.stack([bump / total[start : start + size] for start in at])
+        total[start : start + size] += weights
+    return torch.stack([weights / total[start : start + size] for start in at])
+
+
+def bump(size: int) -> Tensor:
+    """``[size]``: a smooth rise from about zero and back, by which a window's estimate counts."""
+    return torch.sin((torch.arange(size, dtype=torch.float64) + 0.5) * (math.pi / size)).square()
 
 
 def _along(n: int, size: int, overlap: float, x: Tensor) -> list[tuple[int, Tensor]]:

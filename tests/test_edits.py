@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -22,27 +23,31 @@ from difftool import (
     load,
     softened,
 )
+from difftool.circle import Circular
 from difftool.conditioners.mask import MASK, random_marks, told
 from difftool.denoiser import Denoiser
 from difftool.edit import Given
 from difftool.edits.fill import Loop
+from difftool.edits.fitting import fitted_band, fitted_blur, fitted_factor
 from difftool.edits.interpolate import spherical
 from difftool.edits.inversion import inverted
+from difftool.edits.jpeg import compressed, decompressing, fitted_quality
 from difftool.edits.operators import (
+    band_limited,
     blocks,
     blurred,
     completing,
-    compressed,
-    decompressing,
     reviving,
     sharpening,
     unblurring,
     unclipping,
+    widening,
 )
 from difftool.edits.options import LoopOptions, RemakeOptions
 from difftool.edits.remake import Remake
 from difftool.edits.restore import noise_level
-from difftool.engine.editing import encoded
+from difftool.engine.editing import along, encoded
+from difftool.files import checksum
 from difftool.guidance.bind import bind
 from difftool.guidance.inpaint import following, keeping_softly
 from difftool.guidance.options import StitchOptions
@@ -90,7 +95,7 @@ def test_remaking_an_example_of_known_data_returns_it():
     x0 = torch.randn(2, 6, generator=rng, dtype=torch.float64)
     noises = [torch.randn(x0.shape, generator=rng, dtype=torch.float64) for _ in SIGMAS]
     given = Given(x0, noises[0], tuple(SIGMAS), gaussian, gaussian, Euclidean(), noises.__getitem__)
-    x, sigmas, noise, _ = Remake(RemakeOptions(strength=0.6)).start(given)
+    x, sigmas, noise, *_ = Remake(RemakeOptions(strength=0.6)).start(given)
     assert len(sigmas) == 26, "so many of the 41 steps are taken"
     *_, last = euler_ancestral(gaussian, x, sigmas, noise)
     assert torch.allclose(last.x, x0, atol=1e-2)
@@ -110,8 +115,12 @@ HOLES = torch.rand(SHARP.shape, generator=torch.Generator().manual_seed(3)) < 0.
         (lambda x: x.clamp(-0.2, 0.2), lambda y: unclipping(y, 0)),
         (lambda x: torch.where(HOLES, 0.125, x), completing),
         (lambda x: compressed(x, 20), lambda y: decompressing(y, 20)),
+        (
+            lambda x: band_limited(x[0], 0.3)[None],
+            lambda y: lambda x: widening(y[0], 0.3)(x[0])[None],
+        ),
     ],
-    ids=["lower", "clip", "missing", "jpeg"],
+    ids=["lower", "clip", "missing", "jpeg", "band"],
 )
 def test_a_projected_estimate_could_have_become_the_file(damage, projector):
     y = damage(SHARP)
@@ -128,6 +137,73 @@ def test_a_blur_is_its_own_transpose_and_is_undone_where_it_can_be():
     assert torch.allclose(a.mean(), SHARP.mean(), atol=1e-5)
     found = unblurring(a, 1.2)(OTHER)
     assert (blurred(found, 1.2) - a).norm() < 0.1 * a.norm()
+
+
+def smooth(number: int, size: int = 48) -> torch.Tensor:
+    """Shapes with edges, as most data have them."""
+    rng = torch.Generator().manual_seed(number)
+    at = torch.stack(torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")).float()
+    x = torch.zeros(1, 1, size, size)
+    for _ in range(12):
+        centre, radius = (
+            torch.rand(2, 1, 1, generator=rng) * size,
+            3 + torch.rand(1, generator=rng) * 8,
+        )
+        x[0, 0][((at - centre).square().sum(0) < radius**2)] = torch.rand((), generator=rng) - 0.5
+    return x
+
+
+@pytest.mark.parametrize("std", [0.0, 1.0, 2.5])
+def test_the_width_of_a_blur_is_estimated_from_the_sharpness_of_other_examples(std):
+    y = blurred(smooth(0), std) if std else smooth(0)
+    found = fitted_blur(y, [smooth(number) for number in range(1, 7)])
+    assert found == pytest.approx(std, abs=0.2)
+
+
+def test_the_factor_of_blocks_and_the_limit_of_a_band_are_found():
+    assert fitted_factor(blocks(smooth(0), 4)) == 4
+    assert fitted_factor(SHARP) is None
+    sound = torch.randn(1, 1, 4000, generator=torch.Generator().manual_seed(0))
+    assert fitted_band(band_limited(sound, 0.4)) == pytest.approx(0.4, abs=0.01)
+    assert fitted_band(sound) == 1
+
+
+@pytest.mark.parametrize(("mode", "quality"), [("L", 30), ("L", 80), ("RGB", 50)])
+def test_what_a_jpeg_file_holds_is_near_to_what_was_compressed(mode, quality):
+    channels = [smooth(k) for k in range(1 if mode == "L" else 3)]
+    x = (blurred(torch.cat(channels, 1), 1.0) * 255).round() / 255
+    pixels = ((x[0] + 1) * 127.5).round().byte().numpy().transpose(1, 2, 0)
+    stored = BytesIO()
+    Image.fromarray(pixels.squeeze()).save(stored, "JPEG", quality=quality)
+    opened = np.asarray(Image.open(stored)).reshape(48, 48, -1).transpose(2, 0, 1)
+    y = torch.from_numpy(opened.copy())[None].float() / 127.5 - 1
+    assert abs(fitted_quality(y) - quality) <= 3
+    found = decompressing(y, quality)(x)
+    assert (found - x).norm() < 0.15 * (y - x).norm(), "the original is about one that fits"
+
+
+def test_on_a_circle_no_entry_is_at_an_edge():
+    class Edged(Labels):
+        """It is wrong at the ends of both axes."""
+
+        def __call__(self, x, sigma, signals, mask=None):
+            x0 = x.clone()
+            x0[:, :, [0, -1]] = 100
+            x0[..., [0, -1]] = 100
+            return x0
+
+    x = torch.randn(2, 1, 32, 31, generator=torch.Generator().manual_seed(0))
+    found = Circular(Edged(), (2, 3))(x, torch.ones(2), Signals())
+    assert (found - x).abs().max() < 2, "the ends of windows hardly count"
+    moved = Circular(Edged(), (2,))(x.roll(16, 2), torch.ones(2), Signals())
+    assert torch.allclose(moved, Circular(Edged(), (2,))(x, torch.ones(2), Signals()).roll(16, 2))
+
+
+def test_the_axis_of_a_raw_axis_is_found_in_model_units():
+    raw = Batch(torch.randn(1, 1, 8, generator=torch.Generator().manual_seed(0)))
+    assert along(Sums(), raw, (1,)) == [2]
+    with pytest.raises(UsageError, match="no place along it"):
+        along(Normalised(), raw, (0,))
 
 
 def test_repeated_frames_are_made_again():
@@ -450,6 +526,7 @@ def test_fill_keeps_what_is_not_selected_to_the_byte(run, files, tmp_path, capsy
     info = json.loads(Image.open(made["samples"][0]["path"]).text["difftool"])
     assert info["edit"] == "fill"
     assert info["edited_from"] == str(files[0])
+    assert info["edited_from_checksum"] == checksum(files[0])
 
 
 def test_a_result_depends_on_its_number_alone(run, files):
@@ -551,6 +628,16 @@ def test_a_looped_picture_keeps_its_middle(run, files):
     assert not same[[0, 1, 6, 7]].all(1).any()
 
 
+def test_a_new_tile_goes_on_where_it_ends_along_both_axes(run, files, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        Circular, "__call__", lambda self, x, *_: seen.append(self._axes) or torch.zeros_like(x)
+    )
+    (tile,) = load(str(run)).edit("loop", files[:1], each=1, width=1, steps=2)
+    assert set(seen) == {(2, 3)}
+    assert tile.shape == (3, 8, 8)
+
+
 def test_restored_from_fewer_pixels_it_agrees_with_the_file(run, files, tmp_path):
     model = load(str(run))
     small = read(files[0]).reshape(4, 2, 4, 2, 3).mean((1, 3)).repeat(2, 0).repeat(2, 1)
@@ -597,8 +684,11 @@ def test_what_has_no_meaning_is_refused_in_a_sentence(run, files, tmp_path, caps
     assert not (tmp_path / "out").exists()
 
 
-def test_a_dry_run_shows_the_selection(run, files, tmp_path, monkeypatch, capsys):
+def test_a_dry_run_tints_the_selection(run, files, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert call("edit", str(run), str(files[0]), "fill", "--region", "0:4,:", "--dry-run") == 0
-    assert Path(capsys.readouterr().out.strip()).is_file()
+    sheet = read(capsys.readouterr().out.strip()).astype(int)
+    cell = sheet[8:-8, 8:-8].reshape(-1, 3)[: 90 * (sheet.shape[1] - 16)]
+    plain = read(files[0]).astype(int)
+    assert not (cell[:5] == plain[0, 0]).all(), "the upper half is another colour"
     assert [path.name for path in tmp_path.iterdir()] == ["selection.png"]

@@ -34,17 +34,29 @@ class Loop(Fill):
     """The example goes on where it ends: the last entry is followed by the first.
 
     The ends are brought to the middle, where a band around the join is made anew, as a part of an
-    ordinary example. Then they are moved back.
+    ordinary example. Then they are moved back. Where bands cross, the ends of one lie at the ends of
+    the example, and where all of it is made anew there is no band: then D is evaluated in windows
+    that go round.
     """
 
     options: LoopOptions
     selects = False
     loops = True
 
+    @property
+    def entrywise(self) -> bool:  # type: ignore[override]  # a phase would not go round
+        return self.options.width == 1
+
+    def circles(self, axes: Sequence[int]) -> Sequence[int]:
+        chosen = self._chosen(axes)
+        return chosen if self.options.width == 1 or len(chosen) > 1 else ()
+
     def before(
         self, example: np.ndarray, selected: np.ndarray | None, axes: Sequence[int]
     ) -> tuple[np.ndarray, np.ndarray | None]:
         del selected
+        if self.options.width == 1:
+            return example, None
         marks = np.zeros(example.shape, bool)
         for axis in self._chosen(axes):
             size = example.shape[axis]
@@ -56,6 +68,8 @@ class Loop(Fill):
         return example, marks
 
     def after(self, made: np.ndarray, axes: Sequence[int]) -> np.ndarray:
+        if self.options.width == 1:
+            return made
         for axis in self._chosen(axes):
             made = np.roll(made, -(made.shape[axis] // 2), axis)
         return made

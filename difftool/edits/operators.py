@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -15,21 +14,6 @@ Project = Callable[[Tensor], Tensor]
 
 STEADY = 1e-3
 """Squared attenuation below which a blurred detail is not brought back."""
-
-MIDDLE = 1 / 255
-"""The level that is subtracted before the cosine transform, 128 of 0 to 255, in model units."""
-
-TABLE = (
-    (16, 11, 10, 16, 24, 40, 51, 61),
-    (12, 12, 14, 19, 26, 58, 60, 55),
-    (14, 13, 16, 24, 40, 57, 69, 56),
-    (14, 17, 22, 29, 51, 87, 80, 62),
-    (18, 22, 37, 56, 68, 109, 103, 77),
-    (24, 35, 55, 64, 81, 104, 113, 92),
-    (49, 64, 78, 87, 103, 121, 120, 101),
-    (72, 92, 95, 98, 112, 100, 103, 99),
-)
-"""Steps of quantisation of luminance at quality 50 (ITU-T T.81, Table K.1)."""
 
 
 def blurred(x: Tensor, std: float, power: Callable[[Tensor], Tensor] = lambda h: h) -> Tensor:
@@ -103,50 +87,18 @@ def reviving(y: Tensor) -> Project:
     return lambda x0: torch.where(dropped, x0, y)
 
 
-@cache
-def _cosines() -> Tensor:
-    """The orthonormal cosine transform of 8 entries."""
-    k, n = torch.arange(8)[:, None], torch.arange(8)
-    basis = torch.cos(math.pi * (2 * n + 1) * k / 16) / 2
-    basis[0] /= math.sqrt(2)
-    return basis
+def band_limited(x: Tensor, share: float) -> Tensor:
+    """``x [b, c, n]`` without the frequencies above a ``share`` of the highest.
 
-
-def _there(x: Tensor) -> Tensor:
-    """``[b, c, h, w]`` -> cosine coefficients of its blocks ``[b, c, i, j, 8, 8]``."""
-    height, width = x.shape[2:]
-    x = F.pad(x - MIDDLE, (0, -width % 8, 0, -height % 8), mode="replicate")
-    basis = _cosines().to(x)
-    return basis @ x.unflatten(3, (-1, 8)).unflatten(2, (-1, 8)).movedim(3, 4) @ basis.T
-
-
-def _back(z: Tensor, height: int, width: int) -> Tensor:
-    basis = _cosines().to(z)
-    x = (basis.T @ z @ basis).movedim(4, 3).flatten(4, 5).flatten(2, 3)
-    return x[:, :, :height, :width] + MIDDLE
-
-
-def _steps(quality: float, like: Tensor) -> Tensor:
-    """Steps of quantisation ``[8, 8]`` in model units (the scaling of the Independent JPEG Group)."""
-    scale = 50 / quality if quality < 50 else 2 - quality / 50
-    return (torch.tensor(TABLE) * scale).round().clamp(1, 255).to(like) * (2 / 255)
-
-
-def compressed(x: Tensor, quality: float) -> Tensor:
-    """``x [b, c, h, w]`` with the cosine coefficients of its blocks rounded to whole steps."""
-    steps = _steps(quality, x)
-    return _back((_there(x) / steps).round() * steps, *x.shape[2:])
-
-
-def decompressing(y: Tensor, quality: float) -> Project:
-    """Each cosine coefficient of x0, in blocks of 8 x 8, at most half a step of quantisation from
-    that of ``y [b, c, h, w]``, which is brought to whole steps again: clipping has moved it.
+    Beyond its ends x goes on as its mirror image, so that the filter is diagonal in the cosine
+    transform and a projection.
     """
-    steps = _steps(quality, y)
-    kept = (_there(y) / steps).round() * steps
+    n = x.shape[2]
+    spectrum = torch.fft.rfft(torch.cat((x, x.flip(2)), 2))
+    spectrum[..., max(1, round(share * n)) :] = 0
+    return torch.fft.irfft(spectrum, 2 * n)[..., :n]
 
-    def project(x0: Tensor) -> Tensor:
-        z = kept + (_there(x0) - kept).clamp(-steps / 2, steps / 2)
-        return _back(z, *y.shape[2:])
 
-    return project
+def widening(y: Tensor, share: float) -> Project:
+    """y below a share of the highest frequency, x0 above it."""
+    return lambda x0: x0 + band_limited(y - x0, share)

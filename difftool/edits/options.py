@@ -43,7 +43,11 @@ class LoopOptions(FillOptions):
     """An example that goes on where it ends."""
 
     width: float = Field(
-        0.25, gt=0, lt=1, description="share of the example, around its ends, that is made anew"
+        0.25,
+        gt=0,
+        le=1,
+        description="share of the example, around its ends, that is made anew; 1 makes a new one of "
+        "its size",
     )
     along: Literal["all", "first", "last"] = Field(
         "all",
@@ -75,17 +79,18 @@ class InterpolateOptions(InversionOptions):
 class RestoreOptions(Options):
     """What an example has suffered, and how the original is sought."""
 
-    by: Literal["noise", "blur", "lower", "clip", "missing", "frames", "jpeg"] = Field(
+    by: Literal["noise", "blur", "lower", "clip", "missing", "frames", "jpeg", "band"] = Field(
         "noise",
         description="what the file has suffered. noise; blur; lower: lost resolution; clip: too "
         "loud or too bright values were cut off; missing: the commonest value stands where "
-        "something is missing; frames: dropped ones repeat those before them; jpeg: compression",
+        "something is missing; frames: dropped ones repeat those before them; jpeg: compression; "
+        "band: high frequencies were cut off, as compression does",
     )
     amount: NonNegativeFloat = Field(
         0.0,
         description="of blur its standard deviation in entries, of lower the factor, of clip the "
-        "largest value in model units, of jpeg the quality; 0 takes 1.5, 2, the largest of the "
-        "file, and 50",
+        "largest value in model units, of jpeg the quality, of band the share of the highest "
+        "frequency that is left; 0 estimates it",
     )
     method: Literal["projection", "guidance"] = Field(
         "projection",

@@ -9,16 +9,22 @@ from ..edit import Edit, Given, Start
 from ..errors import UsageError
 from ..guidance.inpaint import following
 from ..sampler import Denoise
+from ..samplers.euler import euler
+from .fitting import fitted_band, fitted_blur, fitted_factor
+from .jpeg import decompressing, fitted_quality
 from .operators import (
     Project,
     completing,
-    decompressing,
     reviving,
     sharpening,
     unblurring,
     unclipping,
+    widening,
 )
 from .options import RestoreOptions
+
+SHARP = 6
+"""Samples of the model to whose sharpness a blurred example is compared."""
 
 MEDIAN = 0.6745
 """The median of the absolute value of unit normal noise."""
@@ -67,44 +73,110 @@ class Restore(Edit):
     results = 1
 
     @property
-    def entrywise(self) -> bool:  # type: ignore[override]  # it depends on the options
-        return self.options.by != "noise"
-
-    @property
-    def differentiates(self) -> bool:  # type: ignore[override]
-        return self.entrywise and self.options.method == "guidance"
+    def differentiates(self) -> bool:  # type: ignore[override]  # it depends on the options
+        return self.options.by != "noise" and self.options.method == "guidance"
 
     @property
     def mean(self) -> int:  # type: ignore[override]
         return self.options.average
 
     def start(self, given: Given) -> Start:
-        if self.options.by != "noise":
-            towards = following if self.differentiates else agreeing
-            denoise = towards(given.denoise, self._project(given.x), self.options.level)
-            return Start(given.noise * given.sigmas[0], given.sigmas, denoise=denoise)
+        if self.options.by == "noise":
+            return self._denoised(given)
+        if given.entries is None:
+            raise UsageError(
+                f"--by {self.options.by} works on the entries of files, and this kind of data has "
+                "none that this model can be held to. Use --by noise."
+            )
+        found = self._found(given.entries.y, given)
+        project = given.entries.on(self._project(given.entries.y, found.get(self.options.by, 0.0)))
+        towards = following if self.differentiates else agreeing
+        denoise = towards(given.denoise, project, self.options.level)
+        return Start(given.noise * given.sigmas[0], given.sigmas, denoise=denoise, found=found)
+
+    def _denoised(self, given: Given) -> Start:
         level = self.options.level or float(noise_level(given.x))
         lowest, highest = given.sigmas[-2], given.sigmas[0]
         level = min(max(level, lowest), highest)
+        found = {} if self.options.level else {"noise": level}
         if not self.options.sharp and self.options.average == 1:
-            return Start(given.denoise(given.x, level), (0.0,))
-        return Start(given.x, (level, *(sigma for sigma in given.sigmas if sigma < level)))
+            return Start(given.denoise(given.x, level), (0.0,), found=found)
+        sigmas = (level, *(sigma for sigma in given.sigmas if sigma < level))
+        return Start(given.x, sigmas, found=found)
 
-    def _project(self, y: Tensor) -> Project:
-        amount = self.options.amount
+    def _found(self, y: Tensor, given: Given) -> dict[str, float]:
+        """The amount of the damage, where the user has not said it and it is not just seen."""
+        by, amount = self.options.by, self.options.amount
+        if by not in ("blur", "lower", "band", "jpeg"):
+            return {}
+        if amount:
+            return {by: amount}
+        match by:
+            case "blur":
+                fitted = fitted_blur(y, self._sharp(given), self.options.level)
+            case "lower":
+                fitted = fitted_factor(y) or 2
+            case "band":
+                _require_axes(y, 1, "band", "frequencies of examples of one axis")
+                fitted = fitted_band(y)
+            case _:
+                _require_axes(y, 2, "jpeg", "examples of two axes, or of frames of them,")
+                fitted = fitted_quality(_frames(y))
+        return {by: float(fitted)}
+
+    def _sharp(self, given: Given) -> list[Tensor]:
+        """The entries of some samples of the model."""
+        assert given.entries is not None
+        sharp: list[Tensor] = []
+
+        def kept(entries: Tensor) -> Tensor:
+            sharp.append(entries)
+            return entries
+
+        seen = given.entries.on(kept)
+        for k in range(SHARP):
+            noise = given.another(k + 1)
+            *_, last = euler(given.denoise, noise * given.sigmas[0], given.sigmas, lambda *_: noise)  # noqa: B023
+            seen(last.x)
+        return sharp
+
+    def _project(self, y: Tensor, amount: float) -> Project:
         match self.options.by:
             case "blur":
-                return unblurring(y, amount or 1.5)
+                return unblurring(y, amount)
             case "lower":
                 return sharpening(y, max(2, round(amount)))
             case "clip":
-                return unclipping(y, amount)
+                return unclipping(y, self.options.amount)
             case "missing":
                 return completing(y)
             case "frames":
                 return reviving(y)
-        if y.ndim != 4:
-            raise UsageError(
-                "jpeg compresses examples of two axes only. Name other damage: --by blur."
-            )
-        return decompressing(y, min(amount or 50.0, 99.0))
+            case "band":
+                _require_axes(y, 1, "band", "frequencies of examples of one axis")
+                return widening(y, min(amount, 1.0))
+        _require_axes(y, 2, "jpeg", "examples of two axes, or of frames of them,")
+        project = decompressing(_frames(y), min(amount, 99.0))
+        return lambda x0: _clip(project(_frames(x0)), y)
+
+
+def _require_axes(y: Tensor, least: int, by: str, what: str) -> None:
+    axes = y.ndim - 2
+    if axes < least or (least == 1 and axes > 1):
+        raise UsageError(
+            f"--by {by} is about {what} and these examples have {axes} after their channels. Name "
+            "other damage, such as --by blur."
+        )
+
+
+def _frames(y: Tensor) -> Tensor:
+    """``[b, c, ..., h, w]`` -> ``[n, c, h, w]``."""
+    return y.movedim(1, -3).flatten(0, -4) if y.ndim > 4 else y
+
+
+def _clip(frames: Tensor, like: Tensor) -> Tensor:
+    """The frames of an example as it was."""
+    if like.ndim == 4:
+        return frames
+    shape = like.movedim(1, -3).shape
+    return frames.reshape(shape).movedim(-3, 1)

@@ -16,6 +16,7 @@ from ..sampler import Denoise
 from ..stage import Stage
 from . import editing
 from .editing import Editing
+from .entries import entries_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,9 @@ class Beginning:
         other = editing.second(self.editing, self.start, self.indices, self.shapes)
         if other is not None:
             other = representation.encode(other.map(lambda t: t.to(device)))
+        raw = self.shapes.map(lambda t: t.to(device))
         if self.editing.edit.entrywise:
-            editing.require_entries(representation, self.shapes.map(lambda t: t.to(device)))
+            editing.require_entries(representation, raw)
 
         def another(k: int) -> Tensor:
             rng = Streams(self.seed, f"edit {k}", self.indices, device=device)
@@ -86,6 +88,7 @@ class Beginning:
                 mask,
                 None if other is None else other.x,
                 editing.weights_of(self.editing, self.start, self.indices, noise),
+                entries_of(representation, raw, self.like),
             )
         )
 

@@ -15,7 +15,6 @@ from ..edit import Edit
 from ..errors import UsageError
 from ..modality import Modality
 from ..representation import Representation
-from ..space import Euclidean
 
 SAME = 1e-3
 """Difference, in model units, up to which an entry counts as unchanged."""
@@ -37,6 +36,7 @@ class Editing:
             or of 1, of truth values or of shares from 0 (kept) to 1; None for everywhere.
         own: condition name -> the examples' own values, as a user writes them.
         others, weights: the second example of each pair, and how far towards it.
+        found: index of a sample -> what the edit has estimated of its example; sampling fills it.
     """
 
     edit: Edit
@@ -45,6 +45,7 @@ class Editing:
     own: Mapping[str, Sequence[str]] = field(default_factory=dict)
     others: Sequence[np.ndarray] = ()
     weights: Sequence[float] = ()
+    found: dict[int, Mapping[str, float]] = field(default_factory=dict)
 
 
 def alike(editing: Editing, start: int, indices: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -139,10 +140,14 @@ def softness(
     return 1 - torch.stack(kept).mean(0)
 
 
-def _changed(representation: Representation, raw: Batch, like: Batch, times: int) -> Tensor:
+def _changed(representation: Representation, raw: Batch, like: Batch | None, times: int) -> Tensor:
     """``[b, ...]``: how much entries in model units change when the raw entries that are not
     observed are replaced, at most, several times over.
+
+    Args:
+        like: the encoded batch, unless it is to be encoded here.
     """
+    like = representation.encode(raw) if like is None else like
     hidden = ~raw.observed.expand(raw.x.shape)  # type: ignore[union-attr]  # there are some
     others = [
         representation.encode(raw.with_x(torch.where(hidden, _different(raw.x, n), raw.x))).x
@@ -173,6 +178,33 @@ def stacked(arrays: Sequence[np.ndarray]) -> Tensor:
     return torch.from_numpy(np.stack([np.array(one) for one in arrays]))
 
 
+def along(representation: Representation, raw: Batch, axes: Sequence[int]) -> list[int]:
+    """The axes of the examples in model units that are these axes of a raw example.
+
+    An axis is found by what changes with the first half of the raw entries along it: in model units
+    it is the axis of which the last entries stay as they are.
+
+    Raises:
+        UsageError: no axis in model units has the places of one of them.
+    """
+    return [_along(representation, raw, axis + 1) for axis in axes]
+
+
+def _along(representation: Representation, raw: Batch, axis: int) -> int:
+    places = torch.arange(raw.x.shape[axis], device=raw.x.device)
+    first = (places < len(places) // 2).reshape(-1, *(1,) * (raw.x.ndim - 1 - axis))
+    changed = _changed(representation, replace(raw, observed=~first[None]), None, 1)
+    largest = float(changed.amax())
+    for found in range(2, changed.ndim):
+        line = changed.movedim(found, 0).flatten(1).amax(1)
+        if float(line[-max(1, len(line) // 4) :].amax()) < SLIGHT * largest:
+            return found
+    raise UsageError(
+        "This edit works along an axis of the example, and the model's representation has no place "
+        "along it. Use a model with another representation, or an edit of whole examples."
+    )
+
+
 def second(editing: Editing, start: int, indices: Sequence[int], like: Batch) -> Batch | None:
     """The second examples of the pairs, as a raw batch like ``like``; None where there are none."""
     if not editing.edit.pairs:
@@ -193,19 +225,19 @@ def weights_of(editing: Editing, start: int, indices: Sequence[int], like: Tenso
     return like.new_tensor([editing.weights[index - start] for index in indices])
 
 
-def require_entries(representation: Representation, raw: Batch) -> None:
-    """Raise UsageError unless entries in model units are those of the file."""
+def are_entries(representation: Representation, raw: Batch) -> bool:
+    """Whether entries in model units are those of the file."""
     marks = torch.ones_like(raw.x, dtype=torch.bool)
     like = representation.encode(replace(raw, observed=marks))
-    if like.observed is None or not _fits(like.observed, like.x):
+    return like.observed is not None and _fits(like.observed, like.x)
+
+
+def require_entries(representation: Representation, raw: Batch) -> None:
+    """Raise UsageError unless entries in model units are those of the file."""
+    if not are_entries(representation, raw):
         raise UsageError(
-            "This way to restore works on the entries of the file, and the model has another "
-            "representation. Use a model of the entries themselves, or --by noise."
-        )
-    if type(representation.space) is not Euclidean:
-        raise UsageError(
-            "This way to restore has no meaning for data that are known up to a motion. Use "
-            "--by noise."
+            "This edit works on the entries of the file, and the model has another representation. "
+            "Use a model of the entries themselves, or other settings of the edit."
         )
 
 

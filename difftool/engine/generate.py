@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
+from ..circle import Circular
 from ..column import Column, Value
 from ..conditioners.mask import MASK, told
 from ..denoiser import D, Denoiser
@@ -309,6 +310,8 @@ def _solved(
         )
         for denoiser in denoisers
     ]
+    if request.editing is not None:
+        tiled = _on_circles(stage, request.editing, shapes, tiled)
     sigmas: Sequence[float] = stage.process.schedule.sigmas(request.steps)
     tiled = [
         _informed(stage, denoiser, own, sigmas)
@@ -345,11 +348,13 @@ def _solved(
     elif beginning is None:
         x = start.mul_(sigmas[0])
     else:
+        assert request.editing is not None
         describe = _describing(stage, request, indices, like, model)
         begun = beginning.begun(start, denoise, describe)
         x, sigmas, denoise = begun.x, begun.sigmas, begun.denoise or denoise
         if (noise := begun.noise) is not None:
             paths = lambda _: noise  # noqa: E731
+        request.editing.found.update(dict.fromkeys(indices, begun.found) if begun.found else {})
     if degradation is not None:
         x = degradation.solve(denoise, x, sigmas, drawn)
     elif len(sigmas) > 1:
@@ -378,6 +383,17 @@ def _solved(
         ).x.cpu(),
         shapes,
     )
+
+
+def _on_circles(stage: Stage, given: Editing, shapes: Batch, denoisers: list[D]) -> list[D]:
+    """Denoisers of examples whose ends meet, along the axes on which the edit lets them meet."""
+    axes = given.edit.circles(stage.modality.repeats)
+    if not axes:
+        return denoisers
+    device = next(stage.denoiser.parameters()).device
+    raw = shapes.map(lambda t: t.to(device))
+    found = editing.along(stage.representation, raw, axes)
+    return [Circular(denoiser, found) for denoiser in denoisers]
 
 
 def _informed(stage: Stage, denoiser: D, own: Denoiser, sigmas: Sequence[float]) -> D:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data.remark import remarks
 from ..errors import ConfigError, UsageError
+from ..files import checksum
 from ..names import local_path
 from .chain import chain_of
 from .chain_stage import ChainStage, Conditions
@@ -18,7 +20,7 @@ from .job import Job, prepared
 from .reporter import Reporter
 from .request import EDIT, SELECTION, Request, own_table, selection_model
 from .sample import Samples, numbered
-from .writer import SampleWriter, refuse_used
+from .writer import Before, SampleWriter, refuse_used
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,21 +94,22 @@ def edit_files(
 def shown(
     ask: EditRequest, request: Request, parts: Registry, reporter: Reporter, stem: Path
 ) -> Path:
-    """Write a sheet of the files, each beside itself with what is selected made even."""
-    import numpy as np
-
+    """Write a sheet of the files, on which what is selected is marked."""
     job, plans = _job(ask, request, parts, reporter)
-    editing, examples, titles = job.request.editing, [], []
+    cells = {cell.key: cell for cell in (_before(job, plans, n) for n in range(len(plans)))}
+    _, examples, marks, titles = zip(*cells.values(), strict=True)
+    return job.stage.modality.overlay(examples, marks, stem, titles)
+
+
+def _before(job: Job, plans: Sequence[_Plan], number: int) -> Before:
+    """What result ``number`` is made from, as it is shown."""
+    editing, item = job.request.editing, plans[number].item
     assert editing is not None
-    mean = editing.edit.mean
-    first = {plan.item.path: n * mean for n, plan in reversed(list(enumerate(plans)))}
-    for path, place in first.items():
-        example, marked = editing.examples[place], editing.selected[place]
-        even = np.broadcast_to(np.median(example).astype(example.dtype), example.shape)
-        shown = example if marked is None else np.where(marked, even, example)
-        examples += [_finished(job, example), _finished(job, shown)]
-        titles += [path.name, "selected" if marked is not None else "all of it"]
-    return job.stage.modality.preview(examples, stem, titles)
+    place = number * editing.edit.mean
+    example, marks = editing.examples[place], editing.selected[place]
+    marks = None if marks is None else _finished(job, marks)
+    name = item.path.name if item.part == 0 else f"{item.path.name} {item.part + 1}"
+    return Before((item.path, item.part), _finished(job, example), marks, name)
 
 
 def _job(
@@ -294,18 +297,54 @@ def _written(
     drawn = reporter.counted(_results(job), len(plans), "editing")
     films = request.editing.edit.films
     film: list[np.ndarray] = []
+    said: set[Path] = set()
+    digest = cache(lambda path: checksum(path) if path.is_file() else "")
     writer = SampleWriter(folder, job.stage.modality, job.info, request.shape)
-    before: dict[int, tuple[Any, str]] = {}
+    before: dict[int, Before] = {}
     for one in drawn:
-        item = plans[one.index].item
-        example = request.editing.examples[one.index * request.editing.edit.mean]
-        before[one.index] = _finished(job, example), item.path.name
+        plan = plans[one.index]
+        before[one.index] = _before(job, plans, one.index)
         film += [one.example] if films else []
-        file = writer.write(one, {"edited_from": str(item.path)})
+        found = request.editing.found.get(one.index * request.editing.edit.mean, {})
+        if found and plan.item.path not in said:
+            said.add(plan.item.path)
+            amounts = ", ".join(f"{name} {amount:.3g}" for name, amount in found.items())
+            reporter.say(f"{plan.item.path}: estimated {amounts}.")
+        file = writer.write(
+            one, {**_origin(plan, digest), **({"estimated": dict(found)} if found else {})}
+        )
         if on_sample:
             on_sample(str(file))
-    sheet = writer.write_sheet(before)
+    sheet = writer.write_comparison(before, _last(job, plans))
     clip = {}
     if films:
         clip["clip"] = str(job.stage.modality.film(film, folder.with_name(f"{folder.name}-clip")))
     return {**clip, "folder": str(folder), "sheet": str(sheet), "samples": writer.rows}
+
+
+def _last(job: Job, plans: Sequence[_Plan]) -> Before | None:
+    """The example to which the last result leads, as it is shown; None for edits of single ones."""
+    plan, editing = plans[-1], job.request.editing
+    assert editing is not None
+    if plan.other is None:
+        return None
+    return Before(
+        (plan.other.path, plan.other.part), editing.others[-1], None, plan.other.path.name
+    )
+
+
+def _origin(plan: _Plan, digest: Callable[[Path], str]) -> dict[str, Any]:
+    """Which files a result comes from, and what was in them."""
+    origin: dict[str, Any] = {
+        "edited_from": str(plan.item.path),
+        "edited_from_checksum": digest(plan.item.path),
+    }
+    if plan.item.part:
+        origin["edited_from_part"] = plan.item.part + 1
+    if plan.other is not None:
+        origin |= {
+            "edited_towards": str(plan.other.path),
+            "edited_towards_checksum": digest(plan.other.path),
+            "way": plan.weight,
+        }
+    return origin

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..data.layout import MARKER
 from ..errors import RunExistsError
@@ -34,6 +34,15 @@ def refuse_used(folder: Path) -> None:
             f"{folder} already exists and is not empty. Choose another -o. Nothing in it was "
             "changed."
         )
+
+
+class Before(NamedTuple):
+    """What a sample was made from: an example by its key, what of it is selected, and its title."""
+
+    key: Any
+    example: Any
+    marks: Any
+    title: str
 
 
 class SampleWriter:
@@ -83,24 +92,34 @@ class SampleWriter:
 
         return missing_letters(titles)
 
-    def write_sheet(self, before: Mapping[int, tuple[Any, str]] | None = None) -> Path:
-        """Write the first samples on one sheet, a file beside the folder.
+    def write_sheet(self) -> Path:
+        """Write the first samples on one sheet, a file beside the folder."""
+        examples, titles = [one.example for one in self._shown], [one.title for one in self._shown]
+        return self._modality.preview(examples, self._sheet(), titles)
+
+    def write_comparison(self, before: Mapping[int, Before], last: Before | None = None) -> Path:
+        """Write the first samples on one sheet, each example before what was made of it.
 
         Args:
-            before: index -> the example that a sample was made from, and its title. Each example
-                comes before the samples that were made from it.
+            before: index of a sample -> what it was made from.
+            last: what comes after all of them.
         """
-        stem = unused(self._folder.with_name(f"{self._folder.name}-sheet"), _taken)
-        shown: list[tuple[Any, str]] = []
-        last = None
+        cells: list[tuple[Any, Any, str]] = []
+        key = None
         for one in self._shown:
-            if before and (example := before[one.index])[0] is not last:
-                shown.append(example)
-                last = example[0]
-            shown.append((one.example, one.title))
-        return self._modality.preview(
-            [example for example, _ in shown], stem, [title for _, title in shown]
-        )
+            given = before[one.index]
+            if given.key != key:
+                cells.append((given.example, given.marks, given.title))
+                key = given.key
+            marks = given.marks if self._modality.marks_results else None
+            cells.append((one.example, marks, one.title))
+        if last is not None and len(self._shown) == len(self.rows):
+            cells.append((last.example, last.marks, last.title))
+        examples, marked, titles = zip(*cells, strict=True)
+        return self._modality.overlay(examples, marked, self._sheet(), titles)
+
+    def _sheet(self) -> Path:
+        return unused(self._folder.with_name(f"{self._folder.name}-sheet"), _taken)
 
 
 def append(path: Path, data: bytes) -> None:

@@ -235,13 +235,22 @@ class AudioModality(Modality):
     def preview(
         self, examples: Sequence[np.ndarray], stem: Path, titles: Sequence[str] = ()
     ) -> Path:
+        return self.overlay(examples, (), stem, titles)
+
+    def overlay(
+        self,
+        examples: Sequence[np.ndarray],
+        marks: Sequence[np.ndarray | None],
+        stem: Path,
+        titles: Sequence[str] = (),
+    ) -> Path:
         from difftool import replacing
 
         from .sheet import sheet
 
         path = stem.with_name(stem.name + ".png")
         with replacing(path) as partial:
-            partial.write_bytes(sheet(examples, self.rate, titles))
+            partial.write_bytes(sheet(examples, self.rate, titles, marks))
         return path
 
     def select(

@@ -31,17 +31,29 @@ WINDOW = (
 )
 RANGE = 75.0  # dB from the brightest to the darkest
 
+MARK, TINT = (255, 40, 120), 0.3
+"""Colour and strength of the tint of what is selected."""
+
 PAPER, INK, FAINT = (255, 255, 255), "#333333", "#8a8a8a"
 PEAK, RMS, LOUD, AXIS = (155, 183, 212), (31, 78, 121), (200, 50, 40), (225, 229, 234)
 
 
-def sheet(examples: Sequence[np.ndarray], rate: int, titles: Sequence[str] = ()) -> bytes:
+def sheet(
+    examples: Sequence[np.ndarray],
+    rate: int,
+    titles: Sequence[str] = (),
+    marks: Sequence[np.ndarray | None] = (),
+) -> bytes:
     """int16 ``[c, n]`` sounds, of any lengths, as one PNG picture.
 
     All cells share one scale of time, of amplitude (the loudest peak fills the height) and of
     brightness, so that what looks louder is. Light is the peak and dark the root mean square; red
     is full scale. Two channels are drawn one above the other; the spectrogram is of their power
     together.
+
+    Args:
+        marks: for each sound, what of it is tinted ``[1, n]``, as truth values or shares; None for
+            nothing.
     """
     plan = _plan(examples, rate, any(titles))
     spectra = [_decibels(example, rate, plan) for example in examples]
@@ -53,10 +65,13 @@ def sheet(examples: Sequence[np.ndarray], rate: int, titles: Sequence[str] = ())
     paper = np.full((plan.total[1], plan.total[0], 3), PAPER, np.uint8)
     for i, (example, spectrum) in enumerate(zip(examples, spectra, strict=True)):
         left, upper = plan.corner(i)
-        wave = _wave(example, peak, plan.columns(example), plan.wave)
-        paper[upper : upper + plan.wave, left : left + wave.shape[1]] = wave
+        columns = plan.columns(example)
+        share = _columns_of(marks[i] if i < len(marks) else None, columns)
+        wave = _wave(example, peak, columns, plan.wave)
+        paper[upper : upper + plan.wave, left : left + columns] = _tinted(wave, share)
         upper += plan.wave + 2
-        paper[upper : upper + plan.tall, left : left + spectrum.shape[1]] = _colours(spectrum, top)
+        colours = _tinted(_colours(spectrum, top), share)
+        paper[upper : upper + plan.tall, left : left + columns] = colours
     return _lettered(paper, plan, titles, rate, top, peak)
 
 
@@ -180,6 +195,23 @@ def _inked(
     picture: np.ndarray, share: np.ndarray, ink: np.ndarray | tuple[int, int, int]
 ) -> np.ndarray:
     return picture + share[..., None] * (np.asarray(ink, float) - picture)
+
+
+def _columns_of(mark: np.ndarray | None, columns: int) -> np.ndarray:
+    """How much of each column is marked ``[columns]``: the most of its samples."""
+    if mark is None:
+        return np.zeros(columns)
+    line = mark.astype(np.float32).max(0)
+    starts = np.linspace(0, len(line), columns + 1).astype(int)[:-1]
+    return np.maximum.reduceat(line, np.minimum(starts, len(line) - 1))
+
+
+def _tinted(picture: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """uint8 ``[height, columns, 3]`` with a tint where it is marked."""
+    if not share.any():
+        return picture
+    mixed = picture + TINT * share[:, None] * (np.array(MARK, float) - picture)
+    return mixed.round().astype(np.uint8)
 
 
 # --- spectrograms ---------------------------------------------------------------------------------

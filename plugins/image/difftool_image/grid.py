@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import zip_longest
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -21,15 +22,35 @@ PAPER, INK = (255, 255, 255), (60, 60, 60)
 CHECK = (205, 205, 205), (245, 245, 245)
 
 
-def sheet(examples: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Image.Image:
+MARK = (255, 40, 120)
+"""The tint of what is selected."""
+
+TINT = 0.45
+
+
+def sheet(
+    examples: Sequence[np.ndarray],
+    titles: Sequence[str] = (),
+    marks: Sequence[np.ndarray | None] = (),
+) -> Image.Image:
     """uint8 ``[c, h, w]`` pictures in rows on white, each with its title below; transparency shows
     a checkerboard.
+
+    Args:
+        marks: for each picture, what of it is tinted ``[1, h, w]``, as truth values or shares; None
+            for nothing.
     """
     columns = _columns(len(examples))
     height, width = (max(example.shape[axis] for example in examples) for axis in (1, 2))
     scale = fitting(height, width, math.ceil(len(examples) / columns), columns)
     return laid(
-        [shown(example, scale) for example in examples], titles, columns, round(width * scale) // 8
+        [
+            shown(example, scale, mark)
+            for example, mark in zip_longest(examples, marks[: len(examples)])
+        ],
+        titles,
+        columns,
+        round(width * scale) // 8,
     )
 
 
@@ -94,9 +115,13 @@ def fitting(height: int, width: int, rows: int, columns: int) -> float:
     return enlarged if enlarged <= room else max(1, int(room)) if room >= 1 else room
 
 
-def shown(example: np.ndarray, scale: float) -> Image.Image:
-    """uint8 ``[c, h, w]`` as a picture of another size; enlarged pixels are sharp squares."""
-    image = to_image(example)
+def shown(example: np.ndarray, scale: float, mark: np.ndarray | None = None) -> Image.Image:
+    """uint8 ``[c, h, w]`` as a picture of another size; enlarged pixels are sharp squares.
+
+    Args:
+        mark: where it is tinted ``[1, h, w]``, from 0 to 1.
+    """
+    image = to_image(example) if mark is None else tinted(to_image(example), mark)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     image = image.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS)
     return (
@@ -104,6 +129,13 @@ def shown(example: np.ndarray, scale: float) -> Image.Image:
         if "A" in image.mode
         else image
     )
+
+
+def tinted(image: Image.Image, mark: np.ndarray) -> Image.Image:
+    """The picture with a tint where it is marked: over light and dark alike."""
+    share = np.broadcast_to(mark.astype(np.float32)[0], image.size[::-1])
+    over = Image.fromarray((share * TINT * 255).round().astype(np.uint8))
+    return Image.composite(Image.new("RGB", image.size, MARK), image.convert("RGB"), over)
 
 
 def _checkerboard(size: tuple[int, int]) -> Image.Image:

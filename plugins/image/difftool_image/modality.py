@@ -124,6 +124,19 @@ class ImageModality(Modality):
 
         return write_png(sheet(examples, titles), stem.with_name(stem.name + ".png"), replace=True)
 
+    def overlay(
+        self,
+        examples: Sequence[np.ndarray],
+        marks: Sequence[np.ndarray | None],
+        stem: Path,
+        titles: Sequence[str] = (),
+    ) -> Path:
+        from .grid import sheet
+        from .write import write_png
+
+        path = stem.with_name(stem.name + ".png")
+        return write_png(sheet(examples, titles, marks), path, replace=True)
+
     def film(self, examples: Sequence[np.ndarray], stem: Path) -> Path:
         from .write import write_film
 

@@ -25,6 +25,12 @@ COLOURS = """
 white paper asks for it.
 """
 
+KEPT = np.array((40, 130, 255), np.float32)
+"""The ring about an atom that an edit keeps."""
+
+OUTER = 1.7  # its radius, in which the red one has room
+BEHIND = np.array((0, 0, 0.01))  # that one
+
 OTHER = "dd77ff"  # of elements that are not among them
 
 RING = 1.35  # its radius in those of the ball
@@ -41,7 +47,9 @@ nothing lies quite behind another.
 """
 
 
-def drawn(raw: np.ndarray, width: int, height: int, scale: float) -> Image.Image:
+def drawn(
+    raw: np.ndarray, width: int, height: int, scale: float, kept: np.ndarray | None = None
+) -> Image.Image:
     """Float ``[n, 5]`` as a picture: seen along its shortest axis, its longest one across.
 
     Atoms whose bonds do not add up have a red ring, unless no hydrogen is there to complete any.
@@ -50,8 +58,11 @@ def drawn(raw: np.ndarray, width: int, height: int, scale: float) -> Image.Image
     Args:
         width, height: of the picture, in pixels.
         scale: pixels per angstrom.
+        kept: which atoms have a blue ring, as truth values ``[n]``; None for none.
     """
-    raw = raw[np.isfinite(raw).all(1)]
+    finite = np.isfinite(raw).all(1)
+    kept = np.zeros(len(raw), bool) if kept is None else kept
+    raw, kept = raw[finite], kept[finite]
     numbers, positions, _, _ = Molecule.from_raw(raw)
     scene = Scene(width * FINE, height * FINE, scale * FINE)
     if len(numbers):
@@ -66,8 +77,11 @@ def drawn(raw: np.ndarray, width: int, height: int, scale: float) -> Image.Image
                 colour(int(numbers[j])),
             )
         wrong = ~stable(raw) & (numbers == 1).any()
-        for place, z, ringed in zip(places, numbers.tolist(), wrong.tolist(), strict=True):
+        atoms = zip(places, numbers.tolist(), wrong.tolist(), kept.tolist(), strict=True)
+        for place, z, ringed, stays in atoms:
             scene.ball(place, ball_radius(z), colour(z))
+            if stays:
+                scene.disc(place - BEHIND, OUTER * ball_radius(z), KEPT)
             if ringed:
                 scene.disc(place, RING * ball_radius(z), WRONG)
     return scene.picture().reduce(FINE)

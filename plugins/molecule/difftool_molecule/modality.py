@@ -45,6 +45,7 @@ class MoleculeModality(Modality):
     """
 
     options: MoleculeOptions
+    marks_results = True
 
     @property
     def elements(self) -> tuple[int, ...]:
@@ -221,6 +222,21 @@ class MoleculeModality(Modality):
         from .sheet import sheet
 
         return write_png(sheet(examples, titles), stem.with_name(stem.name + ".png"), replace=True)
+
+    def overlay(
+        self,
+        examples: Sequence[np.ndarray],
+        marks: Sequence[np.ndarray | None],
+        stem: Path,
+        titles: Sequence[str] = (),
+    ) -> Path:
+        """Kept atoms have a blue ring."""
+        from difftool_image.write import write_png
+
+        from .sheet import sheet
+
+        path = stem.with_name(stem.name + ".png")
+        return write_png(sheet(examples, titles, marks), path, replace=True)
 
     def select(
         self, example: np.ndarray, selection: Options

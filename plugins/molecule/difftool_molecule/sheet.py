@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import zip_longest
 
 import numpy as np
 from PIL import Image
@@ -31,20 +32,34 @@ does not make all others small.
 """
 
 
-def sheet(examples: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Image.Image:
+def sheet(
+    examples: Sequence[np.ndarray],
+    titles: Sequence[str] = (),
+    marks: Sequence[np.ndarray | None] = (),
+) -> Image.Image:
     """Float ``[n, 5]`` molecules in rows on white, each with its title below, or its formula where
     it has none.
 
     All are drawn to one scale, but for those that reach much farther than most.
+
+    Args:
+        marks: for each molecule, which atoms are selected ``[n, 1]``; the others, which are kept,
+            have a blue ring. None for no rings. Rows without an element are atoms that are yet to
+            be made.
     """
+    kept = [
+        None if mark is None else ~mark[:, 0].astype(bool)[example[:, 3] > 0]
+        for example, mark in zip_longest(examples, marks[: len(examples)])
+    ]
+    examples = [example[example[:, 3] > 0] for example in examples]
     columns = math.ceil(math.sqrt(len(examples)))
     width = max(FEWEST, min(CELL, SIDE // columns))
     height = round(ASPECT * width)
     reaches = [max(CLOSEST, across, down / ASPECT) for across, down in map(extent, examples)]
     common = max(reach for reach in reaches if reach <= FARTHEST * np.median(reaches))
     pictures = [
-        drawn(example, width, height, width / 2 / max(common, reach))
-        for example, reach in zip(examples, reaches, strict=True)
+        drawn(example, width, height, width / 2 / max(common, reach), which)
+        for example, reach, which in zip(examples, reaches, kept, strict=True)
     ]
     return laid(
         pictures,

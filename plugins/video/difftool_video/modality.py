@@ -208,6 +208,20 @@ class VideoModality(Modality):
 
         return write_png(sheet(examples, titles), stem.with_name(stem.name + ".png"), replace=True)
 
+    def overlay(
+        self,
+        examples: Sequence[np.ndarray],
+        marks: Sequence[np.ndarray | None],
+        stem: Path,
+        titles: Sequence[str] = (),
+    ) -> Path:
+        from difftool_image.write import write_png
+
+        from .sheet import sheet
+
+        path = stem.with_name(stem.name + ".png")
+        return write_png(sheet(examples, titles, marks), path, replace=True)
+
     def select(
         self, example: np.ndarray, selection: Options
     ) -> tuple[np.ndarray, np.ndarray | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import zip_longest
 
 import numpy as np
 from PIL import Image
@@ -17,12 +18,20 @@ SEAM = 2  # pixels between frames
 LETTERS = 14
 
 
-def sheet(examples: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Image.Image:
+def sheet(
+    examples: Sequence[np.ndarray],
+    titles: Sequence[str] = (),
+    marks: Sequence[np.ndarray | None] = (),
+) -> Image.Image:
     """uint8 ``[t, c, h, w]`` clips, of any lengths and sizes, each as a row of frames with its
     title below.
 
     Of a clip of more frames than are shown, they are evenly chosen, with the first and the last
     among them.
+
+    Args:
+        marks: for each clip, what of it is tinted ``[t, 1, h, w]``, as truth values or shares; None
+            for nothing.
     """
     height, width = (max(example.shape[axis] for example in examples) for axis in (2, 3))
     most = max(FEWEST, min(MOST, MOST * 128 // max(height, width)))
@@ -30,7 +39,10 @@ def sheet(examples: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Image.I
     columns = _columns(len(examples), frames * width / height)
     scale = fitting(height, width, math.ceil(len(examples) / columns), columns * frames)
     return laid(
-        [_strip(example, frames, round(width * scale), scale) for example in examples],
+        [
+            _strip(example, mark, frames, round(width * scale), scale)
+            for example, mark in zip_longest(examples, marks[: len(examples)])
+        ],
         titles,
         columns,
         LETTERS,
@@ -47,9 +59,14 @@ def _columns(n: int, aspect: float) -> int:
     )
 
 
-def _strip(example: np.ndarray, frames: int, width: int, scale: float) -> Image.Image:
+def _strip(
+    example: np.ndarray, mark: np.ndarray | None, frames: int, width: int, scale: float
+) -> Image.Image:
     """At most this many frames of a clip, side by side from the left, in cells of equal width."""
-    pictures = [shown(example[k], scale) for k in chosen(len(example), frames)]
+    pictures = [
+        shown(example[k], scale, None if mark is None else mark[min(k, len(mark) - 1)])
+        for k in chosen(len(example), frames)
+    ]
     strip = Image.new("RGB", (frames * (width + SEAM) - SEAM, pictures[0].height), PAPER)
     for place, picture in enumerate(pictures):
         strip.paste(picture, (place * (width + SEAM), 0))
