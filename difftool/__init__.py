@@ -103,6 +103,7 @@ _HOME = {
     "Rng": "rng",
     "Rows": "column",
     "RunInfo": "observer",
+    "Scene": "modality",
     "Schedule": "process.process",
     "ScoreDistillation": "objectives.score_distillation",
     "Sequences": "data.arrays",
@@ -263,6 +264,7 @@ if TYPE_CHECKING:
     from .modality import Finding as Finding
     from .modality import Item as Item
     from .modality import Modality as Modality
+    from .modality import Scene as Scene
     from .names import local_path as local_path
     from .nn.attention import attend as attend
     from .nn.attention import head_count as head_count

@@ -34,6 +34,7 @@ class MetricsRow(BaseModel):
     loss: float | None
     lr: float
     examples_per_second: float
+    memory_bytes: float | None = None
     losses: dict[str, float] = {}
 
 

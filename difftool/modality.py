@@ -45,6 +45,21 @@ class Finding:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Balls and sticks in three dimensions.
+
+    Attributes:
+        balls: of each its place x, y, z and its radius, in one unit.
+        colours: of each ball, as ``#rrggbb``.
+        sticks: indices of the two balls that each joins, and of how many strands it is.
+    """
+
+    balls: Sequence[Sequence[float]]
+    colours: Sequence[str]
+    sticks: Sequence[tuple[int, int, int]] = ()
+
+
 class Modality(ABC):
     """A kind of data: how it is read from files, put into batches, and written.
 
@@ -278,6 +293,28 @@ class Modality(ABC):
             for one, mark in zip(examples, marks, strict=True)
         ]
         return self.preview(even, stem, titles)
+
+    def scene(self, example: np.ndarray) -> Scene | None:
+        """What a page draws of a raw example so that it can be turned; None, the default, for a
+        kind of data that has no three dimensions.
+        """
+        del example
+        return None
+
+    def rights(self, path: Path) -> dict[str, str]:
+        """What a file says of its licence, its author and the like; nothing by default.
+
+        Args:
+            path: a file that ``scan`` found.
+
+        Returns:
+            some of ``licence``, ``copyright``, ``author`` and ``source``.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
+        del path
+        return {}
 
     def film(self, examples: Sequence[np.ndarray], stem: Path) -> Path:
         """Write one file that shows these raw examples one after another; returns its path.

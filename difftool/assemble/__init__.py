@@ -8,6 +8,8 @@ from .build import make_representation as make_representation
 from .encode import encode_dataset as encode_dataset
 from .holdout import hold_out as hold_out
 from .load import load_stage as load_stage
+from .open import data_folder as data_folder
+from .open import demo_folder as demo_folder
 from .open import missing_data as missing_data
 from .open import open_dataset as open_dataset
 from .open import open_examples as open_examples

@@ -83,6 +83,11 @@ class RunFolder:
         return self.path / "levels.jsonl"
 
     @property
+    def ledger_path(self) -> Path:
+        """The files of the data, with their hashes and rights."""
+        return self.path / "data.csv"
+
+    @property
     def evaluation_path(self) -> Path:
         """The last result of ``difftool evaluate``."""
         return self.path / "evaluation.json"

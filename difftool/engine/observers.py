@@ -165,6 +165,7 @@ def metrics_row(event: Progress) -> dict[str, Any]:
         "loss": event.mean_loss,
         "lr": event.lr,
         "examples_per_second": round(event.examples_per_second, 3),
+        "memory_bytes": event.memory_bytes,
     }
     return row | ({"losses": dict(event.losses)} if len(event.losses) > 1 else {})
 

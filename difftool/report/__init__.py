@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +14,7 @@ from ..figures import with_error
 from ..files import contents, write_text
 from ..plain import parse_json
 from ..verdict.run import training_verdict
-from .figures import levels_at_end, levels_over_steps, loss_curve, speed_curve
+from .figures import levels_at_end, levels_over_steps, loss_curve, memory_curve, speed_curve
 from .media import shown, thinned
 
 
@@ -42,11 +43,13 @@ def write_report(folder: RunFolder) -> Path:
                 ("Loss of held-out and of training examples", levels_over_steps(levels)),
                 ("Loss by noise level", levels_at_end(levels)),
                 ("Speed and learning rate", speed_curve(rows)),
+                ("Memory", memory_curve(rows)),
             )
             if curve
         ],
         previews=shown(thinned(sorted(folder.samples_path.glob("preview-*")))),
         config=folder.config_path.read_text(encoding="utf-8", errors="backslashreplace"),
+        rights=rights_of(folder),
         environment=json.dumps(folder.environment().model_dump(), indent=1),
     )
     write_text(folder.report_path, page)
@@ -80,6 +83,30 @@ def latest_evaluation(folder: RunFolder) -> dict[str, Any] | None:
         return found if found["verdict"] is not None and found["rows"] else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+LISTED = 200
+"""Files of the data that a page lists; the others are in the table of the run."""
+
+
+def rights_of(folder: RunFolder) -> dict[str, Any] | None:
+    """The ledger of the data for a page; None where the run has none."""
+    from ..data.ledger import from_table  # torch
+
+    try:
+        entries = from_table(contents(folder.ledger_path).decode())
+    except (OSError, ValueError):
+        return None
+    files = [one for one in entries if one.examples]
+    said = Counter(one.licence or one.copyright or "nothing is said" for one in files)
+    return {
+        "table": folder.ledger_path.name,
+        "about": [one for one in entries if not one.examples],
+        "files": files[:LISTED],
+        "count": len(files),
+        "bytes": sum(one.bytes for one in files),
+        "licences": said.most_common(20),
+    }
 
 
 def _facts(folder: RunFolder, rows: list[dict[str, Any]]) -> list[tuple[str, str]]:

@@ -47,6 +47,22 @@ def speed_curve(rows: Rows) -> str:
     return _svg(figure)
 
 
+def memory_curve(rows: Rows) -> str:
+    """Memory in use over the steps; empty where fewer than two rows say it."""
+    rows = [row for row in rows if row.get("memory_bytes")]
+    if len(rows) < 2:
+        return ""
+    figure, axes = _figure("step", "memory in use, GB")
+    axes.plot(
+        [row["step"] for row in rows],
+        [row["memory_bytes"] / 1e9 for row in rows],
+        color=STRONG,
+        linewidth=1.4,
+    )
+    axes.set_ylim(bottom=0)
+    return _svg(figure)
+
+
 def levels_over_steps(rows: Rows) -> str:
     """The mean loss over all noise levels of held-out and training examples, for each kind of
     weights; empty for fewer than two rows.

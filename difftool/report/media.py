@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import base64
+import json
 import mimetypes
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..files import contents
+from ..plain import parse_json
+
 MOST = 24 << 20
 """Bytes of files in one strip; of more, evenly chosen ones are taken."""
+
+SCENE, TURNS = ".scene.json", "scene"
+"""Name of a file that holds a ``Scene``, and the kind of what is drawn of it."""
 
 UNSHOWN = ("", "application", "chemical", "font", "message", "model", "multipart", "text")
 """Kinds of media types that are not seen or heard."""
@@ -20,8 +27,9 @@ class Media:
     """A file that a page shows.
 
     Attributes:
-        kind: the first part of its media type, such as ``image``; pages know how to show three.
-        data: a URL with the whole content.
+        kind: the first part of its media type, such as ``image``, of which pages know how to show
+            three; or ``scene``.
+        data: a URL with the whole content; of a scene its JSON.
     """
 
     kind: str
@@ -32,6 +40,10 @@ class Media:
 def media(path: Path, title: str = "") -> Media | None:
     """The file for a page; None for one that browsers do not show."""
     kind = mimetypes.guess_type(path.name)[0] or ""
+    if path.name.endswith(SCENE):
+        return Media(
+            TURNS, json.dumps(parse_json(contents(path))), title or path.name.partition(".")[0]
+        )
     general = kind.partition("/")[0]
     # a page must not run what a file holds, which SVG could
     if general in UNSHOWN or "svg" in kind:

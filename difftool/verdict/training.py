@@ -28,6 +28,9 @@ DEFAULT_LR = 1e-3
 USUAL = {"adamw": (5e-5, 5e-3), "muon": (2e-4, 2e-2)}
 """Between which learning rates most networks learn, by optimizer."""
 
+ABSURD = 10
+"""Ratio of a learning rate to the highest usual one, above which it is wrong though the loss falls."""
+
 STUCK = 0.9
 """Ratio of the last loss to the first, above which a run has learnt nothing."""
 
@@ -137,7 +140,7 @@ def _learning_rate(facts: TrainingFacts) -> Iterator[Diagnosis]:
     low, high = USUAL[facts.optimizer]
     first, last = points[0][1], statistics.median(loss for _, loss in points[-3:])
     fell = f"The loss went from {first:.4g} to {last:.4g} in {facts.steps:,} steps"
-    if _is_high(facts) and last > 0.5 * first:
+    if _is_high(facts) and (last > 0.5 * first or facts.lr > ABSURD * high):
         yield Diagnosis(
             "error" if last > STUCK * first else "warning",
             "learning rate too high",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import traceback
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -31,10 +31,14 @@ def train_steps(
     resume: bool,
     world: World | None = None,
     observers: Sequence[Observer] = (),
+    account: Callable[[], None] = lambda: None,
 ) -> Generator[Progress, None, dict[str, Any]]:
     """Run the training loop.
 
     If the caller stops iterating, one more step is trained and everything is saved.
+
+    Args:
+        account: called before the report is written, to note where the data are from.
 
     Returns:
         the result of the run.
@@ -80,6 +84,8 @@ def train_steps(
     note("stopped as asked" if last is not None and last.step < last.steps else "done")
     # a kill may have come between the last checkpoint and the report
     due = last is not None or not folder.report_path.exists()
+    if due and not quiet:
+        account()
     report = _report(folder, reporter) if due and not quiet else None
     if last is not None and last.step < last.steps and not left:
         raise watch.error(

@@ -13,6 +13,7 @@ from ..config.layers import file_layer
 from ..errors import DataError, UsageError
 from ..files import write_text
 from ..names import path_text
+from .ledger import keep_ledger
 from .loop import train_steps
 from .naming import data_path
 from .reporter import Reporter
@@ -130,6 +131,7 @@ def _resumed(
         resume=True,
         world=world,
         observers=make_observers(config, parts),
+        account=lambda: keep_ledger(folder, config, parts),
     )
     if result["finished_before"]:
         reporter.say(

@@ -20,6 +20,7 @@ from .announce import (
     tell_remarks,
     tell_skipped,
 )
+from .ledger import keep_ledger
 from .loop import train_steps
 from .reporter import Reporter
 from .text import command
@@ -150,6 +151,7 @@ def new_run(
             resume=False,
             world=world,
             observers=make_observers(config, parts),
+            account=lambda: keep_ledger(folder, config, parts),
         )
     finally:
         leave()

@@ -13,6 +13,7 @@ from ..engine.folder import NEAREST, RunFolder
 from ..errors import DifftoolError
 from ..files import write_text
 from ..report import write_report
+from ..report.media import SCENE
 from ..verdict import TrainingFacts, in_order, of_samples, of_training
 from ..verdict.run import facts_of
 from .chain_stage import ChainStage
@@ -76,6 +77,8 @@ def keep_samples(samples: Samples, stage: ChainStage) -> None:
         place.mkdir(parents=True)
         for i, example in enumerate(samples.examples[:SHOWN]):
             samples.modality.write(example, place / f"{i:02d}", dict(samples.info), samples.shape)
+            if (scene := samples.modality.scene(example)) is not None:
+                write_text(place / f"{i:02d}{SCENE}", json.dumps(asdict(scene)))
 
 
 def keep_nearest(

@@ -81,7 +81,11 @@ def run_result(run: Path) -> dict[str, Any]:
     return {
         **weights,
         "metrics": [
-            {name: value for name, value in row.items() if name != "examples_per_second"}
+            {
+                name: value
+                for name, value in row.items()
+                if name not in ("examples_per_second", "memory_bytes")
+            }
             for row in rows
         ],
         "previews": {path.name: path.read_bytes() for path in sorted((run / "samples").glob("*"))},

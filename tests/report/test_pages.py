@@ -85,7 +85,10 @@ def test_the_report_shows_the_run_and_asks_nothing_of_the_network(place, monkeyp
     frames = [one for one in page.all("div") if one.get("class") == "frame"]
     assert [("hidden" in one) for one in frames] == [True, False], "the newest preview is shown"
     assert any(one.get("type") == "range" for one in page.all("input"))
-    assert len(page.all("svg")) == 4, "the loss, two of levels, and the speed"
+    assert len(page.all("svg")) == 5, "the loss, two of levels, the speed and the memory"
+    ledger = Path("runs/run0/data.csv").read_text()
+    assert ledger.count("\n") == 1 + len(list(Path("data").rglob("*.png")))
+    assert text.index("Data and rights") < text.index("<h2>Configuration</h2>")
     assert len(page.all("img")) == 2 + 3
 
 
@@ -94,7 +97,7 @@ def test_every_text_is_escaped(place):
     shutil.copytree(place / "runs/run0", evil)
     path = write_report(RunFolder(evil))
     assert "alert(1)" in path.read_text()
-    assert len(Page(path).all("script")) == 1, "only our own"
+    assert len(Page(path).all("script")) == 2, "only our own"
     shutil.rmtree(evil)
 
 
@@ -119,6 +122,8 @@ def test_a_page_replaces_only_a_page(place, monkeypatch, capsys):
 
 
 def test_sounds_and_clips_play_and_what_could_run_is_left_out(tmp_path):
+    (tmp_path / "f.scene.json").write_text('{"balls": []}')
+    assert media(tmp_path / "f.scene.json").kind == "scene"
     kinds = {"a.wav": "audio", "b.mp4": "video", "c.gif": "image", "d.svg": None, "e.sdf": None}
     for name, kind in kinds.items():
         (tmp_path / name).write_bytes(b"x")

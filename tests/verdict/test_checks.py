@@ -178,3 +178,13 @@ def test_a_weak_judge_that_errs_on_new_examples_alone_finds_no_wrong_labels(part
     guess = np.where(new, weak.guesses["class"], known.guesses["class"])
     case = replace(SOUND, features=replace(known, guesses={"class": guess}))
     assert "wrong labels" not in [one["kind"] for one in asked(case, parts)["findings"]]
+
+
+def test_labels_that_are_hard_to_see_are_not_called_random(parts):
+    """The judge learns some of what it is taught, which it could not if labels were random."""
+    hard, known = features(0.25), features(0.5)
+    new = is_held_out(hard.numbers)[:, None]
+    guess = np.where(new, hard.guesses["class"], known.guesses["class"])
+    case = replace(SOUND, features=replace(known, guesses={"class": guess}))
+    found = {one["kind"]: one["level"] for one in asked(case, parts)["findings"]}
+    assert found == {"unclear labels": "note"}

@@ -217,6 +217,11 @@ class AudioModality(Modality):
     def request_of(self, shape: Sequence[int]) -> dict[str, Any]:
         return {"seconds": shape[1] / self.rate}
 
+    def rights(self, path: Path) -> dict[str, str]:
+        from .rights import rights
+
+        return rights(path)
+
     # --- raw -> files -----------------------------------------------------------------------------
 
     def write(

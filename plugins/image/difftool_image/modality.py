@@ -80,6 +80,11 @@ class ImageModality(Modality):
             remark(f"is {has}; the result is {self.channels}, as the model's pictures")
         return to_array(decode(item.path), self.channels, self.options.background)
 
+    def rights(self, path: Path) -> dict[str, str]:
+        from .rights import rights
+
+        return rights(path)
+
     # --- raw batches ------------------------------------------------------------------------------
 
     def describe(

@@ -7,6 +7,8 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
+from difftool import Scene as Turned
+
 from .bonds import bonds, stable
 from .elements import RADII, number
 from .molecule import Molecule
@@ -85,6 +87,17 @@ def drawn(
             if ringed:
                 scene.disc(place, RING * ball_radius(z), WRONG)
     return scene.picture().reduce(FINE)
+
+
+def scene(raw: np.ndarray) -> Turned:
+    """Float ``[n, 5]`` as balls and sticks in angstrom, to turn; without what is at no finite place."""
+    numbers, positions, _, _ = Molecule.from_raw(raw[np.isfinite(raw).all(1)])
+    found = bonds(numbers, positions)
+    return Turned(
+        [[*map(float, at), ball_radius(int(z))] for at, z in zip(positions, numbers, strict=True)],
+        ["#" + "".join(f"{int(part):02x}" for part in colour(int(z))) for z in numbers],
+        list(zip(found.first.tolist(), found.second.tolist(), found.order.tolist(), strict=True)),
+    )
 
 
 def ball_radius(z: int) -> float:

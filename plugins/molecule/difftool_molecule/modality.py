@@ -20,6 +20,7 @@ from difftool import (
     Modality,
     Options,
     Rng,
+    Scene,
     Streams,
     remark,
     scan_folder,
@@ -213,6 +214,11 @@ class MoleculeModality(Modality):
             "sdf" if asked.format == "auto" else asked.format,
             info,
         )
+
+    def scene(self, example: np.ndarray) -> Scene | None:
+        from .ball_and_stick import scene
+
+        return scene(example)
 
     def preview(
         self, examples: Sequence[np.ndarray], stem: Path, titles: Sequence[str] = ()

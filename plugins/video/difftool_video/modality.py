@@ -251,6 +251,11 @@ class VideoModality(Modality):
         soft = selection.soft
         return example, softened(meant, (0, 0, soft, soft)) if soft else meant
 
+    def rights(self, path: Path) -> dict[str, str]:
+        from .rights import rights
+
+        return rights(path)
+
     def perceive(self, example: np.ndarray) -> np.ndarray:
         """Channels first, ``[c, t, h, w]``: frames are an axis along which things move."""
         return np.moveaxis(example, 1, 0)

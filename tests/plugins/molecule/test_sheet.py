@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 
 from difftool_image.grid import GAP, SIDE
-from difftool_molecule.ball_and_stick import RING, WRONG, ball_radius, colour, drawn, extent, facing
+from difftool_molecule.ball_and_stick import (
+    RING,
+    WRONG,
+    ball_radius,
+    colour,
+    drawn,
+    extent,
+    facing,
+)
+from difftool_molecule.ball_and_stick import (
+    scene as to_turn,
+)
 from difftool_molecule.sheet import ASPECT, CELL, CLOSEST, LETTERS, formula, sheet
 from difftool_molecule.solids import Scene
 
@@ -307,3 +318,11 @@ def test_a_sheet_of_nothing_finite_is_drawn_all_the_same():
     nothing = METHANE.copy()
     nothing[:, :3] = np.nan
     assert (np.asarray(sheet([nothing, nothing], ["", ""]))[: round(ASPECT * CELL)] == 255).all()
+
+
+def test_what_a_page_turns_is_the_molecule_with_its_bonds():
+    found = to_turn(raw(("C", 0, 0, 0), ("O", 1.2, 0, 0), ("H", np.nan, 0, 0)))
+    assert [ball[:3] for ball in found.balls] == pytest.approx(np.array([[0, 0, 0], [1.2, 0, 0]]))
+    assert found.sticks == [(0, 1, 2)]
+    assert found.colours[0] != found.colours[1]
+    assert all(len(colour) == 7 and colour[0] == "#" for colour in found.colours)
