@@ -23,6 +23,10 @@ class Options(BaseModel):
     ``migrate`` turns the settings that a run or a model of an earlier version was saved with into
     present ones, where a new name alone is not enough.
 
+    ``needs`` lists fields that may be empty, but without which the part can do nothing: field ->
+    what to do, in a sentence or two. A configuration that uses the part without them is refused
+    before anything is built.
+
     A module that declares options must not import torch or numpy: difftool imports it to print help
     and to check a configuration.
     """
@@ -36,6 +40,7 @@ class Options(BaseModel):
     )
     renamed: ClassVar[Mapping[str, str]] = {}
     obsolete: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def migrate(cls, saved: dict[str, Any]) -> dict[str, Any]:

@@ -39,11 +39,20 @@ def tune() -> None:
 )
 @click.option(
     "--lowest",
-    default=0.03,
     metavar="X",
-    show_default=True,
     type=click.FloatRange(0),
-    help="Last noise level before 0, in model units; 0 is the lowest level of the model.",
+    help="Last noise level before 0, in model units; 0 is the lowest level of the model. [default: "
+    "that below which training draws a hundredth of its levels]",
+)
+@click.option(
+    "--sampler",
+    metavar="NAME",
+    help="Sampler that will visit the levels. [default: the model's]",
+)
+@click.option(
+    "--nats",
+    is_flag=True,
+    help="Minimise the bound of the divergence in nats, most of which are in fine details.",
 )
 @count_option(64, click.IntRange(1), "Examples of the data.")
 @seed_option("Seed of the noise.")
@@ -55,7 +64,9 @@ def schedule(
     word: str,
     data: Path | None,
     steps: int,
-    lowest: float,
+    lowest: float | None,
+    sampler: str | None,
+    nats: bool,
     n: int,
     seed: int,
     device: str,
@@ -65,23 +76,25 @@ def schedule(
     """Find the noise levels at which a sampler of few steps strays least from the diffusion of the
     model in RUN (Sabour et al. 2024, "Align Your Steps").
 
-    They depend on the model and its data: the examples are those of DATA, or of the training data.
-    The settings that are printed make difftool sample visit the levels.
+    They depend on the model, its data and the sampler: the examples are those of DATA, or of the
+    training data. The settings that are printed make difftool sample visit the levels.
     """
     terminate_at_once()
-    request = Request(n=n, seed=seed, device=device, precision=precision)
-    found = tune_schedule(word, steps, lowest, request, data, registry(ctx), Terminal())
+    chosen = ("--sampler", sampler) if sampler else ()
+    sets = (f"sampler.use={sampler}",) if sampler else ()
+    request = Request(n=n, seed=seed, device=device, precision=precision, sets=sets)
+    found = tune_schedule(word, steps, lowest, nats, request, data, registry(ctx), Terminal())
     if as_json:
         out_json(found)
         return
     say(
-        f"bound of the divergence: {found['bound']:.4g}, and {found['usual']:.4g} for the model's own "
-        f"schedule, both for {steps} steps. It counts details as much as shapes: compare the "
-        "samples of both with difftool evaluate."
+        f"{'bound of the divergence' if nats else 'errors of the estimates'}: {found['cost']:.4g}, and "
+        f"{found['usual']:.4g} for the model's own schedule, both for {steps} steps of "
+        f"{found['sampler']}. Compare the samples of both with difftool evaluate."
     )
     levels = ",".join(f"{level:g}" for level in found["levels"])
     settings = ["--set", "schedule.use=ays", "--set", f"schedule.levels=[{levels}]"]
-    out(command("sample", word, "--steps", str(steps), *settings))
+    out(command("sample", word, "--steps", str(steps), *chosen, *settings))
 
 
 def _numbers(ctx: click.Context, param: click.Parameter, value: str) -> list[int]:

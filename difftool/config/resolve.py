@@ -21,6 +21,7 @@ from ..options import NoOptions, Options
 from ..plugin.kinds import AUTO, NONE, Kind
 from ..plugin.registry import Registry
 from ..plugin.spec import load_object
+from .combinations import impossible
 from .config import ENGINE, PARTS, SEVERAL, TABLES, AutoConditionOptions, Config, Part
 from .faults import validate
 from .layers import Layer, Path, dict_layer
@@ -70,7 +71,11 @@ def trace(modality: str | None, layers: Sequence[Layer], registry: Registry) -> 
     for note in dict.fromkeys(work.notes):
         warnings.warn(note, FutureWarning, stacklevel=2)
     parts = {name: work.parts[name] for name in PARTS}
-    return Resolved(Config(**parts, **several, **engine), work.origins)  # type: ignore[arg-type]
+    config = Config(**parts, **several, **engine)  # type: ignore[arg-type]
+    # what difftool saved has worked before
+    if not all(layer.own for layer in layers) and (faults := list(impossible(config, registry))):
+        raise ConfigError(faults)
+    return Resolved(config, work.origins)
 
 
 def config_from_dict(data: Mapping[str, Any], origin: str, registry: Registry) -> Config:

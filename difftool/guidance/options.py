@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
@@ -91,6 +91,12 @@ class ThresholdOptions(Options):
 class AutoguidanceOptions(Options):
     """Guidance by a worse version of the model (Karras et al. 2024, arXiv:2406.02507)."""
 
+    needs: ClassVar = {
+        "model": "It needs a worse version of the model. Name a file in RUN/snapshots, which `difftool "
+        "train` writes with --set ema.power=[0.05,0.1] --set ema.snapshot_every=N, or a smaller run; "
+        "`difftool tune guidance RUN` finds the one that suits."
+    }
+
     scale: NonNegativeFloat = Field(
         2.0, description="1 samples the model; more goes further from the worse version"
     )
@@ -108,6 +114,10 @@ class AutoguidanceOptions(Options):
 
 class CompositionOptions(Options):
     """A product of separately trained models (Liu et al. 2022, arXiv:2206.01714)."""
+
+    needs: ClassVar = {
+        "models": 'Name the other factors of the product: runs or model files, such as ["runs/other"].'
+    }
 
     models: tuple[str, ...] = Field(
         (), description="runs or model files, each a factor of the product"
@@ -143,6 +153,8 @@ class ReconstructionOptions(Options):
 class StitchOptions(Options):
     """Regions under conditions of their own (Bar-Tal et al. 2023, arXiv:2302.08113)."""
 
+    needs: ClassVar = {"regions": 'Name the regions, such as ["class=A@0:0.5", "class=B@0.5:1"].'}
+
     regions: tuple[str, ...] = Field(
         (),
         description="conditions with shares of the last axes, such as class=cat@0:0.5 for the first "
@@ -155,6 +167,11 @@ class StitchOptions(Options):
 
 class ClassifierGuidanceOptions(Options):
     """Classifier guidance (Dhariwal & Nichol 2021, arXiv:2105.05233)."""
+
+    needs: ClassVar = {
+        "model": "It needs a classifier. Train one on the same data with `difftool train … --objective "
+        "classifier`, and name its run."
+    }
 
     scale: NonNegativeFloat = Field(
         1.0, description="1 samples p(x | condition); more follows the classifier more closely"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
@@ -61,6 +61,11 @@ class VlbOptions(VarianceOptions):
 
 class TaughtOptions(Options):
     """The run that is learnt from."""
+
+    needs: ClassVar = {
+        "teacher": "Name a trained run there, or use `difftool distill RUN`, which does so: this "
+        "objective learns from another model."
+    }
 
     teacher: str = Field(
         "",
@@ -145,6 +150,10 @@ CONTROL = "control"
 class TunedOptions(Options):
     """A trained model that is added to."""
 
+    needs: ClassVar = {
+        "base": "Name a trained run there, or use the command difftool finetune RUN DATA, which does so."
+    }
+
     base: str = Field("", description="run or model file that is fine-tuned; it does not change")
 
 
@@ -201,6 +210,8 @@ class FinetuneOptions(TunedOptions):
 class MeanFlowOptions(TaughtOptions):
     """Which pairs of levels are learned."""
 
+    needs: ClassVar = {}  # it learns without a teacher too
+
     instant: float = Field(
         0.25, ge=0, le=1, description="share of examples whose step has no length: they denoise"
     )
@@ -221,6 +232,8 @@ class MeanFlowOptions(TaughtOptions):
 class ShortcutOptions(TaughtOptions):
     """The lengths of steps."""
 
+    needs: ClassVar = {}  # it learns without a teacher too
+
     levels: PositiveInt = Field(
         5, le=16, description="the shortest step is 1 / 2^levels of the schedule's time"
     )
@@ -240,6 +253,8 @@ class ConsistencyTrajectoryOptions(TaughtOptions):
 
 class ContinuousConsistencyOptions(TaughtOptions):
     """How the tangent is normalised and grows in."""
+
+    needs: ClassVar = {}  # it learns without a teacher too
 
     c: PositiveFloat = Field(
         0.1, description="root mean square of the tangent below which it is not normalised"

@@ -27,14 +27,28 @@ def _process(name: str, summary: str, code: str, options: str = "") -> Spec:
 
 
 def _row(
-    name: str, summary: str, code: str, options: str, density: str, weighting: str, schedule: str
+    name: str,
+    summary: str,
+    code: str,
+    options: str,
+    density: str,
+    weighting: str,
+    schedule: str,
+    **declared: Any,
 ) -> ProcessSpec:
     target, model = (
         f"difftool.process.preconditioning:{code}",
         f"difftool.process.options:{options}",
     )
     return ProcessSpec(
-        name, summary, target, model, density=density, weighting=weighting, schedule=schedule
+        name,
+        summary,
+        target,
+        model,
+        density=density,
+        weighting=weighting,
+        schedule=schedule,
+        **declared,
     )
 
 
@@ -207,6 +221,9 @@ def difftool_processes() -> list[ProcessSpec]:
             "uniform",
             "uniform",
             "severity",
+            objectives=("denoising", "restoration", "multiscale", "finetune", "control"),
+            schedules=("severity",),
+            noisy=False,
         ),
         _row(
             "x0", "predicts the clean example", "X0", "EdmOptions", "lognormal", "min-snr", "karras"

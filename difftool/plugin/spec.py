@@ -90,11 +90,18 @@ class ProcessSpec(Spec):
 
     Attributes:
         density, weighting, schedule: names of the defaults.
+        objectives: names of the objectives that train it; empty for all.
+        schedules: names of the schedules that it takes, which no other process takes; empty for
+            those of noise levels.
+        noisy: whether it adds noise.
     """
 
     density: str = "lognormal"
     weighting: str = "uniform"
     schedule: str = "karras"
+    objectives: tuple[str, ...] = ()
+    schedules: tuple[str, ...] = ()
+    noisy: bool = True
 
 
 @dataclass(frozen=True, slots=True)

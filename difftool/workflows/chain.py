@@ -18,6 +18,7 @@ from .chain_stage import ChainStage, Conditions, own_conditions, passed_on
 from .compatible import DescribedStage, bridge_of, check_level, refuse_strangers, require_experts
 from .inputs import conditions_of, read_low, say_larger, usual_low
 from .job import Job, prepared
+from .lacking import refuse_lacking
 from .methods import unserved
 from .model import ModelFile, model_path
 from .reporter import Reporter
@@ -302,6 +303,7 @@ def _stage(
 ) -> ChainStage:
     model = ModelFile.read(trained.path, request.adapters)
     config, shape = settled(model, parts, request, trained.under, over)
+    refuse_lacking(model, config, request)
     if request.tuned and request.ema is None:
         request = replace(request, ema=tuned_for(model.tuned, request.flags, request.sets)[1])
     bridge = bridge_of(DescribedStage(trained.name, config, model.description), parts)

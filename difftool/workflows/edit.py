@@ -17,6 +17,7 @@ from .chain import chain_of
 from .chain_stage import ChainStage, Conditions
 from .inputs import conditions_of
 from .job import Job, prepared
+from .lacking import refuse_without_noise
 from .reporter import Reporter
 from .request import EDIT, SELECTION, Request, own_table, selection_model
 from .sample import Samples, numbered
@@ -128,6 +129,9 @@ def _job(
             f"{ask.model} refines the samples of another model. Edit with a model that makes "
             "examples from noise, such as the first stage of a cascade."
         )
+    refuse_without_noise(
+        [stage.config], "an edit", "Use a model of another process, such as edm.", parts
+    )
     model = selection_model(parts, stage.model.modality)
     selection, more = own_table(request.flags, SELECTION, model, stage.model.modality)
     if own is None or selection is None:

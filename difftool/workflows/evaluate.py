@@ -15,6 +15,7 @@ from .chain_stage import ChainStage, Conditions
 from .drift import Other, drift, said
 from .inputs import conditions_of
 from .judged import MeasuredFeatures, measured_features
+from .lacking import refuse_without_noise
 from .measured_model import measured_models
 from .reconstructed import is_autoencoder, reconstructed, reconstruction_rows
 from .reference import Reference, ReferenceData, reference_data, source_against
@@ -105,10 +106,13 @@ def evaluate_chain(
         samples beside their neighbours; ``drift``, the test against another set; and ``missing``, the reasons why metrics are left
         out.
     """
+    last = chain.stages[-1]
+    if "likelihood" in metrics:
+        fix = "Choose other --metrics, such as frechet."
+        refuse_without_noise([last.config], "the metric likelihood", fix, parts)
     from ..assemble import make_modality  # torch
     from ..engine.evaluate import compared, held_out
 
-    last = chain.stages[-1]
     measures, missing = built(metrics, parts, last.model.description)
     rebuilds = folder is None and is_autoencoder(last.config, parts)
     apart = rebuilds or (folder is None and chain.stages[0].bridge is not None)

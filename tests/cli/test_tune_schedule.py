@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 
 import pytest
@@ -29,8 +30,13 @@ def test_the_command_that_is_printed_visits_the_levels(place, monkeypatch, capsy
     assert found["examples"] == 4
     assert len(found["levels"]) == 4
     assert found["levels"] == sorted(found["levels"], reverse=True)
-    assert found["levels"][-1] == pytest.approx(0.03)
-    assert 0 < found["bound"] <= found["usual"]
+    # the hundredth quantile of the levels of training: ln sigma is N(-0.2, 1.2^2)
+    assert found["levels"][-1] == pytest.approx(math.exp(-0.2 - 2.326 * 1.2), rel=0.1)
+    assert 0 < found["cost"] <= found["usual"]
+    assert call(*asked, "--json", "--nats", "--sampler", "euler", "--lowest", "0.03") == 0
+    bound = json.loads(capsys.readouterr().out)
+    assert (bound["sampler"], bound["levels"][-1]) == ("euler", pytest.approx(0.03))
+    assert bound["levels"] != found["levels"]
 
     assert call(*asked) == 0
     line = shlex.split(capsys.readouterr().out)
