@@ -6,7 +6,7 @@ ControlNet (Zhang et al. 2023, arXiv:2302.05543).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..errors import UsageError
 from .backbone import Backbone, Interface, Signals
+from .taps import adding, blocks_of, channel_axis, first, hooked
 
 
 class _Enough(Exception):
@@ -55,7 +56,7 @@ class Controlled(Backbone):
     def __init__(self, network: Backbone, copy: Backbone, interface: Interface, width: int) -> None:
         super().__init__()
         self.network, self.copy, self.width, self.scale = network, copy, width, 1.0
-        blocks = _blocks(copy)
+        blocks = blocks_of(copy)
         if len(blocks) < 2:
             raise UsageError(
                 f"The network {type(network).__name__} has no blocks to add to. Choose another "
@@ -92,7 +93,7 @@ class Controlled(Backbone):
         own = channels[:, : -self.width] if channels.shape[1] > self.width else None
         found = self._outputs(self.copy, x, c_noise, signals, mask)
         added = [self.scale * join(h) for join, h in zip(self.joins, found, strict=True)]
-        with _adding(_blocks(self.network)[: self._count], added):
+        with adding(blocks_of(self.network)[: self._count], added):
             return self.network(x, c_noise, replace(signals, channels=own), mask)
 
     def _outputs(self, network: Backbone, *inputs: Any) -> list[Tensor]:
@@ -100,12 +101,12 @@ class Controlled(Backbone):
         found = list[Tensor]()
 
         def keep(module: nn.Module, args: Any, output: Any) -> None:
-            found.append(_first(output))
+            found.append(first(output))
             if len(found) == self._count:
                 raise _Enough
 
-        blocks = _blocks(network)[: self._count]
-        with suppress(_Enough), _hooks(blocks, [keep] * self._count):
+        blocks = blocks_of(network)[: self._count]
+        with suppress(_Enough), hooked(blocks, [keep] * self._count):
             network(*inputs)
         return found
 
@@ -125,19 +126,8 @@ class Controlled(Backbone):
         with torch.no_grad():
             outputs = self._outputs(self.copy, x, torch.zeros(1), signals, None)
         for block, output in zip(blocks, outputs, strict=True):
-            axis = 1 if not points and _is_grid(self.copy, block) else output.ndim - 1
+            axis = channel_axis(self.copy, block, output, points=points)
             yield output.shape[axis], axis
-
-
-def _blocks(network: Backbone) -> list[nn.Module]:
-    """The blocks of a network in the order in which they run, without the layers that join skips."""
-    return [block for block in network.regions() if not isinstance(block, nn.Linear)]
-
-
-def _is_grid(network: nn.Module, block: nn.Module) -> bool:
-    """Whether a block works on ``[b, channels, ...]``, not on tokens ``[b, n, channels]``."""
-    grids = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-    return hasattr(network, "walk") or any(isinstance(m, grids) for m in block.modules())
 
 
 def _later(network: nn.Module, blocks: Sequence[nn.Module]) -> list[nn.Module]:
@@ -156,33 +146,3 @@ def _removed(network: nn.Module, blocks: Sequence[nn.Module]) -> None:
         for name, child in list(parent.named_children()):
             if child in gone:
                 setattr(parent, name, nn.Identity())
-
-
-def _first(output: Any) -> Tensor:
-    return output[0] if isinstance(output, tuple) else output
-
-
-@contextmanager
-def _hooks(blocks: Sequence[nn.Module], hooks: Sequence[Any]) -> Iterator[None]:
-    handles = [block.register_forward_hook(hook) for block, hook in zip(blocks, hooks, strict=True)]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-@contextmanager
-def _adding(blocks: Sequence[nn.Module], added: Sequence[Tensor]) -> Iterator[None]:
-    """Inside, each block's output has something added to it."""
-
-    def hook(more: Tensor) -> Any:
-        def add(module: nn.Module, args: Any, output: Any) -> Any:
-            if isinstance(output, tuple):
-                return (output[0] + more.to(output[0].dtype), *output[1:])
-            return output + more.to(output.dtype)
-
-        return add
-
-    with _hooks(blocks, [hook(more) for more in added]):
-        yield
