@@ -106,6 +106,7 @@ _HOME = {
     "Scene": "modality",
     "Schedule": "process.process",
     "ScoreDistillation": "objectives.score_distillation",
+    "VariationalDistillation": "objectives.score_distillation",
     "Sequences": "data.arrays",
     "SequencesOptions": "data.options",
     "Signals": "nn.backbone",
@@ -292,6 +293,7 @@ if TYPE_CHECKING:
     from .objective import Player as Player
     from .objective import drop_conditions as drop_conditions
     from .objectives.score_distillation import ScoreDistillation as ScoreDistillation
+    from .objectives.score_distillation import VariationalDistillation as VariationalDistillation
     from .observer import Observer as Observer
     from .observer import Progress as Progress
     from .observer import Result as Result

@@ -54,6 +54,13 @@ from .train import tell, train_stages
     help="Keep a copy of the teacher in the student's checkpoints, so that its file may go.",
 )
 @click.option(
+    "--rank",
+    metavar="N",
+    type=click.IntRange(1),
+    help="Learn changes of this rank (LoRA) beside the teacher's weights, which stay; a small file "
+    "beside the model holds them. [default: learn all weights]",
+)
+@click.option(
     "--set", "sets", multiple=True, metavar="TABLE.KEY=VALUE", help="One setting; may be repeated."
 )
 @click.option(
@@ -73,6 +80,7 @@ def distill(
     steps: int | None,
     budget: str | None,
     hold: bool,
+    rank: int | None,
     sets: tuple[str, ...],
     run: Path | None,
     as_json: bool,
@@ -90,14 +98,16 @@ def distill(
             "--budget and --steps both say how long to train. Give one of them: the budget is "
             "turned into steps."
         )
-    asked = Distillation(teacher, method, evaluations, steps, hold, sets=sets)
+    asked = Distillation(teacher, method, evaluations, steps, hold, rank or 0, sets=sets)
     if is_cascade(find_run(teacher)):
-        if budget or processes["devices"] * processes["nodes"] > 1:
+        if processes["devices"] * processes["nodes"] > 1:
             raise UsageError(
-                f"{teacher} is a cascade. Distill its stages one by one to give --budget or "
-                "--devices: each is a run of its own."
+                f"{teacher} is a cascade. Distill its stages one by one to give --devices: each is "
+                "a run of its own."
             )
-        train_stages(cascade_of_students(asked, parts, run), parts, as_json)
+        seconds = seconds_of(budget) if budget else None
+        students = cascade_of_students(asked, parts, run, seconds, Terminal())
+        train_stages(students, parts, as_json)
         return
     config = asked.config(parts)
     refuse_used(run)

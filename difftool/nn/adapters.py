@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from .frozen import Frozen
+
 
 class Adapter(nn.Module):
     """A parametrization of one tensor."""
@@ -115,6 +117,12 @@ def weights_of(model: nn.Module) -> Iterator[tuple[str, nn.Module, str, Tensor]]
             yield f"{path}.{attribute}".lstrip("."), module, attribute, tensor
 
 
+def own_weights_of(model: nn.Module) -> list[tuple[str, nn.Module, str, Tensor]]:
+    """``weights_of`` without those of frozen encoders, which never change."""
+    frozen = {id(m) for f in model.modules() if isinstance(f, Frozen) for m in f.modules()}
+    return [one for one in weights_of(model) if id(one[1]) not in frozen]
+
+
 def multiplies(module: nn.Module, attribute: str, tensor: Tensor) -> bool:
     """Whether a tensor is the weight ``[outputs, inputs, ...]`` of a linear layer or a convolution,
     in whatever class.
@@ -126,6 +134,15 @@ def multiplies(module: nn.Module, attribute: str, tensor: Tensor) -> bool:
 def adapt(module: nn.Module, attribute: str, adapter: nn.Module) -> None:
     """Put an adapter on a tensor of a module, which then has ``adapter(tensor)`` in its place."""
     parametrize.register_parametrization(module, attribute, adapter)
+
+
+def add_low_rank(model: nn.Module, rank: int) -> None:
+    """Freeze a model's weights, and put changes of low rank beside all of its own matrices."""
+    found = own_weights_of(model)
+    model.requires_grad_(False)
+    for _, module, attribute, tensor in found:
+        if multiplies(module, attribute, tensor):
+            adapt(module, attribute, LowRank(tensor, rank, scale=1.0))
 
 
 def adapters_of(model: nn.Module) -> dict[str, Adapter]:

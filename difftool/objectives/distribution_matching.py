@@ -6,20 +6,22 @@ from collections.abc import Sequence
 from copy import deepcopy
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from ..batch import Batch
 from ..context import Context
 from ..objective import Moment, Noised, Player
 from ..rng import Rng
 from ..shapes import expand_as
+from .compared import Compared
+from .discriminator import Discriminator
 from .options import DistributionMatchingOptions
-from .taught import Taught
 
 FOLLOWER = "follower"
 
 
-class DistributionMatching(Taught):
+class DistributionMatching(Compared):
     """Two networks with two time scales   (Yin et al. 2024, DMD2, arXiv:2405.14867, Alg. 1).
 
     The student makes samples in few steps. The *follower*, a copy of the teacher, denoises them, so
@@ -30,6 +32,10 @@ class DistributionMatching(Taught):
 
     Of several steps, each has its turn, and it starts where the student's own steps before lead
     (Sec. 4.5). No data are needed but conditions.
+
+    With ``adversary`` a discriminator looks at noisy examples and noisy samples through the
+    follower, which learns with it; the student learns to deceive it (Sec. 4.3). Examples are needed
+    then.
     """
 
     options: DistributionMatchingOptions
@@ -38,25 +44,47 @@ class DistributionMatching(Taught):
     def __init__(self, options: DistributionMatchingOptions, context: Context) -> None:
         super().__init__(options, context)
         self.follower = deepcopy(self.teacher).train().requires_grad_(True)
+        assert context.representation is not None
+        self.discriminator = (
+            Discriminator(self.follower, context.representation.shape)
+            if options.adversary
+            else None
+        )
+        self.reads_examples = options.adversary > 0
 
     def players(self) -> Sequence[Player]:
+        learns: nn.Module = self.follower
+        if self.discriminator is not None:
+            learns = nn.ModuleList((self.follower, self.discriminator))
         return [
             Player("denoiser", self.denoiser, every=self.options.ratio),
-            Player(FOLLOWER, self.follower, averaged=False),
+            Player(FOLLOWER, learns, averaged=False),
         ]
 
     def loss(self, batch: Batch, rng: Rng, moment: Moment, player: str) -> Tensor:
         made, cond = self.made(batch, rng, moment, learns=player != FOLLOWER)
         sample = self.settled(made, batch)
-        noisy = self.noised(
-            Batch(sample.detach(), batch.cond, batch.mask, batch.observed, batch.noise_free),
-            rng,
-            self.drawn(len(batch), rng),
-        )._replace(cond=cond)
+        noisy = self.again(sample.detach(), cond, batch, rng)
         if player == FOLLOWER:
-            error = self.mean_square(self.follower(*noisy) - sample.detach(), batch)
-            return self.process.weighting.weight(noisy.sigma) * error
-        return self.matched(sample, noisy, batch)
+            return self.followed(sample.detach(), noisy, batch, rng)
+        loss = self.matched(sample, noisy, batch)
+        if self.discriminator is None:
+            return loss
+        logit, _ = self.discriminator(self.follower, *self.again(sample, cond, batch, rng))
+        return loss + self.options.adversary * F.softplus(-logit)
+
+    def followed(self, sample: Tensor, noisy: Noised, batch: Batch, rng: Rng) -> Tensor:
+        """The loss of the follower: denoising of samples, and telling them from examples."""
+        if self.discriminator is None:
+            return self.weighted(
+                noisy.sigma, self.mean_square(self.follower(*noisy) - sample, batch)
+            )
+        made, estimate = self.discriminator(self.follower, *noisy)
+        again = self.again(batch.x, noisy.cond, batch, rng)
+        real, _ = self.discriminator(self.follower, *again)
+        told_apart = F.softplus(-real) + F.softplus(made)
+        error = self.weighted(noisy.sigma, self.mean_square(estimate - sample, batch))
+        return error + self.options.adversary * told_apart
 
     def matched(self, sample: Tensor, noisy: Noised, batch: Batch) -> Tensor:
         """A loss whose gradient is (D_follower - D_teacher) / |x - D_teacher|   (DMD, Eq. 7-8)."""
@@ -85,12 +113,3 @@ class DistributionMatching(Taught):
             if i < last:
                 now = now._replace(x=self.settled(estimate, batch))
         return estimate, dict(now.cond)
-
-    def drawn(self, n: int, rng: Rng) -> Tensor:
-        """Levels at which the two scores are compared, uniform in the schedule's time."""
-        time = torch.lerp(
-            torch.full((n,), self.options.lowest, device=rng.device),
-            torch.full((n,), self.options.highest, device=rng.device),
-            rng.uniform((n,)),
-        )
-        return self.process.schedule.sigma(time.double()).float()

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..denoiser import Denoiser
 from ..errors import UsageError
 from ..process.process import Schedule
+from ..rng import Rng
 from ..shapes import expand_as
 
 
@@ -57,3 +58,9 @@ def between(schedule: Schedule, levels: list[float], parts: int) -> list[float]:
         inner = schedule.sigma(start + (end - start) * share) if start > end else high * (1 - share)
         found = [*found, *inner.tolist(), low]
     return found
+
+
+def levels_within(schedule: Schedule, lowest: float, highest: float, n: int, rng: Rng) -> Tensor:
+    """Levels ``[n]`` that are uniform between two shares of the schedule's time."""
+    time = lowest + (highest - lowest) * rng.uniform((n,))
+    return schedule.sigma(time.double()).float()

@@ -21,9 +21,8 @@ from ..nn.adapters import (
     adapters_of,
     merged,
     multiplies,
-    weights_of,
+    own_weights_of,
 )
-from ..nn.frozen import Frozen
 from ..objective import Denoising, Moment, Player
 from ..rng import Rng
 from ..shapes import expand_as
@@ -204,11 +203,10 @@ def _chosen(
     denoiser: Denoiser, options: FinetuneOptions, grown: set[str]
 ) -> list[tuple[str, tuple[nn.Module, str, Tensor]]]:
     """The tensors that the method changes, except tables with new rows."""
-    frozen = {id(m) for f in denoiser.modules() if isinstance(f, Frozen) for m in f.modules()}
     found = [
         (name, (module, attribute, tensor))
-        for name, module, attribute, tensor in weights_of(denoiser)
-        if name not in grown and id(module) not in frozen
+        for name, module, attribute, tensor in own_weights_of(denoiser)
+        if name not in grown
     ]
     if options.method == "full":
         return found

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from ..options import Options
 
@@ -87,6 +94,24 @@ class TaughtOptions(Options):
         description="scale of the teacher's classifier-free guidance, which the student learns with "
         "it; 1 for none",
     )
+    rank: NonNegativeInt = Field(
+        0,
+        description="learn changes of this rank (LoRA) beside the teacher's weights, which stay; "
+        "0 to learn all weights",
+    )
+
+
+class ToldOptions(TaughtOptions):
+    """A teacher whose student is told more than it is."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.rank:
+            raise ValueError(
+                f"rank {self.rank} does not fit this objective; set it to 0: its network has an "
+                "input that the teacher's has not, and learns all weights"
+            )
+        return self
 
 
 class ConsistencyDistillationOptions(TaughtOptions, ConsistencyOptions):
@@ -128,7 +153,16 @@ class ReflowOptions(TaughtOptions):
     )
 
 
-class DistributionMatchingOptions(StudentOptions):
+class ComparedOptions(StudentOptions):
+    """The noise levels at which samples are compared with examples."""
+
+    lowest: NonNegativeFloat = Field(
+        0.02, description="lowest noise level, as a share of the highest in the schedule's time"
+    )
+    highest: float = Field(0.98, gt=0, le=1, description="highest noise level, likewise")
+
+
+class DistributionMatchingOptions(ComparedOptions):
     """How the network that follows the student's samples learns."""
 
     ratio: PositiveInt = Field(
@@ -137,10 +171,19 @@ class DistributionMatchingOptions(StudentOptions):
         description="steps of the network that follows the student's samples to each step of the "
         "student",
     )
-    lowest: NonNegativeFloat = Field(
-        0.02, description="lowest noise level, as a share of the highest in the schedule's time"
+    adversary: NonNegativeFloat = Field(
+        0.0,
+        description="weight of a discriminator that tells samples from examples through that "
+        "network; 0 for none, 0.01 as in the paper",
     )
-    highest: float = Field(0.98, gt=0, le=1, description="highest noise level, likewise")
+
+
+class AdversarialOptions(ComparedOptions):
+    """How much the teacher counts beside the discriminator."""
+
+    distillation: NonNegativeFloat = Field(
+        2.5, description="weight of the teacher's estimates beside the discriminator's judgement"
+    )
 
 
 CONTROL = "control"
@@ -207,7 +250,7 @@ class FinetuneOptions(TunedOptions):
     )
 
 
-class MeanFlowOptions(TaughtOptions):
+class MeanFlowOptions(ToldOptions):
     """Which pairs of levels are learned."""
 
     needs: ClassVar = {}  # it learns without a teacher too
@@ -229,7 +272,7 @@ class MeanFlowOptions(TaughtOptions):
         return self
 
 
-class ShortcutOptions(TaughtOptions):
+class ShortcutOptions(ToldOptions):
     """The lengths of steps."""
 
     needs: ClassVar = {}  # it learns without a teacher too
@@ -242,7 +285,7 @@ class ShortcutOptions(TaughtOptions):
     )
 
 
-class ConsistencyTrajectoryOptions(TaughtOptions):
+class ConsistencyTrajectoryOptions(ToldOptions):
     """The grid of levels, and how much denoising counts."""
 
     parts: PositiveInt = Field(
@@ -282,7 +325,7 @@ class ImprovedConsistencyOptions(Options):
         return self
 
 
-class GuidedOptions(TaughtOptions):
+class GuidedOptions(ToldOptions):
     """The scales that the student is told."""
 
     highest: float = Field(4.0, gt=1, description="highest scale of guidance that is learned")

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..column import Column
 from ..context import Opened
 from ..errors import UsageError
 from ..guidance.pair import unconditional
+from ..nn.adapters import add_low_rank
+from ..process.process import Process
 from ..rng import Rng
 from ..shapes import expand_as
+from .few import levels_within
 
 
 class ScoreDistillation:
@@ -45,6 +49,7 @@ class ScoreDistillation:
                 "shares of the schedule's time."
             )
         self.model, self.guidance, self.low, self.high = model, guidance, low, high
+        self.space = model.representation.space
         model.denoiser.eval().requires_grad_(False)
 
     def conditions(self, texts: Mapping[str, Sequence[str]]) -> dict[str, Tensor]:
@@ -69,13 +74,27 @@ class ScoreDistillation:
         Args:
             cond: a value of each of the model's conditions.
         """
-        process, space = self.model.process, self.model.representation.space
-        time = self.low + (self.high - self.low) * rng.uniform((len(x),))
-        sigma = process.schedule.sigma(time.double()).float()
         with torch.no_grad():
-            noisy = x + expand_as(sigma, x) * space.noise(x.shape, rng, mask)
-            target = space.project(self.estimate(noisy, sigma, cond, mask), mask)
-        return 0.5 * space.mean_square(x - target, mask)
+            noisy, sigma = self.noised(x, rng, mask)
+            target = self.space.project(self.target(x, noisy, sigma, cond, mask), mask)
+        return 0.5 * self.space.mean_square(x - target, mask)
+
+    def noised(self, x: Tensor, rng: Rng, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        """x + sigma eps, and sigma ``[b]``, of levels within the range."""
+        process: Process = self.model.process
+        sigma = levels_within(process.schedule, self.low, self.high, len(x), rng)
+        return x + expand_as(sigma, x) * self.space.noise(x.shape, rng, mask), sigma
+
+    def target(
+        self,
+        x: Tensor,
+        noisy: Tensor,
+        sigma: Tensor,
+        cond: Mapping[str, Tensor],
+        mask: Tensor | None,
+    ) -> Tensor:
+        """Where ``x`` is led: to the guided estimate."""
+        return self.estimate(noisy, sigma, cond, mask)
 
     def estimate(
         self, noisy: Tensor, sigma: Tensor, cond: Mapping[str, Tensor], mask: Tensor | None
@@ -87,3 +106,65 @@ class ScoreDistillation:
             return given
         free = denoiser(noisy, sigma, unconditional(denoiser, cond), mask)
         return free + self.guidance * (given - free)
+
+
+class VariationalDistillation(ScoreDistillation):
+    """The loss of ProlificDreamer   (Wang et al. 2023, arXiv:2305.16213, Eq. 9 and Alg. 1).
+
+    A second network, the *follower*, denoises what the program draws. The gradient is the difference
+    of the two estimates in place of one estimate's distance,
+
+        grad = w(sigma) (eps_hat - eps_follower) dx/dtheta,   with w = sigma,
+
+    so that several results spread as the model's samples do, instead of gathering at the most
+    likely one. Train the follower beside the program:
+
+        judge = VariationalDistillation(stage)
+        optimizer = torch.optim.Adam(judge.parameters(), lr=1e-3)
+        judge.follow(picture().detach(), cond, rng).mean().backward()
+
+    Args:
+        model, guidance, low, high: as of ``ScoreDistillation``; samples need little guidance here.
+        rank: of the follower's changes to the model (LoRA); 0 for a copy all of whose weights learn.
+    """
+
+    def __init__(
+        self,
+        model: Opened,
+        *,
+        guidance: float = 1.0,
+        low: float = 0.02,
+        high: float = 0.98,
+        rank: int = 4,
+    ) -> None:
+        super().__init__(model, guidance=guidance, low=low, high=high)
+        self.follower = deepcopy(model.denoiser)
+        if rank:
+            add_low_rank(self.follower, rank)
+        else:
+            self.follower.requires_grad_(True)
+
+    def parameters(self) -> list[nn.Parameter]:
+        """What the follower learns."""
+        return [p for p in self.follower.parameters() if p.requires_grad]
+
+    def follow(
+        self, x: Tensor, cond: Mapping[str, Tensor], rng: Rng, mask: Tensor | None = None
+    ) -> Tensor:
+        """The follower's own loss ``[b]``: denoising of what the program drew."""
+        noisy, sigma = self.noised(x.detach(), rng, mask)
+        error = self.space.mean_square(self.follower(noisy, sigma, cond, mask) - x.detach(), mask)
+        process: Process = self.model.process
+        return process.weighting.weight(sigma) * error
+
+    def target(
+        self,
+        x: Tensor,
+        noisy: Tensor,
+        sigma: Tensor,
+        cond: Mapping[str, Tensor],
+        mask: Tensor | None,
+    ) -> Tensor:
+        """x moved by the difference of the two estimates."""
+        own = self.follower(noisy, sigma, cond, mask)
+        return x + self.estimate(noisy, sigma, cond, mask) - own

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +16,14 @@ from ..context import Context
 from ..errors import UsageError
 from ..files import checksum
 from ..names import local_path
+from ..nn.adapter_file import adapter_tensors
+from ..nn.adapters import adapters_of, add_low_rank, merged
 from ..objective import Noised, Objective, Player, drop_conditions
 from ..rng import Rng
 from ..samplers.dpmpp import dpmpp_2m
 from ..shapes import expand_as
 from .few import require_no_memory
+from .finetune import start_from
 from .options import TaughtOptions
 
 if TYPE_CHECKING:
@@ -54,6 +57,7 @@ class Taught(Objective):
             )
         if options.hold and not model_of(options.teacher).is_file():
             self._teacher = (self.hold(),)  # the checkpoint fills it
+            self._lower()
             return
         if options.checksum:
             require_same(options.teacher, options.checksum)
@@ -71,6 +75,21 @@ class Taught(Objective):
             held = self.hold()
             held.load_state_dict(opened.denoiser.state_dict(), strict=False)
             self._teacher = (held,)
+        if options.rank:
+            start_from(self.denoiser, opened.denoiser)
+            self._lower()
+
+    def _lower(self) -> None:
+        """Learn changes of low rank beside the student's weights, if they are asked for."""
+        if self.options.rank:
+            self.fills = True
+            add_low_rank(self.denoiser, self.options.rank)
+
+    def merged(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        return merged(adapters_of(self.denoiser), tensors)
+
+    def adapter(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor] | None:
+        return adapter_tensors(adapters_of(self.denoiser), tensors) if self.options.rank else None
 
     def hold(self) -> Denoiser:
         """A frozen network like the student's, for the teacher, which checkpoints hold."""

@@ -613,6 +613,14 @@ def difftool_objectives() -> list[Spec]:
             serves="exact",
         ),
         _few(
+            "adversarial",
+            "samples that a discriminator on the teacher's features takes for examples (Sauer et al. "
+            "2023)",
+            "adversarial:Adversarial",
+            sampler="consistency",
+            serves="exact",
+        ),
+        _few(
             "improved-consistency",
             "consistency from scratch, on a grid that gets finer (Song & Dhariwal 2023)",
             "improved_consistency:ImprovedConsistency",

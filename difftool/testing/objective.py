@@ -279,16 +279,23 @@ def objective_contract(
 
         @of_denoisers
         def test_nothing_is_learnt_of_what_is_known(self) -> None:
-            """Each entry is treated alone, so observed ones only matter if the loss counts them."""
+            """What the network says of given entries does not matter: samples keep them."""
             known = torch.zeros(6, *SHAPE, dtype=torch.bool)
             known[:, 1] = True
-            one, other = (
-                Batch(x, observed=known),
-                Batch(torch.where(known, x + 3, x), observed=known),
-            )
-            torch.testing.assert_close(loss(one), loss(other))
-            if build().reads_examples:
-                assert not torch.allclose(loss(Batch(x)), loss(Batch(other.x)))
+
+            def misled(network: nn.Module, args: Any, output: Tensor) -> Tensor:
+                given = known.repeat(1, output.shape[1] // SHAPE[0], 1)
+                return torch.where(given, output + 3, output)
+
+            batch, plain, strange = Batch(x, observed=known), build(), build()
+            strange.denoiser.backbone.register_forward_hook(misled)
+            torch.testing.assert_close(loss(batch, on=plain), loss(batch, on=strange))
+            if plain.reads_examples:
+                moved = Batch(torch.where(known, x + 3, x))
+                assert any(
+                    not torch.allclose(loss(Batch(x), player=one), loss(moved, player=one))
+                    for one in players(plain)
+                )
 
         @of_denoisers
         def test_what_is_known_is_met_clean_where_the_batch_says_so(self) -> None:

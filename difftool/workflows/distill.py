@@ -14,6 +14,7 @@ from ..errors import UsageError
 from ..files import unused
 from ..names import path_text
 from ..plugin.registry import Registry
+from ..plugin.spec import ObjectiveSpec
 from .cascade import Cascade
 from .keywords import given, installed, training_names
 from .methods import method_of, refuse, student_tables
@@ -42,6 +43,8 @@ class Distillation:
         evaluations: steps of the student's sampler by default.
         steps: steps of training; None for ``SHARE`` of the teacher's.
         hold: whether checkpoints hold a copy of the teacher.
+        rank: that of the changes which are learnt beside the teacher's weights; 0 to learn all
+            weights.
         flags, sets: settings of the student that win over all others, as ``flag_layer`` takes them.
     """
 
@@ -50,6 +53,7 @@ class Distillation:
     evaluations: int = 2
     steps: int | None = None
     hold: bool = False
+    rank: int = 0
     flags: Sequence[tuple[str, str, Any]] = ()
     sets: Sequence[str] = ()
 
@@ -80,6 +84,7 @@ class Distillation:
         teacher = resolve(None, [own], parts)
         refuse(teacher, folder.path, parts)
         method, model = method_of(self.method, parts), model_path(str(folder.path))
+        asked = flag_layer(self.flags, [*self._ranked(method, parts), *self.sets])
         changes = {
             **student_tables(teacher, model, method, self.evaluations, self.hold, parts),
             "train": {
@@ -87,8 +92,22 @@ class Distillation:
                 "init": path_text(model.absolute()),
             },
         }
-        asked = flag_layer(self.flags, self.sets)
-        return resolve(None, [own, dict_layer(changes, f"method {self.method}"), asked], parts)
+        found = resolve(None, [own, dict_layer(changes, f"method {self.method}"), asked], parts)
+        if not getattr(found.objective.options, "rank", 0):
+            return found
+        # beside frozen weights, which the objective takes from the teacher itself
+        return found.replace(train=found.train.model_copy(update={"init": ""}))
+
+    def _ranked(self, method: ObjectiveSpec, parts: Registry) -> list[str]:
+        """The setting of the rank, if one is asked for."""
+        if not self.rank:
+            return []
+        if "rank" not in parts.options(method).model_fields:
+            raise UsageError(
+                f"The method {method.name} learns all weights. Leave --rank out, or choose another "
+                "method, such as progressive: changes of low rank need a teacher to start from."
+            )
+        return [f"objective.rank={self.rank}"]
 
     def run(self) -> Path:
         """``RUN-distilled``, or ``RUN-distilled-2`` … when that is taken."""
@@ -107,11 +126,18 @@ def within(config: Config, budget: float, parts: Registry, reporter: Reporter) -
     return config.replace(train=config.train.model_copy(update={"steps": steps}))
 
 
-def cascade_of_students(asked: Distillation, parts: Registry, root: Path | None) -> CascadeTraining:
+def cascade_of_students(
+    asked: Distillation,
+    parts: Registry,
+    root: Path | None,
+    budget: float | None = None,
+    reporter: Reporter = SILENT,
+) -> CascadeTraining:
     """A student of each stage of a trained cascade, to train in turn: they are a cascade too.
 
     Args:
         root: the folder of the students; ``CASCADE-distilled`` unless given.
+        budget: seconds for all stages, of which each gets the same share.
 
     Raises:
         UsageError: a stage cannot be distilled.
@@ -129,16 +155,14 @@ def cascade_of_students(asked: Distillation, parts: Registry, root: Path | None)
             "only. Distill the runs of its other stages one by one: one evaluation crosses the "
             "whole range."
         )
-    stages = tuple(
-        StagePlan(
-            stage.name,
-            asked.config_of(RunFolder.open(teacher.model_of(stage).parent), parts),
-            stage.level,
-        )
-        for stage in teacher.stages
-    )
+    stages = []
+    for stage in teacher.stages:
+        config = asked.config_of(RunFolder.open(teacher.model_of(stage).parent), parts)
+        if budget is not None:
+            config = within(config, budget / len(teacher.stages), parts, reporter)
+        stages.append(StagePlan(stage.name, config, stage.level))
     root = root or path.with_name(f"{path.resolve().name}-distilled")
-    return CascadeTraining(Cascade(root, stages))
+    return CascadeTraining(Cascade(root, tuple(stages)))
 
 
 def distill(
@@ -149,6 +173,7 @@ def distill(
     steps: int | None = None,
     budget: float | None = None,
     hold: bool = False,
+    rank: int = 0,
     to: str | Path | None = None,
     reporter: Reporter = SILENT,
     **settings: Any,
@@ -165,6 +190,7 @@ def distill(
         steps: steps of training; a fifth of the teacher's unless given.
         budget: seconds to train for, in place of ``steps``.
         hold: keep a copy of the teacher in the checkpoints, so that its file may go.
+        rank: learn changes of this rank beside the teacher's weights; 0 to learn all weights.
         to: the student's folder; ``RUN-distilled`` unless given.
         reporter: gets all messages.
         settings: as of ``train``.
@@ -173,7 +199,7 @@ def distill(
         UsageError: the run cannot be distilled.
         ConfigError: settings, all faults at once.
     """
-    asked = Distillation(os.fspath(run), method, evaluations, steps, hold)
+    asked = Distillation(os.fspath(run), method, evaluations, steps, hold, rank)
     modality = asked.config(installed()).modality.use
     asked = replace(asked, flags=given(settings, training_names(modality)))
     config = asked.config(installed())

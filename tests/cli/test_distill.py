@@ -139,6 +139,29 @@ def test_the_stages_of_a_cascade_have_students_that_are_a_cascade(capsys):
     assert len(examples("chained")) == 2
 
 
+@pytest.mark.heavy  # two stages are planned, timed and trained
+def test_the_stages_of_a_cascade_share_a_budget(capsys):
+    assert call("distill", "two", "--budget", "2s", "--run", "runs/two-brief") == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("fill 1s") == 2
+    assert call("sample", "two-brief", "-n", "1", "-o", "brief-chain") == 0
+
+
+def test_a_student_of_low_rank_has_a_whole_model_and_a_small_file_beside_it(capsys):
+    words = ["--steps", "2", "--rank", "2", "--run", "runs/ranked"]
+    assert call("distill", "first", *words) == 0
+    model, teacher = (load_file(f"runs/{run}/model.safetensors") for run in ("ranked", "first"))
+    assert {name: t.shape for name, t in model.items()} == {n: t.shape for n, t in teacher.items()}
+    small = load_file("runs/ranked/adapter.safetensors")
+    assert all("lora_" in name for name in small)
+    assert sum(t.numel() for t in small.values()) < sum(t.numel() for t in teacher.values()) / 2
+    assert call("sample", "ranked", "-n", "1", "-o", "ranked-one") == 0
+    assert call("distill", "first", "--rank", "2", "--method", "consistency") == 2
+    assert "learns all weights" in " ".join(capsys.readouterr().err.split())
+    assert call("distill", "first", "--rank", "2", "--method", "mean-flow") == 2
+    assert "input that the teacher's has not" in " ".join(capsys.readouterr().err.split())
+
+
 def _sized(words):
     """The settings without the size, which each stage has of its own."""
     sets = [word for word in words if word != "--set" and not word.startswith("modality.size")]

@@ -53,6 +53,13 @@ def test_train_and_sample_from_python(tmp_path):
     assert (tmp_path / fitted.splitlines()[-1]).is_file()
 
 
+@pytest.mark.heavy  # it makes its data and trains a model first
+def test_a_field_in_space_is_fitted_to_views(tmp_path):
+    lines = python(EXAMPLES / "10_field_from_views.py", 2, 2, cwd=tmp_path).splitlines()
+    assert lines[0].startswith("step 2  loss ")
+    assert (tmp_path / "views.png").is_file()
+
+
 def test_a_config_file(tmp_path):
     brief = ["--steps", "3", "--set", "train.preview=2", "--set", "sample.steps=2"]
     python(

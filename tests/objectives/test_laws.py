@@ -137,6 +137,41 @@ def test_the_follower_learns_what_the_student_makes():
     assert error(0.3) < min(error(0.27), error(0.33))
 
 
+class Optimal(torch.nn.Module):
+    """ln p(example) - ln p(sample) under noise: no discriminator tells them better apart."""
+
+    def __init__(self, sd: float) -> None:
+        super().__init__()
+        self.sd = sd
+
+    def forward(self, denoiser, x, sigma, cond, mask=None):
+        def logarithm(sd):
+            variance = (sd**2 + sigma**2)[:, None]
+            return -0.5 * (x.square() / variance + variance.log()).sum(1)
+
+        return logarithm(SD) - logarithm(self.sd), denoiser(x, sigma, cond, mask)
+
+
+@pytest.mark.parametrize("sd", [0.3, 0.5, 0.8])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("adversarial", {"distillation": 0.0}), ("distribution-matching", {"adversary": 1.0})],
+)
+def test_the_best_discriminator_leads_to_the_spread_of_the_data(monkeypatch, name, options, sd):
+    monkeypatch.setattr(
+        f"difftool.objectives.{name.replace('-', '_')}.Discriminator", lambda *_: Optimal(sd)
+    )
+    student = Scaling(1.0, sd)
+    made = objective(name, student, evaluations=1, **options)
+    if name == "distribution-matching":
+        made.follower.load_state_dict(Scaling(2.0, sd).state_dict())
+    found = slope(made, student.sd)
+    if sd == SD:
+        assert abs(found) < 1e-5
+    else:
+        assert found * (sd - SD) > 0.01  # descent leads towards SD
+
+
 @pytest.mark.parametrize("name", ["mean-flow", "shortcut"])
 def test_whole_steps_on_the_flow_have_no_error(name):
     """With the exact denoiser for a teacher, the loss is zero at g of the flow and nowhere else."""

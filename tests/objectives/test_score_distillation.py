@@ -26,14 +26,14 @@ class Shifted(Scaling):
         return cond
 
 
-def judge(**options):
+def judge(kind=difftool.ScoreDistillation, **options):
     model = SimpleNamespace(
         denoiser=Shifted(2.0),
         process=process(),
         representation=SimpleNamespace(space=Euclidean()),
         description=SimpleNamespace(conditions={}),
     )
-    return difftool.ScoreDistillation(model, **options)
+    return kind(model, **options)
 
 
 def test_what_is_drawn_ends_at_the_mean_of_gaussian_data():
@@ -49,6 +49,35 @@ def test_what_is_drawn_ends_at_the_mean_of_gaussian_data():
         optimizer.step()
     assert drawn.mean().item() == pytest.approx(MEAN, abs=0.05)
     assert drawn.std().item() < 0.3 * SD
+
+
+def test_with_a_follower_what_is_drawn_spreads_as_the_data_do():
+    """Where each drawing alone would end at the mean; the follower knows their spread at any time."""
+    torch.manual_seed(0)
+    drawn = (MEAN + 0.05 * torch.randn(512, 16)).requires_grad_()
+    optimizer = torch.optim.SGD([drawn], lr=1.0)
+    loss = judge(difftool.VariationalDistillation, rank=0)
+    for step in range(600):
+        with torch.no_grad():  # the best follower, in place of training it
+            loss.follower.sd.fill_((drawn - MEAN).square().mean().sqrt().item())
+        optimizer.zero_grad()
+        loss(drawn, {}, Stream(0, "fit", step)).sum().backward()
+        optimizer.step()
+    assert drawn.mean().item() == pytest.approx(MEAN, abs=0.05)
+    assert drawn.std().item() == pytest.approx(SD, rel=0.1)
+
+
+def test_the_follower_learns_what_is_drawn():
+    loss = judge(difftool.VariationalDistillation, rank=0)
+    drawn = MEAN + 0.2 * Stream(0, "drawn").normal((256, 16))
+    optimizer = torch.optim.Adam(loss.parameters(), lr=0.02)
+    for step in range(100):
+        optimizer.zero_grad()
+        loss.follow(drawn, {}, Stream(0, "follow", step)).mean().backward()
+        optimizer.step()
+    variance = loss.follower(torch.ones(1, 1) + MEAN, torch.tensor([0.2]), {}) - MEAN
+    assert variance.item() == pytest.approx(0.5, abs=0.05)  # 0.2^2 / (0.2^2 + 0.2^2)
+    assert loss.model.denoiser.sd.item() == SD
 
 
 def test_the_gradient_skips_the_network():

@@ -138,6 +138,8 @@ def _suites():
     for name in names("objective"):
         if name != "control":  # it needs a network with a branch: tests/cli/test_control.py
             yield "", objective_contract(name, {"base": "any"} if name == "finetune" else None)
+    yield "_adversary", objective_contract("distribution-matching", {"adversary": 0.01})
+    yield "_rank", objective_contract("progressive", {"rank": 2})
     for name in names("optimizer"):
         yield "", optimizer_contract(name)
     for name in core("conditioner"):
