@@ -12,9 +12,9 @@ import torch
 from common import Work
 from gpu_peers import PEERS
 from gpu_subjects import CUDA, DEVICE, SUBJECTS, TINY, batches, stage_of, step_of
-from torch.utils.flop_counter import FlopCounterMode
 
 from difftool.engine.capture import Captured
+from difftool.engine.cost import batch_flops
 from difftool.engine.generate import SampleRequest, generate
 from difftool.nn.backbone import Signals
 
@@ -60,18 +60,14 @@ def peak_flops() -> float:
 
 
 def flops_of(name: str, **settings: Any) -> float:
-    """Floating-point operations of a training step: three forward passes, of products and
+    """Floating-point operations of a training step, forward and backward, of products and
     convolutions.
     """
     stage = stage_of(name, **settings)
     assert stage.objective is not None
     raw = next(batches(stage, name)).map(lambda t: t.to(DEVICE))
-    batch = stage.representation.encode(raw)
-    cond = {key: batch.cond[key] for key in stage.denoiser.conditioners if key in batch.cond}
-    null = {key: torch.zeros(len(batch), 9, device=DEVICE) for key in stage.denoiser.conditioners}
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        stage.denoiser(batch.x, batch.x.new_ones(len(batch)), {**null, **cond}, batch.mask)
-    return 3 * counter.get_total_flops()
+    each = batch_flops(stage.objective, stage.representation.encode(raw))
+    return (each or 0.0) * stage.settings.train.batch
 
 
 def training(name: str, smoke: bool, how: str = "", batch: int = 0) -> Facts:

@@ -95,7 +95,9 @@ def fit(
                     about.get("metrics"),
                     scheduled=cadence.logs(first) or first == train.steps,
                 )
-        members: list[Observer] = [SaveCheckpoints(step, cadence, folder, losses)]
+        members: list[Observer] = [
+            SaveCheckpoints(step, cadence, folder, losses, report or warnings.warn)
+        ]
         if world.leads:
             if stage.network is None and not world.shards:
                 members.append(Examine(step, cadence, dataset, folder, complain))

@@ -96,7 +96,10 @@ class MeasureLevels(Observer):
         return step % self._every == 0 or (step == last and last > self._every)
 
     def _measure(self, step: int) -> None:
-        row = measured(self._step, self._batches())
+        try:
+            row = measured(self._step, self._batches())
+        finally:  # after an error, too: training goes on
+            self._step.objective.train()
         rows = self._folder.levels()
         self._folder.add_levels({"step": step, **row})
         if self._step.train.best:
@@ -154,7 +157,10 @@ class MeasureLevels(Observer):
 
 @torch.no_grad()
 def measured(step: TrainStep, sets: Mapping[str, Sequence[Batch]]) -> dict[str, Any]:
-    """The losses of the weights and of their averages: a row of ``levels.jsonl``."""
+    """The losses of the weights and of their averages: a row of ``levels.jsonl``.
+
+    It leaves the networks in evaluation.
+    """
     sigmas = levels_of(step.stage, LEVELS)
     assert step.objective is not None
     step.objective.eval()
@@ -175,5 +181,4 @@ def measured(step: TrainStep, sets: Mapping[str, Sequence[Batch]]) -> dict[str, 
             if weights == first:
                 held = found["held"]
                 row["error"] = (held.std(1, ddof=1) / held.shape[1] ** 0.5).tolist()
-    step.objective.train()
     return row

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from ..data.dataset import Dataset
+from ..errors import is_out_of_memory
 from ..observer import Observer, Progress, Result, RunInfo
 from ..representation import weights_of
 from .cadence import Cadence
@@ -25,14 +30,23 @@ class SaveCheckpoints(Observer):
     the disk.
 
     It runs in every process, so that all of them stop together when the weights are not finite.
+
+    Args:
+        report: called with a sentence where a save is left out because the memory is too small.
     """
 
     essential = True
 
     def __init__(
-        self, step: TrainStep, cadence: Cadence, folder: RunFolder, losses: LossLog
+        self,
+        step: TrainStep,
+        cadence: Cadence,
+        folder: RunFolder,
+        losses: LossLog,
+        report: Callable[[str], None] = warnings.warn,
     ) -> None:
         self._step, self._cadence, self._folder, self._losses = step, cadence, folder, losses
+        self._report = report
         self._saver = Saver(
             folder.path,
             cadence.train.keep,
@@ -63,12 +77,30 @@ class SaveCheckpoints(Observer):
             "losses": self._losses.window,
         }
         room = self._require_room(event.step)
-        path = self._saver.save(
-            event.step, state, self._step.ema, about, snapshot=self._cadence.snapshots(event.step)
-        )
+        path = self._saved(event, state, about)
+        if path is None:
+            return None
         if not event.ending:
             self._require_next_room(event.step, room)
         return event._replace(saved=path)
+
+    def _saved(
+        self, event: Progress, state: Mapping[str, Tensor], about: Mapping[str, Any]
+    ) -> Path | None:
+        """The checkpoint's path; None where the memory is too small for the copy and a later step
+        saves again.
+        """
+        snapshot = self._cadence.snapshots(event.step)
+        try:
+            return self._saver.save(event.step, state, self._step.ema, about, snapshot=snapshot)
+        except (RuntimeError, MemoryError) as error:
+            if event.ending or not is_out_of_memory(error):
+                raise
+        self._report(
+            f"Step {event.step} is not saved, because the memory is too small for a copy of the "
+            f"state. Training continues; step {self._cadence.next_save(event.step)} is saved next."
+        )
+        return None
 
     def _require_room(self, step: int) -> int:
         """Refuse a save that does not fit on the disk; returns the free bytes."""

@@ -15,6 +15,7 @@ from .cadence import Cadence
 from .device import memory_in_use, memory_total, naming_memory_knobs
 from .disk import SaveSizes, cached_bytes, forecast, free_bytes
 from .fit import device_of, make_step
+from .preview import preview_cost
 from .step import TrainStep
 
 WARM_STEPS = 3
@@ -31,6 +32,8 @@ def dry_run(stage: Stage, dataset: Dataset, folder: Path) -> dict[str, Any]:
                 batches(dataset, seed=train.seed, batch=train.batch, start=0, stop=1 + WARM_STEPS)
             )
         ]
+    used = memory_in_use(step.device)
+    sample = preview_cost(step, dataset)
     sizes = SaveSizes.of(step)
     per_step = sum(seconds[1:]) / WARM_STEPS
     return {
@@ -43,7 +46,8 @@ def dry_run(stage: Stage, dataset: Dataset, folder: Path) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in step.objective.model.parameters()),
         "device": str(step.device),
         "precision": str(step.precision).removeprefix("torch."),
-        "memory_bytes": memory_in_use(step.device),
+        "memory_bytes": used,
+        "preview_bytes": sample.extra if sample else None,
         "memory_total_bytes": memory_total(step.device),
         "checkpoint_bytes": sizes.checkpoint,
         "checkpoints_kept": train.keep,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +12,14 @@ import torch
 from ..batch import Batch
 from ..column import NULL_WORDS, Value
 from ..data.dataset import Dataset
+from ..errors import DeviceError, is_out_of_memory
 from ..rng import Stream
 from ..stage import Stage
 from .device import is_on
 from .folder import RunFolder
 from .generate import ALL, SampleRequest, generate, unpadded
 from .reconstruct import reconstructed
+from .sampling_cost import SamplingCost, sampling_cost
 from .step import TrainStep
 
 EXAMINED = 64
@@ -28,20 +30,36 @@ def preview(step: TrainStep, dataset: Dataset, folder: RunFolder, done: int) -> 
     """Sample from the first average and write the modality's preview into the run's ``samples``
     folder.
     """
-    as_is = (
-        torch.compiler.set_stance("force_eager")
-        if is_on(step.train.compile, step.device)
-        else nullcontext()
-    )
-    with (
-        step.ema.applied(),
-        as_is,
-    ):  # as ``difftool sample``: compiling takes longer than the preview
-        path = preview_sheet(
-            step.stage, dataset, folder.samples_path / f"preview-{done:08d}", step.train.preview
-        )
-    step.objective.train()
+    try:
+        with step.ema.applied(), as_is(step):
+            path = preview_sheet(
+                step.stage,
+                dataset,
+                folder.samples_path / f"preview-{done:08d}",
+                step.train.preview,
+            )
+    finally:
+        step.objective.train()
     return path
+
+
+def as_is(step: TrainStep) -> AbstractContextManager[object]:
+    """Nothing is compiled inside the block: that takes longer than a preview, whose batches have
+    other sizes than those of training.
+    """
+    compiled = is_on(step.train.compile, step.device)
+    return torch.compiler.set_stance("force_eager") if compiled else nullcontext()
+
+
+def preview_cost(step: TrainStep, dataset: Dataset) -> SamplingCost | None:
+    """What a preview takes; None where none is made."""
+    if not step.train.preview or step.stage.network is None or step.stage.untrained_levels:
+        return None
+    try:
+        with as_is(step):
+            return sampling_cost(step.stage, _request(step.stage, dataset, step.train.preview))
+    finally:
+        step.objective.train()
 
 
 def preview_sheet(stage: Stage, dataset: Dataset, stem: Path, n: int) -> Path:
@@ -59,24 +77,37 @@ def preview_sheet(stage: Stage, dataset: Dataset, stem: Path, n: int) -> Path:
 
 
 def _sampled(stage: Stage, dataset: Dataset, n: int) -> list[tuple[np.ndarray, str]]:
-    """Examples with their titles."""
+    """Examples with their titles, in smaller batches where the memory is too small for large ones."""
+    request = _request(stage, dataset, n)
+    while True:
+        try:
+            return [(one.example, one.title) for one in generate(stage, request)]
+        except DeviceError as error:
+            at_once = min(request.batch, request.n)
+            if at_once == 1 or not is_out_of_memory(error.__cause__ or error):
+                raise
+        request = replace(request, batch=at_once // 2)  # the error is gone here, and what it held
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def _request(stage: Stage, dataset: Dataset, n: int) -> SampleRequest:
+    """``n`` samples of the run's settings."""
     request = SampleRequest(n=n, guidance=stage.guidance, **stage.settings.sample.model_dump())
-    request = (
-        _labelled(stage, request) if stage.bridge is None else _refining(stage, dataset, request)
-    )
-    return [(one.example, one.title) for one in generate(stage, request)]
+    return _labelled(stage, request) if stage.bridge is None else _refining(stage, dataset, request)
 
 
 @torch.no_grad()
 def complaints(step: TrainStep, dataset: Dataset) -> list[str]:
     """What the objective finds wrong with the first average, seen on some of the data."""
     stage = step.stage
-    with step.ema.applied():
-        step.objective.eval()
-        raw = _some(stage, dataset, min(len(dataset), EXAMINED, 4 * step.train.batch))
-        found = list(step.objective.complaints(stage.representation.encode(raw)))
-    step.objective.train()
-    return found
+    try:
+        with step.ema.applied():
+            step.objective.eval()
+            raw = _some(stage, dataset, min(len(dataset), EXAMINED, 4 * step.train.batch))
+            return list(step.objective.complaints(stage.representation.encode(raw)))
+    finally:
+        step.objective.train()
 
 
 def _some(stage: Stage, dataset: Dataset, n: int) -> Batch:

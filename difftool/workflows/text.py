@@ -77,6 +77,7 @@ def plan_lines(plan: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         ("conditions", conditions),
         ("parameters", f"{plan['parameters']:,}"),
+        ("arithmetic", _arithmetic(plan)),
         ("device", f"{plan['device']}, {plan['precision']}"),
         (
             "memory",
@@ -92,10 +93,23 @@ def plan_lines(plan: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+def _arithmetic(plan: dict[str, Any]) -> str:
+    """What is computed, and how fast; it cannot be counted for every objective of a plugin."""
+    if plan["flops_per_example"] is None:
+        return "not counted"
+    step = plan["flops_per_step"]
+    return (
+        f"{number(plan['flops_per_example'] / 1e9)} GFLOP an example, {number(step / 1e9)} a step, "
+        f"forward and backward; {number(step / 1e9 / plan['seconds_per_step'])} GFLOP a second"
+    )
+
+
 def _needed(plan: dict[str, Any]) -> str:
     """The memory that was foretold; "" where it could not be."""
     needed = plan["memory_needed_bytes"]
-    return f"about {size(needed)} at the peak of a step; " if needed else ""
+    preview = plan["preview_memory_bytes"]
+    shown = f", {size(preview)} in a preview" if preview else ""
+    return f"about {size(needed)} at the peak of a step{shown}; " if needed else ""
 
 
 def _disk(plan: dict[str, Any]) -> str:

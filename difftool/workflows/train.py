@@ -50,6 +50,7 @@ def planned(
     """
     announce(config, reporter)
     from ..assemble.layers import with_layers_of_init
+    from ..engine.cost import step_flops
     from ..engine.plan import dry_run
 
     assembly = assembly_of(config, parts)
@@ -59,7 +60,15 @@ def planned(
     if fitting:
         config, stage = split_to_fit(stage, config, assembly, dataset, reporter)
     cost = foretold(stage, dataset, reporter)
-    return dry_run(stage, dataset, place) | {"memory_needed_bytes": cost.memory if cost else None}
+    flops = step_flops(stage, dataset)
+    plan = dry_run(stage, dataset, place)
+    preview = plan.pop("preview_bytes")
+    return plan | {
+        "memory_needed_bytes": cost.memory if cost else None,
+        "preview_memory_bytes": cost.state + preview if cost and preview else None,
+        "flops_per_example": flops,
+        "flops_per_step": flops and flops * stage.settings.train.batch,
+    }
 
 
 def plan_of(

@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 from small import prepared, small_run, train
 
+from difftool.engine import preview as preview_module
+from difftool.engine.checkpoint import Saver
 from difftool.engine.fit import fit
-from difftool.engine.folder import RunFolder
-from difftool.errors import NonFiniteLossError
+from difftool.engine.folder import RunFolder, checkpoints
+from difftool.errors import DeviceError, NonFiniteLossError
 from difftool.observer import Observer, Progress, Result, RunInfo
 
 
@@ -90,6 +94,60 @@ def test_a_save_that_fails_ends_the_run_and_observers_hear_of_it(tmp_path, monke
         observed(tmp_path / "run", [noting])
     assert noting.told[-1] == ("end", False)
     assert isinstance(noting.result.error, NonFiniteLossError)
+
+
+OUT = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+def test_a_preview_takes_smaller_batches_where_the_memory_is_too_small(tmp_path, monkeypatch):
+    whole, sizes = preview_module.generate, []
+
+    def small(stage, request):
+        sizes.append(request.batch)
+        if request.batch > 1:
+            raise DeviceError("Out of memory") from OUT
+        return whole(stage, request)
+
+    monkeypatch.setattr(preview_module, "generate", small)
+    told = []
+    observed(tmp_path / "run", [], "train.preview=4", report=told.append)
+    assert sizes == [64, 2, 1]
+    assert told == []
+    assert list((tmp_path / "run" / "samples").iterdir())
+
+
+def test_after_a_preview_that_found_no_memory_the_network_trains_on(tmp_path, monkeypatch):
+    """With dropout as before: the weights are those of a run without previews."""
+
+    def broken(stage, request):
+        stage.denoiser.eval()
+        raise DeviceError("Out of memory") from OUT
+
+    monkeypatch.setattr(preview_module, "generate", broken)
+    told = []
+    with_previews = ["train.preview=1", "train.preview_every=1"]
+    observed(tmp_path / "a", [], *with_previews, report=told.append)
+    observed(tmp_path / "b", [])
+    assert len(told) == 1
+    one, other = (load_file(tmp_path / run / "model.safetensors") for run in "ab")
+    assert all(torch.equal(one[name], other[name]) for name in other)
+
+
+def test_a_save_that_finds_no_memory_is_left_out_and_the_next_one_is_made(tmp_path, monkeypatch):
+    copy, tried, told = Saver._copy, [], []
+
+    def scarce(self, state):
+        tried.append(None)
+        if len(tried) == 1:
+            raise OUT
+        copy(self, state)
+
+    monkeypatch.setattr(Saver, "_copy", scarce)
+    observed(tmp_path / "run", [], "train.save_every=2", report=told.append)
+    (said,) = told
+    assert "Step 2 is not saved" in said
+    assert "step 4 is saved next" in said
+    assert [path.stem for path in checkpoints(tmp_path / "run" / "checkpoints")] == ["00000004"]
 
 
 def test_a_run_that_is_stopped_has_no_error_and_is_not_finished(tmp_path):

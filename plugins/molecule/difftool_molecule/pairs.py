@@ -82,9 +82,9 @@ def _length(squared: Tensor, norm_constant: float) -> Tensor:
 
 def _extents(real: Tensor) -> tuple[int, ...] | None:
     """The last real point of each example, counted from 1; asked of a CPU only, which is never
-    behind.
+    behind, and of tensors that have values.
     """
-    if real.device.type != "cpu" or torch.compiler.is_compiling():
+    if real.device.type != "cpu" or torch.compiler.is_compiling() or type(real) is not Tensor:
         return None
     places = torch.arange(1, real.shape[1] + 1)
     return tuple((real[:, :, 0] * places).amax(1).clamp(min=1).tolist())
