@@ -32,6 +32,9 @@ class Given:
         other: ``[b, ...]``, the second example of each pair; None for edits of single examples.
         weight: ``[b]``, how far each result lies from the first to the second of a pair.
         entries: the examples as the entries of their files.
+        ends: unit noise of the two seeds between which each result lies, each ``[b, ...]``, for
+            results that are made from seeds.
+        describe_other: D under the own conditions of the second example of each pair.
     """
 
     x: Tensor
@@ -45,6 +48,8 @@ class Given:
     other: Tensor | None = None
     weight: Tensor | None = None
     entries: Entries | None = None
+    ends: tuple[Tensor, Tensor] | None = None
+    describe_other: Denoise | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,7 @@ class Edit(ABC):
         sampler: the solver that it needs; empty for the model's own.
         alone: whether each example is sampled by itself, because its noise levels are its own.
         results: results for each file, unless the user says how many. 1 where all would be equal.
+        seeds: from which results are made instead of files.
     """
 
     pairs: bool = False
@@ -111,6 +117,7 @@ class Edit(ABC):
     sampler: str = ""
     alone: bool = False
     results: int = 4
+    seeds: Sequence[int] = ()
 
     def __init__(self, options: Options) -> None:
         self.options = options

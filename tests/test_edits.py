@@ -48,6 +48,7 @@ from difftool.edits.remake import Remake
 from difftool.edits.restore import noise_level
 from difftool.engine.editing import along, encoded
 from difftool.files import checksum
+from difftool.guidance.between import Between, mixed
 from difftool.guidance.bind import bind
 from difftool.guidance.inpaint import following, keeping_softly
 from difftool.guidance.options import StitchOptions
@@ -59,6 +60,7 @@ from difftool.samplers.ancestral import euler_ancestral
 from difftool.samplers.euler import euler
 from difftool.spans import slices
 from difftool_audio.frames import Frames
+from difftool_audio.joins import joined
 from difftool_audio.spectrogram import griffin_lim
 from difftool_molecule.selection import put_back
 from difftool_video.frames import Frames as ClipFrames
@@ -424,12 +426,29 @@ def test_a_phase_is_found_that_fits_what_is_known():
     known = torch.ones(1024, dtype=torch.bool)
     known[400:600] = False
     bands, bank = frames.transform(sound[None]).abs(), torch.eye(frames.bins)
-    made = griffin_lim(bands, bank, frames, 32, (sound[None], known[None]))[0]
-    assert (made[known] == sound[known]).all()
+    found = griffin_lim(bands, bank, frames, 32, (sound[None], known[None]))[0]
+    whole = [(32767 * one).short().numpy()[None] for one in (found, sound)]
+    made = torch.from_numpy(joined(*whole, ~known.numpy()[None], 8000)[0] / 32767)
+    assert (made - sound)[known].abs().max() < 1e-4
     alone = griffin_lim(bands, bank, frames, 32)[0]
     jump = (made[[400, 600]] - made[[399, 599]]).abs().max()
     assert jump < 0.2, "no click at the joins"
     assert (made - sound).abs().max() < 0.25 < (alone - sound).abs().max()
+
+
+def test_a_made_part_meets_the_known_samples_beside_it():
+    t = np.arange(2000)
+    known = (9000 * np.sin(t * 0.05)).astype(np.int16)[None]
+    made = (9000 * np.sin(t * 0.05 + 1.5)).astype(np.int16)[None]
+    marks = np.zeros((1, 2000), bool)
+    marks[:, 700:1300] = True
+    found = joined(made, known, marks, 8000)
+    steps = np.abs(np.diff(found[0].astype(int)))
+    plain = np.abs(np.diff(np.where(marks, made, known)[0].astype(int)))
+    assert (found[~marks] == known[~marks]).all()
+    assert (found[:, 800:1200] == made[:, 800:1200]).all()
+    assert plain[[699, 1299]].min() > 3000, "it would click"
+    assert steps.max() < 1200, "no step is larger than those of the loudest of the two together"
 
 
 def test_a_clip_is_selected_by_frames_and_region(tmp_path):
@@ -560,6 +579,50 @@ def test_interpolate_goes_from_one_to_the_other(run, files):
     assert np.argmin(error[1]) == 2
 
 
+def test_between_two_seeds_the_ends_are_their_samples(run):
+    model = load(str(run))
+    way = model.edit("interpolate", [], each=3, seeds=[3, 7], cond={"class": "left"}, steps=3)
+    for made, seed in ((way[0], 3), (way[2], 7)):
+        (sampled,) = model.sample(1, seed=seed, cond={"class": "left"}, steps=3, sampler="euler")
+        assert np.abs(made.astype(int) - sampled).max() <= 1
+
+
+def test_a_way_leads_from_one_condition_to_another(run, files, monkeypatch):
+    model, seen, begun = load(str(run)), [], Between.__init__
+
+    def watched(self, denoiser, others, weights):
+        seen.append((others["class"].tolist(), weights.tolist()))
+        begun(self, denoiser, others, weights)
+
+    monkeypatch.setattr(Between, "__init__", watched)
+    settings = {"each": 3, "steps": 4, "iterations": 2}
+    way = model.edit("interpolate", files[:1], to={"class": ["left", "above"]}, **settings)
+    assert seen == [([0, 0, 0], [0.0, 0.5, 1.0])], "the second condition, and how far towards it"
+    for number, name in ((0, "left"), (2, "above")):
+        alone = model.edit("interpolate", files[:1] * 2, to={"class": name}, **settings)
+        assert np.abs(way[number].astype(int) - alone[number]).max() <= 1
+
+
+def test_signals_are_mixed_and_what_is_not_given_stays_so():
+    class Embedded(Labels):
+        def signals(self, cond):
+            return Signals(vector=cond["class"][:, None].float())
+
+        def null(self, cond):
+            return {"class": torch.full_like(cond["class"], -1)}
+
+    found = Between(Embedded(), {"class": torch.tensor([4, 4])}, torch.tensor([0.25, 1.0]))
+    both = found.signals({"class": torch.tensor([0, 0, -1, -1])})
+    assert both.vector[:, 0].tolist() == [1, 4, -1, -1]
+    short = Signals(tokens=torch.ones(1, 2, 3))
+    long = Signals(
+        tokens=torch.zeros(1, 4, 3), token_mask=torch.tensor([[True, True, True, False]])
+    )
+    two = mixed(short, long, torch.tensor([0.5]))
+    assert two.tokens[0, :, 0].tolist() == [0.5, 0.5, 0, 0]
+    assert two.token_mask[0].tolist() == [True, True, True, False]
+
+
 def test_interpolation_is_written_as_a_clip(run, files, tmp_path, capsys):
     words = ["interpolate", "-n", "3", "--steps", "8", "--clip", "--json"]
     assert call("edit", str(run), *map(str, files), *words, "-o", str(tmp_path / "out")) == 0
@@ -673,6 +736,7 @@ def test_restore_brings_a_noisy_file_nearer_to_what_the_model_knows(run, files, 
         (["extend"], "nothing is added"),
         (["vary", "--to", "class=dog"], "dog"),
         (["interpolate"], "only one was given. Name two files"),
+        (["interpolate", "--seeds", "1,2"], "Leave out the files, or --seeds"),
         (["paint"], "paint is not an edit. The last word is one of: extend, fill"),
         (["vary", "--strength", "2"], "strength"),
     ],

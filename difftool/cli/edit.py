@@ -45,7 +45,7 @@ class Edit(Sectioned):
 
 
 @click.command(cls=Edit, epilog=EPILOG)
-@click.argument("words", nargs=-1, required=True, metavar="RUN FILE… EDIT")
+@click.argument("words", nargs=-1, required=True, metavar="RUN [FILE…] EDIT")
 @click.option(
     "-n",
     "each",
@@ -87,7 +87,7 @@ def edit(
 
     The files are not changed; results are written to a new folder. Paths are printed on stdout.
     """
-    if len(words) < 3:
+    if len(words) < 2:
         raise UsageError(
             "difftool edit needs a model, files and the name of an edit, such as: difftool edit "
             "runs/letters a.png vary"

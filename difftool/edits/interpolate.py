@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -27,7 +29,9 @@ def spherical(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
 
 
 class Interpolate(Edit):
-    """Both examples are inverted, and results are made from noise between theirs."""
+    """Both examples are inverted, and results are made from noise between theirs, under conditions
+    between theirs. Of seeds, the noise is known.
+    """
 
     options: InterpolateOptions
     pairs = True
@@ -37,13 +41,21 @@ class Interpolate(Edit):
     def films(self) -> bool:  # type: ignore[override]  # it depends on the options
         return self.options.clip
 
-    def start(self, given: Given) -> Start:
+    @property
+    def seeds(self) -> Sequence[int]:  # type: ignore[override]
+        return self.options.seeds
+
+    def _ends(self, given: Given) -> list[Tensor]:
+        """x at the first noise level, of the first and of the second of each pair."""
+        if given.ends is not None:
+            return [noise * given.sigmas[0] for noise in given.ends]
         assert given.other is not None
+        pairs = ((given.describe, given.x), (given.describe_other or given.describe, given.other))
+        return [inverted(D, x, given.sigmas, self.options.iterations) for D, x in pairs]
+
+    def start(self, given: Given) -> Start:
         assert given.weight is not None
-        ends = [
-            inverted(given.describe, x, given.sigmas, self.options.iterations)
-            for x in (given.x, given.other)
-        ]
+        ends = self._ends(given)
         between = spherical(ends[0], ends[1], given.weight)
         x = given.space.project(between, given.mask)
         return Start(x, given.sigmas)

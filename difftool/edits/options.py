@@ -71,6 +71,11 @@ class RemakeOptions(Options):
 class InterpolateOptions(InversionOptions):
     """The way from one example to the next."""
 
+    seeds: list[int] = Field(
+        [],
+        description="instead of files, the seeds between whose first samples the way leads, such "
+        "as 3,7",
+    )
     clip: bool = Field(
         False, description="write a clip of the results as well, where the kind of data has one"
     )

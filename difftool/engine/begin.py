@@ -56,12 +56,18 @@ class Beginning:
             return denoise
         return keeping_softly(denoise, space, x0, soft, self.sigmas, mask)
 
-    def begun(self, noise: Tensor, denoise: Denoise, describe: Denoise) -> Start:
+    def begun(
+        self,
+        noise: Tensor,
+        denoise: Denoise,
+        describe: Denoise,
+        describe_other: Denoise | None = None,
+    ) -> Start:
         """Where sampling begins.
 
         Args:
             noise: unit noise.
-            denoise, describe: D as in ``Given``.
+            denoise, describe, describe_other: D as in ``Given``.
         """
         representation, device = self.stage.representation, noise.device
         space, mask = representation.space, self.like.mask
@@ -89,6 +95,8 @@ class Beginning:
                 None if other is None else other.x,
                 editing.weights_of(self.editing, self.start, self.indices, noise),
                 entries_of(representation, raw, self.like),
+                editing.ends(self.editing, self.start, self.indices, space, self.like),
+                describe_other,
             )
         )
 

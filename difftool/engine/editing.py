@@ -14,7 +14,11 @@ from ..batch import Batch
 from ..edit import Edit
 from ..errors import UsageError
 from ..modality import Modality
+from ..options import Options
 from ..representation import Representation
+from ..rng import Streams
+from ..space import Space
+from ..stage import Stage
 
 SAME = 1e-3
 """Difference, in model units, up to which an entry counts as unchanged."""
@@ -36,6 +40,9 @@ class Editing:
             or of 1, of truth values or of shares from 0 (kept) to 1; None for everywhere.
         own: condition name -> the examples' own values, as a user writes them.
         others, weights: the second example of each pair, and how far towards it.
+        towards: condition name -> for each pair, the value to which the first one's turns on the
+            way; others_own: the own values of the second example of each pair.
+        seeds: for each result the two seeds between which it lies, where it is made from seeds.
         found: index of a sample -> what the edit has estimated of its example; sampling fills it.
     """
 
@@ -45,6 +52,9 @@ class Editing:
     own: Mapping[str, Sequence[str]] = field(default_factory=dict)
     others: Sequence[np.ndarray] = ()
     weights: Sequence[float] = ()
+    towards: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    others_own: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    seeds: Sequence[tuple[int, int]] = ()
     found: dict[int, Mapping[str, float]] = field(default_factory=dict)
 
 
@@ -207,7 +217,7 @@ def _along(representation: Representation, raw: Batch, axis: int) -> int:
 
 def second(editing: Editing, start: int, indices: Sequence[int], like: Batch) -> Batch | None:
     """The second examples of the pairs, as a raw batch like ``like``; None where there are none."""
-    if not editing.edit.pairs:
+    if not editing.others:
         return None
     others = [editing.others[index - start] for index in indices]
     if any(other.shape != tuple(like.x.shape[1:]) for other in others):
@@ -230,6 +240,41 @@ def are_entries(representation: Representation, raw: Batch) -> bool:
     marks = torch.ones_like(raw.x, dtype=torch.bool)
     like = representation.encode(replace(raw, observed=marks))
     return like.observed is not None and _fits(like.observed, like.x)
+
+
+def blank(stage: Stage, seed: int, shape: Options) -> np.ndarray:
+    """A raw example of the size of the first sample of a seed."""
+    rng = Streams(seed, "template", [0])
+    raw = stage.modality.template(stage.description, 1, rng, shape)
+    return raw.x[0].numpy() if raw.mask is None else raw.x[0][_real(raw)].numpy()
+
+
+def _real(raw: Batch) -> tuple[slice, ...]:
+    """The part of the only example that is not padding."""
+    assert raw.mask is not None
+    mask = raw.mask[0].expand(raw.x.shape[1:])
+    return tuple(slice(int(places.max()) + 1) for places in mask.nonzero(as_tuple=True))
+
+
+def ends(
+    editing: Editing, start: int, indices: Sequence[int], space: Space, like: Batch
+) -> tuple[Tensor, Tensor] | None:
+    """The unit noise of the first sample of each of the two seeds of each result, as in sampling;
+    None for results that are made from files.
+    """
+    if not editing.seeds:
+        return None
+
+    def noise(which: int) -> Tensor:
+        rows = []
+        for place, index in enumerate(indices):
+            seed = editing.seeds[index - start][which]
+            rng = Streams(seed, "sample", [0], device=like.x.device)
+            one = like.part(place, 1)
+            rows.append(space.noise(one.x.shape, rng, one.mask))
+        return torch.cat(rows)
+
+    return noise(0), noise(1)
 
 
 def require_entries(representation: Representation, raw: Batch) -> None:

@@ -20,6 +20,7 @@ from ..denoiser import D, Denoiser
 from ..errors import UsageError
 from ..extent import Extent
 from ..guidance.asked import Asked
+from ..guidance.between import Between
 from ..guidance.cfg import ClassifierFree
 from ..guidance.conjunction import Conjunction
 from ..guidance.experts import below
@@ -318,6 +319,7 @@ def _solved(
         for denoiser, own in zip(tiled, _denoisers(stage), strict=True)
     ]
     model = tiled[0]
+    tiled = _on_the_way(stage, request, indices, like, tiled)
     tiled = _as_asked(stage, request, indices, tiled, device)
     guidance = request.guidance.prepare(Sampling(indices, sigmas, like))
     extent = Extent.from_measured(stage.description.measured) if guidance.limited else None
@@ -349,8 +351,12 @@ def _solved(
         x = start.mul_(sigmas[0])
     else:
         assert request.editing is not None
-        describe = _describing(stage, request, indices, like, model)
-        begun = beginning.begun(start, denoise, describe)
+        describe, describe_other = (
+            None if own is None else _describing(stage, own, request, indices, like, model)
+            for own in (request.editing.own, request.editing.others_own or None)
+        )
+        assert describe is not None
+        begun = beginning.begun(start, denoise, describe, describe_other)
         x, sigmas, denoise = begun.x, begun.sigmas, begun.denoise or denoise
         if (noise := begun.noise) is not None:
             paths = lambda _: noise  # noqa: E731
@@ -433,16 +439,45 @@ def _as_asked(
 
 
 def _describing(
-    stage: Stage, request: SampleRequest, indices: Sequence[int], like: Batch, model: D
+    stage: Stage,
+    own: Mapping[str, Sequence[str]],
+    request: SampleRequest,
+    indices: Sequence[int],
+    like: Batch,
+    model: D,
 ) -> Denoise:
     """D under the own conditions of the examples that are edited, not guided."""
-    assert request.editing is not None
-    columns, cond = _conditions(stage), dict(like.cond)
-    for name, texts in request.editing.own.items():
-        own = _values(stage, name, texts)
-        values = columns[name].batch([own[index - request.start] for index in indices])
-        cond[name] = torch.from_numpy(values).to(like.x.device)
+    cond = {**like.cond, **_tensors(stage, own, request, indices, like)}
     return ClassifierFree().bind(model, cond, like.mask, kept=_bridged(stage))
+
+
+def _tensors(
+    stage: Stage,
+    given: Mapping[str, Sequence[str]],
+    request: SampleRequest,
+    indices: Sequence[int],
+    like: Batch,
+) -> dict[str, Tensor]:
+    """Conditions of which each sample of a request has a text of its own, for some samples."""
+    columns, found = _conditions(stage), {}
+    for name, texts in given.items():
+        values = _values(stage, name, texts)
+        rows = columns[name].batch([value_of(values[index - request.start]) for index in indices])
+        found[name] = torch.from_numpy(rows).to(like.x.device)
+    return found
+
+
+def _on_the_way(
+    stage: Stage, request: SampleRequest, indices: Sequence[int], like: Batch, denoisers: list[D]
+) -> list[D]:
+    """Denoisers under conditions between those of the two examples of each pair."""
+    given = request.editing
+    if given is None or not given.towards:
+        return denoisers
+    others = _tensors(stage, given.towards, request, indices, like)
+    weights = editing.weights_of(given, request.start, indices, like.x)
+    assert weights is not None
+    return [Between(denoiser, others, weights) for denoiser in denoisers]
 
 
 def unpadded(x: Tensor, shapes: Batch) -> list[np.ndarray]:

@@ -26,6 +26,7 @@ from .writer import Before, SampleWriter, refuse_used
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..engine.editing import Editing
     from ..engine.generate import Generated
     from ..modality import Item
     from ..options import Options
@@ -55,11 +56,18 @@ class EditRequest:
 
 @dataclass(frozen=True)
 class _Plan:
-    """One result: the file it is made from, and for pairs the other file and how far towards it."""
+    """One result: the file it is made from, and for pairs the other file and how far towards it.
 
-    item: Item
+    Attributes:
+        pair: number of the pair.
+        seeds: instead of files.
+    """
+
+    item: Item | None
     other: Item | None = None
     weight: float = 0.0
+    pair: int = 0
+    seeds: tuple[int, int] | None = None
 
 
 def edited(ask: EditRequest, request: Request, parts: Registry, reporter: Reporter) -> Samples:
@@ -97,15 +105,20 @@ def shown(
 ) -> Path:
     """Write a sheet of the files, on which what is selected is marked."""
     job, plans = _job(ask, request, parts, reporter)
-    cells = {cell.key: cell for cell in (_before(job, plans, n) for n in range(len(plans)))}
+    found = [_before(job, plans, n) for n in range(len(plans))]
+    cells = {cell.key: cell for cell in found if cell is not None}
+    if not cells:
+        raise UsageError("There is nothing to show: the results are made from seeds alone.")
     _, examples, marks, titles = zip(*cells.values(), strict=True)
     return job.stage.modality.overlay(examples, marks, stem, titles)
 
 
-def _before(job: Job, plans: Sequence[_Plan], number: int) -> Before:
-    """What result ``number`` is made from, as it is shown."""
+def _before(job: Job, plans: Sequence[_Plan], number: int) -> Before | None:
+    """What result ``number`` is made from, as it is shown; None for seeds."""
     editing, item = job.request.editing, plans[number].item
     assert editing is not None
+    if item is None:
+        return None
     place = number * editing.edit.mean
     example, marks = editing.examples[place], editing.selected[place]
     marks = None if marks is None else _finished(job, marks)
@@ -137,12 +150,9 @@ def _job(
     if own is None or selection is None:
         raise ConfigError([*faults, *more])
     job = prepared(stage, parts)
-    plans = _plans(
-        ask.name, ask.each or edit_class.results, edit_class.pairs, _items(ask.files, job)
-    )
-    return _with_editing(
-        job, stage, plans, edit_class(own), selection, ask, request.cond, reporter
-    ), plans
+    edit = edit_class(own)
+    plans = _plans(ask, edit, _items(ask.files, job), request.cond)
+    return _with_editing(job, stage, plans, edit, selection, ask, request.cond, reporter), plans
 
 
 def _items(files: Sequence[Path], job: Job) -> list[Item]:
@@ -150,15 +160,36 @@ def _items(files: Sequence[Path], job: Job) -> list[Item]:
     return [item for file in files for item in modality.scan(local_path(str(file)).absolute())]
 
 
-def _plans(name: str, each: int, pairs: bool, items: Sequence[Item]) -> list[_Plan]:
-    if not pairs:
-        return [_Plan(item) for item in items for _ in range(each)]
-    if len(items) < 2:
+def _plans(
+    ask: EditRequest, edit: Any, items: Sequence[Item], asked: Mapping[str, list[str]]
+) -> list[_Plan]:
+    each = ask.each or edit.results
+    if edit.seeds and items:
         raise UsageError(
-            f"{name} goes from one example to another, and only one was given. Name two files."
+            f"{ask.name} goes from file to file or from seed to seed. Leave out the files, or "
+            "--seeds."
+        )
+    if not edit.seeds and not items:
+        raise UsageError(
+            "difftool edit needs a model, files and the name of an edit, such as: difftool edit "
+            f"runs/letters a.png {ask.name}"
+        )
+    if not edit.pairs:
+        return [_Plan(item) for item in items for _ in range(each)]
+    ends: Sequence[Any] = edit.seeds or items
+    values = max((len(texts) for texts in asked.values()), default=1)
+    if len(ends) == 1 and values > 1:  # the way leads from condition to condition
+        ends = [*ends] * values
+    if len(ends) < 2:
+        raise UsageError(
+            f"{ask.name} goes from one example to another, and only one was given. Name two files, "
+            "or two conditions, such as --to class=A,B."
         )
     steps = max(1, each - 1)
-    return [_Plan(a, b, number / steps) for a, b in pairwise(items) for number in range(each)]
+    way = [(k, a, b, n / steps) for k, (a, b) in enumerate(pairwise(ends)) for n in range(each)]
+    if edit.seeds:
+        return [_Plan(None, None, weight, k, (a, b)) for k, a, b, weight in way]
+    return [_Plan(a, b, weight, k) for k, a, b, weight in way]
 
 
 def _with_editing(
@@ -177,7 +208,7 @@ def _with_editing(
         asked: the conditions that the user names.
     """
     from ..data.bound import bounded
-    from ..engine.editing import Editing  # torch
+    from ..engine.editing import Editing, blank  # torch
     from ..modality import Modality
 
     modality, cache = job.stage.modality, dict[tuple[Path, int], tuple[Any, Any]]()
@@ -192,7 +223,9 @@ def _with_editing(
             "another edit, such as vary."
         )
 
-    def read(item: Item) -> tuple[np.ndarray, np.ndarray | None]:
+    def read(item: Item | None) -> tuple[np.ndarray, np.ndarray | None]:
+        if item is None:
+            return blank(job.stage, edit.seeds[0], job.request.shape), None
         key = (item.path, item.part)
         if key not in cache:
             with remarks() as texts, bounded(item.path):
@@ -212,7 +245,9 @@ def _with_editing(
     each = [plan for plan in plans for _ in range(edit.mean)]
     examples, selected = zip(*(read(plan.item) for plan in each), strict=True)
     _check_selected(edit, ask.name, selected, stage.model.modality)
-    own = _own(stage, [conditions_of(plan.item, stage) for plan in each])
+    own = _own(stage, [plan.item for plan in each])
+    others = _own(stage, [plan.other for plan in each]) if edit.pairs else {}
+    cond = {**own, **_turns(each, edit, asked, 0)}
     editing = Editing(
         edit,
         examples,
@@ -220,9 +255,10 @@ def _with_editing(
         own,
         [read(plan.other)[0] for plan in each if plan.other],
         [plan.weight for plan in each],
+        {**others, **_turns(each, edit, asked, 1)} if edit.pairs else {},
+        others,
+        [plan.seeds for plan in each if plan.seeds],
     )
-    turns = {name: [v for v in values for _ in range(edit.mean)] for name, values in asked.items()}
-    cond = {**own, **turns}
     drawn = replace(job.request, n=len(each), start=0, cond=cond, editing=editing)
     settings = edit.options.model_dump(mode="json", exclude_defaults=True)
     chosen = selection.model_dump(mode="json", exclude_defaults=True)
@@ -248,7 +284,27 @@ def _results(job: Job) -> Iterator[Generated]:
     drawn = generate(job.stage, job.request)
     while some := list(islice(drawn, mean)):
         example = some[0].example if mean == 1 else _mean([one.example for one in some])
-        yield Generated(some[0].index // mean, _finished(job, example), some[0].cond)
+        index = some[0].index // mean
+        cond = _on_the_way(job.request.editing, index, some[0].cond)
+        yield Generated(index, _finished(job, example), cond)
+
+
+def _on_the_way(editing: Editing, index: int, cond: Conditions) -> Conditions:
+    """The conditions of a result, which lie between two where they turn into another."""
+    if not editing.towards:
+        return cond
+    weight = editing.weights[index]
+
+    def between(first: Any, second: str) -> Any:
+        if weight == 0 or str(first) == second or (first is None and second == "none"):
+            return first
+        return second if weight == 1 else f"{'none' if first is None else first} to {second}"
+
+    towards = {name: texts[index] for name, texts in editing.towards.items()}
+    return {
+        name: between(value, towards[name]) if name in towards else value
+        for name, value in cond.items()
+    }
 
 
 def _mean(examples: Sequence[np.ndarray]) -> np.ndarray:
@@ -281,8 +337,24 @@ def _check_selected(
         )
 
 
-def _own(stage: ChainStage, conds: Sequence[Conditions]) -> dict[str, list[str]]:
+def _turns(
+    plans: Sequence[_Plan], edit: Any, asked: Mapping[str, list[str]], end: int
+) -> dict[str, list[str]]:
+    """The values that the user asks for: in turn for each result, or for pairs in turn for each
+    example, of which the way leads from one (``end`` 0) to the next (1).
+    """
+    if not edit.pairs:
+        return {name: [v for v in texts for _ in range(edit.mean)] for name, texts in asked.items()}
+    return {
+        name: [texts[(plan.pair + end) % len(texts)] for plan in plans]
+        for name, texts in asked.items()
+    }
+
+
+def _own(stage: ChainStage, items: Sequence[Item | None]) -> dict[str, list[str]]:
     """The examples' own conditions as a user writes them; ``none`` where they have none."""
+    nothing: Conditions = {}
+    conds = [nothing if item is None else conditions_of(item, stage) for item in items]
     return {
         name: ["none" if cond.get(name) is None else str(cond[name]) for cond in conds]
         for name in stage.settable
@@ -304,13 +376,13 @@ def _written(
     said: set[Path] = set()
     digest = cache(lambda path: checksum(path) if path.is_file() else "")
     writer = SampleWriter(folder, job.stage.modality, job.info, request.shape)
-    before: dict[int, Before] = {}
+    before: dict[int, Before | None] = {}
     for one in drawn:
         plan = plans[one.index]
         before[one.index] = _before(job, plans, one.index)
         film += [one.example] if films else []
         found = request.editing.found.get(one.index * request.editing.edit.mean, {})
-        if found and plan.item.path not in said:
+        if found and plan.item is not None and plan.item.path not in said:
             said.add(plan.item.path)
             amounts = ", ".join(f"{name} {amount:.3g}" for name, amount in found.items())
             reporter.say(f"{plan.item.path}: estimated {amounts}.")
@@ -339,6 +411,8 @@ def _last(job: Job, plans: Sequence[_Plan]) -> Before | None:
 
 def _origin(plan: _Plan, digest: Callable[[Path], str]) -> dict[str, Any]:
     """Which files a result comes from, and what was in them."""
+    if plan.item is None:
+        return {"seeds": plan.seeds, "way": plan.weight}
     origin: dict[str, Any] = {
         "edited_from": str(plan.item.path),
         "edited_from_checksum": digest(plan.item.path),

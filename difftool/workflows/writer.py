@@ -97,21 +97,23 @@ class SampleWriter:
         examples, titles = [one.example for one in self._shown], [one.title for one in self._shown]
         return self._modality.preview(examples, self._sheet(), titles)
 
-    def write_comparison(self, before: Mapping[int, Before], last: Before | None = None) -> Path:
+    def write_comparison(
+        self, before: Mapping[int, Before | None], last: Before | None = None
+    ) -> Path:
         """Write the first samples on one sheet, each example before what was made of it.
 
         Args:
-            before: index of a sample -> what it was made from.
+            before: index of a sample -> what it was made from; None for seeds.
             last: what comes after all of them.
         """
         cells: list[tuple[Any, Any, str]] = []
         key = None
         for one in self._shown:
             given = before[one.index]
-            if given.key != key:
+            if given is not None and given.key != key:
                 cells.append((given.example, given.marks, given.title))
                 key = given.key
-            marks = given.marks if self._modality.marks_results else None
+            marks = given.marks if given is not None and self._modality.marks_results else None
             cells.append((one.example, marks, one.title))
         if last is not None and len(self._shown) == len(self.rows):
             cells.append((last.example, last.marks, last.title))

@@ -275,6 +275,14 @@ class AudioModality(Modality):
         soft = round(selection.soft * self.rate)
         return example, softened(meant, (0, soft)) if soft else meant
 
+    def put_back(self, made: np.ndarray, example: np.ndarray, selected: np.ndarray) -> np.ndarray:
+        """The known samples exactly, and what was made between them, without a click."""
+        if selected.dtype != bool or made.shape != example.shape or selected.all():
+            return super().put_back(made, example, selected)
+        from .joins import joined
+
+        return joined(made, example, selected, self.rate)
+
     def demo(self, folder: Path) -> None:
         from .demo import write_demo
 

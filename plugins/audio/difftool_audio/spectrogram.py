@@ -173,7 +173,8 @@ def griffin_lim(
     and the bands themselves are met more closely.
 
     Args:
-        known: a sound ``[..., n]``, and where it is known: each round puts it back.
+        known: a sound ``[..., n]``, and where it is known: each round puts it back, so that the
+            phase fits it. The last result is as the bands have it; it is about right there.
     """
     amplitude = invert(bands, bank)
     phase = torch.ones_like(amplitude, dtype=torch.complex64)
@@ -186,7 +187,7 @@ def griffin_lim(
         phase = ahead / size
         if i >= iterations * 3 // 4:
             amplitude = spread(bands, bank, size)
-    return _with_known(frames.inverse(amplitude * phase), known)
+    return frames.inverse(amplitude * phase)
 
 
 def _with_known(sound: Tensor, known: tuple[Tensor, Tensor] | None) -> Tensor:
