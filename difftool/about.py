@@ -46,6 +46,7 @@ class LevelsRow(BaseModel):
     held: dict[str, list[float]]
     trained: dict[str, list[float]]
     error: list[float]
+    score: float | None = None
 
 
 class Trained(BaseModel):

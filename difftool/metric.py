@@ -95,12 +95,15 @@ class Features:
             index or a number ``[n]``, or 0 and 1 for each label ``[n, labels]``; -1 or NaN where
             nothing was asked.
         numbers: ``[n]``, the number of an example of the data; -1 for a sample.
+        alike: condition name -> what the network sees in each example, and in the text that was
+            asked for, ``[n, d]`` each and of length 1; 0 where no text was.
     """
 
     vectors: np.ndarray
     guesses: Mapping[str, np.ndarray] = field(default_factory=dict)
     asked: Mapping[str, np.ndarray] = field(default_factory=dict)
     numbers: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    alike: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -112,6 +115,7 @@ class Features:
             {name: guess[indices] for name, guess in self.guesses.items()},
             {name: asked[indices] for name, asked in self.asked.items()},
             self.numbers[indices] if len(self.numbers) else self.numbers,
+            {name: (seen[indices], text[indices]) for name, (seen, text) in self.alike.items()},
         )
 
 
@@ -136,6 +140,11 @@ class FeatureMetric(ABC):
 
     def __init__(self, options: Options, description: Description) -> None:
         self.options, self.description = options, description
+
+    def applies(self, examples: Features) -> bool:
+        """Whether there is anything to measure; beside other metrics it is then left out silently."""
+        del examples
+        return True
 
     @abstractmethod
     def measure_features(self, examples: Features, data: Features) -> dict[str, float]:

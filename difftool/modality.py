@@ -334,7 +334,9 @@ class Modality(ABC):
     def feature_network(self, name: str) -> Callable[[Sequence[np.ndarray]], np.ndarray]:
         """A trained network in whose features raw examples are measured, instead of a judge.
 
-        It turns examples into vectors ``[n, d]``. ``difftool evaluate --features NAME`` asks for
+        It turns examples into vectors ``[n, d]``; if it has a method ``texts``, that turns texts into
+        vectors of the same space, as CLIP does, and samples are compared with the texts that were
+        asked for. ``difftool evaluate --features NAME`` asks for
         it; import what it needs here.
 
         Args:

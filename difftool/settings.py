@@ -158,10 +158,11 @@ class TrainOptions(Options):
         description="steps between measurements of the loss by noise level, on held-out and on "
         "training examples; auto is as often as costs 3 % of the time; 0 never",
     )
-    best: bool = Field(
+    best: bool | str = Field(
         False,
-        description="keep the model with the lowest loss on held-out examples as best.safetensors; "
-        "losses are measured as evaluate_every says",
+        description="keep the best model as best.safetensors: with the lowest loss on held-out "
+        "examples (true), or by a metric of samples, such as frechet, -kernel.kid or "
+        "+agreement.class_right; measured as evaluate_every says",
     )
     preview_every: NonNegativeInt = Field(
         0, le=10**9, description="steps between previews; 0 makes one at the end only"

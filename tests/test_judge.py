@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from difftool.conditioners.columns import LabelColumn, LabelsColumn, NumberColumn
+from difftool.conditioners.text_column import TextColumn
 from difftool.errors import UsageError
 from difftool.judge.eye import POSITIONS, Eye
 from difftool.judge.judge import Judge, is_held_out, trained_judge
-from difftool.judge.target import Target, target, values
+from difftool.judge.target import Target, target, values, words_of
+from difftool.metrics.captions import retrieved
 from difftool.metrics.frechet import Frechet
 from difftool.options import NoOptions
 from difftool.workflows.judged import judge_of
@@ -48,6 +50,27 @@ def test_it_sees_the_label_and_says_how_well(judge):
     found = judge.features(seen, {"class": stands})
     assert (found.guesses["class"].argmax(1) == stands).mean() > 0.9
     assert found.guesses["class"].sum(1) == pytest.approx(np.ones(200))
+
+
+def test_it_finds_pictures_again_by_the_words_of_their_captions(tmp_path):
+    seen, stands = bars(len(NUMBERS))
+    texts = [f"{'a bar that stands' if up else 'one, lying'} here" for up in stands]
+    rows = [{"caption": text} for text in texts]
+    column, _ = TextColumn.read("caption", rows)
+    made = target(column, len(rows))
+    assert (made.kind, made.width) == ("words", 256)
+    asked = {"caption": values(column, rows)}
+    made_of_words = trained_judge(seen, [made], asked, NUMBERS, lambda s, n: s, steps=80)
+    assert made_of_words.quality["caption"] > 0.85
+    made_of_words.save(tmp_path / "a.safetensors")
+    again = Judge.load(tmp_path / "a.safetensors")
+    some, up = bars(100, seed=5)
+    words = [words_of("a bar that stands here" if one else "one lying here") for one in up]
+    found = again.features(some, {"caption": np.stack(words)})
+    assert retrieved(*found.alike["caption"]) > 0.85
+    assert found.guesses == {}
+    wrong = again.features(some, {"caption": np.stack(words)[::-1].copy()})
+    assert retrieved(*wrong.alike["caption"]) < 0.7
 
 
 def test_fakes_are_farther_than_new_data(judge):

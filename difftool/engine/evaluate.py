@@ -90,6 +90,8 @@ def compared_features(
     new = is_held_out(data.numbers)
     held = data.part(np.flatnonzero(new)[: len(samples)])
     for name, metric in metrics.items():
+        if len(metrics) > 1 and not metric.applies(samples):
+            continue
         against = data if metric.whole else data.part(np.flatnonzero(~new))
         equal = samples.part(np.arange(min(len(samples), len(held)))) if metric.equal else samples
         try:

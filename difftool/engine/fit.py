@@ -25,7 +25,7 @@ from .device import is_on, lay_channels_last, memory_in_use, naming_memory_knobs
 from .distributed import World
 from .folder import RunFolder
 from .losses import LossLog, Pace
-from .measuring import MeasureLevels
+from .measuring import MeasureLevels, Score
 from .observers import Examine, MakePreviews, Notifier, SaveCheckpoints, WriteMetrics
 from .shard import shards
 from .step import TrainStep
@@ -45,6 +45,7 @@ def fit(
     observers: Sequence[Observer] = (),
     report: Callable[[str], None] | None = None,
     complain: Callable[[str], None] | None = None,
+    score: Score | None = None,
 ) -> Iterator[Progress]:
     """Train to the last step of the stage's config, or until ``stop()``. Both save the state.
 
@@ -53,6 +54,7 @@ def fit(
         observers: called after the engine's own, which save, make previews and write metrics.
         report: called with the failure of an observer, which does not end the run; by default it
             warns. A failure to save does end the run.
+        score: a number of samples, by which the best model is kept; the lower the better.
         complain: called with what is plainly wrong with the model, which the run's log says too.
 
     Raises:
@@ -104,7 +106,7 @@ def fit(
             members += [
                 MakePreviews(step, cadence, dataset, folder),
                 WriteMetrics(folder),
-                MeasureLevels(step, dataset, folder),
+                MeasureLevels(step, dataset, folder, score),
                 *observers,
             ]
         notify, run = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..observer import Observer, Progress, RunInfo
 from ..representation import weights_of
 from ..rng import Stream
 from ..settings import TrainOptions
+from ..stage import Stage
 from .device import is_on
 from .folder import RunFolder
 from .levels import AT_ONCE, level_losses, levels_of
@@ -40,11 +41,24 @@ STEP = 3.0
 backward pass takes twice the time of the forward pass.
 """
 
+SCORED = 128
+"""Samples of which a metric is measured."""
+
+GUIDED = 2
+"""Evaluations of a step of sampling; guidance takes two."""
+
+NOTHING: Mapping[str, Any] = {"sigmas": [], "held": {}, "trained": {}, "error": []}
+"""A row where no example is held out."""
+
 SLOWER = 1.5
 """An evaluation here over one in training, which may be compiled and has larger batches."""
 
 
-def interval(train: TrainOptions, averages: int, held: int) -> int:
+Score = Callable[[Stage], float]
+"""A number of samples of a stage, by which the best model is kept; the lower the better."""
+
+
+def interval(train: TrainOptions, averages: int, held: int, more: float = 0.0) -> int:
     """Steps between two measurements; 0 for none.
 
     A function of the settings, not of a clock: a resumed run measures at the steps of one that was
@@ -52,12 +66,13 @@ def interval(train: TrainOptions, averages: int, held: int) -> int:
 
     Args:
         held: number of examples that are held out.
+        more: evaluations of the network beside those for the losses.
     """
-    if not held or train.evaluate_every == 0:
+    if not (held or more) or train.evaluate_every == 0:
         return 0
     if train.evaluate_every != "auto":
         return train.evaluate_every
-    evaluations = SLOWER * 2 * min(EXAMPLES, held) * LEVELS * (1 + averages)
+    evaluations = SLOWER * 2 * min(EXAMPLES, held) * LEVELS * (1 + averages) + more
     return math.ceil(evaluations / (COST * STEP * train.batch))
 
 
@@ -66,15 +81,28 @@ class MeasureLevels(Observer):
 
     A row has ``step``, ``sigmas``, and under ``held`` and ``trained`` for the weights (``live``)
     and each of their averages the losses at these levels; ``error`` is the standard error of the
-    first average's loss on held-out examples.
+    first average's loss on held-out examples. Under ``score`` is the number of samples by which the
+    best model is kept, where a metric decides.
+
+    Args:
+        score: that number; None where the loss on held-out examples decides.
     """
 
-    def __init__(self, step: TrainStep, dataset: Dataset, folder: RunFolder) -> None:
-        self._step, self._dataset, self._folder = step, dataset, folder
+    def __init__(
+        self, step: TrainStep, dataset: Dataset, folder: RunFolder, score: Score | None = None
+    ) -> None:
+        self._step, self._dataset, self._folder, self._score = step, dataset, folder, score
         held = dataset.held if dataset.held is not None else np.zeros(0, np.int64)
         # of sharded weights this process holds only a part
-        able = step.stage.network is not None and len(held) > 1 and not step.world.shards
-        self._every = interval(step.train, len(step.ema.profiles), len(held)) if able else 0
+        able = step.stage.network is not None and not step.world.shards
+        enough = len(held) > 1
+        drawn = SCORED * step.stage.settings.sample.steps * GUIDED if score else 0.0
+        self._measures = able and enough
+        self._every = (
+            interval(step.train, len(step.ema.profiles), len(held) * enough, drawn)
+            if able and (enough or score)
+            else 0
+        )
         self._sets: dict[str, list[Batch]] = {}
 
     def begin(self, run: RunInfo) -> None:
@@ -93,20 +121,40 @@ class MeasureLevels(Observer):
 
     def _due(self, step: int) -> bool:
         last = self._step.train.steps
-        return step % self._every == 0 or (step == last and last > self._every)
+        ends = step == last and (last > self._every or self._score is not None)
+        return step % self._every == 0 or ends
 
     def _measure(self, step: int) -> None:
         try:
-            row = measured(self._step, self._batches())
+            row = measured(self._step, self._batches()) if self._measures else dict(NOTHING)
+            if self._score is not None:
+                row["score"] = self._scored()
         finally:  # after an error, too: training goes on
             self._step.objective.train()
         rows = self._folder.levels()
         self._folder.add_levels({"step": step, **row})
         if self._step.train.best:
-            first = self._step.ema.profiles[0].name
-            losses = [float(np.mean(one["held"][first])) for one in rows]
-            if not losses or np.mean(row["held"][first]) < min(losses):
+            before = [self._worth(one) for one in rows]
+            if not before or self._worth(row) < min(before):
                 self._keep(step)
+
+    def _worth(self, row: Mapping[str, Any]) -> float:
+        """What the best model has least of."""
+        if self._score is not None:
+            found = row.get("score")
+            return math.inf if found is None else float(found)
+        return float(np.mean(row["held"][self._step.ema.profiles[0].name]))
+
+    def _scored(self) -> float | None:
+        """The score of samples of the first average; None where it has none yet."""
+        assert self._score is not None
+        eager = is_on(self._step.train.compile, self._step.device)
+        with (
+            self._step.ema.applied(),
+            torch.compiler.set_stance("force_eager") if eager else nullcontext(),
+        ):
+            found = self._score(self._step.stage)
+        return found if math.isfinite(found) else None
 
     def _keep(self, step: int) -> None:
         """Write the model file of the first average."""

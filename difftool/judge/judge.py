@@ -17,6 +17,7 @@ from ..errors import UsageError
 from ..files import replacing
 from ..metric import Features
 from ..metrics.agreement import relative_error, share_right
+from ..metrics.captions import retrieved
 from ..rng import generator
 from .eye import Eye
 from .network import JudgeNetwork
@@ -46,7 +47,7 @@ class Judge:
         scale: root mean square of the deviations of all features of the data; features are divided
             by it, so that distances of different data can be compared.
         quality: numbers of examples that it was not trained on: the share of right labels and the
-            error of numbers by condition, and under ``views`` the share of views whose other one it
+            error of numbers by condition, of texts the share that is found again, and under ``views`` the share of views whose other one it
             finds among ``AT_ONCE`` examples.
     """
 
@@ -65,20 +66,34 @@ class Judge:
     ) -> Features:
         """What the judge sees in examples as their modality shows them."""
         device = next(self.network.parameters()).device
-        vectors, guesses = [], []
+        vectors, guesses, matches = [], [], []
         for at in range(0, len(seen), AT_ONCE):
             x = torch.from_numpy(self.eye.look(seen[at : at + AT_ONCE])).to(device)
             vectors.append(self.network.features(x))
             guesses.append(self.network.guesses(vectors[-1]))
+            matches.append(self.network.matches(vectors[-1]))
+        labelled = [one for one in self.targets if one.kind != "words"]
         return Features(
             torch.cat(vectors).double().cpu().numpy() / self.scale,
             {
                 one.name: one.shown(torch.cat([guess[one.name] for guess in guesses]))
-                for one in self.targets
+                for one in labelled
             },
-            {one.name: asked[one.name] for one in self.targets if one.name in asked},
+            {one.name: asked[one.name] for one in labelled if one.name in asked},
             np.full(len(seen), -1) if numbers is None else numbers,
+            {
+                one.name: (
+                    torch.cat([match[one.name] for match in matches]).double().cpu().numpy(),
+                    self._told(one.name, asked[one.name]),
+                )
+                for one in self.targets
+                if one.kind == "words" and one.name in asked
+            },
         )
+
+    def _told(self, name: str, words: np.ndarray) -> np.ndarray:
+        device = next(self.network.parameters()).device
+        return self.network.texts(name, torch.from_numpy(words).to(device)).double().cpu().numpy()
 
     def save(self, path: Path) -> None:
         """Write the file; one that is there, of another process, is the same judge."""
@@ -113,7 +128,11 @@ class Judge:
 
 
 def _network(eye: Eye, targets: Sequence[Target]) -> JudgeNetwork:
-    return JudgeNetwork(eye.channels, len(eye.axes), {one.name: one.width for one in targets})
+    heads, texts = (
+        {one.name: one.width for one in targets if (one.kind == "words") == of_texts}
+        for of_texts in (False, True)
+    )
+    return JudgeNetwork(eye.channels, len(eye.axes), heads, texts)
 
 
 def is_held_out(numbers: np.ndarray) -> np.ndarray:
@@ -178,6 +197,10 @@ def _quality(
     found = judge.features(seen, asked)
     quality = {"views": _found_views(judge, seen[:AT_ONCE])}
     for one in judge.targets:
+        if one.kind == "words":
+            if one.name in found.alike:
+                quality[one.name] = retrieved(*found.alike[one.name])
+            continue
         guess, truth = found.guesses[one.name], found.asked[one.name]
         quality[one.name] = (
             relative_error(guess, truth, one.std)

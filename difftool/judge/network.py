@@ -20,9 +20,16 @@ class JudgeNetwork(nn.Module):
         channels: of the input.
         axes: number of axes after the channels, 1 to 3.
         heads: condition name -> number of outputs.
+        texts: condition name -> number of words that are told apart.
     """
 
-    def __init__(self, channels: int, axes: int, heads: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        channels: int,
+        axes: int,
+        heads: Mapping[str, int],
+        texts: Mapping[str, int] | None = None,
+    ) -> None:
         super().__init__()
         widths = [channels + axes, *(WIDTH * 2**level for level in range(LEVELS))]
         self.levels = nn.ModuleList(
@@ -31,6 +38,10 @@ class JudgeNetwork(nn.Module):
         self.out = nn.Linear(widths[-1], FEATURES)
         self.heads = nn.ModuleList(nn.Linear(FEATURES, width) for width in heads.values())
         self.names = tuple(heads)
+        texts = texts or {}
+        self.text_names = tuple(texts)
+        self.seen = nn.ModuleList(nn.Linear(FEATURES, FEATURES) for _ in texts)
+        self.told = nn.ModuleList(nn.Linear(words, FEATURES) for words in texts.values())
         self.projection = nn.Linear(FEATURES, FEATURES)
 
     def features(self, x: Tensor) -> Tensor:
@@ -46,6 +57,19 @@ class JudgeNetwork(nn.Module):
         """Condition name -> ``[b, outputs]``: logits of labels, or a number near unit scale."""
         hidden = F.relu(features)
         return {name: head(hidden) for name, head in zip(self.names, self.heads, strict=True)}
+
+    def matches(self, features: Tensor) -> dict[str, Tensor]:
+        """Condition name -> ``[b, 32]``, of length 1, to compare with ``texts``."""
+        hidden = F.relu(features)
+        return {
+            name: F.normalize(head(hidden), dim=1)
+            for name, head in zip(self.text_names, self.seen, strict=True)
+        }
+
+    def texts(self, name: str, words: Tensor) -> Tensor:
+        """``[b, words] -> [b, 32]`` of length 1; 0 where there is no text."""
+        told = F.normalize(self.told[self.text_names.index(name)](words.float()), dim=1)
+        return told * (words[:, :1] >= 0)
 
     def projected(self, features: Tensor) -> Tensor:
         """``[b, 32]``, of length 1: what is compared with another view of the same example."""

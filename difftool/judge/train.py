@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .network import JudgeNetwork
-from .target import Target, as_tensors
+from .target import Target, as_tensors, matched
 
 BATCH = 48
 EPOCHS = 12
@@ -58,10 +58,14 @@ def train(
         features = network.features(views)
         loss = contrast(network.projected(features))
         truth = as_tensors(asked, indices)
+        guesses, matches = network.guesses(features), network.matches(features)
         for one in targets:
-            guess = network.guesses(features)[one.name]
             both = torch.cat([truth[one.name]] * 2).to(device)
-            loss = loss + one.loss(guess, both)
+            if one.kind == "words":
+                told = network.texts(one.name, both)
+                loss = loss + matched(matches[one.name], told, both)
+            else:
+                loss = loss + one.loss(guesses[one.name], both)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

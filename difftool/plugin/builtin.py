@@ -814,29 +814,34 @@ FEATURE_METRICS = (
         "Fréchet distance in the features of a judge of the data (Heusel et al. 2017)",
         "frechet:Frechet",
         "",
+        "-distance",
     ),
     (
         "kernel",
         "KID and Gaussian MMD in the features of a judge (Binkowski et al. 2018)",
         "kernel:KernelDistance",
         "",
+        "-mmd",
     ),
     (
         "coverage",
         "precision, recall, density and coverage in the features of a judge (Naeem et al. 2020)",
         "coverage:Coverage",
         "difftool.metrics.options:CoverageOptions",
+        "+coverage",
     ),
     (
         "memorisation",
         "near copies of the data among samples, in the features of a judge (Carlini et al. 2023)",
         "memorisation:Memorisation",
         "difftool.metrics.options:MemorisationOptions",
+        "-near_copies",
     ),
     (
         "inception",
         "how sure a judge is of labels, and how varied they are (Salimans et al. 2016)",
         "inception:InceptionScore",
+        "",
         "",
     ),
     (
@@ -844,9 +849,24 @@ FEATURE_METRICS = (
         "whether a judge sees the label or the number that was asked for",
         "agreement:Agreement",
         "",
+        "",
+    ),
+    (
+        "captions",
+        "whether examples are found again by their text, and the score of CLIP or CLAP where given",
+        "captions:Captions",
+        "",
+        "",
+    ),
+    (
+        "fairness",
+        "how much worse a model serves its worst class than its best one (Lee et al. 2023)",
+        "fairness:Fairness",
+        "",
+        "",
     ),
 )
-"""Name, summary, code and options of the metrics in the features of a judge."""
+"""Name, summary, code, options and best number of the metrics in the features of a judge."""
 
 
 @hookimpl
@@ -894,8 +914,10 @@ def difftool_metrics() -> list[MetricSpec]:
             distance="distance",
         ),
         *(
-            MetricSpec(name, summary, f"difftool.metrics.{code}", options, modalities=("*",))
-            for name, summary, code, options in FEATURE_METRICS
+            MetricSpec(
+                name, summary, f"difftool.metrics.{code}", options, modalities=("*",), best=best
+            )
+            for name, summary, code, options, best in FEATURE_METRICS
         ),
         MetricSpec(
             "likelihood",

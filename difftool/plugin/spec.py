@@ -66,11 +66,14 @@ class MetricSpec(Spec):
         on_request: whether it is measured only where it is named, because it takes long.
         distance: the name of its number that says how far examples are from the data, by which
             settings are compared; empty if it has none.
+        best: by which of its numbers the best checkpoint is kept, with a sign: ``"-kid"``, the
+            lower the better, ``"+coverage"``, the higher. By default, its distance.
     """
 
     modalities: tuple[str, ...] = ()
     on_request: bool = False
     distance: str = ""
+    best: str = ""
 
 
 @dataclass(frozen=True, slots=True)

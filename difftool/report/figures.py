@@ -67,6 +67,7 @@ def levels_over_steps(rows: Rows) -> str:
     """The mean loss over all noise levels of held-out and training examples, for each kind of
     weights; empty for fewer than two rows.
     """
+    rows = [row for row in rows if row["sigmas"]]
     if len(rows) < 2:
         return ""
     figure, axes = _figure("step", "loss, all levels")
@@ -83,6 +84,7 @@ def levels_over_steps(rows: Rows) -> str:
 
 def levels_at_end(rows: Rows) -> str:
     """The loss at each noise level by the last measurement; empty without one."""
+    rows = [row for row in rows if row["sigmas"]]
     if not rows:
         return ""
     row = rows[-1]

@@ -28,7 +28,7 @@ CLEARLY = 0.1
 
 ELSEWHERE = (
     "frechet", "kernel", "coverage", "memorisation", "inception", "agreement", "patches",
-    "likelihood", "consistency",
+    "likelihood", "consistency", "captions", "fairness",
 )  # fmt: skip
 """Metrics of which something else is said, or which say the same as these."""
 

@@ -68,6 +68,7 @@ def measured_features(
         network: path or name of a trained network to use instead of a judge.
     """
     from ..assemble import make_modality  # torch
+    from ..conditioners.text_column import TextColumn
     from ..engine.evaluate import Measured, compared_features
     from ..metrics.memorisation import nearest_pairs
 
@@ -76,7 +77,13 @@ def measured_features(
     try:
         if not len(data.examples):
             raise UsageError("There is no data to compare with.")
-        look = _given(network, modality) if network else judged_look(last, modality, data, reporter)
+        columns = _columns(last, data)
+        texts = [name for name, column in columns.items() if isinstance(column, TextColumn)]
+        look = (
+            _given(network, modality, texts)
+            if network
+            else judged_look(last, modality, data, reporter)
+        )
         of_samples = look(samples.examples, samples.conditions, None)
         rows = data.conditions(last, len(data.examples)) if last.settable else data.columns
         of_data = look(data.examples[refined:], rows[refined:], data.numbers[refined:])
@@ -106,17 +113,40 @@ class Look:
         return self.features(examples, rows, numbers)
 
 
-def _given(name: str, modality: Modality) -> Look:
-    """Features of a trained network. Raises UsageError where it cannot be loaded."""
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    """Rows of length 1."""
+    import numpy as np
+
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def _told(read: Callable[[Sequence[str]], np.ndarray], name: str, rows: Rows) -> np.ndarray:
+    """What a network sees in the text that was asked for, of length 1; 0 where none was."""
+    import numpy as np
+
+    texts = [str(row.get(name) or "") for row in rows]
+    found = _unit(read(texts))
+    return found * np.array([bool(text) for text in texts])[:, None]
+
+
+def _given(name: str, modality: Modality, texts: Sequence[str]) -> Look:
+    """Features of a trained network. Raises UsageError where it cannot be loaded.
+
+    Args:
+        texts: the conditions that are texts.
+    """
     import numpy as np
 
     from ..metric import Features
 
     network = modality.feature_network(name)
+    read = getattr(network, "texts", None)
 
     def features(examples: Sequence[np.ndarray], rows: Rows, numbers: Any) -> Features:
         known = np.full(len(examples), -1) if numbers is None else numbers
-        return Features(network(examples), numbers=np.asarray(known))
+        vectors = network(examples)
+        alike = {name: (_unit(vectors), _told(read, name, rows)) for name in texts} if read else {}
+        return Features(vectors, numbers=np.asarray(known), alike=alike)
 
     return Look(features)
 

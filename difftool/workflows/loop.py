@@ -18,6 +18,7 @@ from .text import command, line
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
     from ..engine.distributed import World
+    from ..engine.measuring import Score
     from ..observer import Observer, Progress
     from ..stage import Stage
 
@@ -31,6 +32,7 @@ def train_steps(
     resume: bool,
     world: World | None = None,
     observers: Sequence[Observer] = (),
+    score: Score | None = None,
     account: Callable[[], None] = lambda: None,
 ) -> Generator[Progress, None, dict[str, Any]]:
     """Run the training loop.
@@ -38,6 +40,7 @@ def train_steps(
     If the caller stops iterating, one more step is trained and everything is saved.
 
     Args:
+        score: a number of samples, by which the best model is kept.
         account: called before the report is written, to note where the data are from.
 
     Returns:
@@ -70,6 +73,7 @@ def train_steps(
             world=world,
             observers=observers,
             report=reporter.warn,
+            score=score,
             complain=lambda text: reporter.say(f"Warning: {text}"),
         ):
             loss = last.loss if last.loss is not None else loss

@@ -13,6 +13,7 @@ from ..config.layers import file_layer
 from ..errors import DataError, UsageError
 from ..files import write_text
 from ..names import path_text
+from .best import score_of
 from .ledger import keep_ledger
 from .loop import train_steps
 from .naming import data_path
@@ -131,6 +132,7 @@ def _resumed(
         resume=True,
         world=world,
         observers=make_observers(config, parts),
+        score=score_of(config, parts, reporter),
         account=lambda: keep_ledger(folder, config, parts),
     )
     if result["finished_before"]:

@@ -20,6 +20,7 @@ from .announce import (
     tell_remarks,
     tell_skipped,
 )
+from .best import score_of
 from .ledger import keep_ledger
 from .loop import train_steps
 from .reporter import Reporter
@@ -134,6 +135,7 @@ def new_run(
         world.share(config.train.batch, config.train.accumulate)
         assembly = assembly_of(config, parts, world.local_rank)
         config, dataset = opened(config, parts, reporter, assembly=assembly)
+        best = score_of(config, parts, reporter)
         config = with_layers_of_init(config, assembly, dataset.description)
         stage = built(config, assembly, dataset, reporter)
         if fitting:
@@ -160,6 +162,7 @@ def new_run(
             resume=False,
             world=world,
             observers=make_observers(config, parts),
+            score=best,
             account=lambda: keep_ledger(folder, config, parts),
         )
     finally:

@@ -207,7 +207,7 @@ def test_the_table_says_what_its_columns_are(capsys):
     [
         (
             ["--metrics", "brightnes"],
-            "image has no metric 'brightnes'. It has: brightness, unable, absent, agreement, coverage",
+            "image has no metric 'brightnes'. It has: brightness, unable, absent, agreement, captions, coverage",
         ),
         (["--scale", "0"], "--scale: brightness.scale = 0"),
         (["--set", "train.steps=3"], "[train] cannot be changed after training"),

@@ -12,7 +12,9 @@ from difftool.errors import UsageError
 from difftool.judge.judge import is_held_out
 from difftool.metric import Features
 from difftool.metrics.agreement import Agreement
+from difftool.metrics.captions import Captions, retrieved
 from difftool.metrics.coverage import Coverage
+from difftool.metrics.fairness import Fairness
 from difftool.metrics.frechet import Frechet, frechet
 from difftool.metrics.inception import InceptionScore, inception_score
 from difftool.metrics.kernel import KernelDistance
@@ -160,6 +162,42 @@ def test_agreement_counts_what_was_asked_for():
     found = Agreement(NoOptions(), DATA).measure_features(examples, reference)
     assert found["class_right"] == pytest.approx(2 / 3)
     assert found["size_error"] == pytest.approx(np.sqrt(4 / 3) / 2)
+
+
+def test_texts_are_found_among_others_however_many_there_are():
+    """Of random vectors 1 in 16; of the right ones all; a half of both kinds lies between."""
+    rng = np.random.default_rng(0)
+    seen, other = (
+        x / np.linalg.norm(x, axis=1, keepdims=True) for x in rng.normal(size=(2, 900, 40))
+    )
+    assert retrieved(seen, other) == pytest.approx(1 / 16, abs=0.02)
+    assert retrieved(seen, seen) == 1
+    half = np.where(np.arange(900)[:, None] % 2, seen, other)
+    assert retrieved(seen, half) == pytest.approx(0.5 + 0.5 / 16, abs=0.03)
+    assert retrieved(seen[:100], half[:100]) == pytest.approx(0.5 + 0.5 / 16, abs=0.05)
+    assert np.isnan(retrieved(seen, np.repeat(seen[:1], 900, 0))), "one text is always right"
+    nothing = Features(seen, alike={"caption": (seen, 0 * seen)})
+    assert np.isnan(Captions(NoOptions(), DATA).measure_features(nothing, nothing)["caption_score"])
+    with pytest.raises(UsageError, match="No text"):
+        Captions(NoOptions(), DATA).measure_features(normal(3), data(3))
+
+
+def test_the_worst_class_is_found_and_rare_ones_are_left_out():
+    asked = np.repeat([0, 1, 2], [20, 20, 2])
+    right = np.concatenate([np.arange(20) < 18, np.arange(20) < 9, [False, False]])
+    guess = np.eye(3)[np.where(right, asked, (asked + 1) % 3)]
+    examples = Features(np.zeros((42, 1)), {"class": guess}, {"class": asked})
+    found = Fairness(NoOptions(), DATA).measure_features(examples, data(4))
+    assert found == pytest.approx({"class_worst": 0.45, "class_gap": 0.45})
+    with pytest.raises(UsageError, match="labels"):
+        Fairness(NoOptions(), DATA).measure_features(normal(4), data(4))
+
+
+def test_what_does_not_apply_is_left_out_silently_beside_others_and_told_alone():
+    metrics = {"frechet": FRECHET, "captions": Captions(NoOptions(), DATA)}
+    assert [one.metric for one in compared_features(metrics, normal(30), data(60))] == ["frechet"]
+    (alone,) = compared_features({"captions": metrics["captions"]}, normal(30), data(60))
+    assert "No text" in alone.missing
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +216,11 @@ class AudioModality(Modality):
 
     def request_of(self, shape: Sequence[int]) -> dict[str, Any]:
         return {"seconds": shape[1] / self.rate}
+
+    def feature_network(self, name: str) -> Callable[[Sequence[np.ndarray]], np.ndarray]:
+        from .networks import network
+
+        return network(name, self.rate)
 
     def rights(self, path: Path) -> dict[str, str]:
         from .rights import rights

@@ -23,12 +23,16 @@ def network(name: str) -> Network:
     """Bytes ``[c, h, w]`` of any number of pictures -> features ``[n, d]`` of a network of timm.
 
     Args:
-        name: a folder with ``config.json`` and ``model.safetensors``, or a name that timm knows,
-            whose weights it downloads.
+        name: a folder with ``config.json`` and ``model.safetensors``, of timm, or of transformers if
+            it holds CLIP or SigLIP; or a name that timm knows, whose weights it downloads.
 
     Raises:
         UsageError: timm is not installed, or the network cannot be loaded.
     """
+    from .clip import KINDS, ClipNetwork, kind_of
+
+    if kind_of(name) in KINDS:
+        return ClipNetwork(name, features)
     timm, where = _timm(), f"local-dir:{name}" if Path(name).is_dir() else name
     try:
         model = timm.create_model(where, pretrained=True, num_classes=0).eval()

@@ -1,0 +1,126 @@
+"""Networks of sounds that others have trained, as the library transformers saves them: CLAP, which
+reads texts as well, wav2vec 2.0, HuBERT, AST and the like.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from difftool import UsageError
+
+FULL = 32768
+"""Full scale of the raw units."""
+
+AT_ONCE = 16
+
+
+class SoundNetwork:
+    """int16 ``[c, n]`` of recordings at one rate -> features ``[n, d]``.
+
+    Args:
+        name: a folder of transformers, with ``preprocessor_config.json``.
+        rate: of the recordings.
+
+    Raises:
+        UsageError: transformers is not installed, or the network cannot be loaded.
+    """
+
+    def __init__(self, name: str, rate: int) -> None:
+        self._rate = rate
+        try:
+            from transformers import AutoFeatureExtractor, AutoModel
+        except ImportError as error:
+            raise UsageError(
+                f"{name} is loaded with transformers, which cannot be imported. Install it: pip "
+                f"install transformers; or leave out --features. ({error})"
+            ) from None
+        try:
+            self._network = AutoModel.from_pretrained(
+                name, local_files_only=True, use_safetensors=True
+            ).eval()
+            self._extract = AutoFeatureExtractor.from_pretrained(name, local_files_only=True)
+        except Exception as error:  # of transformers, or of a damaged file
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise UsageError(
+                f"The network in {name} could not be loaded: {reason}. Name a folder of transformers "
+                "with config.json, model.safetensors and preprocessor_config.json, such as CLAP."
+            ) from None
+
+    @torch.inference_mode()
+    def __call__(self, sounds: Sequence[np.ndarray]) -> np.ndarray:
+        found = []
+        for at in range(0, len(sounds), AT_ONCE):
+            heard = [self._heard(one) for one in sounds[at : at + AT_ONCE]]
+            given = self._extract(
+                heard,
+                sampling_rate=self._extract.sampling_rate,
+                return_tensors="pt",
+                **({} if self.reads else {"padding": True}),
+            )
+            found.append(self._seen(given))
+        return np.concatenate(found)
+
+    @property
+    def reads(self) -> bool:
+        """Whether it reads texts too."""
+        return hasattr(self._network, "get_audio_features")
+
+    def _heard(self, sound: np.ndarray) -> np.ndarray:
+        """Mono, float32, at the rate that the network was trained at."""
+        from scipy.signal import resample_poly
+
+        x = sound.astype(np.float64).mean(0) / FULL
+        wanted = int(self._extract.sampling_rate)
+        if wanted != self._rate:
+            common = math.gcd(wanted, self._rate)
+            x = resample_poly(x, wanted // common, self._rate // common)
+        # what is longer would be cut at random
+        return x[: getattr(self._extract, "nb_max_samples", len(x))].astype(np.float32)
+
+    def _seen(self, given: Any) -> np.ndarray:
+        if self.reads:
+            known = {k: v for k, v in given.items() if k in ("input_features", "is_longer")}
+            found = self._network.get_audio_features(**known)
+            pooled = found if isinstance(found, torch.Tensor) else found.pooler_output
+            return pooled.double().numpy()
+        return self._network(**given).last_hidden_state.mean(1).double().numpy()
+
+
+class ClapNetwork(SoundNetwork):
+    """A network that reads texts too."""
+
+    def __init__(self, name: str, rate: int) -> None:
+        super().__init__(name, rate)
+        from transformers import AutoTokenizer
+
+        self._tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=True)
+
+    @torch.inference_mode()
+    def texts(self, texts: Sequence[str]) -> np.ndarray:
+        """``[n, d]``: texts in the space that they share with sounds."""
+        found = []
+        for at in range(0, len(texts), AT_ONCE):
+            tokens = self._tokenizer(
+                list(texts[at : at + AT_ONCE]), padding=True, truncation=True, return_tensors="pt"
+            )
+            known = {name: tokens[name] for name in ("input_ids", "attention_mask")}
+            read = self._network.get_text_features(**known)
+            pooled = read if isinstance(read, torch.Tensor) else read.pooler_output
+            found.append(pooled.double().numpy())
+        return np.concatenate(found)
+
+
+def network(name: str, rate: int) -> SoundNetwork:
+    """The network in a folder. Raises UsageError."""
+    kind = ""
+    with suppress(OSError, ValueError):
+        kind = json.loads((Path(name) / "config.json").read_text("utf-8")).get("model_type", "")
+    return ClapNetwork(name, rate) if kind == "clap" else SoundNetwork(name, rate)
