@@ -26,7 +26,7 @@ from difftool import (
 from difftool.circle import Circular
 from difftool.conditioners.mask import MASK, random_marks, told
 from difftool.denoiser import Denoiser
-from difftool.edit import Given
+from difftool.edit import Entries, Given
 from difftool.edits.fill import Loop
 from difftool.edits.fitting import fitted_band, fitted_blur, fitted_factor
 from difftool.edits.interpolate import spherical
@@ -43,9 +43,9 @@ from difftool.edits.operators import (
     unclipping,
     widening,
 )
-from difftool.edits.options import LoopOptions, RemakeOptions
+from difftool.edits.options import LoopOptions, RemakeOptions, RestoreOptions
 from difftool.edits.remake import Remake
-from difftool.edits.restore import noise_level
+from difftool.edits.restore import Restore, noise_level
 from difftool.engine.editing import along, encoded
 from difftool.files import checksum
 from difftool.guidance.between import Between, mixed
@@ -223,6 +223,36 @@ def test_a_loop_brings_its_ends_to_the_middle_and_back():
     assert rolled[0].tolist() == [5, 6, 7, 8, 9, 0, 1, 2, 3, 4]
     assert marks[0].nonzero()[0].tolist() == [3, 4, 5, 6]
     assert (loop.after(rolled, (1,)) == example).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "by"), [((1, 1, 8, 8), "frames"), ((1, 1, 8, 8), "band"), ((1, 1, 90), "jpeg")]
+)
+def test_damage_that_a_kind_of_data_cannot_suffer_is_refused(shape, by):
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    given = Given(
+        x, x, (1.0, 0.0), gaussian, gaussian, Euclidean(), lambda k: x,
+        entries=Entries(x, lambda f: f),
+    )  # fmt: skip
+    with pytest.raises(UsageError, match=f"--by {by} is for examples of"):
+        Restore(RestoreOptions(by=by)).start(given)
+
+
+def test_frames_of_a_clip_are_decompressed_one_by_one():
+    clip = torch.stack([smooth(k, 16) for k in range(3)], 2)
+    y = torch.stack([compressed(clip[:, :, k], 30) for k in range(3)], 2)
+    entries = Entries(y, lambda f: f)
+    given = Given(y, y, (1.0, 0.0), gaussian, gaussian, Euclidean(), lambda k: y, entries=entries)
+    denoise = Restore(RestoreOptions(by="jpeg", amount=30)).start(given).denoise
+    found = denoise(2 * clip, 1.0)  # of which D is the clip
+    assert torch.allclose(found, clip, atol=1e-4), "it is one that is compressed to the file"
+
+
+def test_edits_that_solve_an_equation_are_refused_where_the_model_has_none(tmp_path):
+    made = train(tmp_path / "run", *small_run(2, ['sampler.use="consistency"']))
+    for edit in ("invert", "remake"):
+        with pytest.raises(UsageError, match="was distilled"):
+            load(str(made)).edit(edit, sorted(pictures().rglob("*.png"))[:1])
 
 
 def test_regions_have_estimates_of_their_own_condition():

@@ -109,6 +109,10 @@ class Restore(Edit):
         by, amount = self.options.by, self.options.amount
         if by not in ("blur", "lower", "band", "jpeg"):
             return {}
+        if by == "band":
+            _require_axes(y, (1,), by, "examples of one axis")
+        if by == "jpeg":
+            _require_axes(y, (2, 3), by, "examples of two axes, or of frames of them")
         if amount:
             return {by: amount}
         match by:
@@ -117,10 +121,8 @@ class Restore(Edit):
             case "lower":
                 fitted = fitted_factor(y) or 2
             case "band":
-                _require_axes(y, 1, "band", "frequencies of examples of one axis")
                 fitted = fitted_band(y)
             case _:
-                _require_axes(y, 2, "jpeg", "examples of two axes, or of frames of them,")
                 fitted = fitted_quality(_frames(y))
         return {by: float(fitted)}
 
@@ -151,21 +153,19 @@ class Restore(Edit):
             case "missing":
                 return completing(y)
             case "frames":
+                _require_axes(y, (3,), "frames", "examples of frames")
                 return reviving(y)
             case "band":
-                _require_axes(y, 1, "band", "frequencies of examples of one axis")
                 return widening(y, min(amount, 1.0))
-        _require_axes(y, 2, "jpeg", "examples of two axes, or of frames of them,")
         project = decompressing(_frames(y), min(amount, 99.0))
         return lambda x0: _clip(project(_frames(x0)), y)
 
 
-def _require_axes(y: Tensor, least: int, by: str, what: str) -> None:
-    axes = y.ndim - 2
-    if axes < least or (least == 1 and axes > 1):
+def _require_axes(y: Tensor, axes: tuple[int, ...], by: str, what: str) -> None:
+    if y.ndim - 2 not in axes:
         raise UsageError(
-            f"--by {by} is about {what} and these examples have {axes} after their channels. Name "
-            "other damage, such as --by blur."
+            f"--by {by} is for {what}, and these have {y.ndim - 2} besides their channels. Name other "
+            "damage, such as --by blur."
         )
 
 

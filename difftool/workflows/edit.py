@@ -145,6 +145,8 @@ def _job(
     refuse_without_noise(
         [stage.config], "an edit", "Use a model of another process, such as edm.", parts
     )
+    if edit_class.sampler:
+        _require_equation(ask, stage, parts)
     model = selection_model(parts, stage.model.modality)
     selection, more = own_table(request.flags, SELECTION, model, stage.model.modality)
     if own is None or selection is None:
@@ -153,6 +155,21 @@ def _job(
     edit = edit_class(own)
     plans = _plans(ask, edit, _items(ask.files, job), request.cond)
     return _with_editing(job, stage, plans, edit, selection, ask, request.cond, reporter), plans
+
+
+def _require_equation(ask: EditRequest, stage: ChainStage, parts: Registry) -> None:
+    """Raise UsageError for an edit that solves the model's equation, where the model has none."""
+    from ..samplers.order import stated_order  # torch
+
+    own = stage.model.config(parts).sampler
+    knobs = own.options.model_dump()
+    sampler = parts.load(parts.get("sampler", own.use))
+    if hasattr(sampler, "order") and stated_order(sampler, knobs) is None:
+        raise UsageError(
+            f"{ask.name} solves the equation of a diffusion model, and {ask.model} was distilled: its "
+            "few steps solve none. Use the model that it was distilled from, or an edit that needs no "
+            "equation, such as vary or fill."
+        )
 
 
 def _items(files: Sequence[Path], job: Job) -> list[Item]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from difftool import UsageError, slices
+from difftool import UsageError
 
 from .centred import AXES
 from .chemistry import require_rdkit
@@ -21,9 +21,7 @@ def selected(
     """
     meant = np.zeros((len(example), 1), bool)
     for part in selection.atoms.split(",") if selection.atoms else ():
-        first, _, last = part.partition("-")
-        span = slices(f"{_before(first)}:{last or first}", (len(example),), "--atoms")
-        meant[span[0]] = True
+        meant[_span(part, len(example))] = True
     if selection.smarts:
         meant[matching(example, selection.smarts)] = True
     if selection.add:
@@ -68,6 +66,14 @@ def put_back(made: np.ndarray, example: np.ndarray, selected: np.ndarray) -> np.
     return np.where(selected.astype(bool), moved, example)
 
 
-def _before(number: str) -> str:
-    """An atom's number, counted from 1, as the start of a slice."""
-    return str(int(number) - 1) if number.strip().isdigit() and int(number) > 0 else number
+def _span(part: str, atoms: int) -> slice:
+    """Atoms such as 3-7 or 9, counted from 1. Raises UsageError where there are none."""
+    first, _, last = part.partition("-")
+    last = last or first
+    if not (first.strip().isdigit() and last.strip().isdigit()):
+        raise UsageError(f"--atoms: {part} does not have the form N or N-N, such as 3-7,9.")
+    if not 1 <= int(first) <= int(last) <= atoms:
+        raise UsageError(
+            f"--atoms: {part} is not a part of the molecule, whose atoms are 1 to {atoms}."
+        )
+    return slice(int(first) - 1, int(last))
