@@ -1,10 +1,12 @@
 """Every installed network on the same work, and `dit` against diffusers' DiT.
 
-    python benchmarks/backbones.py [--part all|table|peer] [--batch N] [--rounds N] [--only NAME] [--smoke]
+    python benchmarks/backbones.py [--part all|table|packing|peer] [--batch N] [--rounds N] [--only NAME] [--smoke]
 
 The table: parameters, arithmetic of an evaluation, memory and examples a second of a training step (forward, backward,
 optimizer), one thread, in fp32. Networks for grids have four to six million parameters and 3x32x32 numbers; the others
 have the examples that they are for. Sides have a process of their own and take turns.
+
+Packing: a training step of `dit` on clips of 4 to 16 frames, padded to the longest of a batch and without padding.
 
 The peer: a training step as `difftool train` takes it against the same around diffusers' DiT, at equal parameters and
 shape.
@@ -111,6 +113,54 @@ def table(names: list[str], batch: int, rounds: int, smoke: bool) -> dict[str, A
     return rows
 
 
+CLIPS = {"full": (3, 16, 32, 32), "smoke": (3, 4, 8, 8)}
+"""The longest clips of the part ``packing``; the shortest have a quarter of the frames."""
+
+
+def clips(pack: bool, size: str, batch: int) -> tuple[Work, dict[str, Any]]:
+    """A training step of `dit` on clips of mixed lengths, which are new in each step."""
+    import difftool
+    from difftool import Interface, Signals
+
+    shape, lengths = CLIPS[size], torch.Generator().manual_seed(0)
+    options = {**(TINY if size == "full" else {"width": 24, "depth": 1, "head_width": 12})}
+    model: nn.Module = difftool.part(
+        "backbone", "dit", Interface(shape), patch=(1, 4, 4), pack=pack, **options
+    )
+    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+    c_noise, places = torch.linspace(-1, 1, batch), torch.arange(shape[1])
+
+    def step() -> None:
+        frames = torch.randint(shape[1] // 4, shape[1] + 1, (batch, 1), generator=lengths)
+        longest = int(frames.max())
+        mask = (places[:longest] < frames)[:, None, :, None, None]
+        x = torch.randn(batch, shape[0], longest, *shape[2:]) * mask
+        (model(x, c_noise, Signals(), mask) * mask).square().mean().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step, {}
+
+
+def packing(size: str, batch: int, rounds: int) -> dict[str, Any]:
+    """The same clips in the same order, so that useful tokens a second are as steps a second."""
+    sides = [
+        Side(name, clips, (pack, size, batch), import_difftool)
+        for name, pack in (("padded", False), ("packed", True))
+    ]
+    found = in_turn(sides, rounds)
+    ratio = found["padded"].median / found["packed"].median
+    return {
+        "shape": CLIPS[size],
+        "batch": batch,
+        **{
+            name: {"seconds": one.median, "memory_mb": round(one.own_mb)}
+            for name, one in found.items()
+        },
+        "useful tokens a second": round(ratio, 2),
+    }
+
+
 def ours(data: Path, size: str, batch: int) -> tuple[Work, dict[str, Any]]:
     settings = {
         "modality.size": GRID[-1],
@@ -122,7 +172,7 @@ def ours(data: Path, size: str, batch: int) -> tuple[Work, dict[str, Any]]:
     return engine_step("image", data, settings, "fp32", batch)
 
 
-PEER = {"smoke": {"width": 64, "depth": 1}, "tiny": {"width": 192, "depth": 6}}
+PEER = {"smoke": {"width": 64, "depth": 1}, "full": {"width": 192, "depth": 6}}
 
 
 def diffusers(size: str, batch: int) -> tuple[Work, dict[str, Any]]:
@@ -168,17 +218,19 @@ def main() -> None:
     import difftool
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--part", choices=("all", "table", "peer"), default="all")
+    parser.add_argument("--part", choices=("all", "table", "packing", "peer"), default="all")
     parser.add_argument("--only", action="append", help="of the networks, this one")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5)
     options = arguments(parser, {"batch": 2, "rounds": 1})
     names = options.only or difftool.parts("backbone")
     report = dict[str, Any]()
-    if options.part != "peer":
+    size = "smoke" if options.smoke else "full"
+    if options.part in ("all", "packing"):
+        report["packing"] = packing(size, options.batch, options.rounds)
+    if options.part in ("all", "table"):
         report["networks"] = table(names, options.batch, options.rounds, options.smoke)
-    if options.part != "table":
-        size = "smoke" if options.smoke else "tiny"
+    if options.part in ("all", "peer"):
         with workplace() as folder:
             report["dit"] = peer(folder, size, options.batch, options.rounds)
     emit(report, options.smoke)

@@ -10,6 +10,7 @@ from ...errors import UsageError
 from ..attention import attend
 from ..layers import linear
 from .norm import RMSNorm
+from .packing import Packing
 from .rotary import rotated
 
 
@@ -62,7 +63,12 @@ class TokenAttention(nn.Module):
         self.out = linear(width, width)
 
     def forward(
-        self, x: Tensor, turn: Tensor | None, first: Tensor | None, seen: Tensor | None
+        self,
+        x: Tensor,
+        turn: Tensor | None,
+        first: Tensor | None,
+        seen: Tensor | None,
+        packing: Packing | None = None,
     ) -> Tensor:
         """``x [b, n, width]`` -> like ``x``.
 
@@ -70,6 +76,7 @@ class TokenAttention(nn.Module):
             turn: ``[..., n, head_width / 2, 2]``, rotary positions; None for none.
             first: ``[b, n, width]``, values of the first tokens.
             seen: see ``attend``: which keys take part, or what is added to the scores.
+            packing: ``x`` is the packed sequence ``[1, N, width]`` of these examples.
         """
         query, key, value = self.query_key_value(x).chunk(3, -1)
         if self.mixture is not None and first is not None:
@@ -78,6 +85,8 @@ class TokenAttention(nn.Module):
         query, key = self.norm(query, key)
         if turn is not None:
             query, key = rotated(query, turn), rotated(key, turn)
+        if packing is not None:
+            return self.out(merge(packing.attend(query, key, value)))
         return self.out(merge(attend(query, key, value, seen)))
 
 
@@ -96,11 +105,15 @@ class TokenCrossAttention(nn.Module):
         self.norm = QKNorm(width // heads, qk_norm)
         self.out = linear(width, width, gain=0)
 
-    def forward(self, x: Tensor, tokens: Tensor, seen: Tensor | None) -> Tensor:
-        """``x [b, n, width]``, ``tokens [b, m, tokens]`` -> like ``x``."""
+    def forward(
+        self, x: Tensor, tokens: Tensor, seen: Tensor | None, packing: Packing | None = None
+    ) -> Tensor:
+        """``x [b, n, width]``, ``tokens [b, m, tokens]`` -> like ``x``; see ``TokenAttention``."""
         key, value = self.key_value(tokens).chunk(2, -1)
         query, key, value = (split(t, self.heads) for t in (self.query(x), key, value))
         query, key = self.norm(query, key)
+        if packing is not None:
+            return self.out(merge(packing.attend_to(query, key, value, seen)))
         return self.out(merge(attend(query, key, value, seen)))
 
 

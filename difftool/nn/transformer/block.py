@@ -12,6 +12,7 @@ from .feedforward import feedforward
 from .modulation import Modulation, modulated
 from .norm import RMSNorm
 from .options import BlockOptions
+from .packing import Packing
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class Block(nn.Module):
         seen: Tensor | None,
         tokens: Tensor | None = None,
         token_mask: Tensor | None = None,
+        packing: Packing | None = None,
     ) -> Tensor:
         """``x [b, n, width]`` -> like ``x``.
 
@@ -67,12 +69,16 @@ class Block(nn.Module):
             embedding: ``[b, embedding]``, the noise level and global conditions.
             turn, first, seen: as in ``TokenAttention``.
             tokens: ``[b, m, cross]``, a condition's tokens, real where ``token_mask [b, m]`` is.
+            packing: ``x`` is the packed sequence ``[1, N, width]`` of examples that are in its order.
         """
-        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(embedding)
-        h = self.attention(modulated(self.norm1(x), shift1, scale1), turn, first, seen)
+        vectors = self.modulation(embedding)
+        if packing is not None:
+            vectors = tuple(map(packing.spread, vectors))
+        shift1, scale1, gate1, shift2, scale2, gate2 = vectors
+        h = self.attention(modulated(self.norm1(x), shift1, scale1), turn, first, seen, packing)
         x = x + gate1 * self._dropped(h)
         if self.cross is not None and self.cross_norm is not None and tokens is not None:
-            x = x + self.cross(self.cross_norm(x), tokens, keys(token_mask))
+            x = x + self.cross(self.cross_norm(x), tokens, keys(token_mask), packing)
         h = self.feedforward(modulated(self.norm2(x), shift2, scale2))
         return x + gate2 * self._dropped(h)
 

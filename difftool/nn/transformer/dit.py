@@ -69,12 +69,18 @@ class DiT(Backbone):
                 if turned
                 else None
             ),
+            pack=options.pack,
         )
         return self.patches.leave(h, x.shape[2:])
 
 
 def _possible(options: DiTOptions, interface: Interface) -> None:
     """Raises UsageError for options that this interface does not allow."""
+    if options.pack and (options.causal or options.attention != "full"):
+        raise UsageError(
+            "backbone.pack leaves padding out of attention over all tokens. Set causal to false and "
+            "attention to 'full', or pack to false."
+        )
     if options.attention == "full":
         return
     in_context = (options.registers, interface.vector * (options.vector == "context"))

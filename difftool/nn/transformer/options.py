@@ -128,6 +128,12 @@ class DiTOptions(TransformerOptions, GridOptions):
     causal: bool = Field(
         False, description="tokens attend to none that are later along the first axis"
     )
+    pack: bool = Field(
+        False,
+        description="leave padding out: the tokens of examples of several lengths or sizes are one "
+        "long sequence, and attention stays within each example. The step is not recorded as a CUDA "
+        "graph then, because its shapes change",
+    )
 
 
 class UViTOptions(BlockOptions, GridOptions):

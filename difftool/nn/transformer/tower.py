@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -17,6 +17,7 @@ from .block import Block, Sizes
 from .modulation import Modulation, modulated
 from .norm import RMSNorm
 from .options import TransformerOptions
+from .packing import Packing
 from .rotary import turned
 from .sequence import Prefix, lengthened, real_tokens
 
@@ -34,8 +35,9 @@ class Inputs:
     seen: Tensor | None = None
     tokens: Tensor | None = None
     token_mask: Tensor | None = None
+    packing: Packing | None = None
 
-    def all(self) -> tuple[Tensor | None, ...]:
+    def all(self) -> tuple[Tensor | Packing | None, ...]:
         return (
             self.embedding,
             self.turn,
@@ -43,6 +45,7 @@ class Inputs:
             self.seen,
             self.tokens,
             self.token_mask,
+            self.packing,
         )
 
 
@@ -89,6 +92,7 @@ class Transformer(nn.Module):
         mask: Tensor | None = None,
         scores: Sequence[Tensor] = (),
         views: Callable[[Inputs], Sequence[View]] | None = None,
+        pack: bool = False,
     ) -> Tensor:
         """The tokens after all blocks and a last, modulated normalisation.
 
@@ -98,12 +102,16 @@ class Transformer(nn.Module):
             scores: added to the scores of attention, ``[b or 1, heads or 1, n, n]``, one for each
                 block or one for all. The prefix sees no token of the example then.
             views: how the blocks see the sequence, in turn; there is no prefix then.
+            pack: leave padding out, where there are neither scores nor views.
         """
         embedding = self.embedding(c_noise, signals.vector)
         prefix, prefix_mask = self.prefix(signals, x)
         length = 0 if prefix is None else prefix.shape[1]
-        real = keys(real_tokens(x, mask, prefix, prefix_mask))
-        h = lengthened(x, prefix)
+        tokens_real = real_tokens(x, mask, prefix, prefix_mask)
+        real, h = keys(tokens_real), lengthened(x, prefix)
+        packing = Packing(tokens_real) if pack and tokens_real is not None else None
+        if packing is not None:
+            h = packing.packed(h)
         whole = Inputs(
             embedding if self.shared is None else self.shared(embedding),
             None if angles is None else turned(angles, length),
@@ -112,20 +120,38 @@ class Transformer(nn.Module):
             signals.tokens if self.crosses else None,
             signals.token_mask if self.crosses else None,
         )
+        if packing is not None:
+            whole = _packed(whole, packing)
         turn = (
             views(whole) if views else [_plain(whole, seen) for seen in _seen(real, scores, length)]
         )
         for i, block in enumerate(self.blocks):
             view = turn[i % len(turn)]
             h = view.join(run(block, view.cut(h), *view.inputs.all()))
+        if packing is not None:
+            h = packing.unpacked(h)
         return modulated(self.norm(h[:, length:]), *self.final(embedding))
 
 
 def _plain(inputs: Inputs, seen: Tensor | None) -> View:
-    whole = Inputs(
-        inputs.embedding, inputs.turn, inputs.first, seen, inputs.tokens, inputs.token_mask
+    return View(_itself, _itself, replace(inputs, seen=seen))
+
+
+def _packed(inputs: Inputs, packing: Packing) -> Inputs:
+    """The inputs of blocks over the packed sequence: what belongs to examples is in its order."""
+
+    def ordered(t: Tensor | None) -> Tensor | None:
+        return None if t is None else t.index_select(0, packing.order)
+
+    return Inputs(
+        inputs.embedding.index_select(0, packing.order),
+        None if inputs.turn is None else packing.turned(inputs.turn),
+        inputs.first,
+        None,
+        ordered(inputs.tokens),
+        ordered(inputs.token_mask),
+        packing,
     )
-    return View(_itself, _itself, whole)
 
 
 def _itself(h: Tensor) -> Tensor:
