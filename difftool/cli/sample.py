@@ -11,8 +11,9 @@ import click
 from ..workflows.chain import chain_of
 from ..workflows.request import Request
 from ..workflows.sample import sample_chain
+from ..workflows.sample_plan import sampling_lines, sampling_plan
 from ..workflows.words import peeked_modality
-from .console import out, out_json, say
+from .console import out, out_json, out_table, say
 from .flags import Flag, Sectioned, registry
 from .sampling_flags import flags_for_sampling, request_of, sampling_options
 from .signals import terminate_at_once
@@ -76,6 +77,9 @@ class Sample(Sectioned):
     is_flag=True,
     help="Write the samples of every stage, each into its own folder.",
 )
+@click.option(
+    "--dry-run", is_flag=True, help="Say what sampling takes, by a few samples; write nothing."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @click.pass_context
 def sample(
@@ -88,6 +92,7 @@ def sample(
     until: str | None,
     level: float | None,
     save_all: bool,
+    dry_run: bool,
     as_json: bool,
     **sampling: Any,
 ) -> None:
@@ -109,6 +114,9 @@ def sample(
         as_trained=as_trained,
     )
     chain = chain_of(request, parts, Terminal())
+    if dry_run:
+        _print_plan(sampling_plan(chain, parts), as_json)
+        return
     made = sample_chain(chain, parts, Terminal(), folder, None if as_json else out, save_all)
     if as_json:
         out_json(made)
@@ -117,3 +125,13 @@ def sample(
             f"{chain.n} sample{'s' * (chain.n > 1)} in {made['folder']}, together on "
             f"{made['sheet']}"
         )
+
+
+def _print_plan(rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        out_json(rows)
+        return
+    for row in rows:
+        if len(rows) > 1:
+            out(f"{row['stage']}:")
+        out_table(sampling_lines(row))

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -129,6 +130,12 @@ def highest_memory() -> Iterator[list[int]]:
     yield taken
     if before is not None:
         taken.append(_highest() - before)
+
+
+def process_memory() -> int:
+    """Bytes that this process holds, without what is free already."""
+    give_back()
+    return psutil.Process().memory_info().rss
 
 
 def give_back() -> None:

@@ -11,9 +11,8 @@ from torch import nn
 
 from ..rng import Streams
 from ..stage import Stage
-from .device import memory_in_use
 from .generate import SampleRequest, generate
-from .live import continued, course_of, give_back
+from .live import continued, course_of, process_memory
 
 STEPS = 4
 """Steps that are taken: as many as any sampler looks back, and one more."""
@@ -58,20 +57,21 @@ def sampling_cost(stage: Stage, request: SampleRequest) -> SamplingCost:
 
     Raises what ``generate`` raises.
     """
-    from .flops import flops_of  # its imports take a third of a second
-
     batch = min(request.batch, request.n)
     device = next(stage.denoiser.parameters()).device
     counts = (min(FEW[0], batch), min(FEW[1], batch))
     at = _place_of_largest(stage, request, batch, counts[1])
     small, large = (few_of(request, n, at) for n in counts)
-    flops = flops_of(lambda: _make(stage, small)) / small.n  # it loads libraries, too
+    _make(stage, few_of(request, 1, at))  # libraries are loaded by now
     held = _held(device)
     own = [t for module in _modules(stage) for t in (*module.parameters(), *module.buffers())]
     few = course_of(lambda: _make(stage, small), own, device)
     begun = time.perf_counter()
     more = course_of(lambda: _make(stage, large), own, device)
     seconds = (time.perf_counter() - begun) / large.n
+    from .flops import flops_of  # not before: what it imports takes 80 MB
+
+    flops = flops_of(lambda: _make(stage, small)) / small.n
     fixed, each = continued(few, more, counts, batch)
     longer = request.steps / small.steps
     return SamplingCost(held, int(fixed), int(each), batch, flops * longer, seconds * longer)
@@ -104,8 +104,7 @@ def _place_of_largest(stage: Stage, request: SampleRequest, batch: int, few: int
 def _held(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device)
-    give_back()
-    return memory_in_use(device)
+    return process_memory()
 
 
 def _make(stage: Stage, request: SampleRequest) -> None:

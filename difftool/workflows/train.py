@@ -61,8 +61,8 @@ def planned(
     if fitting:
         config, stage = split_to_fit(stage, config, assembly, dataset, reporter)
     cost = foretold(stage, dataset, reporter)
-    flops = step_flops(stage, dataset)
     plan = dry_run(stage, dataset, place)
+    flops = step_flops(stage, dataset)  # not before: what it imports takes 80 MB
     preview = plan.pop("preview_bytes")
     return plan | {
         "memory_needed_bytes": cost.memory if cost else None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from small import call, prepared, small_run
+from small import call, prepared, small_run, train
 
 import difftool.engine.cost as cost_of
 from difftool.data.order import Order
@@ -143,7 +145,7 @@ def test_the_command_foretells_a_long_step_and_the_memory(tmp_path, monkeypatch,
     monkeypatch.setattr(announce, "SLOW", 0.0)
     assert call(*line) == 0
     out, err = capsys.readouterr()
-    assert "One step takes about 0s on this machine; 8 steps take about" in err
+    assert re.search(r"One step takes about \ds on this machine; 8 steps take about", err)
     assert "at the peak of a step" in out
 
 
@@ -157,3 +159,16 @@ def test_sampling_is_told_by_a_few_samples(built):
     smaller = sampling_cost(stage, replace(request, batch=16))
     assert smaller.extra < cost.extra
     assert cost.per_sample >= 3 * 8 * 8 * 4  # at least the sample itself
+
+
+def test_the_command_tells_what_sampling_takes_and_leaves_nothing_behind(tmp_path, capsys):
+    run = train(tmp_path / "run", *small_run(2), stop_at=1)
+    before = sorted(run.rglob("*"))
+    assert call("sample", str(run), "-n", "6", "--dry-run", "--json") == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["samples"], row["batch"], row["steps"]) == (6, 6, 4)
+    assert 0 < row["memory_needed_bytes"] < row["memory_total_bytes"]
+    assert row["flops_per_sample"] > 0
+    assert sorted(run.rglob("*")) == before
+    assert call("sample", str(run), "-n", "6", "--dry-run") == 0
+    assert "6 at once, 4 steps each" in capsys.readouterr().out

@@ -128,8 +128,10 @@ def test_sigterm_to_the_launcher_saves_and_a_run_goes_on_in_another_number_of_pr
 
 @pytest.mark.heavy
 def test_a_killed_worker_is_said_in_one_message(tmp_path):
+    """Nothing is saved yet that it could go on from."""
     path = tmp_path / "run"
-    process = start(DIFFTOOL, *words(4000), "--run", path, "--devices", "2")
+    line = words(4000, "train.save_every=4000")
+    process = start(DIFFTOOL, *line, "--run", path, "--devices", "2")
     try:
         deadline = time.monotonic() + 120
         while not RunFolder(path).metrics() and time.monotonic() < deadline:
