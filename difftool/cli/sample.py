@@ -121,8 +121,10 @@ def sample(
     if as_json:
         out_json(made)
     else:
+        count = made.get("evaluations", 0)
+        each = f", with {count} evaluations each" * (count > chain.stages[-1].config.sample.steps)
         say(
-            f"{chain.n} sample{'s' * (chain.n > 1)} in {made['folder']}, together on "
+            f"{chain.n} sample{'s' * (chain.n > 1)} in {made['folder']}{each}, together on "
             f"{made['sheet']}"
         )
 

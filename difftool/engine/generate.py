@@ -75,6 +75,7 @@ class SampleRequest:
         control: raw examples, taken in turn, whose maps samples follow.
         control_scale: how much they count.
         editing: examples that the samples are made from, and how; None for samples from noise.
+        evaluations: for each batch that is made, how often its estimate was asked for; filled in.
     """
 
     n: int
@@ -97,6 +98,7 @@ class SampleRequest:
     control: Sequence[np.ndarray] = ()
     control_scale: float = 1.0
     editing: Editing | None = None
+    evaluations: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +345,8 @@ def _solved(
         denoise = keeping(denoise, space, like.x, like.observed, like.mask, clean=like.noise_free)
     if watched is not None and not stage.experts:
         denoise = Varied(denoise, watched, space, like.mask)
+    else:
+        denoise = _counting(denoise, request.evaluations)
     degradation = stage.denoiser.degradation
     if degradation is not None:
         drawn = degradation.draw(shape, rng)
@@ -389,6 +393,17 @@ def _solved(
         ).x.cpu(),
         shapes,
     )
+
+
+def _counting(denoise: Denoise, counts: list[int]) -> Denoise:
+    """The same estimates; the last of the counts grows with each, from a new 0."""
+    counts.append(0)
+
+    def counted(x: Tensor, sigma: float) -> Tensor:
+        counts[-1] += 1
+        return denoise(x, sigma)
+
+    return counted
 
 
 def _on_circles(stage: Stage, given: Editing, shapes: Batch, denoisers: list[D]) -> list[D]:

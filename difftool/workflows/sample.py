@@ -286,7 +286,9 @@ def _written(
             "Install a font that has them, such as Noto Sans CJK for Chinese, Japanese and "
             "Korean."
         )
-    return {"folder": str(folder), "sheet": str(writer.write_sheet()), "samples": writer.rows}
+    counts = {"evaluations": max(request.evaluations)} if request.evaluations else {}
+    sheet = str(writer.write_sheet())
+    return {"folder": str(folder), "sheet": sheet, "samples": writer.rows, **counts}
 
 
 def _kind_of_end(error: BaseException) -> type[DifftoolError] | None:

@@ -15,6 +15,7 @@ from difftool.engine.generate import Generated, SampleRequest, generate, unpadde
 from difftool.errors import DeviceError
 from difftool.guidance.cfg import ClassifierFree
 from difftool.guidance.options import GuidanceOptions
+from difftool.samplers.heun import heun
 
 
 def test_examples_are_cut_to_the_template_s_size_and_mask():
@@ -85,6 +86,14 @@ def test_conditions_are_encoded_once_for_a_batch_at_any_number_of_steps(guidance
     )
     assert len(list(generate(stage, request))) == 4
     assert len(calls) == 2 * times
+
+
+def test_the_evaluations_of_each_batch_are_counted():
+    stage, _, _ = prepared(*small_run())
+    stage = replace(stage, sampler=heun, knobs={})
+    request = SampleRequest(n=3, steps=4, batch=2)
+    list(generate(stage, request))
+    assert request.evaluations == [7, 7]  # two for each step but the last
 
 
 def test_a_title_is_what_was_asked_for_in_few_words():
