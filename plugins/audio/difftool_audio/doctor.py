@@ -22,6 +22,11 @@ SOME, MANY = 0.03, 0.25
 EMPTY = 1e-7
 """Power above half of the highest frequency over all power, below which that half is empty."""
 
+EDGE = 10.0
+"""Usual power just below half of the highest frequency over that above, from which on there is an
+edge at which noise ends.
+"""
+
 FAINT = -50.0
 """Loudness in dB of full scale below which a recording is hardly above its noise."""
 
@@ -78,10 +83,18 @@ class Recordings(Check):
 
 
 def _is_empty_above(sound: np.ndarray) -> bool:
-    """Whether nothing is in the upper half of the spectrum, where there is anything below."""
+    """Whether nothing is in the upper half of the spectrum, where there is anything below.
+
+    A tone without any noise is empty above its partials at every rate. A recording that was
+    converted has its noise up to the edge, and none beyond.
+    """
     x = np.asarray(sound, np.float64).mean(0)
     power = np.square(np.abs(np.fft.rfft(x * np.hanning(len(x)))))
-    return bool(power.sum() > 0 and power[len(power) * 11 // 20 :].sum() < EMPTY * power.sum())
+    above, below = power[len(power) * 11 // 20 :], power[len(power) // 4 : len(power) * 9 // 20]
+    if not len(below) or not above.sum() < EMPTY * power.sum():
+        return False
+    rounding = len(x) / 32  # the power that whole numbers add to each line of this spectrum
+    return bool(np.median(below) > EDGE * max(float(np.median(above)), rounding))
 
 
 def _counted(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from difftool import Description, NoOptions
+from difftool_audio.doctor import _is_empty_above
 from difftool_audio.statistics import Sound
 
 RATE = 8000
@@ -54,3 +55,12 @@ def test_the_spectrum_is_that_of_the_data_however_loud():
     dull = [np.convolve(one, np.ones(8) / 8, "same") for one in white]
     assert of(*white[:2], data=tuple(0.3 * one for one in white[2:]))["spectrum_db"] < 1.5
     assert of(*dull[:2], data=tuple(white[2:]))["spectrum_db"] > 5
+
+
+def test_a_pure_tone_is_no_sound_of_a_lower_rate_and_converted_noise_is():
+    rng = np.random.default_rng(0)
+    spectrum = np.fft.rfft(0.1 * rng.normal(size=RATE))
+    spectrum[len(spectrum) // 2 :] = 0
+    assert _is_empty_above(raw(np.fft.irfft(spectrum, RATE)))
+    assert not _is_empty_above(raw(tone(440)))
+    assert not _is_empty_above(raw(0.1 * rng.normal(size=RATE)))
