@@ -23,10 +23,12 @@ from ..errors import ConfigError, DifftoolError
 from ..files import write_text
 from ..options import Options
 from .chain import chain_of
+from .chain_stage import ChainStage
 from .evaluate import chosen_metrics, evaluate_chain
 from .reference import Reference
 from .reporter import Count, Reporter, T
 from .request import Request
+from .verdict import run_of
 
 if TYPE_CHECKING:
     from ..plugin.registry import Registry
@@ -53,6 +55,15 @@ class ScenarioOptions(Options):
     data: PositiveInt = Field(5000, description="largest number of examples of the data")
     against: str = Field("", description="data to compare with; empty for the training data")
     device: str = Field("auto", description="auto, cpu, cuda, …")
+
+
+COSTS = {
+    "seconds": ("seconds", 1.0),
+    "memory GB": ("memory_bytes", 1e9),
+    "training seconds": ("training_seconds", 1.0),
+    "training GB": ("training_memory_bytes", 1e9),
+}
+"""Head of a column -> where a row has it, and its unit."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +214,22 @@ def _measured(
         "data": data,
         "seconds": timed.seconds,
         "memory_bytes": memory_in_use(choose_device(scenario.device)),
+        **_of_training(chain.stages[-1]),
     }
+
+
+def _of_training(stage: ChainStage) -> dict[str, float]:
+    """The seconds and the memory of the training of a stage, where its run is there and says them."""
+    if (folder := run_of(stage)) is None:
+        return {}
+    found, before = {"training_seconds": 0.0}, 0
+    for row in folder.metrics():
+        count = (row["step"] - before) * stage.config.train.batch
+        found["training_seconds"] += count / max(row["examples_per_second"], 1e-9)
+        before = row["step"]
+        if memory := row.get("memory_bytes"):
+            found["training_memory_bytes"] = max(found.get("training_memory_bytes", 0.0), memory)
+    return found if before else {}
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
@@ -217,22 +243,29 @@ def table(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]
         places.setdefault(json.dumps([row[axis] for axis in AXES]), []).append(row)
     varied = [axis for axis in AXES if len({json.dumps(row[axis]) for row in rows}) > 1]
     names = list(dict.fromkeys(name for row in rows for name in row.get("numbers", {})))
-    heads = [*(varied or ["models"]), *names, "seconds", "memory GB"]
+    costs = {
+        head: (key, unit)
+        for head, (key, unit) in COSTS.items()
+        if any(row.get(key) is not None for row in rows)
+    }
+    heads = [*(varied or ["models"]), *names, *costs]
     lines = []
     for same in places.values():
         place = [_word(same[0][axis]) for axis in varied or ["models"]]
         good = [row for row in same if "error" not in row]
         if not good:
-            lines.append([*place, *["-"] * (len(names) + 2)])
+            lines.append([*place, *["-"] * (len(names) + len(costs))])
             continue
         cells = [_cell([row["numbers"].get(name, (None, None)) for row in good]) for name in names]
-        seconds = _cell([(row["seconds"], None) for row in good])
-        memory = _cell([(row["memory_bytes"] / 1e9, None) for row in good])
-        lines.append([*place, *cells, seconds, memory])
+        for key, unit in costs.values():
+            known = [row[key] / unit for row in good if row.get(key) is not None]
+            known = known[:1] if key.startswith("training") else known  # of one training
+            cells.append(_cell([(value, None) for value in known]))
+        lines.append([*place, *cells])
     data = [row["data"] for row in rows if "data" in row]
     if data:
         own = [_cell([(one.get(name), None) for one in data[:1]]) for name in names]
-        lines.append(["held-out data", *[""] * (len(varied or [1]) - 1), *own, "", ""])
+        lines.append(["held-out data", *[""] * (len(varied or [1]) - 1), *own, *[""] * len(costs)])
     return heads, lines
 
 

@@ -328,10 +328,9 @@ def test_a_scenario_measures_every_combination_and_goes_on_where_it_stopped(caps
     out, err = capsys.readouterr()
     assert err.count("cell ") == 8
     lines = Path("t.csv").read_text().splitlines()
-    assert (
-        lines[0]
-        == "steps,guidances,brightness mean,brightness contrast,brightness distance,seconds,memory GB"
-    )
+    heads = "steps,guidances,brightness mean,brightness contrast,brightness distance,"
+    assert lines[0] == heads + "seconds,memory GB,training seconds,training GB"
+    assert all(float(cell) > 0 for line in lines[1:5] for cell in line.split(",")[-2:])
     assert [line.split(",")[:2] for line in lines[1:]] == [
         ["2", "1.0"], ["2", "2.0"], ["3", "1.0"], ["3", "2.0"], ["held-out data", ""],
     ]  # fmt: skip
