@@ -123,6 +123,8 @@ _HOME = {
     "Weighting": "process.process",
     "ClassifierFree": "guidance.cfg",
     "Entries": "edit",
+    "agreeing": "guidance.inpaint",
+    "following": "guidance.inpaint",
     "Given": "edit",
     "Guidance": "guidance.guidance",
     "Sampling": "guidance.guidance",
@@ -256,6 +258,8 @@ if TYPE_CHECKING:
     from .guidance.cfg import ClassifierFree as ClassifierFree
     from .guidance.guidance import Guidance as Guidance
     from .guidance.guidance import Sampling as Sampling
+    from .guidance.inpaint import agreeing as agreeing
+    from .guidance.inpaint import following as following
     from .landing import lands as lands
     from .metric import FeatureMetric as FeatureMetric
     from .metric import Features as Features

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from ..edit import Edit, Given, Start
 from ..errors import UsageError
-from ..guidance.inpaint import following
-from ..sampler import Denoise
+from ..guidance.inpaint import agreeing, following
 from ..samplers.euler import euler
 from .fitting import fitted_band, fitted_blur, fitted_factor
 from .jpeg import decompressing, fitted_quality
@@ -42,22 +40,6 @@ def noise_level(x: Tensor) -> Tensor:
         pairs = x.narrow(axis, 0, even).unflatten(axis, (-1, 2))
         x = (pairs.select(axis + 1, 0) - pairs.select(axis + 1, 1)) / 2**0.5
     return x.abs().flatten(1).median(1).values / MEDIAN
-
-
-def agreeing(denoise: Denoise, project: Project, level: float) -> Denoise:
-    """Estimates that could have become the file (null-space projection, Wang et al. 2022,
-    arXiv:2212.00490, Alg. 1).
-
-    Args:
-        level: standard deviation of the noise in the file; below it the projection is weaker
-            (Eq. 19).
-    """
-
-    def agreed(x: Tensor, sigma: float) -> Tensor:
-        x0 = denoise(x, sigma)
-        return torch.lerp(x0, project(x0), min(1.0, sigma / level) if level else 1.0)
-
-    return agreed
 
 
 class Restore(Edit):

@@ -89,3 +89,20 @@ def following(denoise: Denoise, project: Callable[[Tensor], Tensor], noise: floa
         return x0.detach() - sigma**2 * slope
 
     return followed
+
+
+def agreeing(denoise: Denoise, project: Callable[[Tensor], Tensor], level: float = 0.0) -> Denoise:
+    """Estimates that agree with what is known (null-space projection, Wang et al. 2022,
+    arXiv:2212.00490, Alg. 1).
+
+    Args:
+        project: the nearest example that agrees with what is known.
+        level: standard deviation of the noise in what is known; below it the projection is weaker
+            (Eq. 19).
+    """
+
+    def agreed(x: Tensor, sigma: float) -> Tensor:
+        x0 = denoise(x, sigma)
+        return torch.lerp(x0, project(x0), min(1.0, sigma / level) if level else 1.0)
+
+    return agreed

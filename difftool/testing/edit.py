@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ..edit import Edit, Given, Start
+from ..edit import Edit, Entries, Given, Start
 from ..rng import Streams
 from ..space import Euclidean
 from .parts import load, named, needs_no_torch
@@ -43,7 +43,10 @@ def edit_contract(name: str, options: dict[str, Any] | None = None) -> type:
         def another(k: int) -> Tensor:
             return Streams(0, f"contract {k}", rows).normal(x.shape)
 
-        return Given(x, noise, SIGMAS, _denoise, _denoise, Euclidean(), another, None, *pair)
+        entries = Entries(x, lambda project: project)
+        return Given(
+            x, noise, SIGMAS, _denoise, _denoise, Euclidean(), another, None, *pair, entries
+        )
 
     def start(rows: list[int]) -> Start:
         with torch.inference_mode():
