@@ -1,5 +1,5 @@
-"""The layers over all pairs on a CPU, a few examples at a time, so that no pass over the pairs
-leaves the processor's cache.
+"""The layers over all pairs with little memory: on a CPU a few examples at a time, so that no pass
+over the pairs leaves the processor's cache; on other devices the whole batch at once.
 
 The same numbers as of the plain formulas in ``edges``. What is kept for the way back is what comes
 out of the second layer; all else is made again there, which costs less than to fetch it from
@@ -58,22 +58,28 @@ class Few(NamedTuple):
 
 
 def gathered(
-    layers: Layers, others: Tensor, gate: nn.Linear | None, extents: Sequence[int]
+    layers: Layers, others: Tensor, gate: nn.Linear | None, extents: Sequence[int] | None
 ) -> Tensor:
-    """Sum over j of gate_ij hidden_ij ``[b, n, f]``, over the others ``[b, n, n]`` of each point."""
+    """Sum over j of gate_ij hidden_ij ``[b, n, f]``, over the others ``[b, n, n]`` of each point.
+
+    Args:
+        extents: as of ``Company``; None to compute the whole batch at once.
+    """
     readout = (
         (None, None) if gate is None else (t.to(others.dtype) for t in (gate.weight, gate.bias))
     )
     return _Gathered.apply(_plan(layers, extents), others, *readout, *layers)
 
 
-def read_out(layers: Layers, readout: nn.Linear, extents: Sequence[int]) -> Tensor:
+def read_out(layers: Layers, readout: nn.Linear, extents: Sequence[int] | None) -> Tensor:
     """``readout(hidden)``, ``[b, n, n, o]``."""
     return _Said.apply(_plan(layers, extents), readout.weight.to(layers.start.dtype), *layers)
 
 
-def _plan(layers: Layers, extents: Sequence[int]) -> list[Few]:
+def _plan(layers: Layers, extents: Sequence[int] | None) -> list[Few]:
     """Groups of neighbouring examples whose pairs fit into the cache."""
+    if extents is None:
+        return [Few(slice(0, len(layers.start)), layers.start.shape[1])]
     plan, room = [], CACHE // (layers.start.shape[-1] * layers.start.element_size())
     first = 0
     for i in range(1, len(extents) + 1):
@@ -208,10 +214,10 @@ def _before(layers: Layers) -> Tensor:
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``x [..., f] @ weight [f, o] + bias``.
 
-    In single precision by oneDNN: the library that PyTorch would take there works at half of its
+    In single precision on a CPU by oneDNN: the library that PyTorch would take there works at half of its
     speed on AMD processors.
     """
-    if x.dtype == torch.float32 and ONEDNN:
+    if x.dtype == torch.float32 and x.device.type == "cpu" and ONEDNN:
         return torch.ops.mkldnn._linear_pointwise(x, weight.t(), bias, "none", [], "")
     return F.linear(x, weight.t(), bias)
 

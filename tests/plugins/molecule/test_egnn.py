@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from functorch.compile import make_boxed_func, min_cut_rematerialization_partition
+from torch._dynamo.backends.common import aot_autograd
 
 from difftool import Interface, Signals, UsageError
 from difftool_molecule import chunked, pairs
+from difftool_molecule import edges as edges_module
 from difftool_molecule.contracts import SMALL
 from difftool_molecule.edges import Edges
 from difftool_molecule.egnn import Egnn
@@ -44,6 +47,11 @@ def inputs(dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, torch.Tens
 
 
 def plainly(monkeypatch) -> None:
+    """As a compiler computes it."""
+    monkeypatch.setattr(edges_module, "by_formulas", lambda: True)
+
+
+def at_once(monkeypatch) -> None:
     """As on a device that works on the whole batch at a time."""
     monkeypatch.setattr(pairs, "_extents", lambda real: None)
 
@@ -63,9 +71,65 @@ def test_a_few_examples_at_a_time_give_the_numbers_of_the_whole_batch(variant, r
     monkeypatch.setattr(chunked, "CACHE", room)
     made, given = network(**variant).double(), inputs(torch.float64)
     few = answers(made, *given)
+    at_once(monkeypatch)
+    whole = answers(made, *given)
     plainly(monkeypatch)
-    for one, other in zip(few, answers(made, *given), strict=True):
-        torch.testing.assert_close(one, other)
+    for plain, *others in zip(answers(made, *given), few, whole, strict=True):
+        for other in others:
+            torch.testing.assert_close(other, plain)
+
+
+PAIRS = 4 * 7 * 7 * 16
+"""Numbers in a tensor of all pairs and features."""
+
+
+def edges_of_pairs() -> tuple[Edges, torch.nn.Linear, tuple]:
+    torch.manual_seed(0)
+    there = company(MASK, mean=False, divisor=1.0)
+    h, lengths = torch.randn(4, 7, 16, requires_grad=True), torch.rand(4, 7, 7, 2)
+    return Edges(16), torch.nn.Linear(16, 1), (h, lengths, there)
+
+
+@pytest.mark.parametrize("way", ["a few at a time", "at once"])
+@pytest.mark.parametrize("kind", ["gathered", "read_out"])
+def test_one_tensor_of_all_pairs_is_kept_for_the_way_back(kind, way, monkeypatch):
+    if way == "at once":
+        at_once(monkeypatch)
+    edges, readout, given = edges_of_pairs()
+    kept: list[int] = []
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda t: kept.append(t.numel()) or t, lambda t: t
+    ):
+        getattr(edges, kind)(*given, readout).sum()
+    assert [n for n in kept if n > PAIRS / 4] == [PAIRS]
+
+
+@pytest.mark.parametrize("kind", ["gathered", "read_out"])
+def test_a_compiler_sees_one_product_over_pairs_and_keeps_what_it_reads_and_gives(kind):
+    """All else is pointwise or a sum, which it fuses with what the product reads and writes."""
+    edges, readout, given = edges_of_pairs()
+    graphs = []
+
+    def noted(graph, inputs):
+        graphs.append(graph)
+        return make_boxed_func(graph)
+
+    backend = aot_autograd(
+        fw_compiler=noted, bw_compiler=noted, partition_fn=min_cut_rematerialization_partition
+    )
+    compiled = torch.compile(getattr(edges, kind), backend=backend, fullgraph=True)
+    compiled(*given, readout).sum().backward()
+    forward = graphs[0].graph
+    sizes = {
+        node: node.meta["val"].numel()
+        for node in forward.nodes
+        if isinstance(node.meta.get("val"), torch.Tensor)
+    }
+    over_pairs = [node for node in sizes if sizes[node] >= PAIRS and node.op == "call_function"]
+    products = [node for node in over_pairs if "mm" in str(node.target)]
+    assert [str(node.target) for node in products] == ["aten.addmm.default"]
+    (kept,) = (node.args[0] for node in forward.nodes if node.op == "output")
+    assert sum(sizes.get(node, 0) >= PAIRS for node in kept) == 2
 
 
 def test_single_precision_agrees_with_double(monkeypatch):
