@@ -12,7 +12,8 @@ from small import SETS, registry, train
 
 from difftool.assemble import build_stage, load_stage, open_dataset
 from difftool.config import gather, resolve
-from difftool.engine.generate import SampleRequest, generate
+from difftool.engine.generate import generate
+from difftool.engine.sample_request import SampleRequest
 from difftool.errors import DataError, UsageError
 from difftool.guidance.cfg import ClassifierFree
 from difftool.guidance.options import GuidanceOptions

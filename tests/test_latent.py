@@ -16,7 +16,8 @@ from difftool import Batch
 from difftool.assemble import load_stage
 from difftool.assemble.inherit import inherit_model
 from difftool.description import Description
-from difftool.engine.generate import SampleRequest, generate
+from difftool.engine.generate import generate
+from difftool.engine.sample_request import SampleRequest
 from difftool.engine.weights import MODEL, load_weights, save_weights
 from difftool.errors import ModelFileError, UsageError
 from difftool.nn.autoencoder.network import Autoencoder

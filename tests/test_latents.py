@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from difftool import Batch, Context, Euclidean, Options, Representation
 from difftool.assemble import build, load_stage
-from difftool.engine.generate import SampleRequest, generate
+from difftool.engine.generate import generate
+from difftool.engine.sample_request import SampleRequest
 from difftool.engine.weights import MODEL, load_weights, save_weights
 from difftool.errors import ModelFileError, UsageError
 from difftool.plugin.registry import Registry

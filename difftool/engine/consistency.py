@@ -10,7 +10,7 @@ import torch
 
 from ..batch import Batch
 from ..bridge import Bridge
-from .generate import unpadded
+from .padding import unpadded
 
 
 def degraded(bridge: Bridge, examples: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -16,8 +16,8 @@ from ..metric import FeatureMetric, Features, Metric, ModelMetric
 from ..modality import Modality
 from ..rng import Stream
 from ..stage import Stage
-from .generate import unpadded
 from .jackknife import jackknife
+from .padding import unpadded
 
 GROUPS = 8
 """Number of parts of the examples whose numbers estimate the standard error."""

@@ -22,7 +22,9 @@ from ..rng import Stream
 from ..sampler import Denoise
 from ..shapes import expand_as
 from ..stage import Stage
-from .generate import SampleRequest, generate, unpadded
+from .generate import generate
+from .padding import unpadded
+from .sample_request import SampleRequest
 
 MOST_AT_ONCE = 256
 """Points of a density that are evaluated together."""

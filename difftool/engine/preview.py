@@ -15,10 +15,13 @@ from ..data.dataset import Dataset
 from ..errors import DeviceError, is_out_of_memory
 from ..rng import Stream
 from ..stage import Stage
+from .asked import ALL
 from .device import is_on
 from .folder import RunFolder
-from .generate import ALL, SampleRequest, generate, unpadded
+from .generate import generate
+from .padding import unpadded
 from .reconstruct import reconstructed
+from .sample_request import SampleRequest
 from .sampling_cost import SamplingCost, sampling_cost
 from .step import TrainStep
 

@@ -10,7 +10,7 @@ import torch
 from ..batch import Batch
 from ..rng import Stream
 from ..stage import Stage
-from .generate import unpadded
+from .padding import unpadded
 
 AT_ONCE = 32
 

@@ -11,8 +11,9 @@ from torch import nn
 
 from ..rng import Streams
 from ..stage import Stage
-from .generate import SampleRequest, generate
+from .generate import generate
 from .live import continued, course_of, process_memory
+from .sample_request import SampleRequest
 
 STEPS = 4
 """Steps that are taken: as many as any sampler looks back, and one more."""

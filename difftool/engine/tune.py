@@ -14,7 +14,8 @@ import numpy as np
 
 from ..stage import Stage
 from .consistency import consistency
-from .generate import Generated, SampleRequest, generate
+from .generate import Generated, generate
+from .sample_request import SampleRequest
 
 GROUPS = 8
 """Number of groups of samples. The spread of their distances estimates the standard error."""

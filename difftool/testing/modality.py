@@ -21,7 +21,8 @@ from ..description import Description
 from ..engine.device import choose_device
 from ..engine.fit import fit
 from ..engine.folder import RunFolder
-from ..engine.generate import SampleRequest, generate
+from ..engine.generate import generate
+from ..engine.sample_request import SampleRequest
 from ..errors import DataError, UsageError
 from ..modality import Finding, Item, Modality
 from ..options import NoOptions, Options

@@ -80,8 +80,9 @@ class Score:
 
     def __call__(self, stage: Stage) -> float:
         """Raises UsageError where the metric cannot be measured."""
-        from ..engine.generate import SampleRequest, generate  # torch
+        from ..engine.generate import generate  # torch
         from ..engine.measuring import SCORED
+        from ..engine.sample_request import SampleRequest  # torch
 
         settings = {**stage.settings.sample.model_dump(), "seed": SEED}
         request = SampleRequest(n=SCORED, guidance=stage.guidance, **settings)

@@ -82,7 +82,7 @@ def build(
 
 
 def _in_memory(stage: Stage, config: Config, dataset: Dataset | None, reporter: Reporter) -> Built:
-    from ..engine.generate import SampleRequest  # torch
+    from ..engine.sample_request import SampleRequest  # torch
     from .job import Job
     from .request import request_model
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..batch import Batch
     from ..data.dataset import Dataset
-    from ..engine.generate import SampleRequest
+    from ..engine.sample_request import SampleRequest
     from ..engine.step import TrainStep
     from ..stage import Stage
     from .job import Job

@@ -18,7 +18,7 @@ from .request import Request
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..engine.generate import SampleRequest
+    from ..engine.sample_request import SampleRequest
     from ..plugin.registry import Registry
     from ..stage import Stage
 

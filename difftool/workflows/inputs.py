@@ -37,7 +37,7 @@ def read_low(
 
     from ..batch import Batch  # torch
     from ..data.bound import bounded
-    from ..engine.generate import unpadded
+    from ..engine.padding import unpadded
 
     if not as_trained:
         with bounded(item.path):
@@ -57,7 +57,7 @@ def read_low(
 def _cut(item: Item, modality: Modality, seed: int, reporter: Reporter) -> Batch:
     """A file as training reads it."""
     from ..data.bound import bounded
-    from ..engine.generate import unpadded  # torch
+    from ..engine.padding import unpadded  # torch
     from ..rng import Stream
 
     with bounded(item.path):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..config import Config
-    from ..engine.generate import SampleRequest
+    from ..engine.sample_request import SampleRequest
     from ..expert import Expert
     from ..plugin.registry import Registry
     from ..stage import Stage
@@ -60,7 +60,7 @@ def prepared(chained: ChainStage, parts: Registry, low: Sequence[np.ndarray] = (
 
 
 def _request(stage: Stage, chained: ChainStage, low: Sequence[np.ndarray]) -> SampleRequest:
-    from ..engine.generate import SampleRequest  # torch
+    from ..engine.sample_request import SampleRequest  # torch
 
     request, cond = chained.request, dict(chained.cond)
     if request.every_label:

@@ -266,7 +266,8 @@ def _unsettled(stage: Stage, last: ChainStage, reporter: Reporter) -> float:
     """How far samples move with four times the steps, along the same path of noise."""
     import numpy as np
 
-    from ..engine.generate import SampleRequest, generate  # torch
+    from ..engine.generate import generate  # torch
+    from ..engine.sample_request import SampleRequest  # torch
 
     settings = last.config.sample
     if settings.steps >= MANY_STEPS or getattr(stage.sampler, "order", 1) is None:

@@ -16,7 +16,8 @@ from small import call, examples, same, small_run
 from difftool.assemble import load_stage
 from difftool.config import gather, resolve
 from difftool.engine.folder import RunFolder
-from difftool.engine.generate import SampleRequest, generate
+from difftool.engine.generate import generate
+from difftool.engine.sample_request import SampleRequest
 from difftool.engine.weights import MODEL, load_weights, save_weights
 from difftool.errors import ConfigError, ModelFileError
 from difftool.guidance.several import Several

@@ -8,7 +8,8 @@ from golden.known import HERE
 from small import registry
 
 from difftool.assemble import load_stage
-from difftool.engine.generate import SampleRequest, generate
+from difftool.engine.generate import generate
+from difftool.engine.sample_request import SampleRequest
 
 NEAR = {"image": 1, "waveform": 2, "molecule": 1e-4}
 """How far raw values are apart at most: steps of their type, or angstrom."""

@@ -17,8 +17,9 @@ import difftool.engine.cost as cost_of
 from difftool.data.order import Order
 from difftool.engine.cost import Cost, require_memory, step_cost
 from difftool.engine.flops import flops_of
-from difftool.engine.generate import SampleRequest, generate
+from difftool.engine.generate import generate
 from difftool.engine.live import Live
+from difftool.engine.sample_request import SampleRequest
 from difftool.engine.sampling_cost import sampling_cost
 from difftool.errors import DeviceError
 from difftool.workflows import announce

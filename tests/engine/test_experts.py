@@ -11,7 +11,8 @@ from small import prepared, small_run, train
 
 from difftool import UsageError
 from difftool.engine import generate as generating
-from difftool.engine.generate import SampleRequest, generate
+from difftool.engine.generate import generate
+from difftool.engine.sample_request import SampleRequest
 from difftool.expert import Expert
 from difftool.guidance.cfg import ClassifierFree
 from difftool.guidance.options import GuidanceOptions

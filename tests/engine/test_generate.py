@@ -11,7 +11,9 @@ from small import prepared, small_run
 
 from difftool import Batch, NumberColumn
 from difftool.engine import generate as generate_module
-from difftool.engine.generate import Generated, SampleRequest, generate, unpadded
+from difftool.engine.generate import Generated, generate
+from difftool.engine.padding import unpadded
+from difftool.engine.sample_request import SampleRequest
 from difftool.errors import DeviceError
 from difftool.guidance.cfg import ClassifierFree
 from difftool.guidance.options import GuidanceOptions

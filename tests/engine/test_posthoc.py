@@ -10,7 +10,8 @@ from small import call, registry, small_run, train
 from difftool.assemble import load_stage
 from difftool.engine.checkpoint import load_checkpoint
 from difftool.engine.folder import RunFolder
-from difftool.engine.generate import SampleRequest, generate
+from difftool.engine.generate import generate
+from difftool.engine.sample_request import SampleRequest
 from difftool.engine.weights import MODEL, read_about
 from difftool.errors import UsageError
 

@@ -16,8 +16,10 @@ from difftool.engine import generate as generating
 from difftool.engine.checkpoint import load_checkpoint
 from difftool.engine.fit import make_step
 from difftool.engine.folder import RunFolder
-from difftool.engine.generate import SampleRequest, generate
+from difftool.engine.generate import generate
 from difftool.engine.preview import preview_sheet
+from difftool.engine.sample_request import SampleRequest
+from difftool.engine.solving import Solving
 from difftool.engine.step import encoded
 from difftool.engine.weights import MODEL, load_weights
 from difftool.guidance.cfg import ClassifierFree, classifier_free
@@ -220,9 +222,11 @@ def test_a_stage_that_was_trained_on_crops_is_shown_no_more_than_those(stage, mo
 def test_memory_does_not_grow_with_the_size_nor_with_guidance_beyond_the_batch(stage, monkeypatch):
     """Of larger samples fewer are made at once, too."""
     seen, together = Seen(stage, monkeypatch), []
-    inner = generating._solved
+    inner = Solving.examples
     monkeypatch.setattr(
-        generating, "_solved", lambda *args: together.append(len(args[3])) or inner(*args)
+        Solving,
+        "examples",
+        lambda own, denoisers: together.append(len(own.indices)) or inner(own, denoisers),
     )
     made(
         stage,

@@ -13,7 +13,8 @@ from difftool.bridges.options import ResampleOptions
 from difftool.bridges.resample import Resample
 from difftool.engine import tune
 from difftool.engine.consistency import consistency, degraded
-from difftool.engine.generate import Generated, SampleRequest
+from difftool.engine.generate import Generated
+from difftool.engine.sample_request import SampleRequest
 from difftool.engine.tune import Candidate, best, error_between, evenly, sweep
 
 RNG = np.random.default_rng(0)

@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from difftool.assemble import load_stage
-from difftool.engine.generate import SampleRequest, generate
+from difftool.engine.generate import generate
+from difftool.engine.sample_request import SampleRequest
 from difftool.plugin.registry import Registry
 
 HERE = Path(__file__).parent

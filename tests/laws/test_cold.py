@@ -9,7 +9,8 @@ from small import call, registry, small_run, train
 from torch import Tensor
 
 from difftool.assemble import load_stage
-from difftool.engine.generate import SampleRequest, generate
+from difftool.engine.generate import generate
+from difftool.engine.sample_request import SampleRequest
 from difftool.errors import UsageError
 from difftool.process.degradation import DEGRADATIONS, Degradation, degradation
 from difftool.rng import Stream

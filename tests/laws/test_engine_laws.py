@@ -26,7 +26,8 @@ from difftool.engine import weights
 from difftool.engine.checkpoint import checkpoints, load_checkpoint
 from difftool.engine.fit import fit
 from difftool.engine.folder import RunFolder
-from difftool.engine.generate import SampleRequest, generate
+from difftool.engine.generate import generate
+from difftool.engine.sample_request import SampleRequest
 from difftool.errors import DeviceError, DifftoolError, NonFiniteLossError, UsageError
 from difftool.guidance.cfg import ClassifierFree
 from difftool.guidance.options import GuidanceOptions

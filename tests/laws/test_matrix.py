@@ -14,7 +14,8 @@ from small import prepared, registry, small_run
 from difftool.assemble import Assembly, build_stage, encode_dataset, open_dataset
 from difftool.config import gather, resolve
 from difftool.engine.device import choose_device
-from difftool.engine.generate import SampleRequest, generate
+from difftool.engine.generate import generate
+from difftool.engine.sample_request import SampleRequest
 from difftool.stage import Stage
 
 ROWS = [spec.name for spec in registry().specs("process") if spec.name != "cold"]

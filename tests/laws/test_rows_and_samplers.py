@@ -10,7 +10,8 @@ import torch
 from small import registry, small_run, train
 
 from difftool.assemble import load_stage
-from difftool.engine.generate import SampleRequest, generate
+from difftool.engine.generate import generate
+from difftool.engine.sample_request import SampleRequest
 from difftool.extent import Extent
 from difftool.guidance.cfg import ClassifierFree
 from difftool.guidance.options import GuidanceOptions

@@ -15,7 +15,8 @@ from difftool.engine.checkpoint import load_checkpoint
 from difftool.engine.device import choose_device
 from difftool.engine.fit import fit
 from difftool.engine.folder import RunFolder
-from difftool.engine.generate import SampleRequest, generate
+from difftool.engine.generate import generate
+from difftool.engine.sample_request import SampleRequest
 from difftool.plugin.registry import Registry
 from difftool.testing.parts import load
 from difftool.testing.sampler import SIGMA_DATA, gaussian_denoise

@@ -13,7 +13,8 @@ from small import call
 
 from difftool import Streams
 from difftool.assemble import load_stage
-from difftool.engine.generate import SampleRequest, generate
+from difftool.engine.generate import generate
+from difftool.engine.sample_request import SampleRequest
 from difftool.guidance.cfg import ClassifierFree
 from difftool.guidance.inpaint import keeping
 from difftool.plugin.registry import Registry
