@@ -50,7 +50,7 @@ from difftool.engine.editing import along, encoded
 from difftool.files import checksum
 from difftool.guidance.between import Between, mixed
 from difftool.guidance.bind import bind
-from difftool.guidance.inpaint import following, keeping_softly
+from difftool.guidance.inpaint import MOST, following, keeping_softly
 from difftool.guidance.options import StitchOptions
 from difftool.guidance.stitch import Stitch, bump, region_of
 from difftool.nn.backbone import Signals
@@ -367,6 +367,13 @@ def test_what_is_made_follows_the_gradient_of_what_is_kept():
     variance = 1 / (1 / 0.8**2 + 1 / 0.5**2)
     error = torch.where(observed, x @ mixing - x0, 0.0)
     assert torch.allclose(found, x @ mixing - 0.8**2 / variance * error @ mixing.T, atol=1e-5)
+
+
+def test_a_steep_network_changes_what_is_made_by_no_more_than_its_error_allows():
+    x = torch.randn(3, 8, generator=torch.Generator().manual_seed(0))
+    found = following(lambda x, _: 50 * x, torch.zeros_like)(x, 80.0)
+    change, error = (found - 50 * x).norm(dim=1), (50 * x).norm(dim=1)
+    assert torch.allclose(change, MOST * error, rtol=1e-4)
 
 
 class Remembers:

@@ -8,7 +8,14 @@ import torch
 from torch import Tensor
 
 from ..sampler import Denoise
+from ..shapes import expand_as
 from ..space import Space
+
+MOST = 4.0
+"""Times the length of an error that the change which undoes it may be long."""
+
+TINY = 1e-12
+"""Length below which a change is none."""
 
 SPREAD = 0.5
 """Standard deviation of data in model units, about."""
@@ -74,6 +81,10 @@ def following(denoise: Denoise, project: Callable[[Tensor], Tensor], noise: floa
     r^2 = sigma^2 spread^2 / (sigma^2 + spread^2) + noise^2 (Song et al. 2023,
     "Pseudoinverse-guided", Sec. 3.3).
 
+    The change is at most ``MOST`` times as long as the error that it undoes. The exact D hardly
+    changes with x at high noise; that of a network does, so that what is made would grow without
+    bounds.
+
     Args:
         project: the nearest example that agrees with what is known.
         noise: standard deviation of the error of what is known.
@@ -86,7 +97,9 @@ def following(denoise: Denoise, project: Callable[[Tensor], Tensor], noise: floa
             x0 = denoise(x_, sigma)
             error = x0 - project(x0.detach())
             (slope,) = torch.autograd.grad(error.square().sum() / (2 * variance), x_)
-        return x0.detach() - sigma**2 * slope
+        change, x0 = sigma**2 * slope, x0.detach()
+        most = error.detach().flatten(1).norm(dim=1) / change.flatten(1).norm(dim=1).clamp_min(TINY)
+        return x0 - expand_as((MOST * most).clamp_max(1), change) * change
 
     return followed
 
