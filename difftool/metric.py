@@ -146,6 +146,11 @@ class FeatureMetric(ABC):
         del examples
         return True
 
+    def is_share(self, name: str) -> bool:
+        """Whether a number is a share of the examples, whose error near 0 and 1 is not seen in them."""
+        del name
+        return False
+
     @abstractmethod
     def measure_features(self, examples: Features, data: Features) -> dict[str, float]:
         """Name -> number for these examples; NaN if a number is undefined for them.

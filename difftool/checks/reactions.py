@@ -21,10 +21,11 @@ class Conditions(Check):
 
     def look(self, case: Case) -> Iterator[Diagnosis]:
         assert case.reactions is not None
+        early = case.training is not None and case.training.is_early
         for name, one in case.reactions.items():
             if one.change < DEAD:
                 yield Diagnosis(
-                    "error",
+                    "note" if early else "error",
                     "dead condition",
                     f"With another {name} the estimates change by {one.change:.2%} of their error: "
                     f"the model ignores {name}.",
@@ -35,7 +36,7 @@ class Conditions(Check):
                 )
             elif one.gain < USELESS and one.gain < 2 * one.error:
                 yield Diagnosis(
-                    "warning",
+                    "note" if early else "warning",
                     "useless condition",
                     f"The true {name} lowers the loss by {one.gain:.2%} ± {one.error:.2%} only, "
                     "compared with that of another example.",

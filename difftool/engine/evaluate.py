@@ -112,6 +112,7 @@ def _of_features(
         lambda at: metric.measure_features(examples.part(at), data),
         len(examples),
         corrected=metric.corrected,
+        is_share=metric.is_share,
     )
 
 

@@ -16,7 +16,11 @@ Numbers = Mapping[str, float]
 
 
 def jackknife(
-    measure: Callable[[np.ndarray], Numbers], count: int, *, corrected: bool
+    measure: Callable[[np.ndarray], Numbers],
+    count: int,
+    *,
+    corrected: bool,
+    is_share: Callable[[str], bool] = lambda name: False,
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Numbers of so many examples, and their standard errors.
 
@@ -28,6 +32,8 @@ def jackknife(
         measure: the numbers of the examples at some indices.
         corrected: take away the bias in 1/n, which leaving out examples shows. Otherwise the
             numbers are those of all examples.
+        is_share: whether a number is a share of the examples. Near 0 and 1 its error is taken as if
+            two more examples were on either side (Agresti and Coull 1998).
     """
     whole = dict(measure(np.arange(count)))
     groups = min(GROUPS, count // 2)
@@ -43,6 +49,9 @@ def jackknife(
             else value
         )
         error = float(np.sqrt((groups - 1) / groups * np.square(left - left.mean()).sum()))
+        if is_share(name) and np.isfinite(value):
+            share = (value * count + 2) / (count + 4)
+            error = max(error, float(np.sqrt(share * (1 - share) / (count + 4))))
         if np.isfinite(error):
             errors[name] = error
     return numbers, errors

@@ -50,7 +50,7 @@ GUIDED = 2
 NOTHING: Mapping[str, Any] = {"sigmas": [], "held": {}, "trained": {}, "error": []}
 """A row where no example is held out."""
 
-SLOWER = 1.5
+SLOWER = 2.0
 """An evaluation here over one in training, which may be compiled and has larger batches."""
 
 

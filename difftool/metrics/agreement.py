@@ -15,6 +15,9 @@ class Agreement(FeatureMetric):
     Ravuri and Vinyals 2019, arXiv:1905.10887, the other way round).
     """
 
+    def is_share(self, name: str) -> bool:
+        return name.endswith("_right")
+
     def measure_features(self, examples: Features, data: Features) -> dict[str, float]:
         """``NAME_right``, a share, or ``NAME_error``, the root mean square error of a number over
         the standard deviation of the data. Raises UsageError where nothing was asked.

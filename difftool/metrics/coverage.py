@@ -28,6 +28,9 @@ class Coverage(FeatureMetric):
         super().__init__(options, description)
         self._of_data = Once(partial(radii, k=options.neighbours))
 
+    def is_share(self, name: str) -> bool:
+        return name == "precision"
+
     def measure_features(self, examples: Features, data: Features) -> dict[str, float]:
         """``precision``, ``recall``, ``density``, ``coverage``; all but density are shares.
 

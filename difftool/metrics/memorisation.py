@@ -29,6 +29,9 @@ class Memorisation(FeatureMetric):
         super().__init__(options, description)
         self._of_data = Once(partial(_spacing, k=options.neighbours))
 
+    def is_share(self, name: str) -> bool:
+        return name == "near_copies"
+
     def measure_features(self, examples: Features, data: Features) -> dict[str, float]:
         """``near_copies``, a share, and ``distance``: the median distance to the nearest example of
         the data, over the median distance of the data to each other.

@@ -69,6 +69,11 @@ class TrainingFacts:
         return int(self.rows[-1]["step"]) if self.rows else 0
 
     @property
+    def is_early(self) -> bool:
+        """Whether not even every example was seen once, so that little can have been learnt yet."""
+        return 0 < self.epochs < 1
+
+    @property
     def epochs(self) -> float:
         """How often each example was seen."""
         return self.steps * self.batch / max(1, self.count)
@@ -160,7 +165,7 @@ def _learning_rate(facts: TrainingFacts) -> Iterator[Diagnosis]:
         )
     elif last > STUCK * first and len(points) >= FEWEST:
         yield Diagnosis(
-            "error",
+            "note" if facts.is_early else "error",
             "learns nothing",
             f"{fell}.",
             "Try another learning rate, and look whether the data and their conditions are what "

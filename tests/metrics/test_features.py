@@ -223,6 +223,7 @@ def test_intervals_cover_the_value_of_very_many_samples(metric, name):
             lambda at, some=some: metric.measure_features(some.part(at), known),
             150,
             corrected=metric.corrected,
+            is_share=metric.is_share,
         )
         inside += abs(numbers[name] - truth) <= 1.96 * errors[name]
     assert 0.88 <= inside / 120 <= 0.995
@@ -260,9 +261,17 @@ def covered(metric, name, shift, draws, n=256, many=20_000) -> float:
             lambda at, some=some: metric.measure_features(some.part(at), known),
             n,
             corrected=metric.corrected,
+            is_share=metric.is_share,
         )
         inside += abs(numbers[name] - truth) <= 1.96 * errors[name]
     return inside / draws
+
+
+def test_a_share_of_none_or_of_all_has_an_error():
+    for share in (0.0, 1.0):
+        measure = lambda at, share=share: {"share": share}  # noqa: E731
+        _, errors = jackknife(measure, 60, corrected=False, is_share=lambda name: True)
+        assert errors["share"] == pytest.approx(np.sqrt(2 * 62) / 64**1.5, rel=1e-9)
 
 
 def test_the_number_that_is_needed_shows_a_difference():

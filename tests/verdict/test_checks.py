@@ -127,6 +127,15 @@ def test_what_was_not_measured_is_listed_with_the_reason_and_never_called_fine(p
     assert "not measured" in reasons["copies"]
 
 
+def test_what_is_not_learnt_yet_is_only_noted_of_a_run_that_has_just_begun(parts):
+    dead = {"class": Reaction(gain=0.0, error=0.0, change=0.001)}
+    assert SOUND.training is not None
+    begun = replace(SOUND.training, count=10**9)
+    for training, level in ((SOUND.training, "error"), (begun, "note")):
+        found = asked(replace(SOUND, reactions=dead, training=training), parts)["findings"]
+        assert next(one["level"] for one in found if one["kind"] == "dead condition") == level
+
+
 CONTRACTS = {
     "copies": "copies",
     "labels": "random labels",
