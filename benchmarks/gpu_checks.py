@@ -25,8 +25,9 @@ from difftool.engine.capture import Captured
 from difftool.engine.checkpoint import Saver, load_checkpoint, restore_state, training_state
 from difftool.engine.fit import make_step
 from difftool.engine.folder import RunFolder
-from difftool.engine.generate import SampleRequest, generate
+from difftool.engine.generate import generate
 from difftool.engine.preview import preview
+from difftool.engine.sample_request import SampleRequest
 from difftool.engine.step import TrainStep
 from difftool.expert import Expert
 from difftool.guidance.cfg import ClassifierFree

@@ -15,7 +15,8 @@ from gpu_subjects import CUDA, DEVICE, SUBJECTS, TINY, batches, stage_of, step_o
 
 from difftool.engine.capture import Captured
 from difftool.engine.cost import batch_flops
-from difftool.engine.generate import SampleRequest, generate
+from difftool.engine.generate import generate
+from difftool.engine.sample_request import SampleRequest
 from difftool.nn.backbone import Signals
 
 Facts = dict[str, Any]

@@ -29,7 +29,8 @@ def training_verdict(path: Path) -> list[Diagnosis]:
 def facts_of(folder: RunFolder) -> TrainingFacts:
     """The facts of a run. Raises what reading its files raises."""
     tables = tomllib.loads(folder.config_path.read_text(encoding="utf-8"))
-    average = tables.get("ema", {})
+    average, objective = tables.get("ema", {}), tables.get("objective", {})
+    student = bool(objective.get("teacher")) or objective.get("use") == "consistency"
     return TrainingFacts(
         command("resume", folder.path),
         folder.metrics(),
@@ -40,6 +41,8 @@ def facts_of(folder: RunFolder) -> TrainingFacts:
         average.get("rampup", 0.0),
         tables.get("optimizer", {}).get("use", ""),
         _failure(folder),
+        bool(tables["train"].get("init") or objective.get("base") or objective.get("teacher")),
+        student,
     )
 
 

@@ -52,6 +52,8 @@ class TrainingFacts:
         rampup: their largest half-life, as a share of the examples seen; 0 for no limit.
         optimizer: its name.
         failure: why the run ended early, if numbers were not finite; else empty.
+        trained_before: it began with weights of another model, so that its loss need not fall.
+        student: its targets change as it learns, and its losses are not of one quantity.
     """
 
     resume: str
@@ -63,6 +65,8 @@ class TrainingFacts:
     rampup: float = 0.0
     optimizer: str = ""
     failure: str = ""
+    trained_before: bool = False
+    student: bool = False
 
     @property
     def steps(self) -> int:
@@ -119,7 +123,7 @@ def _not_finite(facts: TrainingFacts) -> Iterator[Diagnosis]:
 def _diverged(facts: TrainingFacts) -> Iterator[Diagnosis]:
     points = _points(facts)
     size = max(3, len(points) // 10)
-    if len(points) < 2 * FEWEST:
+    if len(points) < 2 * FEWEST or facts.student:
         return
     means = [
         statistics.fmean(loss for _, loss in points[at : at + size])
@@ -145,25 +149,27 @@ def _learning_rate(facts: TrainingFacts) -> Iterator[Diagnosis]:
     low, high = USUAL[facts.optimizer]
     first, last = points[0][1], statistics.median(loss for _, loss in points[-3:])
     fell = f"The loss went from {first:.4g} to {last:.4g} in {facts.steps:,} steps"
-    if _is_high(facts) and (last > 0.5 * first or facts.lr > ABSURD * high):
+    stands = last > 0.5 * first and not facts.trained_before
+    stuck = last > STUCK * first and not facts.trained_before
+    if _is_high(facts) and (stands or facts.lr > ABSURD * high):
         yield Diagnosis(
-            "error" if last > STUCK * first else "warning",
+            "error" if stuck else "warning",
             "learning rate too high",
             f"{fell}, with a learning rate of {facts.lr:g}.",
             f"{facts.optimizer} usually learns with {low:g} to {high:g}.",
             f"difftool train … --lr {(low * high) ** 0.5:.1g}",
             weight=0.98,
         )
-    elif facts.lr < low and (last > 0.5 * first or _fall(facts)[0] > FALLING):
+    elif facts.lr < low and (stands or _fall(facts)[0] > FALLING):
         yield Diagnosis(
-            "error" if last > STUCK * first else "warning",
+            "error" if stuck else "warning",
             "learning rate too low",
             f"{fell}, with a learning rate of {facts.lr:g}.",
             f"{facts.optimizer} usually learns with {low:g} to {high:g}.",
             f"difftool train … --lr {(low * high) ** 0.5:.1g}",
             weight=0.98,
         )
-    elif last > STUCK * first and len(points) >= FEWEST:
+    elif stuck and len(points) >= FEWEST:
         yield Diagnosis(
             "note" if facts.is_early else "error",
             "learns nothing",
@@ -196,6 +202,8 @@ def _fall(facts: TrainingFacts) -> tuple[float, float]:
 
 
 def _unfinished(facts: TrainingFacts) -> Iterator[Diagnosis]:
+    if facts.student:
+        return
     fall, spread = _fall(facts)
     if math.isnan(fall):
         yield Diagnosis(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,6 +96,14 @@ def said(facts: TrainingFacts) -> dict[str, str]:
 
 X = np.arange(1, 101)
 NOISE = np.random.default_rng(0).normal(0, 0.005, 100)
+
+
+def test_the_loss_of_a_model_that_was_trained_before_need_not_fall():
+    tuned = run(1.2 + NOISE, lr=1e-3, optimizer="adamw", trained_before=True)
+    assert set(said(tuned)) == {"trained"}
+    rising = run([*np.linspace(1, 0.2, 60), *np.linspace(0.2, 0.9, 40)], lr=1e-3, optimizer="adamw")
+    assert "diverged" in said(replace(rising, trained_before=True))
+    assert said(replace(rising, trained_before=True, student=True)) == {}
 
 
 @pytest.mark.parametrize(
