@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -116,6 +122,36 @@ def training(name: str, smoke: bool, how: str = "", batch: int = 0) -> Facts:
     return found
 
 
+ONCE = """
+import json, sys, time
+from gpu_speed import TINY, step_of, synchronize
+name, smoke = sys.argv[1], sys.argv[2] == "smoke"
+step, raws = step_of(name, **(TINY[name] | {"train.batch": 2} if smoke else {}))
+start = time.perf_counter()
+step(0, next(raws))
+synchronize()
+print(json.dumps(time.perf_counter() - start))
+"""
+
+
+def first_step(name: str, smoke: bool) -> Facts:
+    """Seconds of the first step, which compiles: with an empty cache folder, and by the next
+    process, which finds there what the first one compiled.
+    """
+    with TemporaryDirectory() as folder:
+        kept = {"TORCHINDUCTOR_CACHE_DIR": folder, "TRITON_CACHE_DIR": f"{folder}/triton"}
+        command = [sys.executable, "-c", ONCE, name, "smoke" if smoke else ""]
+
+        def once() -> float:
+            done = subprocess.run(
+                command, cwd=Path(__file__).parent, env=os.environ | kept, check=True,
+                stdout=subprocess.PIPE, text=True,
+            )  # fmt: skip
+            return round(json.loads(done.stdout.splitlines()[-1]), 2)
+
+        return {"cold_s": once(), "warm_s": once()}
+
+
 def kernels(work: Work, wall: float) -> Facts:
     """The device's time of a step, and the kernels that take most of it, in milliseconds."""
     from torch.profiler import ProfilerActivity, profile
@@ -196,6 +232,8 @@ def parts() -> dict[str, Callable[[bool], Facts]]:
         found[f"plain-{name}"] = lambda smoke, name=name: training(name, smoke, "plain")
     found["train-small-16"] = lambda smoke: training("small", smoke, batch=16)
     found["sampling"] = sampling
+    for name in SUBJECTS:
+        found[f"first-{name}"] = lambda smoke, name=name: first_step(name, smoke)
     for name in PEERS:
         found[f"peers-{name}"] = lambda smoke, name=name: peer(name, smoke)
     return found

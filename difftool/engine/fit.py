@@ -27,7 +27,7 @@ from .folder import RunFolder
 from .losses import LossLog, Pace
 from .measuring import MeasureLevels, Score
 from .observers import Examine, MakePreviews, Notifier, SaveCheckpoints, WriteMetrics
-from .shard import shards
+from .shard import fits_whole, shards
 from .step import TrainStep
 
 MOST_UNREAD = 100
@@ -73,12 +73,14 @@ def fit(
     if shards(stage.objective, train, stage.settings.ema, world.size):
         if world.leads:
             folder.log(f"everything that is trained is sharded over {world.size} devices")
-        if train.preview and world.leads:
-            (report or warnings.warn)(
-                "No preview is made, because each device holds only a part of the weights. "
-                "Sample the saved model instead."
-            )
-        world, train = replace(world, shards=True), train.model_copy(update={"preview": 0})
+        world = replace(world, shards=True)
+        if train.preview and not fits_whole(stage.objective):
+            train = train.model_copy(update={"preview": 0})
+            if world.leads:
+                (report or warnings.warn)(
+                    "No preview is made. Sample the saved model instead: a device has no room for "
+                    "all weights beside its part of the training's state."
+                )
     with folder.held() if world.leads else nullcontext():
         step = make_step(stage, train, world, prepared=dataset.encoded is not None)
         cadence = Cadence(train, stage.settings.ema)
@@ -100,11 +102,12 @@ def fit(
         members: list[Observer] = [
             SaveCheckpoints(step, cadence, folder, losses, report or warnings.warn)
         ]
+        if world.leads and stage.network is None and not world.shards:
+            members.append(Examine(step, cadence, dataset, folder, complain))
+        if world.leads or world.shards:
+            members.append(MakePreviews(step, cadence, dataset, folder))
         if world.leads:
-            if stage.network is None and not world.shards:
-                members.append(Examine(step, cadence, dataset, folder, complain))
             members += [
-                MakePreviews(step, cadence, dataset, folder),
                 WriteMetrics(folder),
                 MeasureLevels(step, dataset, folder, score),
                 *observers,

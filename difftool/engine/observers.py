@@ -138,10 +138,15 @@ class MakePreviews(Observer):
     def step(self, event: Progress) -> Progress | None:
         if not self._cadence.previews(event.step) or not self._step.objective.previews:
             return None
-        return event._replace(preview=preview(self._step, self._dataset, self._folder, event.step))
+        made = preview(self._step, self._dataset, self._folder, event.step)
+        return event._replace(preview=made) if made else None
 
     def begin(self, run: RunInfo) -> None:
-        """Make the preview of the resumed checkpoint if the run was killed before it was made."""
+        """Make the preview of the resumed checkpoint if the run was killed before it was made; not
+        where weights are sharded, which are gathered only after a step.
+        """
+        if self._step.world.shards:
+            return
         missing = run.first and not any(self._folder.samples_path.glob(f"preview-{run.first:08d}*"))
         if missing and self._cadence.previews(run.first) and self._step.objective.previews:
             preview(self._step, self._dataset, self._folder, run.first)

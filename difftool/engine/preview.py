@@ -23,27 +23,31 @@ from .padding import unpadded
 from .reconstruct import reconstructed
 from .sample_request import SampleRequest
 from .sampling_cost import SamplingCost, sampling_cost
+from .shard import gathered
 from .step import TrainStep
 
 EXAMINED = 64
 """Most examples on which an objective looks for faults of the model."""
 
 
-def preview(step: TrainStep, dataset: Dataset, folder: RunFolder, done: int) -> Path:
+def preview(step: TrainStep, dataset: Dataset, folder: RunFolder, done: int) -> Path | None:
     """Sample from the first average and write the modality's preview into the run's ``samples``
     folder.
+
+    Where the weights are sharded every process calls it and makes the same samples: the order in
+    which a process computes is that in which it gathers weights later, and must be the others' too.
+    Only the leading one writes; the others return None.
     """
+    whole = gathered(step.players[0].loss) if step.world.shards else nullcontext()
     try:
-        with step.ema.applied(), as_is(step):
-            path = preview_sheet(
-                step.stage,
-                dataset,
-                folder.samples_path / f"preview-{done:08d}",
-                step.train.preview,
-            )
+        with step.ema.applied(), whole, as_is(step):
+            if not step.world.leads:
+                _examples(step.stage, dataset, step.train.preview)
+                return None
+            stem = folder.samples_path / f"preview-{done:08d}"
+            return preview_sheet(step.stage, dataset, stem, step.train.preview)
     finally:
         step.objective.train()
-    return path
 
 
 def as_is(step: TrainStep) -> AbstractContextManager[object]:
@@ -70,12 +74,16 @@ def preview_sheet(stage: Stage, dataset: Dataset, stem: Path, n: int) -> Path:
 
     A model without a denoiser shows examples of the data, each with its reconstruction.
     """
-    made = (
-        _reconstructed(stage, dataset, n) if stage.network is None else _sampled(stage, dataset, n)
-    )
+    made = _examples(stage, dataset, n)
     stem.parent.mkdir(parents=True, exist_ok=True)
     return stage.modality.preview(
         [example for example, _ in made], stem, [title for _, title in made]
+    )
+
+
+def _examples(stage: Stage, dataset: Dataset, n: int) -> list[tuple[np.ndarray, str]]:
+    return (
+        _reconstructed(stage, dataset, n) if stage.network is None else _sampled(stage, dataset, n)
     )
 
 

@@ -8,6 +8,7 @@ What shards is imported where it is used: it takes half a second, and few runs n
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -77,6 +78,33 @@ def sharded(
             fully_shard(region, mesh=mesh)
     fully_shard(loss, mesh=mesh)
     return loss
+
+
+def fits_whole(objective: Objective) -> bool:
+    """Whether a device has room for all weights beside its part of the training's state. The same
+    in every process, if their devices are alike.
+    """
+    weights = sum(p.nbytes for p in objective.parameters())
+    return weights < (1 - ROOM) / 2 * memory_total(next(objective.parameters()).device)
+
+
+@contextmanager
+def gathered(loss: nn.Module) -> Iterator[None]:
+    """Inside the block every process holds whole weights, and computes without the others. All
+    processes must enter it, after the first step.
+    """
+    from torch.distributed.fsdp import FSDPModule
+
+    parts = [module for module in loss.modules() if isinstance(module, FSDPModule)]
+    try:
+        for part in parts:
+            part.set_reshard_after_forward(False, recurse=False)
+            part.unshard()
+        yield
+    finally:
+        for part in parts:
+            part.reshard()
+            part.set_reshard_after_forward(part is not loss, recurse=False)
 
 
 def is_sharded(tensor: Tensor) -> bool:

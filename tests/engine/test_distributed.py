@@ -244,9 +244,17 @@ def test_sharded_processes_go_on_from_one_and_one_goes_on_from_them(alone, tmp_p
     config = RunFolder.open(path).config_path
     one = config.read_text()
     two = one.replace("accumulate = 2", "accumulate = 1").replace("steps = 8", "steps = 6", 1)
+    two = two.replace("preview = 0", "preview = 2").replace(
+        "preview_every = 0", "preview_every = 5"
+    )
     config.write_text(two.replace('shard = "auto"', 'shard = "on"'))
     code, errors = run(DIFFTOOL, "resume", path, "--devices", "2")
     assert code == 0, errors
+    sheets = RunFolder.open(path).samples_path.glob("*")
+    assert sorted(sheet.stem for sheet in sheets) == [
+        "preview-00000005",  # with a step after it: training goes on with shards
+        "preview-00000006",
+    ]
     assert "sharded over 2 devices" in RunFolder.open(path).log_path.read_text()
     assert RunFolder.open(path).latest_checkpoint().stem == "00000006"
     config.write_text(one)
