@@ -88,7 +88,7 @@ def explain(
     rows = data.conditions(chained, len(data.examples))
     drawing = Drawing(job.stage, job.request, data.examples, rows, folder, parts, request.n)
     makers: list[Callable[[], Figure | None]] = [
-        drawing.forward, drawing.animation, drawing.counts, drawing.noise, drawing.schedule,
+        drawing.forward, drawing.noising, drawing.animation, drawing.counts, drawing.noise, drawing.schedule,
         drawing.levels, drawing.losses, drawing.density,
     ]  # fmt: skip
     made = reporter.counted((make() for make in makers), len(makers), "drawing")
@@ -156,6 +156,23 @@ class Drawing:
             "Examples of the data, from clean to pure noise. They are scaled to one spread, as the "
             "network sees them.",
             path,
+        )
+
+    def noising(self) -> Figure:
+        """The forward process as an animation."""
+        from ..engine.explain import noised
+        from ..report.explained import animated
+
+        levels = self._levels(FRAMES)
+        rows = noised(self.stage, self._raw(self.n), levels, 0)
+        frames = [
+            self._sheet(f"noising-{i:03d}", [row], [f"sigma {level:.3g}"])
+            for i, (row, level) in enumerate(zip(rows, levels, strict=True))
+        ]
+        return Figure(
+            "The forward process, moving",
+            "The same examples and noise at levels that are evenly spaced in the schedule's time.",
+            animated(frames, self.folder / "noising.gif"),
         )
 
     def animation(self) -> Figure:

@@ -16,7 +16,8 @@ from difftool.guidance.cfg import ClassifierFree
 from difftool.nn.backbone import Signals
 from difftool.space import Euclidean
 
-FIGURES = ("forward", "reverse", "steps", "noise", "schedule", "levels", "loss")
+MOVING = ("noising", "reverse")
+FIGURES = ("forward", *MOVING, "steps", "noise", "schedule", "levels", "loss")
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +36,16 @@ def test_every_figure_is_a_file_and_part_of_the_page(page):
     assert text.count("<img src=") == len(FIGURES)
     assert "http" not in text.replace('<html lang="en">', "")  # it can be read offline
     for name in FIGURES:
-        path = page / (f"{name}.gif" if name == "reverse" else f"{name}.png")
+        path = page / (f"{name}.gif" if name in MOVING else f"{name}.png")
         with Image.open(path) as image:
             assert image.width >= 200
     assert {path.suffix for path in page.iterdir()} == {".png", ".gif", ".html"}
     assert len(list(page.iterdir())) == len(FIGURES) + 1  # the parts of a sheet are removed
 
 
-def test_the_animation_goes_from_noise_to_samples(page):
-    with Image.open(page / "reverse.gif") as image:
+@pytest.mark.parametrize("name", MOVING)
+def test_an_animation_goes_from_noise_to_samples_or_back(name, page):
+    with Image.open(page / f"{name}.gif") as image:
         assert image.n_frames > 10
         first = np.asarray(image.convert("L"), float)
         image.seek(image.n_frames - 1)
