@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from ..config import NONE
-from ..engine.folder import SNAPSHOTS
+from ..engine.folder import SNAPSHOTS, RunFolder
 from ..errors import UsageError
 from ..header import MODEL, SNAPSHOT, read_about
 from ..names import local_path
@@ -26,11 +26,17 @@ BY_LABELS = ("cfg", "cfgpp", "apg")
 
 
 def refuse_lacking(model: ModelFile, config: Config, request: Request) -> None:
-    """Raise UsageError where a guidance needs what the model does not have.
+    """Raise UsageError where a guidance or an average needs what the model does not have.
 
     Args:
         config: of the model, with the settings of the request.
     """
+    if request.ema is not None and not RunFolder(model.path.parent).snapshots():
+        raise UsageError(
+            f"{model.name} has no snapshots to make an average of width {request.ema:g} from. Train "
+            "with --set ema.power=[0.05,0.1] --set ema.snapshot_every=N to be able to choose the "
+            "width afterwards."
+        )
     for name, part in {"guidance": config.guidance, **config.guidances}.items():
         if part.use != NONE:
             for text in _models(part):

@@ -17,6 +17,7 @@ from .bench import Bench, Candidate, bench_of, halved, single_stage
 from .chain_stage import ChainStage
 from .reporter import Reporter
 from .request import Request
+from .tune_schedule import GRID, tune_schedule
 from .tuned import TUNED
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ SOLVERS = (
 
 LOWEST = (1.0, 10.0)
 """Lowest level of a candidate's schedule, over that of the model's own."""
+
+EXAMPLES = 64
+"""Examples on which levels are aligned."""
+
+MOST_ALIGNED = GRID // 2
+"""Steps up to which they are: with more, the levels hardly matter."""
 
 SCALES = (1.0, 1.25, 1.5, 2.0, 3.0)
 WIDTHS = (0.03, 0.05, 0.075, 0.1, 0.15, 0.2)
@@ -70,15 +77,18 @@ def tune_sampler(
     """
     stage = single_stage(word, request, parts, reporter)
     bench = bench_of(word, stage, request, path, parts, reporter)
-    found = [_tuned(bench, stage, steps, request.n) for steps in evaluations]
+    found = [_tuned(bench, stage, steps, request, path) for steps in evaluations]
     if keep:
         _store(stage.model.path, found)
     figure = _figure(found, bench.log.with_name(FIGURE))
     return {"model": str(stage.model.path), "figure": str(figure), "found": found}
 
 
-def _tuned(bench: Bench, stage: ChainStage, steps: int, n: int) -> dict[str, Any]:
+def _tuned(
+    bench: Bench, stage: ChainStage, steps: int, request: Request, path: Path | None
+) -> dict[str, Any]:
     """The best settings at one number of steps: solver and schedule first, then the rest."""
+    n = request.n
     first = [
         Candidate((*solver, *levels))
         for solver in SOLVERS
@@ -86,6 +96,7 @@ def _tuned(bench: Bench, stage: ChainStage, steps: int, n: int) -> dict[str, Any
     ]
     best = halved(bench, first, steps, n)
     others = [replace(best, ema=width) for width in _widths(stage)]
+    others += _aligned(bench, best, steps, request, path)
     if stage.settable and "scale" in type(stage.config.guidance.options).model_fields:
         own = stage.config.guidance.options.model_dump()["scale"]
         others += [
@@ -123,6 +134,20 @@ def _schedules(stage: ChainStage, parts: Registry) -> Iterator[tuple[str, ...]]:
         for rho in (3, 5, 7, 10):
             yield ("schedule.use=karras", f"schedule.rho={rho}", *ends)
         yield ("schedule.use=exponential", *ends)
+
+
+def _aligned(
+    bench: Bench, best: Candidate, steps: int, request: Request, path: Path | None
+) -> Iterator[Candidate]:
+    """The best sampler on levels that are aligned for it."""
+    solver = tuple(one for one in best.sets if one.startswith("sampler."))
+    if steps <= MOST_ALIGNED:
+        asked = replace(request, n=EXAMPLES, sets=solver)
+        found = tune_schedule(
+            bench.word, steps, None, False, asked, path, bench.parts, bench.reporter
+        )
+        levels = ",".join(f"{level:g}" for level in found["levels"])
+        yield Candidate((*solver, "schedule.use=ays", f"schedule.levels=[{levels}]"))
 
 
 def _widths(stage: ChainStage) -> list[float]:

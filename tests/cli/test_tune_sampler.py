@@ -56,7 +56,8 @@ def test_what_is_found_is_not_worse_and_is_used_for_that_number_of_steps(few, ca
     assert call(*asked("--json")) == 0
     (found,) = json.loads(capsys.readouterr().out)["found"]
     assert found["distance"] <= found["own_distance"]
-    assert found["candidates"] == 4  # the solver; then it, another scale and another average
+    # the solver; then it, aligned levels, another scale and another average
+    assert found["candidates"] == 5
     about = load_weights(RunFolder.open(Path("first")).model_path, MODEL)[1]
     assert about["tuned"]["3"]["sets"] == found["sets"]
 

@@ -67,6 +67,16 @@ def test_a_guidance_needs_models_of_its_kind(saved, tmp_path):
     asked("autoguidance", saved("denoising"))
 
 
+def test_an_average_of_any_width_needs_snapshots(saved, tmp_path):
+    run = SimpleNamespace(name="run", path=tmp_path / "model.safetensors")
+    run.description = SimpleNamespace(conditions={})
+    with pytest.raises(UsageError, match=r"ema\.snapshot_every=N"):
+        refuse_lacking(run, config(), Request(ema=0.1))
+    (tmp_path / "snapshots").mkdir()
+    saved("denoising").rename(tmp_path / "snapshots" / "00000002.safetensors")
+    refuse_lacking(run, config(), Request(ema=0.1))
+
+
 def test_what_needs_noise_is_refused_for_a_process_without():
     with pytest.raises(UsageError, match=r"cold adds no noise, and an edit needs it\. Train"):
         refuse_without_noise([config("process.use=cold")], "an edit", "Train another.", registry())
