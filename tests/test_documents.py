@@ -104,7 +104,7 @@ def place(tmp_path, monkeypatch, request):
     for flag, word in re.findall(r"(?:(--\S+) )?([\w./-]+)", line):
         path = tmp_path / word
         if flag in ("--samples", "--against"):
-            path.mkdir(exist_ok=True)
+            path.mkdir(parents=True, exist_ok=True)
         elif Path(word).suffix and not path.exists() and not word.startswith("runs"):
             path.touch()
     return line
