@@ -14,18 +14,19 @@ MILLISECONDS = 120
 """Of a frame of an animation; the last one stays for ten times as long."""
 
 TITLE = 16
-"""Height of the letters of a row's title, in pixels."""
+"""Size of the letters of a row's title."""
 
 
 def stacked(rows: Sequence[Path], titles: Sequence[str], path: Path) -> Path:
     """PNG files below one another, each with its title, as one; the single ones are removed."""
     from PIL import Image as raster
-    from PIL import ImageDraw, ImageFont
+    from PIL import ImageDraw
+    from PIL import ImageFont as fonts
 
     sheets = [raster.open(row).convert("RGB") for row in rows]
     factor = max(1, 480 // max(sheet.width for sheet in sheets))
     sheets = [sheet.resize((sheet.width * factor, sheet.height * factor), 0) for sheet in sheets]
-    font, band, width = ImageFont.load_default(TITLE), 2 * TITLE, max(s.width for s in sheets)
+    font, band, width = fonts.load_default(TITLE), 2 * TITLE, max(s.width for s in sheets)
     whole = raster.new("RGB", (width, sum(sheet.height + band for sheet in sheets)), "white")
     pen, top = ImageDraw.Draw(whole), 0
     for sheet, title in zip(sheets, titles, strict=True):
