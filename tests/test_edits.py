@@ -18,6 +18,7 @@ from difftool import (
     Description,
     Euclidean,
     LabelColumn,
+    Modality,
     Representation,
     UsageError,
     load,
@@ -61,8 +62,10 @@ from difftool.samplers.euler import euler
 from difftool.spans import slices
 from difftool_audio.frames import Frames
 from difftool_audio.joins import joined
+from difftool_audio.sheet import sheet as sounds
 from difftool_audio.spectrogram import griffin_lim
 from difftool_molecule.selection import put_back
+from difftool_molecule.sheet import sheet as molecules
 from difftool_video.frames import Frames as ClipFrames
 from difftool_video.given import GIVEN
 
@@ -538,6 +541,41 @@ def test_a_molecule_goes_back_to_where_its_kept_atoms_are():
     back = put_back(made, example, np.array([[False], [False], [True]]))
     assert (back[:2] == example[:2]).all()
     assert back[2].tolist() == [8, 0, 0, 7, 0]
+
+
+def test_sheets_show_what_is_selected(tmp_path):
+    water = np.array([[0, 0, 0.12, 8, 0], [0, 0.76, -0.48, 1, 0], [0, -0.76, -0.48, 1, 0]])
+    yet = np.vstack([water, np.zeros((1, 5))]).astype(np.float32)
+    rings = np.asarray(molecules([yet], marks=[np.array([[0], [0], [0], [1]], bool)])).astype(int)
+    plain = np.asarray(molecules([yet])).astype(int)
+    blue = (rings[..., 2] > 240) & (rings[..., 0] < 90)
+    assert blue.any()
+    assert not ((plain[..., 2] > 240) & (plain[..., 0] < 90)).any()
+    sound, marks = np.zeros((1, 8000), np.int16), np.zeros((1, 8000), bool)
+    marks[:, 4000:] = True
+    tinted, bare = (
+        np.asarray(Image.open(BytesIO(sounds([sound], 8000, ["a"], some))).convert("RGB"))
+        for some in ([marks], [None])
+    )
+    changed = (tinted != bare).any((0, 2))
+    assert changed.sum() == pytest.approx(480 / 2, abs=2), "half of the sound's width"
+    assert not changed[: changed.argmax()].any()
+
+
+def test_by_default_what_is_selected_is_even():
+    shown = []
+
+    class Plain(Modality):
+        scan = read = write = None
+
+        def preview(self, examples, stem, titles=()):
+            shown.extend(examples)
+            return stem
+
+    Plain.__abstractmethods__ = frozenset()
+    marks = np.array([[True, False, False, False]])
+    Plain(None).overlay([np.array([[9, 1, 2, 3]])] * 2, [marks, None], Path("x"))
+    assert [one.tolist() for one in shown] == [[[2, 1, 2, 3]], [[9, 1, 2, 3]]]
 
 
 def test_atoms_are_selected_by_a_pattern():
