@@ -182,7 +182,7 @@ class AdversarialOptions(ComparedOptions):
     """How much the teacher counts beside the discriminator."""
 
     distillation: NonNegativeFloat = Field(
-        2.5, description="weight of the teacher's estimates beside the discriminator's judgement"
+        25.0, description="weight of the teacher's estimates beside the discriminator's judgement"
     )
 
 
