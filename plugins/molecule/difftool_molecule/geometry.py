@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from difftool import Metric
 
-from .bonds import bonds
 from .chemistry import require_rdkit
+from .elements import RADII
 from .molecule import Molecule
 from .near import near
 from .perceive import connected, perceived
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 CLOSE = 0.6
 """Share of the sum of two van der Waals radii below which atoms that share no neighbour clash."""
+
+SHORT, LONG = 0.6, 1.3
+"""Length of a bond over the sum of two covalent radii: no bond is shorter, and none is longer."""
 
 APART = 3
 """Bonds between two atoms from which on they should keep their distance."""
@@ -60,21 +63,29 @@ class Geometry(Metric):
         whole = [mol for one in some if (mol := perceived(one)) is not None and connected(mol)]
         strains = [value for mol in whole if (value := strain(mol)) is not None]
         found["strain"] = float(np.median(strains)) if strains else float("nan")
-        if find_spec("posebusters"):
+        with suppress(ImportError):  # it is not installed, or not whole
+            import posebusters  # noqa: F401
+
             found["posebusters"] = sum(map(passes, whole)) / len(some)
         return found
 
 
 def clashes(raw: np.ndarray) -> bool:
-    """Whether two atoms at least three bonds apart lie in each other, by their radii."""
+    """Whether two atoms lie in each other: nearer than any bond, or at least three bonds apart and
+    nearer than their radii allow.
+    """
     from rdkit.Chem import GetPeriodicTable
 
     numbers, positions, _, _ = Molecule.from_raw(raw)
     radius = np.array([GetPeriodicTable().GetRvdw(int(z)) for z in numbers])
     first, second, _ = near(positions, CLOSE * radius)
-    found = bonds(numbers, positions)
+    bonded = np.array([RADII[int(z)] for z in numbers])
+    if len(near(positions, SHORT * bonded)[0]):
+        return True
+    # a bond that is too long is no clash
+    one, other, _ = near(positions, LONG * bonded)
     joined = np.eye(len(numbers), dtype=int)
-    joined[found.first, found.second] = joined[found.second, found.first] = 1
+    joined[one, other] = joined[other, one] = 1
     reached = np.linalg.matrix_power(joined, APART - 1)
     return bool((reached[first, second] == 0).any())
 
