@@ -79,11 +79,14 @@ class Bench:
                 row = parse_json(line)
                 self.known[row["key"]] = (row["distance"], row["error"])
 
-    def measured(self, one: Candidate, steps: int, n: int) -> tuple[float, float]:
-        """The distance of n samples of a candidate, and its standard error."""
-        key = json.dumps([self.about, list(one.sets), one.ema, steps, n], sort_keys=True)
+    def measured(self, one: Candidate, steps: int, n: int, start: int = 0) -> tuple[float, float]:
+        """The distance of n samples of a candidate, from number ``start`` on, and its standard
+        error.
+        """
+        what = [self.about, list(one.sets), one.ema, steps, n, *([start] if start else [])]
+        key = json.dumps(what, sort_keys=True)
         if key not in self.known:
-            distance, error = self.distance(self._drawn(one, steps, n))
+            distance, error = self.distance(self._drawn(one, steps, n, start))
             distance = distance if math.isfinite(distance) else 1e30
             error = error if math.isfinite(error) else 0.0  # unknown for very few samples
             self.known[key] = (distance, error)
@@ -92,13 +95,14 @@ class Bench:
                 file.write(json.dumps(row) + "\n")
         return self.known[key]
 
-    def _drawn(self, one: Candidate, steps: int, n: int) -> Samples:
+    def _drawn(self, one: Candidate, steps: int, n: int, start: int) -> Samples:
         from .sample import draw  # torch
 
         asked = replace(
             self.request,
             words=[self.word],
             n=n,
+            start=start,
             sets=(f"sample.steps={steps}", *one.sets),
             ema=one.ema,
             tuned=False,
@@ -148,6 +152,26 @@ def bench_of(
     about = {"step": header.get("step"), "ema": header.get("ema"), "data": data.content}
     about["seed"] = request.seed
     return Bench(word, request, parts, reporter, distance, stage.model.path.parent / LOG, about)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What was chosen, and the distances of it and of the model's own settings."""
+
+    best: Candidate
+    distance: float
+    error: float
+    own_distance: float
+    own_error: float
+
+
+def scored(bench: Bench, best: Candidate, steps: int, n: int) -> Scored:
+    """The best of a search and the model's own settings on n samples that the search has not seen,
+    since the least of many distances is partly luck. The own settings win where they are nearer.
+    """
+    own = bench.measured(Candidate(), steps, n, start=n)
+    found = bench.measured(best, steps, n, start=n)
+    return Scored(best, *found, *own) if found[0] < own[0] else Scored(Candidate(), *own, *own)
 
 
 def halved(bench: Bench, candidates: Sequence[Candidate], steps: int, n: int) -> Candidate:

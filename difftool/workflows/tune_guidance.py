@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..engine.folder import RunFolder
 from ..errors import UsageError
-from .bench import Candidate, bench_of, halved, single_stage
+from .bench import Candidate, bench_of, halved, scored, single_stage
 from .reporter import Reporter
 from .request import Request
 
@@ -51,16 +51,15 @@ def tune_guidance(
     bench = bench_of(word, stage, request, path, parts, reporter)
     candidates = [Candidate(sets) for other in others for sets in _settings(other)]
     best = halved(bench, candidates, steps, request.n)
-    own_distance, own_error = bench.measured(Candidate(), steps, request.n)
-    distance, error = bench.measured(best, steps, request.n)
+    score = scored(bench, best, steps, request.n)
     return {
         "model": str(stage.model.path),
         "steps": steps,
-        "sets": list(best.sets),
-        "distance": distance,
-        "error": error,
-        "own_distance": own_distance,
-        "own_error": own_error,
+        "sets": list(score.best.sets),
+        "distance": score.distance,
+        "error": score.error,
+        "own_distance": score.own_distance,
+        "own_error": score.own_error,
         "candidates": len(candidates),
         "samples": request.n,
     }

@@ -13,7 +13,7 @@ from ..engine.folder import RunFolder
 from ..files import replacing
 from ..header import MODEL
 from .averages import averages_of
-from .bench import Bench, Candidate, bench_of, halved, single_stage
+from .bench import Bench, Candidate, bench_of, halved, scored, single_stage
 from .chain_stage import ChainStage
 from .reporter import Reporter
 from .request import Request
@@ -104,17 +104,15 @@ def _tuned(
             for scale in SCALES
             if scale != own
         ]
-    best = halved(bench, [best, *others], steps, n)
-    own_distance, own_error = bench.measured(Candidate(), steps, n)
-    distance, error = bench.measured(best, steps, n)
+    score = scored(bench, halved(bench, [best, *others], steps, n), steps, n)
     return {
         "evaluations": steps,
-        "sets": list(best.sets),
-        "ema": best.ema,
-        "distance": distance,
-        "error": error,
-        "own_distance": own_distance,
-        "own_error": own_error,
+        "sets": list(score.best.sets),
+        "ema": score.best.ema,
+        "distance": score.distance,
+        "error": score.error,
+        "own_distance": score.own_distance,
+        "own_error": score.own_error,
         "candidates": len(first) + len(others) + 1,
         "samples": n,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from difftool.engine.weights import MODEL, load_weights
 from difftool.judge import judge
 from difftool.judge import train as training
 from difftool.workflows import bench, tune_guidance, tune_sampler
-from difftool.workflows.bench import Candidate, halved
+from difftool.workflows.bench import Candidate, Scored, halved, scored
 from difftool.workflows.reporter import Reporter
 from difftool.workflows.tuned import tuned_for
 
@@ -128,6 +129,23 @@ def test_the_chosen_average_is_the_model_from_then_on(place, monkeypatch, capsys
     assert call("ema", "first", "--keep", listed["model"]) == 0
     back = load_weights(folder.model_path, MODEL)[0]
     assert all(torch.equal(back[name], before[name]) for name in before)
+
+
+def test_what_was_found_by_luck_does_not_win():
+    """Samples that the search has not seen decide between the best and the model's own settings."""
+    lucky, good, own = Candidate(("lucky",)), Candidate(("good",)), Candidate()
+    of_new = {lucky: (5.0, 0.2), good: (2.0, 0.1), own: (3.0, 0.3)}
+    asked = []
+
+    def measured(one, steps, n, start):
+        asked.append((steps, n, start))
+        return of_new[one]
+
+    found = scored(SimpleNamespace(measured=measured), lucky, 8, 64)
+    assert found == Scored(own, 3.0, 0.3, 3.0, 0.3)
+    found = scored(SimpleNamespace(measured=measured), good, 8, 64)
+    assert found == Scored(good, 2.0, 0.1, 3.0, 0.3)
+    assert set(asked) == {(8, 64, 64)}  # the search had numbers 0 to 63
 
 
 @pytest.mark.parametrize("wrong", [["--keep", "power-9"], ["--width", "0.5"]])
