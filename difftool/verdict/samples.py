@@ -219,10 +219,10 @@ def _strange(table: Mapping[tuple[str, str], Row]) -> Iterator[Diagnosis]:
     yield Diagnosis(
         "note",
         "strange",
-        f"In {len(apart)} more number{'s' * (len(apart) > 1)} samples differ from the data: "
+        f"Samples differ from the data in {len(apart)} other number{'s' * (len(apart) > 1)}: "
         + ", ".join(facts)
         + ".",
-        "`difftool list metrics` says what these measure.",
+        "difftool list metrics says what these measure.",
     )
 
 
