@@ -251,6 +251,7 @@ def test_frames_of_a_clip_are_decompressed_one_by_one():
     assert torch.allclose(found, clip, atol=1e-4), "it is one that is compressed to the file"
 
 
+@pytest.mark.heavy
 def test_edits_that_solve_an_equation_are_refused_where_the_model_has_none(tmp_path):
     made = train(tmp_path / "run", *small_run(2, ['sampler.use="consistency"']))
     for edit in ("invert", "remake"):

@@ -38,14 +38,24 @@ def edit_contract(name: str, options: dict[str, Any] | None = None) -> type:
         rng = torch.Generator().manual_seed(0)
         x, other = (torch.randn(4, 2, 6, 6, generator=rng)[rows] for _ in range(2))
         noise = Streams(0, "contract", rows).normal(x.shape)
-        pair = (other, torch.linspace(0, 1, 4)[rows]) if edit().pairs else (None, None)
+        second, weight = (other, torch.linspace(0, 1, 4)[rows]) if edit().pairs else (None, None)
 
         def another(k: int) -> Tensor:
             return Streams(0, f"contract {k}", rows).normal(x.shape)
 
         entries = Entries(x, lambda project: project)
         return Given(
-            x, noise, SIGMAS, _denoise, _denoise, Euclidean(), another, None, *pair, entries
+            x,
+            noise,
+            SIGMAS,
+            _denoise,
+            _denoise,
+            Euclidean(),
+            another,
+            None,
+            second,
+            weight,
+            entries,
         )
 
     def start(rows: list[int]) -> Start:
