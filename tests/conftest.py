@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+if threading.current_thread() is threading.main_thread():
+    # a shell in the background lets its commands ignore Ctrl-C, which some tests send
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 STARTED = time.monotonic()

@@ -111,8 +111,8 @@ def _tensors(path: Path) -> list[tuple[str, bytes]]:
 
 
 def _drawn(report: str) -> list[str]:
-    """The pictures and the curves of a report, but for that of the speed."""
-    report = re.sub("<h2>Speed and.*?(?=<h2>|$)", "", report, flags=re.DOTALL)
+    """The pictures and the curves of a report, but for those of the speed and the memory."""
+    report = re.sub("<h2>(?:Speed and|Memory).*?(?=<h2>|$)", "", report, flags=re.DOTALL)
     curve = re.findall(r'<path d="[^"]*"', report)
     return re.findall(r"data:image[^\"]*", report) + curve
 
