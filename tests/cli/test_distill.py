@@ -118,15 +118,20 @@ def test_what_cannot_be_distilled_is_refused_before_anything_is_loaded(sets, fac
     assert not Path(f"{name}-distilled").exists()
 
 
-def test_the_stages_of_a_cascade_have_students_that_are_a_cascade(capsys):
-    """The second stage refines the first, and its student is shown the same input."""
+def _two(name):
+    """The words that train a cascade of two stages: the second refines the first."""
     Path("two.toml").write_text(
         f'modality = "image"\ndata = "{pictures().as_posix()}"\n'
         '[[stage]]\nname = "base"\n[stage.modality]\nsize = 4\n'
         '[[stage]]\nname = "fine"\n[stage.modality]\nsize = 8\n'
         '[stage.bridge]\nuse = "resample"\nfactors = [1, 2, 2]\n'
     )
-    train = ["train", "two.toml", "--run", "runs/two", "--steps", "3", *_sized(WORDS)]
+    return ["train", "two.toml", "--run", name, "--steps", "3", *_sized(WORDS)]
+
+
+def test_the_stages_of_a_cascade_have_students_that_are_a_cascade(capsys):
+    """The student of the second stage is shown the same input as its teacher."""
+    train = _two("runs/two")
     assert call(*train, "--stage", "base") == 0
     assert call("distill", "two") == 2
     assert "fine has no model" in " ".join(capsys.readouterr().err.split())
@@ -141,7 +146,8 @@ def test_the_stages_of_a_cascade_have_students_that_are_a_cascade(capsys):
 
 @pytest.mark.heavy  # two stages are planned, timed and trained
 def test_the_stages_of_a_cascade_share_a_budget(capsys):
-    assert call("distill", "two", "--budget", "2s", "--run", "runs/two-brief") == 0
+    assert call(*_two("runs/brief-teacher")) == 0
+    assert call("distill", "brief-teacher", "--budget", "2s", "--run", "runs/two-brief") == 0
     said = " ".join(capsys.readouterr().err.split())
     assert said.count("fill 1s") == 2
     assert call("sample", "two-brief", "-n", "1", "-o", "brief-chain") == 0

@@ -97,7 +97,7 @@ def test_two_processes_are_one_with_two_parts(alone, tmp_path):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_sigterm_to_the_launcher_saves_and_a_run_goes_on_in_another_number_of_processes(
     alone, tmp_path
 ):
@@ -218,7 +218,7 @@ def test_several_nodes_need_a_place_to_meet():
         launch(1, [], nodes=2)
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_after_a_kill_the_run_goes_on_from_its_last_checkpoint(alone, tmp_path):
     """And ends as if nothing had happened."""
     path = tmp_path / "run"
@@ -237,7 +237,7 @@ def test_after_a_kill_the_run_goes_on_from_its_last_checkpoint(alone, tmp_path):
     assert_close(alone, path)
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_sharded_processes_go_on_from_one_and_one_goes_on_from_them(alone, tmp_path):
     """One process stops at step 4, two that hold half of everything each go to step 6, and one finishes."""
     path = train(tmp_path / "run", *small_run(steps=8, sets=["train.accumulate=2"]), stop_at=4)

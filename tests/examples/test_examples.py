@@ -60,6 +60,7 @@ def test_a_field_in_space_is_fitted_to_views(tmp_path):
     assert (tmp_path / "views.png").is_file()
 
 
+@pytest.mark.heavy
 def test_a_config_file(tmp_path):
     brief = ["--steps", "3", "--set", "train.preview=2", "--set", "sample.steps=2"]
     python(
@@ -122,6 +123,7 @@ def parts(tmp_path_factory):
     return install("04-parts", tmp_path_factory)
 
 
+@pytest.mark.heavy
 def test_a_plugin_s_modality_trains_resumes_and_samples_from_the_command_line(installed, tmp_path):
     def difftool(*words: str | int) -> str:
         return python("-m", "difftool", *words, cwd=tmp_path, path=installed)
@@ -241,6 +243,7 @@ def test_one_small_part_of_each_kind_passes_its_contract(parts, tmp_path):
     )
 
 
+@pytest.mark.heavy
 def test_one_small_part_of_each_kind_works_from_the_command_line(parts, tmp_path):
     def difftool(*words: str | int) -> str:
         return python("-m", "difftool", *words, cwd=tmp_path, path=parts)

@@ -153,7 +153,8 @@ def test_a_space_with_a_constraint_has_one_variance_for_an_example():
     torch.testing.assert_close(v.flatten(), ((second + 1) / 2).mean((1, 2)))
 
 
-@pytest.mark.parametrize("objective", ["hybrid", pytest.param("vlb", marks=pytest.mark.heavy)])
+@pytest.mark.heavy
+@pytest.mark.parametrize("objective", ["hybrid", "vlb"])
 def test_a_run_learns_variances_and_samples_with_them(objective, tmp_path, capsys):
     sets = [f"objective.use={objective}", "process.use=eps", "objective.levels=20"]
     run = train(tmp_path / "run", *small_run(steps=12, sets=sets))

@@ -19,6 +19,7 @@ SHAPES = [(3, 12, 5, 7), (2, 32, 9), (2, 24, 3, 4, 5)]
 FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
+@pytest.mark.heavy  # Triton's interpreter is slow
 @pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
 def test_values_and_gradients_are_those_of_the_formula():
     done = subprocess.run(
