@@ -124,10 +124,7 @@ class ImageModality(Modality):
     def preview(
         self, examples: Sequence[np.ndarray], stem: Path, titles: Sequence[str] = ()
     ) -> Path:
-        from .grid import sheet
-        from .write import write_png
-
-        return write_png(sheet(examples, titles), stem.with_name(stem.name + ".png"), replace=True)
+        return self.overlay(examples, (), stem, titles)
 
     def overlay(
         self,

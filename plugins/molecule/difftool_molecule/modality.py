@@ -223,11 +223,7 @@ class MoleculeModality(Modality):
     def preview(
         self, examples: Sequence[np.ndarray], stem: Path, titles: Sequence[str] = ()
     ) -> Path:
-        from difftool_image.write import write_png
-
-        from .sheet import sheet
-
-        return write_png(sheet(examples, titles), stem.with_name(stem.name + ".png"), replace=True)
+        return self.overlay(examples, (), stem, titles)
 
     def overlay(
         self,
