@@ -98,6 +98,7 @@ _HOME = {
     "ProcessSpec": "plugin.spec",
     "Progress": "observer",
     "RecipeSpec": "plugin.spec",
+    "RepresentationSpec": "plugin.spec",
     "Representation": "representation",
     "Result": "observer",
     "Rng": "rng",
@@ -315,6 +316,7 @@ if TYPE_CHECKING:
     from .plugin.spec import ObjectiveSpec as ObjectiveSpec
     from .plugin.spec import ProcessSpec as ProcessSpec
     from .plugin.spec import RecipeSpec as RecipeSpec
+    from .plugin.spec import RepresentationSpec as RepresentationSpec
     from .plugin.spec import SourceSpec as SourceSpec
     from .plugin.spec import Spec as Spec
     from .process.degradation import Degradation as Degradation

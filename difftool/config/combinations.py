@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..plugin.kinds import NONE
 from ..plugin.registry import Registry
-from ..plugin.spec import ObjectiveSpec, ProcessSpec
+from ..plugin.spec import ObjectiveSpec, ProcessSpec, RepresentationSpec
 from .config import Config, Part
 
 DENOISED = ("denoising", "multiscale", "restoration")
@@ -57,6 +57,12 @@ def _process(config: Config, registry: Registry) -> Iterator[str]:
         yield (
             f"The process {name} has no noise levels, so schedule.use = {config.schedule.use} has no "
             f"meaning for it. Set schedule.use = {' or '.join(spec.schedules)}."
+        )
+    shown = registry.get("representation", config.representation.use)
+    if spec.grid and isinstance(shown, RepresentationSpec) and not shown.grid:
+        yield (
+            f"The process {name} changes channels over the places of a grid, and representation.use "
+            f"= {config.representation.use} has points in space. Choose another process, such as edm."
         )
     if not spec.noisy:
         for table, part in _guidances(config):

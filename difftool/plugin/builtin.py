@@ -224,6 +224,7 @@ def difftool_processes() -> list[ProcessSpec]:
             objectives=("denoising", "restoration", "multiscale", "finetune", "control"),
             schedules=("severity",),
             noisy=False,
+            grid=True,
         ),
         _row(
             "x0", "predicts the clean example", "X0", "EdmOptions", "lognormal", "min-snr", "karras"

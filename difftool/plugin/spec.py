@@ -97,6 +97,8 @@ class ProcessSpec(Spec):
         schedules: names of the schedules that it takes, which no other process takes; empty for
             those of noise levels.
         noisy: whether it adds noise.
+        grid: whether it needs channels over axes, as those of a picture, and has no meaning for
+            points.
     """
 
     density: str = "lognormal"
@@ -105,6 +107,19 @@ class ProcessSpec(Spec):
     objectives: tuple[str, ...] = ()
     schedules: tuple[str, ...] = ()
     noisy: bool = True
+    grid: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RepresentationSpec(Spec):
+    """A representation, with what is known of its examples before there are any.
+
+    Attributes:
+        grid: whether they are channels over one to three axes ``[c, *axes]``; else they are points
+            in space.
+    """
+
+    grid: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,11 @@ def test_what_works_is_not_refused(sets):
     assert resolved(sets).train.steps
 
 
+def test_points_are_not_degraded_as_pictures_are():
+    with pytest.raises(ConfigError, match="has points in space"):
+        resolve("molecule", gather(registry(), "molecule", sets=[COLD], project=None), registry())
+
+
 def test_all_faults_come_at_once():
     with pytest.raises(ConfigError) as caught:
         resolved([COLD, "objective.use=hybrid", "schedule.use=karras", "guidance.use=autoguidance"])

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from difftool import CheckSpec, MetricSpec, ModalitySpec, RecipeSpec, Spec, hookimpl
+from difftool import (
+    CheckSpec,
+    MetricSpec,
+    ModalitySpec,
+    RecipeSpec,
+    RepresentationSpec,
+    Spec,
+    hookimpl,
+)
 
 RECIPES = {
     "tiny": "molecules of some twenty atoms in an hour on a CPU (about 1.4 M parameters)",
@@ -49,11 +57,12 @@ def difftool_modalities() -> list[ModalitySpec]:
 @hookimpl
 def difftool_representations() -> list[Spec]:
     return [
-        Spec(
+        RepresentationSpec(
             "pointcloud",
             "positions about their centre, elements and charges, in the scales of E(3) diffusion",
             "difftool_molecule.pointcloud:PointCloud",
             "difftool_molecule.options:PointCloudOptions",
+            grid=False,
         )
     ]
 
