@@ -66,6 +66,10 @@ class Context:
         representation, process, denoiser: the parts built before this one.
         network: builds the run's backbone with another interface, for an objective that trains a
             network of its own; None for other parts.
+        learns: whether the model will be trained. What serves training only, such as a critic, may
+            be left out otherwise.
+        precision: dtype in which the run's settings want networks to compute in training. The
+            denoiser does so by itself.
     """
 
     description: Description
@@ -75,3 +79,5 @@ class Context:
     process: Process | None = None
     denoiser: Denoiser | None = None
     network: Callable[[Interface], Backbone] | None = None
+    learns: bool = True
+    precision: torch.dtype | None = None

@@ -97,6 +97,8 @@ class Objective(nn.Module, ABC):
         reads_examples: whether the loss depends on the examples, and not on their conditions, masks
             and given entries alone, as where a teacher's samples are learnt.
         fills: whether it gives a new network its first weights itself, from another model.
+        precision: if not ``generative``, the dtype in which its networks compute in training; one
+            that heeds ``Context.precision`` sets it.
         denoiser: that of the stage; there is none if not ``generative``.
         process: its preconditioning, density of noise levels, weighting and schedule.
         space: where its noise lives, and how errors are averaged.
@@ -108,6 +110,7 @@ class Objective(nn.Module, ABC):
     told: Sequence[str] = ()
     reads_examples: bool = True
     fills: bool = False
+    precision: torch.dtype = torch.float32
     denoiser: Denoiser
     process: Process
     space: Space

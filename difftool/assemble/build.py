@@ -310,7 +310,15 @@ def build_stage(
         torch.manual_seed(key(config.train.seed, "objective"))
         network = partial(build_part, registry, "backbone", config.backbone)
         objective = build_part(
-            registry, "objective", config.objective, replace(context, network=network)
+            registry,
+            "objective",
+            config.objective,
+            replace(
+                context,
+                network=network,
+                learns=learns,
+                precision=choose_precision(config.train.precision, device) if learns else None,
+            ),
         ).to(device)
     guidance: Guidance = ClassifierFree()
     if guided and generative:

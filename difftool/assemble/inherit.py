@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..denoiser import Denoiser
 from ..description import Description, described
 from ..engine.weights import MODEL, load_weights
 from ..errors import UsageError
+from ..nn.autoencoder.coder import Coder
 from ..nn.frozen import require_frozen
 from ..stage import Stage
 
@@ -71,15 +72,23 @@ def inherit_model(stage: Stage, path: Path) -> Inherited:
     """Copy the tensors of a model file that have the same name and shape in the model of an
     objective that trains no denoiser, such as an autoencoder.
 
+    Convolutions over space and time take those over space alone: each step of time then does what
+    the other model did (Carreira & Zisserman 2017, arXiv:1705.07750, Sec. 2.3, without copies).
+
     Raises as ``inherit``.
     """
     weights, own = load_weights(path, MODEL)[0], stage.model.state_dict()
-    fitting = {name: t for name, t in weights.items() if name in own and own[name].shape == t.shape}
+    causal = getattr(stage.model, "causal", False)
+    shaped = {
+        name: over_time(t, own[name].shape, causal) for name, t in weights.items() if name in own
+    }
+    fitting = {name: t for name, t in shaped.items() if own[name].shape == t.shape}
     if 2 * len(fitting) < len(own):
         raise UsageError(
             f"{path} holds another model: only {len(fitting):,} of the {len(own):,} tensors of this "
             "one are there. Use its [objective] settings, or start without --init."
         )
+    require_learnt(stage.model, fitting)
     with torch.no_grad():
         for name, tensor in fitting.items():
             own[name].copy_(tensor)
@@ -89,6 +98,34 @@ def inherit_model(stage: Stage, path: Path) -> Inherited:
         tuple(sorted(own.keys() - fitting)),
         {name: t.numel() for name, t in weights.items() if name not in fitting},
     )
+
+
+def over_time(kernel: Tensor, shape: Sequence[int], causal: bool) -> Tensor:
+    """A kernel ``[o, i, h, w]`` as one ``[o, i, t, h, w]`` that sees the present only; others stay.
+
+    Args:
+        shape: of the kernel that is wanted.
+        causal: the present is its last step of time, not the middle one.
+    """
+    lacks_time = kernel.ndim == 4 and len(shape) == 5
+    if not lacks_time or kernel.shape != torch.Size((*shape[:2], *shape[3:])):
+        return kernel
+    present = shape[2] - 1 if causal else shape[2] // 2
+    found = kernel.new_zeros(*shape)
+    found[:, :, present] = kernel
+    return found
+
+
+def require_learnt(model: nn.Module, taken: Collection[str] = ()) -> None:
+    """Refuse frozen weights of an autoencoder that were not copied: they would stay random."""
+    if not isinstance(model, Coder):
+        return
+    names = [name for name, p in model.named_parameters() if not p.requires_grad]
+    if left := [name for name in names if name not in taken]:
+        raise UsageError(
+            f"{len(left)} frozen tensors (such as {left[0]}) have no trained values. Start from a "
+            "model that has them with --init, or unfreeze them in [objective]."
+        )
 
 
 def require_trained(denoiser: Denoiser, taken: Collection[str] = ()) -> None:

@@ -47,7 +47,7 @@ class TrainStep:
             stage.objective,
         )
         self.device = next(self.objective.parameters()).device
-        self.precision = stage.network.precision if stage.network else torch.float32
+        self.precision = stage.network.precision if stage.network else self.objective.precision
         recorded = may_record(train, self.device, self.world)
         self.players = train_players(
             self.objective, optimizer, self.precision, self.world, recorded

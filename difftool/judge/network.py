@@ -46,12 +46,21 @@ class JudgeNetwork(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """``[b, channels, ...] -> [b, 32]``."""
-        x = torch.cat([x, places(x)], 1)
+        return self.pooled(self.maps(x)[-1])
+
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """``[b, channels, ...]`` -> what each level sees, from fine to coarse."""
+        x, found = torch.cat([x, places(x)], 1), list[Tensor]()
         for number, level in enumerate(self.levels):
             x = level(x)
+            found.append(x)
             if number < LEVELS - 1:
                 x = halved(x)
-        return self.out(x.flatten(2).mean(2))
+        return found
+
+    def pooled(self, last: Tensor) -> Tensor:
+        """Features of the map of the last level."""
+        return self.out(last.flatten(2).mean(2))
 
     def guesses(self, features: Tensor) -> dict[str, Tensor]:
         """Condition name -> ``[b, outputs]``: logits of labels, or a number near unit scale."""

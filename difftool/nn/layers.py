@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -96,6 +97,11 @@ def crop(x: Tensor, sizes: torch.Size) -> Tensor:
     for axis, n in enumerate(sizes, 2):
         x = x if x.shape[axis] == n else x.narrow(axis, 0, n)
     return x
+
+
+def precise(precision: torch.dtype, device: torch.device) -> AbstractContextManager[Any]:
+    """A block in which layers compute in this dtype; parameters stay float32."""
+    return nullcontext() if precision == torch.float32 else torch.autocast(device.type, precision)
 
 
 def every(x: Tensor, stride: int) -> Tensor:

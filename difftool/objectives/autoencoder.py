@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..batch import Batch
@@ -15,23 +14,26 @@ from ..nn.autoencoder.bottleneck import Coded
 from ..nn.autoencoder.critic import Critic, hinge
 from ..nn.autoencoder.gaussian import Gaussian
 from ..nn.autoencoder.network import Autoencoder, cut
+from ..nn.layers import precise
 from ..objective import Moment, Objective, Player
 from ..rng import Rng
 from ..shapes import expand_as
+from .alignment import Alignment
 from .autoencoder_options import AutoencoderOptions
+from .equivariance import shifted, shrunk
+from .eyes import Eyes, FrozenEyes, LearningJudge, seen_error
 from .reconstruction import gradient_error, mean_over_real, size_of, spectral_error
 
-CODER, CRITIC = "autoencoder", "critic"
-MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
-SMALLEST = 0.4
-"""Of the sizes of smaller copies, relative to the example's."""
+CODER, CRITIC, JUDGE = "autoencoder", "critic", "judge"
 
 
 class Autoencoding(Objective):
     """|decode(encode(x)) - x| with a bottleneck, as in latent diffusion.
 
     Rombach et al. 2022, arXiv:2112.10752, App. G. The critic, a second player, starts late, and its
-    weight follows the other losses (Esser et al. 2021, arXiv:2012.09841, Eq. 7).
+    weight follows the other losses (Esser et al. 2021, arXiv:2012.09841, Eq. 7). A judge, a third
+    one, learns what tells the examples apart, where reconstructions are compared or latents aligned
+    by what it sees.
 
     Raises:
         UsageError: the examples have more than three axes, or options do not fit them.
@@ -50,33 +52,65 @@ class Autoencoding(Objective):
                 f"{context.representation.shape}. It needs channels and one to three axes."
             )
         self.autoencoder = Autoencoder(options, channels, len(sizes))
-        self.critic = Critic(options, channels, len(sizes)) if options.adversary else None
+        self.critic: Critic | None = None
+        self.judge: LearningJudge | None = None
+        self.alignment: Alignment | None = None
+        self._eyes = list[Eyes]()  # in a list: a pretrained network is not saved again
+        if context.learns:
+            self._prepare(context, channels, len(sizes))
         oscillates = context.representation.oscillates
         self.spectral = float(oscillates) if options.spectral == "auto" else options.spectral
+
+    def _prepare(self, context: Context, channels: int, dimension: int) -> None:
+        """What only training needs."""
+        options, representation = self.options, context.representation
+        assert representation is not None
+        self.precision = self.autoencoder.precision = context.precision or torch.float32
+        if options.frozen == "encoder":
+            self.autoencoder.encoder.requires_grad_(False)
+        if options.adversary:
+            self.critic = Critic(options, channels, dimension)
+        if not (options.perceptual or options.align):
+            return
+        if options.features == "judge":
+            self.judge = LearningJudge(context.description, representation.shape)
+            self._eyes.append(self.judge)
+        else:
+            self._eyes.append(FrozenEyes(options.features, channels, dimension, context.device))
+        if options.align:
+            self.alignment = Alignment(options.latents, self._eyes[0].channels, dimension)
 
     @property
     def model(self) -> nn.Module:
         return self.autoencoder
 
     def players(self) -> Sequence[Player]:
-        players = [Player(CODER, self.autoencoder)]
+        learnt = nn.ModuleList(m for m in (self.autoencoder, self.alignment) if m is not None)
+        players = [Player(CODER, learnt)]
         if self.critic is not None:
             players.append(Player(CRITIC, self.critic, averaged=False))
+        if self.judge is not None:
+            players.append(Player(JUDGE, self.judge, averaged=False))
         return players
 
     def loss(self, batch: Batch, rng: Rng, moment: Moment, player: str) -> Tensor:
         if player == CRITIC:
             return self.loss_of_critic(batch, rng, moment)
+        if player == JUDGE:
+            assert self.judge is not None
+            return self.judge.loss(batch, rng).expand(len(batch))
         bottleneck = self.autoencoder.bottleneck
         h, mask = self.autoencoder.features(batch.x, batch.mask)
-        if self.training:
+        if self.training and self.options.frozen != "encoder":
             bottleneck.observe(h, mask, rng)
         z = bottleneck.sample(bottleneck.moments(h), rng)
         made = self.decoded(self.disturbed(z, rng), mask, batch)
         error = self.error(batch.x, made, batch.mask)
         total = error + bottleneck.penalty(h, mask)
-        if self.options.equivariance:
-            total = total + self.options.equivariance * self.error_of_smaller(batch, z, mask, rng)
+        if self.options.equivariance and mask is None:
+            total = total + self.options.equivariance * self.error_of_changed(batch, z, rng)
+        if self._eyes:
+            total = total + self.error_seen(batch, made, z, mask)
         if self.critic is not None and self.begun(moment):
             total = total + self.options.adversary * self.deceit(made, error, batch)
         return total
@@ -102,23 +136,32 @@ class Autoencoding(Objective):
         level = self.options.noise * z.detach().std() * rng.uniform((len(z),))
         return z + expand_as(level, z) * rng.normal(z.shape)
 
-    def error_of_smaller(self, batch: Batch, z: Tensor, mask: Tensor | None, rng: Rng) -> Tensor:
-        """``[b]``: decode(S z) against S x, where S makes smaller by a factor that is drawn.
+    def error_of_changed(self, batch: Batch, z: Tensor, rng: Rng) -> Tensor:
+        """``[b]``: decode(T z) against T x, where T makes smaller or shifts, as drawn.
 
-        Kouzelis et al. 2025, arXiv:2502.09509, Eq. 4, for changes of scale. Time keeps its scale in
-        a causal network, and so does what is padded.
+        Kouzelis et al. 2025, arXiv:2502.09509, Eq. 4. Time is not changed in a causal network.
         """
-        if mask is not None:
-            return z.new_zeros(len(z))
-        scale = SMALLEST + (1 - SMALLEST) * float(rng.uniform((1,)))
+        ways = {"scale": shrunk, "shift": shifted}
+        names = self.options.equivariant_to
+        change = ways[names[int(float(rng.uniform((1,))) * len(names))]]
         kept = 1 if self.autoencoder.causal else 0
-        sizes = [
-            n if axis < kept else max(1, round(scale * n)) for axis, n in enumerate(z.shape[2:])
-        ]
-        mode = MODES[len(sizes)]
-        made = self.autoencoder.decode(F.interpolate(z, sizes, mode=mode, antialias=False))
-        wanted = F.interpolate(batch.x, made.shape[2:], mode=mode)
+        changed, wanted = change(z, batch.x, self.autoencoder.reduction, kept, rng)
+        made = cut(self.autoencoder.decode(changed), wanted.shape[2:])
         return mean_over_real(size_of(made - wanted, self.options.error), None)
+
+    def error_seen(self, batch: Batch, made: Tensor, z: Tensor, mask: Tensor | None) -> Tensor:
+        """``[b]``: how differently examples and reconstructions are seen, and how far the latents
+        are from what is seen.
+        """
+        (eyes,), found = self._eyes, z.new_zeros(len(z))
+        with torch.no_grad():
+            wanted = eyes.maps(batch.x, batch.mask)
+        if self.options.perceptual:
+            shown = eyes.maps(made, batch.mask)
+            found = found + self.options.perceptual * seen_error(wanted, shown)
+        if self.alignment is not None:
+            found = found + self.options.align * self.alignment(z, wanted[-1], mask)
+        return found
 
     # --- the critic ---
 
@@ -136,7 +179,13 @@ class Autoencoding(Objective):
             h, mask = self.autoencoder.features(batch.x, batch.mask)
             bottleneck = self.autoencoder.bottleneck
             made = self.decoded(bottleneck.sample(bottleneck.moments(h), rng), mask, batch)
-        return hinge(self.critic(batch.x, batch.mask), self.critic(made, batch.mask))
+        return hinge(self.judged(batch.x, batch.mask), self.judged(made, batch.mask))
+
+    def judged(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """The critic's logits, float32."""
+        assert self.critic is not None
+        with precise(self.precision, x.device):
+            return self.critic(x, mask).float()
 
     def deceit(self, made: Tensor, error: Tensor, batch: Batch) -> Tensor:
         """``[b]``: how far the critic is from taking reconstructions for examples.
@@ -145,7 +194,7 @@ class Autoencoding(Objective):
         2021, Eq. 7).
         """
         assert self.critic is not None
-        found = -self.critic(made, batch.mask).flatten(1).mean(1)
+        found = -self.judged(made, batch.mask).flatten(1).mean(1)
         if not found.requires_grad:
             return found
         last = self.autoencoder.decoder.head.weight
@@ -159,7 +208,8 @@ class Autoencoding(Objective):
     # --- what is shown and said ---
 
     def stepped(self, moment: Moment) -> None:
-        self.autoencoder.bottleneck.stepped()
+        if self.options.frozen != "encoder":
+            self.autoencoder.bottleneck.stepped()
 
     def reconstruct(self, batch: Batch) -> Batch:
         made = self.autoencoder(batch.x, batch.mask)

@@ -36,6 +36,33 @@ class AutoencoderOptions(CriticOptions, BottleneckOptions):
     )
     equivariance: NonNegativeFloat = Field(
         0.0,
-        description="weight of the error of smaller copies, made from latents that were made "
-        "smaller: latents that are easier to diffuse",
+        description="weight of the error of changed copies, made from latents that were changed in "
+        "the same way: latents that are easier to diffuse",
+    )
+    equivariant_to: tuple[Literal["scale", "shift"], ...] = Field(
+        ("scale", "shift"),
+        min_length=1,
+        description="changes of equivariance: a smaller scale, a shift by a part of a latent; each "
+        "step takes one of them",
+    )
+    perceptual: NonNegativeFloat = Field(
+        0.0,
+        description="weight of the distance between examples and reconstructions in what features "
+        "sees of them: shapes that are told apart more easily",
+    )
+    align: NonNegativeFloat = Field(
+        0.0,
+        description="weight of the alignment of latents with what features sees: latents that are "
+        "easier to diffuse",
+    )
+    features: str = Field(
+        "judge",
+        description="what sees, for perceptual and align: judge, a network that learns on the same "
+        "data, or a local folder of a pretrained network of transformers",
+        json_schema_extra={"metavar": "judge|FOLDER"},
+    )
+    frozen: Literal["none", "encoder"] = Field(
+        "none",
+        description="encoder keeps the encoder, and with it the latents, and trains the decoder "
+        "only, such as on clips; it needs train.init",
     )

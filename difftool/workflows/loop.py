@@ -125,7 +125,7 @@ def _opening(stage: Stage, dataset: Dataset, resume: bool) -> Iterator[str]:
     assert stage.objective is not None
     parameters = list(stage.objective.model.parameters())
     count, device = sum(p.numel() for p in parameters), parameters[0].device
-    precision = stage.network.precision if stage.network else parameters[0].dtype
+    precision = stage.network.precision if stage.network else stage.objective.precision
     yield f"{'resumed' if resume else 'began'}: {shlex.join(sys.argv)}"
     yield (
         f"{len(dataset)} examples from {dataset.source}; {count:,} parameters on {device} in "

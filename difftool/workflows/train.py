@@ -245,13 +245,15 @@ def built(
 
 def initialise(stage: Stage, config: Config, reporter: Reporter) -> None:
     """Give a fresh model the weights of ``train.init``, if it names a model."""
-    from ..assemble.inherit import inherit, inherit_model, require_trained
+    from ..assemble.inherit import inherit, inherit_model, require_learnt, require_trained
 
     if config.train.init:
         inherited = inherit if stage.network is not None else inherit_model
         found = inherited(stage, local_path(config.train.init))
         reporter.say(inherited_text(found, config.train.init))
-    elif stage.network is not None and not (stage.objective and stage.objective.fills):
+    elif stage.network is None:
+        require_learnt(stage.model)
+    elif not (stage.objective and stage.objective.fills):
         require_trained(stage.network)
 
 

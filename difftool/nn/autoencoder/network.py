@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ...errors import UsageError
 from ...rng import Rng
 from ..blocks import Block
-from ..layers import conv, masked, patchify, real_positions, unpatchify
+from ..layers import conv, masked, patchify, precise, real_positions, unpatchify
 from .bottleneck import Bottleneck, Plain
 from .causal import make_causal
 from .codebook import Codebook
@@ -37,6 +37,10 @@ class Autoencoder(Coder):
         channels: of an example.
         dimension: number of axes after the channels, 1 to 3.
 
+    Attributes:
+        precision: dtype in which the encoder and the decoder compute; what they are given and give
+            stays as it is.
+
     Raises:
         UsageError: an option does not fit the number of axes.
     """
@@ -56,6 +60,7 @@ class Autoencoder(Coder):
                 f"one frame; here are {dimension} axes and patches of {list(self.patch)}. Set "
                 "causal = false, or a patch such as [1, 2, 2]."
             )
+        self.precision = torch.float32
         self.bottleneck = make_bottleneck(options)
         self.latents = self.bottleneck.latents
         self.encoder = Encoder(options, channels, self.bottleneck.inputs, self.patch, factors)
@@ -68,12 +73,15 @@ class Autoencoder(Coder):
         mask = None if mask is None else real_positions(x, mask)
         lacking = -(x.shape[2] - 1) % self.reduction[0] if self.causal else 0
         if not lacking:
-            return self.encoder(x, mask)
+            with precise(self.precision, x.device):
+                h, seen = self.encoder(x, mask)
+            return h.to(x.dtype), seen
         # the first frame, then whole steps of time: what is added is padding
         real = torch.ones_like(x[:, :1], dtype=torch.bool) if mask is None else mask
         ends = (0, 0, 0, 0, 0, lacking)
-        h, seen = self.encoder(F.pad(masked(x, mask), ends), F.pad(real, ends))
-        return h, None if mask is None else seen
+        with precise(self.precision, x.device):
+            h, seen = self.encoder(F.pad(masked(x, mask), ends), F.pad(real, ends))
+        return h.to(x.dtype), None if mask is None else seen
 
     def encode(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         h, mask = self.features(x, mask)
@@ -87,7 +95,10 @@ class Autoencoder(Coder):
         return self.bottleneck.sample(moments, rng)
 
     def decode(self, z: Tensor, mask: Tensor | None = None) -> Tensor:
-        return self.decoder(masked(self.bottleneck.settled(z), mask), mask)
+        z = masked(self.bottleneck.settled(z), mask)
+        with precise(self.precision, z.device):
+            made = self.decoder(z, mask)
+        return made.to(z.dtype)
 
     def reach(self, axis: int) -> int:
         return self.decoder.reach(axis)
