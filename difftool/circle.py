@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 
 import torch
 from torch import Tensor
 
-from .denoiser import Cond, D
+from .denoiser import D
 from .nn.backbone import Signals
 from .tiles import bump
+from .wrapper import Wrapper
 
 
-class Circular:
-    """A denoiser for examples that go round. Called like the denoiser it wraps.
+class Circular(Wrapper):
+    """A denoiser for examples that go round.
 
     Two windows go round the circle, half of it apart, so that the end of each is the middle of the
     other. Their estimates are blended as those of tiles (``Tiled``), with weights of zero at the
@@ -26,24 +28,21 @@ class Circular:
     """
 
     def __init__(self, denoiser: D, axes: Sequence[int]) -> None:
-        self._denoiser, self._axes = denoiser, tuple(axes)
+        super().__init__(denoiser)
+        self._axes = tuple(axes)
 
-    def null(self, cond: Cond) -> dict[str, Tensor]:
-        return self._denoiser.null(cond)
-
-    def signals(self, cond: Cond) -> Signals:
-        return self._denoiser.signals(cond)
-
-    def __call__(
+    def remember(
         self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor | None]:
         weights = self._weights(x)
-        total, share = torch.zeros_like(x), torch.zeros_like(weights)
+        total, share, memories = torch.zeros_like(x), torch.zeros_like(weights), list[Tensor]()
         for shifts in product(*((0, x.shape[axis] // 2) for axis in self._axes)):
-            weight = weights.roll(shifts, self._axes)
-            total = total + weight * self._from(shifts, x, sigma, signals, mask)
+            weight, own = weights.roll(shifts, self._axes), signals.seen_from(len(memories))
+            x0, memory = self._from(shifts, x, sigma, own, mask)
+            total = total + weight * x0
             share = share + weight
-        return total / share
+            memories += [] if memory is None else [memory]
+        return total / share, torch.stack(memories, 1) if memories else None
 
     def _from(
         self,
@@ -52,17 +51,17 @@ class Circular:
         sigma: Tensor,
         signals: Signals,
         mask: Tensor | None,
-    ) -> Tensor:
-        """D of the circle, read from ``shifts`` on."""
+    ) -> tuple[Tensor, Tensor | None]:
+        """D of the circle, read from ``shifts`` on, and its memory of that view."""
 
         def read(t: Tensor) -> Tensor:
             return t.roll([-n for n in shifts], self._axes)
 
         channels = signals.channels
         if channels is not None:  # only they have positions
-            signals = Signals(**{**signals.tensors(), "channels": read(channels)})
-        x0 = self._denoiser(read(x), sigma, signals, None if mask is None else read(mask))
-        return x0.roll(shifts, self._axes)
+            signals = replace(signals, channels=read(channels))
+        x0, memory = self._evaluated(read(x), sigma, signals, None if mask is None else read(mask))
+        return x0.roll(shifts, self._axes), memory
 
     def _weights(self, x: Tensor) -> Tensor:
         """Of the window that begins at 0."""

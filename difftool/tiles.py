@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from .batch import Batch, together
-from .denoiser import Cond, D
+from .denoiser import D
 from .nn.backbone import Signals
+from .wrapper import Wrapper
 
 
 class Window(NamedTuple):
@@ -27,8 +28,8 @@ class Window(NamedTuple):
     weights: tuple[Tensor, ...]
 
 
-class Tiled:
-    """A denoiser that blends the estimates of tiles of one size. Called like the denoiser it wraps.
+class Tiled(Wrapper):
+    """A denoiser that blends the estimates of tiles of one size.
 
     The estimate is the mean of the tiles' estimates, weighted by a smooth bump over each tile: the
     closed-form least squares of MultiDiffusion (Bar-Tal et al. 2023, arXiv:2302.08113, Eq. 5).
@@ -46,23 +47,19 @@ class Tiled:
     """
 
     def __init__(self, denoiser: D, tile: Sequence[int], overlap: float, most: int) -> None:
-        self._denoiser, self._tile, self._overlap, self._most = denoiser, tuple(tile), overlap, most
+        super().__init__(denoiser)
+        self._tile, self._overlap, self._most = tuple(tile), overlap, most
         self._known: dict[tuple[torch.Size, torch.device], list[Window]] = {}
 
-    def null(self, cond: Cond) -> dict[str, Tensor]:
-        return self._denoiser.null(cond)
-
-    def signals(self, cond: Cond) -> Signals:
-        return self._denoiser.signals(cond)
-
-    def __call__(
+    def remember(
         self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor | None]:
         windows, batch, total = (
-            self._windows(x),
+            list(enumerate(self._windows(x))),
             Batch(x, signals.tensors(), mask),
             torch.zeros_like(x),
         )
+        memories = list[Tensor]()
         for at in range(0, len(x), self._most):
             part, level, sums = (
                 batch.part(at, self._most),
@@ -70,37 +67,42 @@ class Tiled:
                 total[at : at + self._most],
             )
             each = max(1, self._most // len(part))
-            for first in range(0, len(windows), each):
-                self._add(sums, part, level, windows[first : first + each])
-        return total
+            found = [
+                memory
+                for first in range(0, len(windows), each)
+                for memory in self._add(sums, part, level, windows[first : first + each])
+            ]
+            memories += [torch.stack(found, 1)] if found else []
+        return total, torch.cat(memories) if memories else None
 
-    def _add(self, total: Tensor, batch: Batch, sigma: Tensor, windows: Sequence[Window]) -> None:
-        """Add the weighted estimates of these tiles of each example."""
-        tiles = [self._cut(batch, window) for window in windows]
+    def _add(
+        self, total: Tensor, batch: Batch, sigma: Tensor, windows: Sequence[tuple[int, Window]]
+    ) -> Sequence[Tensor]:
+        """Add the weighted estimates of these tiles of each example; returns the memory of each."""
+        tiles = [self._cut(batch, place, window) for place, window in windows]
         cut = together(tiles)
-        estimates = self._denoiser(
+        estimates, memory = self._evaluated(
             cut.x, sigma.repeat(len(tiles)), Signals(**cut.cond), cut.mask
-        ).split(len(batch))
-        for window, tile, x0 in zip(windows, tiles, estimates, strict=True):
+        )
+        for (_, window), tile, x0 in zip(windows, tiles, estimates.split(len(batch)), strict=True):
             if tile.mask is not None:
                 # on padding the network's output is arbitrary, even NaN
                 x0 = torch.where(tile.mask, x0, 0.0)
             for axis, weights in enumerate(window.weights, 2):
                 x0 = x0 * weights.reshape(-1, *(1,) * (x0.ndim - 1 - axis))
             _at(total, total.shape, window).add_(x0)
+        return () if memory is None else memory.split(len(batch))
 
-    def _cut(self, batch: Batch, window: Window) -> Batch:
+    def _cut(self, batch: Batch, place: int, window: Window) -> Batch:
         b, shape = len(batch), batch.x.shape
         mask = (
             None
             if batch.mask is None
             else _at(batch.mask, shape, window).expand(b, *(-1,) * (len(shape) - 1))
         )
-        # only channels have positions
-        signals = {
-            name: _at(t, shape, window) if name == "channels" else t
-            for name, t in batch.cond.items()
-        }
+        signals = Signals(**batch.cond).seen_from(place).tensors()
+        if "channels" in signals:  # only they have positions
+            signals["channels"] = _at(signals["channels"], shape, window)
         return Batch(_at(batch.x, shape, window), signals, mask)
 
     def _windows(self, x: Tensor) -> list[Window]:

@@ -40,12 +40,14 @@ class Beginning:
     sigmas: Sequence[float]
 
     def keep(self, denoise: Denoise) -> Denoise:
-        """D that keeps what is not selected; the rest fits it, if the edit follows it."""
+        """D that keeps what is not selected; the rest fits it, if the edit follows it, unless the
+        network is told of all of it.
+        """
         like, space = self.like, self.stage.representation.space
         x0, observed, mask = like.x, like.observed, like.mask
         if observed is None:
             return denoise
-        if follows(self.stage, self.editing):
+        if follows(self.stage, self.editing) and not like.noise_free:
             denoise = following(denoise, lambda x: space.keep(x, x0, observed, mask))
         denoise = keeping(denoise, space, x0, observed, mask, clean=like.noise_free)
         shares = editing.shares_of(self.editing, self.start, self.indices)
@@ -102,7 +104,7 @@ class Beginning:
 
 
 def follows(stage: Stage, given: Editing | None) -> bool:
-    """Whether estimates follow the gradient of what is kept. A network that was trained with masks
-    is told of it.
+    """Whether estimates may follow the gradient of what is kept. A network that was trained with
+    masks is told of it.
     """
     return given is not None and given.edit.follows and MASK not in stage.description.conditions

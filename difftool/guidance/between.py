@@ -10,12 +10,12 @@ from torch import Tensor
 
 from ..denoiser import Cond, D
 from ..nn.backbone import Signals
+from ..wrapper import Wrapper
 from .pair import repeated
 
 
-class Between:
-    """A denoiser whose signals are a mixture of those of two conditions. Called like the denoiser
-    it wraps.
+class Between(Wrapper):
+    """A denoiser whose signals are a mixture of those of two conditions.
 
     Labels and texts have nothing between them; their embeddings do: e = (1 - w) e_1 + w e_2.
 
@@ -26,10 +26,8 @@ class Between:
     """
 
     def __init__(self, denoiser: D, others: Mapping[str, Tensor], weights: Tensor) -> None:
-        self._denoiser, self._others, self._weights = denoiser, others, weights
-
-    def null(self, cond: Cond) -> dict[str, Tensor]:
-        return self._denoiser.null(cond)
+        super().__init__(denoiser)
+        self._others, self._weights = others, weights
 
     def signals(self, cond: Cond) -> Signals:
         null = self._denoiser.null(cond)
@@ -42,10 +40,10 @@ class Between:
         one, two = self._denoiser.signals(cond), self._denoiser.signals(second)
         return mixed(one, two, repeated(self._weights, len(next(iter(null.values())))))
 
-    def __call__(
+    def remember(
         self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None
-    ) -> Tensor:
-        return self._denoiser(x, sigma, signals, mask)
+    ) -> tuple[Tensor, Tensor | None]:
+        return self._evaluated(x, sigma, signals, mask)
 
 
 def mixed(one: Signals, two: Signals, weights: Tensor) -> Signals:

@@ -8,11 +8,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..denoiser import Cond, D
+from ..denoiser import D
 from ..nn.backbone import Signals
+from ..wrapper import Wrapper
 
 
-class Informed:
+class Informed(Wrapper):
     """A denoiser that is told where each step ends, or the scale of guidance; or both, by two.
 
     Args:
@@ -28,22 +29,17 @@ class Informed:
         ends: Sequence[float] = (),
         scale: float | None = None,
     ) -> None:
-        self._denoiser, self._scale = denoiser, scale
+        super().__init__(denoiser)
+        self._scale = scale
         self._levels, self._ends = torch.tensor(levels), torch.tensor(ends)
 
-    def null(self, cond: Cond) -> dict[str, Tensor]:
-        return self._denoiser.null(cond)
-
-    def signals(self, cond: Cond) -> Signals:
-        return self._denoiser.signals(cond)
-
-    def __call__(
+    def remember(
         self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor | None]:
         if self._scale is not None:
             signals = replace(signals, scale=torch.full_like(sigma, self._scale))
         if len(self._levels):
             levels, ends = self._levels.to(sigma), self._ends.to(sigma)
             nearest = (levels - sigma[:, None]).abs().argmin(1)
             signals = replace(signals, end=torch.minimum(ends[nearest], sigma))
-        return self._denoiser(x, sigma, signals, mask)
+        return self._evaluated(x, sigma, signals, mask)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor, nn
@@ -47,6 +47,12 @@ class Signals:
             _merge(*masks, _concatenated),
             _merge(self.memory, other.memory, _concatenated),
         )
+
+    def seen_from(self, view: int) -> Signals:
+        """The same signals with the memory of one of the views of an example, which are kept as
+        ``[b, views, ...]``.
+        """
+        return self if self.memory is None else replace(self, memory=self.memory[:, view])
 
     def tensors(self) -> dict[str, Tensor]:
         """The signals that are present, by name: ``Signals(**signals.tensors())`` equals the

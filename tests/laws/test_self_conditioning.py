@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
+from difftool.circle import Circular
 from difftool.denoiser import Denoiser
+from difftool.guidance.between import Between
 from difftool.guidance.bind import bind
 from difftool.guidance.cfg import classifier_free
+from difftool.guidance.informed import Informed
 from difftool.nn.backbone import Backbone, Interface, Signals
 from difftool.nn.self_conditioning import SelfConditioning
 from difftool.nn.transformer.options import RINOptions
@@ -16,21 +19,24 @@ from difftool.objective import Moment, Noised, remembered
 from difftool.process.options import EdmOptions, KarrasOptions
 from difftool.process.preconditioning import Edm
 from difftool.process.schedule import Karras
+from difftool.tiles import Tiled
 
 ROW = Edm(EdmOptions(), Karras(KarrasOptions()))
 GRID, POINTS = Interface((2, 4)), Interface((None, 5))
 
 
 class Spy(Backbone):
-    """Keeps the signals it is given, and predicts a multiple of its input."""
+    """Keeps what it is given, and predicts a multiple of its input."""
 
     def __init__(self) -> None:
         super().__init__()
         self.weight = torch.nn.Parameter(torch.tensor(0.5))
         self.seen: list[Signals] = []
+        self.entered: list[torch.Tensor] = []
 
     def forward(self, x, c_noise, signals, mask=None):
         self.seen.append(signals)
+        self.entered.append(x)
         return self.weight * x
 
 
@@ -162,3 +168,43 @@ def test_gradients_survive_a_first_evaluation_in_half_precision():
     output, _ = model.network(*noisy, remembered(model, noisy, Moment(0, 10, 0)))
     output.square().sum().backward()
     assert all(p.grad is not None for p in model.parameters())
+
+
+class Unmixed(Between):
+    """Without conditions there is nothing to mix."""
+
+    def signals(self, cond):
+        return Signals()
+
+
+WRAPPED = {
+    "tiles": lambda model: Tiled(model, (4,), 0.5, 3),
+    "circle": lambda model: Circular(model, (2,)),
+    "between": lambda model: Unmixed(model, {}, torch.zeros(3)),
+    "informed": lambda model: Informed(model, (2.0, 1.0), (1.0, 0.0)),
+}
+
+
+@pytest.mark.parametrize("wrapped", WRAPPED)
+def test_a_wrapped_network_is_shown_what_it_made_of_the_same_view(wrapped):
+    """Of the same tile, and from the same place of a circle. What ``Spy`` makes is a multiple of x."""
+    model, x = denoiser(), torch.randn(3, 2, 8)
+    denoise = bind(WRAPPED[wrapped](model), {})
+    with torch.no_grad():
+        denoise(x, 2.0)
+        assert not any(signals.channels.any() for signals in model.backbone.seen)
+        calls = len(model.backbone.seen)
+        denoise(x, 1.0)
+    seen, entered = model.backbone.seen[calls:], model.backbone.entered[calls:]
+    assert len(seen) == calls
+    ratios = torch.cat([(s.channels / e).flatten() for s, e in zip(seen, entered, strict=True)])
+    assert torch.allclose(ratios, ratios[0].expand_as(ratios), rtol=1e-3)
+
+
+@pytest.mark.parametrize("wrapped", WRAPPED)
+def test_wrapped_latents_go_from_one_level_to_the_next(wrapped):
+    model, x = rin(), torch.randn(3, 2, 8)
+    with torch.no_grad():
+        denoise, fresh = (bind(WRAPPED[wrapped](model), {}) for _ in range(2))
+        denoise(x, 2.0)
+        assert not torch.allclose(denoise(x, 1.0), fresh(x, 1.0))

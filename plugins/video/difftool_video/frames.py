@@ -45,15 +45,16 @@ class Frames(Representation):
             observed = None if raw.observed is None else raw.observed.transpose(1, 2)
             return Batch(x, raw.cond, mask, observed)
         given, observed = raw.cond[GIVEN].bool(), raw.observed
-        if observed is not None:  # frames that are kept whole are given
-            given = given | observed.expand(raw.x.shape).flatten(2).all(2)
+        if observed is None:
+            return Batch(x, {**raw.cond, GIVEN: shown(x, given)}, mask, of_frames(given))
+        kept = observed.expand(raw.x.shape).flatten(2)
+        given = given | kept.all(2)  # frames that are kept whole are given
         return Batch(
             x,
             {**raw.cond, GIVEN: shown(x, given)},
             mask,
-            observed=given[:, None, :, None, None]
-            if observed is None
-            else given[:, None, :, None, None] | observed.transpose(1, 2),
+            of_frames(given) | observed.transpose(1, 2),
+            noise_free=bool((given | ~kept.any(2)).all()),  # no part of another frame is kept
         )
 
     def decode(self, batch: Batch) -> Batch:
@@ -69,6 +70,11 @@ UNIT = 2.0
 
 Karras et al. 2022: their spread is about one half.
 """
+
+
+def of_frames(marks: Tensor) -> Tensor:
+    """``[b, t]`` for encoded clips, ``[b, 1, t, 1, 1]``."""
+    return marks[:, None, :, None, None]
 
 
 def shown(x: Tensor, given: Tensor) -> Tensor:
