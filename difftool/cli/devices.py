@@ -59,9 +59,12 @@ def launched(
     words: Sequence[str] = (),
     before: Callable[[], object] = lambda: None,
     run: Path | None = None,
+    line: Sequence[str] = (),
 ) -> bool:
-    """Run this command line, with ``words`` at its end, as ``over_processes`` does."""
+    """Run ``line``, or else this command line, with ``words`` at its end, as ``over_processes``
+    does.
+    """
     from ..workflows.processes import Devices, over_processes  # help does not wait for it
 
     where = Devices(devices, nodes, node_rank, rendezvous)
-    return over_processes(where, [*sys.argv[1:], *words], Terminal(), before, run)
+    return over_processes(where, [*(line or sys.argv[1:]), *words], Terminal(), before, run)

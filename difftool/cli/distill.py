@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,20 +101,22 @@ def distill(
             "turned into steps."
         )
     asked = Distillation(teacher, method, evaluations, steps, hold, rank or 0, sets=sets)
+    seconds = seconds_of(budget) if budget else None
     if is_cascade(find_run(teacher)):
-        if processes["devices"] * processes["nodes"] > 1:
-            raise UsageError(
-                f"{teacher} is a cascade. Distill its stages one by one to give --devices: each is "
-                "a run of its own."
-            )
-        seconds = seconds_of(budget) if budget else None
         students = cascade_of_students(asked, parts, run, seconds, Terminal())
-        train_stages(students, parts, as_json)
+        root = str(students.cascade.root)
+
+        def launch(stage: Sequence[str]) -> bool:
+            # the folder says by then what each stage is, so that each process resumes its stage
+            return launched(**processes, line=("resume", root, *stage))
+
+        train_stages(replace(students, launch=launch), parts, as_json)
         return
-    config = asked.config(parts)
+    folder = asked.folder()
+    config = asked.config_of(folder, parts)
     refuse_used(run)
-    if budget:
-        config = within(config, seconds_of(budget), parts, Terminal())
+    if seconds:
+        config = within(asked, folder, seconds, parts, Terminal())
     named, run = run is not None, run or asked.run()
     # each process resolves the line by itself, so that all must be told the steps that were found
     told = ["--steps", str(config.train.steps), "--budget", ""] if budget else []

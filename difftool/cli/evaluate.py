@@ -101,8 +101,9 @@ class Evaluate(Sectioned):
 @click.option(
     "--beside",
     multiple=True,
-    metavar="RUN[@STEPS]",
-    help="Measure this model too, on the same seeds, in the same table; may be repeated.",
+    metavar="RUN[@STEPS,…]",
+    help="Measure this model too, on the same seeds, in the same table, with each of these numbers "
+    "of steps; may be repeated. The report draws quality against evaluations.",
 )
 @click.option(
     "--scenario",

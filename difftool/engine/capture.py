@@ -27,12 +27,17 @@ class Recording(NamedTuple):
 
 
 class Captured:
-    """A denoiser whose evaluations are CUDA graphs, one for each shape it meets. Called like the denoiser it wraps."""
+    """A denoiser whose evaluations are CUDA graphs, one for each shape it meets. Called like the denoiser it wraps.
+
+    Attributes:
+        seen: the number of examples that it was given.
+    """
 
     def __init__(self, denoiser: Denoiser) -> None:
         self._denoiser = denoiser
         self._recordings: dict[tuple, Recording | None] = {}  # None: it cannot be recorded
         self._pool = new_pool()
+        self.seen = 0
 
     def null(self, cond: Cond) -> dict[str, Tensor]:
         return self._denoiser.null(cond)
@@ -43,6 +48,7 @@ class Captured:
     def __call__(
         self, x: Tensor, sigma: Tensor, signals: Signals, mask: Tensor | None = None
     ) -> Tensor:
+        self.seen += len(x)
         names, tensors = list(signals.tensors()), list(signals.tensors().values())
         inputs = [x, sigma, *tensors, *([] if mask is None else [mask])]
         shapes = (*names, *((t.shape, t.dtype) for t in inputs))

@@ -23,6 +23,7 @@ from .begin import follows
 from .capture import captured
 from .control import require_control, with_control
 from .device import naming_batch
+from .passes import counted
 from .refine import alike, require_low
 from .sample_request import SampleRequest
 from .solving import Solving, denoisers_of, stream_of
@@ -84,6 +85,7 @@ def _batches(
         recordable = request.guidance.recordable and not _differentiates(stage, request)
         if recordable and not second:  # a replayed graph has no gradients either
             denoisers = [stack.enter_context(captured(one)) for one in denoisers_of(stage)]
+        seen, before = stack.enter_context(counted(denoisers)), 0
         for at in range(request.start, stop, request.batch):
             indices = range(at, min(at + request.batch, stop))
             runs = (
@@ -94,6 +96,8 @@ def _batches(
             for some in runs:
                 with naming_batch(len(some)):
                     made = _batch(stage, denoisers, request, some, chosen)
+                request.passes.append((seen() - before) / len(some))
+                before = seen()
                 yield from made
 
 

@@ -40,6 +40,8 @@ class SampleRequest:
         control_scale: how much they count.
         editing: examples that the samples are made from, and how; None for samples from noise.
         evaluations: for each batch that is made, how often its estimate was asked for; filled in.
+        passes: likewise, how often the network was evaluated for each sample: twice for each
+            guided estimate.
     """
 
     n: int
@@ -63,3 +65,4 @@ class SampleRequest:
     control_scale: float = 1.0
     editing: Editing | None = None
     evaluations: list[int] = field(default_factory=list)
+    passes: list[float] = field(default_factory=list)

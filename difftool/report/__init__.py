@@ -14,7 +14,14 @@ from ..figures import with_error
 from ..files import contents, write_text
 from ..plain import parse_json
 from ..verdict.run import training_verdict
-from .figures import levels_at_end, levels_over_steps, loss_curve, memory_curve, speed_curve
+from .figures import (
+    levels_at_end,
+    levels_over_steps,
+    loss_curve,
+    memory_curve,
+    quality_curve,
+    speed_curve,
+)
 from .media import shown, thinned
 
 
@@ -32,6 +39,7 @@ def write_report(folder: RunFolder) -> Path:
         beside_sheets=shown(folder.samples_path.glob("beside.*"))
         if evaluation and evaluation.get("beside")
         else [],
+        quality=quality_curve(evaluation) if evaluation else "",
         number=with_error,
         nearest=shown(folder.samples_path.glob(f"{NEAREST}.*")) if evaluation else [],
         evaluated=shown(sorted(evaluated.glob("*"))) if evaluation and evaluated.is_dir() else [],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ Rows = Sequence[Mapping[str, Any]]
 
 FAINT, STRONG, OTHER = "#9bb7d4", "#1f4e79", "#c2571a"
 SIZE = (7, 2.8)
+DISTANCES = ("frechet", "patches")
+"""Metrics with a row ``distance``, that of the samples to the data, in the order of preference."""
 
 
 def loss_curve(rows: Rows) -> str:
@@ -100,6 +102,39 @@ def levels_at_end(rows: Rows) -> str:
     axes.set_yscale("log")
     axes.legend(frameon=False, fontsize=7, ncols=2)
     return _svg(figure)
+
+
+def quality_curve(evaluation: Mapping[str, Any]) -> str:
+    """The distance to the data against the evaluations of the network for each sample, of the
+    model and of each other model beside it; empty for fewer than two points.
+    """
+    points = list(_points([evaluation, *evaluation.get("beside", ())]))
+    if len(points) < 2:
+        return ""
+    figure, axes = _figure("evaluations of the network for a sample", "distance to the data")
+    for name in dict.fromkeys(name for name, *_ in points):
+        steps, values, errors = zip(*sorted(p[1:] for p in points if p[0] == name), strict=True)
+        label = name.replace("$", r"\$")
+        axes.errorbar(steps, values, errors, marker="o", markersize=4, capsize=3, label=label)
+    axes.set_xscale("log", base=2)
+    places = sorted({at for _, at, *_ in points})
+    axes.set_xticks(places, [f"{at:g}" for at in places])
+    axes.minorticks_off()
+    axes.set_yscale("log" if min(value for _, _, value, _ in points) > 0 else "linear")
+    axes.legend(frameon=False, fontsize=8)
+    return _svg(figure)
+
+
+def _points(models: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, float, float, float]]:
+    """The name, evaluations, distance and its error of each model that has them."""
+    tables = [
+        {row["metric"]: row for row in m["rows"] if row["name"] == "distance"} for m in models
+    ]
+    metric = next((name for name in DISTANCES if all(name in table for table in tables)), "")
+    for model, table in zip(models, tables, strict=True):
+        at, row = model["samples"].get("evaluations"), table.get(metric)
+        if at and row and row["samples"] is not None:
+            yield model.get("name", ""), at, row["samples"], row["samples_error"] or 0.0
 
 
 def _mean(losses: Sequence[float]) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..config import Part
+from ..engine.folder import is_cascade
 from ..errors import DifftoolError, UsageError
 from ..plugin.registry import Registry
 from .chain import Chain, chain_of
@@ -32,14 +33,17 @@ class Other:
     steps: int | None = None
 
     @classmethod
-    def parse(cls, text: str) -> Other:
-        """``RUN`` or ``RUN@STEPS``. Raises UsageError."""
-        word, at, steps = text.rpartition("@")
+    def parse(cls, text: str) -> list[Other]:
+        """``RUN``, ``RUN@STEPS`` or ``RUN@STEPS,STEPS,…``, which is several. Raises UsageError."""
+        word, at, numbers = text.rpartition("@")
         if not at:
-            return cls(text)
-        if not steps.isdigit() or not int(steps) or not word:
-            raise UsageError(f"{text!r} is not RUN or RUN@STEPS, such as runs/teacher@4.")
-        return cls(word, int(steps))
+            return [cls(text)]
+        steps = numbers.split(",")
+        if not word or not all(n.isdigit() and int(n) for n in steps):
+            raise UsageError(
+                f"{text!r} is not RUN, RUN@STEPS or RUN@STEPS,STEPS,…, such as runs/teacher@2,4,8."
+            )
+        return [cls(word, int(n)) for n in steps]
 
     def request(self, request: Request) -> Request:
         """The samples of the same seeds and conditions, by the model's own settings."""
@@ -51,7 +55,8 @@ def chains_beside(
     texts: Sequence[str], request: Request, parts: Registry, reporter: Reporter
 ) -> list[Chain]:
     """The other models, checked before any weights are loaded."""
-    return [chain_of(Other.parse(text).request(request), parts, reporter) for text in texts]
+    others = [other for text in texts for other in Other.parse(text)]
+    return [chain_of(other.request(request), parts, reporter) for other in others]
 
 
 def with_others(
@@ -64,18 +69,19 @@ def with_others(
     metrics: Mapping[str, Part],
     reference: Reference,
 ) -> dict[str, Any]:
-    """The result of ``evaluate_chain`` with ``beside``: of each other model its samples and rows.
+    """The result of ``evaluate_chain`` with the model's ``name`` and ``beside``: of each other
+    model its name, samples and rows.
 
     The first samples of all models lie side by side on a sheet, ``beside_sheet``: one seed gives
     them the same noise.
     """
     measured = []
     for other in others:
-        reporter.say(f"{other.stages[-1].name}, {other.stages[-1].config.sample.steps} steps:")
+        reporter.say(f"{_name(other)}, {other.stages[-1].config.sample.steps} steps:")
         theirs = evaluate_chain(other, parts, reporter, seed, metrics, None, reference)
-        own = {"name": other.stages[-1].name, "samples": theirs["samples"]}
+        own = {"name": _name(other), "samples": theirs["samples"]}
         measured.append({**own, "rows": theirs["rows"]})
-    result = {**found, "beside": measured}
+    result = {**found, "name": _name(chain), "beside": measured}
     if sheet := _sheet([chain, *others], parts, reporter):
         result["beside_sheet"] = sheet
     return result
@@ -88,7 +94,7 @@ def _sheet(chains: Sequence[Chain], parts: Registry, reporter: Reporter) -> str:
         return ""
     drawn = [draw(_first(chain), parts, reporter) for chain in chains]
     rows = [
-        (samples.examples[i], f"{chain.stages[-1].name}, {samples.info['steps']} steps")
+        (samples.examples[i], f"{_name(chain)}, {samples.info['steps']} steps")
         for i in range(len(drawn[0]))
         for chain, samples in zip(chains, drawn, strict=True)
     ]
@@ -100,6 +106,15 @@ def _sheet(chains: Sequence[Chain], parts: Registry, reporter: Reporter) -> str:
         return str(drawn[0].modality.preview(examples, folder.samples_path / BESIDE, titles))
     except (OSError, DifftoolError):  # a read-only place still has a result
         return ""
+
+
+def _name(chain: Chain) -> str:
+    """The name of the last stage, with that of its cascade before it."""
+    last = chain.stages[-1]
+    folder = run_of(last)
+    if folder is None or not is_cascade(folder.path.parent):
+        return last.name
+    return f"{folder.path.resolve().parent.name}/{last.name}"
 
 
 def _first(chain: Chain) -> Chain:

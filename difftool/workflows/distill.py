@@ -17,7 +17,7 @@ from ..plugin.registry import Registry
 from ..plugin.spec import ObjectiveSpec
 from .cascade import Cascade
 from .keywords import given, installed, training_names
-from .methods import method_of, refuse, student_tables
+from .methods import method_of, refuse, student_tables, warmed
 from .model import model_path
 from .naming import refuse_used
 from .plan import StagePlan
@@ -25,7 +25,8 @@ from .reporter import SILENT, Reporter
 from .run import Run, Training
 from .text import command, duration, number, size
 from .train import new_run, planned
-from .train_cascade import CascadeTraining
+from .train_cascade import CascadeTraining, train_cascade
+from .trained import Model
 
 DEFAULT = "progressive"
 """The method that is used unless another is named: on letters, the best one at two evaluations."""
@@ -63,9 +64,8 @@ class Distillation:
         if is_cascade(path):
             one = next(iter(stage_runs(path)), path / "STAGE")
             raise UsageError(
-                f"{path} is a cascade. Distill its stages one by one, such as "
-                f"{command('distill', one)}, or all at once on the command line: each of them is "
-                "a model of its own."
+                f"{path} is a cascade. Name one of its stages, such as {command('distill', one)}: "
+                "each of them is a model of its own."
             )
         return RunFolder.open(path)
 
@@ -85,12 +85,12 @@ class Distillation:
         refuse(teacher, folder.path, parts)
         method, model = method_of(self.method, parts), model_path(str(folder.path))
         asked = flag_layer(self.flags, [*self._ranked(method, parts), *self.sets])
+        steps = self.steps or max(1, round(SHARE * teacher.train.steps))
+        tables = student_tables(teacher, model, method, self.evaluations, self.hold, parts)
         changes = {
-            **student_tables(teacher, model, method, self.evaluations, self.hold, parts),
-            "train": {
-                "steps": self.steps or max(1, round(SHARE * teacher.train.steps)),
-                "init": path_text(model.absolute()),
-            },
+            **tables,
+            "optimizer": tables["optimizer"] | warmed(teacher, steps),
+            "train": {"steps": steps, "init": path_text(model.absolute())},
         }
         found = resolve(None, [own, dict_layer(changes, f"method {self.method}"), asked], parts)
         if not getattr(found.objective.options, "rank", 0):
@@ -115,15 +115,17 @@ class Distillation:
         return unused(path.with_name(f"{path.resolve().name}-distilled"))
 
 
-def within(config: Config, budget: float, parts: Registry, reporter: Reporter) -> Config:
+def within(
+    asked: Distillation, folder: RunFolder, budget: float, parts: Registry, reporter: Reporter
+) -> Config:
     """The configuration with as many steps as fill a budget of seconds, by a few that are timed."""
-    plan = planned(config, parts, Path(), False, SILENT)
+    plan = planned(asked.config_of(folder, parts), parts, Path(), False, SILENT)
     steps = max(1, int(budget / plan["seconds_per_step"]))
     reporter.say(
         f"{steps} steps of {number(plan['seconds_per_step'])} s fill {duration(budget)}; the run "
         f"takes {size(sum(plan['disk_bytes'].values()))} of disk."
     )
-    return config.replace(train=config.train.model_copy(update={"steps": steps}))
+    return replace(asked, steps=steps).config_of(folder, parts)
 
 
 def cascade_of_students(
@@ -156,10 +158,13 @@ def cascade_of_students(
             "whole range."
         )
     stages = []
-    for stage in teacher.stages:
-        config = asked.config_of(RunFolder.open(teacher.model_of(stage).parent), parts)
-        if budget is not None:
-            config = within(config, budget / len(teacher.stages), parts, reporter)
+    for stage in teacher.sampling:
+        folder = RunFolder.open(teacher.model_of(stage).parent)
+        config = (
+            asked.config_of(folder, parts)
+            if budget is None
+            else within(asked, folder, budget / len(teacher.sampling), parts, reporter)
+        )
         stages.append(StagePlan(stage.name, config, stage.level))
     root = root or path.with_name(f"{path.resolve().name}-distilled")
     return CascadeTraining(Cascade(root, tuple(stages)))
@@ -180,15 +185,18 @@ def distill(
 ) -> Run:
     """Train a student of a run that samples in a few evaluations; it is an ordinary run.
 
-    fast = difftool.distill("runs/photos", evaluations=2)
-    samples = fast.model.sample(8)
+        fast = difftool.distill("runs/photos", evaluations=2)
+        samples = fast.model.sample(8)
+
+    Of a cascade each stage gets a student, in turn. What is returned is the folder of the students,
+    and its model samples one stage after another.
 
     Args:
         run: the teacher, its folder or its name in ``runs/``.
         method: the name of an objective that distills, such as ``"consistency"``.
         evaluations: steps of the student's sampler by default.
         steps: steps of training; a fifth of the teacher's unless given.
-        budget: seconds to train for, in place of ``steps``.
+        budget: seconds to train for, in place of ``steps``; the stages of a cascade share it.
         hold: keep a copy of the teacher in the checkpoints, so that its file may go.
         rank: learn changes of this rank beside the teacher's weights; 0 to learn all weights.
         to: the student's folder; ``RUN-distilled`` unless given.
@@ -199,12 +207,21 @@ def distill(
         UsageError: the run cannot be distilled.
         ConfigError: settings, all faults at once.
     """
+    parts = installed()
     asked = Distillation(os.fspath(run), method, evaluations, steps, hold, rank)
-    modality = asked.config(installed()).modality.use
+    root, path = Path(to) if to is not None else None, find_run(os.fspath(run))
+    modality = Model([str(path)]).modality
     asked = replace(asked, flags=given(settings, training_names(modality)))
-    config = asked.config(installed())
-    if budget is not None:
-        config = within(config, budget, installed(), reporter)
-    refuse_used(Path(to) if to is not None else None)
-    path = Path(to) if to is not None else asked.run()
-    return Training(path, lambda: new_run(config, installed(), path, reporter)).finish()
+    if is_cascade(path):
+        students = cascade_of_students(asked, parts, root, budget, reporter)
+        train_cascade(students, parts, reporter)
+        return Run(students.cascade.root)
+    folder = asked.folder()
+    config = (
+        asked.config_of(folder, parts)
+        if budget is None
+        else within(asked, folder, budget, parts, reporter)
+    )
+    refuse_used(root)
+    student = root or asked.run()
+    return Training(student, lambda: new_run(config, parts, student, reporter)).finish()

@@ -149,7 +149,9 @@ def evaluate_chain(
         *_consistency(measured_samples, chain),
     ]:
         degraded = {"degraded": data.source} if apart and not rebuilds else {}
-        samples = {"count": len(examples), **measured_samples.info, **degraded}
+        cost = measured_samples.evaluations
+        counted = {"evaluations": round(cost)} if cost else {}
+        samples = {"count": len(examples), **measured_samples.info, **counted, **degraded}
         measured = held_out(examples, data.examples)
         result: dict[str, Any] = {
             "samples": samples,

@@ -120,6 +120,15 @@ def student_tables(
     }
 
 
+def warmed(teacher: Config, steps: int) -> dict[str, int]:
+    """The examples in which the learning rate grows, in ``steps`` steps: the teacher's share.
+
+    As many as the teacher's would be most of the training of a student.
+    """
+    warmup: int = teacher.optimizer.options.model_dump()["warmup"]
+    return {"warmup": round(warmup * steps / teacher.train.steps)}
+
+
 def served(config: Config, parts: Registry) -> tuple[int, ...]:
     """The numbers of steps that a model is good at; empty where any number will do."""
     spec = parts.get("objective", config.objective.use)

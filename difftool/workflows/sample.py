@@ -38,6 +38,7 @@ class Samples:
         info: provenance, which is written with each.
         low: the examples that they refine; empty where they refine nothing.
         shape: the modality's own options of the request.
+        evaluations: of the networks of all stages, for each sample; 0 where they are not counted.
     """
 
     generated: Sequence[Generated]
@@ -45,6 +46,7 @@ class Samples:
     shape: Options
     info: Mapping[str, Any] = field(default_factory=dict)
     low: Sequence[np.ndarray] = ()
+    evaluations: float = 0.0
 
     def __len__(self) -> int:
         return len(self.generated)
@@ -85,14 +87,15 @@ class Samples:
 
 def draw(chain: Chain, parts: Registry, reporter: Reporter) -> Samples:
     """The samples of the last stage. Each stage is loaded when its turn comes."""
-    low, conds = chain.low, chain.conds
+    low, conds, evaluations = chain.low, chain.conds, 0.0
     for number, stage in enumerate(chain.stages):
         if len(chain.stages) > 1:
             reporter.say(f"{stage.name}:")
         # a function of its own, so that the model leaves the device
         samples = _drawn(chain, number, parts, reporter, low, conds)
         low, conds = samples.examples, samples.conditions
-    return samples
+        evaluations += samples.evaluations
+    return replace(samples, evaluations=evaluations)
 
 
 def _drawn(
@@ -108,7 +111,8 @@ def _drawn(
     job = chain.job(number, parts, low, conds)
     drawn = reporter.counted(generate(job.stage, job.request), job.request.n, "sampling")
     generated = [_with_inherited(one, conds, job) for one in drawn]
-    return Samples(generated, job.stage.modality, job.request.shape, job.info, low)
+    passes = max(job.request.passes, default=0.0)
+    return Samples(generated, job.stage.modality, job.request.shape, job.info, low, passes)
 
 
 def refining(chain: Chain, data: ReferenceData) -> Chain:

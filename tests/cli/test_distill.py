@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -49,6 +50,7 @@ def test_the_student_is_an_ordinary_run_that_samples_in_two_steps(capsys):
     assert config["backbone"]["channels"] == 8
     teacher = parse_toml(Path("runs/first/config.toml").read_text())
     assert config["optimizer"]["lr"] == teacher["optimizer"]["lr"] / 4
+    assert config["optimizer"]["warmup"] == round(teacher["optimizer"]["warmup"] * 6 / 10)
     assert call("sample", "first-distilled", "-n", "2", "-o", "two") == 0
     assert len(examples("two")) == 2
     assert call("sample", "first-distilled", "-n", "2", "--steps", "1", "-o", "one") == 0
@@ -142,6 +144,24 @@ def test_the_stages_of_a_cascade_have_students_that_are_a_cascade(capsys):
     assert config["bridge"]["use"] == "resample"
     assert call("sample", "two-distilled", "-n", "2", "-o", "chained") == 0
     assert len(examples("chained")) == 2
+
+
+@pytest.mark.heavy  # two stages are trained twice
+def test_a_cascade_is_distilled_from_python_and_over_devices(capsys):
+    assert call(*_two("runs/pair")) == 0
+    students = difftool.distill("runs/pair", steps=2, to="runs/pair-python", seed=3)
+    assert students.path == Path("runs/pair-python")
+    assert len(students.model.sample(2)) == 2
+    for stage in ("base", "fine"):
+        config = parse_toml((students.path / stage / "config.toml").read_text())
+        assert (config["train"]["steps"], config["train"]["seed"]) == (2, 3)
+    words = ["--steps", "2", "--devices", "2", "--run", "runs/pair-devices"]
+    capsys.readouterr()
+    assert call("distill", "pair", *words, "--json") == 0
+    stages = json.loads(capsys.readouterr().out)["stages"]
+    assert [stage["stage"] for stage in stages] == ["base", "fine"]
+    assert call("sample", "pair-devices", "-n", "2", "-o", "from-devices") == 0
+    assert len(examples("from-devices")) == 2
 
 
 @pytest.mark.heavy  # two stages are planned, timed and trained
@@ -260,17 +280,22 @@ def test_a_student_and_its_teacher_are_measured_in_one_table(capsys):
         "--beside",
         "first",
         "--beside",
-        "first-distilled@1",
+        "first-distilled@1,4",
     ]
     assert call("evaluate", "first-distilled", *words, "--json") == 0
     found = json.loads(capsys.readouterr().out)
     steps = [(one["name"], one["samples"]["steps"]) for one in found["beside"]]
-    assert steps == [("first", 4), ("first-distilled", 1)]
-    assert [one["rows"][0]["name"] for one in found["beside"]] == [found["rows"][0]["name"]] * 2
+    assert steps == [("first", 4), ("first-distilled", 1), ("first-distilled", 4)]
+    # guidance of 1.5 doubles those of both, because this method does not fold it in
+    counts = [one["samples"]["evaluations"] for one in [found, *found["beside"]]]
+    assert (found["name"], counts) == ("first-distilled", [4, 8, 2, 8])
+    assert [one["rows"][0]["name"] for one in found["beside"]] == [found["rows"][0]["name"]] * 3
     assert Path(found["beside_sheet"]).is_file()
     report = Path("runs/first-distilled/report.html").read_text()
     assert "first in 4 steps" in report
     assert "Samples of the same seeds" in report
+    assert "Quality against evaluations" in report
+    assert "distance to the data" in re.sub(r"<!--|-->", "", report)
     assert call("evaluate", "first-distilled", "--beside", "first@many") == 2
 
 
