@@ -37,6 +37,8 @@ class Representation(ABC):
         cached: True if ``prepare`` is called once for each example of the data, before training,
             and training draws from its results. Such a run has no augmentation and no bridge.
             "auto" if that is done where it is possible, and elsewhere at every step.
+        variants: how often ``prepare`` is called for each example where it is cached. With more than
+            one, examples are changed and cut at random each time, and training draws one of them.
         oscillates: whether the last axis of encoded examples is a signal that swings around zero,
             which is perceived by its spectrum: an autoencoder then compares spectra too.
     """
@@ -44,6 +46,7 @@ class Representation(ABC):
     shape: tuple[int | None, ...]
     space: Space
     cached: bool | Literal["auto"] = False
+    variants: int = 1
     oscillates: bool = False
 
     @classmethod

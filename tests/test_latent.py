@@ -14,6 +14,7 @@ from torch import nn
 
 from difftool import Batch
 from difftool.assemble import load_stage
+from difftool.assemble.encode import varied
 from difftool.assemble.inherit import inherit_model
 from difftool.description import Description
 from difftool.engine.generate import generate
@@ -61,6 +62,13 @@ TestDrawn = representation_contract(
     "latent", RAW, tolerance=255, options={"model": "any", "draw": True}, opened=opened
 )
 CLIPS = (Stream(0, "clips").uniform((4, 3, 3, 8, 12)) * 256).to(torch.uint8)
+TestBytes = representation_contract(
+    "latent",
+    RAW,
+    tolerance=255,
+    options={"model": "any", "cached_as": "uint8", "variants": 2},
+    opened=opened,
+)
 TestFramewise = representation_contract(
     "framewise", CLIPS, tolerance=255, options={"model": "any"}, opened=opened
 )
@@ -185,6 +193,29 @@ def test_each_example_is_encoded_once_and_drawn_from_the_cache(tmp_path, first):
         *wanted(first, 2, "representation.draw=true", "representation.cache=false"),
     )
     torch.testing.assert_close(weights(cached), weights(plain), atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("cached_as", ["half", "uint8"])
+@pytest.mark.parametrize("variants", [1, 3])
+def test_cached_latents_are_the_live_ones_within_the_step_of_their_numbers(
+    first, cached_as, variants
+):
+    data, sets = wanted(
+        first, 2, f"representation.cached_as={cached_as}", f"representation.variants={variants}"
+    )
+    stage, dataset, _ = prepared(data, [*sets, f"modality.flip={str(variants > 1).lower()}"])
+    encoded, latent = dataset.encoded, stage.representation
+    assert (len(encoded), encoded.variants) == (len(dataset), variants)
+    one = torch.tensor(1.0)
+    step = latent._step(one.expand(1, 4, 1, 1))[1] / 2 if cached_as == "uint8" else 1e-3
+    rows = np.arange(8)
+    for variant in range(variants):
+        raw = varied(dataset, rows, variant, variants > 1, one.device)
+        kept = latent.draw(encoded.batch(rows + len(dataset) * variant), Stream(0, "draw")).x
+        live = latent.encode(raw).x
+        assert ((kept - live).abs() <= step + 1e-6).all()
+    drawn = [encoded.batch(rows, Stream(0, "variant", i)).x for i in range(6)]
+    assert all(torch.equal(drawn[0], other) for other in drawn) == (variants == 1)
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,9 @@ def encode_dataset(
     if not representation.cached:
         return dataset
     try:
-        _require_same_at_every_step(config, assembly, dataset)
+        _require_whole_examples(config, dataset)
+        if representation.variants == 1:
+            _require_same_at_every_step(config, assembly, dataset)
     except UsageError:
         if representation.cached == "auto":
             return dataset
@@ -58,9 +60,11 @@ def encode_dataset(
         forget_abandoned(folder.parent)
         prepared = _prepared(config, assembly, dataset, representation)
         with building(folder) as partial, naming_memory_knobs(config.train):
-            for done in write_encoded(partial, len(dataset), prepared, dataset.values):
+            variants = representation.variants
+            total = len(dataset) * variants
+            for done in write_encoded(partial, total, prepared, dataset.values, variants):
                 if progress:
-                    progress(done, len(dataset), "encoding")
+                    progress(done, total, "encoding")
     return replace(dataset, encoded=Encoded(folder))
 
 
@@ -86,18 +90,42 @@ def _prepared(
     config: Config, assembly: Assembly, dataset: Dataset, representation: Representation
 ) -> Iterator[Batch]:
     size = min(MOST, max(1, config.train.batch // config.train.accumulate))
-    for start in range(0, len(dataset), size):
-        indices = np.arange(start, min(start + size, len(dataset)))
-        raw = dataset.batch(indices, Stream(0, "encode", start))
-        yield representation.prepare(raw.map(lambda t: t.to(assembly.device)))
+    for variant in range(representation.variants):
+        for start in range(0, len(dataset), size):
+            indices = np.arange(start, min(start + size, len(dataset)))
+            raw = varied(dataset, indices, variant, representation.variants > 1, assembly.device)
+            yield representation.prepare(raw)
 
 
-def _require_same_at_every_step(config: Config, assembly: Assembly, dataset: Dataset) -> None:
-    """Refuse a run in which an example is not the same array whenever it is met."""
+def varied(
+    dataset: Dataset, indices: np.ndarray, variant: int, changed: bool, device: torch.device
+) -> Batch:
+    """The raw examples of which a variant is prepared, on the device.
+
+    Args:
+        indices: of a whole batch; its first one and the variant decide what is drawn.
+        changed: whether the modality changes them at random.
+    """
+    start = int(indices[0])
+    raw = dataset.batch(indices, Stream(0, "encode", start, variant))
+    raw = raw.map(lambda t: t.to(device))
+    if not changed:
+        return raw
+    return dataset.modality.augment(raw, Stream(0, "vary", start, variant, device))
+
+
+def _facts(config: Config) -> tuple[str, str]:
+    """The first and the second sentence of refusals."""
     use = config.representation.use
-    fact = f"The representation {use!r} caches what it encodes, but"
-    off = f"or turn caching off in [representation], where {use!r} has an option for it"
-    reason = "A cached example is encoded once, so it is the same at every step."
+    return (
+        f"The representation {use!r} caches what it encodes, but",
+        f"or turn caching off in [representation], where {use!r} has an option for it",
+    )
+
+
+def _require_whole_examples(config: Config, dataset: Dataset) -> None:
+    """Refuse a run in which what is encoded depends on more than one example."""
+    fact, off = _facts(config)
     if config.bridge.use != NONE:
         raise UsageError(
             f"{fact} the run has a bridge. Set bridge.use = none, {off}. "
@@ -109,6 +137,12 @@ def _require_same_at_every_step(config: Config, assembly: Assembly, dataset: Dat
             "Examples of several sizes are padded to the largest of each batch, so what is encoded "
             "depends on the batch."
         )
+
+
+def _require_same_at_every_step(config: Config, assembly: Assembly, dataset: Dataset) -> None:
+    """Refuse a run in which an example is not the same array whenever it is met."""
+    fact, off = _facts(config)
+    reason = "A cached example is encoded once, so it is the same at every step."
     indices = np.arange(min(4, len(dataset)))
     draws: tuple[Rng, ...] = (_Constant(0.0), _Constant(1 - 2**-24), Stream(0, "encode"))
     first, *others = (dataset.batch(indices, rng) for rng in draws)

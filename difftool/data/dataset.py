@@ -75,7 +75,7 @@ class Dataset:
         """What a training step starts from: prepared examples where they are cached, else raw."""
         if self.encoded is None:
             return self.batch(indices, rng)
-        return self._conditioned(self.encoded.batch(indices), indices)
+        return self._conditioned(self.encoded.batch(indices, rng), indices)
 
     def _conditioned(self, batch: Batch, indices: np.ndarray) -> Batch:
         """The batch with the data's own conditions of the examples at these indices."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..batch import Batch
 from ..errors import DataError, PluginError
 from ..files import sync
+from ..rng import Rng
 
 ABSENT = {"mask": True, "observed": False}
 """What an entry of these tensors is where a batch has none."""
@@ -24,12 +25,16 @@ class Encoded:
 
     Args:
         folder: what ``write_encoded`` filled.
+
+    Attributes:
+        variants: how often each example is there, each time with other random changes.
     """
 
     def __init__(self, folder: Path) -> None:
         try:
             about = json.loads((folder / "encoded.json").read_text(encoding="utf-8"))
             self.noise_free = bool(about["noise_free"])
+            self.variants = int(about.get("variants", 1))
             self._arrays = {
                 name: np.load(folder / f"{i}.npy", mmap_mode="r")
                 for i, name in enumerate(about["names"])
@@ -42,15 +47,22 @@ class Encoded:
             ) from None
 
     def __len__(self) -> int:
-        return len(self._x)
+        return len(self._x) // self.variants
 
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays."""
         return sum(array.nbytes for array in self._arrays.values())
 
-    def batch(self, indices: np.ndarray) -> Batch:
-        """The prepared examples at these places, on the CPU, without the data's own conditions."""
+    def batch(self, indices: np.ndarray, rng: Rng | None = None) -> Batch:
+        """The prepared examples at these places, on the CPU, without the data's own conditions.
+
+        Args:
+            rng: draws the variant of each; None for the first ones.
+        """
+        if rng is not None and self.variants > 1:
+            variant = (rng.uniform((len(indices),)) * self.variants).long().numpy()
+            indices = indices + len(self) * variant
         rows = {
             name: torch.from_numpy(np.take(array, indices, axis=0))
             for name, array in self._arrays.items()
@@ -64,11 +76,13 @@ class Encoded:
 
 
 def write_encoded(
-    folder: Path, count: int, prepared: Iterable[Batch], columns: Iterable[str]
+    folder: Path, count: int, prepared: Iterable[Batch], columns: Iterable[str], variants: int = 1
 ) -> Iterator[int]:
-    """Fill a folder with ``count`` prepared examples, batch by batch.
+    """Fill a folder with ``count`` prepared examples, batch by batch; all of them in one variant
+    after all in another.
 
     Args:
+        count: with all variants.
         columns: conditions of the data, which are not written: the data set has their values.
 
     Yields:
@@ -96,7 +110,7 @@ def write_encoded(
     for i, array in enumerate(arrays.values()):
         array.flush()  # type: ignore[attr-defined]  # a memory map's
         sync(folder / f"{i}.npy")
-    about = {"names": list(arrays), "noise_free": first.noise_free}
+    about = {"names": list(arrays), "noise_free": first.noise_free, "variants": variants}
     (folder / "encoded.json").write_text(json.dumps(about), encoding="utf-8")
     sync(folder / "encoded.json")
 

@@ -67,7 +67,7 @@ class Latent(nn.Module, Representation):
         self.sealed = Sealed(
             coder, description.measured.get(SEAL, ""), f"the autoencoder {options.model}"
         )
-        self.space, self.cached = Euclidean(), options.cache
+        self.space, self.cached, self.variants = Euclidean(), options.cache, options.variants
         examples = encoded_shape(inner, there, description)
         channels, *sizes = examples
         if channels != self.coder.channels or len(sizes) != self.coder.dimension:
@@ -128,7 +128,9 @@ class Latent(nn.Module, Representation):
         )
 
     def prepare(self, raw: Batch) -> Batch:
-        """The latents in half precision; their means and standard deviations for draws."""
+        """The latents in half precision or as bytes; their means and standard deviations for
+        draws.
+        """
         inner = self.inner.encode(raw)
         if self.options.draw:
             moments, mask = self.coder.moments(inner.x, inner.mask)
@@ -138,9 +140,12 @@ class Latent(nn.Module, Representation):
         parts = [self._normal(mean), *(one * self._scale(one) for one in std)]
         observed = None if inner.observed is None else self._observed(inner)
         x = self.space.project(torch.cat(parts, 1), mask)
-        return Batch(x.half(), inner.cond, mask, observed, inner.noise_free)
+        x = self._quantised(x) if self.options.cached_as == "uint8" else x.half()
+        return Batch(x, inner.cond, mask, observed, inner.noise_free)
 
     def draw(self, prepared: Batch, rng: Rng) -> Batch:
+        if prepared.x.dtype == torch.uint8:
+            return prepared.with_x(self.space.project(self._unquantised(prepared.x), prepared.mask))
         x = prepared.x.float()
         if self.options.draw:
             x = self.space.project(self.coder.draw(x, rng), prepared.mask)
@@ -148,10 +153,8 @@ class Latent(nn.Module, Representation):
 
     def decode(self, batch: Batch) -> Batch:
         """Latents are kept to the range of the data, with a margin, before they are decoded."""
-        low, high = self._row("low", batch.x), self._row("high", batch.x)
-        margin = MARGIN * (high - low)
         z = batch.x.double() / self._scale(batch.x).double() + self._row("mean", batch.x)
-        z = self.space.project(z.clamp(low - margin, high + margin).float(), batch.mask)
+        z = self.space.project(z.clamp(*self._range(z)).float(), batch.mask)
         mask = None if batch.mask is None else batch.mask[:, :1]
         with torch.no_grad():
             x = torch.cat([self._decoded(*rows) for rows in self._groups(z, mask)])
@@ -161,6 +164,25 @@ class Latent(nn.Module, Representation):
         return self.inner.decode(Batch(x, batch.cond, seen))
 
     # --- units ---
+
+    def _range(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """The least and the largest latent of each channel of the data, with a margin."""
+        low, high = self._row("low", like), self._row("high", like)
+        margin = MARGIN * (high - low)
+        return low - margin, high + margin
+
+    def _step(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """The number that byte 0 stands for, and the difference between two bytes, by channel."""
+        low, high = (self._normal(each.float()[None])[0] for each in self._range(like))
+        return low, (high - low) / 255
+
+    def _quantised(self, x: Tensor) -> Tensor:
+        low, step = self._step(x)
+        return ((x - low) / step.clamp_min(1e-12)).round().clamp(0, 255).to(torch.uint8)
+
+    def _unquantised(self, x: Tensor) -> Tensor:
+        low, step = self._step(x)
+        return low + x.float() * step
 
     def _normal(self, z: Tensor) -> Tensor:
         return (z - self._row("mean", z).float()) * self._scale(z)

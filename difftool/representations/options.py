@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from ..options import Options
 
@@ -42,9 +42,29 @@ class LatentOptions(Options):
         "changed at random or differ in size",
         json_schema_extra={"metavar": "auto|true|false"},
     )
+    cached_as: Literal["half", "uint8"] = Field(
+        "half",
+        description="numbers of cached latents: half precision, or bytes over the range of each "
+        "channel, which take half the room; means of latents only",
+    )
+    variants: PositiveInt = Field(
+        1,
+        le=1_024,
+        description="how often each example is encoded for the cache: with more than one, each time "
+        "mirrored, augmented and cut at random, and training draws one of them",
+    )
     tile: PositiveInt | Literal["auto"] = Field(
         "auto",
         description="latents along each axis that are decoded at once, which bounds the memory; "
         "the result is the same",
         json_schema_extra={"metavar": "auto|N"},
     )
+
+    @model_validator(mode="after")
+    def _bytes_hold_means(self) -> LatentOptions:
+        if self.draw and self.cached_as == "uint8":
+            raise ValueError(
+                "cached_as = uint8 holds means of latents, and draw = true needs their standard "
+                "deviations too: use half"
+            )
+        return self
