@@ -8,12 +8,13 @@ neighbouring seeds, steps and indices give unrelated streams.
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor
+
+from . import philox
 
 Shape = Sequence[int]
 
@@ -73,15 +74,13 @@ class Stream:
 class Streams:
     """One stream per example, which sampling uses: example ``i`` never depends on its neighbours.
 
-    On an accelerator each stream draws ahead: as many tensors at once as were drawn before, so that
-    a sampler of N stochastic steps launches log2(N) kernels for each example instead of N.
+    On a CPU each stream is a generator. On an accelerator, where every launch of a kernel counts,
+    the numbers of all streams are computed by one operation (``difftool.philox``). So the samples
+    of a seed differ between a CPU and an accelerator, as with torch's own generators.
 
     Args:
         indices: the global index of each example in the batch.
     """
-
-    AHEAD = 1 << 20
-    """Most numbers of one stream that wait to be used."""
 
     def __init__(
         self,
@@ -92,36 +91,44 @@ class Streams:
         device: torch.device | str = "cpu",
     ) -> None:
         self.device, self.indices = torch.device(device), tuple(indices)
-        self._generators = [generator(seed, purpose, step, index, self.device) for index in indices]
-        self._draws_ahead = (
-            self.device.type != "cpu"
-        )  # on a CPU the launch of a kernel costs little
-        self._ahead: dict[tuple, tuple[int, Iterator[Tensor]]] = {}
+        keys = [key(seed, purpose, step, index) for index in self.indices]
+        self._keys, self._draws = _on_device(keys, self.device), 0
+        self._generators = (
+            None
+            if counts(self.device)
+            else [torch.Generator(self.device).manual_seed(one) for one in keys]
+        )
 
     def normal(self, shape: Shape) -> Tensor:
-        return self._draw(torch.randn, shape)
+        return self._draw(shape, normal=True)
 
     def uniform(self, shape: Shape) -> Tensor:
-        return self._draw(torch.rand, shape)
+        return self._draw(shape, normal=False)
 
-    def _draw(self, f: Callable[..., Tensor], shape: Shape) -> Tensor:
-        if shape[0] != len(self._generators):
+    def _draw(self, shape: Shape, *, normal: bool) -> Tensor:
+        if shape[0] != len(self.indices):
             raise ValueError(
-                f"{len(self._generators)} streams cannot fill a batch of {shape[0]}. The first "
+                f"{len(self.indices)} streams cannot fill a batch of {shape[0]}. The first "
                 "size of the shape must be the batch size."
             )
-        if not self._draws_ahead:
-            return self._drawn(f, shape[1:])
-        drawn, waiting = self._ahead.get((f, tuple(shape)), (0, iter(())))
-        if (one := next(waiting, None)) is None:
-            room = self.AHEAD // max(1, math.prod(shape[1:]))
-            count = max(1, min(drawn, room))
-            waiting = iter(self._drawn(f, (count, *shape[1:]), 1).unbind())
-            one, drawn = next(waiting), drawn + count
-        self._ahead[f, tuple(shape)] = drawn, waiting
-        return one
+        self._draws += 1
+        if self._generators is None:
+            return philox.drawn(self._keys, self._draws, shape[1:], normal)
+        make = torch.randn if normal else torch.rand
+        draws = [make(tuple(shape[1:]), generator=g, device=self.device) for g in self._generators]
+        return torch.stack(draws)
 
-    def _drawn(self, f: Callable[..., Tensor], shape: Shape, axis: int = 0) -> Tensor:
-        """The next tensor of each stream, stacked along an axis."""
-        draws = [f(tuple(shape), generator=g, device=self.device) for g in self._generators]
-        return torch.stack(draws, axis)
+
+def counts(device: torch.device) -> bool:
+    """Whether streams of this device have counters instead of generators."""
+    return device.type != "cpu"
+
+
+def _on_device(keys: Sequence[int], device: torch.device) -> Tensor:
+    """Copied without waiting for what the device computes at the time."""
+    made = torch.tensor(keys, dtype=torch.int64)
+    return (
+        made.pin_memory().to(device, non_blocking=True)
+        if device.type == "cuda"
+        else made.to(device)
+    )

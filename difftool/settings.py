@@ -261,6 +261,11 @@ class SampleOptions(Options):
     overlap: float = Field(
         0.25, ge=0, le=0.9, description="smallest share of a tile that the next tile covers too"
     )
+    compile: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="torch.compile the network; auto compiles on CUDA devices where it is evaluated "
+        "often enough to repay it",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CORE = ROOT / "difftool"
 
 FLOORS = {
-    "batch": 0, "extent": 0, "figures": 0, "shapes": 0, "rng": 0, "options": 0, "settings": 0, "errors": 0, "files": 0, "fonts": 0, "header": 0, "about": 0, "column": 0, "plot": 0, "names": 0, "plain": 0, "shell": 0, "sampler": 0, "landing": 0, "spans": 0, "__init__": 0,
+    "batch": 0, "extent": 0, "figures": 0, "shapes": 0, "rng": 0, "philox": 0, "options": 0, "settings": 0, "errors": 0, "files": 0, "fonts": 0, "header": 0, "about": 0, "column": 0, "plot": 0, "names": 0, "plain": 0, "shell": 0, "sampler": 0, "landing": 0, "spans": 0, "__init__": 0,
     "process": 1, "samplers": 1, "space": 1, "nn": 1, "plugin": 1, "optimizers": 1,
     "denoiser": 2, "conditioner": 2, "conditioners": 2, "guidance": 2, "representation": 2, "representations": 2, "modality": 2, "metric": 2, "metrics": 2, "source": 2,
     "description": 2, "bridge": 2, "bridges": 2, "tiles": 2, "circle": 2, "wrapper": 2, "edit": 2, "edits": 2, "expert": 2, "context": 2, "noise": 2, "classifier": 2,

@@ -1,4 +1,4 @@
-"""torch.compile, region by region.
+"""torch.compile, region by region, for training and for sampling.
 
 Compiling a whole network takes minutes. Its blocks are alike, so each is compiled by itself, and
 blocks of equal shapes share the result. What was compiled is kept in the cache folder, where the
@@ -8,7 +8,8 @@ next run finds it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from torch import nn
@@ -26,13 +27,31 @@ def compile_networks(objective: Objective) -> None:
 
     What does not compile runs uncompiled.
     """
+    _compile(regions_of(objective))
+
+
+@contextmanager
+def compiled(models: Iterable[nn.Module]) -> Iterator[None]:
+    """Inside the block the backbones of these models are compiled, as for training."""
+    backbones = [one for model in models for one in model.modules() if isinstance(one, Backbone)]
+    regions = [region for one in backbones for region in one.regions()]
+    fresh = [region for region in regions if region._compiled_call_impl is None]
+    _compile(fresh)
+    try:
+        yield
+    finally:
+        for region in fresh:
+            region._compiled_call_impl = None
+
+
+def _compile(regions: Iterable[nn.Module]) -> None:
     keep_compiled(cache_root() / "compiled")
     import torch._dynamo
 
     config = torch._dynamo.config
     config.suppress_errors = True  # an op that does not compile runs as it is, with a warning
     config.recompile_limit = max(config.recompile_limit, MOST)
-    for module in regions_of(objective):
+    for module in regions:
         module.compile(dynamic=False)
 
 

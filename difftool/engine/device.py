@@ -6,7 +6,7 @@ import ctypes
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import torch
 
+from .. import philox
 from ..errors import DeviceError, is_out_of_memory
 from ..nn import norm
 from ..settings import TrainOptions
@@ -86,27 +87,32 @@ def prepare_process(device: torch.device) -> None:
 
 @lru_cache(maxsize=1)
 def use_kernels() -> None:
-    """Normalise with our Triton kernels on CUDA devices from here on.
+    """Normalise, and draw noise, with our Triton kernels on CUDA devices from here on.
 
-    Not where Triton is missing, or where the kernels do not give what the plain formula gives.
+    Not where Triton is missing, or where a kernel does not give what the plain formula gives.
     """
     try:
         from ..nn import fused_norm
+        from . import noise_kernel
     except ImportError:  # PyTorch for some platforms comes without Triton
         return
-    try:
-        agrees = fused_norm.agrees_with_formula()
-    except Exception as error:  # whatever a compiler or a driver raises
-        agrees, reason = False, f"they fail: {str(error).splitlines()[0]}"
-    else:
-        reason = "they differ from the formula"
-    if agrees:
+    if _agrees("group normalisation", fused_norm.agrees_with_formula):
         norm.fused_norm = fused_norm.fused_norm
-    else:
+    if _agrees("random numbers", noise_kernel.agrees_with_formula):
+        philox.kernel = noise_kernel.numbers
+
+
+def _agrees(name: str, check: Callable[[], bool]) -> bool:
+    """Whether a kernel gives what its formula gives; a warning says why it is not used."""
+    try:
+        agrees, reason = check(), "it differs from the formula"
+    except Exception as error:  # whatever a compiler or a driver raises
+        agrees, reason = False, f"it fails: {str(error).splitlines()[0]}"
+    if not agrees:
         warnings.warn(
-            f"The kernels of group normalisation are not used, so steps take longer: {reason}.",
-            stacklevel=2,
+            f"The kernel of {name} is not used, so steps take longer: {reason}.", stacklevel=3
         )
+    return agrees
 
 
 @lru_cache(maxsize=1)

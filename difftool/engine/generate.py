@@ -1,10 +1,11 @@
 """The sampling loop: sample i depends only on the seed and i, and in its last bits on the batch
-size.
+size. A device that computes by itself is given the next batch before the samples of the one before
+are fetched and written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
@@ -21,12 +22,13 @@ from . import editing
 from .asked import asked_values, settable_conditions, values_of
 from .begin import follows
 from .capture import captured
+from .compile import compiled
 from .control import require_control, with_control
-from .device import naming_batch
+from .device import is_on, naming_batch
 from .passes import counted
 from .refine import alike, require_low
 from .sample_request import SampleRequest
-from .solving import Solving, denoisers_of, stream_of
+from .solving import Coming, Solving, denoisers_of, stream_of
 from .tiling import require_tile
 from .wishes import Wish, joined, shown, value_of
 
@@ -44,6 +46,13 @@ class Generated:
         """Its conditions in a few words."""
         given = [value for value in self.cond.values() if value is not None]
         return " ".join(value if isinstance(value, str) else f"{value:.4g}" for value in given)
+
+
+OFTEN = 2_000
+"""Evaluations of the network from which on ``auto`` compiles it."""
+
+Made = Callable[[], list[Generated]]
+"""The samples of a batch. Calling it waits for the device."""
 
 
 def generate(stage: Stage, request: SampleRequest) -> Iterator[Generated]:
@@ -85,7 +94,10 @@ def _batches(
         recordable = request.guidance.recordable and not _differentiates(stage, request)
         if recordable and not second:  # a replayed graph has no gradients either
             denoisers = [stack.enter_context(captured(one)) for one in denoisers_of(stage)]
+            if _compiles(stage, request):
+                stack.enter_context(compiled(denoisers_of(stage)))
         seen, before = stack.enter_context(counted(denoisers)), 0
+        waiting: Made | None = None
         for at in range(request.start, stop, request.batch):
             indices = range(at, min(at + request.batch, stop))
             runs = (
@@ -94,11 +106,36 @@ def _batches(
                 else editing.alike(request.editing, request.start, indices)
             )
             for some in runs:
-                with naming_batch(len(some)):
-                    made = _batch(stage, denoisers, request, some, chosen)
+                try:
+                    with naming_batch(len(some)):
+                        made = _batch(stage, denoisers, request, some, chosen)
+                except BaseException:
+                    if waiting is not None:
+                        yield from waiting()
+                    raise
                 request.passes.append((seen() - before) / len(some))
                 before = seen()
-                yield from made
+                earlier, waiting = waiting, made
+                if earlier is not None:
+                    yield from earlier()
+                if not _runs_ahead(stage):
+                    waiting = None
+                    yield from made()
+        if waiting is not None:
+            yield from waiting()
+
+
+def _runs_ahead(stage: Stage) -> bool:
+    """Whether the device computes while the host does other work."""
+    return next(stage.denoiser.parameters()).device.type == "cuda"
+
+
+def _compiles(stage: Stage, request: SampleRequest) -> bool:
+    """Whether compiling takes less time than it saves."""
+    batches = -(-request.n // request.batch)
+    often = batches * request.steps * request.resampling_steps >= OFTEN
+    device = next(stage.denoiser.parameters()).device
+    return is_on(request.compile, device) and (often or request.compile == "on")
 
 
 def _batch(
@@ -107,7 +144,7 @@ def _batch(
     request: SampleRequest,
     indices: Sequence[int],
     chosen: Mapping[str, Sequence[Wish]],
-) -> list[Generated]:
+) -> Made:
     shapes = stage.modality.template(
         stage.description,
         len(indices),
@@ -130,8 +167,8 @@ def _batch(
     }
     rows = {name: values[name] if name in values else cond[name].cpu().numpy() for name in columns}
     with _evaluating(stage, request):
-        examples = _sample(stage, denoisers, request, indices, shapes.with_cond(**cond))
-    return [
+        coming = _sample(stage, denoisers, request, indices, shapes.with_cond(**cond))
+    return lambda: [
         Generated(
             index,
             example,
@@ -141,7 +178,7 @@ def _batch(
                 if column.settable
             },
         )
-        for place, (index, example) in enumerate(zip(indices, examples, strict=True))
+        for place, (index, example) in enumerate(zip(indices, coming(), strict=True))
     ]
 
 
@@ -161,17 +198,19 @@ def _sample(
     request: SampleRequest,
     indices: Sequence[int],
     shapes: Batch,
-) -> list[np.ndarray]:
+) -> Coming:
     """One example for each index."""
-    examples = dict[int, np.ndarray]()
+    coming = list[tuple[Sequence[int], Coming]]()
     for some, template, like, low in _encoded(stage, request, indices, shapes):
         like = with_control(stage, like, request.control, some)
-        examples |= zip(
-            some,
-            Solving(stage, request, some, template, like, low).examples(denoisers),
-            strict=True,
-        )
-    return [examples[index] for index in indices]
+        solving = Solving(stage, request, some, template, like, low)
+        coming.append((some, solving.examples(denoisers)))
+
+    def examples() -> list[np.ndarray]:
+        found = {i: one for some, made in coming for i, one in zip(some, made(), strict=True)}
+        return [found[index] for index in indices]
+
+    return examples
 
 
 def _encoded(

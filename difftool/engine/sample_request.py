@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -35,7 +36,7 @@ class SampleRequest:
         place: which of the stages that refine it is, from 1: what a stage refines holds the noise
             of those before it.
         resampling_steps: how often each step is taken.
-        noise, tile, overlap: as in the config table ``sample``.
+        noise, tile, overlap, compile: as in the config table ``sample``.
         control: raw examples, taken in turn, whose maps samples follow.
         control_scale: how much they count.
         editing: examples that the samples are made from, and how; None for samples from noise.
@@ -61,6 +62,7 @@ class SampleRequest:
     noise: NoiseSource = "fresh"
     tile: Tile = "auto"
     overlap: float = 0.25
+    compile: Literal["auto", "on", "off"] = "auto"
     control: Sequence[np.ndarray] = ()
     control_scale: float = 1.0
     editing: Editing | None = None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ..batch import Batch
@@ -33,6 +34,9 @@ from .repaint import solve
 from .sample_request import SampleRequest
 from .spread import Varied, Watched
 from .tiling import in_tiles
+
+Coming = Callable[[], list[np.ndarray]]
+"""Raw examples that the device may still compute. Calling it waits for them."""
 
 
 def denoisers_of(stage: Stage) -> list[Denoiser]:
@@ -63,8 +67,8 @@ class Solving:
     like: Batch
     low: Batch | None
 
-    def examples(self, denoisers: Sequence[D]) -> list[np.ndarray]:
-        """Raw examples.
+    def examples(self, denoisers: Sequence[D]) -> Coming:
+        """Raw examples, as they come. Nothing here waits for the device.
 
         Args:
             denoisers: those of ``denoisers_of``, which may be recorded.
@@ -221,7 +225,7 @@ class Solving:
         """The template in raw units, on the device."""
         return self.shapes.map(lambda t: t.to(self.like.x.device))
 
-    def raw(self, x: Tensor) -> list[np.ndarray]:
+    def raw(self, x: Tensor) -> Coming:
         """Samples in model units as raw examples, each of its own size."""
         stage, like, given = self.stage, self.like, self.request.editing
         space = stage.representation.space
@@ -231,14 +235,15 @@ class Solving:
         if self.low is not None:
             return self.refined(made, self.low)
         if given is None:
-            return unpadded(stage.representation.decode(made).x.cpu(), self.shapes)
+            return _coming(stage.representation.decode(made).x, self.shapes)
         around = stage.representation.decode_around(made, self.on_device())
-        return [
+        coming = _coming(around.x, self.shapes)
+        return lambda: [
             editing.put_back(given, self.request.start, index, one, stage.modality)
-            for index, one in zip(self.indices, unpadded(around.x.cpu(), self.shapes), strict=True)
+            for index, one in zip(self.indices, coming(), strict=True)
         ]
 
-    def refined(self, made: Batch, low: Batch) -> list[np.ndarray]:
+    def refined(self, made: Batch, low: Batch) -> Coming:
         """Samples that agree with what they refine, where that is asked for."""
         stage, shapes = self.stage, self.shapes
         assert stage.bridge is not None
@@ -247,7 +252,22 @@ class Solving:
         raw = Batch(x, mask=None if shapes.mask is None else shapes.mask.to(x.device))
         if self.request.agree and not self.request.level:
             raw = stage.bridge.enforce_consistency(raw, low)
-        return unpadded(raw.x.cpu(), shapes)
+        return _coming(raw.x, shapes)
+
+
+def _coming(x: Tensor, shapes: Batch) -> Coming:
+    """Raw examples of the sizes of a template, on their way to the host."""
+    if x.device.type != "cuda":
+        return lambda: unpadded(x.cpu(), shapes)
+    there = torch.empty_like(x, device="cpu", pin_memory=True).copy_(x, non_blocking=True)
+    arrived = torch.cuda.Event()
+    arrived.record()
+
+    def wait() -> list[np.ndarray]:
+        arrived.synchronize()
+        return unpadded(there.clone(), shapes)  # pinned memory is scarce
+
+    return wait
 
 
 def _informed(stage: Stage, denoiser: D, own: Denoiser, sigmas: Sequence[float]) -> D:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from small import prepared, small_run
 
 from difftool import Batch, NumberColumn
 from difftool.engine import generate as generate_module
+from difftool.engine.compile import compiled
 from difftool.engine.generate import Generated, generate
 from difftool.engine.padding import unpadded
 from difftool.engine.sample_request import SampleRequest
@@ -117,3 +119,79 @@ def test_memory_that_runs_out_names_the_batch(monkeypatch, error):
         list(generate(stage, SampleRequest(n=9, steps=2, batch=6)))
     with pytest.raises(DeviceError, match=r"1 sample at once\. Ask for smaller samples"):
         list(generate(stage, SampleRequest(n=9, steps=2, batch=1)))
+
+
+@pytest.fixture
+def fetched(monkeypatch):
+    """Sampling runs ahead, as on a GPU; what is begun and fetched is noted."""
+    noted, real = [], generate_module._batch
+
+    def begun(stage, denoisers, request, indices, chosen):
+        noted.append(f"begin {indices[0]}")
+        made = real(stage, denoisers, request, indices, chosen)
+        return lambda: noted.append(f"fetch {indices[0]}") or made()
+
+    monkeypatch.setattr(generate_module, "_batch", begun)
+    monkeypatch.setattr(generate_module, "_runs_ahead", lambda stage: True)
+    return noted
+
+
+def test_a_batch_is_fetched_while_the_next_one_is_made(fetched, monkeypatch):
+    stage, _, _ = prepared(*small_run())
+    request = SampleRequest(n=5, steps=2, batch=2)
+    ahead = list(generate(stage, request))
+    assert fetched == ["begin 0", "begin 2", "fetch 0", "begin 4", "fetch 2", "fetch 4"]
+    monkeypatch.undo()
+    plain = list(generate(stage, request))
+    assert [one.index for one in ahead] == [one.index for one in plain] == [0, 1, 2, 3, 4]
+    assert all(np.array_equal(a.example, b.example) for a, b in zip(ahead, plain, strict=True))
+
+
+def test_what_was_made_before_a_failure_comes_before_it(fetched, monkeypatch):
+    stage, _, _ = prepared(*small_run())
+    real = generate_module._batch
+
+    def failing(stage, denoisers, request, indices, chosen):
+        if indices[0] == 4:
+            raise ValueError("broken")
+        return real(stage, denoisers, request, indices, chosen)
+
+    monkeypatch.setattr(generate_module, "_batch", failing)
+    made = []
+    with pytest.raises(ValueError, match="broken"):
+        made.extend(one.index for one in generate(stage, SampleRequest(n=6, steps=2, batch=2)))
+    assert made == [0, 1, 2, 3]
+
+
+def test_sampling_compiles_where_that_repays_and_leaves_the_network_as_it_was():
+    stage, _, _ = prepared(*small_run())
+    regions = list(stage.denoiser.backbone.regions())
+    regions[0].compile()
+    with compiled([stage.denoiser]):
+        assert all(region._compiled_call_impl is not None for region in regions)
+    assert [region._compiled_call_impl is not None for region in regions] == [True] + [False] * (
+        len(regions) - 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("device", "choice", "n", "compiles"),
+    [
+        ("cuda", "auto", 64, False),
+        ("cuda", "auto", 64 * 80, True),
+        ("cuda", "off", 64 * 80, False),
+        ("cpu", "auto", 64 * 80, False),
+        ("cpu", "on", 1, True),
+    ],
+)
+def test_when_sampling_compiles(device, choice, n, compiles):
+    stage = SimpleNamespace(denoiser=SimpleNamespace(parameters=lambda: iter([Placed(device)])))
+    request = SampleRequest(n=n, steps=25, batch=64, compile=choice)
+    assert generate_module._compiles(stage, request) is compiles
+
+
+class Placed:
+    """A parameter on a device that need not be there."""
+
+    def __init__(self, device: str) -> None:
+        self.device = torch.device(device)
