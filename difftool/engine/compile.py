@@ -8,6 +8,7 @@ next run finds it.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,5 +68,15 @@ def regions_of(objective: Objective) -> Iterator[nn.Module]:
 
 def keep_compiled(folder: Path) -> None:
     """Keep what is compiled from here on in this folder, unless the user chose another."""
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
-    os.environ.setdefault("TRITON_CACHE_DIR", str(folder / "triton"))
+    for name, chosen in {
+        "TORCHINDUCTOR_CACHE_DIR": folder,
+        "TRITON_CACHE_DIR": folder / "triton",
+    }.items():
+        if os.environ.get(name) in (None, _torch_s_own(name)):
+            os.environ[name] = str(chosen)
+
+
+def _torch_s_own(name: str) -> str | None:
+    """The folder that torch itself put into the variable, which it does when it is imported whole."""
+    inductor = sys.modules.get("torch._inductor.runtime.cache_dir_utils")
+    return inductor.default_cache_dir() if inductor and name.startswith("TORCH") else None

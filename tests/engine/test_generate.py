@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -12,7 +14,7 @@ from small import prepared, small_run
 
 from difftool import Batch, NumberColumn
 from difftool.engine import generate as generate_module
-from difftool.engine.compile import compiled
+from difftool.engine.compile import compiled, keep_compiled
 from difftool.engine.generate import Generated, generate
 from difftool.engine.padding import unpadded
 from difftool.engine.sample_request import SampleRequest
@@ -195,3 +197,17 @@ class Placed:
 
     def __init__(self, device: str) -> None:
         self.device = torch.device(device)
+
+
+def test_compiled_code_is_kept_in_the_cache_though_torch_chose_a_folder_first(
+    monkeypatch, tmp_path
+):
+    """Importing torch._dynamo sets the variable, in whatever command has imported it."""
+    torch_s = SimpleNamespace(default_cache_dir=lambda: "/tmp/torch's own")
+    monkeypatch.setitem(sys.modules, "torch._inductor.runtime.cache_dir_utils", torch_s)
+    for given, kept in (("/tmp/torch's own", str(tmp_path)), ("/user's", "/user's")):
+        monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", given)
+        monkeypatch.setenv("TRITON_CACHE_DIR", "/user's triton")
+        keep_compiled(tmp_path)
+        assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == kept
+        assert os.environ["TRITON_CACHE_DIR"] == "/user's triton"
