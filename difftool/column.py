@@ -38,12 +38,14 @@ class Column(ABC):
             modality or a bridge sets it.
         positional: its values lie at the positions of the example, and are cropped and padded with
             it.
+        files: its values are names of files, which are read as examples are.
         name: the column's name.
     """
 
     kind: ClassVar[str]
     settable: ClassVar[bool] = True
     positional: ClassVar[bool] = False
+    files: ClassVar[bool] = False
 
     name: str
 
@@ -166,6 +168,8 @@ _KINDS: dict[str, str] = {
 } | {
     "text": "difftool.conditioners.text_column:TextColumn",
     "encoder": "difftool.conditioners.encoder_column:EncoderTextColumn",
+    "beside": "difftool.conditioners.file_column:BesideColumn",
+    "reference": "difftool.conditioners.file_column:ReferenceColumn",
 }  # fmt: skip
 
 

@@ -18,9 +18,12 @@ class Space(ABC):
     Attributes:
         entrywise: whether noise of another variance for each entry stays in it. Else an example has
             one variance.
+        places: for points ``[b, n, f]``, how many of the first entries of a point are its place; 0
+            for examples on a grid.
     """
 
     entrywise: bool = False
+    places: int = 0
 
     @abstractmethod
     def noise(self, shape: Shape, rng: Rng, mask: Tensor | None = None) -> Tensor:

@@ -9,7 +9,6 @@ from hashlib import blake2b
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from .. import __version__
 from ..batch import Batch
@@ -21,7 +20,8 @@ from ..engine.device import naming_memory_knobs
 from ..errors import UsageError
 from ..files import building, forget_abandoned
 from ..representation import Representation
-from ..rng import Rng, Shape, Stream
+from ..rng import Stream
+from .aligned import random_change
 from .build import Assembly, fingerprint_of, identity_of
 
 FORMAT = 1
@@ -143,47 +143,14 @@ def _require_same_at_every_step(config: Config, assembly: Assembly, dataset: Dat
     """Refuse a run in which an example is not the same array whenever it is met."""
     fact, off = _facts(config)
     reason = "A cached example is encoded once, so it is the same at every step."
-    indices = np.arange(min(4, len(dataset)))
-    draws: tuple[Rng, ...] = (_Constant(0.0), _Constant(1 - 2**-24), Stream(0, "encode"))
-    first, *others = (dataset.batch(indices, rng) for rng in draws)
-    if not all(_equal(first, other) for other in others):
+    change = random_change(dataset, assembly.device)
+    if change == "part":
         raise UsageError(
             f"{fact} the modality {config.modality.use!r} takes a random part of each example. "
             f"Cut the examples to the size that is trained on, {off}. {reason}"
         )
-    rng = _Constant(0.5)
-    dataset.modality.augment(first.map(lambda t: t.to(assembly.device)), rng.on(assembly.device))
-    if rng.drawn:
+    if change == "augmentation":
         raise UsageError(
             f"{fact} the modality {config.modality.use!r} changes examples at random "
             f"(augmentation). Turn its random changes off in [modality], {off}. {reason}"
         )
-
-
-class _Constant:
-    """Random numbers that are all the same, and whether any were drawn."""
-
-    def __init__(self, value: float) -> None:
-        self.value, self.device, self.drawn = value, torch.device("cpu"), False
-
-    def on(self, device: torch.device) -> _Constant:
-        self.device = device
-        return self
-
-    def normal(self, shape: Shape) -> Tensor:
-        self.drawn = True
-        return torch.full(tuple(shape), self.value, device=self.device)
-
-    uniform = normal
-
-
-def _equal(one: Batch, other: Batch) -> bool:
-    return all(
-        torch.equal(a, b) if a is not None and b is not None else a is b
-        for a, b in [
-            (one.x, other.x),
-            (one.mask, other.mask),
-            (one.observed, other.observed),
-            *((one.cond[name], other.cond.get(name)) for name in one.cond),
-        ]
-    )

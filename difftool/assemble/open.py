@@ -18,13 +18,16 @@ import torch
 from .. import __version__
 from ..batch import Batch
 from ..bridge import Bridge
-from ..column import Column
+from ..column import Column, Value
+from ..conditioners.columns import text_of
+from ..conditioners.file_column import BesideColumn, FileColumn
 from ..conditioners.mask import mask_column
 from ..config import AUTO, NONE, Config, Part
 from ..data.bound import bounded
 from ..data.cache import Cache, Progress, cache_path, fingerprint, listing, open_cache
 from ..data.columns import automatic, condition, names_of, numeric
 from ..data.dataset import Dataset
+from ..data.file_values import file_values, found_files
 from ..data.locate import absolute, locate
 from ..data.order import Order
 from ..data.remark import remarks
@@ -34,14 +37,16 @@ from ..extent import MEASURED, Extent
 from ..files import building, write_text
 from ..modality import Item, Modality
 from ..names import path_text
+from ..objectives.options import CONTROL
 from ..plugin.registry import Registry
 from ..rng import Stream
 from ..shell import set_flag
 from ..space import Euclidean
+from .aligned import require_files_fit
 from .build import Assembly, fingerprint_of, identity_of, make_bridge
 from .parts import build_process, default_part, make_modality
 from .room import require_batch
-from .tuned import tuned, tuned_base
+from .tuned import map_column, tuned, tuned_base, with_map
 
 SOME = 512
 """Number of examples that a representation or a bridge measures, drawn as in training."""
@@ -72,7 +77,7 @@ def open_dataset(
         DataError: nothing usable, or too much of it unreadable.
     """
     assembly = assembly or Assembly(registry)
-    _, modality, cache = open_examples(
+    root, modality, cache = open_examples(
         config, registry, progress=progress, before=partial(_require_room, config, assembly)
     )
     config = _settled(config, registry, modality, cache)
@@ -80,14 +85,21 @@ def open_dataset(
         config = config.replace(
             data=config.data.model_copy(update={"path": path_text(absolute(config.data.path))})
         )  # a resume may start elsewhere
-    description, values = _described(config, registry, modality, cache)
+    description, values = _described(config, registry, modality, cache, root)
     if (base := tuned_base(config)) is not None:
         description, values = tuned(config, base, description, values)
         measured = base.measured
+        if column := map_column(config):
+            values[CONTROL] = _maps(column, config, modality, cache, root)
     dataset = Dataset(cache, modality, description, values, source_of(config), config.data.bucket)
+    require_files_fit(config, dataset)
     found = _measured(config, assembly, dataset) if measured is None else measured
     description = replace(description, measured=found)
-    return config, replace(dataset, description=_bridged(config, assembly, description))
+    description = _bridged(config, assembly, description)
+    if base is not None:
+        represented = assembly.representation(config, description)
+        description = with_map(config, represented, description)
+    return config, replace(dataset, description=description)
 
 
 def _bridged(config: Config, assembly: Assembly, description: Description) -> Description:
@@ -159,7 +171,7 @@ def open_examples(
             if config.data.path
             else demo_folder(config.modality.use, modality).absolute()
         )
-        items = modality.scan(path)
+        items = _without_named(modality.scan(path), config, registry, path)
     listed = listing(items, path)
     modality = _fitted(config, registry, modality, items, listed)
     cache = open_cache(
@@ -174,6 +186,29 @@ def open_examples(
     )
     cache.remarks = [*((path, text) for text in texts), *cache.remarks]
     return path, modality, cache
+
+
+def _without_named(
+    items: Sequence[Item], config: Config, registry: Registry, root: Path
+) -> Sequence[Item]:
+    """The examples without files that steer others: what is named in a column of files."""
+    columns = _file_columns(config, registry)
+    named = {
+        path.resolve()
+        for name in columns
+        for path in found_files((text_of(item.columns.get(name, "")) for item in items), root)
+    }
+    return [item for item in items if item.path.resolve() not in named] if named else items
+
+
+def _file_columns(config: Config, registry: Registry) -> list[str]:
+    """The columns that name files."""
+    own = [
+        name
+        for name, part in config.conditions.items()
+        if part.use not in (NONE, AUTO) and registry.column(part.use).files
+    ]
+    return [*own, column] if (column := map_column(config)) else own
 
 
 def data_folder(config: Config, registry: Registry, path: str) -> Path:
@@ -323,7 +358,7 @@ def _chosen_conditioner(part: Part, registry: Registry, cache: Cache, name: str)
 
 
 def _described(
-    config: Config, registry: Registry, modality: Modality, cache: Cache
+    config: Config, registry: Registry, modality: Modality, cache: Cache, root: Path
 ) -> tuple[Description, dict[str, Any]]:
     shape, extra, own = modality.describe(cache.shapes)
     found, values = dict[str, Column](), {}
@@ -332,6 +367,10 @@ def _described(
         if part.use != NONE and (name in known or tuned_base(config) is None):
             kind = registry.column(part.use)
             found[name], values[name] = condition(name, kind, cache.columns, part.options)
+            if isinstance(column := found[name], FileColumn):
+                found[name], values[name] = file_values(
+                    column, values[name], modality, root, config.modality.use
+                )
     conditions = _with_own(found, own, f"{config.modality.use} modality")
     if config.train.mask == "random" and config.bridge.use != NONE:
         raise UsageError(
@@ -341,6 +380,19 @@ def _described(
     return Description(
         shape, cache.dtype.name, len(cache), conditions, extra, cache.content
     ), values
+
+
+def _maps(
+    column: str, config: Config, modality: Modality, cache: Cache, root: Path
+) -> Sequence[Value]:
+    """The file of each example that a control branch learns to follow."""
+    kind, names = condition(column, BesideColumn, cache.columns)
+    assert isinstance(kind, BesideColumn)
+    if not all(names):
+        raise DataError(
+            f"Some examples name no file in the column {column}. Name a map for each of them."
+        )
+    return file_values(kind, names, modality, root, config.modality.use)[1]
 
 
 def _with_own(found: Mapping[str, Column], own: Iterable[Column], owner: str) -> dict[str, Column]:

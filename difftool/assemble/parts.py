@@ -7,11 +7,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import torch
 from torch import nn
 
 from ..bridge import Bridge
 from ..column import Column
 from ..conditioner import Conditioner
+from ..conditioners.beside import Beside
 from ..conditioners.columns import ChannelsColumn
 from ..conditioners.mask import MASK
 from ..config import NONE, Config, Part
@@ -105,6 +107,9 @@ def build_denoiser(
         for name, c in description.conditions.items()
         if name not in own
     }
+    for conditioner in conditioners.values():
+        if isinstance(conditioner, Beside):
+            conditioner.sees(representation, getattr(torch, description.dtype))
     width = next((c.vector for c in conditioners.values() if c.vector), None)
     conditioners |= {
         name: _always_given(registry, c, width)

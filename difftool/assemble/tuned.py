@@ -11,8 +11,11 @@ from ..config import Config
 from ..description import Description, described, extended
 from ..engine.folder import RunFolder
 from ..engine.weights import MODEL, read_about
+from ..errors import UsageError
 from ..names import local_path
+from ..nn.operators import FILE, require_operator, width_of
 from ..objectives.options import CONTROL, ControlOptions, TunedOptions
+from ..representation import Representation
 
 
 def tuned_base(config: Config) -> Description | None:
@@ -46,6 +49,36 @@ def tuned(
             else [column.moved(value, other) for value in values[name]]
         )
     if isinstance(config.objective.options, ControlOptions):
-        conditions[CONTROL] = ChannelsColumn(CONTROL, 1)
+        conditions[CONTROL] = ChannelsColumn(CONTROL, 1)  # as wide as it is, by with_map
         both = replace(both, conditions=conditions)
     return replace(both, count=found.count, fingerprint=found.fingerprint), own
+
+
+def with_map(
+    config: Config, representation: Representation, description: Description
+) -> Description:
+    """The description of a control branch has its map as a further condition."""
+    options = config.objective.options
+    if not isinstance(options, ControlOptions):
+        return description
+    places = representation.space.places
+    require_operator(options.operator, places)
+    width = width_of(options.operator, representation.shape, places)
+    column = ChannelsColumn(CONTROL, width)
+    return replace(description, conditions={**description.conditions, CONTROL: column})
+
+
+def map_column(config: Config) -> str:
+    """The column that names the map of each example; empty where maps are computed.
+
+    Raises UsageError where one of both settings is missing.
+    """
+    options = config.objective.options
+    if not isinstance(options, ControlOptions):
+        return ""
+    if (options.operator == FILE) != bool(options.column):
+        raise UsageError(
+            "objective.operator = 'file' and objective.column belong together. Name the column of "
+            "metadata.csv in which each example names its map."
+        )
+    return options.column

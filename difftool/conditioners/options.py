@@ -94,6 +94,24 @@ class EncoderOptions(GivenOptions):
     )
 
 
+class BesideOptions(Options):
+    """A file beside the noisy example: a map, or the example before an edit."""
+
+    dropout: float = Field(
+        0.1, ge=0, le=1, description="probability that training leaves the file out"
+    )
+
+
+class ReferenceOptions(GivenOptions):
+    """A file, by its embedding by a pretrained network that does not learn."""
+
+    path: str = Field(
+        "",
+        description="folder of the network, as the library transformers saves it: CLIP, SigLIP or "
+        "CLAP; or what evaluate --features takes",
+    )
+
+
 class ChannelsOptions(Options):
     """Further input channels at the positions of the noisy example."""
 

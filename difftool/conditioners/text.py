@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -46,12 +48,14 @@ class Text(Conditioner):
         self.vector, self.dropout = options.width, options.dropout
         self.tokens = width if options.tokens else 0
         self.table = nn.Embedding(max(1, column.size), width)
-        self.places = nn.Parameter(torch.randn(max(1, column.length), width) * 0.02)
+        # as large as the tokens: which word belongs to which is seen from the first step
+        self.places = nn.Parameter(torch.randn(max(1, column.length), width))
         self.open = nn.Parameter(torch.randn(width))
         heads = heads_of(width, min(64, width))
         self.layers = nn.ModuleList(Layer(width, heads) for _ in range(options.layers))
         self.norm = RMSNorm(width, scale=True)
-        self.pooled = linear(width, options.width)
+        # the mean of n tokens of unit size has the size 1 / sqrt(n)
+        self.pooled = linear(width, options.width, gain=math.sqrt(max(1, column.length)))
 
     def null(self, value: Tensor) -> Tensor:
         return torch.full_like(value, PADDING)

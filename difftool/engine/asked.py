@@ -9,7 +9,9 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..column import Column, Value
+from ..conditioners.file_column import FileColumn
 from ..conditioners.mask import MASK
+from ..data.file_values import read_value
 from ..denoiser import D
 from ..errors import UsageError
 from ..guidance.asked import Asked
@@ -59,6 +61,14 @@ def values_of(stage: Stage, name: str, texts: Sequence[str]) -> Sequence[Wish]:
     return [wish(column, text) for text in texts]
 
 
+def rows_of(stage: Stage, column: Column, values: Sequence[Value]) -> Tensor:
+    """The input of a conditioner for values; files that a user names are read. Raises DataError."""
+    if isinstance(column, FileColumn):
+        read = {v: read_value(column, v, stage.modality) for v in set(values) if v is not None}
+        values = [None if v is None else read[v] for v in values]
+    return torch.from_numpy(column.batch(values))
+
+
 def in_turn(chosen: Sequence[Wish], indices: Sequence[int]) -> list[Wish]:
     return [chosen[index % len(chosen)] for index in indices]
 
@@ -90,8 +100,8 @@ def own_tensors(
     columns, found = settable_conditions(stage), {}
     for name, texts in given.items():
         values = values_of(stage, name, texts)
-        rows = columns[name].batch([value_of(values[index - request.start]) for index in indices])
-        found[name] = torch.from_numpy(rows).to(like.x.device)
+        own = [value_of(values[index - request.start]) for index in indices]
+        found[name] = rows_of(stage, columns[name], own).to(like.x.device)
     return found
 
 
@@ -106,7 +116,7 @@ def as_asked(
     columns, kept = settable_conditions(stage), given_conditions(stage)
 
     def tensor(name: str, values: Sequence[Value]) -> Tensor:
-        return torch.from_numpy(columns[name].batch(values)).to(device)
+        return rows_of(stage, columns[name], values).to(device)
 
     negative = {
         name: tensor(name, in_turn(values_of(stage, name, texts), indices))

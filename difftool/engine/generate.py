@@ -19,7 +19,7 @@ from ..errors import UsageError
 from ..rng import Streams
 from ..stage import Stage
 from . import editing
-from .asked import asked_values, settable_conditions, values_of
+from .asked import asked_values, rows_of, settable_conditions, values_of
 from .begin import follows
 from .capture import captured
 from .compile import compiled
@@ -162,7 +162,7 @@ def _batch(
     cond = {
         name: shapes.cond[name]
         if name not in values
-        else torch.from_numpy(column.batch([value_of(one) for one in values[name]]))
+        else rows_of(stage, column, [value_of(one) for one in values[name]])
         for name, column in columns.items()
     }
     rows = {name: values[name] if name in values else cond[name].cpu().numpy() for name in columns}

@@ -73,7 +73,9 @@ class Controlled(Backbone):
         own, theirs = self.copy.state_dict(), self.network.state_dict()
         with torch.no_grad():
             for name, tensor in own.items():
-                before = theirs[name]
+                before = theirs.get(name)
+                if before is None:  # a layer by which only the map enters
+                    continue
                 if before.shape == tensor.shape:
                     tensor.copy_(before)
                 else:  # the layer that the map enters by

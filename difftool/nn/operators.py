@@ -1,15 +1,20 @@
-"""Maps that are computed from an example, to control samples by: edges, the mean, an outline."""
+"""Maps that are computed from an example, to control samples by: edges, the mean, an outline.
+
+Those of points do not change when the points are turned or moved.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Operator = Literal["edges", "mean", "outline"]
+from ..errors import UsageError
+
+FILE = "file"
+"""The operator of maps that are files of their own, which is the identity."""
 
 
 def edges(x: Tensor) -> Tensor:
@@ -40,14 +45,64 @@ def _difference(x: Tensor, axis: int) -> Tensor:
     return ((flat[..., 2:] - flat[..., :-2]) / 2).movedim(-1, axis)
 
 
+def radius(x: Tensor, places: int) -> Tensor:
+    """``[b, n, f] -> [b, 1, n]``: how far each point is from the centre, which is 0.
+
+    Args:
+        places: how many of the first entries of a point are its place.
+    """
+    return x[..., :places].norm(dim=-1).unsqueeze(1)
+
+
+def features(x: Tensor, places: int) -> Tensor:
+    """``[b, n, f] -> [b, f - places, n]``: what each point is, without where."""
+    return x[..., places:].mT
+
+
+def itself(x: Tensor) -> Tensor:
+    """The map of a file is the file."""
+    return x
+
+
 OPERATORS: dict[str, Callable[[Tensor], Tensor]] = {
     "edges": edges,
     "mean": mean,
     "outline": outline,
+    FILE: itself,
 }
 
+OF_POINTS: dict[str, Callable[[Tensor, int], Tensor]] = {"outline": radius, "features": features}
 
-def mapped(operator: str, x: Tensor, mask: Tensor | None = None) -> Tensor:
-    """The map of examples in model units; zeros on padding."""
+
+def require_operator(operator: str, places: int) -> None:
+    """Raise UsageError for a map that examples of this kind do not have.
+
+    Args:
+        places: entries of a point that are its place; 0 for examples on a grid.
+    """
+    known = OF_POINTS if places else OPERATORS
+    if operator not in known:
+        raise UsageError(
+            f"objective.operator = {operator!r} is not a map of {'points' if places else 'grids'}. "
+            f"Choose one of {', '.join(known)}."
+        )
+
+
+def width_of(operator: str, shape: Sequence[int | None], places: int) -> int:
+    """The channels of a map of examples of this encoded shape."""
+    if operator == FILE:
+        return int(shape[0] or 0)
+    return int(shape[-1] or 0) - places if operator == "features" else 1
+
+
+def mapped(operator: str, x: Tensor, mask: Tensor | None = None, places: int = 0) -> Tensor:
+    """The map of examples in model units, zeros on padding: ``[b, channels, ...]`` at their positions.
+
+    Args:
+        places: entries of a point that are its place; 0 for examples on a grid.
+    """
+    if places:
+        found = OF_POINTS[operator](x, places)
+        return found if mask is None else found * mask.mT.to(found.dtype)
     found = OPERATORS[operator](x)
     return found if mask is None else found * mask.any(1, keepdim=True).to(found.dtype)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from ..batch import Batch
 from ..context import Context
 from ..errors import UsageError
 from ..nn.control import Controlled
-from ..nn.operators import mapped
+from ..nn.operators import FILE, mapped
 from ..objective import Denoising, Moment, Player
 from ..rng import Rng
 from ..shapes import expand_as
@@ -41,6 +42,9 @@ class Control(Denoising):
         for name, conditioner in base.conditioners.items():
             start_from(self.denoiser.conditioners[name], conditioner)
         backbone.start()
+        assert context.representation is not None  # it is built before the objective
+        self._representation = context.representation
+        self._dtype = getattr(torch, context.description.dtype)
         self.denoiser.requires_grad_(False)
         backbone.copy.requires_grad_(True)
         backbone.joins.requires_grad_(True)
@@ -49,7 +53,14 @@ class Control(Denoising):
         return [Player("denoiser", self.denoiser)]
 
     def loss(self, batch: Batch, rng: Rng, moment: Moment, player: str) -> Tensor:
-        shown = mapped(self.options.operator, batch.x, batch.mask)
+        shown = self._shown(batch)
         dropped = rng.uniform((len(batch),)) < self.options.dropout
         shown = shown.masked_fill(expand_as(dropped, shown), 0.0)
         return super().loss(batch.with_cond(**{CONTROL: shown}), rng, moment, player)
+
+    def _shown(self, batch: Batch) -> Tensor:
+        """The maps of examples: computed from them, or their files."""
+        x, mask = batch.x, batch.mask
+        if self.options.operator == FILE:
+            x = self._representation.encode(Batch(batch.cond[CONTROL].to(self._dtype))).x
+        return mapped(self.options.operator, x, mask, self._representation.space.places)

@@ -203,10 +203,15 @@ class TunedOptions(Options):
 class ControlOptions(TunedOptions):
     """A branch beside a trained model that follows a map of the example."""
 
-    operator: Literal["edges", "mean", "outline"] = Field(
+    operator: Literal["edges", "mean", "outline", "features", "file"] = Field(
         "edges",
         description="the map. edges: slopes; mean: the mean of the channels, without "
-        "colours; outline: the mean at each place of the last axis, such as loudness over time",
+        "colours; outline: the mean at each place of the last axis, such as loudness over time, or "
+        "the distance of points from their centre; features: what points are, without their "
+        "places; file: a file for each example, which column names",
+    )
+    column: str = Field(
+        "", description="column of the data that names the map of each example, for operator = file"
     )
     dropout: float = Field(0.1, ge=0, le=1, description="share of the examples without their map")
 

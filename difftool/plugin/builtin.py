@@ -109,6 +109,17 @@ def _conditioner(name: str, summary: str) -> ConditionerSpec:
     )
 
 
+def _file_conditioner(name: str, summary: str) -> ConditionerSpec:
+    home, code = "difftool.conditioners", name.capitalize()
+    return ConditionerSpec(
+        name,
+        summary,
+        f"{home}.{name}:{code}",
+        f"{home}.options:{code}Options",
+        column=f"{home}.file_column:{code}Column",
+    )
+
+
 @hookimpl
 def difftool_representations() -> list[Spec]:
     return [
@@ -730,6 +741,7 @@ def difftool_optimizers() -> list[Spec]:
 @hookimpl
 def difftool_conditioners() -> list[ConditionerSpec]:
     return [
+        _file_conditioner("beside", "a file, laid beside the noisy example: a map, or what is edited"),
         _conditioner("channels", "extra input channels, concatenated to the noisy example"),
         ConditionerSpec(
             "encoder",
@@ -744,6 +756,7 @@ def difftool_conditioners() -> list[ConditionerSpec]:
             "several labels at once, written as cat;drawing: the sum of their learned vectors",
         ),
         _conditioner("number", "Fourier features of a number"),
+        _file_conditioner("reference", "a file, by its embedding by CLIP, CLAP or the like"),
         ConditionerSpec(
             "text",
             "a text, such as a caption, by an encoder that is trained along",

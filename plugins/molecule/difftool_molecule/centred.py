@@ -26,6 +26,8 @@ class Centred(Space):
             largest example. In a larger batch it is drawn for as many as there are.
     """
 
+    places = AXES
+
     def __init__(self, ceiling: int = 0) -> None:
         self.ceiling = ceiling
 
