@@ -42,7 +42,11 @@ class FileValues(Sequence[Value]):
 
 
 def file_values(
-    column: FileColumn, names: Sequence[str], modality: Modality, root: Path, label: str
+    column: FileColumn,
+    names: Sequence[str] | np.ndarray,
+    modality: Modality,
+    root: Path,
+    label: str,
 ) -> tuple[FileColumn, FileValues]:
     """The column with its shape, and the values of each example.
 
@@ -133,4 +137,6 @@ def _stamp(column: FileColumn) -> list[float]:
     folder = local_path(getattr(column, "network", ""))
     if not getattr(column, "network", "") or not folder.is_dir():
         return []
-    return [n for file in sorted(folder.iterdir()) for n in (file.stat().st_size, file.stat().st_mtime)]
+    return [
+        n for file in sorted(folder.iterdir()) for n in (file.stat().st_size, file.stat().st_mtime)
+    ]

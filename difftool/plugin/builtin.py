@@ -741,7 +741,9 @@ def difftool_optimizers() -> list[Spec]:
 @hookimpl
 def difftool_conditioners() -> list[ConditionerSpec]:
     return [
-        _file_conditioner("beside", "a file, laid beside the noisy example: a map, or what is edited"),
+        _file_conditioner(
+            "beside", "a file, laid beside the noisy example: a map, or what is edited"
+        ),
         _conditioner("channels", "extra input channels, concatenated to the noisy example"),
         ConditionerSpec(
             "encoder",

@@ -92,7 +92,9 @@ def test_a_control_branch_follows_files(tmp_path):
              "objective.column=before", "--set", "train.batch=4", "--set", "optimizer.lr=0.1",
              "--set", "optimizer.warmup=0"]  # fmt: skip
     run = str(tmp_path / "maps")
-    assert call("finetune", str(tmp_path / "first"), str(tmp_path / "data"), *asked, "--run", run) == 0
+    assert (
+        call("finetune", str(tmp_path / "first"), str(tmp_path / "data"), *asked, "--run", run) == 0
+    )
     one = sampled(run, "--control", "before/1.png", to=tmp_path / "one")
     other = sampled(run, "--control", "before/5.png", to=tmp_path / "other")
     assert not same(one, other)
