@@ -135,7 +135,7 @@ def chain_of(request: Request, parts: Registry, reporter: Reporter) -> Chain:
     for stage in stages:
         require_experts(stage.model.path, stage.config, stage.experts, parts)
         if said := unserved(stage.name, stage.config, parts):
-            reporter.warn(said)
+            reporter.say(said)
     _check_values(stages, request)
     if not request.files:
         return Chain(stages, root)

@@ -150,9 +150,11 @@ def unserved(name: str, config: Config, parts: Registry) -> str | None:
         return None
     *others, last = map(str, good)
     numbers = f"{', '.join(others)} or {last}" if others else last
+    plural = "s" * (good != (1,))
+    fix = "Choose one of these" if others else f"Distill with --evaluations {asked} for these"
     return (
-        f"{name} is good at {numbers} step{'s' * (good != (1,))}, and {asked} "
-        f"{'are' if asked > 1 else 'is'} asked for: it was trained for few evaluations."
+        f"{name} is good at {numbers} step{plural}, and {asked} {'are' if asked > 1 else 'is'} asked "
+        f"for. {fix}: the steps that it learnt are no others."
     )
 
 

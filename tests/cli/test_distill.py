@@ -57,7 +57,8 @@ def test_the_student_is_an_ordinary_run_that_samples_in_two_steps(capsys):
     assert "is good at" not in capsys.readouterr().err
     assert call("sample", "first-distilled", "-n", "2", "--steps", "9", "-o", "nine") == 0
     said = " ".join(capsys.readouterr().err.split())
-    assert "is good at 1, 2 or 4 steps, and 9 are asked for" in said
+    assert "is good at 1, 2 or 4 steps, and 9 are asked for. Choose one of these" in said
+    assert "Error" not in said
     # the next name is taken where this one is
     assert Distillation("first").run() == Path("runs/first-distilled-2")
 
@@ -178,6 +179,10 @@ def test_a_student_of_low_rank_has_a_whole_model_and_a_small_file_beside_it(caps
     assert call("distill", "first", *words) == 0
     model, teacher = (load_file(f"runs/{run}/model.safetensors") for run in ("ranked", "first"))
     assert {name: t.shape for name, t in model.items()} == {n: t.shape for n, t in teacher.items()}
+    capsys.readouterr()
+    assert call("sample", "ranked", "-n", "1", "--steps", "3", "-o", "ranked-three") == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "ranked is good at 2 steps, and 3 are asked for. Distill with --evaluations 3" in said
     small = load_file("runs/ranked/adapter.safetensors")
     assert all("lora_" in name for name in small)
     assert sum(t.numel() for t in small.values()) < sum(t.numel() for t in teacher.values()) / 2
