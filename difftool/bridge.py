@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from .batch import Batch
 from .column import Column
 from .conditioners.columns import NumberColumn
+from .context import Context
 from .description import Description
 from .rng import Rng
 
@@ -20,7 +21,7 @@ from .rng import Rng
 class Bridge(ABC):
     """How a later stage of a cascade is conditioned on an earlier stage's examples.
 
-    Built with (options, description of the stage's data, its representation). In training the input
+    ``build`` builds it with (options, description of the stage's data, its representation). In training the input
     is the stage's own example, degraded to what the earlier stage would have made; in sampling it
     is the earlier stage's sample. ``encode`` conditions the network on it in both cases, so
     training and sampling cannot drift apart   (Ho et al. 2022, arXiv:2106.15282).
@@ -40,6 +41,13 @@ class Bridge(ABC):
     max_aug_level: float = 0.0
     reads_alike: bool = False
     crop_sizes: tuple[int, ...] = ()
+
+    @classmethod
+    def build(cls, options: Any, context: Context) -> Self:
+        """A bridge for a run; ``context`` has the representation. Override it to open another run,
+        which should happen in training only.
+        """
+        return cls(options, context.description, context.representation)  # type: ignore[call-arg]  # subclasses take these three
 
     @abstractmethod
     def conditions(self) -> tuple[Column, ...]:

@@ -243,17 +243,20 @@ def make_bridge(
     registry: Registry,
     description: Description,
     representation: Representation | None = None,
+    assembly: Assembly | None = None,
 ) -> Bridge | None:
-    """The bridge to the earlier stage; None if there is no earlier stage."""
+    """The bridge to the earlier stage; None if there is no earlier stage.
+
+    Args:
+        assembly: that of the run, if there is one.
+    """
     if config.bridge.use == NONE:
         return None
-    return build_part(
-        registry,
-        "bridge",
-        config.bridge,
-        description,
-        representation or make_representation(config, registry, description),
-    )
+    assembly = assembly or Assembly(registry)
+    known = representation or assembly.representation(config, description)
+    kind: type[Bridge] = registry.load(registry.get("bridge", config.bridge.use))
+    context = assembly.context(description, representation=known)
+    return kind.build(config.bridge.options, context)
 
 
 def build_stage(
@@ -279,7 +282,7 @@ def build_stage(
     assembly = assembly or Assembly(registry, device)
     modality = modality or make_modality(config, registry)
     representation = assembly.representation(config, description)
-    bridge = make_bridge(config, registry, description, representation)
+    bridge = make_bridge(config, registry, description, representation, assembly)
     process = build_process(config, registry)
     trains: type[Objective] = registry.load(registry.get("objective", config.objective.use))
     generative = trains.generative

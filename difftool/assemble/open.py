@@ -119,7 +119,11 @@ def _bridged(config: Config, assembly: Assembly, description: Description) -> De
         own = _with_own(description.conditions, [mask_column(channels)], "option train.mask")
         return replace(description, conditions=own)
     bridge = make_bridge(
-        config, assembly.registry, description, assembly.representation(config, description)
+        config,
+        assembly.registry,
+        description,
+        assembly.representation(config, description),
+        assembly,
     )
     assert bridge is not None  # one is named
     return replace(
@@ -259,7 +263,9 @@ def _measured(config: Config, assembly: Assembly, dataset: Dataset) -> Mapping[s
     )
     if config.bridge.use != NONE:
         seen = replace(description, measured=found)
-        bridge = make_bridge(config, assembly.registry, seen, assembly.representation(config, seen))
+        bridge = make_bridge(
+            config, assembly.registry, seen, assembly.representation(config, seen), assembly
+        )
         assert bridge is not None  # one is named
         found = {**found, **bridge.measure(_some_batches(dataset))}
     if limits:
@@ -275,7 +281,7 @@ def _extent(
 ) -> Extent:
     """The extent of encoded examples, as the network is trained on them."""
     representation = assembly.representation(config, description)
-    bridge = make_bridge(config, assembly.registry, description, representation)
+    bridge = make_bridge(config, assembly.registry, description, representation, assembly)
     found = []
     for raw in _some_batches(dataset):
         raw = raw.map(lambda t: t.to(assembly.device))

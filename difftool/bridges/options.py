@@ -1,4 +1,4 @@
-"""Settings of the core's bridge."""
+"""Settings of the core's bridges."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model
 
 from ..options import Options
 
+PENDING = "stage:"
+"""Begins the name of a stage of a cascade in place of a path: it may not be trained yet."""
 Down = Literal["area", "every", "sinc"]
 Up = Literal["linear", "nearest", "sinc"]
 
@@ -116,3 +118,29 @@ class ResampleOptions(Options):
         """``down`` or ``up`` of an axis."""
         given = getattr(self, name)
         return given if isinstance(given, str) else given[axis]
+
+
+class ReconstructOptions(Options):
+    """The earlier stage's examples come out of the decoder of an autoencoder."""
+
+    model: str = Field(
+        "",
+        description="run or model file of that autoencoder, or stage:NAME in a cascade file; "
+        "training reads it, sampling does not",
+    )
+    residual: bool = Field(
+        False,
+        description="make the difference from the reconstruction, at its measured scale, instead "
+        "of the whole example",
+    )
+    max_aug_level: NonNegativeFloat = Field(
+        0.0,
+        description="noise conditioning augmentation: training adds noise of up to this sigma to "
+        "the reconstruction; samples may then add some too, which hides faults of latents that "
+        "were sampled",
+    )
+    crop: tuple[PositiveInt, ...] = Field(
+        (),
+        description="train on random crops of these sizes, one for each axis of an encoded "
+        "example after its channels; empty for no crops",
+    )

@@ -778,7 +778,13 @@ def difftool_bridges() -> list[Spec]:
             "downsampling along some axes, and smooth upsampling",
             "difftool.bridges.resample:Resample",
             "difftool.bridges.options:ResampleOptions",
-        )
+        ),
+        Spec(
+            "reconstruct",
+            "what an autoencoder's decoder makes, for a diffusion decoder after it",
+            "difftool.bridges.reconstruct:Reconstruct",
+            "difftool.bridges.options:ReconstructOptions",
+        ),
     ]
 
 

@@ -12,11 +12,12 @@ from torch import Tensor
 from ..batch import Batch
 from ..bridge import Bridge
 from ..conditioners.columns import ChannelsColumn
+from ..context import Context, Opener
 from ..description import Description
 from ..errors import UsageError
 from ..representation import Representation
 from ..rng import Stream
-from .parts import half_mask, load, named, needs_no_torch
+from .parts import CPU, half_mask, load, named, needs_no_torch, opens_nothing
 
 
 def bridge_contract(
@@ -28,6 +29,7 @@ def bridge_contract(
     extra: dict[str, Any] | None = None,
     earlier: dict[str, Any] | None = None,
     exact: bool = True,
+    opened: Opener | None = None,
 ) -> type:
     """Tests that check a bridge against its contract.
 
@@ -40,6 +42,7 @@ def bridge_contract(
         exact: whether ``restore`` is the exact inverse of what ``encode`` does to the example;
             False if it makes a part of the example anew from what is shown.
         earlier: ``Description.extra`` of the earlier stage's data; None for the same as ``extra``.
+        opened: stands for the context's ``open``; needed if the bridge opens another run.
     """
     data = Description(
         tuple(raw.shape[1:]), str(raw.dtype).removeprefix("torch."), len(raw), extra=extra or {}
@@ -53,7 +56,9 @@ def bridge_contract(
 
     def built() -> Bridge:
         bridge, own = load("bridge", name, **(options or {}))
-        return bridge(own, *encoder())
+        description, known = encoder()
+        context = Context(description, CPU, opened or opens_nothing, representation=known)
+        return bridge.build(own, context)
 
     def made(low: Tensor) -> Description:
         """The description of an earlier stage's data."""

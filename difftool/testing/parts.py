@@ -7,12 +7,21 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..context import Opened
 from ..plugin.registry import Registry
+
+CPU = torch.device("cpu")
+
+
+def opens_nothing(path: str | Path, /, *, ema: float | None = None) -> Opened:
+    """The context's ``open`` where a contract is given no other."""
+    raise AssertionError(f"It opens {path}: give the contract what to open, as opened=...")
 
 
 @lru_cache(maxsize=1)

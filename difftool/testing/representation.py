@@ -13,15 +13,13 @@ from torch import nn
 
 from ..assemble.build import frozen_weights
 from ..batch import Batch
-from ..context import Context, Opened, Opener
+from ..context import Context, Opener
 from ..description import Description
 from ..engine.weights import MODEL, load_weights, save_weights
 from ..options import NoOptions
 from ..representation import Representation, weights_of
 from ..rng import Stream
-from .parts import half_mask, load, named
-
-CPU = torch.device("cpu")
+from .parts import CPU, half_mask, load, named, opens_nothing
 
 
 def representation_contract(
@@ -58,7 +56,7 @@ def representation_contract(
 
         def build(description: Description) -> Representation:
             torch.manual_seed(seed)
-            made = target.build(settings, Context(description, CPU, opened or _none))
+            made = target.build(settings, Context(description, CPU, opened or opens_nothing))
             if isinstance(made, nn.Module):
                 made.eval().requires_grad_(False)
             return made
@@ -215,7 +213,3 @@ def _target(
     if isinstance(name, str):
         return load("representation", name, **options)
     return name, options.get("options", NoOptions())
-
-
-def _none(path: str | Path, /, *, ema: float | None = None) -> Opened:
-    raise AssertionError(f"It opens {path}: give the contract what to open, as opened=...")

@@ -245,7 +245,7 @@ def _misplaced(stages: Sequence[StagePlan]) -> Iterator[str]:
     for place, stage in enumerate(stages):
         if stage.coder and stage.coder not in [earlier.name for earlier in stages[:place]]:
             yield (
-                f"stage {stage.name}: representation.model = {STAGE}{stage.coder} names no stage "
+                f"stage {stage.name}: model = {STAGE}{stage.coder} names no stage "
                 "before it; put the autoencoder that it names there"
             )
     if not (stages := sampling(stages)):

@@ -43,16 +43,24 @@ class StagePlan:
 
     @property
     def coder(self) -> str:
-        """The stage whose autoencoder makes its latents; "" if it names none."""
-        named = getattr(self.config.representation.options, "model", "")
-        is_stage = isinstance(named, str) and named.startswith(STAGE)
-        return named.removeprefix(STAGE) if is_stage else ""
+        """The stage whose autoencoder makes its latents, or what it refines; "" if it names none."""
+        return next(filter(None, map(_named, (self.config.representation, self.config.bridge))), "")
+
+    @property
+    def diffuses_latents(self) -> bool:
+        """Whether the autoencoder of another stage makes its latents."""
+        return bool(_named(self.config.representation))
 
     def coded_by(self, model: Path) -> Config:
         """Its settings, with the path of the autoencoder in place of the stage's name."""
-        part = self.config.representation
-        options = part.options.model_copy(update={"model": str(model.absolute())})
-        return self.config.replace(representation=Part(part.use, options))
+        parts: dict[str, Part] = {k: getattr(self.config, k) for k in ("representation", "bridge")}
+        path = {"model": str(model.absolute())}
+        named = {
+            kind: Part(part.use, part.options.model_copy(update=path))
+            for kind, part in parts.items()
+            if _named(part) == self.coder
+        }
+        return self.config.replace(**named)
 
     def to_dict(self) -> dict[str, Any]:
         """The stage as a cascade file writes it. Its settings are complete, so it has no recipe."""
@@ -76,6 +84,13 @@ class StagePlan:
                 key: value for key, value in tables["train"].items() if key != "init"
             }
         return {**own, **tables}
+
+
+def _named(part: Part) -> str:
+    """The stage that a part names as its model; "" if it names none."""
+    named = getattr(part.options, "model", "")
+    is_stage = isinstance(named, str) and named.startswith(STAGE)
+    return named.removeprefix(STAGE) if is_stage else ""
 
 
 def units(stages: Iterable[StagePlan]) -> list[StagePlan]:

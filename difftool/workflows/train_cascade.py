@@ -240,7 +240,9 @@ def _described(
     from ..assemble import open_dataset  # torch
 
     level = stage.level or 0.0
-    if stage.coder:  # stages meet in raw units, and the autoencoder may not be trained yet
+    if (
+        stage.diffuses_latents
+    ):  # stages meet in raw units, and the autoencoder may not be trained yet
         inner = cascade.named(stage.coder).config.representation
         stage = replace(stage, config=stage.config.replace(representation=inner))
         config, dataset = open_dataset(stage.config, parts, progress=reporter.counter())
@@ -370,7 +372,7 @@ def _require_trunk(cascade: Cascade, expert: StagePlan, parts: Registry) -> None
 def _require_coder(cascade: Cascade, stage: StagePlan, parts: Registry) -> None:
     """Raise UsageError where the autoencoder of a stage is not trained to its end."""
     if stage.coder:
-        _require_finished(cascade, cascade.named(stage.coder), parts, "It diffuses in latents of")
+        _require_finished(cascade, cascade.named(stage.coder), parts, "It needs the autoencoder of")
 
 
 def _require_finished(cascade: Cascade, stage: StagePlan, parts: Registry, fact: str) -> None:

@@ -94,4 +94,4 @@ def test_a_stage_alone_waits_for_its_autoencoder(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("small.toml").write_text(FILE)
     assert call("train", "small.toml", str(pictures()), "--stage", "latent") == 2
-    assert "diffuses in latents of the stage ae" in capsys.readouterr().err
+    assert "needs the autoencoder of the stage ae" in capsys.readouterr().err

@@ -30,6 +30,7 @@ CASCADES = {
     "16-32-64": "64 pixels in half an hour on a CPU, in three stages (about 7 M parameters)",
     "latent-64": "64 pixels by way of 8 by 8 latents, in a quarter of an hour on a CPU",
     "latent-256": "256 pixels by way of 32 by 32 latents, on one GPU",
+    "latent-256-decoder": "the same with a refiner of latents and a diffusion decoder",
     "64-256": "256 pixels on one GPU, in two stages",
 }
 
