@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import Tensor
 
@@ -99,10 +100,12 @@ class Edit(ABC):
         mean: number of samples whose mean is one result.
         films: whether the results are written as a clip as well.
         loops: whether it needs axes along which examples can be repeated.
+        places: whether it needs axes along which parts of an example have places.
         sampler: the solver that it needs; empty for the model's own.
         alone: whether each example is sampled by itself, because its noise levels are its own.
         results: results for each file, unless the user says how many. 1 where all would be equal.
         seeds: from which results are made instead of files.
+        settings: those of the run that it needs besides, such as a guidance: dotted key -> value.
     """
 
     pairs: bool = False
@@ -114,10 +117,12 @@ class Edit(ABC):
     mean: int = 1
     films: bool = False
     loops: bool = False
+    places: bool = False
     sampler: str = ""
     alone: bool = False
     results: int = 4
     seeds: Sequence[int] = ()
+    settings: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, options: Options) -> None:
         self.options = options

@@ -9,9 +9,10 @@ from typing import Any, Literal, Self
 from torch import Tensor, nn
 
 from .batch import Batch
+from .conditioners.mask import random_marks
 from .context import Context
 from .rng import Rng
-from .space import Space
+from .space import Euclidean, Space
 
 PREFIX = "representation."
 """Prefix of the names of its weights in a model file."""
@@ -49,6 +50,15 @@ class Representation(ABC):
     variants: int = 1
     oscillates: bool = False
 
+    @property
+    def mask_channels(self) -> int:
+        """Channels in which a network that is trained with masks is shown given entries: those of
+        the example and the mask; 1, the mask alone, for points with features ``[b, n, f]``; 0 where
+        examples are neither.
+        """
+        channels = self.shape[0]
+        return 0 if channels is None or type(self.space) is not Euclidean else channels + 1
+
     @classmethod
     def build(cls, options: Any, context: Context) -> Self:
         """A representation for a run.
@@ -65,6 +75,13 @@ class Representation(ABC):
         raw examples drawn as in training. The model stores the result, and every later instance
         finds it in ``description.measured``.
         """
+
+    def given(self, batch: Batch, rng: Rng) -> Tensor:
+        """Which entries of an encoded batch are given in training with masks; broadcasts to ``x``.
+
+        By default boxes along the axes after the channels.
+        """
+        return random_marks(batch.x.shape, rng)
 
     @abstractmethod
     def encode(self, raw: Batch) -> Batch:

@@ -25,7 +25,7 @@ from difftool import (
     softened,
 )
 from difftool.circle import Circular
-from difftool.conditioners.mask import MASK, random_marks, told
+from difftool.conditioners.mask import MASK, mask_column, random_marks, told
 from difftool.denoiser import Denoiser
 from difftool.edit import Entries, Given
 from difftool.edits.fill import Loop
@@ -64,6 +64,7 @@ from difftool_audio.frames import Frames
 from difftool_audio.joins import joined
 from difftool_audio.sheet import sheet as sounds
 from difftool_audio.spectrogram import griffin_lim
+from difftool_molecule.fragments import fragments
 from difftool_molecule.selection import put_back
 from difftool_molecule.sheet import sheet as molecules
 from difftool_video.frames import Frames as ClipFrames
@@ -273,6 +274,27 @@ def test_regions_have_estimates_of_their_own_condition():
     for wrong in ("class=A", "class=A@", "size=A@0:1", "class=C@0:1", "class=A@0:2"):
         with pytest.raises(UsageError):
             region_of(wrong, columns)
+
+
+def test_regions_of_a_file_are_made_under_their_own_conditions(run, files, monkeypatch):
+    """Behind the guidances of the model; what is not selected stays as it is."""
+    seen, bound = [], Stitch.bind
+
+    def watched(self, *args, **settings):
+        seen.append((self.options.regions, self.options.soft))
+        return bound(self, *args, **settings)
+
+    monkeypatch.setattr(Stitch, "bind", watched)
+    model, regions = load(str(run)), "class=left@0:0.5; class=above@0.5:1,:;"
+    settings = {"regions": regions, "fade": 0.1, "each": 1, "steps": 2}
+    (whole,) = model.edit("stitch", files[:1], right=8, **settings)
+    assert seen == [(("class=left@0:0.5", "class=above@0.5:1,:"), 0.1)]
+    assert whole.shape == (3, 8, 16)
+    (part,) = model.edit("stitch", files[:1], region=":,:4", strength=0.5, **settings)
+    assert (part.transpose(1, 2, 0)[:, 4:] == read(files[0])[:, 4:]).all()
+    assert not (part.transpose(1, 2, 0)[:, :4] == read(files[0])[:, :4]).all()
+    with pytest.raises(UsageError, match="stitch needs regions"):
+        model.edit("stitch", files[:1], steps=2)
 
 
 class Labels:
@@ -749,8 +771,8 @@ def test_a_model_that_was_trained_with_masks_meets_what_is_given_without_noise(
 
 def test_whole_examples_are_told_to_have_nothing_given():
     batch = Batch(torch.randn(2, 3, 4, 4))
-    assert told((), batch) is batch, "a model without masks is told nothing"
-    channel = told((MASK,), batch).cond[MASK]
+    assert told({}, batch) is batch, "a model without masks is told nothing"
+    channel = told({MASK: mask_column(4)}, batch).cond[MASK]
     assert channel.shape == (2, 4, 4, 4)
     assert (channel == 0).all()
 
@@ -765,6 +787,34 @@ def test_the_masks_of_training_are_boxes_in_half_of_the_examples():
     rows = marks[given][:, 0]
     edges = (rows[:, 1:] != rows[:, :-1]).any(2).sum(1)
     assert edges.max() <= 2, "a box has two ends"
+
+
+def test_fragments_of_molecules_are_given_without_what_is_nearest_to_an_atom():
+    rng = torch.Generator().manual_seed(0)
+    positions = torch.randn(4000, 9, 3, generator=rng)
+    mask = (torch.arange(9) < torch.arange(4000)[:, None] % 5 + 5)[..., None]
+    given = fragments(positions, mask, Stream(0, "marks"))
+    assert given.shape == (4000, 9, 1)
+    assert not (given & ~mask).any(), "padding is not given"
+    some = given.flatten(1).any(1)
+    assert float(some.float().mean()) == pytest.approx(0.5, abs=0.06)
+    assert (given.sum((1, 2)) < mask.sum((1, 2))).all(), "something is missing"
+    lengths = (positions[:, :, None] - positions[:, None]).norm(dim=-1)
+
+    def is_ball(part, real, far):
+        return any(far[a][part].max() < far[a][real & ~part].min() for a in part.nonzero()[:, 0])
+
+    for number in some.nonzero()[:100, 0]:
+        one, real, far = given[number, :, 0], mask[number, :, 0], lengths[number]
+        assert is_ball(real & ~one, real, far) or is_ball(one, real, far)
+
+
+def test_points_are_shown_the_mask_alone():
+    batch = Batch(torch.randn(2, 5, 8), observed=torch.arange(5)[None, :, None] < 2)
+    shown = told({MASK: mask_column(1)}, batch)
+    assert shown.cond[MASK].tolist() == [[[1, 1, 0, 0, 0]]] * 2
+    assert shown.noise_free
+    assert not told({MASK: mask_column(1)}, Batch(batch.x)).cond[MASK].any()
 
 
 def test_a_looped_picture_keeps_its_middle(run, files):

@@ -46,6 +46,23 @@ def test_the_same_model_takes_everything(trained):
     )
 
 
+def test_a_network_that_is_shown_a_mask_does_at_first_what_it_did_without(trained):
+    one = stage("train.mask='random'")
+    taken, total, new, _ = inherit(one, trained)
+    assert taken == total
+    assert new == ()
+    weights, _ = load_weights(trained, MODEL)
+    wider = [
+        (tensor, weights[name])
+        for name, tensor in one.denoiser.state_dict().items()
+        if tensor.shape != weights[name].shape
+    ]
+    assert len(wider) == 1
+    for tensor, before in wider:
+        assert torch.equal(tensor[:, : before.shape[1]], before)
+        assert not tensor[:, before.shape[1] :].any()
+
+
 def test_a_condition_that_the_model_did_not_know_stays_new(trained, tmp_path):
     one = stage("conditions.class.use='none'")
     before = {name: tensor.clone() for name, tensor in one.denoiser.state_dict().items()}

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..conditioners.mask import MASK
 from ..denoiser import Denoiser
 from ..description import Description, described
 from ..engine.weights import MODEL, load_weights
@@ -39,7 +40,8 @@ def inherit(stage: Stage, path: Path) -> Inherited:
     """Copy the tensors of a model file that have the same name and shape in the stage's network.
 
     A network that contains another (``Backbone.inner_network``) also takes the weights of that one.
-    The weights of a condition are copied if its labels are the same.
+    The weights of a condition are copied if its labels are the same. The layer that is shown a mask
+    of given entries, which that model was not, hears nothing of it at first.
 
     Raises:
         ModelFileError: the file is damaged, foreign, or newer than this program.
@@ -49,6 +51,8 @@ def inherit(stage: Stage, path: Path) -> Inherited:
     own, description = stage.denoiser.state_dict(), described(path, about["description"])
     places = dict(_places(weights, stage, description))
     found = {own_name: weights[name] for name, own_name in places.items()}
+    if MASK in stage.description.conditions.keys() - description.conditions.keys():
+        found = {name: _wider(tensor, own.get(name)) for name, tensor in found.items()}
     fitting = {
         name: tensor
         for name, tensor in found.items()
@@ -66,6 +70,16 @@ def inherit(stage: Stage, path: Path) -> Inherited:
         tuple(sorted(_parts(set(own) - set(fitting), fitting, stage.denoiser.conditioners))),
         _left(weights, {name for name, place in places.items() if place in fitting}, description),
     )
+
+
+def _wider(tensor: Tensor, own: Tensor | None) -> Tensor:
+    """The weights of a layer with zeros for inputs that it has here only, after the others."""
+    if own is None or tensor.ndim != own.ndim or tensor.ndim < 2:
+        return tensor
+    (outputs, inputs, *kernel), more = tensor.shape, own.shape[1] - tensor.shape[1]
+    if more <= 0 or own.shape != (outputs, inputs + more, *kernel):
+        return tensor
+    return torch.cat((tensor, tensor.new_zeros(outputs, more, *kernel)), 1)
 
 
 def inherit_model(stage: Stage, path: Path) -> Inherited:

@@ -41,7 +41,6 @@ from ..objectives.options import CONTROL
 from ..plugin.registry import Registry
 from ..rng import Stream
 from ..shell import set_flag
-from ..space import Euclidean
 from .aligned import require_files_fit
 from .build import Assembly, fingerprint_of, identity_of, make_bridge
 from .parts import build_process, default_part, make_modality
@@ -110,13 +109,12 @@ def _bridged(config: Config, assembly: Assembly, description: Description) -> De
         if config.train.mask != "random":
             return description
         representation = assembly.representation(config, description)
-        channels = representation.shape[0]
-        if channels is None or type(representation.space) is not Euclidean:
+        if not (width := representation.mask_channels):
             raise UsageError(
-                "train.mask = random is for examples that are channels on a grid. Leave it out: "
-                "this kind of data can be filled without it."
+                "train.mask = random is for examples that are channels on a grid, or points. Leave "
+                "it out: this kind of data can be filled without it."
             )
-        own = _with_own(description.conditions, [mask_column(channels)], "option train.mask")
+        own = _with_own(description.conditions, [mask_column(width)], "option train.mask")
         return replace(description, conditions=own)
     bridge = make_bridge(
         config,

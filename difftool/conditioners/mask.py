@@ -3,18 +3,20 @@
 Such a network is shown the given entries beside the noisy example, zeros in between, and where they
 are (Saharia et al. 2022, "Palette", arXiv:2111.05826, Sec. 3); in the example itself, which is
 scaled down at high noise, they would be too faint. Half of the examples have none, so that it makes
-whole examples as well.
+whole examples as well. Of points with features, whose given positions have no values that stay the
+same when all are turned, it is shown the mask alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from ..batch import Batch
+from ..column import Column
 from ..rng import Rng, Shape
 from .columns import ChannelsColumn
 
@@ -28,35 +30,38 @@ SMALLEST = 0.1
 """Smallest side of a box, as a share of the axis."""
 
 
-def mask_column(channels: int) -> ChannelsColumn:
-    """The column for encoded examples of so many channels."""
-    return ChannelsColumn(MASK, width=channels + 1)
+def mask_column(width: int) -> ChannelsColumn:
+    """The column of so many channels, ``Representation.mask_channels``."""
+    return ChannelsColumn(MASK, width=width)
 
 
-def masked(batch: Batch, rng: Rng) -> Batch:
-    """A training batch of which random parts are given."""
-    given = random_marks(batch.x.shape, rng)
-    return with_mask(
-        replace(batch, observed=given if batch.observed is None else given | batch.observed)
-    )
+def told(conditions: Mapping[str, Column], batch: Batch) -> Batch:
+    """The batch as a model with these conditions takes it: with the mask, if it was trained so.
 
-
-def with_mask(batch: Batch) -> Batch:
-    """The batch with its given entries as channels ``[b, c + 1, ...]``, the last of them the mask.
-
-    In the example the network meets them without noise.
+    In the example the network meets given entries without noise.
     """
+    if (column := conditions.get(MASK)) is None:
+        return batch
+    points = isinstance(column, ChannelsColumn) and column.width == 1
+    channels = of_points(batch) if points else of_grid(batch)
+    return replace(batch.with_cond(**{MASK: channels}), noise_free=True)
+
+
+def of_points(batch: Batch) -> Tensor:
+    """Which points of ``[b, n, f]`` are given, ``[b, 1, n]``."""
+    x, given = batch.x, batch.observed
+    if given is None:
+        return torch.zeros_like(x[:, None, :, 0])
+    return given.expand(x.shape).all(2)[:, None].to(x.dtype)
+
+
+def of_grid(batch: Batch) -> Tensor:
+    """The given entries as channels ``[b, c + 1, ...]``, the last of them the mask."""
     x, given = batch.x, batch.observed
     where = torch.zeros_like(x[:, :1], dtype=torch.bool)
     if given is not None:
         where = given.expand(x.shape).all(1, keepdim=True)
-    channels = torch.cat((torch.where(where, x / SPREAD, 0.0), where.to(x.dtype)), 1)
-    return replace(batch.with_cond(**{MASK: channels}), noise_free=True)
-
-
-def told(conditions: Collection[str], batch: Batch) -> Batch:
-    """The batch as a model with these conditions takes it: with the mask, if it was trained so."""
-    return with_mask(batch) if MASK in conditions else batch
+    return torch.cat((torch.where(where, x / SPREAD, 0.0), where.to(x.dtype)), 1)
 
 
 def random_marks(shape: Shape, rng: Rng) -> Tensor:

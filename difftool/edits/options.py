@@ -21,6 +21,26 @@ class VaryOptions(Options):
     )
 
 
+class StitchedOptions(VaryOptions):
+    """Regions under conditions of their own (Bar-Tal et al. 2023, arXiv:2302.08113)."""
+
+    strength: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="share of the sampler's steps that are taken again: 1 makes what is selected "
+        "anew, less keeps its layout",
+    )
+    regions: str = Field(
+        "",
+        description="conditions with shares of the last axes, such as 'class=A@0:0.5; "
+        "class=B@0.5:1' for the left and the right half, or class=A@0:0.5,: for the upper one",
+    )
+    fade: float = Field(
+        0.05, ge=0, le=1, description="share of an axis over which a region fades into the others"
+    )
+
+
 class InversionOptions(Options):
     """Inversion of Euler's method."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from ..batch import Batch
-from ..conditioners.mask import MASK, masked
+from ..conditioners.mask import MASK, told
 from ..objective import Moment
 from ..optimizers.optimizer import OptimizerFactory
 from ..rng import Stream, key
@@ -167,6 +168,11 @@ def encoded(stage: Stage, raw: Batch, rng: Stream, *, prepared: bool) -> Batch:
         raw = stage.modality.augment(raw, rng)
     if prepared or bridge is None:
         whole = representation.draw(raw if prepared else representation.prepare(raw), rng)
-        return masked(whole, rng) if MASK in stage.description.conditions else whole
+        conditions = stage.description.conditions
+        if MASK in conditions:
+            given = representation.given(whole, rng)
+            given = given if whole.observed is None else given | whole.observed
+            whole = replace(whole, observed=given)
+        return told(conditions, whole)
     low = bridge.corrupt(bridge.degrade(raw), rng)
     return bridge.crop(bridge.encode(low, raw, bridge.draw_aug_levels(len(raw), rng), rng), rng)

@@ -58,9 +58,10 @@ class Stitch(Guidance):
             return own
 
         def denoise(x: Tensor, sigma: float) -> Tensor:
-            weights = [bump(x, box, self.options.soft) for box, _ in parts]
-            rest = (1 - torch.stack(weights).sum(0)).clamp_min(0)
-            total = rest + torch.stack(weights).sum(0)
+            shares = [bump(x, box, self.options.soft) for box, _ in parts]
+            weights = torch.stack(torch.broadcast_tensors(*shares))
+            rest = (1 - weights.sum(0)).clamp_min(0)
+            total = rest + weights.sum(0)
             x0 = rest * own(x, sigma)
             for weight, (_, part) in zip(weights, parts, strict=True):
                 x0 = x0 + weight * part(x, sigma)

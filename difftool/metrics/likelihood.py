@@ -37,7 +37,7 @@ class Likelihood(ModelMetric):
 
     def __init__(self, options: LikelihoodOptions, description: Description) -> None:
         super().__init__(options, description)
-        self._settings, self._conditions = options, tuple(description.conditions)
+        self._settings, self._conditions = options, description.conditions
 
     def measure_model(self, model: Opened, raw: Batch, rng: Rng) -> dict[str, Tensor]:
         if model.denoiser.degradation is not None:

@@ -917,6 +917,12 @@ def difftool_edits() -> list[Spec]:
             "RemakeOptions",
         ),
         _edit(
+            "stitch",
+            "several regions under conditions of their own, as one (MultiDiffusion)",
+            "stitch:Stitched",
+            "StitchedOptions",
+        ),
+        _edit(
             "restore",
             "undo noise, blur, lost resolution, clipping, gaps, compression",
             "restore:Restore",

@@ -132,6 +132,10 @@ def _job(
     spec = parts.get("edit", ask.name)
     edit_class = parts.load(spec)
     own, faults = own_table(request.flags, EDIT, parts.options(spec), ask.name)
+    if own is not None:
+        more = edit_class(own).settings
+        needed = [(f"the edit {ask.name}", key, value) for key, value in more.items()]
+        request = replace(request, flags=[*request.flags, *needed])
     if edit_class.sampler and not any(key == "sampler.use" for _, key, _ in request.flags):
         flag = (f"the edit {ask.name}", "sampler.use", edit_class.sampler)
         request = replace(request, flags=[*request.flags, flag])
@@ -148,9 +152,9 @@ def _job(
     if edit_class.sampler:
         _require_equation(ask, stage, parts)
     model = selection_model(parts, stage.model.modality)
-    selection, more = own_table(request.flags, SELECTION, model, stage.model.modality)
+    selection, others = own_table(request.flags, SELECTION, model, stage.model.modality)
     if own is None or selection is None:
-        raise ConfigError([*faults, *more])
+        raise ConfigError([*faults, *others])
     job = prepared(stage, parts)
     edit = edit_class(own)
     plans = _plans(ask, edit, _items(ask.files, job), request.cond)
@@ -238,6 +242,11 @@ def _with_editing(
         raise UsageError(
             f"{ask.name} has no meaning for {stage.model.modality}: nothing follows its end. Use "
             "another edit, such as vary."
+        )
+    if edit.places and not modality.repeats:
+        raise UsageError(
+            f"{ask.name} has no meaning for {stage.model.modality}: its parts have no places along "
+            "an axis. Use another edit, such as fill with a condition: --to NAME=VALUE."
         )
 
     def read(item: Item | None) -> tuple[np.ndarray, np.ndarray | None]:

@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from difftool import Batch, Description, Representation
+from difftool import Batch, Description, Representation, Rng
 
 from .centred import AXES, Centred
+from .fragments import fragments
 from .molecule import CHARGE, NUMBER
 from .options import PointCloudOptions
 
@@ -32,6 +33,13 @@ class PointCloud(Representation):
         self.charged = bool(description.extra["charged"])
         self.shape = (None, AXES + len(self.elements) + (options.numbers > 0) + self.charged)
         self.space = Centred(max((int(size) for size, _ in description.extra["sizes"]), default=0))
+
+    @property
+    def mask_channels(self) -> int:
+        return 1
+
+    def given(self, batch: Batch, rng: Rng) -> Tensor:
+        return fragments(batch.x[..., :AXES], batch.mask, rng)
 
     def measure(self, raw: Iterable[Batch]) -> dict[str, Any]:
         """Nothing, because all scales are settings."""
