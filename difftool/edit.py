@@ -96,7 +96,8 @@ class Edit(ABC):
         extends: whether something must be added around the example.
         entrywise: whether entries in model units must be those of the file.
         differentiates: whether it needs gradients through D.
-        follows: whether what is made follows the gradient of what is kept, so that it fits.
+        follows: whether what is made follows the gradient of what is kept, so that it fits; None
+            for where each entry is known by itself.
         mean: number of samples whose mean is one result.
         films: whether the results are written as a clip as well.
         loops: whether it needs axes along which examples can be repeated.
@@ -113,7 +114,7 @@ class Edit(ABC):
     extends: bool = False
     entrywise: bool = False
     differentiates: bool = False
-    follows: bool = False
+    follows: bool | None = False
     mean: int = 1
     films: bool = False
     loops: bool = False

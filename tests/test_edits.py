@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ from difftool.circle import Circular
 from difftool.conditioners.mask import MASK, mask_column, random_marks, told
 from difftool.denoiser import Denoiser
 from difftool.edit import Entries, Given
-from difftool.edits.fill import Loop
+from difftool.edits.fill import Fill, Loop
 from difftool.edits.fitting import fitted_band, fitted_blur, fitted_factor
 from difftool.edits.interpolate import spherical
 from difftool.edits.inversion import inverted
@@ -44,10 +45,11 @@ from difftool.edits.operators import (
     unclipping,
     widening,
 )
-from difftool.edits.options import LoopOptions, RemakeOptions, RestoreOptions
+from difftool.edits.options import FillOptions, LoopOptions, RemakeOptions, RestoreOptions
 from difftool.edits.remake import Remake
 from difftool.edits.restore import Restore, noise_level
-from difftool.engine.editing import along, encoded
+from difftool.engine.begin import follows
+from difftool.engine.editing import Editing, along, encoded
 from difftool.files import checksum
 from difftool.guidance.between import Between, mixed
 from difftool.guidance.bind import bind
@@ -64,6 +66,7 @@ from difftool_audio.frames import Frames
 from difftool_audio.joins import joined
 from difftool_audio.sheet import sheet as sounds
 from difftool_audio.spectrogram import griffin_lim
+from difftool_molecule.centred import Centred
 from difftool_molecule.fragments import fragments
 from difftool_molecule.selection import put_back
 from difftool_molecule.sheet import sheet as molecules
@@ -787,6 +790,42 @@ def test_the_masks_of_training_are_boxes_in_half_of_the_examples():
     rows = marks[given][:, 0]
     edges = (rows[:, 1:] != rows[:, :-1]).any(2).sum(1)
     assert edges.max() <= 2, "a box has two ends"
+
+
+@pytest.mark.parametrize(("distance", "links"), [(2.5, 1), (3.8, 2), (5.0, 3), (1.5, 1)])
+@pytest.mark.parametrize("hydrogens", [True, False])
+def test_a_linker_has_as_many_atoms_as_the_distance_of_the_parts_takes(distance, links, hydrogens):
+    """Two ethyls in a row, which face each other."""
+    x = [0.0, 1.5, 1.5 + distance, 3.0 + distance]
+    example = np.zeros((4, 5), np.float32)
+    example[:, 0], example[:, 3] = x, 6
+    if hydrogens:
+        one = np.zeros((1, 5), np.float32)
+        one[0, :4] = -0.4, 1.0, 0, 1
+        example = np.concatenate((example, one))
+    if distance > 2:
+        larger, marks = selecting("molecule", example, {}, add="auto")
+        assert len(larger) - len(example) == links * (3 if hydrogens else 1)
+        assert marks.sum() == len(larger) - len(example)
+    else:
+        with pytest.raises(UsageError, match="the molecule has 1"):
+            selecting("molecule", example, {}, add="auto")
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [("auto", [True, False]), ("guidance", [True, True]), ("keep", [False, False])],
+)
+def test_only_what_is_known_entry_by_entry_is_followed_unless_asked(method, expected):
+    grid, points = (
+        SimpleNamespace(
+            description=SimpleNamespace(conditions={}),
+            representation=SimpleNamespace(space=space),
+        )
+        for space in (Euclidean(), Centred())
+    )
+    editing = Editing(Fill(FillOptions(method=method)), [], [])
+    assert [follows(stage, editing) for stage in (grid, points)] == expected
 
 
 def test_fragments_of_molecules_are_given_without_what_is_nearest_to_an_atom():

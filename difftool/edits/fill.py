@@ -17,8 +17,8 @@ class Fill(Edit):
     selects = True
 
     @property
-    def follows(self) -> bool:  # type: ignore[override]  # it depends on the options
-        return self.options.method == "guidance"
+    def follows(self) -> bool | None:  # type: ignore[override]  # by the options
+        return None if self.options.method == "auto" else self.options.method == "guidance"
 
     def start(self, given: Given) -> Start:
         return Start(given.noise * given.sigmas[0], given.sigmas)

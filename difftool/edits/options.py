@@ -52,10 +52,11 @@ class InversionOptions(Options):
 class FillOptions(Options):
     """How what is made comes to fit what is kept."""
 
-    method: Literal["guidance", "keep"] = Field(
-        "guidance",
+    method: Literal["auto", "guidance", "keep"] = Field(
+        "auto",
         description="guidance follows the gradient of what is kept; keep only puts it back at each "
-        "step, three times as fast; a model that was trained with masks needs neither",
+        "step, three times as fast; auto: keep where examples are known up to a motion, as "
+        "molecules are, else guidance; a model that was trained with masks needs neither",
     )
 
 

@@ -107,4 +107,7 @@ def follows(stage: Stage, given: Editing | None) -> bool:
     """Whether estimates may follow the gradient of what is kept. A network that was trained with
     masks is told of it.
     """
-    return given is not None and given.edit.follows and MASK not in stage.description.conditions
+    if given is None or MASK in stage.description.conditions:
+        return False
+    wished = given.edit.follows
+    return stage.representation.space.entrywise if wished is None else wished

@@ -152,6 +152,8 @@ class MoleculeSelection(Options):
         description="atoms that match this SMARTS pattern, such as [OX2H]; needs RDKit",
         json_schema_extra={"metavar": "SMARTS"},
     )
-    add: NonNegativeInt = Field(
-        0, description="atoms to add, which grow the molecule or link its parts"
+    add: NonNegativeInt | Literal["auto"] = Field(
+        0,
+        description="atoms to add, which grow the molecule or link its parts; auto: as many as a "
+        "linker between two parts has at their distance",
     )

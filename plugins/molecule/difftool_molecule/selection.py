@@ -8,8 +8,17 @@ from difftool import UsageError
 
 from .centred import AXES
 from .chemistry import require_rdkit
+from .connect import parts
+from .elements import HYDROGEN
+from .molecule import Molecule
 from .options import MoleculeSelection
 from .perceive import perceived, tabulated
+
+BRIDGED = 2.5
+"""Angstrom between two atoms that are both bonded to a third."""
+
+LINK = 1.27
+"""Angstrom by which one more atom lengthens a chain of carbon."""
 
 
 def selected(
@@ -24,10 +33,31 @@ def selected(
         meant[_span(part, len(example))] = True
     if selection.smarts:
         meant[matching(example, selection.smarts)] = True
-    if selection.add:
-        more = ((0, selection.add), (0, 0))
+    if added := bridging(example) if selection.add == "auto" else selection.add:
+        more = ((0, added), (0, 0))
         example, meant = np.pad(example, more), np.pad(meant, more, constant_values=True)
     return example, meant if meant.any() else None
+
+
+def bridging(example: np.ndarray) -> int:
+    """Atoms of a linker between the two parts of ``[n, 5]``: a chain that is as long as they are
+    apart, each link of it with two hydrogens where the molecule has any.
+
+    Raises UsageError where it has other than two parts.
+    """
+    molecule = Molecule.from_raw(example)
+    if len(found := parts(molecule)) != 2:
+        raise UsageError(
+            f"--add auto chooses the atoms of a linker between two parts, and the molecule has "
+            f"{len(found)}. Say how many atoms to add, such as --add 5."
+        )
+    heavy = molecule.numbers != HYDROGEN
+    one, two = (molecule.positions[part[heavy[part]]] for part in found)
+    if not len(one) or not len(two):
+        one, two = (molecule.positions[part] for part in found)
+    distance = float(np.linalg.norm(one[:, None] - two[None], axis=-1).min())
+    links = max(1, 1 + round((distance - BRIDGED) / LINK))
+    return links * (1 if heavy.all() else 3)
 
 
 def matching(example: np.ndarray, smarts: str) -> list[int]:
