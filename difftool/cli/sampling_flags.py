@@ -14,6 +14,7 @@ from ..settings import SampleOptions
 from ..workflows.request import REQUEST, Request, request_model
 from ..workflows.words import (
     parse_adapters,
+    parse_branches,
     parse_conditions,
     parse_experts,
     parse_guidance,
@@ -123,6 +124,13 @@ _OPTIONS = (
         help="How much the map counts.",
     ),
     click.option(
+        "--branch",
+        "branches",
+        multiple=True,
+        metavar="RUN=FILE[:WEIGHT]",
+        help="A further control branch of the same model, and the file whose map it follows.",
+    ),
+    click.option(
         "--adapter",
         "adapters",
         multiple=True,
@@ -199,6 +207,7 @@ def request_of(
     experts: tuple[str, ...],
     controls: tuple[Path, ...],
     control_scale: float,
+    branches: tuple[str, ...],
     adapters: tuple[str, ...],
     device: str,
     precision: str,
@@ -211,7 +220,7 @@ def request_of(
     return Request(
         n, seed, start, device, precision, ema, cond, parse_guidance(given(ctx)), sets,
         experts=others, adapters=parse_adapters(adapters), control=controls,
-        control_scale=control_scale, negative=parse_negative(words, negatives),
+        control_scale=control_scale, branches=parse_branches(branches), negative=parse_negative(words, negatives),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -38,8 +39,53 @@ def require_control(stage: Stage, examples: Sequence[np.ndarray], scale: float) 
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A further control branch of the model, and the files whose map it follows.
+
+    Attributes:
+        stage: a model with a control branch beside the same network.
+        examples: raw examples, taken in turn.
+        scale: how much the map counts.
+    """
+
+    stage: Stage
+    examples: Sequence[np.ndarray]
+    scale: float = 1.0
+
+
+def joined_branches(stage: Stage, branches: Sequence[Branch]) -> None:
+    """Let the model follow the maps of further branches too.
+
+    Raises UsageError where one was not learnt beside the same model.
+    """
+    backbone = stage.denoiser.backbone
+    assert isinstance(backbone, Controlled) or not branches
+    found = []
+    for branch in branches:
+        other = branch.stage.denoiser.backbone
+        if not isinstance(other, Controlled) or not _alike(backbone.network, other.network):
+            raise UsageError(
+                "--branch names a model that has no control branch beside the same network. Train "
+                "both on one model: difftool finetune RUN DATA --method control."
+            )
+        other.scale = branch.scale
+        found.append(other.eval())
+    if isinstance(backbone, Controlled):
+        backbone.others = tuple(found)
+
+
+def _alike(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    own, theirs = one.state_dict(), other.state_dict()
+    return own.keys() == theirs.keys() and all(torch.equal(own[n], theirs[n]) for n in own)
+
+
 def with_control(
-    stage: Stage, like: Batch, examples: Sequence[np.ndarray], indices: Sequence[int]
+    stage: Stage,
+    like: Batch,
+    examples: Sequence[np.ndarray],
+    indices: Sequence[int],
+    branches: Sequence[Branch] = (),
 ) -> Batch:
     """Encoded templates with the maps of the examples that belong to these samples.
 
@@ -47,14 +93,22 @@ def with_control(
     """
     if not controlled(stage):
         return like
+    shown = [_shown(stage, like, examples, indices)]
+    shown += [_shown(one.stage, like, one.examples, indices) for one in branches]
+    return like.with_cond(**{CONTROL: torch.cat(shown, 1)})
+
+
+def _shown(
+    stage: Stage, like: Batch, examples: Sequence[np.ndarray], indices: Sequence[int]
+) -> torch.Tensor:
+    """The maps that a branch follows."""
     operator = stage.config["objective"]["operator"]
     places = stage.representation.space.places
     chosen = [examples[index % len(examples)] for index in indices]
     if places:
-        shown = torch.cat(
+        return torch.cat(
             [_of_points(stage, operator, one, like, row) for row, one in enumerate(chosen)]
         )
-        return like.with_cond(**{CONTROL: shown})
     if len({one.shape for one in chosen}) > 1:
         raise UsageError("The files of --control differ in size. Bring them to one size.")
     raw = torch.from_numpy(np.stack([np.array(one) for one in chosen])).to(like.x.device)
@@ -64,7 +118,7 @@ def with_control(
             f"The map of --control has the size {tuple(shown.shape[2:])}, and samples have "
             f"{tuple(like.x.shape[2:])}. Give a file of the size of the samples."
         )
-    return like.with_cond(**{CONTROL: shown})
+    return shown
 
 
 def _of_points(

@@ -23,7 +23,7 @@ from .asked import asked_values, rows_of, settable_conditions, values_of
 from .begin import follows
 from .capture import captured
 from .compile import compiled
-from .control import require_control, with_control
+from .control import joined_branches, require_control, with_control
 from .device import is_on, naming_batch
 from .passes import counted
 from .refine import alike, require_low
@@ -76,6 +76,7 @@ def generate(stage: Stage, request: SampleRequest) -> Iterator[Generated]:
         )
     chosen = {name: values_of(stage, name, texts) for name, texts in request.cond.items()}
     require_control(stage, request.control, request.control_scale)
+    joined_branches(stage, request.branches)
     joined(chosen)
     if joined({name: values_of(stage, name, texts) for name, texts in request.negative.items()}):
         raise UsageError("A negative prompt has one part. Write it without AND.")
@@ -202,7 +203,7 @@ def _sample(
     """One example for each index."""
     coming = list[tuple[Sequence[int], Coming]]()
     for some, template, like, low in _encoded(stage, request, indices, shapes):
-        like = with_control(stage, like, request.control, some)
+        like = with_control(stage, like, request.control, some, request.branches)
         solving = Solving(stage, request, some, template, like, low)
         coming.append((some, solving.examples(denoisers)))
 

@@ -12,6 +12,7 @@ from ..guidance.cfg import ClassifierFree
 from ..guidance.guidance import Guidance
 from ..options import NoOptions, Options
 from ..settings import NoiseSource, Tile
+from .control import Branch
 from .editing import Editing
 
 
@@ -39,6 +40,7 @@ class SampleRequest:
         noise, tile, overlap, compile: as in the config table ``sample``.
         control: raw examples, taken in turn, whose maps samples follow.
         control_scale: how much they count.
+        branches: further control branches, with the maps that samples follow too.
         editing: examples that the samples are made from, and how; None for samples from noise.
         evaluations: for each batch that is made, how often its estimate was asked for; filled in.
         passes: likewise, how often the network was evaluated for each sample: twice for each
@@ -65,6 +67,7 @@ class SampleRequest:
     compile: Literal["auto", "on", "off"] = "auto"
     control: Sequence[np.ndarray] = ()
     control_scale: float = 1.0
+    branches: Sequence[Branch] = ()
     editing: Editing | None = None
     evaluations: list[int] = field(default_factory=list)
     passes: list[float] = field(default_factory=list)

@@ -49,6 +49,8 @@ class Controlled(Backbone):
 
     Attributes:
         scale: how much the map counts.
+        others: further branches of the same network, whose maps follow the own one among the
+            channels; what they add is added too.
     """
 
     inner_network = "network"
@@ -56,6 +58,7 @@ class Controlled(Backbone):
     def __init__(self, network: Backbone, copy: Backbone, interface: Interface, width: int) -> None:
         super().__init__()
         self.network, self.copy, self.width, self.scale = network, copy, width, 1.0
+        self.others: tuple[Controlled, ...] = ()  # not a module: the model is one branch
         blocks = blocks_of(copy)
         if len(blocks) < 2:
             raise UsageError(
@@ -90,13 +93,29 @@ class Controlled(Backbone):
     def forward(
         self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None
     ) -> Tensor:
+        branches = (self, *self.others)
+        widths = [branch.width for branch in branches]
         channels = signals.channels
         assert channels is not None, "the map is always given"
-        own = channels[:, : -self.width] if channels.shape[1] > self.width else None
+        own, maps = channels[:, : -sum(widths)], channels[:, -sum(widths) :].split(widths, 1)
+        added = [
+            branch.additions(
+                x, c_noise, replace(signals, channels=torch.cat((own, shown), 1)), mask
+            )
+            for branch, shown in zip(branches, maps, strict=True)
+        ]
+        alone = replace(signals, channels=own if own.shape[1] else None)
+        with adding(
+            blocks_of(self.network)[: self._count], [_sum(one) for one in zip(*added, strict=True)]
+        ):
+            return self.network(x, c_noise, alone, mask)
+
+    def additions(
+        self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None
+    ) -> list[Tensor]:
+        """What this branch adds to each block; its map is the last of the channels."""
         found = self._outputs(self.copy, x, c_noise, signals, mask)
-        added = [self.scale * join(h) for join, h in zip(self.joins, found, strict=True)]
-        with adding(blocks_of(self.network)[: self._count], added):
-            return self.network(x, c_noise, replace(signals, channels=own), mask)
+        return [self.scale * join(h) for join, h in zip(self.joins, found, strict=True)]
 
     def _outputs(self, network: Backbone, *inputs: Any) -> list[Tensor]:
         """What the first blocks of a network give."""
@@ -130,6 +149,13 @@ class Controlled(Backbone):
         for block, output in zip(blocks, outputs, strict=True):
             axis = channel_axis(self.copy, block, output, points=points)
             yield output.shape[axis], axis
+
+
+def _sum(tensors: Sequence[Tensor]) -> Tensor:
+    total = tensors[0]
+    for tensor in tensors[1:]:
+        total = total + tensor
+    return total
 
 
 def _later(network: nn.Module, blocks: Sequence[nn.Module]) -> list[nn.Module]:

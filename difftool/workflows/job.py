@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..config import Config
+    from ..engine.control import Branch
     from ..engine.sample_request import SampleRequest
     from ..expert import Expert
     from ..plugin.registry import Registry
@@ -56,10 +58,12 @@ def prepared(chained: ChainStage, parts: Registry, low: Sequence[np.ndarray] = (
         **_provenance(chained, refining=len(low) > 0),
         **chained.shape.model_dump(mode="json", exclude_defaults=True),
     }
-    return Job(stage, _request(stage, chained, low), info)
+    return Job(stage, _request(stage, chained, parts, low), info)
 
 
-def _request(stage: Stage, chained: ChainStage, low: Sequence[np.ndarray]) -> SampleRequest:
+def _request(
+    stage: Stage, chained: ChainStage, parts: Registry, low: Sequence[np.ndarray]
+) -> SampleRequest:
     from ..engine.sample_request import SampleRequest  # torch
 
     request, cond = chained.request, dict(chained.cond)
@@ -76,12 +80,9 @@ def _request(stage: Stage, chained: ChainStage, low: Sequence[np.ndarray]) -> Sa
         start=request.start,
         cond=cond,
         negative=chained.negative,
-        control=[
-            stage.modality.read(item)
-            for path in request.control
-            for item in stage.modality.scan(path)
-        ],
+        control=_read_whole(stage, request.control),
         control_scale=request.control_scale,
+        branches=[_branch(chained, parts, *branch) for branch in request.branches],
         low=low,
         level=chained.level,
         agree=chained.agree,
@@ -90,6 +91,24 @@ def _request(stage: Stage, chained: ChainStage, low: Sequence[np.ndarray]) -> Sa
         shape=chained.shape,
         **chained.config.sample.model_dump(),
     )
+
+
+def _read_whole(stage: Stage, files: Sequence[Path]) -> list[np.ndarray]:
+    """Files as training reads them."""
+    modality = stage.modality
+    return [modality.read(item) for file in files for item in modality.scan(file)]
+
+
+def _branch(chained: ChainStage, parts: Registry, model: Path, file: Path, scale: float) -> Branch:
+    """A further control branch, loaded, and what it follows."""
+    from ..assemble import load_stage  # torch
+    from ..engine.control import Branch
+
+    request = chained.request
+    stage = load_stage(
+        model, parts, device=request.device, precision=request.precision, ema=request.ema
+    )
+    return Branch(stage, _read_whole(stage, [file]), scale)
 
 
 def _provenance(chained: ChainStage, refining: bool) -> dict[str, Any]:
@@ -110,6 +129,11 @@ def _provenance(chained: ChainStage, refining: bool) -> dict[str, Any]:
         **(
             {"control": ", ".join(map(str, files)), "control_scale": chained.request.control_scale}
             if (files := chained.request.control)
+            else {}
+        ),
+        **(
+            {"branches": ", ".join(f"{run}={file}:{x:g}" for run, file, x in branches)}
+            if (branches := chained.request.branches)
             else {}
         ),
         **(

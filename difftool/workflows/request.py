@@ -58,6 +58,8 @@ class Request:
             anything.
         control: files whose maps samples follow.
         control_scale: how much they count.
+        branches: further models with control branches, each with a file whose map samples follow
+            too, and how much it counts.
         adapters: files of fine-tuning, each with its weight.
         negative: what samples shall not be, by the names of conditions.
     """
@@ -83,6 +85,7 @@ class Request:
     handing: bool = False
     control: Sequence[Path] = ()
     control_scale: float = 1.0
+    branches: Sequence[tuple[Path, Path, float]] = ()
     adapters: Sequence[tuple[Path, float]] = ()
     negative: Mapping[str, list[str]] = field(default_factory=dict)
     tuned: bool = True

@@ -179,6 +179,26 @@ def parse_adapters(words: Sequence[str]) -> tuple[tuple[Path, float], ...]:
     return tuple(found)
 
 
+def parse_branches(words: Sequence[str]) -> tuple[tuple[Path, Path, float], ...]:
+    """``RUN=FILE[:WEIGHT]`` words -> model files, files and weights. Raises UsageError."""
+    found = list[tuple[Path, Path, float]]()
+    for word in words:
+        run, equals, rest = word.partition("=")
+        name, colon, text = rest.rpartition(":")
+        try:
+            weight = float(text) if colon else 1.0
+        except ValueError:
+            name, colon, weight = rest, "", 1.0
+        path = local_path(name if colon else rest)
+        if not equals or not run or not path.exists() or not math.isfinite(weight):
+            raise UsageError(
+                f"--branch {word} does not have the form RUN=FILE or RUN=FILE:WEIGHT, such as "
+                "runs/edges=sketch.png:0.5, or there is no such file."
+            )
+        found.append((model_path(run), path, weight))
+    return tuple(found)
+
+
 def parse_experts(words: Sequence[str]) -> tuple[tuple[float, Path], ...]:
     """``RUN@LEVEL`` words -> the level below which each takes over, and its model file.
 

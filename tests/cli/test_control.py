@@ -87,6 +87,8 @@ def place(tmp_path_factory):
             "optimizer.lr=0.1",
         ]
         assert call("finetune", *words, *more, "--run", "runs/edges") == 0
+        more += ["--set", "objective.operator=mean"]
+        assert call("finetune", *words, *more, "--run", "runs/grey") == 0
     return folder
 
 
@@ -114,6 +116,21 @@ def test_samples_follow_the_map_of_a_file_and_without_it_are_those_of_the_model(
     assert "with --control FILE" in " ".join(capsys.readouterr().err.split())
     assert call("sample", "first", "--control", str(first), "-o", "no") == 2
     assert "has no control branch" in capsys.readouterr().err
+
+
+def test_several_branches_add_up(capsys):
+    first, second = map(str, sorted(pictures().rglob("*.png"))[:2])
+    one = ("edges", "--control", first)
+    both = sampled(*one, "--branch", f"runs/grey={second}:0.5", to="both")
+    swapped = ("grey", "--control", second, "--control-scale", "0.5")
+    assert same(both, sampled(*swapped, "--branch", f"runs/edges={first}", to="swapped"))
+    alone = sampled(*one, to="alone")
+    assert not same(both, alone)
+    assert same(alone, sampled(*one, "--branch", f"runs/grey={second}:0", to="weightless"))
+    capsys.readouterr()
+    assert call("sample", *one, "--branch", f"runs/first={second}", "-o", "no") == 2
+    assert "no control branch beside the same network" in " ".join(capsys.readouterr().err.split())
+    assert call("sample", *one, "--branch", "runs/grey", "-o", "no") == 2
 
 
 def test_the_model_is_frozen_and_a_stopped_run_ends_with_the_same_bits(tmp_path):
