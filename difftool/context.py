@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:  # the parts below are built with a context, and import it
     import torch
@@ -16,6 +16,10 @@ if TYPE_CHECKING:  # the parts below are built with a context, and import it
     from .nn.backbone import Backbone, Interface
     from .process.process import Process
     from .representation import Representation
+
+
+Features = Callable[[str], Callable[[Sequence[Any]], Any]]
+"""Opens a pretrained network by its path: raw examples -> vectors (``Modality.feature_network``)."""
 
 
 class Opened(Protocol):
@@ -66,6 +70,8 @@ class Context:
         representation, process, denoiser: the parts built before this one.
         network: builds the run's backbone with another interface, for an objective that trains a
             network of its own; None for other parts.
+        features: opens pretrained networks that embed raw examples; None for parts other than the
+            representation and the bridge.
         learns: whether the model will be trained. What serves training only, such as a critic, may
             be left out otherwise.
         precision: dtype in which the run's settings want networks to compute in training. The
@@ -79,5 +85,6 @@ class Context:
     process: Process | None = None
     denoiser: Denoiser | None = None
     network: Callable[[Interface], Backbone] | None = None
+    features: Features | None = None
     learns: bool = True
     precision: torch.dtype | None = None

@@ -42,6 +42,8 @@ class Representation(ABC):
             one, examples are changed and cut at random each time, and training draws one of them.
         oscillates: whether the last axis of encoded examples is a signal that swings around zero,
             which is perceived by its spectrum: an autoencoder then compares spectra too.
+        makes_vectors: whether ``decode`` gives vectors ``[b, d]``, which a later stage takes, and no
+            raw examples.
     """
 
     shape: tuple[int | None, ...]
@@ -49,6 +51,7 @@ class Representation(ABC):
     cached: bool | Literal["auto"] = False
     variants: int = 1
     oscillates: bool = False
+    makes_vectors: bool = False
 
     @property
     def mask_channels(self) -> int:

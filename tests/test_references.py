@@ -91,3 +91,62 @@ def test_samples_are_steered_by_the_embedding_of_a_file(clip, tmp_path, monkeypa
         assert call(*sample, "--cond", f"style={given}", "-o", to) == 0
     assert not same(examples("one"), examples("other"))
     assert not same(examples("one"), examples("open"))
+
+
+PRIOR = """
+modality = "image"
+
+[[stage]]
+name = "prior"
+[stage.modality]
+size = 8
+[stage.representation]
+use = "embedding"
+path = "{clip}"
+[stage.backbone]
+use = "dit"
+width = 24
+depth = 2
+head_width = 12
+patch = [1]
+[stage.conditions.caption]
+use = "text"
+layers = 1
+token_width = 16
+
+[[stage]]
+name = "decoder"
+[stage.modality]
+size = 8
+[stage.backbone]
+channels = 8
+multipliers = [1, 2]
+[stage.bridge]
+use = "embedding"
+path = "{clip}"
+"""
+
+
+def test_a_prior_makes_embeddings_of_texts_and_a_decoder_pictures_of_these(
+    clip, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DIFFTOOL_CACHE", str(tmp_path / "cache"))
+    Path("data").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(8):
+        Image.fromarray(rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)).save(f"data/{i}.png")
+        Path(f"data/{i}.txt").write_text(("a red one", "a blue one")[i % 2])
+    Path("prior.toml").write_text(PRIOR.format(clip=clip))
+    short = ["train.steps=4", "train.batch=4", "train.preview=0", "train.precision=fp32",
+             "optimizer.warmup=0", "optimizer.lr=0.02"]  # fmt: skip
+    sets = [word for one in short for word in ("--set", one)]
+    assert call("train", "prior.toml", "data", "--run", "runs/prior", *sets) == 0
+    some = ["-n", "2", "--steps", "3", "--prompt", "a red one"]
+    assert call("sample", "runs/prior", *some, "--until", "prior", "-o", "vectors") == 0
+    vectors = [np.load(file) for file in sorted(Path("vectors").glob("*.npy"))]
+    assert [one.shape for one in vectors] == [(EMBEDDED,)] * 2
+    assert call("sample", "runs/prior", *some, "-o", "red") == 0
+    assert call("sample", "runs/prior", *some[:-1], "a blue one", "-o", "blue") == 0
+    assert len(list(Path("red").glob("*.png"))) == 2
+    assert not same(examples("red"), examples("blue"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..bridge import Bridge
 from ..config import NONE, Config, Part, check_facts, config_from_dict, packages
-from ..context import Context
+from ..context import Context, Features
 from ..description import Description, described
 from ..engine.device import choose_precision
 from ..engine.folder import SNAPSHOTS, RunFolder
@@ -46,6 +46,7 @@ from .parts import (
 )
 from .room import require_room
 from .trust import built_from, try_template
+from .vectors import Vectors
 
 CPU = torch.device("cpu")
 
@@ -128,14 +129,18 @@ class Assembly:
         about = [part.use, part.options.model_dump(mode="json"), description.to_json()]
         name = json.dumps(about, sort_keys=True)
         if name not in self._representations:
-            self._representations[name] = self._represented(part, description)
+            features = opened_once(make_modality(config, self.registry))
+            self._representations[name] = self._represented(part, description, features)
         return self._representations[name]
 
-    def _represented(self, part: Part, description: Description) -> Representation:
+    def _represented(
+        self, part: Part, description: Description, features: Features
+    ) -> Representation:
         kind: type[Representation] = self.registry.load(
             self.registry.get("representation", part.use)
         )
-        built = kind.build(part.options, Context(description, self.device, self._open))
+        context = Context(description, self.device, self._open, features=features)
+        built = kind.build(part.options, context)
         if isinstance(built, nn.Module):
             built.to(self.device).eval().requires_grad_(False)
             if self._weights is not None and not self._empty:
@@ -232,6 +237,11 @@ def _still(stage: Stage) -> Stage:
     return stage
 
 
+def opened_once(modality: Modality) -> Features:
+    """``Modality.feature_network``, which loads each network once."""
+    return lru_cache(maxsize=2)(modality.feature_network)
+
+
 def make_representation(
     config: Config, registry: Registry, description: Description
 ) -> Representation:
@@ -255,7 +265,8 @@ def make_bridge(
     assembly = assembly or Assembly(registry)
     known = representation or assembly.representation(config, description)
     kind: type[Bridge] = registry.load(registry.get("bridge", config.bridge.use))
-    context = assembly.context(description, representation=known)
+    features = opened_once(make_modality(config, registry))
+    context = assembly.context(description, representation=known, features=features)
     return kind.build(config.bridge.options, context)
 
 
@@ -282,6 +293,8 @@ def build_stage(
     assembly = assembly or Assembly(registry, device)
     modality = modality or make_modality(config, registry)
     representation = assembly.representation(config, description)
+    if representation.makes_vectors:
+        modality = Vectors(modality)
     bridge = make_bridge(config, registry, description, representation, assembly)
     process = build_process(config, registry)
     trains: type[Objective] = registry.load(registry.get("objective", config.objective.use))

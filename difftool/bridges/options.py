@@ -14,6 +14,20 @@ Down = Literal["area", "every", "sinc"]
 Up = Literal["linear", "nearest", "sinc"]
 
 
+class EmbeddingBridgeOptions(Options):
+    """The earlier stage makes embeddings: it is a prior."""
+
+    path: str = Field(
+        "",
+        description="folder of the network that embeds examples in training; the one of the prior",
+    )
+    max_aug_level: NonNegativeFloat = Field(
+        0.0,
+        description="training adds noise of up to this sigma to embeddings, whose root mean square is "
+        "1; samples may then add some too, which hides faults of the prior",
+    )
+
+
 class ResampleOptions(Options):
     """The earlier stage makes examples with fewer entries along some axes.
 

@@ -60,8 +60,14 @@ def joined_branches(stage: Stage, branches: Sequence[Branch]) -> None:
     Raises UsageError where one was not learnt beside the same model.
     """
     backbone = stage.denoiser.backbone
-    assert isinstance(backbone, Controlled) or not branches
-    found = []
+    if not isinstance(backbone, Controlled):
+        if branches:
+            raise UsageError(
+                "--branch adds a branch to a model that has one, and this model has none. Name a run "
+                "of difftool finetune RUN DATA --method control."
+            )
+        return
+    found = list[Controlled]()
     for branch in branches:
         other = branch.stage.denoiser.backbone
         if not isinstance(other, Controlled) or not _alike(backbone.network, other.network):
@@ -71,8 +77,7 @@ def joined_branches(stage: Stage, branches: Sequence[Branch]) -> None:
             )
         other.scale = branch.scale
         found.append(other.eval())
-    if isinstance(backbone, Controlled):
-        backbone.others = tuple(found)
+    backbone.others = tuple(found)
 
 
 def _alike(one: torch.nn.Module, other: torch.nn.Module) -> bool:

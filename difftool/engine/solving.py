@@ -234,6 +234,9 @@ class Solving:
         made = like.with_x(space.project(x, like.mask))
         if self.low is not None:
             return self.refined(made, self.low)
+        if stage.representation.makes_vectors:
+            vectors = stage.representation.decode(made).x
+            return lambda: list(vectors.cpu().numpy())
         if given is None:
             return _coming(stage.representation.decode(made).x, self.shapes)
         around = stage.representation.decode_around(made, self.on_device())

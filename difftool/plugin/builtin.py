@@ -136,6 +136,12 @@ def difftool_representations() -> list[Spec]:
             "difftool.representations.options:LatentOptions",
         ),
         Spec(
+            "embedding",
+            "one vector for each example, by a pretrained network, for a prior",
+            "difftool.representations.embedding:Embedding",
+            "difftool.representations.options:EmbeddingOptions",
+        ),
+        Spec(
             "framewise",
             "the latents of each frame by itself, by an autoencoder of single ones",
             "difftool.representations.framewise:Framewise",
@@ -784,6 +790,12 @@ def difftool_bridges() -> list[Spec]:
             "what an autoencoder's decoder makes, for a diffusion decoder after it",
             "difftool.bridges.reconstruct:Reconstruct",
             "difftool.bridges.options:ReconstructOptions",
+        ),
+        Spec(
+            "embedding",
+            "an embedding by a pretrained network, which a prior makes",
+            "difftool.bridges.embedding:EmbeddingBridge",
+            "difftool.bridges.options:EmbeddingBridgeOptions",
         ),
     ]
 

@@ -21,6 +21,20 @@ class StandardOptions(Options):
     )
 
 
+class EmbeddingOptions(Options):
+    """Embeddings of examples by a pretrained network, for a prior."""
+
+    path: str = Field(
+        "",
+        description="folder of the network, as the library transformers saves it, such as CLIP or "
+        "CLAP; or what evaluate --features takes",
+    )
+    spread: PositiveFloat = Field(
+        0.5,
+        description="standard deviation of each entry in model units; the process expects 0.5",
+    )
+
+
 class LatentOptions(Options):
     """The latents of an autoencoder."""
 
