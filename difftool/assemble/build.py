@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..bridge import Bridge
 from ..config import NONE, Config, Part, check_facts, config_from_dict, packages
 from ..context import Context, Features
+from ..denoiser import Denoiser
 from ..description import Description, described
 from ..engine.device import choose_precision
 from ..engine.folder import SNAPSHOTS, RunFolder
@@ -29,9 +30,9 @@ from ..names import local_path
 from ..nn.frozen import digest_of, require_frozen
 from ..objective import Objective
 from ..plugin.registry import Registry
+from ..process.process import Process
 from ..representation import PREFIX, Representation
 from ..rng import key
-from ..sampler import Sampler
 from ..settings import Settings
 from ..stage import Stage
 from .adapters import Adapters, adapted
@@ -298,71 +299,87 @@ def build_stage(
     bridge = make_bridge(config, registry, description, representation, assembly)
     process = build_process(config, registry)
     trains: type[Objective] = registry.load(registry.get("objective", config.objective.use))
-    generative = trains.generative
-    denoiser = None
-    if generative:
-        # In training, each number also has its gradient, two moments and its averages.
-        averages = len(config.ema.halflife) + len(config.ema.power)
-        room = partial(require_room, device=device, copies=4 + averages if learns else 1)
-        torch.manual_seed(key(config.train.seed, "weights"))
-        denoiser = build_denoiser(
-            config,
-            registry,
-            description,
-            representation,
-            process,
-            bridge,
-            room,
-            two_outputs=trains.two_outputs,
-            told=trains.told,
-        ).to(device)
-        denoiser.precision = choose_precision(config.train.precision, device)
-    sampler: Sampler = registry.load(registry.get("sampler", config.sampler.use))
+    denoiser: Denoiser | None = None
+    if trains.generative:
+        denoiser = _denoiser(
+            config, registry, description, representation, process, bridge, trains, device, learns
+        )
     context = assembly.context(
         description, representation=representation, process=process, denoiser=denoiser
     )
     objective: Objective | None = None
-    if learns or not generative:
-        torch.manual_seed(key(config.train.seed, "objective"))
-        network = partial(build_part, registry, "backbone", config.backbone)
-        objective = build_part(
-            registry,
-            "objective",
-            config.objective,
-            replace(
-                context,
-                network=network,
-                learns=learns,
-                precision=choose_precision(config.train.precision, device) if learns else None,
-            ),
-        ).to(device)
+    if learns or not trains.generative:
+        objective = _objective(config, registry, context, device, learns)
     guidance: Guidance = ClassifierFree()
-    if guided and generative:
+    if guided and trains.generative:
         guidance = make_guidance(config, registry, context)
-    optimizer = make_optimizer(config, registry)
-    knobs = config.sampler.options.model_dump()
-    settings = Settings(config.train, config.ema, config.sample)
-    about = config.to_dict()
-    parts = (
+    return Stage(
         modality,
         representation,
         process,
         denoiser,
         objective,
-        optimizer,
-        sampler,
-        knobs,
+        make_optimizer(config, registry),
+        registry.load(registry.get("sampler", config.sampler.use)),
+        config.sampler.options.model_dump(),
         guidance,
-    )
-    return Stage(
-        *parts,
         description,
-        about,
-        settings,
+        config.to_dict(),
+        Settings(config.train, config.ema, config.sample),
         bridge,
         opened=assembly.opened,
         packages=packages(config, registry),
     )
+
+
+def _denoiser(
+    config: Config,
+    registry: Registry,
+    description: Description,
+    representation: Representation,
+    process: Process,
+    bridge: Bridge | None,
+    trains: type[Objective],
+    device: torch.device,
+    learns: bool,
+) -> Denoiser:
+    """The network with what is around it, in the run's precision."""
+    # In training, each number also has its gradient, two moments and its averages.
+    averages = len(config.ema.halflife) + len(config.ema.power)
+    room = partial(require_room, device=device, copies=4 + averages if learns else 1)
+    torch.manual_seed(key(config.train.seed, "weights"))
+    denoiser = build_denoiser(
+        config,
+        registry,
+        description,
+        representation,
+        process,
+        bridge,
+        room,
+        two_outputs=trains.two_outputs,
+        told=trains.told,
+    ).to(device)
+    denoiser.precision = choose_precision(config.train.precision, device)
+    return denoiser
+
+
+def _objective(
+    config: Config, registry: Registry, context: Context, device: torch.device, learns: bool
+) -> Objective:
+    """What is trained, and the networks that training alone needs."""
+    torch.manual_seed(key(config.train.seed, "objective"))
+    objective: Objective = build_part(
+        registry,
+        "objective",
+        config.objective,
+        replace(
+            context,
+            network=partial(build_part, registry, "backbone", config.backbone),
+            learns=learns,
+            precision=choose_precision(config.train.precision, device) if learns else None,
+        ),
+    )
+    return objective.to(device)
 
 
 def model_of(stage: Stage) -> nn.Module:

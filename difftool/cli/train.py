@@ -228,7 +228,7 @@ def train(
     from ..workflows.cascade import Cascade, named_cascade, refuse_files, refuse_own_file
     from ..workflows.naming import data_path, new_path, refuse_used
     from ..workflows.train import fill_cache, plan_of, run_training
-    from ..workflows.train_cascade import CascadeTraining, plan_cascade
+    from ..workflows.train_cascade import CascadeTraining
     from ..workflows.warm_start import started
 
     parts = registry(ctx)
@@ -242,11 +242,9 @@ def train(
         listed = Cascade.read(found[0], parts, run or found[1], modality, flags, sets)
         refuse_own_file(found[0], listed)
         launch = lambda words: launched(**processes, words=words)  # noqa: E731
-        training = CascadeTraining(listed, stage, fitting, launch=launch)
-        if dry_run:
-            _print_plans(plan_cascade(training, parts, Terminal()), as_json)
-        else:
-            train_stages(training, parts, as_json)
+        train_or_plan(
+            CascadeTraining(listed, stage, fitting, launch=launch), parts, dry_run, as_json
+        )
         return
     if stage is not None:
         raise UsageError(
@@ -327,6 +325,16 @@ def tell(result: dict[str, Any], as_json: bool) -> None:
             f"reconstructions with: {measuring}"
         )
     out(result["model"])
+
+
+def train_or_plan(training: CascadeTraining, parts: Registry, dry_run: bool, as_json: bool) -> None:
+    """Train a cascade, or tell what its training would be."""
+    from ..workflows.train_cascade import plan_cascade
+
+    if dry_run:
+        _print_plans(plan_cascade(training, parts, Terminal()), as_json)
+    else:
+        train_stages(training, parts, as_json)
 
 
 def train_stages(training: CascadeTraining, parts: Registry, as_json: bool) -> None:
