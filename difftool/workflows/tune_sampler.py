@@ -4,11 +4,12 @@ evaluations.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config.layers import parse_value
 from ..engine.folder import RunFolder
 from ..files import replacing
 from ..header import MODEL
@@ -89,10 +90,10 @@ def _tuned(
 ) -> dict[str, Any]:
     """The best settings at one number of steps: solver and schedule first, then the rest."""
     n = request.n
+    own = stage.config.to_dict()
+    named = [(*solver, *levels) for solver in SOLVERS for levels in _schedules(stage, bench.parts)]
     first = [
-        Candidate((*solver, *levels))
-        for solver in SOLVERS
-        for levels in _schedules(stage, bench.parts)
+        Candidate(sets) for sets in dict.fromkeys(changes(sets, own) for sets in named) if sets
     ]
     best = halved(bench, first, steps, n)
     others = [replace(best, ema=width) for width in _widths(stage)]
@@ -116,6 +117,24 @@ def _tuned(
         "candidates": len(first) + len(others) + 1,
         "samples": n,
     }
+
+
+def changes(sets: Sequence[str], own: Mapping[str, Any]) -> tuple[str, ...]:
+    """Those of the settings that the model does not have already, so that none is measured under two
+    names.
+
+    Args:
+        own: the model's configuration: table -> key -> value.
+    """
+    kept, others = list[str](), set[str]()
+    for one in sets:
+        name, value = one.split("=", 1)
+        table, key = name.split(".")
+        if table in others or own.get(table, {}).get(key) != parse_value(value):
+            kept.append(one)
+            if key == "use":  # the options of another part have other values
+                others.add(table)
+    return tuple(kept)
 
 
 def _schedules(stage: ChainStage, parts: Registry) -> Iterator[tuple[str, ...]]:

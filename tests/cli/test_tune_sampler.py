@@ -48,6 +48,18 @@ def few(monkeypatch, place):
     monkeypatch.setattr(training, "EPOCHS", 1)
 
 
+def test_settings_that_the_model_has_are_not_measured_again():
+    own = {"sampler": {"use": "unipc", "order": 3}, "schedule": {"use": "karras", "rho": 7.0}}
+    same = ("sampler.use=unipc", "schedule.use=karras", "schedule.rho=7")
+    assert tune_sampler.changes(same, own) == ()
+    assert tune_sampler.changes((*same, "sampler.order=2"), own) == ("sampler.order=2",)
+    assert tune_sampler.changes(("sampler.use=euler", *same[1:]), own) == ("sampler.use=euler",)
+    other = ("schedule.use=exponential", "schedule.rho=7")
+    assert tune_sampler.changes(other, own) == other  # what it had by itself may differ
+    levels = "schedule.levels=[80,1]"
+    assert tune_sampler.changes(("schedule.use=ays", levels), own) == ("schedule.use=ays", levels)
+
+
 def asked(*more: str) -> list[str]:
     return ["tune", "sampler", "first", str(pictures()), "--evaluations", "3", "-n", "32", *more]
 
