@@ -56,7 +56,7 @@ class FillOptions(Options):
         "auto",
         description="guidance follows the gradient of what is kept; keep only puts it back at each "
         "step, three times as fast; auto: keep where examples are known up to a motion, as "
-        "molecules are, else guidance; a model that was trained with masks needs neither",
+        "points in space are, else guidance; a model that was trained with masks needs neither",
     )
 
 
