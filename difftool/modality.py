@@ -171,6 +171,19 @@ class Modality(ABC):
             )
         return tuple(shapes[0].tolist()), {}, ()
 
+    def groups(self, shapes: np.ndarray) -> np.ndarray | None:
+        """Which examples can be in a batch together: ``[count]``, the group of each, from 0; None,
+        the default, where all can.
+
+        Override this if examples come in a few shapes, such as those of several aspect ratios.
+        A network that packs examples is given any together, so ``collate`` must pad them.
+
+        Args:
+            shapes: ``[count, axes]``, of all the cached examples.
+        """
+        del shapes
+        return None
+
     def collate(self, examples: np.ndarray | Sequence[np.ndarray], rng: Rng) -> Batch:
         """Cached examples as one raw batch on the CPU; by default stacked.
 

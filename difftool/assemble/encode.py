@@ -131,7 +131,8 @@ def _require_whole_examples(config: Config, dataset: Dataset) -> None:
             f"{fact} the run has a bridge. Set bridge.use = none, {off}. "
             "A bridge degrades raw examples anew at every step, and they are no longer read."
         )
-    if None in dataset.description.shape:
+    grouped = dataset.modality.groups(dataset.cache.shapes) is not None
+    if grouped or None in dataset.description.shape:
         raise UsageError(
             f"{fact} the examples differ in size. Give them one size, {off}. "
             "Examples of several sizes are padded to the largest of each batch, so what is encoded "

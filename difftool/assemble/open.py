@@ -90,7 +90,17 @@ def open_dataset(
         measured = base.measured
         if column := map_column(config):
             values[CONTROL] = _maps(column, config, modality, cache, root)
-    dataset = Dataset(cache, modality, description, values, source_of(config), config.data.bucket)
+    packs = getattr(config.backbone.options, "pack", False)  # examples of any shapes, side by side
+    groups = None if packs else modality.groups(cache.shapes)
+    dataset = Dataset(
+        cache,
+        modality,
+        description,
+        values,
+        source_of(config),
+        config.data.bucket,
+        groups=groups,
+    )
     require_files_fit(config, dataset)
     found = _measured(config, assembly, dataset) if measured is None else measured
     description = replace(description, measured=found)

@@ -17,6 +17,7 @@ from ..column import Value
 from ..description import Description
 from ..modality import Modality
 from ..rng import Rng, Stream
+from .alike import AlikeOrder
 from .cache import Cache
 from .encoded import Encoded
 from .few_shapes import in_few_shapes
@@ -33,6 +34,8 @@ class Dataset:
         source: the name of the data in messages.
         bucket: number of batches whose examples are sorted by size together, so that the examples
             of a batch have similar sizes; 0 switches this off.
+        groups: ``[count]``: the group of each example, from 0, where all examples of a batch must be
+            of one group; None where any can be together.
         held: sorted indices of the examples that training leaves out.
         encoded: the prepared examples, where the representation caches them; training reads these.
     """
@@ -45,6 +48,7 @@ class Dataset:
     bucket: int = 0
     encoded: Encoded | None = None
     held: np.ndarray | None = None
+    groups: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.cache)
@@ -59,12 +63,16 @@ class Dataset:
         """Remarks on files that are used."""
         return self.cache.remarks
 
-    def order(self, seed: int, batch: int) -> Order:
+    def order(self, seed: int, batch: int) -> Order | AlikeOrder:
         """The order of the examples in a run with this seed and batch size."""
+        kept = None
+        if self.held is not None and len(self.held):
+            kept = np.setdiff1d(np.arange(len(self)), self.held)
+        if self.groups is not None:
+            return AlikeOrder(seed, batch, self.groups if kept is None else self.groups[kept], kept)
         sizes = self.cache.shapes.prod(1)
-        if self.held is None or not len(self.held):
+        if kept is None:
             return Order(len(self), seed, batch, self.bucket, sizes)
-        kept = np.setdiff1d(np.arange(len(self)), self.held)
         return Order(len(kept), seed, batch, self.bucket, sizes[kept], kept)
 
     def batch(self, indices: np.ndarray, rng: Rng) -> Batch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -98,10 +98,24 @@ def require_finite(
         )
 
 
+def with_scalars(
+    state: Mapping[str, Tensor], step: TrainStep, shape: Sequence[int]
+) -> dict[str, Tensor]:
+    """The state with a shape, ``()`` in files and ``(1,)`` in shards, for what is one number."""
+    starts = ["model.", *(f"ema.{profile}." for profile in step.ema.averages)]
+    names = {start + name for start in starts for name in step.scalars}
+
+    def is_one(name: str, tensor: Tensor) -> bool:
+        _, what, last = name.split(".", 2) if name.startswith("optimizer.") else ("", "step", "")
+        return name in names or (what != "step" and last in step.scalars)
+
+    return {name: t.reshape(shape) if is_one(name, t) else t for name, t in state.items()}
+
+
 @torch.no_grad()
 def restore_state(state: Mapping[str, Tensor], step: TrainStep) -> None:
     """Restore a checkpoint bit for bit. Raises ModelFileError if it is of another network."""
-    weights = step.weights()
+    weights, state = step.weights(), with_scalars(state, step, (1,))
     for name, tensor in weights.items():
         fill(tensor, _take(state, f"model.{name}", tensor))
     for profile in step.ema.averages:

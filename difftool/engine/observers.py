@@ -16,7 +16,7 @@ from ..errors import is_out_of_memory
 from ..observer import Observer, Progress, Result, RunInfo
 from ..representation import weights_of
 from .cadence import Cadence
-from .checkpoint import Saver, require_finite, training_state
+from .checkpoint import Saver, require_finite, training_state, with_scalars
 from .disk import SPARE, SaveSizes, free_bytes, require_room
 from .folder import RunFolder
 from .losses import LossLog
@@ -66,7 +66,7 @@ class SaveCheckpoints(Observer):
         world, state = self._step.world, training_state(self._step)
         require_finite(state, event.step, world.agree)
         if world.shards:
-            state = whole(state, keep=world.leads)
+            state = with_scalars(whole(state, keep=world.leads), self._step, ())
         if not world.leads:
             return None
         # with the row and the window of losses, a resumed run writes the metrics of one that was

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from ..batch import Batch
@@ -41,6 +42,7 @@ def dry_run(stage: Stage, dataset: Dataset, folder: Path) -> dict[str, Any]:
         "examples": len(dataset),
         "skipped": len(dataset.skipped),
         "raw_shape": list(dataset.description.shape),
+        "shapes": 1 if dataset.groups is None else len(np.unique(dataset.groups)),
         "model_shape": list(stage.representation.shape),
         "conditions": {name: c.kind for name, c in dataset.description.conditions.items()},
         "parameters": sum(p.numel() for p in step.objective.model.parameters()),

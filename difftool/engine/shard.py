@@ -48,9 +48,6 @@ def obstacle(objective: Objective, train: TrainOptions) -> str:
         return "the objective trains several players, which call each other's networks."
     if any(id(p) not in own for p in objective.parameters()):
         return "the objective holds networks besides the one that it trains."
-    scalars = [name for name, p in objective.named_parameters() if not p.ndim]
-    if scalars:
-        return f"FSDP2 splits no parameter that is one number, such as {scalars[0]}."
     if train.precision == "fp16":
         return "the loss scale of fp16 is not exchanged between devices; bf16 needs none."
     return ""
@@ -78,6 +75,18 @@ def sharded(
             fully_shard(region, mesh=mesh)
     fully_shard(loss, mesh=mesh)
     return loss
+
+
+def widen(module: nn.Module) -> None:
+    """Make vectors of length one of the parameters that are one number, which FSDP2 does not split.
+
+    What is computed with them is the same, by broadcasting.
+    """
+    for part in module.modules():
+        for name, parameter in list(part.named_parameters(recurse=False)):
+            if not parameter.ndim:
+                one = nn.Parameter(parameter.data.reshape(1), parameter.requires_grad)
+                part.register_parameter(name, one)
 
 
 def fits_whole(objective: Objective) -> bool:

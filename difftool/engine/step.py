@@ -19,6 +19,7 @@ from .distributed import World, without_sync
 from .ema import Ema
 from .players import PlayerTraining, others_frozen, train_players, weights_of
 from .replay import may_record, replay_of
+from .shard import widen
 
 
 class TrainStep:
@@ -50,6 +51,15 @@ class TrainStep:
         self.device = next(self.objective.parameters()).device
         self.precision = stage.network.precision if stage.network else self.objective.precision
         recorded = may_record(train, self.device, self.world)
+        self.scalars: set[str] = set()
+        """Names of weights that are one number in files, and a vector of length one here."""
+        if self.world.shards:
+            self.scalars = {
+                name
+                for name, tensor in self.weights().items()
+                if isinstance(tensor, nn.Parameter) and not tensor.ndim
+            }
+            widen(self.objective)
         self.players = train_players(
             self.objective, optimizer, self.precision, self.world, recorded
         )

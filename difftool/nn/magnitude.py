@@ -68,8 +68,13 @@ class MPLayer(nn.Module):
 
     @torch.no_grad()
     def force(self) -> None:
-        """Set the root mean square of the weights of each output channel to one (Alg. 1)."""
-        self.weight.copy_(normalised(self.weight))
+        """Set the root mean square of the weights of each output channel to one (Alg. 1).
+
+        Where the weights are sharded, a device does so for its own channels, which are whole.
+        """
+        weight: Tensor = self.weight
+        weight = weight.to_local() if hasattr(weight, "to_local") else weight
+        weight.copy_(normalised(weight))
 
 
 def normalised(weight: Tensor) -> Tensor:

@@ -73,7 +73,8 @@ def plan_lines(plan: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         (
             "one example",
-            f"{_shape(plan['raw_shape'])} as read, {_shape(plan['model_shape'])} to the network",
+            f"{_shape(plan['raw_shape'])} as read, {_shape(plan['model_shape'])} to the network"
+            + (f"; {shapes} shapes, one in each batch" if (shapes := plan["shapes"]) > 1 else ""),
         ),
         ("conditions", conditions),
         ("parameters", f"{plan['parameters']:,}"),

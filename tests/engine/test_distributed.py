@@ -278,9 +278,40 @@ def test_shards_train_as_whole_weights_do(tmp_path, sets):
     assert_close(tmp_path / "off", tmp_path / "on")
 
 
-@pytest.mark.parametrize(
-    ("option", "reason"), [("train.precision=fp16", "fp16"), ("backbone.use=edm2", "one number")]
-)
+@pytest.mark.heavy
+@pytest.mark.parametrize("backbone", ["edm2"])
+def test_weights_that_are_one_number_are_sharded_too(tmp_path, backbone):
+    """And weights of forced length keep it. Files are those of whole weights: one process resumes."""
+    sets = [f"backbone.use={backbone}", "train.save_every=2"]
+
+    def small(steps: int) -> list[str]:
+        own = [*words(steps, *sets), "--devices", "2"]
+        return [word for word in own if backbone == "edm2" or not NETWORK.search(word)]
+
+    code, errors = run(DIFFTOOL, *small(4), "--run", tmp_path / "whole")
+    assert code == 0, errors
+    path, halves = tmp_path / "halves", ["--set", "train.shard=on"]
+    code, errors = run(DIFFTOOL, *small(2), *halves, "--run", path)
+    assert code == 0, errors
+    assert "sharded over 2 devices" in RunFolder.open(path).log_path.read_text()
+    config = RunFolder.open(path).config_path
+    halved = config.read_text()
+    config.write_text(
+        halved.replace('shard = "on"', 'shard = "off"').replace("accumulate = 1", "accumulate = 2")
+    )
+    code, errors = run(DIFFTOOL, "resume", path, "--steps", "3")
+    assert code == 0, errors
+    config.write_text(halved)
+    code, errors = run(DIFFTOOL, "resume", path, "--steps", "4", "--devices", "2")
+    assert code == 0, errors
+    assert_close(tmp_path / "whole", path)
+
+
+NETWORK = re.compile(r"backbone\.(multipliers|blocks|channels|dropout)")
+"""Settings of a U-Net."""
+
+
+@pytest.mark.parametrize(("option", "reason"), [("train.precision=fp16", "fp16")])
 def test_what_cannot_be_sharded_is_refused_with_the_reason(option, reason):
     stage, _, _ = prepared(*small_run(sets=[option]))
     train, ema = stage.settings.train, stage.settings.ema

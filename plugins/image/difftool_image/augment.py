@@ -16,6 +16,8 @@ from torch import Tensor
 
 from difftool import Batch, Rng
 
+from .native import mirrored
+
 AUGMENT = "augment"
 WIDTH = 9
 """x-flip, y-flip, scale, cos(rotation) - 1, sin(rotation), stretch along two axes, shift along two
@@ -28,7 +30,8 @@ SHIFT_STD = 1 / 8  # of the picture's width and height
 
 def flip(raw: Batch, rng: Rng) -> Batch:
     """Mirror each picture with probability one half."""
-    return raw.with_x(_where(rng.uniform((len(raw),)) < 0.5, raw.x.flip(-1), raw.x))
+    chosen = rng.uniform((len(raw),)) < 0.5
+    return raw.with_x(_where(chosen, mirrored(raw.x, raw.mask), raw.x))
 
 
 def augment(raw: Batch, rng: Rng, p: float) -> Batch:

@@ -28,11 +28,14 @@ def settle(options: ImageOptions, items: Sequence[Item]) -> dict[str, Any]:
         DataError: none of them can be opened.
     """
     found: dict[str, Any] = {}
-    if "auto" not in (options.size, options.channels):
+    measures = options.side == "auto" and options.size == "native"
+    if "auto" not in (options.size, options.channels) and not measures:
         return found
     seen = readable(header, some := pick_evenly(items, SAMPLE))
     if options.size == "auto":
         found["size"] = auto_size([(h.height, h.width) for h in seen])
+    if measures:
+        found["side"] = area_side([(h.height, h.width) for h in seen])
     if options.channels == "auto":
         found["channels"] = auto_channels(items, seen, len(some))
     return found
@@ -48,6 +51,14 @@ def auto_size(sizes: Sequence[tuple[int, int]]) -> int | tuple[int, int]:
     if not others and min(size) >= 4 and max(size) <= LARGEST_AUTO:
         return size[0] if size[0] == size[1] else size
     side = int(np.median([min(size) for size in sizes]))
+    return max(8, min(LARGEST_AUTO, side // 8 * 8))
+
+
+def area_side(sizes: Sequence[tuple[int, int]]) -> int:
+    """The side of a square of the median area of pictures of these heights and widths, rounded down
+    to a multiple of 8, and at most 64.
+    """
+    side = int(np.median([np.sqrt(height * width) for height, width in sizes]))
     return max(8, min(LARGEST_AUTO, side // 8 * 8))
 
 

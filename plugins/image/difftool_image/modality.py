@@ -18,11 +18,14 @@ from difftool import (
     Modality,
     Options,
     Rng,
+    Streams,
+    UsageError,
     VectorColumn,
     remark,
     scan_folder,
 )
 
+from . import native
 from .augment import AUGMENT, WIDTH, augment, flip
 from .decode import INSTALLABLE, MODES, SUFFIXES, decode, header, to_array, to_image
 from .options import ImageOptions, ImageRequest, ImageSelection
@@ -30,21 +33,28 @@ from .resize import resize, smaller
 
 
 class ImageModality(Modality):
-    """Pictures of one size. Raw units are bytes, ``[c, h, w]``, c being 1 to 4 by ``channels``."""
+    """Pictures of one size, or of one area. Raw units are bytes, ``[c, h, w]``, c being 1 to 4 by ``channels``."""
 
     options: ImageOptions
     repeats = (1, 2)
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width; available once they are settled."""
-        size = self.settled("size")
+        """Height and width; available once they are settled. Of native pictures, those of a square
+        of their area.
+        """
+        size = self.settled("side" if self.is_native else "size")
         return (size, size) if isinstance(size, int) else size
 
     @property
     def channels(self) -> str:
         """``grey``, ``grey+alpha``, ``rgb`` or ``rgba``; available once it is settled."""
         return self.settled("channels")
+
+    @property
+    def is_native(self) -> bool:
+        """Whether each picture keeps its aspect ratio."""
+        return self.options.size == "native"
 
     # --- files -> raw -----------------------------------------------------------------------------
 
@@ -62,7 +72,10 @@ class ImageModality(Modality):
     def read_bytes(self, item: Item, data: bytes | None) -> np.ndarray:
         """Like ``read``, for a file whose bytes may already be in memory."""
         o, (height, width) = self.options, self.size
-        image = decode(item.path, data, near=max(height, width))
+        near = max(height, width) if not self.is_native else max(native.buckets(height)[0])
+        image = decode(item.path, data, near=near)
+        if self.is_native:
+            height, width = native.nearest((image.height, image.width), height)
         if o.small == "skip" and smaller((image.height, image.width), height, width, o.resize):
             raise DataError(
                 f"{item.path} is {image.height}x{image.width}, smaller than {height}x{width}. "
@@ -90,21 +103,42 @@ class ImageModality(Modality):
     def describe(
         self, shapes: np.ndarray
     ) -> tuple[tuple[int | None, ...], dict[str, Any], tuple[Column, ...]]:
-        del shapes
         own = (VectorColumn(AUGMENT, width=WIDTH),) if self.options.augment else ()
-        return (len(MODES[self.channels]), *self.size), {}, own
+        channels = len(MODES[self.channels])
+        if not self.is_native:
+            return (channels, *self.size), {}, own
+        _, rows = native.seen(np.asarray(shapes)[:, 1:])
+        return (channels, *native.usual(rows)), {"sizes": rows}, own
+
+    def groups(self, shapes: np.ndarray) -> np.ndarray | None:
+        return native.seen(np.asarray(shapes)[:, 1:])[0] if self.is_native else None
+
+    def collate(self, examples: np.ndarray | Sequence[np.ndarray], rng: Rng) -> Batch:
+        if isinstance(examples, np.ndarray) or not self.is_native:
+            return super().collate(examples, rng)
+        return native.padded(examples)
 
     def augment(self, raw: Batch, rng: Rng) -> Batch:
+        if raw.mask is not None and self.options.augment:
+            raise UsageError(
+                "augment changes pictures of one size in a batch, and pictures of several sizes are "
+                "packed here. Set augment to 0, or backbone.pack to false."
+            )
         if self.options.flip:
             raw = flip(raw, rng)
         return augment(raw, rng, self.options.augment) if self.options.augment else raw
 
-    def template(self, description: Description, n: int, rng: Rng, request: Options) -> Batch:
+    def template(self, description: Description, n: int, rng: Streams, request: Options) -> Batch:
         channels, height, width = (side or 0 for side in description.shape)
         if isinstance(request, ImageRequest) and request.size:
             height, width = (
                 (request.size, request.size) if isinstance(request.size, int) else request.size
             )
+        elif self.is_native:
+            sizes = native.drawn(description.extra["sizes"], rng, n)
+            height, width = (max(one) for one in zip(*sizes, strict=True))
+            x = torch.zeros(n, channels, height, width, dtype=torch.uint8)
+            return Batch(x, mask=native.mask_of(sizes)).map(lambda t: t.to(rng.device))
         return Batch(torch.zeros(n, channels, height, width, dtype=torch.uint8, device=rng.device))
 
     def request_of(self, shape: Sequence[int]) -> dict[str, Any]:

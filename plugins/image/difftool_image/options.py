@@ -27,7 +27,7 @@ Side = Annotated[int, Field(ge=4, le=LARGEST)]
 
 def _size(value: Any) -> Any:
     """``64`` or ``"64"`` -> 64 (a square); ``"48x64"`` or ``[48, 64]`` -> (48, 64)."""
-    if isinstance(value, str) and value.strip().lower() in ("auto", ""):
+    if isinstance(value, str) and value.strip().lower() in ("auto", "native", ""):
         return value.strip().lower()
     sides = _sides(value)
     if len(sides) not in (1, 2) or not all(
@@ -38,6 +38,10 @@ def _size(value: Any) -> Any:
             f"{LARGEST}"
         )
     return sides[0] if len(sides) == 1 else tuple(sides)
+
+
+def _side(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
 
 
 def _sides(value: Any) -> Sequence[Any]:
@@ -52,11 +56,20 @@ def _sides(value: Any) -> Sequence[Any]:
     return value if isinstance(value, (list, tuple)) else ()
 
 
-Size = Annotated[Literal["auto"] | Side | tuple[Side, Side], BeforeValidator(_size)]
+Size = Annotated[Literal["auto", "native"] | Side | tuple[Side, Side], BeforeValidator(_size)]
 RequestedSize = Annotated[
     Literal[""] | Side | tuple[Side, Side],
-    BeforeValidator(lambda value: _size(value) if value != "auto" else ""),
+    BeforeValidator(lambda value: _size(value) if value not in ("auto", "native") else ""),
 ]
+
+
+AreaSide = Annotated[Literal["auto"] | Side, BeforeValidator(_side)]
+AREA_SIDE: Any = Field(
+    "auto",
+    description="with size = native: side of a square of the area that all of them have; auto is a "
+    "multiple of 8, at most 64",
+    json_schema_extra={"metavar": "auto|N"},
+)
 
 
 class ImageOptions(Options):
@@ -65,9 +78,11 @@ class ImageOptions(Options):
     size: Size = Field(
         "auto",
         description="side of a square, or HEIGHTxWIDTH; auto keeps the pictures' own size when "
-        "all share one of at most 64, else takes a square of at most 64",
-        json_schema_extra={"metavar": "auto|N|HxW"},
+        "all share one of at most 64, else takes a square of at most 64; native keeps the aspect "
+        "ratio of each picture, by sizes of one area",
+        json_schema_extra={"metavar": "auto|N|HxW|native"},
     )
+    side: AreaSide = AREA_SIDE
     channels: Channels = Field(
         "auto",
         description="grey, grey+alpha, rgb or rgba; auto takes the fewest that lose nothing of "

@@ -40,7 +40,9 @@ def smaller(size: tuple[int, int], height: int, width: int, how: str) -> bool:
 def _centre(image: Image.Image, height: int, width: int) -> tuple[float, float, float, float]:
     """The largest box in the middle of the picture with the proportions of the frame."""
     scale = min(image.width / width, image.height / height)
-    left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
+    # rounding may take it below 0 by a hair, which Pillow refuses
+    left = max(0.0, (image.width - scale * width) / 2)
+    top = max(0.0, (image.height - scale * height) / 2)
     return left, top, image.width - left, image.height - top
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from difftool import DataError, Item, parallel, pick_evenly, readable
-from difftool_image.measure import auto_size
+from difftool_image.measure import area_side, auto_size
 
 from .decode import Header, glance, header
 from .options import FRAMES_AUTO, VideoOptions
@@ -39,12 +39,14 @@ def settle(options: VideoOptions, items: Sequence[Item]) -> dict[str, Any]:
     missing = [
         name for name in ("size", "channels", "fps", "frames") if getattr(options, name) == "auto"
     ]
+    missing += ["side"] if (options.size, options.side) == ("native", "auto") else []
     if not missing:
         return {}
     seen = readable(header, pick_evenly(items, SAMPLE))
     fps = auto_fps(seen) if options.fps == "auto" else options.fps
     found = {
         "size": lambda: auto_size([(one.height, one.width) for one in seen]),
+        "side": lambda: area_side([(one.height, one.width) for one in seen]),
         "channels": lambda: auto_channels(items),
         "fps": lambda: fps,
         "frames": lambda: auto_frames(seen, fps),

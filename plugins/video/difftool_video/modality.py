@@ -26,13 +26,14 @@ from difftool import (
     softened,
     spooled,
 )
+from difftool_image import native
 
 from .clips import clips
 from .decode import clip, header
 from .given import GIVEN, draw
 from .numbered import is_numbered
 from .options import VideoOptions, VideoRequest, VideoSelection
-from .request import real, template
+from .request import masked, real, template
 from .suffixes import PICTURES, SUFFIXES
 
 QUANTILES = 101
@@ -51,9 +52,16 @@ class VideoModality(Modality):
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width; available once they are settled."""
-        size = self.settled("size")
+        """Height and width; available once they are settled. Of native videos, those of a square
+        of their area.
+        """
+        size = self.settled("side" if self.is_native else "size")
         return (size, size) if isinstance(size, int) else size
+
+    @property
+    def is_native(self) -> bool:
+        """Whether each video keeps its aspect ratio."""
+        return self.options.size == "native"
 
     @property
     def channels(self) -> int:
@@ -110,6 +118,9 @@ class VideoModality(Modality):
             size: height and width; None for those that are trained on.
         """
         o = self.options
+        if size is None and self.is_native:
+            about = header(path)
+            size = native.nearest((about.height, about.width), self.size[0])
         return clip(
             path,
             self.fps,
@@ -141,18 +152,26 @@ class VideoModality(Modality):
             if self.options.given != "none"
             else ()
         )
-        return (
-            (self.frames, self.channels, *self.size),
-            {"fps": self.fps, "lengths": quantiles.tolist()},
-            shown,
-        )
+        size, extra = self.size, {"fps": self.fps, "lengths": quantiles.tolist()}
+        if self.is_native:
+            _, extra["sizes"] = native.seen(np.asarray(shapes)[:, 2:])
+            size = native.usual(extra["sizes"])
+        return (self.frames, self.channels, *size), extra, shown
+
+    def groups(self, shapes: np.ndarray) -> np.ndarray | None:
+        return native.seen(np.asarray(shapes)[:, 2:])[0] if self.is_native else None
 
     def collate(self, examples: np.ndarray | Sequence[np.ndarray], rng: Rng) -> Batch:
         single = rng.uniform((1,)).item() < self.options.stills
         frames = 1 if single else self.frames
         x, lengths = clips(examples, frames, rng.uniform((len(examples),)).double().numpy())
         raw = Batch(
-            torch.from_numpy(x), mask=real(lengths, frames) if (lengths < frames).any() else None
+            torch.from_numpy(x),
+            mask=masked(
+                real(lengths, frames) if (lengths < frames).any() else None,
+                native.mask_of([(one.shape[2], one.shape[3]) for one in examples]),
+                frames,
+            ),
         )
         if self.options.given == "none":
             return raw
@@ -164,8 +183,8 @@ class VideoModality(Modality):
     def augment(self, raw: Batch, rng: Rng) -> Batch:
         if not self.options.flip:
             return raw
-        mirrored = (rng.uniform((len(raw),)) < 0.5).to(raw.x.device)[:, None, None, None, None]
-        return raw.with_x(torch.where(mirrored, raw.x.flip(-1), raw.x))
+        chosen = (rng.uniform((len(raw),)) < 0.5).to(raw.x.device)[:, None, None, None, None]
+        return raw.with_x(torch.where(chosen, native.mirrored(raw.x, raw.mask), raw.x))
 
     def template(self, description: Description, n: int, rng: Streams, request: Options) -> Batch:
         """Clips of the requested length; by default, of lengths distributed as in the data.

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 
 from difftool import Options
-from difftool_image.options import REDUCE, Reduce, RequestedSize, Size
+from difftool_image.options import AREA_SIDE, REDUCE, AreaSide, Reduce, RequestedSize, Size
 
 FRAMES_AUTO = 16
 """Frames that ``frames = "auto"`` takes at most."""
@@ -35,9 +35,11 @@ class VideoOptions(Options):
     size: Size = Field(
         "auto",
         description="side of a square, or HEIGHTxWIDTH; auto keeps the videos' own size when all "
-        "share one of at most 64, else takes a square of at most 64",
-        json_schema_extra={"metavar": "auto|N|HxW"},
+        "share one of at most 64, else takes a square of at most 64; native keeps the aspect ratio "
+        "of each video, by sizes of one area",
+        json_schema_extra={"metavar": "auto|N|HxW|native"},
     )
+    side: AreaSide = AREA_SIDE
     channels: Literal["auto", "grey", "rgb"] = Field(
         "auto", description="grey or rgb; auto is grey where no video shows a colour"
     )

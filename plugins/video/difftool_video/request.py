@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from difftool import Batch, Description, Item, Streams, UsageError, local_path
+from difftool_image import native
 
 from .given import GIVEN, most
 from .options import VideoOptions, VideoRequest
@@ -61,12 +62,17 @@ def template(
     lengths = (
         drawn(description.extra["lengths"], frames, uniform) if varying else np.full(n, frames)
     )
-    x = np.zeros((n, frames, description.shape[1] or 0, *_size(description, request)), np.uint8)
+    size, sizes = _size(description, request), None
+    if "sizes" in description.extra and not (request.size or request.first_frames):
+        drawn_sizes = native.drawn(description.extra["sizes"], rng, n)
+        size = tuple(max(one) for one in zip(*drawn_sizes, strict=True))
+        sizes = native.mask_of(drawn_sizes)
+    x = np.zeros((n, frames, description.shape[1] or 0, *size), np.uint8)
     given = give(x, modality, rng.indices, request)
     raw = Batch(
         torch.from_numpy(x),
         _open(description, n) if request.first_frames else {},
-        real(lengths, frames) if varying else None,
+        masked(real(lengths, frames) if varying else None, sizes, frames),
     )
     if GIVEN in description.conditions:
         raw = raw.with_cond(**{GIVEN: torch.from_numpy(given)})
@@ -96,6 +102,16 @@ def drawn(lengths: Sequence[int], longest: int, uniform: np.ndarray) -> np.ndarr
 def real(lengths: np.ndarray, frames: int) -> Tensor:
     """The mask ``[n, frames, 1, 1, 1]`` of clips of these lengths."""
     return (torch.arange(frames) < torch.from_numpy(lengths)[:, None])[:, :, None, None, None]
+
+
+def masked(moments: Tensor | None, places: Tensor | None, frames: int) -> Tensor | None:
+    """The mask of clips from that of their frames ``[n, t, 1, 1, 1]`` and that of their sizes
+    ``[n, 1, h, w]``; None where all is real.
+    """
+    if places is None:
+        return moments
+    whole = places[:, None].expand(-1, frames, -1, -1, -1)
+    return whole if moments is None else moments & whole
 
 
 def give(
