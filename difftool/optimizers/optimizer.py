@@ -64,12 +64,12 @@ def decay_groups(
 def learning_rate(options: OptimizerOptions, seen: int, total: int) -> float:
     """The learning rate after ``seen`` of ``total`` examples.
 
-    Linear warm-up, then one of: constant; cosine to 0 (Loshchilov & Hutter 2017, arXiv:1608.03983);
-    linear to 0; or 1 / sqrt(max(seen / decay_start, 1)) (Karras et al. 2024, arXiv:2312.02696, Eq.
+    Linear warm-up, then one of: constant; cosine to 0 (Loshchilov & Hutter 2017, arXiv:1608.03983),
+    once or in cycles (Sec. 3); linear to 0, likewise; or 1 / sqrt(max(seen / decay_start, 1)) (Karras et al. 2024, arXiv:2312.02696, Eq.
     67).
     """
     warm = min(1.0, (seen + 1) / options.warmup) if options.warmup else 1.0
-    done = min(1.0, max(0.0, (seen - options.warmup) / max(1, total - options.warmup)))
+    done = _decayed(options, seen, total)
     match options.decay:
         case "cosine":
             factor = 0.5 * (1 + math.cos(math.pi * done))
@@ -80,3 +80,11 @@ def learning_rate(options: OptimizerOptions, seen: int, total: int) -> float:
         case _:
             factor = 1.0
     return options.lr * warm * factor
+
+
+def _decayed(options: OptimizerOptions, seen: int, total: int) -> float:
+    """How much of the decay is over, from 0 to 1; of several in turn, of the present one."""
+    if options.cycles == 1:
+        return min(1.0, max(0.0, (seen - options.warmup) / max(1, total - options.warmup)))
+    place = options.cycles * seen / max(1, total)
+    return place % 1 if place < options.cycles else 1.0

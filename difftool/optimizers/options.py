@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from ..options import Options
 
@@ -29,6 +29,9 @@ class OptimizerOptions(Options):
     )
     decay_start: NonNegativeInt = Field(
         0, le=10**9, description="examples seen before an inverse-sqrt decay begins"
+    )
+    cycles: PositiveInt = Field(
+        1, le=1000, description="times that a cosine or linear decay begins anew, evenly spaced"
     )
 
     @model_validator(mode="after")

@@ -127,7 +127,8 @@ class ObjectiveSpec(Spec):
     """An objective that makes a model for few evaluations, with what ``difftool distill`` needs.
 
     An option ``teacher`` gets the run that is distilled, ``guidance`` its guidance, and
-    ``evaluations`` the steps that are asked for.
+    ``evaluations`` the steps that are asked for. In each of its ``rounds`` the learning rate decays
+    anew.
 
     Attributes:
         distills: whether ``difftool distill --method`` offers it, under its name.

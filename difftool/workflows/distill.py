@@ -87,12 +87,16 @@ class Distillation:
         asked = flag_layer(self.flags, [*self._ranked(method, parts), *self.sets])
         steps = self.steps or max(1, round(SHARE * teacher.train.steps))
         tables = student_tables(teacher, model, method, self.evaluations, self.hold, parts)
-        changes = {
-            **tables,
-            "optimizer": tables["optimizer"] | warmed(teacher, steps),
-            "train": {"steps": steps, "init": path_text(model.absolute())},
-        }
-        found = resolve(None, [own, dict_layer(changes, f"method {self.method}"), asked], parts)
+        rate = tables["optimizer"] | warmed(teacher, steps)
+        train = {"steps": steps, "init": path_text(model.absolute())}
+
+        def resolved(**more: Any) -> Config:
+            changes = {**tables, "optimizer": {**rate, **more}, "train": train}
+            return resolve(None, [own, dict_layer(changes, f"method {self.method}"), asked], parts)
+
+        found = resolved()
+        if rounds := getattr(found.objective.options, "rounds", 0):
+            found = resolved(cycles=rounds)  # each round is a training of its own
         if not getattr(found.objective.options, "rank", 0):
             return found
         # beside frozen weights, which the objective takes from the teacher itself

@@ -142,6 +142,7 @@ def test_the_stages_of_a_cascade_have_students_that_are_a_cascade(capsys):
     assert call("distill", "two", "--steps", "2") == 0
     config = parse_toml(Path("runs/two-distilled/fine/config.toml").read_text())
     assert config["objective"]["use"] == "progressive"
+    assert config["optimizer"]["cycles"] == config["objective"]["rounds"] == 3
     assert config["bridge"]["use"] == "resample"
     assert call("sample", "two-distilled", "-n", "2", "-o", "chained") == 0
     assert len(examples("chained")) == 2

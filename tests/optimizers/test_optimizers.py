@@ -20,6 +20,16 @@ def test_warm_up_then_cosine_to_zero():
     assert learning_rate(o, 1100, 1100) == pytest.approx(0.0)
 
 
+def test_a_decay_in_cycles_begins_anew_in_each():
+    o = OptimizerOptions(lr=1.0, decay="linear", cycles=4)
+    rates = [learning_rate(o, seen, 400) for seen in (0, 50, 99, 100, 150, 399, 400)]
+    assert rates == pytest.approx([1, 0.5, 0.01, 1, 0.5, 0.01, 0])
+    o = OptimizerOptions(lr=1.0, decay="cosine", cycles=2, warmup=10)
+    assert [learning_rate(o, seen, 400) for seen in (4, 200, 300)] == pytest.approx(
+        [0.5 * learning_rate(o.model_copy(update={"warmup": 0}), 4, 400), 1, 0.5]
+    )
+
+
 def test_inverse_square_root_begins_where_it_is_told_to():
     o = OptimizerOptions(lr=1.0, decay="inverse-sqrt", decay_start=100)
     assert learning_rate(o, 100, 10_000) == 1.0
