@@ -11,7 +11,7 @@ from ..errors import UsageError
 from ..files import checksum
 from ..names import path_text
 from ..plugin.registry import Registry
-from ..plugin.spec import ObjectiveSpec
+from ..plugin.spec import ObjectiveSpec, ProcessSpec
 from .text import command
 
 if TYPE_CHECKING:
@@ -63,6 +63,12 @@ def refuse(teacher: Config, path: Path, parts: Registry) -> None:
             f"{path} learned the variances of its steps, with the objective {objective.name}. "
             "Distill a run of the objective denoising: a student has no use for variances, and its "
             "network has no output for them."
+        )
+    process = parts.get("process", teacher.process.use)
+    if isinstance(process, ProcessSpec) and not process.noisy:
+        raise UsageError(
+            f"{path} adds no noise, because its process is {process.name}. Distill a run of another "
+            "process, such as edm: the student learns where a path of noise levels leads."
         )
     low, high = (getattr(teacher.density.options, end, None) for end in ("low", "high"))
     if low or high:

@@ -85,13 +85,7 @@ def test_a_student_starts_as_its_teacher():
 def test_no_evaluation_is_spent_at_the_lowest_level():
     """The second of two levels is near the standard deviation of the data, whatever the process."""
     for row in ("edm", "eps", "v", "flow", "x0"):
-        folder = Path("runs") / row
-        folder.mkdir(exist_ok=True)
-        text = Path("runs/first/config.toml").read_text()
-        teacher = parse_toml(text)
-        kept = {k: v for k, v in teacher.items() if k not in ("density", "weighting", "schedule")}
-        (folder / "config.toml").write_text(tomli_w.dumps({**kept, "process": {"use": row}}))
-        (folder / "model.safetensors").touch()
+        _of_process(row)
         process = build_process(Distillation(row, "consistency").config(registry()), registry())
         first, second, last = process.schedule.sigmas(2)
         data = process.preconditioning.sigma_data
@@ -99,6 +93,24 @@ def test_no_evaluation_is_spent_at_the_lowest_level():
         assert 0.3 * data < second < 10 * data
         highest = process.density.draw(2000, Stream(0, "levels")).max().item()
         assert highest > process.schedule.sigma_max / 4
+
+
+def _of_process(name):
+    """A folder like that of a run of this process, whose model was never trained."""
+    folder = Path("runs") / name
+    folder.mkdir(exist_ok=True)
+    teacher = parse_toml(Path("runs/first/config.toml").read_text())
+    own = ("density", "weighting", "schedule", "sampler", "guidance")
+    kept = {key: table for key, table in teacher.items() if key not in own}
+    (folder / "config.toml").write_text(tomli_w.dumps({**kept, "process": {"use": name}}))
+    (folder / "model.safetensors").touch()
+    return folder
+
+
+def test_a_process_without_noise_has_no_path_to_learn(capsys):
+    folder = _of_process("cold")
+    assert call("distill", folder.name) == 2
+    assert "adds no noise, because its process is cold" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(
