@@ -47,7 +47,7 @@ from difftool.edits.operators import (
 )
 from difftool.edits.options import FillOptions, LoopOptions, RemakeOptions, RestoreOptions
 from difftool.edits.remake import Remake
-from difftool.edits.restore import Restore, noise_level
+from difftool.edits.restore import Restore, agreed_level, noise_level
 from difftool.engine.begin import follows
 from difftool.engine.editing import Editing, along, encoded
 from difftool.files import checksum
@@ -160,6 +160,20 @@ def smooth(number: int, size: int = 48) -> torch.Tensor:
         )
         x[0, 0][((at - centre).square().sum(0) < radius**2)] = torch.rand((), generator=rng) - 0.5
     return x
+
+
+@pytest.mark.parametrize("level", [0.0, 0.05, 0.6])
+def test_the_noise_of_what_has_no_order_is_what_the_model_takes_away(level):
+    """Data on a line, to which the exact denoiser moves an example, whatever the level."""
+    rng = torch.Generator().manual_seed(0)
+    line = torch.nn.functional.normalize(torch.randn(400, generator=rng), dim=0)
+    x = 30 * line + level * torch.randn(1, 400, generator=rng)
+
+    def denoise(x, sigma):
+        return (x @ line)[:, None] * line
+
+    given = Given(x, x, tuple(SIGMAS), denoise, denoise, Euclidean(), lambda _: x)
+    assert agreed_level(given) == pytest.approx(level, rel=0.15)
 
 
 @pytest.mark.parametrize("std", [0.0, 1.0, 2.5])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
+
 from torch import Tensor
 
 from ..edit import Edit, Given, Start
@@ -27,6 +30,9 @@ SHARP = 6
 MEDIAN = 0.6745
 """The median of the absolute value of unit normal noise."""
 
+TAKEN = 0.95
+"""Share of a level that a trained D takes away of an example with so much noise."""
+
 
 def noise_level(x: Tensor) -> Tensor:
     """The standard deviation of the noise in each example: ``[b, c, ...] -> [b]``.
@@ -40,6 +46,26 @@ def noise_level(x: Tensor) -> Tensor:
         pairs = x.narrow(axis, 0, even).unflatten(axis, (-1, 2))
         x = (pairs.select(axis + 1, 0) - pairs.select(axis + 1, 1)) / 2**0.5
     return x.abs().flatten(1).median(1).values / MEDIAN
+
+
+def agreed_level(given: Given) -> float:
+    """The standard deviation of the noise in the only example: the level at which D takes away as
+    much as it is told to. 0 where it takes away less at every level, as of an example without noise.
+
+    Of x0 + s eps the exact D takes away s^2 less its own mean square error, as it is told s; told
+    less, it takes away more than it is told.
+    """
+    levels = given.sigmas[:-1]
+    shares = [
+        float(given.space.mean_square(given.x - given.describe(given.x, level), given.mask).sqrt())
+        / level
+        for level in levels
+    ]
+    for (above, high), (below, low) in pairwise(zip(levels, shares, strict=True)):
+        if high < TAKEN <= low:
+            part = math.log(TAKEN / high) / math.log(low / high)
+            return above * (below / above) ** part
+    return 0.0
 
 
 class Restore(Edit):
@@ -77,7 +103,9 @@ class Restore(Edit):
         return Start(given.noise * given.sigmas[0], given.sigmas, denoise=denoise, found=found)
 
     def _denoised(self, given: Given) -> Start:
-        level = self.options.level or float(noise_level(given.x))
+        level = self.options.level or (
+            float(noise_level(given.x)) if given.space.entrywise else agreed_level(given)
+        )
         lowest, highest = given.sigmas[-2], given.sigmas[0]
         level = min(max(level, lowest), highest)
         found = {} if self.options.level else {"noise": level}
