@@ -99,6 +99,7 @@ class Edit(ABC):
         follows: whether what is made follows the gradient of what is kept, so that it fits; None
             for where each entry is known by itself.
         mean: number of samples whose mean is one result.
+        best_of: number of samples of which the likeliest to the model is one result.
         films: whether the results are written as a clip as well.
         loops: whether it needs axes along which examples can be repeated.
         places: whether it needs axes along which parts of an example have places.
@@ -116,6 +117,7 @@ class Edit(ABC):
     differentiates: bool = False
     follows: bool | None = False
     mean: int = 1
+    best_of: int = 1
     films: bool = False
     loops: bool = False
     places: bool = False
@@ -127,6 +129,11 @@ class Edit(ABC):
 
     def __init__(self, options: Options) -> None:
         self.options = options
+
+    @property
+    def draws(self) -> int:
+        """Samples from which one result is made."""
+        return self.mean * self.best_of
 
     def before(
         self, example: np.ndarray, selected: np.ndarray | None, axes: Sequence[int]

@@ -45,14 +45,22 @@ from difftool.edits.operators import (
     unclipping,
     widening,
 )
-from difftool.edits.options import FillOptions, LoopOptions, RemakeOptions, RestoreOptions
+from difftool.edits.options import (
+    FillOptions,
+    LoopOptions,
+    RemakeOptions,
+    RestoreOptions,
+    VaryOptions,
+)
 from difftool.edits.remake import Remake
 from difftool.edits.restore import Restore, agreed_level, noise_level
-from difftool.engine.begin import follows
+from difftool.edits.vary import Vary
+from difftool.engine.begin import Beginning, follows
 from difftool.engine.editing import Editing, along, encoded
 from difftool.files import checksum
 from difftool.guidance.between import Between, mixed
 from difftool.guidance.bind import bind
+from difftool.guidance.doubt import LEVELS, doubt
 from difftool.guidance.inpaint import MOST, following, keeping_softly
 from difftool.guidance.options import StitchOptions
 from difftool.guidance.stitch import Stitch, bump, region_of
@@ -824,6 +832,44 @@ def test_a_linker_has_as_many_atoms_as_the_distance_of_the_parts_takes(distance,
     else:
         with pytest.raises(UsageError, match="the molecule has 1"):
             selecting("molecule", example, {}, add="auto")
+
+
+def test_doubt_is_what_is_taken_away_and_zero_at_a_mode():
+    x = torch.stack((torch.zeros(4), torch.ones(4), 3 * torch.ones(4)))
+    shares = torch.tensor(LEVELS)
+    expected = (shares / (1 + shares**2)).square().mean() * torch.tensor([0.0, 1.0, 9.0])
+    found = doubt(lambda x, sigma: x / (1 + sigma**2), x, Euclidean())
+    assert torch.allclose(found, expected, rtol=1e-4)
+
+
+def test_the_likeliest_of_several_is_the_result(run, files, monkeypatch):
+    """Among those that are made one by one, whatever the batch."""
+    model, seen = load(str(run)), []
+
+    def third(denoise, x, space, mask):
+        seen.append(len(x))
+        return torch.tensor([2.0, 1.0, 0.0, 3.0, 0.0, 1.0])[: len(x)]
+
+    monkeypatch.setattr("difftool.engine.solving.doubt", third)
+    settings = {"region": "0:4,:", "steps": 2}
+    six = model.edit("fill", files[:1], each=6, **settings)
+    assert not seen, "nothing is judged that is not chosen"
+    two = model.edit("fill", files[:1], each=2, best_of=3, **settings)
+    assert seen == [6]
+    assert all((one == other).all() for one, other in zip(two, (six[2], six[4]), strict=True))
+
+
+def test_a_model_of_given_frames_changes_whole_clips_too():
+    """Of which the representation says that nothing is given."""
+    x = torch.randn(1, 2, 3)
+    like = Batch(x, observed=torch.zeros(1, 1, 3, dtype=torch.bool))
+    stage = SimpleNamespace(
+        description=SimpleNamespace(conditions={}),
+        representation=SimpleNamespace(space=Euclidean()),
+    )
+    editing = Editing(Vary(VaryOptions()), [x[0].numpy()], [None])
+    denoise = Beginning(stage, editing, 0, 0, [0], like, like, SIGMAS).keep(gaussian)
+    assert torch.equal(denoise(x, 1.0), gaussian(x, 1.0))
 
 
 @pytest.mark.parametrize(

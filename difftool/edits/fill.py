@@ -20,6 +20,10 @@ class Fill(Edit):
     def follows(self) -> bool | None:  # type: ignore[override]  # by the options
         return None if self.options.method == "auto" else self.options.method == "guidance"
 
+    @property
+    def best_of(self) -> int:  # type: ignore[override]
+        return self.options.best_of
+
     def start(self, given: Given) -> Start:
         return Start(given.noise * given.sigmas[0], given.sigmas)
 

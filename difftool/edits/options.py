@@ -58,6 +58,12 @@ class FillOptions(Options):
         "step, three times as fast; auto: keep where examples are known up to a motion, as "
         "points in space are, else guidance; a model that was trained with masks needs neither",
     )
+    best_of: PositiveInt = Field(
+        1,
+        le=1000,
+        description="number of fillings that are drawn; the result is the likeliest of them to the "
+        "model",
+    )
 
 
 class LoopOptions(FillOptions):

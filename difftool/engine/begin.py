@@ -51,12 +51,20 @@ class Beginning:
             denoise = following(denoise, lambda x: space.keep(x, x0, observed, mask))
         denoise = keeping(denoise, space, x0, observed, mask, clean=like.noise_free)
         shares = editing.shares_of(self.editing, self.start, self.indices)
-        assert shares is not None
+        if shares is None:  # nothing is selected: what the representation observes is whole
+            return denoise
         raw = self.shapes.map(lambda t: t.to(x0.device))
         soft = editing.softness(self.stage.representation, raw, like, shares)
         if soft is None:
             return denoise
         return keeping_softly(denoise, space, x0, soft, self.sigmas, mask)
+
+    def told(self, denoise: Denoise) -> Denoise:
+        """D of a network that is told of what is kept; any other D as it is."""
+        like, space = self.like, self.stage.representation.space
+        if like.observed is None or not like.noise_free:
+            return denoise
+        return keeping(denoise, space, like.x, like.observed, like.mask, clean=True)
 
     def begun(
         self,

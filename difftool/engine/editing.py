@@ -44,6 +44,8 @@ class Editing:
             way; others_own: the own values of the second example of each pair.
         seeds: for each result the two seeds between which it lies, where it is made from seeds.
         found: index of a sample -> what the edit has estimated of its example; sampling fills it.
+        doubts: index of a sample -> how unlikely it is to the model, where that is asked for;
+            sampling fills it.
     """
 
     edit: Edit
@@ -56,6 +58,7 @@ class Editing:
     others_own: Mapping[str, Sequence[str]] = field(default_factory=dict)
     seeds: Sequence[tuple[int, int]] = ()
     found: dict[int, Mapping[str, float]] = field(default_factory=dict)
+    doubts: dict[int, float] = field(default_factory=dict)
 
 
 def alike(editing: Editing, start: int, indices: Sequence[int]) -> Iterator[Sequence[int]]:

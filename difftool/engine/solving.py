@@ -16,6 +16,7 @@ from ..edit import Start
 from ..extent import Extent
 from ..guidance.between import Between
 from ..guidance.cfg import ClassifierFree
+from ..guidance.doubt import doubt
 from ..guidance.experts import below
 from ..guidance.guidance import Sampling
 from ..guidance.informed import Informed
@@ -80,7 +81,8 @@ class Solving:
         watched = None if stage.denoiser.second is None else Watched(stage.denoiser)
         models = self.whole(denoisers if watched is None else [watched, *denoisers[1:]], sigmas)
         beginning = self.beginning(sigmas)
-        denoise = self.keeping(self.guided(models, sigmas), beginning)
+        guided = self.guided(models, sigmas)
+        denoise = self.keeping(guided, beginning)
         if watched is not None and not stage.experts:
             denoise = Varied(denoise, watched, space, like.mask)
         else:
@@ -97,6 +99,8 @@ class Solving:
             paths = paths if begun.noise is None else _always(begun.noise)
         if len(sigmas) > 1:
             x = solve(stage, denoise, x, sigmas, paths, self.request.resampling_steps)
+        if beginning is not None and beginning.editing.edit.best_of > 1:
+            self.judge(x, beginning.told(guided))
         return self.raw(x)
 
     # --- noise ---
@@ -212,6 +216,13 @@ class Solving:
         if begun.found:
             given.found.update(dict.fromkeys(self.indices, begun.found))
         return begun
+
+    def judge(self, x: Tensor, denoise: Denoise) -> None:
+        """Note how unlikely the samples are to the model."""
+        given, space = self.request.editing, self.stage.representation.space
+        assert given is not None
+        doubts = doubt(denoise, space.project(x, self.like.mask), space, self.like.mask)
+        given.doubts.update(zip(self.indices, doubts.tolist(), strict=True))
 
     def describing(self, own: Mapping[str, Sequence[str]], model: D) -> Denoise:
         """D under the own conditions of the examples that are edited, not guided."""

@@ -119,7 +119,7 @@ def _before(job: Job, plans: Sequence[_Plan], number: int) -> Before | None:
     assert editing is not None
     if item is None:
         return None
-    place = number * editing.edit.mean
+    place = number * editing.edit.draws
     example, marks = editing.examples[place], editing.selected[place]
     marks = None if marks is None else _finished(job, marks)
     name = item.path.name if item.part == 0 else f"{item.path.name} {item.part + 1}"
@@ -268,7 +268,7 @@ def _with_editing(
             cache[key] = edit.before(larger, marks, modality.repeats)
         return cache[key]
 
-    each = [plan for plan in plans for _ in range(edit.mean)]
+    each = [plan for plan in plans for _ in range(edit.draws)]
     examples, selected = zip(*(read(plan.item) for plan in each), strict=True)
     _check_selected(edit, ask.name, selected, stage.model.modality)
     own = _own(stage, [plan.item for plan in each])
@@ -302,15 +302,18 @@ def _smaller(example: np.ndarray, usual: Sequence[int | None]) -> Iterator[str]:
 
 
 def _results(job: Job) -> Iterator[Generated]:
-    """The results, of which each may be the mean of several samples."""
+    """The results, of which each may be the mean of several samples, or the likeliest of them."""
     from ..engine.generate import Generated, generate  # torch
 
     assert job.request.editing is not None
-    mean = job.request.editing.edit.mean
+    edit, doubts = job.request.editing.edit, job.request.editing.doubts
     drawn = generate(job.stage, job.request)
-    while some := list(islice(drawn, mean)):
-        example = some[0].example if mean == 1 else _mean([one.example for one in some])
-        index = some[0].index // mean
+    while some := list(islice(drawn, edit.draws)):
+        if edit.mean > 1:
+            example = _mean([one.example for one in some])
+        else:
+            example = min(some, key=lambda one: doubts.get(one.index, 0.0)).example
+        index = some[0].index // edit.draws
         cond = _on_the_way(job.request.editing, index, some[0].cond)
         yield Generated(index, _finished(job, example), cond)
 
@@ -370,7 +373,9 @@ def _turns(
     example, of which the way leads from one (``end`` 0) to the next (1).
     """
     if not edit.pairs:
-        return {name: [v for v in texts for _ in range(edit.mean)] for name, texts in asked.items()}
+        return {
+            name: [v for v in texts for _ in range(edit.draws)] for name, texts in asked.items()
+        }
     return {
         name: [texts[(plan.pair + end) % len(texts)] for plan in plans]
         for name, texts in asked.items()
@@ -407,7 +412,7 @@ def _written(
         plan = plans[one.index]
         before[one.index] = _before(job, plans, one.index)
         film += [one.example] if films else []
-        found = request.editing.found.get(one.index * request.editing.edit.mean, {})
+        found = request.editing.found.get(one.index * request.editing.edit.draws, {})
         if found and plan.item is not None and plan.item.path not in said:
             said.add(plan.item.path)
             amounts = ", ".join(f"{name} {amount:.3g}" for name, amount in found.items())
