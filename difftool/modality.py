@@ -329,6 +329,19 @@ class Modality(ABC):
         del path
         return {}
 
+    def facts(self, item: Item) -> dict[str, float]:
+        """Numbers that a file says of itself, which can be conditions, such as the size that it had
+        before it was brought to that of the examples; none by default.
+
+        Only conditions that the configuration names and no column of the data has are looked up.
+        The options are settled.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
+        del item
+        return {}
+
     def film(self, examples: Sequence[np.ndarray], stem: Path) -> Path:
         """Write one file that shows these raw examples one after another; returns its path.
 

@@ -186,6 +186,9 @@ def open_examples(
         items = _without_named(modality.scan(path), config, registry, path)
     listed = listing(items, path)
     modality = _fitted(config, registry, modality, items, listed)
+    if lacking := _facts_wanted(config, items):
+        items = [_with_facts(item, lacking, modality) for item in items]
+        listed = listing(items, path)
     cache = open_cache(
         modality,
         items,
@@ -198,6 +201,22 @@ def open_examples(
     )
     cache.remarks = [*((path, text) for text in texts), *cache.remarks]
     return path, modality, cache
+
+
+def _facts_wanted(config: Config, items: Sequence[Item]) -> set[str]:
+    """The conditions that no column of the data has: the files themselves may say them."""
+    wanted = {name for name, part in config.conditions.items() if part.use not in (NONE, AUTO)}
+    return wanted.difference(*(item.columns for item in items)) if wanted else wanted
+
+
+def _with_facts(item: Item, names: set[str], modality: Modality) -> Item:
+    """The example with what its file says under these names."""
+    try:
+        facts = modality.facts(item)
+    except DataError:
+        return item  # it will be named with the others that cannot be read
+    known = {name: value for name, value in facts.items() if name in names}
+    return replace(item, columns={**item.columns, **known})
 
 
 def _without_named(

@@ -93,6 +93,20 @@ class ImageModality(Modality):
             remark(f"is {has}; the result is {self.channels}, as the model's pictures")
         return to_array(decode(item.path), self.channels, self.options.background)
 
+    def facts(self, item: Item) -> dict[str, float]:
+        """``width`` and ``height`` of the picture as it is in its file, and ``crop_top`` and
+        ``crop_left``, what was cut off at its upper and left edge, in pixels of the examples.
+
+        Podell et al. 2023, arXiv:2307.01952, Sec. 2.2.
+        """
+        about, (height, width) = header(item.path), self.size
+        facts = {"width": about.width, "height": about.height}
+        cut = self.options.resize == "crop"
+        scale = min(about.width / width, about.height / height)
+        top, left = (about.height / scale - height) / 2, (about.width / scale - width) / 2
+        facts |= {"crop_top": top if cut else 0.0, "crop_left": left if cut else 0.0}
+        return {name: float(value) for name, value in facts.items()}
+
     def rights(self, path: Path) -> dict[str, str]:
         from .rights import rights
 

@@ -400,3 +400,23 @@ def test_what_is_given_to_be_refined_keeps_its_own_size_and_takes_the_trained_ch
         5,
         4,
     )  # nothing is enlarged, and so nothing too small
+
+
+def test_the_size_in_the_file_and_what_was_cut_off_can_be_conditions(tmp_path):
+    import difftool
+
+    for i in range(3):
+        save(tmp_path, f"wide{i}.png", 16, 32 + 16 * i)
+    save(tmp_path, "tall.png", 40, 16)
+    wide, tall = Item(tmp_path / "wide1.png"), Item(tmp_path / "tall.png")
+    facts = modality(size=8, resize="crop").facts
+    assert facts(wide) == {"width": 48, "height": 16, "crop_top": 0, "crop_left": 8}
+    assert facts(tall) == {"width": 16, "height": 40, "crop_top": 6, "crop_left": 0}
+    assert modality(size=8, resize="pad").facts(wide)["crop_left"] == 0
+    named = {name: {"use": "number"} for name in ("width", "crop_left")}
+    found = difftool.data.open(tmp_path, modality="image", size=8, conditions=named)
+    columns = found.description.conditions
+    assert {name: (columns[name].low, columns[name].high) for name in named} == {
+        "width": (16, 64),
+        "crop_left": (0, 12),
+    }
