@@ -100,12 +100,14 @@ class ImageModality(Modality):
         Podell et al. 2023, arXiv:2307.01952, Sec. 2.2.
         """
         about, (height, width) = header(item.path), self.size
-        facts = {"width": about.width, "height": about.height}
         cut = self.options.resize == "crop"
         scale = min(about.width / width, about.height / height)
-        top, left = (about.height / scale - height) / 2, (about.width / scale - width) / 2
-        facts |= {"crop_top": top if cut else 0.0, "crop_left": left if cut else 0.0}
-        return {name: float(value) for name, value in facts.items()}
+        return {
+            "width": float(about.width),
+            "height": float(about.height),
+            "crop_top": (about.height / scale - height) / 2 if cut else 0.0,
+            "crop_left": (about.width / scale - width) / 2 if cut else 0.0,
+        }
 
     def rights(self, path: Path) -> dict[str, str]:
         from .rights import rights
