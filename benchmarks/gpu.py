@@ -1,10 +1,11 @@
 """Everything that only a CUDA GPU can show, in parts of at most a minute: checks, then speed beside peers.
 
-    python benchmarks/gpu.py [--part NAME ...] [--list] [--out FILE] [--limit SECONDS] [--smoke]
+    python benchmarks/gpu.py [--part NAME ...] [--list] [--out FILE] [--minutes N] [--smoke]
 
 Needs a CUDA GPU (exit code 2 without one) and no network. Each part runs in a process of its own and is stopped after a
-minute; its result is a line of JSON on standard output, and in --out, as soon as it is there. Checks run side by side,
-parts that are timed run alone. Exit code 1 when a part fails. Peers are measured where they are installed
+minute; its result is a line of JSON on standard error, and in --out, as soon as it is there. Checks run side by side,
+parts that are timed run alone, the most important ones first. When the minutes are over, no part is begun, and those
+that are left are named: --part takes them up. Exit code 1 when a part fails. Peers are measured where they are installed
 (``pip install ".[benchmark]"``). --smoke runs on a CPU what can run there, at tiny sizes.
 """
 
@@ -19,15 +20,18 @@ import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from common import arguments, emit
 
 SECONDS = 60
 """The most that a part may take."""
-LIMIT = 540
-"""The most that all parts take; those that have not begun by then are left out, and named."""
-TOGETHER = 6
+MINUTES = 9.0
+"""The most that all parts take."""
+LEAST = 15
+"""Seconds without which no part is begun: a process imports, builds and compiles for most of them."""
+TOGETHER = 8
 """Checks that run side by side."""
 
 Facts = dict[str, Any]
@@ -42,7 +46,7 @@ def checks() -> dict[str, Any]:
 def speeds() -> dict[str, Any]:
     import gpu_speed
 
-    return gpu_speed.parts()
+    return gpu_speed.parts()  # in the order of their importance
 
 
 def here(name: str, smoke: bool) -> Facts:
@@ -61,26 +65,33 @@ def here(name: str, smoke: bool) -> Facts:
     return {"part": name, **found, "seconds": round(time.perf_counter() - start, 1)}
 
 
-def elsewhere(name: str, smoke: bool) -> Facts:
-    """Run one part in a process of its own, for a minute at most."""
+def elsewhere(name: str, smoke: bool, seconds: float) -> Facts:
+    """Run one part in a process of its own, for so long at most. What it had found by then counts."""
     command = [sys.executable, __file__, "--part", name, "--here", *(["--smoke"] if smoke else [])]
-    try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=SECONDS)
-    except subprocess.TimeoutExpired:
-        return {"part": name, "failed": f"it had not ended after {SECONDS} s"}
-    lines = done.stdout.strip().splitlines()
-    if done.returncode and not lines:
-        return {"part": name, "failed": f"its process ended with code {done.returncode}"}
-    return json.loads(lines[-1])
+    with TemporaryFile("w+", encoding="utf-8") as said:
+        try:
+            code = subprocess.run(command, stdout=said, timeout=seconds).returncode
+            reason = f"its process ended with code {code}" if code else ""
+        except subprocess.TimeoutExpired:
+            reason = f"it had not ended after {seconds:.0f} s"
+        said.seek(0)
+        lines = [line for line in said.read().splitlines() if line.startswith("{")]
+    found = json.loads(lines[-1]) if lines else {}
+    whole = "seconds" in found
+    return {"part": name, **found, **({} if whole else {"failed": reason or "it said nothing"})}
 
 
-def run(names: list[str], limit: float, out: Path | None, smoke: bool) -> list[Facts]:
-    """Checks side by side, then the rest one after the other."""
+def run(names: list[str], minutes: float, out: Path | None, smoke: bool) -> list[Facts]:
+    """Checks side by side, then the rest one after the other, in their order."""
     start, results = time.monotonic(), []
 
     def one(name: str) -> None:
-        late = time.monotonic() - start > limit - SECONDS
-        found = {"part": name, "left_out": "no time was left"} if late else elsewhere(name, smoke)
+        left = 60 * minutes - (time.monotonic() - start)
+        found = (
+            {"part": name, "left_out": "no time was left"}
+            if left < LEAST
+            else elsewhere(name, smoke, min(SECONDS, left))
+        )
         results.append(found)
         line = json.dumps(found)
         print(line, file=sys.stderr, flush=True)
@@ -120,7 +131,9 @@ def main() -> int:
     parser.add_argument("--part", nargs="+", metavar="NAME", help="these parts alone")
     parser.add_argument("--list", action="store_true", help="name the parts, and stop")
     parser.add_argument("--out", type=Path, help="a file to which every result is added")
-    parser.add_argument("--limit", type=float, default=LIMIT, help="seconds for all parts")
+    parser.add_argument(
+        "--minutes", type=float, default=MINUTES, help="for all parts, %(default)g by default"
+    )
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = arguments(parser, {})
     import torch
@@ -141,7 +154,7 @@ def main() -> int:
         print(f"{', '.join(unknown)} is not a part. --list names the parts.", file=sys.stderr)
         return 2
     chosen = options.part or (names if cuda else SMOKE)
-    results = run(list(chosen), options.limit, options.out, options.smoke)
+    results = run(list(chosen), options.minutes, options.out, options.smoke)
     name = torch.cuda.get_device_name() if cuda else "cpu"
     emit(
         {
@@ -149,6 +162,7 @@ def main() -> int:
             "torch": torch.__version__,
             "parts": results,
             "ratios": ratios(results),
+            "left_out": [row["part"] for row in results if "left_out" in row],
         },
         options.smoke,
     )

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from itertools import count
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count, cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,10 +18,24 @@ from typing import Any
 import torch
 from common import Work
 from gpu_peers import PEERS
-from gpu_subjects import CUDA, DEVICE, SUBJECTS, TINY, batches, stage_of, step_of
+from gpu_subjects import (
+    CUDA,
+    DEVICE,
+    SUBJECTS,
+    TINY,
+    TURNS,
+    batches,
+    pictures,
+    pinned,
+    stage_of,
+    step_of,
+)
+from PIL import Image
 
+import difftool
 from difftool.engine.capture import Captured
 from difftool.engine.cost import batch_flops
+from difftool.engine.fit import make_step
 from difftool.engine.generate import generate
 from difftool.engine.sample_request import SampleRequest
 from difftool.nn.backbone import Signals
@@ -77,7 +92,18 @@ def flops_of(name: str, **settings: Any) -> float:
     return (each or 0.0) * stage.settings.train.batch
 
 
-def training(name: str, smoke: bool, how: str = "", batch: int = 0) -> Facts:
+def training(name: str, smoke: bool) -> Facts:
+    """A step as the engine chooses to take it, and one without compiling and recording; of pictures
+    also at a batch of 16.
+    """
+    found = measured(name, smoke)
+    found["plain"] = measured(name, smoke, "plain")
+    if name == "small" and not smoke:
+        found["batch_16"] = measured(name, smoke, batch=16)
+    return found
+
+
+def measured(name: str, smoke: bool, how: str = "", batch: int = 0) -> Facts:
     """A step of the engine: its time, the device's share of it, and the first steps.
 
     Args:
@@ -103,8 +129,8 @@ def training(name: str, smoke: bool, how: str = "", batch: int = 0) -> Facts:
         work()
     synchronize()
     ready = time.perf_counter() - start
-    wall, host = timed(work, 0.0 if smoke else 4.0)
-    found = {
+    wall, host = timed(work, 0.0 if smoke else 3.0)
+    found: Facts = {
         "how": how or "as the engine chooses",
         "batch": step.train.batch,
         "parameters": sum(p.numel() for p in step.objective.parameters()),
@@ -134,10 +160,19 @@ print(json.dumps(time.perf_counter() - start))
 """
 
 
-def first_step(name: str, smoke: bool) -> Facts:
-    """Seconds of the first step, which compiles: with an empty cache folder, and by the next
-    process, which finds there what the first one compiled.
+def first_steps(smoke: bool) -> Facts:
+    """Seconds of the first step of every subject, which compiles: with an empty cache folder, and by
+    the next process, which finds there what the first one compiled.
+
+    Subjects run side by side: what takes the time is the compiler, on cores of the host.
     """
+    names = ["molecules"] if smoke else list(SUBJECTS)
+    with ThreadPoolExecutor(len(names)) as pool:
+        return dict(zip(names, pool.map(lambda name: first_step(name, smoke), names), strict=True))
+
+
+def first_step(name: str, smoke: bool) -> Facts:
+    """Cold and warm, of one subject."""
     with TemporaryDirectory() as folder:
         kept = {"TORCHINDUCTOR_CACHE_DIR": folder, "TRITON_CACHE_DIR": f"{folder}/triton"}
         command = [sys.executable, "-c", ONCE, name, "smoke" if smoke else ""]
@@ -176,8 +211,11 @@ def kernels(work: Work, wall: float) -> Facts:
 
 
 def peer(name: str, smoke: bool) -> Facts:
-    """The peers of a subject, eager and compiled, each at the same batch."""
-    found = {}
+    """The peers of a subject, eager and compiled, each at the same batch.
+
+    What is found is printed as it comes: a peer that compiles for long must not cost the others.
+    """
+    found: Facts = {}
     batch = 2 if smoke else min(SUBJECTS[name].batch, 128)
     for label, make in PEERS[name].items():
         for how in ("eager",) if smoke else ("eager", "compiled"):
@@ -186,7 +224,7 @@ def peer(name: str, smoke: bool) -> Facts:
                 parameters, work = make(batch, how == "compiled", smoke)
                 for _ in range(1 if smoke else 5):
                     work()
-                wall, _ = timed(work, 0.0 if smoke else 2.0)
+                wall, _ = timed(work, 0.0 if smoke else 1.5)
             except Exception as error:  # a peer that is missing or breaks is no fault of ours
                 reason = str(error).splitlines()[0] if str(error) else ""
                 found[f"{label}, {how}"] = {"failed": f"{type(error).__name__}: {reason}"}
@@ -196,6 +234,7 @@ def peer(name: str, smoke: bool) -> Facts:
                 "examples_per_second": round(batch / wall, 1),
                 "ms_per_step": round(1000 * wall, 3),
             }
+            print(json.dumps({"batch": batch, "peers": found}), flush=True)
     return {"batch": batch, "peers": found}
 
 
@@ -224,16 +263,74 @@ def sampling(smoke: bool) -> Facts:
     }
 
 
+def feeding(smoke: bool) -> Facts:
+    """Steps of ``difftool train`` on files, beside the same step on batches that lie ready.
+
+    In turn. By the clock on a GPU; on a CPU by CPU time, which the loader's thread adds to.
+    """
+    clock = time.perf_counter if CUDA else time.process_time
+    recipe, batch = ("small", 128) if CUDA else ("tiny", 2 if smoke else 32)
+    settings: dict[str, Any] = TINY["small"] if smoke else {}
+    settings = {**settings, "modality.size": 32, "train.batch": batch, "train.steps": 10**6}
+    with TemporaryDirectory() as folder:
+        data = Path(folder) / "data"
+        data.mkdir()
+        for number, picture in enumerate(pictures(64 if smoke else 4096)):
+            Image.fromarray(picture.transpose(1, 2, 0)).save(data / f"{number}.png")
+        own = {**settings, "train.preview": 0, "train.save_every": 10**6, "recipe": recipe}
+        run = iter(difftool.training("image", data, run=Path(folder) / "run", **own))
+        next(run)
+        model = difftool.build("image", data, **own)
+        raws = cycle([raw.map(pinned) for raw in model.batches(TURNS)])
+        step, number = make_step(model.stage, model.stage.settings.train), count()
+        works = [lambda: next(run), lambda: step(next(number), next(raws))]
+        rounds, each = (1, 1) if smoke else (9, 40 if CUDA else 3)
+        seconds: list[list[float]] = [[], []]
+        for work in works * (1 if smoke else 12):  # compiled and recorded by then
+            work()
+        for _ in range(rounds):
+            for times, work in zip(seconds, works, strict=True):
+                synchronize()
+                begun = clock()
+                for _ in range(each):
+                    work()
+                synchronize()
+                times.append((clock() - begun) / each)
+        run.close()
+    whole, bare = (statistics.median(times) for times in seconds)
+    return {
+        "batch": batch,
+        "ms_per_step_from_files": round(1000 * whole, 3),
+        "ms_per_bare_step": round(1000 * bare, 3),
+        "over_bare": round(statistics.median(a / b for a, b in zip(*seconds, strict=True)), 3),
+    }
+
+
+def memory(smoke: bool) -> Facts:
+    """What a dry run foretells of a step's memory, beside what its steps took."""
+    found = {}
+    for name, batch in {"small": 2 if smoke else 128, "cifar-edm": 2 if smoke else 256}.items():
+        command = [sys.executable, "-m", "difftool", "train", "-m", "image", "--recipe", name]
+        sets = [f"train.batch={batch}", "modality.size=32"]
+        sets += [f"{key}={json.dumps(value)}" for key, value in TINY[name].items()] if smoke else []
+        words = [word for one in sets for word in ("--set", one)]
+        done = subprocess.run(
+            [*command, *words, "--dry-run", "--json"], check=True, stdout=subprocess.PIPE, text=True
+        )
+        plan = json.loads(done.stdout)
+        found[name] = {
+            key: plan[key]
+            for key in ("memory_needed_bytes", "memory_bytes", "preview_memory_bytes")
+        }
+    return found
+
+
 def parts() -> dict[str, Callable[[bool], Facts]]:
-    """Name -> what is measured, with ``smoke``; each alone on the device."""
+    """Name -> what is measured, with ``smoke``; each alone on the device, the most important first."""
     found: dict[str, Callable[[bool], Facts]] = {}
     for name in SUBJECTS:
         found[f"train-{name}"] = lambda smoke, name=name: training(name, smoke)
-        found[f"plain-{name}"] = lambda smoke, name=name: training(name, smoke, "plain")
-    found["train-small-16"] = lambda smoke: training("small", smoke, batch=16)
     found["sampling"] = sampling
-    for name in SUBJECTS:
-        found[f"first-{name}"] = lambda smoke, name=name: first_step(name, smoke)
     for name in PEERS:
         found[f"peers-{name}"] = lambda smoke, name=name: peer(name, smoke)
-    return found
+    return found | {"first": first_steps, "feeding": feeding, "memory": memory}

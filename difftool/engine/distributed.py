@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 import torch.distributed as dist
@@ -158,14 +160,28 @@ def is_worker() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ or ASKED in os.environ
 
 
+RESTARTS = 3
+"""How often the processes of several nodes are started again."""
+
+
 def launch(
-    devices: int, argv: Sequence[str], *, nodes: int = 1, node_rank: int = 0, rendezvous: str = ""
+    devices: int,
+    argv: Sequence[str],
+    *,
+    nodes: int = 1,
+    node_rank: int = 0,
+    rendezvous: str = "",
+    run: Path | None = None,
 ) -> None:
     """Run this same command line in ``devices`` processes on this node, and wait for them.
+
+    Of several nodes all processes are started again where one is killed, and resume the run; the
+    launchers of the nodes agree on it. Of one node the caller may do so.
 
     Args:
         argv: the command's words after the program's name.
         rendezvous: ``host:port`` of the first node, when there are several.
+        run: the folder of the run, where there is one.
 
     Raises:
         WorkerKilled: a process was ended by a signal other than SIGTERM.
@@ -179,6 +195,7 @@ def launch(
             "Several nodes need --rendezvous HOST:PORT, the first node's address, the same on "
             "every node."
         )
+    again = run is not None and nodes > 1
     os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = (
         "1"  # else a restart after kill -9 can hang (pytorch#135712)
     )
@@ -191,11 +208,13 @@ def launch(
         rdzv_backend="static" if nodes == 1 else "c10d",
         rdzv_endpoint=rendezvous or f"127.0.0.1:{_free_port()}",
         rdzv_configs={"rank": node_rank, "timeout": 900},
-        max_restarts=0,
+        max_restarts=RESTARTS if again else 0,
         monitor_interval=0.5,
     )
     try:
-        elastic_launch(config, sys.executable)("-m", "difftool", *argv)
+        with TemporaryDirectory() as folder:
+            program = ("difftool.cli.worker", folder, str(run)) if again else ("difftool",)
+            elastic_launch(config, sys.executable)("-m", *program, *argv)
     except ChildFailedError as error:
         if (
             ended_by := _signal_of({failure.exitcode for failure in error.failures.values()})

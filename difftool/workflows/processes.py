@@ -40,7 +40,8 @@ def over_processes(
         line: the words of the command line.
         before: work that one process does before the others start, such as filling the cache.
         run: the folder of the run. If a process is killed, the run goes on from its newest
-            checkpoint, as often as there is a newer one; on several machines it does not.
+            checkpoint: as often as there is a newer one, and on several machines, which must
+            share the folder, up to three times.
     """
     if devices.each * devices.nodes == 1:
         return False
@@ -59,6 +60,7 @@ def over_processes(
                 nodes=devices.nodes,
                 node_rank=devices.rank,
                 rendezvous=devices.rendezvous,
+                run=run,
             )
             return True
         except WorkerKilled as killed:

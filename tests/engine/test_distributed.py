@@ -15,6 +15,7 @@ import pytest
 import torch
 from small import prepared, small_run, train
 
+from difftool.cli.worker import words_of, work
 from difftool.engine.checkpoint import load_checkpoint
 from difftool.engine.distributed import World, _free_port, _signal_of, launch
 from difftool.engine.folder import RunFolder
@@ -327,6 +328,42 @@ def test_the_state_of_training_is_counted_whole():
     weights = sum(p.nbytes for p in stage.objective.parameters())
     assert state_bytes(stage.objective, ema) == weights * 7
     assert not shards(stage.objective, train, ema, 2)  # a CPU's processes share its memory
+
+
+@pytest.mark.heavy
+def test_two_machines_go_on_after_a_kill_on_one(alone, tmp_path):
+    """Both groups start their processes again, which resume the run together."""
+    path, place = tmp_path / "run", f"127.0.0.1:{_free_port()}"
+    group = ["--nodes", "2", "--rendezvous", place, "--run", path]
+    line = words(8, "train.save_every=2")
+    groups = [start(DIFFTOOL, *line, *group, "--node-rank", str(rank)) for rank in (0, 1)]
+    try:
+        deadline = time.monotonic() + 240
+        while not (path / "model.safetensors").exists() and time.monotonic() < deadline:
+            assert all(one.poll() is None for one in groups)
+            time.sleep(0.01)
+        psutil.Process(groups[1].pid).children()[-1].kill()
+        for process in groups:
+            _, errors = process.communicate(timeout=240)
+            assert process.returncode == 0, errors
+    finally:
+        for process in groups:
+            process.kill()
+    assert_close(alone, path)
+
+
+def test_a_process_that_is_started_again_resumes_or_ends_as_it_did(tmp_path, monkeypatch):
+    run, line = tmp_path / "run", ["train", "--json"]
+    assert words_of(tmp_path, run, line) == words_of(tmp_path, run, line) == line
+    run.mkdir()
+    RunFolder(run).config_path.touch()
+    assert words_of(tmp_path, run, line) == ["resume", str(run), "--json"]
+    monkeypatch.setenv("LOCAL_RANK", "1")  # another process of this machine, which is new
+    with pytest.raises(SystemExit) as end:
+        work(tmp_path, run, ["no-such-command"])
+    assert (tmp_path / "code").read_text() == str(end.value.code) == "2"
+    with pytest.raises(SystemExit, match="2"):
+        words_of(tmp_path, run, line)
 
 
 @pytest.mark.heavy

@@ -13,8 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -112,6 +114,32 @@ def test_recorded_steps_give_the_bits_of_plain_ones(sets, tmp_path, graphs, monk
     assert not STEPS[-1].replay.stopped
     monkeypatch.undo()
     assert same(recorded, train(tmp_path / "plain", *small_run(6, sets)))
+
+
+def test_a_run_goes_on_without_graphs_and_ends_as_if_it_had_never_had_them(
+    tmp_path, graphs, monkeypatch
+):
+    run = train(tmp_path / "run", *small_run(8), stop_at=5)
+    assert graphs.made
+    monkeypatch.undo()
+    train(run, *small_run(8), resume=True)
+    assert same(run, train(tmp_path / "plain", *small_run(8)))
+
+
+def test_each_shape_of_batch_has_graphs_of_its_own(tmp_path, graphs, monkeypatch):
+    """Pictures of two aspect ratios, whose batches take turns."""
+    folder, rng = tmp_path / "pictures", np.random.default_rng(0)
+    folder.mkdir()
+    for i in range(20):
+        size = (12, 20, 3) if i % 2 else (20, 12, 3)
+        Image.fromarray(rng.integers(0, 256, size, np.uint8)).save(folder / f"{i}.png")
+    _, sets = small_run(12, ["modality.side=8", 'modality.channels="rgb"'])
+    sets = [one for one in sets if not one.startswith("modality.size")] + ['modality.size="native"']
+    recorded = train(tmp_path / "recorded", folder, sets)
+    assert graphs.made == 2 * 3 + 1
+    assert not STEPS[-1].replay.stopped
+    monkeypatch.undo()
+    assert same(recorded, train(tmp_path / "plain", folder, sets))
 
 
 @pytest.mark.heavy
