@@ -11,9 +11,10 @@ import torch
 from safetensors.torch import load_file
 from small import SETS, alike, call, examples, pictures, registry, same
 
+from difftool import UsageError
 from difftool.nn.backbone import Interface, Signals
 from difftool.nn.control import Controlled
-from difftool.nn.operators import edges, mapped, mean, outline
+from difftool.nn.operators import edges, mapped, mean, outline, require_operator, width_of
 
 WORDS = [word for setting in SETS for word in ("--set", setting)]
 QUICK = ("--set", "train.precision=fp32", "--set", "train.batch=4")
@@ -54,6 +55,49 @@ def test_a_new_branch_changes_nothing_and_its_joins_learn(name):
     assert torch.equal(network(x, c_noise, Signals(vector)), plain), "no hook stays"
 
 
+MORE = {
+    "unet3d": ({"channels": 8, "multipliers": (1, 2), "blocks": 1, "head_width": 8}, (3, 4, 8, 8)),
+    "egnn": ({"layers": 3, "features": 16, "embedding": 16}, (None, 8)),
+}
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_a_new_branch_of_clips_and_of_points_changes_nothing_and_learns(name):
+    """The copy has a layer for the map that the network lacks, or blocks of tokens."""
+    settings, shape = MORE[name]
+    spec = registry().get("backbone", name)
+    options, target = registry().options(spec)(**settings), registry().load(spec)
+    torch.manual_seed(0)
+    network, copy = target(options, Interface(shape)), target(options, Interface(shape, channels=1))
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    controlled = Controlled(network, copy, Interface(shape, channels=1), 1).eval()
+    controlled.start()
+    x = torch.randn(2, *(n or 5 for n in shape))
+    if shape[0] is None:
+        x[..., :3] -= x[..., :3].mean(1, keepdim=True)
+    places = x.shape[1:2] if shape[0] is None else x.shape[2:]
+    shown, c_noise = Signals(channels=torch.randn(2, 1, *places)), torch.tensor([0.3, -0.2])
+    torch.testing.assert_close(controlled(x, c_noise, shown), network(x, c_noise, Signals()))
+    controlled(x, c_noise, shown).square().sum().backward()
+    assert all(join.weight.grad.abs().sum() > 0 for join in controlled.joins)
+
+
+def test_maps_of_points_do_not_turn_with_them():
+    x = torch.randn(2, 5, 7)
+    turn, _ = torch.linalg.qr(torch.randn(3, 3))
+    turned = torch.cat((x[..., :3] @ turn, x[..., 3:]), -1)
+    mask = torch.arange(5)[None, :, None] < torch.tensor([5, 3])[:, None, None]
+    for operator, width in {"outline": 1, "features": 4}.items():
+        found = mapped(operator, x, mask, places=3)
+        assert found.shape == (2, width, 5)
+        assert found.shape[1] == width_of(operator, (None, 7), 3)
+        torch.testing.assert_close(found, mapped(operator, turned, mask, places=3))
+        assert not found[1, :, 3:].any()
+    with pytest.raises(UsageError, match="not a map of points"):
+        require_operator("edges", 3)
+
+
 def test_maps_are_what_they_say():
     x = torch.zeros(1, 2, 4, 6)
     x[..., 3:] = 1.0
@@ -87,8 +131,6 @@ def place(tmp_path_factory):
             "optimizer.lr=0.1",
         ]
         assert call("finetune", *words, *more, "--run", "runs/edges") == 0
-        more += ["--set", "objective.operator=mean"]
-        assert call("finetune", *words, *more, "--run", "runs/grey") == 0
     return folder
 
 
@@ -118,7 +160,11 @@ def test_samples_follow_the_map_of_a_file_and_without_it_are_those_of_the_model(
     assert "has no control branch" in capsys.readouterr().err
 
 
+@pytest.mark.heavy
 def test_several_branches_add_up(capsys):
+    more = ["--set", "optimizer.warmup=0", "--set", "optimizer.lr=0.1"]
+    more += ["--set", "objective.operator=mean", "--method", "control", "--steps", "4"]
+    assert call("finetune", "first", str(pictures()), *more, *QUICK, "--run", "runs/grey") == 0
     first, second = map(str, sorted(pictures().rglob("*.png"))[:2])
     one = ("edges", "--control", first)
     both = sampled(*one, "--branch", f"runs/grey={second}:0.5", to="both")
