@@ -572,6 +572,10 @@ def test_frames_that_are_kept_whole_are_given_to_a_model_that_knows_given_frames
         Batch(clip, {GIVEN: torch.zeros(1, 4)}, observed=whole)
     )
     assert like.noise_free, "so that nothing is followed"
+    longer = ClipFrames(None, description).encode(
+        Batch(clip, {GIVEN: torch.zeros(1, 2)}, observed=whole)
+    )
+    assert torch.equal(longer.cond[GIVEN], like.cond[GIVEN]), "the template had fewer frames"
 
 
 def test_atoms_are_counted_from_one():

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from difftool import Batch, Description, Euclidean, Options, Representation
@@ -45,6 +46,8 @@ class Frames(Representation):
             observed = None if raw.observed is None else raw.observed.transpose(1, 2)
             return Batch(x, raw.cond, mask, observed)
         given, observed = raw.cond[GIVEN].bool(), raw.observed
+        # a clip that is edited may have more frames than the template, or fewer
+        given = F.pad(given, (0, raw.x.shape[1] - given.shape[1]))
         if observed is None:
             return Batch(x, {**raw.cond, GIVEN: shown(x, given)}, mask, of_frames(given))
         kept = observed.expand(raw.x.shape).flatten(2)
