@@ -85,7 +85,9 @@ class Autoencoding(Objective):
         return self.autoencoder
 
     def players(self) -> Sequence[Player]:
-        learnt = nn.ModuleList(m for m in (self.autoencoder, self.alignment) if m is not None)
+        learnt: nn.Module = self.autoencoder
+        if self.alignment is not None:
+            learnt = nn.ModuleList([self.autoencoder, self.alignment])
         players = [Player(CODER, learnt)]
         if self.critic is not None:
             players.append(Player(CRITIC, self.critic, averaged=False))
