@@ -112,10 +112,10 @@ def facing(positions: np.ndarray) -> np.ndarray:
     centred = positions - positions.mean(0)
     _, axes = np.linalg.eigh(np.cov(centred.T, bias=True))
     axes = axes[:, ::-1]
-    skew = (
-        ((centred @ axes) ** 3).sum(0).round(6)
-    )  # to which side the farther atoms are, so that a turned molecule looks the same
-    axes = axes * np.where(skew < 0, -1, 1)
+    # to which side the later atoms are, so that a molecule that is turned or changed a little looks
+    # the same; the farther atoms would not say it of one that is nearly symmetric
+    later = (np.arange(len(centred)) - (len(centred) - 1) / 2) @ centred @ axes
+    axes = axes * np.where(later.round(6) < 0, -1, 1)
     axes[:, 2] = np.cross(axes[:, 0], axes[:, 1])
     places = centred @ axes @ _tilted()
     return places - (places.max(0) + places.min(0)) / 2

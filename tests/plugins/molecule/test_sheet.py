@@ -162,6 +162,14 @@ def test_a_turned_molecule_looks_the_same(seed):
     assert (np.abs(one - other).max(-1) > 60).mean() < 0.001
 
 
+def test_a_symmetric_molecule_that_is_changed_a_little_is_seen_from_the_same_side():
+    """As before and after an edit."""
+    chain = np.array([[0, 0.4, 0.0], [1.3, -0.4, 0.1], [2.6, 0.4, -0.1], [3.9, -0.4, 0.0]])
+    rng = np.random.default_rng(0)
+    for _ in range(8):
+        assert np.abs(facing(chain + rng.normal(0, 0.01, chain.shape)) - facing(chain)).max() < 0.3
+
+
 def test_its_mirror_image_does_not():
     one, other = (pixels(drawn(some, 200, 160, 25)) for some in (CROOKED, mirrored(CROOKED)))
     assert (np.abs(one - other).max(-1) > 60).mean() > 0.005
