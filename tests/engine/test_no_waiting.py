@@ -44,6 +44,32 @@ def test_forward_and_backward_read_nothing(subject, monkeypatch):
     assert loss.isfinite()
 
 
+@pytest.mark.heavy
+@pytest.mark.parametrize("subject", ["small", "sound", "video", "molecules"])
+def test_the_step_is_one_graph_whatever_the_batch_holds(subject, monkeypatch):
+    """Forward and backward are traced on one batch. On another one the trace gives the loss of the
+    step itself: no branch depends on what is in a batch.
+    """
+    from gpu_subjects import TINY, step_of
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    step, raws = step_of(subject, **{**TINY[subject], "train.batch": 2, "train.device": "cpu"})
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    first = next(raws)
+    other = first.x.flip(0)
+    player, moment = step.players[0], step._moment(0)
+
+    def loss(x: torch.Tensor) -> torch.Tensor:
+        return step.gradients(player, moment, first.with_x(x), last=True)
+
+    traced, losses = make_fx(loss)(first.x), []
+    for work, x in ((loss, other), (traced, other), (loss, first.x)):
+        player.optimizer.zero_grad()
+        step.seed(player, 0, 0)
+        losses.append(work(x).item())
+    assert losses[0] == losses[1] != losses[2]
+
+
 def test_the_guard_notices_a_read():
     with NoReads(), pytest.raises(AssertionError, match="reads a number"):
         torch.ones(()).item()
