@@ -11,12 +11,16 @@ import torch
 from PIL import Image
 from small import SETS, call, examples, same
 
-from difftool import DataError, UsageError
+from difftool import Batch, DataError, Description, UsageError
+from difftool.conditioners.beside import Beside
 from difftool.conditioners.file_column import BesideColumn, ReferenceColumn
-from difftool.conditioners.options import ReferenceOptions
+from difftool.conditioners.options import BesideOptions, ReferenceOptions
+from difftool.representations.options import StandardOptions
+from difftool.representations.standard import Standard
 from difftool.testing import conditioner_contract
 
 EMBEDDED = 12
+MEASURED = {"mean": [100.0] * 3, "std": [50.0] * 3, "low": [0.0] * 3, "high": [255.0] * 3}
 
 
 @pytest.mark.parametrize("name", ["reference"])
@@ -28,6 +32,21 @@ def test_it_keeps_the_contract_of_conditioners(name):
     assert len(checks) > 8
     for check in checks:
         check(suite())
+
+
+def test_a_file_beside_is_encoded_as_an_example_is_and_null_is_zeros():
+    description = Description((3, 4, 4), "uint8", 2, {}, {}, measured=MEASURED)
+    representation = Standard(StandardOptions(), description)
+    beside = Beside(BesideOptions(), BesideColumn("before", (3, 4, 4)))
+    beside.sees(representation, torch.uint8)
+    raw = torch.randint(0, 256, (2, 3, 4, 4), dtype=torch.uint8)
+    value = torch.cat((raw.float(), beside.null(raw[:1].float())))
+    found = beside(value).channels
+    assert beside.channels == 3
+    assert torch.equal(found[:2], representation.encode(Batch(raw)).x)
+    assert not found[2].any()
+    with pytest.raises(UsageError, match="examples of one size"):
+        beside.sees(Standard(StandardOptions(), Description((3, None), "uint8", 2)), torch.uint8)
 
 
 def test_a_missing_network_or_file_is_told():
