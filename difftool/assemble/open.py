@@ -227,7 +227,7 @@ def _without_named(
     named = {
         path.resolve()
         for name in columns
-        for path in found_files((text_of(item.columns.get(name, "")) for item in items), root)
+        for path in found_files(name, (text_of(item.columns.get(name, "")) for item in items), root)
     }
     return [item for item in items if item.path.resolve() not in named] if named else items
 

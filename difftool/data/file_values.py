@@ -57,11 +57,11 @@ def file_values(
         root: the folder of the data.
         label: name of the modality.
     """
-    paths = list(dict.fromkeys(found_files(names, root)))
+    paths = list(dict.fromkeys(found_files(column.name, names, root)))
     items = [_item(path, modality, column.name) for path in paths]
     kept = _taken(column, items, modality, root, label)
     number = {path: i for i, path in enumerate(paths)}
-    places = [number[_found(name, root)] if name else -1 for name in names]
+    places = [number[_found(column.name, name, root)] if name else -1 for name in names]
     return replace(column, shape=kept.shape[1:]), FileValues(np.array(places), kept)
 
 
@@ -78,19 +78,20 @@ def read_value(column: FileColumn, value: Value, modality: Modality) -> Value:
     return kept
 
 
-def found_files(names: Iterable[str], root: Path) -> list[Path]:
+def found_files(column: str, names: Iterable[str], root: Path) -> list[Path]:
     """The files that cells name. Raises DataError for one that is missing."""
-    return [_found(name, root) for name in names if name]
+    return [_found(column, name, root) for name in names if name]
 
 
-def _found(name: str, root: Path) -> Path:
+def _found(column: str, name: str, root: Path) -> Path:
     """A file by its name, relative to the folder of the data or to that of its table."""
     base = root if root.is_dir() else root.parent
     for folder in (base, base / "train"):
         if (path := folder / local_path(name)).exists():
             return path
     raise DataError(
-        f"{name} does not exist in {base}. The name of a file is relative to the folder of the data."
+        f"The column {column} names {name}, which does not exist in {base}. Write names of files "
+        "relative to the folder of the data."
     )
 
 

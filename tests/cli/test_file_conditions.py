@@ -106,4 +106,4 @@ def test_files_that_would_not_fit_are_refused(tmp_path, capsys):
     assert "modality.flip = false" in " ".join(capsys.readouterr().err.split())
     words = ["-m", "image", ".", *WORDS, "--set", "conditions.caption.use=beside"]
     assert call("train", *words, "--run", str(tmp_path / "no")) != 0
-    assert "does not exist in" in " ".join(capsys.readouterr().err.split())
+    assert "which does not exist in" in " ".join(capsys.readouterr().err.split())

@@ -59,7 +59,7 @@ def faults(registry, *layers, modality="ecg"):
         "my.toml:10: optimizer.betas = [0.1] has too few values: decay of the first and second moments",
         "my.toml:11: optimizer.lr = true is a truth value; it takes a number",
         "my.toml:13: modality.length = 7.5 is a number with a fraction; it takes a whole number",
-        "my.toml:15: There is no conditioner 'lable'. Did you mean 'label'? Known conditioners: channels, encoder, label, labels, number, text, vector.",
+        "my.toml:15: There is no conditioner 'lable'. Did you mean 'label'? Known conditioners: beside, channels, encoder, label, labels, number, reference, text, vector.",
         "my.toml:17: sampler.use = 3 is not text; write the name of a sampler",
     ],
 )
