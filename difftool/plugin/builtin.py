@@ -98,25 +98,15 @@ def _few(name: str, summary: str, code: str, **declared: Any) -> ObjectiveSpec:
     return ObjectiveSpec(name, summary, target, options, **({"distills": True} | declared))
 
 
-def _conditioner(name: str, summary: str) -> ConditionerSpec:
+def _conditioner(name: str, summary: str, columns: str = "columns") -> ConditionerSpec:
+    """Of the column of this conditioner in the module ``columns``."""
     home, code = "difftool.conditioners", name.capitalize()
     return ConditionerSpec(
         name,
         summary,
         f"{home}.{name}:{code}",
         f"{home}.options:{code}Options",
-        column=f"{home}.columns:{code}Column",
-    )
-
-
-def _file_conditioner(name: str, summary: str) -> ConditionerSpec:
-    home, code = "difftool.conditioners", name.capitalize()
-    return ConditionerSpec(
-        name,
-        summary,
-        f"{home}.{name}:{code}",
-        f"{home}.options:{code}Options",
-        column=f"{home}.file_column:{code}Column",
+        column=f"{home}.{columns}:{code}Column",
     )
 
 
@@ -747,8 +737,10 @@ def difftool_optimizers() -> list[Spec]:
 @hookimpl
 def difftool_conditioners() -> list[ConditionerSpec]:
     return [
-        _file_conditioner(
-            "beside", "a file, laid beside the noisy example: a map, or what is edited"
+        _conditioner(
+            "beside",
+            "a file, laid beside the noisy example: a map, or what is edited",
+            "file_column",
         ),
         _conditioner("channels", "extra input channels, concatenated to the noisy example"),
         ConditionerSpec(
@@ -764,7 +756,9 @@ def difftool_conditioners() -> list[ConditionerSpec]:
             "several labels at once, written as cat;drawing: the sum of their learned vectors",
         ),
         _conditioner("number", "Fourier features of a number"),
-        _file_conditioner("reference", "a file, by its embedding by CLIP, CLAP or the like"),
+        _conditioner(
+            "reference", "a file, by its embedding by CLIP, CLAP or the like", "file_column"
+        ),
         ConditionerSpec(
             "text",
             "a text, such as a caption, by an encoder that is trained along",

@@ -159,16 +159,20 @@ def _lines(file: Path) -> list[str]:
     return [line for line in lines if line]
 
 
+def _weighted(word: str) -> tuple[Path, float]:
+    """``FILE[:WEIGHT]``: a path, which may hold a colon itself, and 1 where no number follows."""
+    name, colon, text = word.rpartition(":")
+    try:
+        return (local_path(name), float(text)) if colon else (local_path(word), 1.0)
+    except ValueError:
+        return local_path(word), 1.0
+
+
 def parse_adapters(words: Sequence[str]) -> tuple[tuple[Path, float], ...]:
     """``FILE|RUN[:WEIGHT]`` words -> adapter files and their weights. Raises UsageError."""
     found = list[tuple[Path, float]]()
     for word in words:
-        name, colon, text = word.rpartition(":")
-        try:
-            weight = float(text) if colon else 1.0
-        except ValueError:
-            name, colon, weight = word, "", 1.0
-        path = local_path(name if colon else word)
+        path, weight = _weighted(word)
         path = path / ADAPTER_FILE if path.is_dir() else path
         if not path.is_file() or not math.isfinite(weight):
             raise UsageError(
@@ -184,12 +188,7 @@ def parse_branches(words: Sequence[str]) -> tuple[tuple[Path, Path, float], ...]
     found = list[tuple[Path, Path, float]]()
     for word in words:
         run, equals, rest = word.partition("=")
-        name, colon, text = rest.rpartition(":")
-        try:
-            weight = float(text) if colon else 1.0
-        except ValueError:
-            name, colon, weight = rest, "", 1.0
-        path = local_path(name if colon else rest)
+        path, weight = _weighted(rest)
         if not equals or not run or not path.exists() or not math.isfinite(weight):
             raise UsageError(
                 f"--branch {word} does not have the form RUN=FILE or RUN=FILE:WEIGHT, such as "
