@@ -118,10 +118,15 @@ def about_of(path: Path, header: Mapping[str, str]) -> dict[str, Any]:
     return dict(about)
 
 
+PICKLES = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+"""What pickles, and archives of them, begin with."""
+
+
 def _refuse_pickle(path: Path) -> None:
     with open(path, "rb") as file:
-        start = file.read(2)
-    if start in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+        start = file.read(9)
+    # safetensors: the length of the header, which may begin as a pickle does, and its first brace
+    if start.startswith(PICKLES) and start[8:] != b"{":
         raise ModelFileError(
             f"{path} is a pickle (a .pt or .ckpt file). difftool does not open pickles, because "
             "opening one can run any program. Convert it to safetensors if you trust it."

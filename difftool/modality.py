@@ -135,12 +135,12 @@ class Modality(ABC):
         """A copy of this modality with these options changed."""
         return type(self)(self.options.model_copy(update=found)) if found else self
 
-    def settled(self, name: str) -> Any:
-        """The value of an option that ``fit`` determines. Raises DataError while it is ``auto``."""
+    def settled(self, name: str, unset: Any = "auto") -> Any:
+        """The value of an option that ``fit`` determines. Raises DataError while it is ``unset``."""
         value = getattr(self.options, name)
-        if value == "auto":
+        if value == unset:
             raise DataError(
-                f"{name} is still auto. Set {name}, or call fit, which determines it from the data."
+                f"{name} is still {unset}. Set {name}, or call fit, which determines it from the data."
             )
         return value
 

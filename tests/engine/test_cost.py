@@ -92,7 +92,10 @@ def test_memory_grows_with_the_part_that_is_computed_at_once(built):
 
     whole, halves, double = told(), told(accumulate=2), told(batch=16)
     assert (whole.part, halves.part, double.part) == (8, 4, 16)
-    assert halves.memory < whole.memory < double.memory
+    grown = [
+        one.memory - one.fixed for one in (halves, whole, double)
+    ]  # the rest varies in a process
+    assert grown == sorted(set(grown))
     assert halves.queued == whole.queued == double.queued // 2
 
 

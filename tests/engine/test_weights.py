@@ -45,6 +45,17 @@ def test_a_pickle_is_refused_unopened(tmp_path):
         load_weights(path, MODEL)
 
 
+@pytest.mark.parametrize("start", [b"\x80\x04", b"PK"])
+def test_a_header_whose_length_begins_as_a_pickle_does_is_none(start, tmp_path):
+    path, about = tmp_path / "model.safetensors", {**ABOUT, "note": ""}
+    save_weights(path, MODEL, TENSORS, about)
+    length = int.from_bytes(path.read_bytes()[:8], "little")
+    wanted = int.from_bytes(start, "little")
+    save_weights(path, MODEL, TENSORS, {**about, "note": "x" * (wanted - length)})
+    assert path.read_bytes()[:2] == start
+    assert torch.equal(load_weights(path, MODEL)[0]["w"], TENSORS["w"])
+
+
 def test_foreign_kind_and_newer_version(tmp_path):
     foreign, checkpoint, newer = (
         tmp_path / f"{name}.safetensors" for name in ("foreign", "checkpoint", "newer")

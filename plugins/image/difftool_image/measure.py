@@ -28,7 +28,7 @@ def settle(options: ImageOptions, items: Sequence[Item]) -> dict[str, Any]:
         DataError: none of them can be opened.
     """
     found: dict[str, Any] = {}
-    measures = options.side == "auto" and options.size == "native"
+    measures = options.size == "native" and not options.side
     if "auto" not in (options.size, options.channels) and not measures:
         return found
     seen = readable(header, some := pick_evenly(items, SAMPLE))

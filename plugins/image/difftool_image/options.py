@@ -40,10 +40,6 @@ def _size(value: Any) -> Any:
     return sides[0] if len(sides) == 1 else tuple(sides)
 
 
-def _side(value: Any) -> Any:
-    return value.strip().lower() if isinstance(value, str) else value
-
-
 def _sides(value: Any) -> Sequence[Any]:
     if isinstance(value, str):
         return (
@@ -63,12 +59,12 @@ RequestedSize = Annotated[
 ]
 
 
-AreaSide = Annotated[Literal["auto"] | Side, BeforeValidator(_side)]
+AreaSide = Literal[0] | Side
 AREA_SIDE: Any = Field(
-    "auto",
-    description="with size = native: side of a square of the area that all of them have; auto is a "
-    "multiple of 8, at most 64",
-    json_schema_extra={"metavar": "auto|N"},
+    0,
+    description="with size = native: side of a square of the area that all of them have; 0 takes "
+    "the median area, rounded down to a multiple of 8, at most 64",
+    json_schema_extra={"metavar": "N"},
 )
 
 

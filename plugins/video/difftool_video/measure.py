@@ -39,7 +39,7 @@ def settle(options: VideoOptions, items: Sequence[Item]) -> dict[str, Any]:
     missing = [
         name for name in ("size", "channels", "fps", "frames") if getattr(options, name) == "auto"
     ]
-    missing += ["side"] if (options.size, options.side) == ("native", "auto") else []
+    missing += ["side"] if options.size == "native" and not options.side else []
     if not missing:
         return {}
     seen = readable(header, pick_evenly(items, SAMPLE))

@@ -55,7 +55,7 @@ class VideoModality(Modality):
         """Height and width; available once they are settled. Of native videos, those of a square
         of their area.
         """
-        size = self.settled("side" if self.is_native else "size")
+        size = self.settled("side", 0) if self.is_native else self.settled("size")
         return (size, size) if isinstance(size, int) else size
 
     @property
