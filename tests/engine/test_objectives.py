@@ -75,7 +75,13 @@ def test_compiled_as_one_graph_it_trains_to_the_same_bits(kind, tmp_path, teache
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", TOYS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=pytest.mark.heavy if kind == "consistent" else ())
+        for kind in TOYS  # two of them suffice in every run
+    ],
+)
 def test_two_processes_are_one_with_two_parts(kind, tmp_path, teacher):
     alone = train_toy(kind, tmp_path / "alone", teacher, 4, "train.accumulate=2")
     script = Path(__file__).parents[1] / "toys.py"

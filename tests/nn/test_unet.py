@@ -304,6 +304,7 @@ def test_octaves_are_sines_and_cosines():
     assert fourier_features(x.bfloat16(), 3).dtype == torch.bfloat16
 
 
+@pytest.mark.heavy
 def test_octaves_show_how_far_a_flat_part_is_from_where_it_should_be():
     assert _lost(fourier_features=4) < 0.3 * _lost(fourier_features=0)
 
