@@ -103,7 +103,7 @@ def place(tmp_path, monkeypatch, request):
         (folder / "config.toml").touch()
     for flag, word in re.findall(r"(?:(--\S+) )?([\w./-]+)", line):
         path = tmp_path / word
-        if flag in ("--samples", "--against"):
+        if flag in ("--samples", "--against", "--control"):
             path.mkdir(parents=True, exist_ok=True)
         elif Path(word).suffix and not path.exists() and not word.startswith("runs"):
             path.touch()
