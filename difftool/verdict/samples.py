@@ -147,6 +147,11 @@ def _why_far(info: Mapping[str, Any], facts: TrainingFacts | None) -> str:
             "The loss still falls, so train longer first: "
             f"{facts.resume} --steps {2 * facts.steps}."
         )
+    if facts and facts.student:
+        return (
+            "A distilled model draws only in the steps that it learnt. Distill longer with --steps, "
+            "or for more --evaluations."
+        )
     steps = info.get("steps")
     if isinstance(steps, int) and steps < 20:
         return f"{steps} steps of the sampler may be too few: try --steps {4 * steps}."

@@ -90,6 +90,16 @@ def run(losses, *, steps=2000, **changed) -> TrainingFacts:
     return TrainingFacts("difftool resume runs/a", rows, 1000, 64, **changed)
 
 
+@pytest.mark.parametrize(("student", "advice"), [(False, "try --steps 8"), (True, "--evaluations")])
+def test_a_student_is_not_told_to_take_steps_that_it_did_not_learn(student, advice):
+    row = {"metric": "frechet", "name": "relative", "samples": 0.5, "data": 0.0}
+    row |= {"samples_error": 0.01, "data_error": 0.01}
+    rows = [row, {**row, "name": "distance"}]
+    info = {"count": 200, "steps": 2, "guidance": 1.0}
+    (far,) = of_samples(rows, info, TrainingFacts("", student=student))
+    assert advice in far.fix
+
+
 def said(facts: TrainingFacts) -> dict[str, str]:
     return {one.kind: one.text for one in of_training(facts)}
 
