@@ -56,6 +56,7 @@ def test_five_hundred_previews_are_scrubbed_and_a_scene_is_turned(tmp_path):
         name="run",
         verdict=[],
         evaluation=None,
+        quality="",
         beside=[],
         beside_sheets=[],
         number=str,
