@@ -81,10 +81,12 @@ def test_a_condition_that_the_model_did_not_know_stays_new(trained, tmp_path):
         steps=1, sets=["conditions.class.use='none'", "modality.augment=0"]
     )
     bare = small.train(tmp_path / "bare", data, usual) / "model.safetensors"
-    taken, total, new, left = inherit(stage(), bare)
+    one = stage()
+    taken, total, new, left = inherit(one, bare)
     assert taken < total
     assert new == ("augment", "backbone.embedding.vector", "class")
     assert left == {}
+    assert not one.denoiser.backbone.embedding.vector.weight.any()  # it does what it did without
 
 
 def test_what_neither_is_taken_nor_learns_is_refused(trained):
