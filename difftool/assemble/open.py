@@ -2,59 +2,43 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from .. import __version__
-from ..batch import Batch
-from ..bridge import Bridge
 from ..column import Column, Value
-from ..conditioners.columns import text_of
 from ..conditioners.file_column import BesideColumn, FileColumn
 from ..conditioners.mask import mask_column
 from ..config import AUTO, NONE, Config, Part
 from ..data.bound import bounded
-from ..data.cache import Cache, Progress, cache_path, fingerprint, listing, open_cache
+from ..data.cache import Cache, Progress
 from ..data.columns import automatic, condition, names_of, numeric
 from ..data.dataset import Dataset
-from ..data.file_values import file_values, found_files
-from ..data.locate import absolute, locate
-from ..data.order import Order
+from ..data.file_values import file_values
+from ..data.locate import absolute
 from ..data.remark import remarks
 from ..description import Description
 from ..errors import DataError, UsageError
-from ..extent import MEASURED, Extent
-from ..files import building, write_text
 from ..modality import Item, Modality
 from ..names import path_text
 from ..objectives.options import CONTROL
 from ..plugin.registry import Registry
-from ..rng import Stream
 from ..shell import set_flag
 from .aligned import require_files_fit
-from .build import Assembly, fingerprint_of, identity_of, make_bridge
-from .parts import build_process, default_part, make_modality
+from .build import Assembly, make_bridge
+from .examples import open_examples, source_of
+from .measure import measurements
+from .parts import default_part
 from .room import require_batch
 from .tuned import map_column, tuned, tuned_base, with_map
 
-SOME = 512
-"""Number of examples that a representation or a bridge measures, drawn as in training."""
-
 LIGHT = 1 << 26
 """Numbers in a batch that fit any memory."""
-
-ENTRIES = 1 << 27
-"""Most numbers in these examples: 47 minutes of mono at 48 kHz, which take seconds to measure."""
 
 
 def open_dataset(
@@ -102,7 +86,7 @@ def open_dataset(
         groups=groups,
     )
     require_files_fit(config, dataset)
-    found = _measured(config, assembly, dataset) if measured is None else measured
+    found = measurements(config, assembly, dataset) if measured is None else measured
     description = replace(description, measured=found)
     description = _bridged(config, assembly, description)
     if base is not None:
@@ -159,208 +143,6 @@ def _require_room(
     model = assembly.representation(config, description).shape
     if None not in model:
         require_batch([n for n in model if n], config.train, assembly.device)
-
-
-def open_examples(
-    config: Config,
-    registry: Registry,
-    *,
-    progress: Progress | None = None,
-    before: Callable[[Modality, Sequence[Item]], None] = lambda modality, items: None,
-) -> tuple[Path, Modality, Cache]:
-    """The path of a config's data, the modality without ``auto`` values, and the cached examples.
-
-    Args:
-        before: called before examples are decoded, unless all of them are cached.
-
-    Raises:
-        DataError: nothing usable, or too much of it unreadable.
-    """
-    modality = make_modality(config, registry)
-    with remarks() as texts:
-        path = (
-            data_folder(config, registry, config.data.path)
-            if config.data.path
-            else demo_folder(config.modality.use, modality).absolute()
-        )
-        items = _without_named(modality.scan(path), config, registry, path)
-    listed = listing(items, path)
-    modality = _fitted(config, registry, modality, items, listed)
-    if lacking := _facts_wanted(config, items):
-        items = [_with_facts(item, lacking, modality) for item in items]
-        listed = listing(items, path)
-    cache = open_cache(
-        modality,
-        items,
-        path,
-        config.modality.use,
-        max_bad=config.data.max_bad,
-        progress=progress,
-        listed=listed,
-        before=lambda: before(modality, items),
-    )
-    cache.remarks = [*((path, text) for text in texts), *cache.remarks]
-    return path, modality, cache
-
-
-def _facts_wanted(config: Config, items: Sequence[Item]) -> set[str]:
-    """The conditions that no column of the data has: the files themselves may say them."""
-    wanted = {name for name, part in config.conditions.items() if part.use not in (NONE, AUTO)}
-    return wanted.difference(*(item.columns for item in items)) if wanted else wanted
-
-
-def _with_facts(item: Item, names: set[str], modality: Modality) -> Item:
-    """The example with what its file says under these names."""
-    try:
-        facts = modality.facts(item)
-    except DataError:
-        return item  # it will be named with the others that cannot be read
-    known = {name: value for name, value in facts.items() if name in names}
-    return replace(item, columns={**item.columns, **known})
-
-
-def _without_named(
-    items: Sequence[Item], config: Config, registry: Registry, root: Path
-) -> Sequence[Item]:
-    """The examples without files that steer others: what is named in a column of files."""
-    columns = _file_columns(config, registry)
-    named = {
-        path.resolve()
-        for name in columns
-        for path in found_files(name, (text_of(item.columns.get(name, "")) for item in items), root)
-    }
-    return [item for item in items if item.path.resolve() not in named] if named else items
-
-
-def _file_columns(config: Config, registry: Registry) -> list[str]:
-    """The columns that name files."""
-    own = [
-        name
-        for name, part in config.conditions.items()
-        if part.use not in (NONE, AUTO) and registry.column(part.use).files
-    ]
-    return [*own, column] if (column := map_column(config)) else own
-
-
-def data_folder(config: Config, registry: Registry, path: str) -> Path:
-    """The local folder of the data at a path, by the config's source or the one for such paths."""
-    return locate(path, registry, config.source.use, config.source.options)
-
-
-def source_of(config: Config) -> str:
-    """The name of a config's data in messages."""
-    return absolute(config.data.path) if config.data.path else f"the {config.modality.use} demo set"
-
-
-def missing_data(config: Config) -> Path | None:
-    """The path of a config's data if nothing is there; None for data of another kind than files."""
-    path = absolute(config.data.path or "")
-    return None if not config.data.path or "://" in path or Path(path).exists() else Path(path)
-
-
-def _measured(config: Config, assembly: Assembly, dataset: Dataset) -> Mapping[str, Any]:
-    """The measurements of the representation and the bridge, cached so that all processes agree."""
-    description, parts = (
-        dataset.description,
-        {"representation": config.representation, "bridge": config.bridge},
-    )
-    representation = assembly.representation(config, description)
-    weights = fingerprint_of(representation)
-    about = [
-        __version__,
-        *([weights] if weights else []),
-        *(
-            identity_of(assembly.registry, kind, part)
-            for kind, part in parts.items()
-            if part.use != NONE
-        ),
-        config.modality.options.model_dump(mode="json"),
-        description.to_json(),
-    ]
-    process = build_process(config, assembly.registry)
-    if limits := process.preconditioning.amplifies(process.schedule.sigma_max):
-        about.append(MEASURED)
-    note = cache_path(
-        f"measured/{blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=10).hexdigest()}.json"
-    )
-    with suppress(FileNotFoundError, ValueError):
-        return json.loads(note.read_text(encoding="utf-8"))
-    found = representation.measure(
-        batch.map(lambda t: t.to(assembly.device)) for batch in _some_batches(dataset)
-    )
-    if config.bridge.use != NONE:
-        seen = replace(description, measured=found)
-        bridge = make_bridge(
-            config, assembly.registry, seen, assembly.representation(config, seen), assembly
-        )
-        assert bridge is not None  # one is named
-        found = {**found, **bridge.measure(_some_batches(dataset))}
-    if limits:
-        seen = replace(description, measured=found)
-        found = {**found, MEASURED: _extent(config, assembly, dataset, seen).to_json()}
-    if found:
-        write_text(note, json.dumps(found))
-    return found
-
-
-def _extent(
-    config: Config, assembly: Assembly, dataset: Dataset, description: Description
-) -> Extent:
-    """The extent of encoded examples, as the network is trained on them."""
-    representation = assembly.representation(config, description)
-    bridge = make_bridge(config, assembly.registry, description, representation, assembly)
-    found = []
-    for raw in _some_batches(dataset):
-        raw = raw.map(lambda t: t.to(assembly.device))
-        batch = representation.encode(raw) if bridge is None else _refined(bridge, raw)
-        square = representation.space.mean_square(batch.x, batch.mask).max()
-        found.append([square.sqrt().item(), batch.x.min().item(), batch.x.max().item()])
-    rms, low, high = zip(*found, strict=True)
-    return Extent(max(rms), min(low), max(high))
-
-
-def _refined(bridge: Bridge, raw: Batch) -> Batch:
-    """Examples as a stage that refines is trained on them, without noise on its input."""
-    device = raw.x.device
-    level = torch.zeros(len(raw), device=device)
-    return bridge.encode(bridge.degrade(raw), raw, level, Stream(0, "measure", device=device))
-
-
-def _some_batches(dataset: Dataset) -> Iterator[Batch]:
-    """Batches to measure; fewer and smaller ones if examples are large."""
-    largest = dataset.cache.shapes.max(0).tolist()
-    entries = math.prod(
-        most if n is None else n for n, most in zip(dataset.description.shape, largest, strict=True)
-    )
-    size, order = min(32, max(1, ENTRIES // 16 // entries)), Order(len(dataset), seed=0)
-    for at in range(0, min(SOME, max(size, ENTRIES // entries)), size):
-        yield dataset.batch(order.indices(at, size), Stream(0, "measure", at))
-
-
-def _fitted(
-    config: Config, registry: Registry, modality: Modality, items: Sequence[Item], listed: str
-) -> Modality:
-    """The modality without ``auto`` values. They are cached: ``fit`` may open a million files."""
-    use = config.modality.use
-    note = cache_path(f"settled/{fingerprint(modality, use, listed)[:20]}.json")
-    with suppress(FileNotFoundError, ValueError):  # an invalid file is written again
-        options = registry.options(registry.modality(use)).model_validate_json(
-            note.read_text(encoding="utf-8")
-        )
-        return make_modality(config.replace(modality=Part(use, options)), registry)
-    fitted = modality.fit(items)
-    if fitted.settings() != modality.settings():
-        write_text(note, fitted.settings().model_dump_json())
-    return fitted
-
-
-def demo_folder(name: str, modality: Modality) -> Path:
-    """The folder of the modality's demo set, written on first use."""
-    folder = cache_path(f"demo/{name}")
-    if not folder.exists():
-        with building(folder) as partial:
-            modality.demo(partial)
-    return folder
 
 
 def _settled(config: Config, registry: Registry, modality: Modality, cache: Cache) -> Config:

@@ -82,7 +82,7 @@ def test_of_large_examples_fewer_are_measured_and_fewer_at_once(measuring, monke
     )
     _, dataset = open_dataset(config, registry(), measured={})
     entries = math.prod(dataset.description.shape)
-    monkeypatch.setattr(assemble.open, "ENTRIES", 64 * entries)
-    assert [len(batch) for batch in assemble.open._some_batches(dataset)] == [4] * 16
-    monkeypatch.setattr(assemble.open, "ENTRIES", entries // 2)
-    assert [len(batch) for batch in assemble.open._some_batches(dataset)] == [1]
+    monkeypatch.setattr(assemble.measure, "ENTRIES", 64 * entries)
+    assert [len(batch) for batch in assemble.measure._some_batches(dataset)] == [4] * 16
+    monkeypatch.setattr(assemble.measure, "ENTRIES", entries // 2)
+    assert [len(batch) for batch in assemble.measure._some_batches(dataset)] == [1]
