@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,9 +14,10 @@ from small import call, prepared, registry, small_run, train
 from torch import nn
 
 from difftool import Batch
-from difftool.assemble import load_stage
+from difftool.assemble import Assembly, load_stage, measure, open_dataset
 from difftool.assemble.encode import varied
 from difftool.assemble.inherit import inherit_model
+from difftool.config import gather, resolve
 from difftool.description import Description
 from difftool.engine.generate import generate
 from difftool.engine.sample_request import SampleRequest
@@ -137,6 +139,25 @@ def test_latents_have_the_measured_mean_and_spread(first):
     x = stage.representation.encode(dataset.batch(np.arange(len(dataset)), Stream(0, "all"))).x
     assert x.mean((0, 2, 3)).abs().max() < 0.1
     torch.testing.assert_close(x.std((0, 2, 3)), torch.full((4,), 0.5), atol=0.1, rtol=0)
+
+
+def test_fewer_examples_are_measured_where_each_is_encoded_and_it_is_shown(first, monkeypatch):
+    data, sets = wanted(first)
+    layers = gather(registry(), "image", sets=[f'data.path="{data}"', *sets], project=None)
+    config = resolve("image", layers, registry())
+    _, dataset = open_dataset(config, registry(), measured={})
+    entries, shown = math.prod(dataset.description.shape), []
+    monkeypatch.setattr(measure, "DEAR", 80 * entries)
+    found = measure.measurements(
+        config, Assembly(registry()), dataset, lambda *now: shown.append(now)
+    )
+    assert shown == [(n, 80, "measuring examples") for n in (20, 40, 60, 80)]
+    monkeypatch.setattr(measure, "DEAR", 1 << 22)
+    more = measure.measurements(config, Assembly(registry()), dataset)
+    assert more != found  # the cache does not take one for the other
+    torch.testing.assert_close(
+        torch.tensor(more["std"]), torch.tensor(found["std"]), rtol=0.2, atol=0
+    )
 
 
 def test_the_model_file_alone_samples_to_the_bit_at_any_size_and_resumes(tmp_path, first):

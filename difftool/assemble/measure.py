@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -16,7 +17,7 @@ from .. import __version__
 from ..batch import Batch
 from ..bridge import Bridge
 from ..config import NONE, Config
-from ..data.cache import cache_path
+from ..data.cache import Progress, cache_path
 from ..data.dataset import Dataset
 from ..data.order import Order
 from ..description import Description
@@ -32,8 +33,18 @@ SOME = 512
 ENTRIES = 1 << 27
 """Most numbers in these examples: 47 minutes of mono at 48 kHz, which take seconds to measure."""
 
+DEAR = 1 << 22
+"""Most numbers in these examples where a network encodes each, but for the first ``FEW``. What is
+measured is a few numbers for each channel, and 64 pictures of 32 by 32 latents hold 65,536 of one.
+"""
 
-def measurements(config: Config, assembly: Assembly, dataset: Dataset) -> Mapping[str, Any]:
+FEW = 64
+"""Examples of any size that are measured where a network encodes each."""
+
+
+def measurements(
+    config: Config, assembly: Assembly, dataset: Dataset, progress: Progress | None = None
+) -> Mapping[str, Any]:
     """The measurements of the representation and the bridge, cached so that all processes agree."""
     description, parts = (
         dataset.description,
@@ -55,37 +66,39 @@ def measurements(config: Config, assembly: Assembly, dataset: Dataset) -> Mappin
     process = build_process(config, assembly.registry)
     if limits := process.preconditioning.amplifies(process.schedule.sigma_max):
         about.append(MEASURED)
+    dear = bool(weights or getattr(config.bridge.options, "model", ""))
+    if dear:
+        about.append([DEAR, FEW])
+    some = partial(_some_batches, dataset, dear, progress)
     note = cache_path(
         f"measured/{blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=10).hexdigest()}.json"
     )
     with suppress(FileNotFoundError, ValueError):
         return json.loads(note.read_text(encoding="utf-8"))
-    found = representation.measure(
-        batch.map(lambda t: t.to(assembly.device)) for batch in _some_batches(dataset)
-    )
+    found = representation.measure(batch.map(lambda t: t.to(assembly.device)) for batch in some())
     if config.bridge.use != NONE:
         seen = replace(description, measured=found)
         bridge = make_bridge(
             config, assembly.registry, seen, assembly.representation(config, seen), assembly
         )
         assert bridge is not None  # one is named
-        found = {**found, **bridge.measure(_some_batches(dataset))}
+        found = {**found, **bridge.measure(some())}
     if limits:
         seen = replace(description, measured=found)
-        found = {**found, MEASURED: _extent(config, assembly, dataset, seen).to_json()}
+        found = {**found, MEASURED: _extent(config, assembly, some(), seen).to_json()}
     if found:
         write_text(note, json.dumps(found))
     return found
 
 
 def _extent(
-    config: Config, assembly: Assembly, dataset: Dataset, description: Description
+    config: Config, assembly: Assembly, examples: Iterable[Batch], description: Description
 ) -> Extent:
     """The extent of encoded examples, as the network is trained on them."""
     representation = assembly.representation(config, description)
     bridge = make_bridge(config, assembly.registry, description, representation, assembly)
     found = []
-    for raw in _some_batches(dataset):
+    for raw in examples:
         raw = raw.map(lambda t: t.to(assembly.device))
         batch = representation.encode(raw) if bridge is None else _refined(bridge, raw)
         square = representation.space.mean_square(batch.x, batch.mask).max()
@@ -101,12 +114,24 @@ def _refined(bridge: Bridge, raw: Batch) -> Batch:
     return bridge.encode(bridge.degrade(raw), raw, level, Stream(0, "measure", device=device))
 
 
-def _some_batches(dataset: Dataset) -> Iterator[Batch]:
-    """Batches to measure; fewer and smaller ones if examples are large."""
+def _some_batches(
+    dataset: Dataset, dear: bool = False, progress: Progress | None = None
+) -> Iterator[Batch]:
+    """Batches to measure; fewer and smaller ones if examples are large.
+
+    Args:
+        dear: a network encodes each example: fewer and smaller batches still.
+    """
     largest = dataset.cache.shapes.max(0).tolist()
     entries = math.prod(
         most if n is None else n for n, most in zip(dataset.description.shape, largest, strict=True)
     )
-    size, order = min(32, max(1, ENTRIES // 16 // entries)), Order(len(dataset), seed=0)
-    for at in range(0, min(SOME, max(size, ENTRIES // entries)), size):
+    at_once = (DEAR // 4 if dear else ENTRIES // 16) // entries
+    size, order = min(32, max(1, at_once)), Order(len(dataset), seed=0)
+    total = min(SOME, max(size, ENTRIES // entries))
+    if dear:
+        total = min(total, max(FEW, DEAR // entries))
+    for at in range(0, total, size):
         yield dataset.batch(order.indices(at, size), Stream(0, "measure", at))
+        if progress:
+            progress(min(at + size, total), total, "measuring examples")

@@ -86,8 +86,9 @@ def open_dataset(
         groups=groups,
     )
     require_files_fit(config, dataset)
-    found = measurements(config, assembly, dataset) if measured is None else measured
-    description = replace(description, measured=found)
+    if measured is None:
+        measured = measurements(config, assembly, dataset, progress)
+    description = replace(description, measured=measured)
     description = _bridged(config, assembly, description)
     if base is not None:
         represented = assembly.representation(config, description)
