@@ -1,10 +1,11 @@
 """What several recipes reach on the same data in the same time.
 
-    python benchmarks/equal_time.py MODALITY DATA --recipe tiny --recipe dit-tiny [--minutes M] [-n N] [--set KEY=VALUE] [--smoke]
+    python benchmarks/equal_time.py MODALITY DATA --recipe tiny --recipe dit-tiny [--minutes M] [-n N] [--set KEY=VALUE] [--keep DIR] [--smoke]
 
 Each recipe is trained for as many steps as the minutes of CPU time allow, so that what else the machine does counts
 for none of them, with its learning rate brought to its end within them. Samples are then measured as
-`difftool evaluate` measures them, with a judge that is trained on the data once.
+`difftool evaluate` measures them, with a judge that is trained on the data once. --keep leaves the runs and their
+samples in a folder, and uses the cache that is set, so that other recipes can join later with the same judge.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +62,17 @@ def reached(
     for _ in trained(modality, data, run, recipe, wanted):
         pass
     trained_for = time.process_time() - start
-    found = difftool.evaluate(run, options.n, metrics=options.metric or None)
+    start = time.process_time()
+    samples = difftool.load(run).sample(options.n)
+    sampled_for = time.process_time() - start
+    made = place / f"{recipe}-samples"
+    samples.save(made)
+    found = difftool.evaluate(run, samples=made, metrics=options.metric or None)
     return {
         "parameters": saved_parameters(run),
         "steps": steps,
         "cpu_minutes": round(trained_for / 60, 2),
+        "cpu_seconds_a_sample": round(sampled_for / options.n, 4),
         **{
             f"{row['metric']}.{row['name']}": [
                 row["samples"],
@@ -86,6 +94,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("-n", type=int, default=500)
+    parser.add_argument("--keep", type=Path, metavar="DIR")
     small = ["modality.size=8", "backbone.channels=8", "backbone.attention=0"]
     options = arguments(
         parser,
@@ -100,7 +109,7 @@ def main() -> None:
     )
     torch.set_num_threads(1)
     found = {}
-    with workplace() as place:
+    with nullcontext(options.keep) if options.keep else workplace() as place:
         if options.smoke:
             options.data = place / "data"
             write_pictures(options.data, 16, 8)
