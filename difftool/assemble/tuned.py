@@ -62,7 +62,7 @@ def with_map(
     if not isinstance(options, ControlOptions):
         return description
     places = representation.space.places
-    require_operator(options.operator, places)
+    require_operator(options.operator, representation.shape, places)
     width = width_of(options.operator, representation.shape, places)
     column = ChannelsColumn(CONTROL, width)
     return replace(description, conditions={**description.conditions, CONTROL: column})

@@ -1,4 +1,4 @@
-"""Maps that are computed from an example, to control samples by: edges, the mean, an outline.
+"""Maps that are computed from an example, to control samples by: edges, the mean, an outline, a melody.
 
 Those of points do not change when the points are turned or moved.
 """
@@ -15,6 +15,11 @@ from ..errors import UsageError
 
 FILE = "file"
 """The operator of maps that are files of their own, which is the identity."""
+
+STRONG = 2 / 3
+"""Share of the way from the weakest to the strongest band from which a peak counts: at a half noise
+counts too, at 0.8 the fundamental of some notes is missed.
+"""
 
 
 def edges(x: Tensor) -> Tensor:
@@ -36,6 +41,22 @@ def outline(x: Tensor) -> Tensor:
     loudness of a spectrogram over time.
     """
     return x.mean(tuple(range(1, x.ndim - 1)), keepdim=True).expand_as(x[:, :1])
+
+
+def melody(x: Tensor) -> Tensor:
+    """``[b, c, bands, n] -> [b, 1, bands, n]``: 1 at the lowest strong peak of each time, else 0:
+    what a spectrogram sings, without its timbre; nothing where it is quieter than on average.
+
+    Copet et al. 2023, arXiv:2306.05284, Sec. 2.3, take the strongest pitch of each time. Here bands
+    are equally strong on average, so a harmonic may be stronger than what it belongs to.
+    """
+    x = mean(x)
+    weakest, strongest = x.amin(2, keepdim=True), x.amax(2, keepdim=True)
+    beside = F.pad(x, (0, 0, 1, 1), value=-torch.inf)
+    peak = (x >= beside[:, :, :-2]) & (x >= beside[:, :, 2:])
+    peak &= x >= weakest + STRONG * (strongest - weakest)
+    sounds = strongest > x.mean((2, 3), keepdim=True)
+    return (peak & (peak.cumsum(2) == 1) & sounds).to(x.dtype)
 
 
 def _difference(x: Tensor, axis: int) -> Tensor:
@@ -68,16 +89,18 @@ OPERATORS: dict[str, Callable[[Tensor], Tensor]] = {
     "edges": edges,
     "mean": mean,
     "outline": outline,
+    "melody": melody,
     FILE: itself,
 }
 
 OF_POINTS: dict[str, Callable[[Tensor, int], Tensor]] = {"outline": radius, "features": features}
 
 
-def require_operator(operator: str, places: int) -> None:
+def require_operator(operator: str, shape: Sequence[int | None], places: int) -> None:
     """Raise UsageError for a map that examples of this kind do not have.
 
     Args:
+        shape: of an encoded example.
         places: entries of a point that are its place; 0 for examples on a grid.
     """
     known = OF_POINTS if places else OPERATORS
@@ -85,6 +108,11 @@ def require_operator(operator: str, places: int) -> None:
         raise UsageError(
             f"objective.operator = {operator!r} is not a map of {'points' if places else 'grids'}. "
             f"Choose one of {', '.join(known)}."
+        )
+    if operator == "melody" and len(shape) != 3:
+        raise UsageError(
+            "objective.operator = 'melody' needs bands over time, such as a spectrogram, and an "
+            f"encoded example has {len(shape) - 1} axes beside its channels. Choose outline."
         )
 
 

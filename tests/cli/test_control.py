@@ -14,7 +14,7 @@ from small import SETS, alike, call, examples, pictures, registry, same
 from difftool import UsageError
 from difftool.nn.backbone import Interface, Signals
 from difftool.nn.control import Controlled
-from difftool.nn.operators import edges, mapped, mean, outline, require_operator, width_of
+from difftool.nn.operators import edges, mapped, mean, melody, outline, require_operator, width_of
 
 WORDS = [word for setting in SETS for word in ("--set", setting)]
 QUICK = ("--set", "train.precision=fp32", "--set", "train.batch=4")
@@ -95,7 +95,7 @@ def test_maps_of_points_do_not_turn_with_them():
         torch.testing.assert_close(found, mapped(operator, turned, mask, places=3))
         assert not found[1, :, 3:].any()
     with pytest.raises(UsageError, match="not a map of points"):
-        require_operator("edges", 3)
+        require_operator("edges", (None, 7), 3)
 
 
 def test_maps_are_what_they_say():
@@ -111,6 +111,19 @@ def test_maps_are_what_they_say():
     mask = torch.ones(1, 1, 4, 6, dtype=torch.bool)
     mask[..., 3:] = False
     assert mapped("edges", x, mask)[..., 3:].abs().max() == 0
+
+
+def test_a_melody_is_the_lowest_strong_peak_of_each_time_whatever_the_harmonics():
+    x = torch.rand(1, 2, 9, 6) * 0.1
+    for time, band in enumerate((2, 3, 5)):
+        x[..., band, time] = 0.8
+        x[..., 7, time] = 1.0  # a harmonic is stronger
+    x[..., 3:] -= 1  # silence
+    found = melody(x)
+    assert found.shape == (1, 1, 9, 6)
+    assert found.nonzero()[:, 2:].tolist() == [[2, 0], [3, 1], [5, 2]]
+    with pytest.raises(UsageError, match="needs bands over time"):
+        require_operator("melody", (1, 16_000), 0)
 
 
 @pytest.fixture(scope="module")
