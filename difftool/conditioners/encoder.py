@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from ..conditioner import Conditioner
-from ..errors import ModelFileError, UsageError
+from ..errors import ModelFileError
 from ..names import local_path
 from ..nn.backbone import Signals
 from ..nn.frozen import Frozen
 from ..nn.layers import linear
+from ..nn.pretrained import pretrained, transformers_library
 from .embeddings import Embeddings
 from .encoder_column import EncoderTextColumn
 from .options import EncoderOptions
@@ -71,8 +72,7 @@ class PretrainedText(Conditioner):
 
     def __init__(self, options: EncoderOptions, column: EncoderTextColumn) -> None:
         super().__init__()
-        config = _config(column.config)
-        network = Encoder(_built(config), options.layer, column.pooling)
+        network = Encoder(_built(column.config, options.path), options.layer, column.pooling)
         weights = local_path(options.path) / "model.safetensors"
         self.encoder = Frozen(network, weights, stored=options.stored, fill=_fill)
         self._embeddings = Embeddings(weights, options.layer) if options.cache else None
@@ -118,27 +118,24 @@ def _recording(ids: Tensor) -> bool:
     return ids.is_cuda and torch.cuda.is_current_stream_capturing()
 
 
-def _config(text: str) -> Any:
-    transformers = _library()
+def _built(text: str, folder: str) -> nn.Module:
+    """The encoder that the text of a ``config.json`` tells of, without its weights.
+
+    Args:
+        folder: where it comes from.
+    """
+    transformers = transformers_library(folder)
     about = json.loads(text)
     kind = transformers.AutoConfig.for_model(about["model_type"])
-    config = type(kind).from_dict(about)
-    if about["model_type"] in TOWERS and hasattr(config, "text_config"):
-        config = config.text_config
-    return config
+    config = _text_config(type(kind).from_dict(about))
+    if tower := TOWERS.get(config.model_type):
+        return getattr(transformers, tower)(config)
+    return _encoder_of(transformers.AutoModel.from_config(config), config)
 
 
-def _tower(config: Any) -> Any:
-    transformers = _library()
-    name = TOWERS.get(config.model_type)
-    return getattr(transformers, name) if name else transformers.AutoModel
-
-
-def _built(config: Any) -> nn.Module:
-    """The encoder without its weights."""
-    tower = _tower(config)
-    made = tower(config) if config.model_type in TOWERS else tower.from_config(config)
-    return _encoder_of(made, config)
+def _text_config(config: Any) -> Any:
+    """That of the text's tower in a model of several."""
+    return getattr(config, "text_config", config) if config.model_type in TOWERS else config
 
 
 def _encoder_of(network: Any, config: Any) -> nn.Module:
@@ -150,29 +147,12 @@ def _encoder_of(network: Any, config: Any) -> nn.Module:
 def _fill(network: nn.Module, path: Path) -> None:
     """The weights of a folder that transformers saved, put into the encoder."""
     assert isinstance(network, Encoder)
-    transformers = _library()
-    config = transformers.AutoConfig.from_pretrained(path.parent, local_files_only=True)
-    inner = getattr(config, "text_config", config) if config.model_type in TOWERS else config
+    config = _text_config(pretrained(path.parent, "AutoConfig"))
+    loaded = pretrained(path.parent, TOWERS.get(config.model_type, "AutoModel"))
     try:
-        loaded = _tower(inner).from_pretrained(
-            path.parent, local_files_only=True, use_safetensors=True
-        )
-        network.network.load_state_dict(_encoder_of(loaded, inner).state_dict())
-    except (OSError, ValueError, RuntimeError) as error:
+        network.network.load_state_dict(_encoder_of(loaded, config).state_dict())
+    except RuntimeError as error:
         raise ModelFileError(
-            f"The encoder in {path.parent} cannot be loaded: {error}. Save it there with "
-            "save_pretrained of the library transformers."
+            f"The encoder in {path.parent} is not the one that the model was trained with: {error}. "
+            "Put that one back."
         ) from None
-
-
-def _library() -> Any:
-    try:
-        import transformers
-    except ImportError:
-        raise UsageError(
-            "A pretrained encoder needs the library transformers, which is not installed: pip "
-            "install difftool[encoders]."
-        ) from None
-    transformers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.set_verbosity_error()  # what is not of the text's tower is no fault
-    return transformers

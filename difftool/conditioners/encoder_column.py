@@ -16,6 +16,7 @@ import numpy as np
 from ..column import Column, Rows, Value
 from ..errors import DataError, UsageError
 from ..names import local_path
+from ..nn.pretrained import pretrained
 from ..options import Options
 from .columns import text_of
 from .options import EncoderOptions
@@ -125,18 +126,10 @@ def tokenizer_of(folder: Path) -> str:
         about = json.loads(file.read_text(encoding="utf-8"))
         about |= {"truncation": None, "padding": None}
         return json.dumps(about, ensure_ascii=False)
-    try:
-        from transformers import AutoTokenizer
-
-        found = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
-        return found.backend_tokenizer.to_str()
-    except ImportError:
+    found = getattr(pretrained(folder, "AutoTokenizer"), "backend_tokenizer", None)
+    if found is None:
         raise UsageError(
-            f"{folder} has no tokenizer.json, and the library transformers, which can make one, is "
-            "not installed: pip install difftool[encoders]."
-        ) from None
-    except (OSError, ValueError, AttributeError) as error:
-        raise UsageError(
-            f"{folder} has no tokenizer that can be read: {error}. Save one with "
-            "AutoTokenizer.from_pretrained(…).save_pretrained(FOLDER)."
-        ) from None
+            f"{folder} has no tokenizer.json, and its tokenizer cannot be written as one. Take an "
+            "encoder with a tokenizer of the library tokenizers."
+        )
+    return str(found.to_str())

@@ -6,7 +6,6 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -19,8 +18,8 @@ from ..judge.eye import POSITIONS
 from ..judge.network import JudgeNetwork
 from ..judge.target import Target, target
 from ..judge.train import NOISE, contrast
-from ..names import local_path
 from ..nn.layers import masked, patchify
+from ..nn.pretrained import pretrained
 from ..rng import Rng
 from ..shapes import expand_as
 
@@ -95,7 +94,7 @@ class FrozenEyes(Eyes):
     """
 
     def __init__(self, path: str, channels: int, dimension: int, device: torch.device) -> None:
-        self.network = _pretrained(path).to(device)
+        self.network = pretrained(path).to(device)
         config = self.network.config
         self.name = self.network.main_input_name
         self.wanted = int(getattr(config, "num_channels", 1))
@@ -187,24 +186,3 @@ def _in_use(network: nn.Module) -> Iterator[None]:
         yield
     finally:
         network.train(training)
-
-
-def _pretrained(path: str) -> Any:
-    """A network of transformers without gradients. Raises UsageError."""
-    folder = local_path(path)
-    try:
-        from transformers import AutoModel
-    except ImportError as error:
-        raise UsageError(
-            f"objective.features = {path} needs transformers, which cannot be imported. Install it: "
-            f"pip install difftool[encoders]; or set objective.features = judge. ({error})"
-        ) from None
-    try:
-        network = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-    except Exception as error:  # of transformers, or of a damaged file
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise UsageError(
-            f"The network in {folder} could not be loaded: {reason}. Name a folder with "
-            "config.json and model.safetensors, or set objective.features = judge."
-        ) from None
-    return network.eval().requires_grad_(False)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from difftool import UsageError
+from difftool import pretrained
 
 FULL = 32768
 """Full scale of the raw units."""
@@ -35,24 +35,8 @@ class SoundNetwork:
 
     def __init__(self, name: str, rate: int) -> None:
         self._rate = rate
-        try:
-            from transformers import AutoFeatureExtractor, AutoModel
-        except ImportError as error:
-            raise UsageError(
-                f"{name} is loaded with transformers, which cannot be imported. Install it: pip "
-                f"install transformers; or leave out --features. ({error})"
-            ) from None
-        try:
-            self._network = AutoModel.from_pretrained(
-                name, local_files_only=True, use_safetensors=True
-            ).eval()
-            self._extract = AutoFeatureExtractor.from_pretrained(name, local_files_only=True)
-        except Exception as error:  # of transformers, or of a damaged file
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            raise UsageError(
-                f"The network in {name} could not be loaded: {reason}. Name a folder of transformers "
-                "with config.json, model.safetensors and preprocessor_config.json, such as CLAP."
-            ) from None
+        self._network = pretrained(name)
+        self._extract = pretrained(name, "AutoFeatureExtractor")
 
     @torch.inference_mode()
     def __call__(self, sounds: Sequence[np.ndarray]) -> np.ndarray:
@@ -99,9 +83,7 @@ class ClapNetwork(SoundNetwork):
 
     def __init__(self, name: str, rate: int) -> None:
         super().__init__(name, rate)
-        from transformers import AutoTokenizer
-
-        self._tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=True)
+        self._tokenizer = pretrained(name, "AutoTokenizer")
 
     @torch.inference_mode()
     def texts(self, texts: Sequence[str]) -> np.ndarray:

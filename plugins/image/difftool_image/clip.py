@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from difftool import UsageError
+from difftool import pretrained
 
 KINDS = ("clip", "siglip", "siglip2", "chinese_clip", "altclip")
 """``model_type`` of networks that see pictures and read texts."""
@@ -29,26 +29,6 @@ def kind_of(name: str) -> str:
             json.loads((Path(name) / "config.json").read_text("utf-8")).get("model_type", "")
         )
     return ""
-
-
-def pretrained(name: str) -> tuple[Any, Any]:
-    """The network and the tokenizer of a folder of transformers. Raises UsageError."""
-    try:
-        from transformers import AutoModel, AutoTokenizer
-    except ImportError as error:
-        raise UsageError(
-            f"{name} is loaded with transformers, which cannot be imported. Install it: pip install "
-            f"transformers; or leave out --features. ({error})"
-        ) from None
-    try:
-        network = AutoModel.from_pretrained(name, local_files_only=True, use_safetensors=True)
-        return network.eval(), AutoTokenizer.from_pretrained(name, local_files_only=True)
-    except Exception as error:  # of transformers, or of a damaged file
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise UsageError(
-            f"The network in {name} could not be loaded: {reason}. It should be a folder with "
-            "config.json, model.safetensors and tokenizer.json."
-        ) from None
 
 
 @torch.inference_mode()
@@ -88,7 +68,8 @@ class ClipNetwork:
 
     def __init__(self, name: str, features: Callable[..., np.ndarray]) -> None:
         self._features = features
-        self._network, self._tokenizer = pretrained(name)
+        self._network = pretrained(name)
+        self._tokenizer = pretrained(name, "AutoTokenizer")
         size = int(self._network.config.vision_config.image_size)
         about: dict[str, Any] = {}
         with suppress(OSError, ValueError):
