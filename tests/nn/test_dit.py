@@ -24,10 +24,18 @@ MODERN = {
     "tokens": "context",
     "vector": "context",
     "bottleneck": 6,
+    "detail": 4,
     "patch": (4, 2),
     "stretch": True,
 }
-SLICES = {**SMALL, "stretch": True, "attention": "factorised", "causal": True, "patch": (1, 2, 2)}
+SLICES = {
+    **SMALL,
+    "detail": 4,
+    "stretch": True,
+    "attention": "factorised",
+    "causal": True,
+    "patch": (1, 2, 2),
+}
 PLAIN = {**SMALL, "qk_norm": False, "value_residual": False, "absolute": False, "causal": True}
 
 TestModern = backbone_contract("dit", (3, 8, 8), MODERN, [(7, 9), (12, 6)])
@@ -105,9 +113,10 @@ def test_the_fast_rotation_and_normalisation_agree_with_their_definitions():
     assert torch.autograd.gradcheck(norm, (x,), check_forward_ad=True, atol=1e-4)
 
 
-@pytest.mark.parametrize("attention", ["full", "factorised"])
-def test_causal_attention_sees_no_later_slice(attention):
-    network = build((2, 5, 4, 4), attention=attention, causal=True, patch=(1, 2, 2))
+@pytest.mark.parametrize(("attention", "detail"), [("full", 0), ("factorised", 0), ("full", 4)])
+def test_causal_attention_sees_no_later_slice(attention, detail):
+    options = {"attention": attention, "detail": detail}
+    network = build((2, 5, 4, 4), causal=True, patch=(1, 2, 2), **options)
     x = torch.randn(1, 2, 5, 4, 4)
     other = x.clone()
     other[:, :, 3:] = torch.randn(1, 2, 2, 4, 4)
@@ -124,6 +133,16 @@ def test_registers_do_not_carry_later_slices_to_earlier_ones():
     with torch.no_grad():
         one, another = (network(t, torch.zeros(1), Signals()) for t in (x, other))
     torch.testing.assert_close(one[..., :8], another[..., :8], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("detail", "reach"), [(0, 4), (3, 7)])
+def test_convolutions_see_beyond_the_edge_of_a_patch(detail, reach):
+    """Without blocks an entry at the edge depends on its own patch; with convolutions on more."""
+    network = build((1, 16), depth=1, patch=(4,), detail=detail)
+    network.transformer.blocks = torch.nn.ModuleList()
+    x = torch.randn(1, 1, 16, requires_grad=True)
+    network(x, torch.zeros(1), Signals())[0, 0, 3].backward()
+    assert (x.grad[0, 0] != 0).sum() > reach if detail else (x.grad[0, 0, 4:] == 0).all()
 
 
 def test_causal_scores_are_blocks_of_slices():

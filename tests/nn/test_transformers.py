@@ -111,3 +111,23 @@ def test_the_work_of_rin_on_latents_does_not_grow_with_the_example():
         return counter.get_total_flops()
 
     assert flops(16) < 1.5 * flops(8)
+
+
+@pytest.mark.parametrize("kind", ["uvit", "rin"])
+def test_a_step_opens_blocks_that_nothing_modulates(kind):
+    """A gate that starts at zero would pass no gradient to the matrices behind it."""
+    network = build(kind, stirred=False)
+    network.patches.head.weight.data.normal_()
+    network(torch.randn(2, 3, 8, 8), torch.zeros(2), Signals()).square().sum().backward()
+    assert all(block.feedforward.outer.weight.grad.any() for block in network.blocks)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_convolutions_around_the_tokens_see_no_padding(kind):
+    network = build(kind, detail=3)
+    x, mask = torch.randn(1, 3, 8, 8), torch.ones(1, 3, 8, 8, dtype=torch.bool)
+    mask[..., 5:] = False
+    other = x.masked_fill(~mask, 7.0)
+    with torch.no_grad():
+        one, another = (network(t, torch.zeros(1), Signals(), mask) for t in (x, other))
+    assert torch.equal(one[..., :5], another[..., :5])

@@ -50,17 +50,20 @@ class TokenAttention(nn.Module):
     Args:
         value_residual: values are a learned mixture with values of the first tokens (Zhou et al.
             2024, arXiv:2410.17897, Eq. 4, learned variant).
+        gain: of the last layer; 0 for a branch that starts as nothing.
     """
 
     self_attention = True
 
-    def __init__(self, width: int, heads: int, qk_norm: bool, value_residual: bool) -> None:
+    def __init__(
+        self, width: int, heads: int, qk_norm: bool, value_residual: bool, gain: float = 1.0
+    ) -> None:
         super().__init__()
         self.heads = heads
         self.query_key_value = linear(width, 3 * width)
         self.norm = QKNorm(width // heads, qk_norm)
         self.mixture = nn.Parameter(torch.tensor(0.5)) if value_residual else None
-        self.out = linear(width, width)
+        self.out = linear(width, width, gain=gain)
 
     def forward(
         self,

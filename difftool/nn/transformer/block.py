@@ -31,6 +31,11 @@ class Sizes:
     cross: int = 0
     shared: bool = False
 
+    @property
+    def constant(self) -> bool:
+        """Nothing modulates the block: its scales, shifts and gates are learned numbers."""
+        return self.shared and not self.embedding
+
 
 class Block(nn.Module):
     """x + gate attention(norm x), then x + gate feedforward(norm x); a new block is the identity.
@@ -44,13 +49,19 @@ class Block(nn.Module):
         width, heads = options.channels, sizes.heads
         self.dropout = options.dropout
         self.modulation = Modulation(sizes.embedding, width, 6, sizes.shared)
+        gain = 1.0
+        if sizes.constant:
+            # a gate that is only a learned number moves by at most the learning rate in a step,
+            # and would hold the branch shut for hundreds of steps; a matrix opens in a few
+            self.modulation.start(gates=(2, 5))
+            gain = 0.0
         self.norm1, self.norm2 = RMSNorm(width), RMSNorm(width)
-        self.attention = TokenAttention(width, heads, options.qk_norm, options.value_residual)
+        self.attention = TokenAttention(width, heads, options.qk_norm, options.value_residual, gain)
         self.cross_norm = RMSNorm(width, scale=True) if sizes.cross else None
         self.cross = (
             TokenCrossAttention(width, heads, sizes.cross, options.qk_norm) if sizes.cross else None
         )
-        self.feedforward = feedforward(options.feedforward, width, options.expansion)
+        self.feedforward = feedforward(options.feedforward, width, options.expansion, gain)
 
     def forward(
         self,

@@ -33,7 +33,7 @@ class DiT(Backbone):
         super().__init__()
         _possible(options, interface)
         self.options = options
-        self.patches = Patches(options, interface, options.channels)
+        self.patches = Patches(options, interface, options.channels, within=options.causal)
         self.transformer = Transformer(options, interface.vector, interface.tokens)
         width = options.channels // self.transformer.heads
         self.rotary = Rotary(width, self.patches.axes, options.theta)
@@ -51,7 +51,7 @@ class DiT(Backbone):
     ) -> Tensor:
         options, real = self.options, self.patches.real(x, mask)
         places = self.patches.coordinates(x, real)
-        h = self.patches.enter(x, signals.channels, mask)
+        h, close = self.patches.enter(x, signals.channels, mask)
         if options.absolute:
             h = h + sinusoids(places, options.channels).to(h.dtype)
         slices, *rest = self.patches.grid(x.shape[2:])
@@ -71,7 +71,7 @@ class DiT(Backbone):
             ),
             pack=options.pack,
         )
-        return self.patches.leave(h, x.shape[2:])
+        return self.patches.leave(h, close)
 
 
 def _possible(options: DiTOptions, interface: Interface) -> None:

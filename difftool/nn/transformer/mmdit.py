@@ -53,7 +53,7 @@ class MMDiT(Backbone):
     ) -> Tensor:
         real = self.patches.real(x, mask)
         places = self.patches.coordinates(x, real)
-        h = self.patches.enter(x, signals.channels, mask)
+        h, close = self.patches.enter(x, signals.channels, mask)
         if self.options.absolute:
             h = h + sinusoids(places, h.shape[-1]).to(h.dtype)
         embedding = self.embedding(c_noise, signals.vector)
@@ -70,7 +70,7 @@ class MMDiT(Backbone):
         for block in self.blocks:
             h = recompute(self, block, h, embedding, turn, first, seen)
         h = modulated(self.norm(h[:, length:]), *self.final(embedding))
-        return self.patches.leave(h, x.shape[2:])
+        return self.patches.leave(h, close)
 
 
 class JointBlock(nn.Module):

@@ -6,6 +6,8 @@ the identity.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -27,6 +29,13 @@ class Modulation(nn.Module):
         self.count = count
         self.linear = None if shared else linear(embedding, count * width, gain=0)
         self.table = nn.Parameter(torch.zeros(count * width)) if shared else None
+
+    @torch.no_grad()
+    def start(self, gates: Sequence[int]) -> None:
+        """Set the learned vectors with these numbers to one."""
+        assert self.table is not None
+        for i in gates:
+            self.table.chunk(self.count)[i].fill_(1.0)
 
     def forward(self, embedding: Tensor) -> tuple[Tensor, ...]:
         if self.linear is not None:

@@ -98,6 +98,12 @@ class PatchOptions(Options):
         description="channels between a patch and its token, fewer than either: helps patches of "
         "16 and more, with a process that predicts x0; 0 for none",
     )
+    detail: NonNegativeInt = Field(
+        0,
+        le=65_536,
+        description="channels of convolutions at full resolution before and after the tokens, which "
+        "add what a patch looks like close by: helps short trainings; 0 for none",
+    )
     stretch: bool = Field(
         False,
         description="sample other sizes with positions that are scaled to the size trained on: "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from einops import rearrange
@@ -11,29 +12,54 @@ from torch import Tensor, nn
 
 from ...errors import UsageError
 from ..backbone import Interface
-from ..layers import entered, linear, patchify, real_positions, unpatchify
+from ..layers import entered, linear, masked, patchify, real_positions, unpatchify
+from .detail import Detail
 from .options import PatchOptions
+
+
+class Close(NamedTuple):
+    """What ``Patches.leave`` needs of the example beside its tokens.
+
+    Attributes:
+        sizes: of the example.
+        features: ``[b, detail, ...]``; None without convolutions.
+        real: ``[b, 1, ...]``, True on real positions; None for all.
+    """
+
+    sizes: torch.Size
+    features: Tensor | None = None
+    real: Tensor | None = None
 
 
 class Patches(nn.Module):
     """A grid ``[b, c, ...]`` <-> tokens ``[b, n, width]``, one for each patch.
 
     Dosovitskiy et al. 2020, arXiv:2010.11929, sec. 3.1; with a bottleneck Li & He 2025,
-    arXiv:2511.13720, sec. 4.
+    arXiv:2511.13720, sec. 4; with ``Detail`` around the tokens if ``options.detail`` is set.
+
+    Args:
+        within: convolutions do not reach along the first axis.
 
     Raises:
         UsageError: examples are not grids of one to three axes, or the patches have another number
             of sides.
     """
 
-    def __init__(self, options: PatchOptions, interface: Interface, width: int) -> None:
+    def __init__(
+        self, options: PatchOptions, interface: Interface, width: int, within: bool = False
+    ) -> None:
         super().__init__()
         channels, *trained = interface.shape
         self.trained, self.stretch = trained, options.stretch
         self.sides = _sides(options.patch, interface)
         assert channels is not None
         volume = math.prod(self.sides)
-        inputs = (channels + interface.channels) * volume
+        inputs, outputs = channels + interface.channels, channels
+        self.detail = None
+        if options.detail:
+            self.detail = Detail(inputs, outputs, options.detail, len(self.sides), within)
+            inputs, outputs = options.detail, 2 * options.detail
+        inputs *= volume
         self.stem = (
             nn.Sequential(
                 linear(inputs, options.bottleneck, bias=False), linear(options.bottleneck, width)
@@ -41,16 +67,26 @@ class Patches(nn.Module):
             if options.bottleneck
             else linear(inputs, width)
         )
-        self.head = linear(width, channels * volume, gain=0)
+        # what comes last starts at zero: a new network predicts nothing
+        self.head = linear(width, outputs * volume, gain=float(self.detail is not None))
 
     @property
     def axes(self) -> int:
         return len(self.sides)
 
-    def enter(self, x: Tensor, channels: Tensor | None, mask: Tensor | None) -> Tensor:
-        """The example and its further channels as tokens ``[b, n, width]``."""
-        further = () if channels is None else (channels,)
-        return self.stem(_tokens(patchify(entered(x, further, mask), self.sides)))
+    def enter(
+        self, x: Tensor, channels: Tensor | None, mask: Tensor | None
+    ) -> tuple[Tensor, Close]:
+        """The example and its further channels as tokens ``[b, n, width]``, and more for
+        ``leave``.
+        """
+        h, close = entered(x, () if channels is None else (channels,), mask), Close(x.shape[2:])
+        if self.detail is not None:
+            real = None if mask is None else real_positions(x, mask)
+            h = self.detail.enter(h)
+            close = Close(x.shape[2:], h, real)
+            h = masked(h, real)
+        return self.stem(_tokens(patchify(h, self.sides))), close
 
     def real(self, x: Tensor, mask: Tensor | None) -> Tensor | None:
         """``[b, n]``: a patch is real if any of its entries is."""
@@ -79,10 +115,13 @@ class Patches(nn.Module):
         extents = (places + 1).mul(real.unsqueeze(-1)).amax(1, keepdim=True).clamp(min=1)
         return places * (places.new_tensor(trained) / extents)
 
-    def leave(self, tokens: Tensor, sizes: torch.Size) -> Tensor:
-        """The inverse of ``enter``; ``sizes`` are those of the example."""
-        x = self.head(tokens).transpose(1, 2).unflatten(2, self.grid(sizes))
-        return unpatchify(x, self.sides, sizes)
+    def leave(self, tokens: Tensor, close: Close) -> Tensor:
+        """The inverse of ``enter``: a prediction for each entry of the example."""
+        x = self.head(tokens).transpose(1, 2).unflatten(2, self.grid(close.sizes))
+        x = unpatchify(x, self.sides, close.sizes)
+        if self.detail is None or close.features is None:
+            return x
+        return self.detail.leave(close.features, x, close.real)
 
     def _trained(self, axis: int, n: int) -> int:
         """The patches trained on along an axis; where that varies, as many as there are."""

@@ -53,7 +53,7 @@ class RIN(Backbone):
     def evaluate(
         self, x: Tensor, c_noise: Tensor, signals: Signals, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        h = self.patches.enter(x, signals.channels, mask)
+        h, close = self.patches.enter(x, signals.channels, mask)
         real = self.patches.real(x, mask)
         h = h + sinusoids(self.patches.coordinates(x, real), h.shape[-1]).to(h.dtype)
         real = None if real is None else real | ~real.any(-1, keepdim=True)
@@ -61,7 +61,7 @@ class RIN(Backbone):
         first = None if self.first is None else self.first(self.norm(z))
         for block in self.blocks:
             h, z = recompute(self, block, h, z, first, keys(real), seen)
-        y = self.patches.leave(self.head_norm(h), x.shape[2:])
+        y = self.patches.leave(self.head_norm(h), close)
         return y, z[:, -len(self.latents) :]
 
     def _start(self, c_noise: Tensor, signals: Signals, h: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -97,8 +97,8 @@ class Round(nn.Module):
         self.write_norm, self.write_from = RMSNorm(outer, scale=True), RMSNorm(width, scale=True)
         self.write = TokenCrossAttention(outer, few, width, options.qk_norm)
         self.norm = RMSNorm(outer, scale=True)
-        self.feedforward = feedforward(options.feedforward, outer, options.expansion)
-        self.gate = nn.Parameter(torch.zeros(outer))
+        self.feedforward = feedforward(options.feedforward, outer, options.expansion, gain=0.0)
+        self.gate = nn.Parameter(torch.ones(outer))  # as in a ``Block`` that nothing modulates
 
     def forward(
         self,

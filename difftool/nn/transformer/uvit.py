@@ -53,7 +53,7 @@ class UViT(Backbone):
     ) -> Tensor:
         real = self.patches.real(x, mask)
         places = self.patches.coordinates(x, real)
-        h = self.patches.enter(x, signals.channels, mask)
+        h, close = self.patches.enter(x, signals.channels, mask)
         if self.options.absolute:
             h = h + sinusoids(places, h.shape[-1]).to(h.dtype)
         prefix, prefix_mask = self._prefix(c_noise, signals, h)
@@ -63,7 +63,7 @@ class UViT(Backbone):
         turn = turned(self.rotary(places), length)
         first = None if self.first is None else self.first(h)
         h = self._walk(h, h.new_zeros(len(h), 1), turn, first, seen)
-        y = self.patches.leave(self.norm(h[:, length:]), x.shape[2:])
+        y = self.patches.leave(self.norm(h[:, length:]), close)
         if self.conv is None:
             return y
         return self.conv(masked(y, None if mask is None else real_positions(x, mask)))
