@@ -11,7 +11,7 @@ from ..batch import Batch
 from ..context import Context
 from ..objective import Moment, Noised
 from ..rng import Rng
-from .few import between, estimate_of, stepped_to
+from .few import between, estimate_of, second_order, stepped_to
 from .options import ProgressiveOptions
 from .taught import Taught
 
@@ -19,8 +19,9 @@ from .taught import Taught
 class Progressive(Taught):
     """Rounds in which the number of steps is halved   (Salimans & Ho 2022, arXiv:2202.00512, Alg. 2).
 
-    In the first round the student learns two steps of the teacher. Then a copy of itself is its
-    teacher. The levels of a round are among those of the round before.
+    In the first round the student learns a step of second order of the teacher, which takes two
+    evaluations. Then a copy of itself is its teacher, and it learns two of its steps. The levels of
+    a round are among those of the round before.
     """
 
     options: ProgressiveOptions
@@ -42,10 +43,14 @@ class Progressive(Taught):
         t, middle, s = levels[place], levels[place + 1], levels[place + 2]
         noisy = self.noised(batch, rng, t)
         with torch.no_grad():
-            half = stepped_to(noisy.x, self.known(number, noisy, batch), t, middle)
-            later = noisy._replace(x=half, sigma=middle)
-            reached = stepped_to(half, self.known(number, later, batch), middle, s)
-        target = estimate_of(noisy.x, reached, t, s)
+            first = self.known(number, noisy, batch)
+            later = noisy._replace(x=stepped_to(noisy.x, first, t, middle), sigma=middle)
+            second = self.known(number, later, batch)
+            if number == 0:
+                target = second_order(first, second, t, middle, s)
+            else:
+                reached = stepped_to(later.x, second, middle, s)
+                target = estimate_of(noisy.x, reached, t, s)
         return self.weighted(t, self.mean_square(self.denoiser(*noisy) - target, batch))
 
     def levels(self, number: int) -> list[float]:
