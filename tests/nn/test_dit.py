@@ -111,6 +111,7 @@ def test_the_fast_rotation_and_normalisation_agree_with_their_definitions():
     norm = RMSNorm(8)
     torch.testing.assert_close(norm(x), torch.nn.functional.rms_norm(x, (8,), eps=1e-6))
     assert torch.autograd.gradcheck(norm, (x,), check_forward_ad=True, atol=1e-4)
+    assert torch.autograd.gradgradcheck(norm, (x,), atol=1e-4)
 
 
 @pytest.mark.parametrize(("attention", "detail"), [("full", 0), ("factorised", 0), ("full", 4)])

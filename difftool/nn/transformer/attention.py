@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ...errors import UsageError
 from ..attention import attend
 from ..layers import linear
-from .norm import RMSNorm
+from .norm import RMSNorm, rms_norm
 from .packing import Packing
 from .rotary import rotated
 
@@ -42,6 +42,28 @@ class QKNorm(nn.Module):
 
     def forward(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
         return self.query(query), self.key(key)
+
+    def turned(self, both: Tensor, turn: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Normalised and turned queries and keys, ``[b, heads, n, d]``.
+
+        Both are treated as one, which halves the number of passes over them; on a CPU in float32,
+        where each pass is faster than in half precision, and values are rounded once.
+
+        Args:
+            both: ``[b, n, 2 heads, d]``, the queries of all heads, then their keys.
+            turn: as in ``TokenAttention``.
+        """
+        heads, precision = both.shape[2] // 2, both.dtype
+        if both.device.type == "cpu" and not torch.compiler.is_compiling():
+            both = both.float() if precision.itemsize < 4 else both
+        norms = [m for m in (self.query, self.key) if isinstance(m, RMSNorm)]
+        scales = [m.weight.expand(heads, -1) for m in norms if m.weight is not None]
+        if scales:
+            both = rms_norm(both) * torch.cat(scales).to(both.dtype)
+        if turn is not None:
+            both = rotated(both, turn.unsqueeze(1) if turn.ndim == 3 else turn.transpose(-4, -3))
+        query, key = both.to(precision).transpose(1, 2).chunk(2, 1)
+        return query, key
 
 
 class TokenAttention(nn.Module):
@@ -81,13 +103,11 @@ class TokenAttention(nn.Module):
             seen: see ``attend``: which keys take part, or what is added to the scores.
             packing: ``x`` is the packed sequence ``[1, N, width]`` of these examples.
         """
-        query, key, value = self.query_key_value(x).chunk(3, -1)
+        both, value = self.query_key_value(x).split((2 * x.shape[-1], x.shape[-1]), -1)
         if self.mixture is not None and first is not None:
             value = torch.lerp(value, first.to(value.dtype), self.mixture.to(value.dtype))
-        query, key, value = (split(t, self.heads) for t in (query, key, value))
-        query, key = self.norm(query, key)
-        if turn is not None:
-            query, key = rotated(query, turn), rotated(key, turn)
+        query, key = self.norm.turned(both.unflatten(-1, (2 * self.heads, -1)), turn)
+        value = split(value, self.heads)
         if packing is not None:
             return self.out(merge(packing.attend(query, key, value)))
         return self.out(merge(attend(query, key, value, seen)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -87,11 +88,11 @@ class Block(nn.Module):
             vectors = tuple(map(packing.spread, vectors))
         shift1, scale1, gate1, shift2, scale2, gate2 = vectors
         h = self.attention(modulated(self.norm1(x), shift1, scale1), turn, first, seen, packing)
-        x = x + gate1 * self._dropped(h)
+        x = torch.addcmul(x, gate1, self._dropped(h))
         if self.cross is not None and self.cross_norm is not None and tokens is not None:
             x = x + self.cross(self.cross_norm(x), tokens, keys(token_mask), packing)
         h = self.feedforward(modulated(self.norm2(x), shift2, scale2))
-        return x + gate2 * self._dropped(h)
+        return torch.addcmul(x, gate2, self._dropped(h))
 
     def _dropped(self, h: Tensor) -> Tensor:
         return F.dropout(h, self.dropout, self.training) if self.dropout else h

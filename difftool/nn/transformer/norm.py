@@ -38,32 +38,40 @@ def rms_norm(x: Tensor) -> Tensor:
 
 
 class _RMSNorm(torch.autograd.Function):
-    """y = x r with r = 1 / rms(x); dx = r (dy - y mean(y dy))."""
+    """y = x r with r = 1 / rms(x); dx = r (dy - y mean(y dy)), and dr = -r^2 mean(y dx).
+
+    r is an output like y, because the gradient of a gradient reaches x through it too.
+    """
 
     @staticmethod
     def forward(x: Tensor) -> tuple[Tensor, Tensor]:
-        wide = x.to(torch.promote_types(x.dtype, torch.float32))
-        r = torch.rsqrt(wide.square().mean(-1, keepdim=True) + EPS)
+        wide = torch.promote_types(x.dtype, torch.float32)
+        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=wide)
+        r = torch.rsqrt(length.square() / x.shape[-1] + EPS)
         return (x * r).to(x.dtype), r
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
         ctx.save_for_backward(*output)
         ctx.save_for_forward(*output)
-        ctx.mark_non_differentiable(output[1])
+        ctx.set_materialize_grads(False)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor, _: Tensor) -> Tensor:
+    def backward(ctx: Any, grad: Tensor | None, grad_r: Tensor | None) -> Tensor | None:
         y, r = ctx.saved_tensors
-        return _slope(y, r, grad)
+        found = None if grad is None else _slope(y, r, grad)
+        if grad_r is None:
+            return found
+        more = (-grad_r * r.square() * y / y.shape[-1]).to(y.dtype)
+        return more if found is None else found + more
 
     @staticmethod
-    def jvp(ctx: Any, tangent: Tensor) -> tuple[Tensor, None]:
+    def jvp(ctx: Any, tangent: Tensor) -> tuple[Tensor, Tensor]:
         y, r = ctx.saved_tensors
-        return _slope(y, r, tangent), None
+        return _slope(y, r, tangent), -r.square() * (y * tangent).mean(-1, keepdim=True)
 
 
 def _slope(y: Tensor, r: Tensor, direction: Tensor) -> Tensor:
     """The Jacobian is symmetric: it maps a gradient and a tangent alike."""
     inner = (y * direction).mean(-1, keepdim=True)
-    return ((direction - y * inner) * r).to(y.dtype)
+    return (torch.addcmul(direction, y, inner, value=-1) * r).to(y.dtype)
