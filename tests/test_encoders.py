@@ -138,10 +138,10 @@ def test_cached_and_live_agree_and_each_text_is_encoded_once(folders, kind, cach
     assert not any(p.requires_grad for p in live.encoder._held[0].parameters())
 
 
-def test_a_folder_of_sentence_transformers_says_how_tokens_are_pooled(folders, tmp_path):
+@pytest.mark.parametrize("pooling", [{"pooling_mode_mean_tokens": True}, {"pooling_mode": "mean"}])
+def test_a_folder_of_sentence_transformers_says_how_tokens_are_pooled(folders, tmp_path, pooling):
     shutil.copytree(folders / "bert", tmp_path / "sentence")
     (tmp_path / "sentence" / "1_Pooling").mkdir()
-    pooling = {"pooling_mode_mean_tokens": True}
     (tmp_path / "sentence" / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
     conditioner, column = built(tmp_path / "sentence")
     ids = torch.from_numpy(column.batch(["a cat"]))

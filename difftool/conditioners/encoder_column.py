@@ -16,8 +16,9 @@ import numpy as np
 from ..column import Column, Rows, Value
 from ..errors import DataError, UsageError
 from ..names import local_path
-from ..nn.pretrained import pretrained
+from ..nn.pretrained import CONFIG, OPEN_CLIP_CONFIG, is_open_clip, pretrained
 from ..options import Options
+from .clip_tokenizer import tokenizer_json
 from .columns import text_of
 from .options import EncoderOptions
 from .text_column import KEPT, LONGEST, PADDING, TextColumn
@@ -28,7 +29,7 @@ class EncoderTextColumn(TextColumn):
     """Any text; "" is null. A batch is int64 ``[b, length]``: the encoder's tokens, then -1.
 
     Attributes:
-        config: the encoder's ``config.json``, from which it is built where its weights are stored
+        config: the encoder's ``config.json`` or ``open_clip_config.json``, from which it is built where its weights are stored
             in the model.
         pooling: how its tokens become one vector: ``own``, as the encoder does, or ``mean``.
     """
@@ -61,7 +62,7 @@ class EncoderTextColumn(TextColumn):
             options.longest,
             tuple(kept),
             tuple(kept.values()),
-            (folder / "config.json").read_text(encoding="utf-8"),
+            config_of(folder).read_text(encoding="utf-8"),
             pooling_of(folder),
         )
         lengths = {text: len(column._tokens(text)) for text in counts}
@@ -102,7 +103,7 @@ def encoder_folder(path: str, name: str) -> Path:
         name: of the condition.
     """
     folder = local_path(path) if path else Path()
-    if not path or not (folder / "config.json").is_file():
+    if not path or not config_of(folder).is_file():
         raise UsageError(
             f"conditions.{name}.path {f'= {path} holds' if path else 'names'} no encoder. Name a "
             "folder as the library transformers saves it, with config.json, model.safetensors and "
@@ -111,11 +112,18 @@ def encoder_folder(path: str, name: str) -> Path:
     return folder
 
 
+def config_of(folder: Path) -> Path:
+    """The file that says what the encoder is."""
+    return folder / (OPEN_CLIP_CONFIG if is_open_clip(folder) else CONFIG)
+
+
 def pooling_of(folder: Path) -> str:
     """``mean`` for a folder of sentence-transformers that says so, else ``own``."""
     with suppress(OSError, ValueError):
         about = json.loads((folder / "1_Pooling" / "config.json").read_text(encoding="utf-8"))
-        return "mean" if about.get("pooling_mode_mean_tokens") else "own"
+        # by the present name, and by an earlier one
+        if about.get("pooling_mode") == "mean" or about.get("pooling_mode_mean_tokens"):
+            return "mean"
     return "own"
 
 
@@ -126,6 +134,8 @@ def tokenizer_of(folder: Path) -> str:
         about = json.loads(file.read_text(encoding="utf-8"))
         about |= {"truncation": None, "padding": None}
         return json.dumps(about, ensure_ascii=False)
+    if is_open_clip(folder):
+        return tokenizer_json(folder)
     found = getattr(pretrained(folder, "AutoTokenizer"), "backend_tokenizer", None)
     if found is None:
         raise UsageError(

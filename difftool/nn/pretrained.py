@@ -1,4 +1,6 @@
-"""Networks that others have trained, from folders as the library transformers saves them."""
+"""Networks that others have trained, from folders as the libraries transformers and open_clip save
+them.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from typing import Any
 from ..errors import UsageError
 from ..names import local_path
 
+CONFIG = "config.json"
 FILES = {
     "Model": "model.safetensors",
     "Tokenizer": "tokenizer.json",
@@ -15,35 +18,59 @@ FILES = {
 }
 """The end of a class's name in transformers -> the file that it reads beside ``config.json``."""
 
+OPEN_CLIP_CONFIG, OPEN_CLIP_WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
+"""The files of a folder in open_clip's own format."""
+
 
 def pretrained(folder: str | Path, kind: str = "AutoModel") -> Any:
     """What a folder holds, opened by a class of the library transformers. Nothing is downloaded.
 
-    A network is in eval mode and has no gradients.
+    A network is in eval mode and has no gradients. A folder in open_clip's own format is opened by
+    open_clip: its model, or its tokenizer.
 
     Args:
         folder: as ``save_pretrained`` writes it, with ``config.json``.
         kind: name of the class, such as ``"AutoModel"`` or ``"AutoTokenizer"``.
 
     Raises:
-        UsageError: transformers is not installed, or the folder holds no such thing.
+        UsageError: the library is not installed, or the folder holds no such thing.
     """
     path = local_path(folder)
-    library = transformers_library(path)
-    network = "Model" in kind
+    own = is_open_clip(path)
+    library = open_clip_library(path) if own else transformers_library(path)
     try:
-        found = getattr(library, kind).from_pretrained(
-            path, local_files_only=True, **({"use_safetensors": True} if network else {})
-        )
-    except Exception as error:  # of transformers, or of a damaged file
+        found = (_by_open_clip if own else _by_transformers)(library, path, kind)
+    except Exception as error:  # of the library, or of a damaged file
         reason = str(error).partition("\n")[0] or type(error).__name__
-        file = next((file for end, file in FILES.items() if end in kind), "")
+        files = [OPEN_CLIP_CONFIG, OPEN_CLIP_WEIGHTS] if own else [CONFIG, _file(kind)]
         raise UsageError(
-            f"The network in {path} could not be loaded: {reason}. Place config.json and {file} "
-            "there, as save_pretrained of the library transformers writes them: difftool downloads "
-            "nothing by itself."
+            f"The network in {path} could not be loaded: {reason}. Place "
+            f"{' and '.join(filter(None, files))} there, as the library "
+            f"{library.__name__} writes them: difftool downloads nothing by itself."
         ) from None
-    return found.eval().requires_grad_(False) if network else found
+    return found.eval().requires_grad_(False) if "Model" in kind else found
+
+
+def is_open_clip(folder: Path) -> bool:
+    """Whether a folder holds a model in open_clip's own format, and not in that of transformers."""
+    return (folder / OPEN_CLIP_CONFIG).is_file() and not (folder / CONFIG).is_file()
+
+
+def _file(kind: str) -> str:
+    return next((file for end, file in FILES.items() if end in kind), "")
+
+
+def _by_transformers(library: Any, path: Path, kind: str) -> Any:
+    more = {"use_safetensors": True} if "Model" in kind else {}
+    return getattr(library, kind).from_pretrained(path, local_files_only=True, **more)
+
+
+def _by_open_clip(library: Any, path: Path, kind: str) -> Any:
+    if "Model" not in kind:
+        return library.get_tokenizer(f"local-dir:{path}")
+    if not (path / OPEN_CLIP_WEIGHTS).is_file():
+        raise FileNotFoundError(f"{OPEN_CLIP_WEIGHTS} is missing")  # it would begin at random
+    return library.create_model(f"local-dir:{path}")
 
 
 def transformers_library(folder: str | Path) -> Any:
@@ -58,10 +85,23 @@ def transformers_library(folder: str | Path) -> Any:
     try:
         import transformers
     except ImportError as error:
-        raise UsageError(
-            f"{folder} is opened with the library transformers, which cannot be imported. Install "
-            f"it: pip install difftool[encoders]. ({error})"
-        ) from None
+        raise UsageError(_install(folder, "transformers", "difftool[encoders]", error)) from None
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()  # what is not of the asked tower is no fault
     return transformers
+
+
+def open_clip_library(folder: str | Path) -> Any:
+    """The library open_clip, which is needed for a folder. Raises UsageError."""
+    try:
+        import open_clip
+    except ImportError as error:
+        raise UsageError(_install(folder, "open_clip", "open_clip_torch", error)) from None
+    return open_clip
+
+
+def _install(folder: str | Path, library: str, package: str, error: Exception) -> str:
+    return (
+        f"{folder} is opened with the library {library}, which cannot be imported. Install it: pip "
+        f"install {package}. ({error})"
+    )

@@ -134,7 +134,11 @@ def test_clap_hears_sounds_at_any_rate_and_reads_texts(clap):
 
 def test_a_folder_that_holds_no_network_is_told(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "clip"}')
-    with pytest.raises(UsageError, match="could not be loaded: .*Place config.json and model.safetensors there"):
+    with pytest.raises(
+        UsageError, match="could not be loaded: .*Place config.json and model.safetensors there"
+    ):
         ImageModality(ImageOptions()).feature_network(str(tmp_path))
-    with pytest.raises(UsageError, match="could not be loaded: .*Place config.json and model.safetensors there"):
+    with pytest.raises(
+        UsageError, match="could not be loaded: .*Place config.json and model.safetensors there"
+    ):
         AudioModality(AudioOptions(rate=8000)).feature_network(str(tmp_path))

@@ -24,15 +24,19 @@ def network(name: str) -> Network:
 
     Args:
         name: a folder with ``config.json`` and ``model.safetensors``, of timm, or of transformers if
-            it holds CLIP or SigLIP; or a name that timm knows, whose weights it downloads.
+            it holds CLIP or SigLIP; one in open_clip's own format; or a name that timm knows, whose
+            weights it downloads.
 
     Raises:
         UsageError: timm is not installed, or the network cannot be loaded.
     """
     from .clip import KINDS, ClipNetwork, kind_of
+    from .open_clip import OpenClipNetwork, is_open_clip
 
     if kind_of(name) in KINDS:
         return ClipNetwork(name, features)
+    if is_open_clip(name):
+        return OpenClipNetwork(name, features)
     timm, where = _timm(), f"local-dir:{name}" if Path(name).is_dir() else name
     try:
         model = timm.create_model(where, pretrained=True, num_classes=0).eval()
