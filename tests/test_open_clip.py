@@ -75,6 +75,7 @@ def test_pictures_and_texts_lie_in_one_space(folder, model):
         expected = model.encode_image(shown).numpy()
     assert network(pictures) == pytest.approx(expected, abs=1e-5)
     assert network.texts(TEXTS).shape == (2, 12)
+    assert network.tokens(pictures).shape == (3, 4, 64)
 
 
 def test_what_cannot_be_read_is_told(folder, tmp_path):

@@ -17,16 +17,19 @@ from difftool.conditioners.file_column import BesideColumn, ReferenceColumn
 from difftool.conditioners.options import BesideOptions, ReferenceOptions
 from difftool.representations.options import StandardOptions
 from difftool.representations.standard import Standard
+from difftool.rng import Stream
 from difftool.testing import conditioner_contract
 
 EMBEDDED = 12
 MEASURED = {"mean": [100.0] * 3, "std": [50.0] * 3, "low": [0.0] * 3, "high": [255.0] * 3}
 
 
-@pytest.mark.parametrize("name", ["reference"])
-def test_it_keeps_the_contract_of_conditioners(name):
-    column = ReferenceColumn("style", (5,), "clip")
-    suite = conditioner_contract(name, {"width": 8}, column=column, values=torch.eye(5)[:3])
+@pytest.mark.parametrize("shape", [(5,), (4, 5)], ids=["vector", "tokens"])
+def test_it_keeps_the_contract_of_conditioners(shape):
+    column = ReferenceColumn("style", shape, "clip", len(shape) == 2)
+    values = Stream(0, "values").normal((3, *shape))
+    options = {"width": 8, "token_width": 8}
+    suite = conditioner_contract("reference", options, column=column, values=values)
     made = {one for one in dir(suite) if one.startswith("test_")}
     checks = [getattr(suite, one) for one in sorted(made - {"test_no_user_gives_it"})]
     assert len(checks) > 8
@@ -82,7 +85,8 @@ def clip(tmp_path_factory) -> Path:
     return folder
 
 
-def test_samples_are_steered_by_the_embedding_of_a_file(clip, tmp_path, monkeypatch):
+@pytest.mark.parametrize("tokens", [False, True], ids=["vector", "tokens"])
+def test_samples_are_steered_by_the_embedding_of_a_file(clip, tmp_path, monkeypatch, tokens):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DIFFTOOL_CACHE", str(tmp_path / "cache"))
     rng = np.random.default_rng(0)
@@ -100,11 +104,11 @@ def test_samples_are_steered_by_the_embedding_of_a_file(clip, tmp_path, monkeypa
         Path("style/3.png").unlink()
     Path("given.png").rename("data/.given.png")
     sets = [*SETS, "conditions.style.use=reference", f"conditions.style.path={clip}",
-            "train.steps=4", "optimizer.warmup=0", "optimizer.lr=0.02"]  # fmt: skip
+            f"conditions.style.tokens={str(tokens).lower()}", "train.steps=4", "optimizer.warmup=0", "optimizer.lr=0.02"]  # fmt: skip
     words = [word for text in sets for word in ("--set", text)]
     assert call("train", "-m", "image", ".", "--run", "run", *words) == 0
     (kept,) = Path("cache/files").glob("*/kept.npy")
-    assert np.load(kept).shape == (4, EMBEDDED)
+    assert np.load(kept).shape == ((4, 1 + 4, 16) if tokens else (4, EMBEDDED))
     sample = ["sample", "run", "-n", "2", "--steps", "3"]
     for to, given in {"one": "data/.given.png", "other": "style/1.png", "open": "none"}.items():
         assert call(*sample, "--cond", f"style={given}", "-o", to) == 0

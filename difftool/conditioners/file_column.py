@@ -108,11 +108,13 @@ class ReferenceColumn(FileColumn):
 
     Attributes:
         network: folder or name of the network, as ``Modality.feature_network`` takes it.
+        tokens: whether its tokens ``[n, d]`` are kept, in place of its vector ``[d]``.
     """
 
     kind: ClassVar[str] = "reference"
 
     network: str = ""
+    tokens: bool = False
 
     @classmethod
     def read_as(cls, name: str, rows: Rows, options: Options) -> tuple[Self, list[str]]:
@@ -123,14 +125,21 @@ class ReferenceColumn(FileColumn):
                 "transformers saves it, such as CLIP or CLAP: nothing is downloaded."
             )
         _, names = cls.read(name, rows)
-        return cls(name, network=options.path), names
+        return cls(name, network=options.path, tokens=options.tokens), names
 
     def read_file(self, item: Item, modality: Modality) -> np.ndarray:
         """The whole file at its own size."""
         return modality.read_given(item)
 
     def taken(self, examples: Sequence[np.ndarray], modality: Modality) -> Sequence[np.ndarray]:
-        return list(_network(modality, self.network)(examples).astype(np.float32))
+        network = _network(modality, self.network)
+        if self.tokens and not hasattr(network, "tokens"):
+            raise UsageError(
+                f"{self.network} gives no tokens. Set conditions.{self.name}.tokens = false, or name "
+                "a transformer: its vector is all that this network has."
+            )
+        found = network.tokens(examples) if self.tokens else network(examples)
+        return list(found.astype(np.float32))
 
     def meaning(self) -> tuple[Any, ...]:
         return (self.shape, Path(self.network).name)

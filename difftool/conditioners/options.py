@@ -110,6 +110,12 @@ class ReferenceOptions(GivenOptions):
         description="folder of the network, as the library transformers saves it: CLIP, SigLIP or "
         "CLAP; or what evaluate --features takes",
     )
+    tokens: bool = Field(
+        False,
+        description="take the tokens of the network, for cross-attention, and their mean in place of "
+        "its vector: what is where in the file counts too",
+    )
+    token_width: PositiveInt = Field(256, le=65_536, description="width of the tokens")
 
 
 class ChannelsOptions(Options):

@@ -62,6 +62,6 @@ def test_what_it_cannot_see_is_refused(folders, tmp_path):
     with pytest.raises(UsageError, match="sees 3 channels"):
         FrozenEyes(str(folders["resnet"]), 3, 1, CPU)
     with pytest.raises(
-        UsageError, match="could not be loaded: .*Place config.json and model.safetensors there"
+        UsageError, match=r"could not be loaded: .*Place config\.json and model\.safetensors there"
     ):
         FrozenEyes(str(tmp_path), 3, 2, CPU)

@@ -130,15 +130,19 @@ def test_clap_hears_sounds_at_any_rate_and_reads_texts(clap):
     assert seen.shape == told.shape == (3, 12)
     assert np.isfinite(seen).all()
     assert len(np.unique(seen.round(6), axis=0)) == 3
+    pieces = network.tokens(sounds)
+    assert len(pieces) == 3
+    assert pieces.ndim == 3
+    assert len(np.unique(pieces.mean(1).round(6), axis=0)) == 3
 
 
 def test_a_folder_that_holds_no_network_is_told(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "clip"}')
     with pytest.raises(
-        UsageError, match="could not be loaded: .*Place config.json and model.safetensors there"
+        UsageError, match=r"could not be loaded: .*Place config\.json and model\.safetensors there"
     ):
         ImageModality(ImageOptions()).feature_network(str(tmp_path))
     with pytest.raises(
-        UsageError, match="could not be loaded: .*Place config.json and model.safetensors there"
+        UsageError, match=r"could not be loaded: .*Place config\.json and model\.safetensors there"
     ):
         AudioModality(AudioOptions(rate=8000)).feature_network(str(tmp_path))

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -38,8 +38,15 @@ class SoundNetwork:
         self._network = pretrained(name)
         self._extract = pretrained(name, "AutoFeatureExtractor")
 
-    @torch.inference_mode()
     def __call__(self, sounds: Sequence[np.ndarray]) -> np.ndarray:
+        return self._shown(sounds, self._seen)
+
+    def tokens(self, sounds: Sequence[np.ndarray]) -> np.ndarray:
+        """``[n, tokens, d]``: the last layer's, of sounds of one length."""
+        return self._shown(sounds, self._states)
+
+    @torch.inference_mode()
+    def _shown(self, sounds: Sequence[np.ndarray], see: Callable[[Any], np.ndarray]) -> np.ndarray:
         found = []
         for at in range(0, len(sounds), AT_ONCE):
             heard = [self._heard(one) for one in sounds[at : at + AT_ONCE]]
@@ -49,7 +56,7 @@ class SoundNetwork:
                 return_tensors="pt",
                 **({} if self.reads else {"padding": True}),
             )
-            found.append(self._seen(given))
+            found.append(see(given))
         return np.concatenate(found)
 
     @property
@@ -71,11 +78,16 @@ class SoundNetwork:
 
     def _seen(self, given: Any) -> np.ndarray:
         if self.reads:
-            known = {k: v for k, v in given.items() if k in ("input_features", "is_longer")}
-            found = self._network.get_audio_features(**known)
+            found = self._network.get_audio_features(**_known(given))
             pooled = found if isinstance(found, torch.Tensor) else found.pooler_output
             return pooled.double().numpy()
-        return self._network(**given).last_hidden_state.mean(1).double().numpy()
+        return self._states(given).mean(1)
+
+    def _states(self, given: Any) -> np.ndarray:
+        if self.reads:
+            maps = self._network.audio_model(**_known(given)).last_hidden_state  # [b, d, f, t]
+            return maps.flatten(2).transpose(1, 2).double().numpy()
+        return self._network(**given).last_hidden_state.double().numpy()
 
 
 class ClapNetwork(SoundNetwork):
@@ -98,6 +110,10 @@ class ClapNetwork(SoundNetwork):
             pooled = read if isinstance(read, torch.Tensor) else read.pooler_output
             found.append(pooled.double().numpy())
         return np.concatenate(found)
+
+
+def _known(given: Any) -> dict[str, Any]:
+    return {k: v for k, v in given.items() if k in ("input_features", "is_longer")}
 
 
 def network(name: str, rate: int) -> SoundNetwork:

@@ -86,6 +86,17 @@ class ClipNetwork:
 
         return self._features(see, self._about, pictures)
 
+    def tokens(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        """``[n, tokens, d]``: the last layer's, one for each patch and one before them."""
+
+        def see(x: torch.Tensor) -> torch.Tensor:
+            found = self._network.vision_model(pixel_values=x)
+            return torch.as_tensor(found.last_hidden_state)
+
+        width = self._network.config.vision_config.hidden_size
+        flat = self._features(see, self._about, pictures)
+        return flat.reshape(len(pictures), -1, width)
+
     def texts(self, texts: Sequence[str]) -> np.ndarray:
         """``[n, d]`` of texts."""
         return texts_of(self._network, self._tokenizer, texts)

@@ -43,6 +43,21 @@ class OpenClipNetwork:
     def __call__(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
         return self._features(self._network.encode_image, self._about, pictures)
 
+    def tokens(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        """``[n, tokens, d]``: the last layer's, one for each patch."""
+        width = 0
+
+        def see(x: torch.Tensor) -> torch.Tensor:
+            nonlocal width
+            found = self._network.visual.forward_intermediates(
+                x, indices=1, output_fmt="NLC", intermediates_only=True
+            )["image_intermediates"][-1]
+            width = found.shape[-1]
+            return torch.as_tensor(found)
+
+        flat = self._features(see, self._about, pictures)
+        return flat.reshape(len(pictures), -1, width)
+
     @torch.inference_mode()
     def texts(self, texts: Sequence[str]) -> np.ndarray:
         """``[n, d]`` of texts."""
