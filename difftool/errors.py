@@ -13,6 +13,10 @@ class DifftoolError(Exception):
     exit_code = 1
 
 
+class Notice(UserWarning):
+    """A warning that the command line prints as any other line, without a place in the code."""
+
+
 class UsageError(DifftoolError):
     """An invalid command, option or configuration value."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ import pytest
 import torch
 from small import SETS, call
 
+from difftool import UsageError
 from difftool.column import Column
 from difftool.conditioners.options import TextOptions
 from difftool.conditioners.text import Text
 from difftool.conditioners.text_column import PADDING, TextColumn
+from difftool.errors import Notice
 
 CAPTIONS = ["two red cats", "a blue dog, running", "one red dog", "köszönöm 🎈 a lot", ""]
 ROWS = [{"caption": text} for text in CAPTIONS] * 3
@@ -39,11 +42,24 @@ def test_a_vocabulary_is_learnt_and_survives_the_model_file(vocabulary):
 
 def test_bytes_know_every_script_and_words_only_their_own():
     assert column(vocabulary="byte").parse("日本語 🎉") == "日本語 🎉"
-    from difftool import UsageError
-
     with pytest.raises(UsageError, match="no word that the model knows"):
         column(vocabulary="word").parse("日本語")
-    assert column(vocabulary="word").parse("red zebra") == "red zebra"
+
+
+def test_a_word_that_the_vocabulary_lacks_is_said_once_and_read_as_nothing():
+    made = column(vocabulary="word")
+    with pytest.warns(Notice, match="No text of the data has 'zebra', so caption is read without"):
+        assert made.parse("red zebra cats") == "red zebra cats"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made.parse("a zebra")
+        made.parse("a blue dog")
+    red, zebra, cats = made.batch(["red zebra cats"])[0, :3]
+    assert (red, zebra, cats) == (
+        *made.batch(["red"])[0, :1],
+        PADDING,
+        *made.batch(["cats"])[0, :1],
+    )
 
 
 def test_long_texts_are_cut_and_it_is_said():
@@ -133,6 +149,7 @@ def test_a_model_is_trained_on_captions_and_prompted(tmp_path, monkeypatch, caps
     assert call(*made, "--negative", "a dark picture", "--guidance", "1", "-o", "no") == 2
     assert call(*made, "--guidance", "colour=3", "-o", "no") == 2
     assert "no condition 'colour'" in capsys.readouterr().err
+    assert call(*made, "--prompt", "bright " * 10_000, "-o", "long") == 0
     assert call(*made, "-o", "three") == 0, "without a prompt, captions are drawn from the data"
     assert call("resume", "run", "--steps", "5") == 0
 
@@ -145,3 +162,6 @@ def test_a_prompt_for_a_model_without_texts_is_refused(tmp_path, monkeypatch, ca
     assert call("train", "-m", "image", str(pictures()), "--run", "run", *sets) == 0
     assert call("sample", "run", "--prompt", "a cat") == 2
     assert "it has none. Train it on captions" in " ".join(capsys.readouterr().err.split())
+    (file,) = Path("run/checkpoints").glob("*.safetensors")
+    assert call("sample", str(file), "--prompt", "a cat") == 1
+    assert "not a difftool-model" in " ".join(capsys.readouterr().err.split())

@@ -133,8 +133,10 @@ _show_warning = warnings.showwarning
 
 
 def _tell(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-    """Print what will change like any other line. Other warnings are for developers."""
-    if issubclass(category, FutureWarning):
+    """Print what users should know like any other line. Other warnings are for developers."""
+    from ..errors import Notice
+
+    if issubclass(category, (FutureWarning, Notice)):
         from .console import note
 
         note(str(message))

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ..column import Column, Rows, Value
-from ..errors import DataError, UsageError
+from ..errors import DataError, Notice, UsageError
 from ..names import local_path
 from ..nn.pretrained import CONFIG, OPEN_CLIP_CONFIG, is_open_clip, pretrained
 from ..options import Options
@@ -71,9 +71,13 @@ class EncoderTextColumn(TextColumn):
             warnings.warn(
                 f"{cut} of {counts.total()} texts of {name} are longer than {length} tokens, and "
                 f"their ends are not read. Read more with conditions.{name}.longest.",
+                Notice,
                 stacklevel=2,
             )
         return replace(column, length=length), values
+
+    def _tell_unknown(self, text: str) -> None:
+        """Nothing: an encoder has a token for what it does not know."""
 
     def batch(self, values: Sequence[Value]) -> np.ndarray:
         """A text that is cut keeps its last token, which may mark the end."""

@@ -15,7 +15,7 @@ from ..nn.transformer.feedforward import feedforward
 from ..nn.transformer.norm import RMSNorm
 from .options import TextOptions
 from .text_column import PADDING, TextColumn
-from .weighted import SHIFT, UNIT
+from .weighted import LOWER, SHIFT, UNIT
 
 
 class Layer(nn.Module):
@@ -65,7 +65,7 @@ class Text(Conditioner):
         first = torch.arange(value.shape[1], device=value.device) == 0
         open_ = ~mask.any(1, keepdim=True) & first  # the one token of an open text
         mask = mask | open_
-        weight, value = _weights(value), (value & (1 << SHIFT) - 1).where(value != PADDING, 0)
+        weight, value = _weights(value), (value & LOWER).where(value != PADDING, 0)
         x = torch.where(open_.unsqueeze(-1), self.open, self.table(value))
         x = x + self.places
         for layer in self.layers:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from ..column import NULL_WORDS, Column, Rows, Value
-from ..errors import DataError, UsageError
+from ..errors import DataError, Notice, UsageError
 from ..options import Options
 from .columns import as_often, text_of
 from .options import TextOptions
-from .weighted import Weighted, coded, weighted
+from .weighted import LOWER, Weighted, coded, weighted
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -32,6 +32,9 @@ LONGEST = 10_000
 """Characters of a text that are read; the rest could not become tokens."""
 
 UNKNOWN = "[UNK]"
+
+SHOWN = 5
+"""Unknown words of a prompt that are named."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ class TextColumn(Column):
             warnings.warn(
                 f"{cut} of {counts.total()} texts of {name} are longer than {length} tokens, and "
                 f"their ends are not read. Read more with conditions.{name}.longest.",
+                Notice,
                 stacklevel=2,
             )
         kept = dict(counts.most_common(KEPT))
@@ -108,6 +112,7 @@ class TextColumn(Column):
                 f"{text!r} has no word that the model knows. Describe it as the captions of the "
                 "data do."
             )
+        self._tell_unknown(text)
         return text
 
     def show(self, value: Value) -> str | None:
@@ -121,7 +126,9 @@ class TextColumn(Column):
         for row, text in zip(rows, values, strict=True):
             tokens = self._tokens(text)[: self.length]
             row[: len(tokens)] = tokens
-        return rows
+        unknown = _tokenizer(self.vocabulary).token_to_id(UNKNOWN)
+        # it was never trained where the vocabulary has all words; the others keep their places
+        return rows if unknown is None else np.where(rows & LOWER == unknown, PADDING, rows)
 
     def entries(self) -> Sequence[str]:
         return _words(self.vocabulary)
@@ -145,6 +152,20 @@ class TextColumn(Column):
     def meaning(self) -> tuple[Any, ...]:
         return (self.vocabulary, self.length)
 
+    def _tell_unknown(self, text: str) -> None:
+        """Say which words of a prompt the vocabulary lacks; each once."""
+        plain = text.plain if isinstance(text, Weighted) else text
+        said = _said(self.vocabulary)
+        if words := [word for word in unknown_words(self.vocabulary, [plain]) if word not in said]:
+            said.update(words)
+            shown = ", ".join(repr(word) for word in words[:SHOWN])
+            more = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
+            warnings.warn(
+                f"No text of the data has {shown}{more}, so {self.name} is read without.",
+                Notice,
+                stacklevel=3,
+            )
+
     def _tokens(self, text: str) -> tuple[int, ...]:
         if not isinstance(text, Weighted):
             return tuple(token for token, _ in _encoder(self.vocabulary)(text))
@@ -159,15 +180,7 @@ Piece = tuple[int, tuple[int, int]]
 @lru_cache(maxsize=8)
 def _encoder(vocabulary: str) -> Callable[[str], tuple[Piece, ...]]:
     """Text to tokens, by this vocabulary; repeated texts cost nothing."""
-    from tokenizers import Tokenizer
-
-    try:
-        tokenizer = Tokenizer.from_str(vocabulary)
-    except Exception as error:  # the library raises plain Exception
-        raise DataError(
-            f"The vocabulary of the model cannot be read: {error}. The file is damaged, or was "
-            "written by a newer version of tokenizers."
-        ) from None
+    tokenizer = _tokenizer(vocabulary)
     unknown = tokenizer.token_to_id(UNKNOWN)
 
     @lru_cache(maxsize=1 << 16)
@@ -181,19 +194,35 @@ def _encoder(vocabulary: str) -> Callable[[str], tuple[Piece, ...]]:
 
 
 @lru_cache(maxsize=8)
-def _words(vocabulary: str) -> tuple[str, ...]:
-    """The tokens in the order of their numbers."""
+def _tokenizer(vocabulary: str) -> Tokenizer:
     from tokenizers import Tokenizer
 
-    found = Tokenizer.from_str(vocabulary).get_vocab()
+    try:
+        return Tokenizer.from_str(vocabulary)
+    except Exception as error:  # the library raises plain Exception
+        raise DataError(
+            f"The vocabulary of the model cannot be read: {error}. The file is damaged, or was "
+            "written by a newer version of tokenizers."
+        ) from None
+
+
+@lru_cache(maxsize=8)
+def _said(vocabulary: str) -> set[str]:
+    """The words that this process has said the vocabulary lacks."""
+    del vocabulary
+    return set()
+
+
+@lru_cache(maxsize=8)
+def _words(vocabulary: str) -> tuple[str, ...]:
+    """The tokens in the order of their numbers."""
+    found = _tokenizer(vocabulary).get_vocab()
     return tuple(sorted(found, key=found.__getitem__))
 
 
 def unknown_words(vocabulary: str, texts: Sequence[str]) -> list[str]:
     """The words of texts that a vocabulary of words lacks, in the order in which they come."""
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_str(vocabulary)
+    tokenizer = _tokenizer(vocabulary)
     unknown = tokenizer.token_to_id(UNKNOWN)
     if unknown is None:
         return []

@@ -11,6 +11,9 @@ UNIT = 1024
 SHIFT = 32
 """A token is the lower bits of a number of a batch, and its weight in ``UNIT``s those above."""
 
+LOWER = (1 << SHIFT) - 1
+"""The bits of a token."""
+
 MOST = 1000.0
 
 _PART = re.compile(r"\(([^():]+):(\d+(?:\.\d*)?|\.\d+)\)")

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..denoiser import Cond, D, Denoiser
-from ..errors import is_out_of_memory
+from ..errors import Notice, is_out_of_memory
 from ..nn.backbone import Signals
 from .graph import Graph, new_pool, waiting_is_an_error
 
@@ -89,6 +89,7 @@ class Captured:
                 reason = str(error).splitlines()[0]
                 warnings.warn(
                     f"The network cannot be recorded as a CUDA graph and is sampled from without one, slower: {reason}",
+                    Notice,
                     stacklevel=2,
                 )
                 return None

@@ -15,7 +15,7 @@ import psutil
 import torch
 
 from .. import philox
-from ..errors import DeviceError, is_out_of_memory
+from ..errors import DeviceError, Notice, is_out_of_memory
 from ..nn import norm
 from ..settings import TrainOptions
 
@@ -110,7 +110,9 @@ def _agrees(name: str, check: Callable[[], bool]) -> bool:
         agrees, reason = False, f"it fails: {str(error).splitlines()[0]}"
     if not agrees:
         warnings.warn(
-            f"The kernel of {name} is not used, so steps take longer: {reason}.", stacklevel=3
+            f"The kernel of {name} is not used, so steps take longer: {reason}.",
+            Notice,
+            stacklevel=3,
         )
     return agrees
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from ..errors import DataError, DifftoolError, UsageError
 from ..files import contents
 from ..names import local_path
 from .keywords import Given
-from .model import modality_of, model_path, plain_config
+from .model import ModelFile, modality_of, model_path, plain_config
 
 TEXTS = ("text", "encoder")
 """The conditioners of texts, whose condition ``--prompt`` sets."""
@@ -73,7 +72,7 @@ def parse_prompts(
     """Prompts as values of the model's one condition on a text.
 
     Args:
-        words: the models; the first that can be read is looked at.
+        words: the models; the first is looked at.
         file: a text file with one prompt in each line.
 
     Raises:
@@ -129,11 +128,16 @@ def _scales(text: str) -> dict[str, float]:
 
 
 def _conditions(words: Sequence[str]) -> Mapping[str, Any]:
-    """The conditions of the first model among words, as its configuration names them."""
-    for word in [*words, "latest"]:
-        with suppress(DifftoolError):
-            return _peeked_config(word).get("conditions", {})
-    return {}
+    """The conditions of the first model, as its configuration names them.
+
+    Raises as ``_peeked_config``, and ModelFileError for a file that is no model.
+    """
+    first, *_ = words or ["latest"]
+    config = _peeked_config(first)
+    if not config and Path(first).is_file():
+        config = ModelFile.read(Path(first)).tables  # says what the file is
+    conditions: Mapping[str, Any] = config.get("conditions", {})
+    return conditions
 
 
 def _text_condition(words: Sequence[str], flag: str) -> str:

@@ -352,8 +352,8 @@ class _Pen:
         self.paper[y : y + height, x : x + width] = 170
 
     def cut(self, text: str, size: float, width: int) -> str:
-        """The start of a text that fits on one line of this width."""
-        text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+        """The start of a text that fits on one line of this width; no letter is thinner than one."""
+        text = " ".join("".join(c if c.isprintable() else " " for c in text).split())[: width + 1]
         if self._long(text, size) <= width:
             return text
         while text and self._long(text + "…", size) > width:

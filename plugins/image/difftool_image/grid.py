@@ -149,8 +149,8 @@ def _cut(
     font: Font,
     width: int,
 ) -> str:
-    """The start of a title that fits into the width."""
-    text = " ".join(text.split())
+    """The start of a title that fits into the width, in pixels; no letter is thinner than one."""
+    text = " ".join(text.split())[: width + 1]
     if draw.textlength(text, font) <= width:
         return text
     while text and draw.textlength(text + "…", font) > width:
