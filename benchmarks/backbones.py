@@ -165,7 +165,7 @@ def packing(size: str, batch: int, rounds: int) -> dict[str, Any]:
     }
 
 
-def ours(data: Path, size: str, batch: int) -> tuple[Work, dict[str, Any]]:
+def ours(data: Path, size: str, batch: int, precision: str) -> tuple[Work, dict[str, Any]]:
     settings = {
         "modality.size": GRID[-1],
         "modality.channels": "rgb",
@@ -173,13 +173,13 @@ def ours(data: Path, size: str, batch: int) -> tuple[Work, dict[str, Any]]:
         "backbone.patch": [4],
         **{f"backbone.{key}": value for key, value in PEER[size].items()},
     }
-    return engine_step("image", data, settings, "fp32", batch)
+    return engine_step("image", data, settings, precision, batch)
 
 
 PEER = {"smoke": {"width": 64, "depth": 1}, "full": {"width": 192, "depth": 6}}
 
 
-def diffusers(size: str, batch: int) -> tuple[Work, dict[str, Any]]:
+def diffusers(size: str, batch: int, precision: str) -> tuple[Work, dict[str, Any]]:
     from diffusers import DDPMScheduler, DiTTransformer2DModel
 
     model: Any = DiTTransformer2DModel(
@@ -201,21 +201,26 @@ def diffusers(size: str, batch: int) -> tuple[Work, dict[str, Any]]:
         made = model(noisy, timestep=t, class_labels=label).sample
         return nn.functional.mse_loss(made.float(), noise)
 
-    return peer_step(model, loss, "fp32")
+    return peer_step(model, loss, precision)
 
 
 def import_diffusers() -> None:
     from diffusers import DDPMScheduler, DiTTransformer2DModel  # noqa: F401
 
 
-def peer(folder: Path, size: str, batch: int, rounds: int) -> dict[str, Any]:
+def peer(folder: Path, size: str, batch: int, rounds: int, precision: str) -> dict[str, Any]:
     data = folder / "data" / "pictures"
     write_pictures(data, 64, GRID[-1])
     sides = [
-        Side("difftool", ours, (data, size, batch), import_difftool),
-        Side("diffusers", diffusers, (size, batch), import_diffusers, "diffusers"),
+        Side("difftool", ours, (data, size, batch, precision), import_difftool),
+        Side("diffusers", diffusers, (size, batch, precision), import_diffusers, "diffusers"),
     ]
-    return {"shape": GRID, "batch": batch, **compared(sides, rounds, batch, "image")[1]}
+    return {
+        "shape": GRID,
+        "batch": batch,
+        "precision": precision,
+        **compared(sides, rounds, batch, "image")[1],
+    }
 
 
 def main() -> None:
@@ -225,6 +230,7 @@ def main() -> None:
     parser.add_argument("--part", choices=("all", "table", "packing", "peer"), default="all")
     parser.add_argument("--only", action="append", help="of the networks, this one")
     parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="of peer")
     parser.add_argument("--rounds", type=int, default=5)
     options = arguments(parser, {"batch": 2, "rounds": 1})
     names = options.only or difftool.parts("backbone")
@@ -236,7 +242,7 @@ def main() -> None:
         report["networks"] = table(names, options.batch, options.rounds, options.smoke)
     if options.part in ("all", "peer"):
         with workplace() as folder:
-            report["dit"] = peer(folder, size, options.batch, options.rounds)
+            report["dit"] = peer(folder, size, options.batch, options.rounds, options.precision)
     emit(report, options.smoke)
 
 

@@ -105,7 +105,9 @@ class TokenAttention(nn.Module):
         """
         both, value = self.query_key_value(x).split((2 * x.shape[-1], x.shape[-1]), -1)
         if self.mixture is not None and first is not None:
-            value = torch.lerp(value, first.to(value.dtype), self.mixture.to(value.dtype))
+            # keeps one difference for the backward pass, where lerp keeps queries and keys too
+            more = first.to(value.dtype) - value
+            value = torch.addcmul(value, self.mixture.to(value.dtype), more)
         query, key = self.norm.turned(both.unflatten(-1, (2 * self.heads, -1)), turn)
         value = split(value, self.heads)
         if packing is not None:
