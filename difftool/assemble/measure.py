@@ -35,7 +35,7 @@ ENTRIES = 1 << 27
 
 DEAR = 1 << 22
 """Most numbers in these examples where a network encodes each, but for the first ``FEW``. What is
-measured is a few numbers for each channel, and 64 pictures of 32 by 32 latents hold 65,536 of one.
+measured is a few numbers for each channel, and 64 examples of 32 by 32 latents hold 65,536 of one.
 """
 
 FEW = 64
