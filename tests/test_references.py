@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -99,14 +100,17 @@ def test_samples_are_steered_by_the_embedding_of_a_file(clip, tmp_path, monkeypa
                 Image.fromarray(rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)).save(
                     f"{name}/{i}.png"
                 )
-            table.writerow((f"data/{i}.png", f"style/{i}.png" if i % 3 else ""))
+            given = f"data/{i}.png" if i == 5 else f"style/{i}.png"  # one is its own reference
+            table.writerow((f"data/{i}.png", given if i % 3 else ""))
         Path("style/0.png").rename("given.png")
         Path("style/3.png").unlink()
+        Path("style/5.png").unlink()
     Path("given.png").rename("data/.given.png")
     sets = [*SETS, "conditions.style.use=reference", f"conditions.style.path={clip}",
             f"conditions.style.tokens={str(tokens).lower()}", "train.steps=4", "optimizer.warmup=0", "optimizer.lr=0.02"]  # fmt: skip
     words = [word for text in sets for word in ("--set", text)]
     assert call("train", "-m", "image", ".", "--run", "run", *words) == 0
+    assert json.loads(Path("run/description.json").read_text())["count"] == 6
     (kept,) = Path("cache/files").glob("*/kept.npy")
     assert np.load(kept).shape == ((4, 1 + 4, 16) if tokens else (4, EMBEDDED))
     sample = ["sample", "run", "-n", "2", "--steps", "3"]

@@ -82,14 +82,23 @@ def _with_facts(item: Item, names: set[str], modality: Modality) -> Item:
 def _without_named(
     items: Sequence[Item], config: Config, registry: Registry, root: Path
 ) -> Sequence[Item]:
-    """The examples without files that steer others: what is named in a column of files."""
+    """The examples without files that only steer others: what is named in a column of files, and
+    names none itself.
+    """
     columns = _file_columns(config, registry)
+    cells = [[text_of(item.columns.get(name, "")) for name in columns] for item in items]
     named = {
         path.resolve()
-        for name in columns
-        for path in found_files(name, (text_of(item.columns.get(name, "")) for item in items), root)
+        for i, name in enumerate(columns)
+        for path in found_files(name, (row[i] for row in cells), root)
     }
-    return [item for item in items if item.path.resolve() not in named] if named else items
+    if not named:
+        return items
+    return [
+        item
+        for item, row in zip(items, cells, strict=True)
+        if any(row) or item.path.resolve() not in named
+    ]
 
 
 def _file_columns(config: Config, registry: Registry) -> list[str]:
