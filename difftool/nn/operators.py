@@ -55,8 +55,8 @@ def melody(x: Tensor) -> Tensor:
     beside = F.pad(x, (0, 0, 1, 1), value=-torch.inf)
     peak = (x >= beside[:, :, :-2]) & (x >= beside[:, :, 2:])
     peak &= x >= weakest + STRONG * (strongest - weakest)
-    sounds = strongest > x.mean((2, 3), keepdim=True)
-    return (peak & (peak.cumsum(2) == 1) & sounds).to(x.dtype)
+    loud = strongest > x.mean((2, 3), keepdim=True)
+    return (peak & (peak.cumsum(2) == 1) & loud).to(x.dtype)
 
 
 def _difference(x: Tensor, axis: int) -> Tensor:
@@ -111,7 +111,7 @@ def require_operator(operator: str, shape: Sequence[int | None], places: int) ->
         )
     if operator == "melody" and len(shape) != 3:
         raise UsageError(
-            "objective.operator = 'melody' needs bands over time, such as a spectrogram, and an "
+            "objective.operator = 'melody' needs bands over time, and an "
             f"encoded example has {len(shape) - 1} axes beside its channels. Choose outline."
         )
 

@@ -207,8 +207,8 @@ class ControlOptions(TunedOptions):
         "edges",
         description="the map. edges: slopes; mean: the mean of the channels, without "
         "colours; outline: the mean at each place of the last axis, such as loudness over time, or "
-        "the distance of points from their centre; melody: the lowest strong peak of a spectrogram at "
-        "each time; features: what points are, without their "
+        "the distance of points from their centre; melody: the lowest strong peak of bands over time; "
+        "features: what points are, without their "
         "places; file: a file for each example, which column names",
     )
     column: str = Field(
