@@ -48,7 +48,7 @@ def test_bytes_know_every_script_and_words_only_their_own():
 
 def test_a_word_that_the_vocabulary_lacks_is_said_once_and_read_as_nothing():
     made = column(vocabulary="word")
-    with pytest.warns(Notice, match="No text of the data has 'zebra', so caption is read without"):
+    with pytest.warns(Notice, match="the vocabulary of caption lacks are ignored: 'zebra'"):
         assert made.parse("red zebra cats") == "red zebra cats"
     with warnings.catch_warnings():
         warnings.simplefilter("error")

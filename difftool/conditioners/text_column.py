@@ -161,7 +161,7 @@ class TextColumn(Column):
             shown = ", ".join(repr(word) for word in words[:SHOWN])
             more = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
             warnings.warn(
-                f"No text of the data has {shown}{more}, so {self.name} is read without.",
+                f"Words that the vocabulary of {self.name} lacks are ignored: {shown}{more}.",
                 Notice,
                 stacklevel=3,
             )
