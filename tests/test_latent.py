@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +17,7 @@ from torch import nn
 from difftool import Batch
 from difftool.assemble import Assembly, load_stage, measure, open_dataset
 from difftool.assemble.encode import varied
-from difftool.assemble.inherit import inherit_model
+from difftool.assemble.inherit import inherit, inherit_model
 from difftool.config import gather, resolve
 from difftool.description import Description
 from difftool.engine.generate import generate
@@ -177,6 +178,9 @@ def test_the_model_file_alone_samples_to_the_bit_at_any_size_and_resumes(tmp_pat
     one, other = weights(whole), weights(part)
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
+    assert (
+        call("finetune", str(whole), str(data), "--steps", "2", "--run", str(tmp_path / "t")) == 0
+    )
     out = tmp_path / "out"
     assert call("sample", str(alone), "-n", "2", "--size", "12x20", "-o", str(out)) == 0
 
@@ -194,6 +198,19 @@ def test_other_weights_than_those_that_were_measured_are_refused(tmp_path, first
     save_weights(run / "model.safetensors", MODEL, tensors, about)
     with pytest.raises(ModelFileError, match="checksum"):
         load_stage(run / "model.safetensors", registry(), device="cpu")
+
+
+@pytest.mark.parametrize(("part", "welcome"), [("encoder", False), ("decoder", True)])
+def test_what_learnt_in_the_latents_of_another_encoder_is_refused(tmp_path, first, part, welcome):
+    """Another decoder, such as one that learnt on clips, leaves the latents as they are."""
+    learnt = train(tmp_path / "learnt", *wanted(first)) / "model.safetensors"
+    shutil.copytree(first, other := tmp_path / "other")
+    tensors, about = load_weights(other / "model.safetensors", MODEL)
+    tensors = {name: t + 0.01 * name.startswith(f"{part}.") for name, t in tensors.items()}
+    save_weights(other / "model.safetensors", MODEL, tensors, about)
+    stage, _, _ = prepared(*wanted(other))
+    with nullcontext() if welcome else pytest.raises(UsageError, match="latents of another enc"):
+        inherit(stage, learnt)
 
 
 def test_each_example_is_encoded_once_and_drawn_from_the_cache(tmp_path, first):

@@ -17,6 +17,7 @@ from ..errors import UsageError
 from ..nn.autoencoder.coder import Coder
 from ..nn.frozen import require_frozen
 from ..stage import Stage
+from .borrowed import require_same_latents
 
 BACKBONE, CONDITIONERS, TOLD = "backbone.", "_conditioners.", "told."
 
@@ -45,9 +46,10 @@ def inherit(stage: Stage, path: Path) -> Inherited:
 
     Raises:
         ModelFileError: the file is damaged, foreign, or newer than this program.
-        UsageError: fewer than half of the tensors fit.
+        UsageError: fewer than half of the tensors fit, or they learnt in other latents.
     """
     weights, about = load_weights(path, MODEL)
+    require_same_latents(stage.representation, weights, path)
     own, description = stage.denoiser.state_dict(), described(path, about["description"])
     places = dict(_places(weights, stage, description))
     found = {own_name: weights[name] for name, own_name in places.items()}

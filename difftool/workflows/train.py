@@ -219,9 +219,11 @@ def assembly_of(
         model: the run's model file, where it has saved one.
     """
     from ..assemble import Assembly
+    from ..assemble.borrowed import holder_of
     from ..engine.device import choose_device
 
-    return Assembly(registry, choose_device(config.train.device, local_rank), model)
+    device = choose_device(config.train.device, local_rank)
+    return Assembly(registry, device, model or holder_of(config))
 
 
 def built(
