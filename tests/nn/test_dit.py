@@ -146,6 +146,16 @@ def test_convolutions_see_beyond_the_edge_of_a_patch(detail, reach):
     assert (x.grad[0, 0] != 0).sum() > reach if detail else (x.grad[0, 0, 4:] == 0).all()
 
 
+def test_positions_of_sizes_that_vary_do_not_depend_on_the_padding():
+    network = build((3, None, None), stretch=True)
+    x, mask = torch.randn(1, 3, 8, 8), torch.zeros(1, 3, 8, 8, dtype=torch.bool)
+    mask[..., :4, :4] = True
+    with torch.no_grad():
+        company = network(x, torch.zeros(1), Signals(), mask)[..., :4, :4]
+        alone = network(x[..., :4, :4], torch.zeros(1), Signals())
+    torch.testing.assert_close(company, alone, atol=1e-5, rtol=1e-5)
+
+
 def test_causal_scores_are_blocks_of_slices():
     scores = causal(2, 2, torch.device("cpu"))[0, 0]
     assert (scores == 0).int().tolist() == [[1, 1, 0, 0]] * 2 + [[1] * 4] * 2

@@ -102,18 +102,24 @@ class Patches(nn.Module):
         """``[n, axes]``, in patches of the size trained on.
 
         Stretched positions of examples with padding, ``real [b or 1, n]``, are their own: ``[b or
-        1, n, axes]``.
+        1, n, axes]``. Along an axis whose sizes vary in the data, positions are not stretched.
         """
         grid = self.grid(x.shape[2:])
         axes = [torch.arange(n, device=x.device, dtype=torch.float32) for n in grid]
         places = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).flatten(0, -2)
         if not self.stretch:
             return places
-        trained = [self._trained(axis, n) for axis, n in enumerate(grid)]
-        if real is None:
-            return places * places.new_tensor([t / n for t, n in zip(trained, grid, strict=True)])
-        extents = (places + 1).mul(real.unsqueeze(-1)).amax(1, keepdim=True).clamp(min=1)
-        return places * (places.new_tensor(trained) / extents)
+        # an axis whose sizes vary in the data has none that was trained on
+        trained = places.new_tensor(
+            [
+                0 if n is None else -(-n // side)
+                for n, side in zip(self.trained, self.sides, strict=True)
+            ]
+        )
+        extents = places.new_tensor(grid)
+        if real is not None:
+            extents = (places + 1).mul(real.unsqueeze(-1)).amax(1, keepdim=True).clamp(min=1)
+        return places * torch.where(trained > 0, trained / extents, 1.0)
 
     def leave(self, tokens: Tensor, close: Close) -> Tensor:
         """The inverse of ``enter``: a prediction for each entry of the example."""
@@ -122,11 +128,6 @@ class Patches(nn.Module):
         if self.detail is None or close.features is None:
             return x
         return self.detail.leave(close.features, x, close.real)
-
-    def _trained(self, axis: int, n: int) -> int:
-        """The patches trained on along an axis; where that varies, as many as there are."""
-        size = self.trained[axis]
-        return n if size is None else -(-size // self.sides[axis])
 
 
 def _tokens(x: Tensor) -> Tensor:
