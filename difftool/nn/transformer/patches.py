@@ -109,17 +109,21 @@ class Patches(nn.Module):
         places = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).flatten(0, -2)
         if not self.stretch:
             return places
-        # an axis whose sizes vary in the data has none that was trained on
-        trained = places.new_tensor(
-            [
-                0 if n is None else -(-n // side)
-                for n, side in zip(self.trained, self.sides, strict=True)
-            ]
-        )
-        extents = places.new_tensor(grid)
+        extents: Sequence[float | Tensor] = grid
         if real is not None:
-            extents = (places + 1).mul(real.unsqueeze(-1)).amax(1, keepdim=True).clamp(min=1)
-        return places * torch.where(trained > 0, trained / extents, 1.0)
+            ends = (places + 1).mul(real.unsqueeze(-1)).amax(1, keepdim=True).clamp(min=1)
+            extents = ends.unbind(-1)
+        # an axis whose sizes vary in the data has none that was trained on; numbers of the host stay
+        # numbers, because a recorded step cannot copy them to the device
+        trained = [
+            None if n is None else -(-n // side)
+            for n, side in zip(self.trained, self.sides, strict=True)
+        ]
+        stretched = [
+            place if size is None else place * (size / extent)
+            for place, size, extent in zip(places.unbind(-1), trained, extents, strict=True)
+        ]
+        return torch.stack(torch.broadcast_tensors(*stretched), -1)
 
     def leave(self, tokens: Tensor, close: Close) -> Tensor:
         """The inverse of ``enter``: a prediction for each entry of the example."""
