@@ -5,6 +5,7 @@ Those of points do not change when the points are turned or moved.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -44,8 +45,8 @@ def outline(x: Tensor) -> Tensor:
 
 
 def melody(x: Tensor) -> Tensor:
-    """``[b, c, bands, n] -> [b, 1, bands, n]``: 1 at the lowest strong peak of each time, else 0:
-    what a spectrogram sings, without its timbre; nothing where it is quieter than on average.
+    """``[b, c, bands, n] -> [b, 1, bands, n]``: the lowest strong peak of each time, else 0: what a
+    spectrogram sings, without its timbre; nothing where it is quieter than on average.
 
     Copet et al. 2023, arXiv:2306.05284, Sec. 2.3, take the strongest pitch of each time. Here bands
     are equally strong on average, so a harmonic may be stronger than what it belongs to.
@@ -56,7 +57,8 @@ def melody(x: Tensor) -> Tensor:
     peak = (x >= beside[:, :, :-2]) & (x >= beside[:, :, 2:])
     peak &= x >= weakest + STRONG * (strongest - weakest)
     loud = strongest > x.mean((2, 3), keepdim=True)
-    return (peak & (peak.cumsum(2) == 1) & loud).to(x.dtype)
+    lowest = (peak & (peak.cumsum(2) == 1) & loud).to(x.dtype)
+    return lowest * math.sqrt(x.shape[2])
 
 
 def _difference(x: Tensor, axis: int) -> Tensor:

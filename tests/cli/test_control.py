@@ -122,6 +122,7 @@ def test_a_melody_is_the_lowest_strong_peak_of_each_time_whatever_the_harmonics(
     found = melody(x)
     assert found.shape == (1, 1, 9, 6)
     assert found.nonzero()[:, 2:].tolist() == [[2, 0], [3, 1], [5, 2]]
+    torch.testing.assert_close(found.square().mean(2), torch.tensor([[[1.0, 1, 1, 0, 0, 0]]]))
     with pytest.raises(UsageError, match="needs bands over time"):
         require_operator("melody", (1, 16_000), 0)
 
