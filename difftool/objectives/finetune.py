@@ -65,7 +65,10 @@ class Finetune(Denoising):
         grown = dict(self._grown(base.denoiser))
         chosen = dict(_chosen(self.denoiser, options, set(grown)))
         if options.method == "lora":
-            rank = options.rank if options.rank != "auto" else fitting_rank(self.denoiser, chosen)
+            rank = options.rank
+            if rank == "auto":
+                rows = sum(table.numel() - table[:first].numel() for table, first in _tables(grown))
+                rank, chosen = fitting(self.denoiser, chosen, rows)
             for module, attribute, tensor in chosen.values():
                 scale = (options.alpha or rank) / rank
                 adapt(module, attribute, LowRank(tensor, rank, scale, options.dora))
@@ -221,8 +224,31 @@ def _chosen(
     ]
 
 
-def fitting_rank(denoiser: nn.Module, chosen: Mapping[str, tuple[nn.Module, str, Tensor]]) -> int:
-    """The largest rank whose adapters have at most ``SHARE`` of the model's weights, at least 1."""
-    whole = sum(p.numel() for p in denoiser.parameters())
-    each = sum(sum(tensor.flatten(1).shape) for _, _, tensor in chosen.values())
-    return max(1, int(SHARE * whole / max(1, each)))
+def _tables(grown: Mapping[str, tuple[nn.Module, str, int]]) -> list[tuple[Tensor, int]]:
+    """Tables with new rows, and the number of their old ones."""
+    return [(getattr(module, attribute), first) for module, attribute, first in grown.values()]
+
+
+def fitting(
+    denoiser: nn.Module, chosen: Mapping[str, tuple[nn.Module, str, Tensor]], rows: int = 0
+) -> tuple[int, dict[str, tuple[nn.Module, str, Tensor]]]:
+    """The largest rank whose adapters have at most ``SHARE`` of the model's weights, and what they
+    are put on.
+
+    Where rank 1 takes more, that is the larger matrices only, to which a change of rank 1 adds least
+    for their size.
+
+    Args:
+        rows: numbers in new rows of tables, which count too.
+    """
+    room = SHARE * sum(p.numel() for p in denoiser.parameters())
+    cost = {name: sum(tensor.flatten(1).shape) for name, (*_, tensor) in chosen.items()}
+    if (rank := int(room / max(1, sum(cost.values())))) >= 1:
+        return rank, dict(chosen)
+    room -= rows
+    kept = {}
+    for name in sorted(chosen, key=lambda name: cost[name] / chosen[name][2].numel()):
+        if not kept or cost[name] <= room:
+            kept[name] = chosen[name]
+            room -= cost[name]
+    return 1, kept

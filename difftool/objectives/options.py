@@ -244,7 +244,7 @@ class FinetuneOptions(TunedOptions):
         False, description="learn the lengths of the rows beside their directions (DoRA)"
     )
     prior: NonNegativeFloat = Field(
-        1.0,
+        30.0,
         description="weight of keeping the old answers under old conditions; 0 forgets as it "
         "pleases, and a step takes a third of the time",
     )
