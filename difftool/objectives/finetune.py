@@ -246,7 +246,7 @@ def fitting(
     if (rank := int(room / max(1, sum(cost.values())))) >= 1:
         return rank, dict(chosen)
     room -= rows
-    kept = {}
+    kept = dict[str, tuple[nn.Module, str, Tensor]]()
     for name in sorted(chosen, key=lambda name: cost[name] / chosen[name][2].numel()):
         if not kept or cost[name] <= room:
             kept[name] = chosen[name]
