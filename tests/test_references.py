@@ -173,6 +173,7 @@ def test_a_prior_makes_embeddings_of_texts_and_a_decoder_pictures_of_these(
     assert call("sample", "runs/prior", *some, "--until", "prior", "-o", "vectors") == 0
     vectors = [np.load(file) for file in sorted(Path("vectors").glob("*.npy"))]
     assert [one.shape for one in vectors] == [(EMBEDDED,)] * 2
+    assert call("evaluate", "runs/prior/prior", "-n", "2", "--steps", "3") == 2
     assert call("sample", "runs/prior", *some, "-o", "red") == 0
     assert call("sample", "runs/prior", *some[:-1], "a blue one", "-o", "blue") == 0
     assert len(list(Path("red").glob("*.png"))) == 2

@@ -107,6 +107,11 @@ def evaluate_chain(
         out.
     """
     last = chain.stages[-1]
+    if parts.load(parts.get("representation", last.config.representation.use)).makes_vectors:
+        raise UsageError(
+            "This stage makes embeddings, which metrics do not measure. Evaluate the whole cascade: "
+            "its samples show how good the embeddings are."
+        )
     if "likelihood" in metrics:
         fix = "Choose other --metrics, such as frechet."
         refuse_without_noise([last.config], "the metric likelihood", fix, parts)
