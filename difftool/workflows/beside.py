@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,8 +22,8 @@ from .verdict import run_of
 BESIDE = "beside"
 """Name, without its suffix, of the sheet of samples beside those of other models."""
 
-SHOWN = 8
-"""Samples of each model on that sheet."""
+SHOWN = 12
+"""Seeds on that sheet, at most; of more models than that, one seed for each."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ def _sheet(chains: Sequence[Chain], parts: Registry, reporter: Reporter) -> str:
     folder = run_of(chains[0].stages[-1])
     if folder is None or any(chain.stages[0].bridge is not None for chain in chains):
         return ""
-    drawn = [draw(_first(chain), parts, reporter) for chain in chains]
+    n = seeds_shown(len(chains), chains[0].n)
+    drawn = [draw(_first(chain, n), parts, reporter) for chain in chains]
     rows = [
         (samples.examples[i], f"{_name(chain)}, {samples.info['steps']} steps")
         for i in range(len(drawn[0]))
@@ -117,8 +119,16 @@ def _name(chain: Chain) -> str:
     return f"{folder.path.resolve().parent.name}/{last.name}"
 
 
-def _first(chain: Chain) -> Chain:
-    """The chain for the first samples only."""
-    n = min(SHOWN, chain.n)
+def seeds_shown(models: int, samples: int) -> int:
+    """How many seeds are shown: as many as make models² or (2 models)² samples in all.
+
+    So no seed is split between two rows of a sheet that is as many samples wide as high.
+    """
+    root = math.isqrt(min(SHOWN, samples) // models) or 1
+    return min(models * root**2, samples)
+
+
+def _first(chain: Chain, n: int) -> Chain:
+    """The chain for the first ``n`` samples only."""
     stages = [replace(one, request=replace(one.request, n=n)) for one in chain.stages]
     return replace(chain, stages=stages)

@@ -7,6 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tomli_w
 import torch
@@ -17,9 +18,11 @@ import difftool
 from difftool.assemble.parts import build_process
 from difftool.plain import parse_toml
 from difftool.rng import Stream
+from difftool.workflows.beside import seeds_shown
 from difftool.workflows.distill import Distillation
 from difftool.workflows.methods import methods, served
 from difftool.workflows.text import seconds_of
+from difftool_image.grid import GAP, sheet
 
 WORDS = [word for setting in SETS for word in ("--set", setting)]
 
@@ -315,6 +318,16 @@ def test_a_student_and_its_teacher_are_measured_in_one_table(capsys):
     assert "Quality against evaluations" in report
     assert "distance to the data" in re.sub(r"<!--|-->", "", report)
     assert call("evaluate", "first-distilled", "--beside", "first@many") == 2
+
+
+@pytest.mark.parametrize("models", range(2, 10))
+def test_no_seed_is_split_between_two_rows_of_the_sheet(models):
+    tile = np.zeros((1, 32, 32), np.uint8)
+    one, many = sheet([tile]), sheet([tile] * (models * seeds_shown(models, samples=500)))
+    columns = (many.width - GAP) // (one.width - GAP)
+    assert columns % models == 0
+    assert many.width == GAP + columns * (one.width - GAP)
+    assert [seeds_shown(models, samples) for samples in (1, models)] == [1, models]
 
 
 def test_a_teacher_that_is_held_is_not_missed():
