@@ -63,6 +63,24 @@ def test_a_missing_network_or_file_is_told():
         BesideColumn("style", (2, 2)).batch([np.zeros((2, 3))])
 
 
+class Broken:
+    """Its network is loaded, and cannot be applied."""
+
+    def feature_network(self, name):
+        def network(examples):
+            raise {"unfit": RuntimeError("16x16 and 32x24"), "large": MemoryError}[name]
+
+        return network
+
+
+def test_a_network_whose_files_do_not_fit_each_other_is_bad_input():
+    column = ReferenceColumn("style", network="unfit")
+    with pytest.raises(UsageError, match="in unfit .*: 16x16 and 32x24. Place the files there"):
+        column.taken([np.zeros(3)], Broken())
+    with pytest.raises(MemoryError):
+        ReferenceColumn("style", network="large").taken([np.zeros(3)], Broken())
+
+
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory) -> Path:
     transformers = pytest.importorskip("transformers")

@@ -12,12 +12,14 @@ import pytest
 import torch
 from small import SETS, call
 
-from difftool import UsageError
+from difftool import Description, UsageError
 from difftool.column import Column
 from difftool.conditioners.options import TextOptions
 from difftool.conditioners.text import Text
 from difftool.conditioners.text_column import PADDING, TextColumn
 from difftool.errors import Notice
+from difftool.workflows import words
+from difftool.workflows.model import ModelFile
 
 CAPTIONS = ["two red cats", "a blue dog, running", "one red dog", "köszönöm 🎈 a lot", ""]
 ROWS = [{"caption": text} for text in CAPTIONS] * 3
@@ -152,6 +154,26 @@ def test_a_model_is_trained_on_captions_and_prompted(tmp_path, monkeypatch, caps
     assert call(*made, "--prompt", "bright " * 10_000, "-o", "long") == 0
     assert call(*made, "-o", "three") == 0, "without a prompt, captions are drawn from the data"
     assert call("resume", "run", "--steps", "5") == 0
+
+
+@pytest.mark.parametrize("second", ["a dog", "a cat"], ids=["same", "other"])
+def test_a_prompt_sets_all_conditions_on_the_same_texts(second, tmp_path, monkeypatch):
+    """As two encoders of the same captions are; else each is named."""
+    columns = {
+        name: TextColumn.read(name, [{name: text}])[0]
+        for name, text in {"caption": "a dog", "caption2": second}.items()
+    }
+    tables = {"conditions": {name: {"use": "encoder"} for name in columns}}
+    (file := tmp_path / "model.safetensors").touch()
+    model = ModelFile(file, tables, Description((3, 8, 8), "uint8", 1, columns, {}))
+    monkeypatch.setattr(ModelFile, "read", lambda path: model)
+    if second == "a dog":
+        wanted = {"caption": ["a cat"], "caption2": ["a cat"]}
+        assert words.parse_prompts([str(file)], ["a cat"], None) == wanted
+        assert words.parse_negative([str(file)], ["a cat"]) == wanted
+    else:
+        with pytest.raises(UsageError, match="--cond caption=TEXT --cond caption2=TEXT"):
+            words.parse_prompts([str(file)], ["a cat"], None)
 
 
 def test_a_prompt_for_a_model_without_texts_is_refused(tmp_path, monkeypatch, capsys):

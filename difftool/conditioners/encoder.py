@@ -15,7 +15,7 @@ from ..names import local_path
 from ..nn.backbone import Signals
 from ..nn.frozen import Frozen
 from ..nn.layers import linear
-from ..nn.pretrained import OPEN_CLIP_WEIGHTS, pretrained, transformers_library
+from ..nn.pretrained import OPEN_CLIP_WEIGHTS, applied, pretrained, transformers_library
 from .embeddings import Embeddings
 from .encoder_column import EncoderTextColumn
 from .open_clip import OpenClipText
@@ -75,16 +75,17 @@ class PretrainedText(Conditioner):
     def __init__(self, options: EncoderOptions, column: EncoderTextColumn) -> None:
         super().__init__()
         folder, fill = local_path(options.path), _fill
-        if "model_cfg" in json.loads(column.config):
-            network: nn.Module = OpenClipText(column.config, options.path, options.layer)
-            weights, fill = folder / OPEN_CLIP_WEIGHTS, open_clip_weights
-        else:
-            tower = _built(column.config, options.path)
-            network = Encoder(tower, options.layer, column.pooling)
-            weights = folder / "model.safetensors"
+        with applied(options.path):
+            if "model_cfg" in json.loads(column.config):
+                network: nn.Module = OpenClipText(column.config, options.path, options.layer)
+                weights, fill = folder / OPEN_CLIP_WEIGHTS, open_clip_weights
+            else:
+                tower = _built(column.config, options.path)
+                network = Encoder(tower, options.layer, column.pooling)
+                weights = folder / "model.safetensors"
         self.encoder = Frozen(network, weights, stored=options.stored, fill=fill)
         self._embeddings = Embeddings(weights, options.layer) if options.cache else None
-        with torch.no_grad():
+        with applied(options.path), torch.no_grad():
             tokens, pooled = self.encoder(
                 torch.zeros(1, 1, dtype=torch.int64), torch.ones(1, 1) > 0
             )

@@ -13,6 +13,7 @@ import numpy as np
 from ..column import NULL_WORDS, Column, Rows, Value
 from ..errors import DataError, UsageError
 from ..names import local_path, path_text
+from ..nn.pretrained import applied
 from ..options import Options
 from .columns import text_of
 from .options import ReferenceOptions
@@ -138,7 +139,8 @@ class ReferenceColumn(FileColumn):
                 f"{self.network} gives no tokens. Set conditions.{self.name}.tokens = false, or name "
                 "a transformer: its vector is all that this network has."
             )
-        found = network.tokens(examples) if self.tokens else network(examples)
+        with applied(self.network):
+            found = network.tokens(examples) if self.tokens else network(examples)
         return list(found.astype(np.float32))
 
     def meaning(self) -> tuple[Any, ...]:

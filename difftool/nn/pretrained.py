@@ -4,10 +4,12 @@ them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
+from ..errors import DifftoolError, UsageError, is_out_of_memory
 from ..names import local_path
 
 CONFIG = "config.json"
@@ -49,6 +51,30 @@ def pretrained(folder: str | Path, kind: str = "AutoModel") -> Any:
             f"{library.__name__} writes them: difftool downloads nothing by itself."
         ) from None
     return found.eval().requires_grad_(False) if "Model" in kind else found
+
+
+@contextmanager
+def applied(folder: str | Path) -> Iterator[None]:
+    """Wherever a network of others is applied: what goes wrong inside it is a fault of its files,
+    which were loaded and do not fit each other.
+
+    Args:
+        folder: where it comes from, or its name.
+
+    Raises:
+        UsageError: for what the network raises.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, DifftoolError | OSError) or is_out_of_memory(error):
+            raise
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise UsageError(
+            f"The network in {folder} was loaded and cannot be applied: {reason}. Place the files "
+            "there as its makers published them: its configuration, that of its inputs and its "
+            "weights have to fit each other. Add --debug to see where it arose."
+        ) from error
 
 
 def is_open_clip(folder: Path) -> bool:

@@ -15,6 +15,7 @@ from ..batch import Batch
 from ..context import Context, Features
 from ..description import Description
 from ..errors import UsageError
+from ..nn.pretrained import applied
 from ..representation import Representation
 from ..space import Euclidean
 from .options import EmbeddingOptions
@@ -87,7 +88,9 @@ def directions(path: str, features: Features, raw: Tensor) -> Tensor:
             "No network is named that embeds examples. Set representation.path or bridge.path to a "
             "folder as the library transformers saves it, such as CLIP or CLAP."
         )
-    vectors = features(path)([np.ascontiguousarray(one) for one in raw.cpu().numpy()])
+    network = features(path)
+    with applied(path):
+        vectors = network([np.ascontiguousarray(one) for one in raw.cpu().numpy()])
     return scaled(torch.from_numpy(np.asarray(vectors, np.float32)).to(raw.device))
 
 

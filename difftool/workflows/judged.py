@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, PluginError, UsageError
+from ..nn.pretrained import applied
 from .chain import Chain
 from .chain_stage import ChainStage
 from .reference import ReferenceData
@@ -144,8 +145,10 @@ def _given(name: str, modality: Modality, texts: Sequence[str]) -> Look:
 
     def features(examples: Sequence[np.ndarray], rows: Rows, numbers: Any) -> Features:
         known = np.full(len(examples), -1) if numbers is None else numbers
-        vectors = network(examples)
-        alike = {name: (_unit(vectors), _told(read, name, rows)) for name in texts} if read else {}
+        with applied(name):
+            vectors = network(examples)
+            told = {one: _told(read, one, rows) for one in texts} if read else {}
+        alike = {one: (_unit(vectors), text) for one, text in told.items()}
         return Features(vectors, numbers=np.asarray(known), alike=alike)
 
     return Look(features)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..conditioners.text_column import TextColumn
 from ..config import file_layer
 from ..engine.folder import ADAPTER_FILE, CASCADE, find_run, is_cascade
 from ..errors import DataError, DifftoolError, UsageError
@@ -17,7 +18,10 @@ from .keywords import Given
 from .model import ModelFile, modality_of, model_path, plain_config
 
 TEXTS = ("text", "encoder")
-"""The conditioners of texts, whose condition ``--prompt`` sets."""
+"""The conditioners of texts, whose conditions ``--prompt`` sets."""
+
+FLAGS = {"--prompt": "--cond", "--negative": "--negative"}
+"""The flag of a text -> the one that names the condition too."""
 
 
 def peeked_modality(args: list[str]) -> str:
@@ -69,18 +73,19 @@ def parse_conditions(items: tuple[str, ...]) -> dict[str, list[str]]:
 def parse_prompts(
     words: Sequence[str], prompts: Sequence[str], file: Path | None
 ) -> dict[str, list[str]]:
-    """Prompts as values of the model's one condition on a text.
+    """Prompts as values of the model's condition on a text; of all of them where they were trained
+    on the same texts, as those of two encoders are.
 
     Args:
         words: the models; the first is looked at.
         file: a text file with one prompt in each line.
 
     Raises:
-        UsageError: the model has no such condition, or several.
+        UsageError: the model has no such condition, or several on different texts.
         DataError: the file cannot be read, or holds nothing.
     """
     texts = [*prompts, *(_lines(file) if file else ())]
-    return {_text_condition(words, "--prompt"): texts} if texts else {}
+    return dict.fromkeys(_text_conditions(words, "--prompt"), texts) if texts else {}
 
 
 def parse_negative(words: Sequence[str], items: Sequence[str]) -> dict[str, list[str]]:
@@ -92,9 +97,11 @@ def parse_negative(words: Sequence[str], items: Sequence[str]) -> dict[str, list
     found = dict[str, list[str]]()
     for item in items:
         name, equals, text = item.partition("=")
+        names = [name.strip()]
         if not (equals and name.strip() in _conditions(words)):
-            name, text = _text_condition(words, "--negative"), item
-        found.setdefault(name.strip(), []).append(text.strip())
+            names, text = _text_conditions(words, "--negative"), item
+        for one in names:
+            found.setdefault(one, []).append(text.strip())
     return found
 
 
@@ -140,17 +147,30 @@ def _conditions(words: Sequence[str]) -> Mapping[str, Any]:
     return conditions
 
 
-def _text_condition(words: Sequence[str], flag: str) -> str:
+def _text_conditions(words: Sequence[str], flag: str) -> list[str]:
+    """The conditions that a text on the command line sets. Raises UsageError."""
     columns = _conditions(words)
     names = [name for name, table in columns.items() if table.get("use") in TEXTS]
-    if len(names) != 1:
-        reason = (
-            f"has several: {', '.join(names)}. Name one: --cond {names[0]}=TEXT"
-            if names
-            else "has none. Train it on captions: --set conditions.caption.use=text"
-        )
-        raise UsageError(f"{flag} is a text for the model's condition on texts, and it {reason}")
-    return names[0]
+    if names and (len(names) == 1 or _same_texts(words, names)):
+        return names
+    reason = (
+        f"has several: {', '.join(names)}. Name each: "
+        + " ".join(f"{FLAGS[flag]} {name}=TEXT" for name in names)
+        if names
+        else "has none. Train it on captions: --set conditions.caption.use=text"
+    )
+    raise UsageError(f"{flag} is a text for the model's condition on texts, and it {reason}")
+
+
+def _same_texts(words: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether the data of the first model had the same texts, equally often, in these columns."""
+    first, *_ = words or ["latest"]
+    if not Path(first).is_file() and is_cascade(find_run(first)):
+        return False  # the columns of a stage may differ from those of the next
+    columns = ModelFile.read(model_path(first)).description.conditions
+    known = [columns[name] for name in names if name in columns]
+    kept = {(column.texts, column.counts) for column in known if isinstance(column, TextColumn)}
+    return len(known) == len(names) and len(kept) == 1
 
 
 def _lines(file: Path) -> list[str]:
