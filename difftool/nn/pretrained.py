@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import DifftoolError, UsageError, is_out_of_memory
 from ..names import local_path
+from ..shell import quoted
 
 CONFIG = "config.json"
 FILES = {
@@ -129,5 +130,5 @@ def open_clip_library(folder: str | Path) -> Any:
 def _install(folder: str | Path, library: str, package: str, error: Exception) -> str:
     return (
         f"{folder} is opened with the library {library}, which cannot be imported. Install it: pip "
-        f"install {package}. ({error})"
+        f"install {quoted(package)}. ({error})"
     )
