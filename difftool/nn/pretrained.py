@@ -4,12 +4,13 @@ them.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import DifftoolError, UsageError, is_out_of_memory
+from ..errors import DifftoolError, Notice, UsageError, is_out_of_memory
 from ..names import local_path
 from ..shell import quoted
 
@@ -88,8 +89,20 @@ def _file(kind: str) -> str:
 
 
 def _by_transformers(library: Any, path: Path, kind: str) -> Any:
-    more = {"use_safetensors": True} if "Model" in kind else {}
-    return getattr(library, kind).from_pretrained(path, local_files_only=True, **more)
+    opener = getattr(library, kind)
+    if "Model" not in kind:
+        return opener.from_pretrained(path, local_files_only=True)
+    found, loading = opener.from_pretrained(
+        path, local_files_only=True, use_safetensors=True, output_loading_info=True
+    )
+    if lacking := sorted(loading["missing_keys"]):
+        warnings.warn(
+            f"{path / _file(kind)} lacks {len(lacking)} of the tensors of {type(found).__name__}, such "
+            f"as {lacking[0]}. They are random: what they compute says nothing.",
+            Notice,
+            stacklevel=2,
+        )
+    return found
 
 
 def _by_open_clip(library: Any, path: Path, kind: str) -> Any:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
 
 from difftool import UsageError
+from difftool.errors import Notice
 from difftool.metric import Features
 from difftool.metrics.captions import Captions
 from difftool.options import NoOptions
@@ -34,7 +37,13 @@ WORDS = ["a red ball", "a blue ball", "something else"]
 def save_tokenizer(folder) -> None:
     from tokenizers import Tokenizer, models, pre_tokenizers
 
-    words = ["[BOS]", "[PAD]", "[EOS]", "[UNK]", *{word for text in WORDS for word in text.split()}]
+    words = [
+        "[BOS]",
+        "[PAD]",
+        "[EOS]",
+        "[UNK]",
+        *sorted({word for text in WORDS for word in text.split()}),
+    ]
     made = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, "[UNK]"))
     made.pre_tokenizer = pre_tokenizers.Whitespace()
     transformers.PreTrainedTokenizerFast(tokenizer_object=made, pad_token="[PAD]").save_pretrained(
@@ -146,3 +155,17 @@ def test_a_folder_that_holds_no_network_is_told(tmp_path):
         UsageError, match=r"could not be loaded: .*Place config\.json and model\.safetensors there"
     ):
         AudioModality(AudioOptions(rate=8000)).feature_network(str(tmp_path))
+
+
+def test_tensors_that_a_file_lacks_are_told(clip, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(clip, tmp_path / "clip")
+    file = tmp_path / "clip" / "model.safetensors"
+    tensors = load_file(file)
+    del tensors["visual_projection.weight"]
+    save_file(tensors, file, {"format": "pt"})
+    with pytest.warns(
+        Notice, match=r"lacks 1 of the tensors of CLIPModel, such as visual_projection"
+    ):
+        ImageModality(ImageOptions()).feature_network(str(tmp_path / "clip"))
