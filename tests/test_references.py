@@ -75,7 +75,7 @@ class Broken:
 
 def test_a_network_whose_files_do_not_fit_each_other_is_bad_input():
     column = ReferenceColumn("style", network="unfit")
-    with pytest.raises(UsageError, match="in unfit .*: 16x16 and 32x24. Place the files there"):
+    with pytest.raises(UsageError, match=r"in unfit .*: 16x16 and 32x24. Place the files there"):
         column.taken([np.zeros(3)], Broken())
     with pytest.raises(MemoryError):
         ReferenceColumn("style", network="large").taken([np.zeros(3)], Broken())
