@@ -90,7 +90,7 @@ def _silence(backbone: nn.Module, taken: Collection[str]) -> None:
     did without conditions.
 
     A random vector in the embedding of the noise level undoes what was trained: the loss of a
-    network of molecules rose from 0.3 to 50. Cross-attention that is new adds zero anyway.
+    trained network rose from 0.3 to 50. Cross-attention that is new adds zero anyway.
     """
     for name, layer in backbone.named_modules(prefix=BACKBONE[:-1]):
         new = name.endswith(".vector") and f"{name}.weight" not in taken

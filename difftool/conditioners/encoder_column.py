@@ -29,8 +29,8 @@ class EncoderTextColumn(TextColumn):
     """Any text; "" is null. A batch is int64 ``[b, length]``: the encoder's tokens, then -1.
 
     Attributes:
-        config: the encoder's ``config.json`` or ``open_clip_config.json``, from which it is built where its weights are stored
-            in the model.
+        config: the encoder's ``config.json`` or ``open_clip_config.json``, from which it is built
+            where its weights are stored in the model.
         pooling: how its tokens become one vector: ``own``, as the encoder does, or ``mean``.
     """
 
