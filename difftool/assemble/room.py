@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ..engine.device import memory_knobs, memory_total
 from ..errors import DeviceError
@@ -60,7 +62,7 @@ def require_room(build: Callable[[], nn.Module], device: torch.device, copies: i
     """
     with torch.random.fork_rng(devices=[]):
         try:
-            with torch.device("meta"):
+            with torch.device("meta"), _Undrawn():
                 network = build()
         except (RuntimeError, NotImplementedError, TypeError, ValueError):
             return
@@ -73,3 +75,15 @@ def require_room(build: Callable[[], nn.Module], device: torch.device, copies: i
             f"{needed / 1e9:,.0f} GB of memory, and the device {device} has {there / 1e9:,.1f} "
             "GB. Choose a smaller network: lower the numbers in [backbone]."
         )
+
+
+class _Undrawn(TorchFunctionMode):
+    """Weights are not drawn: on ``meta`` there is nothing to fill, and torch takes long for it."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        return args[0] if func in DRAWS else func(*args, **(kwargs or {}))
+
+
+DRAWS = (Tensor.normal_, Tensor.uniform_)
