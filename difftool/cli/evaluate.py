@@ -15,14 +15,9 @@ from ..plugin.registry import Registry
 from ..report.table import write_table
 from ..workflows.beside import chains_beside, with_others
 from ..workflows.chain import chain_of
+from ..workflows.chosen_metrics import chosen_metrics, metric_table
 from ..workflows.drift import other_run
-from ..workflows.evaluate import (
-    USUAL,
-    chosen_metrics,
-    evaluate_chain,
-    metric_table,
-    refuse_sampling,
-)
+from ..workflows.evaluate import USUAL, evaluate_chain, refuse_sampling
 from ..workflows.reconstructed import MADE
 from ..workflows.reference import Reference
 from ..workflows.scenario import read_scenario, run_scenario, table

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import Part
-from ..errors import ConfigError, DataError, PluginError, UsageError
+from ..errors import DataError, UsageError
 from ..options import NoOptions
 from .chain import Chain
 from .chain_stage import ChainStage, Conditions
+from .chosen_metrics import built_metrics
 from .drift import Other, drift, said
 from .inputs import conditions_of
 from .judged import MeasuredFeatures, measured_features
@@ -20,12 +21,11 @@ from .measured_model import measured_models
 from .reconstructed import is_autoencoder, reconstructed, reconstruction_rows
 from .reference import Reference, ReferenceData, reference_data, source_against
 from .reporter import Reporter
-from .request import METRIC, Request, own_table
+from .request import METRIC, Request
 from .sample import Samples, draw, refining
 from .verdict import keep_nearest, keep_samples, verdict
 
 if TYPE_CHECKING:
-    from ..description import Description
     from ..engine.evaluate import Measured
     from ..modality import Modality
     from ..plugin.registry import Registry
@@ -38,45 +38,6 @@ USUAL = 256
 """Samples that are made and measured, where nothing is said: shares come to within about three
 hundredths.
 """
-
-
-def metric_table(metric: str) -> str:
-    """The table of a metric's options, which exists on the command line only."""
-    return f"{METRIC}.{metric}"
-
-
-def chosen_metrics(
-    parts: Registry, modality: str, only: str | None, request: Request
-) -> dict[str, Part]:
-    """The metrics to measure, with their options; all faults in these at once.
-
-    Args:
-        only: names, separated by commas; None for all metrics of the modality.
-    """
-    able = parts.metrics(modality)
-    names = [name.strip() for name in only.split(",")] if only else _usual(able, parts)
-    if not names:
-        raise UsageError(
-            f"There are no metrics for {modality}, so its samples cannot be measured. Install a "
-            "plugin with metrics; `difftool list metrics` shows the installed ones."
-        )
-    if strange := [name for name in names if name not in able]:
-        raise UsageError(f"{modality} has no metric {strange[0]!r}. It has: {', '.join(able)}.")
-    made = {
-        name: own_table(
-            request.flags, metric_table(name), parts.options(parts.get("metric", name)), name
-        )
-        for name in names
-    }
-    if faults := [fault for _, some in made.values() for fault in some]:
-        raise ConfigError(faults)
-    return {name: Part(name, options) for name, (options, _) in made.items() if options is not None}
-
-
-def _usual(able: Sequence[str], parts: Registry) -> list[str]:
-    """The metrics that are measured where none is named."""
-    specs = {name: parts.get("metric", name) for name in able}
-    return [name for name, spec in specs.items() if not getattr(spec, "on_request", False)]
 
 
 def evaluate_chain(
@@ -107,6 +68,55 @@ def evaluate_chain(
         out.
     """
     last = chain.stages[-1]
+    _require_measurable(last, metrics, parts)
+    from ..assemble import make_modality  # torch
+
+    measures, missing = built_metrics(metrics, parts, last.model.description)
+    modality = make_modality(last.config, parts)
+    read = _read(modality, last, folder, seed, reporter) if folder else None
+    rebuilds = read is None and is_autoencoder(last.config, parts)
+    apart = rebuilds or (read is None and chain.stages[0].bridge is not None)
+    # before sampling, which takes long: there may be no data
+    data = _data(chain, parts, reporter, against, seed, needed=apart)
+    if rebuilds:
+        samples = reconstructed(last, data, parts, reporter)
+    else:
+        samples = read or draw(refining(chain, data) if apart else chain, parts, reporter)
+    _warn_of_few(samples, reporter)
+
+    found, features = _measured(chain, parts, measures, samples, data, reporter, network, apart)
+    missing |= {one.metric: one.missing for one in found if one.missing}
+    rows = [
+        *(row for one in found for row in rows_of(one, len(samples.examples))),
+        *(reconstruction_rows(samples) if rebuilds else ()),
+        *_consistency(samples, chain),
+    ]
+    if not rows:
+        raise UsageError(
+            "\n".join(["Nothing could be measured:", *dict.fromkeys(missing.values())])
+        )
+    result: dict[str, Any] = {
+        **_described(samples, data, degraded=apart and not rebuilds),
+        "judge": features.quality,
+        "rows": rows,
+        "missing": missing,
+    }
+    if read is None and keeping:
+        if sheet := keep_nearest(features.nearest, modality, last):
+            result["nearest"] = sheet
+        keep_samples(samples, last)
+    findings = verdict(result, last)
+    if against.path and not other:
+        other = Other(str(against.path), examples=data.examples)
+    if other:
+        most = against.most or Reference.most
+        result["drift"] = drift(chain, samples, other, parts, seed, most, reporter)
+        findings = [said(result["drift"]), *findings]
+    return {"verdict": findings, **result}
+
+
+def _require_measurable(last: ChainStage, metrics: Mapping[str, Part], parts: Registry) -> None:
+    """Raise UsageError for a stage whose samples no metric measures, or not one of those asked."""
     if parts.load(parts.get("representation", last.config.representation.use)).makes_vectors:
         raise UsageError(
             "This stage makes embeddings, which metrics do not measure. Evaluate the whole cascade: "
@@ -115,26 +125,35 @@ def evaluate_chain(
     if "likelihood" in metrics:
         fix = "Choose other --metrics, such as frechet."
         refuse_without_noise([last.config], "the metric likelihood", fix, parts)
-    from ..assemble import make_modality  # torch
-    from ..engine.evaluate import compared, held_out
 
-    measures, missing = built(metrics, parts, last.model.description)
-    rebuilds = folder is None and is_autoencoder(last.config, parts)
-    apart = rebuilds or (folder is None and chain.stages[0].bridge is not None)
-    modality = make_modality(last.config, parts)
-    read = _read(modality, last, folder, seed, reporter) if folder else None
-    # before sampling, which takes long: there may be no data
-    data = _data(chain, parts, reporter, against, seed, needed=apart)
-    if rebuilds:
-        measured_samples = reconstructed(last, data, parts, reporter)
-    else:
-        measured_samples = read or draw(refining(chain, data) if apart else chain, parts, reporter)
-    examples = measured_samples.examples
-    if len(examples) < FEW:
+
+def _warn_of_few(samples: Samples, reporter: Reporter) -> None:
+    count = len(samples.examples)
+    if count < FEW:
         reporter.say(
-            f"{len(examples)} samples are too few to tell a good model from a bad one: with other "
+            f"{count} samples are too few to tell a good model from a bad one: with other "
             f"samples the numbers may be quite different. Use at least {FEW}, better {USUAL}."
         )
+
+
+def _measured(
+    chain: Chain,
+    parts: Registry,
+    measures: Mapping[str, Any],
+    samples: Samples,
+    data: ReferenceData,
+    reporter: Reporter,
+    network: str | None,
+    apart: bool,
+) -> tuple[list[Measured], MeasuredFeatures]:
+    """What the metrics of examples, of features and of models say, in this order.
+
+    Args:
+        apart: some of the data were the inputs of samples, and are not compared with them.
+    """
+    from ..engine.evaluate import compared, held_out  # torch
+
+    examples = samples.examples
     of_examples = {name: one for name, one in measures.items() if _of_examples(one)}
     comparisons = compared(of_examples, examples, data.examples, apart)
     found = list(reporter.counted(comparisons, len(of_examples), "measuring"))
@@ -142,43 +161,32 @@ def evaluate_chain(
     if of_features := {name: one for name, one in measures.items() if _of_features(one)}:
         refined = held_out(examples, data.examples) if apart else 0
         features = measured_features(
-            chain, parts, of_features, measured_samples, data, reporter, refined, network
+            chain, parts, of_features, samples, data, reporter, refined, network
         )
         found += features.found
     if of_models := {name: one for name, one in measures.items() if _of_model(one)}:
-        found += measured_models(chain, parts, of_models, measured_samples, data, reporter)
-    missing |= {one.metric: one.missing for one in found if one.missing}
-    if rows := [
-        *(row for one in found for row in rows_of(one, len(examples))),
-        *(reconstruction_rows(measured_samples) if rebuilds else ()),
-        *_consistency(measured_samples, chain),
-    ]:
-        degraded = {"degraded": data.source} if apart and not rebuilds else {}
-        cost = measured_samples.evaluations
-        counted = {"evaluations": round(cost)} if cost else {}
-        samples = {"count": len(examples), **measured_samples.info, **counted, **degraded}
-        measured = held_out(examples, data.examples)
-        result: dict[str, Any] = {
-            "samples": samples,
-            "data": {"count": len(data.examples), "source": data.source, "measured": measured},
-            "judge": features.quality,
-            "rows": rows,
-            "missing": missing,
-        }
-        if folder is None and keeping:
-            if sheet := keep_nearest(features.nearest, modality, last):
-                result["nearest"] = sheet
-            keep_samples(measured_samples, last)
-        found_verdict = verdict(result, last)
-        if against.path and not other:
-            other = Other(str(against.path), examples=data.examples)
-        if other:
-            most = against.most or Reference.most
-            result["drift"] = drift(chain, measured_samples, other, parts, seed, most, reporter)
-            found_verdict = [said(result["drift"]), *found_verdict]
-        return {"verdict": found_verdict, **result}
-    reasons = dict.fromkeys(missing.values())
-    raise UsageError("\n".join(["Nothing could be measured:", *reasons]))
+        found += measured_models(chain, parts, of_models, samples, data, reporter)
+    return found, features
+
+
+def _described(samples: Samples, data: ReferenceData, degraded: bool) -> dict[str, Any]:
+    """``samples`` and ``data`` of a result: what was measured.
+
+    Args:
+        degraded: the samples refine a part of the data.
+    """
+    from ..engine.evaluate import held_out  # torch
+
+    about = {"count": len(samples.examples), **samples.info}
+    if samples.evaluations:
+        about["evaluations"] = round(samples.evaluations)
+    if degraded:
+        about["degraded"] = data.source
+    measured = held_out(samples.examples, data.examples)
+    return {
+        "samples": about,
+        "data": {"count": len(data.examples), "source": data.source, "measured": measured},
+    }
 
 
 def _of_examples(metric: object) -> bool:
@@ -216,23 +224,6 @@ def _consistency(samples: Samples, chain: Chain) -> list[dict[str, Any]]:
             "needed": None,
         }
     ]
-
-
-def built(
-    metrics: Mapping[str, Part], parts: Registry, description: Description
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """The metrics, and the reasons why others cannot be built. Raises PluginError if none can."""
-    from ..assemble import make_metric  # torch
-
-    made, missing = dict[str, Any](), dict[str, str]()
-    for name, part in metrics.items():
-        try:
-            made[name] = make_metric(part, parts, description)
-        except PluginError as error:
-            missing[name] = str(error)
-    if not made:
-        raise PluginError("\n".join(missing.values()))
-    return made, missing
 
 
 def rows_of(one: Measured, count: int) -> list[dict[str, Any]]:

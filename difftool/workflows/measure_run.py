@@ -13,7 +13,8 @@ from ..verdict.case import Drawn, Levels, Noise, Reaction
 from ..verdict.run import facts_of
 from .chain import chain_of
 from .chain_stage import ChainStage
-from .evaluate import built, chosen_metrics, rows_of
+from .chosen_metrics import built_metrics, chosen_metrics
+from .evaluate import rows_of
 from .judged import measured_features
 from .measure_data import Notes
 from .reference import ReferenceData
@@ -254,7 +255,7 @@ def _drawn(
     chosen = chosen_metrics(
         parts, last.config.modality.use, ",".join(n for n in names if n in able), request
     )
-    measures, _ = built(chosen, parts, last.model.description)
+    measures, _ = built_metrics(chosen, parts, last.model.description)
     samples = draw(chain, parts, reporter)
     found = measured_features(chain, parts, measures, samples, data, reporter)
     rows = [row for one in found.found for row in rows_of(one, len(samples))]

@@ -24,7 +24,8 @@ from ..files import write_text
 from ..options import Options
 from .chain import chain_of
 from .chain_stage import ChainStage
-from .evaluate import chosen_metrics, evaluate_chain
+from .chosen_metrics import chosen_metrics
+from .evaluate import evaluate_chain
 from .reference import Reference
 from .reporter import Count, Reporter, T
 from .request import Request
