@@ -63,24 +63,13 @@ def fit(
         ModelFileError: the checkpoint does not fit the run.
         RunBusyError: another process is training the run.
     """
-    world = world or World()
-    train = stage.settings.train
-    if stage.untrained_levels:  # it was trained on a part of the levels, so it cannot sample
-        train = train.model_copy(update={"preview": 0})
-    if train.preview and stage.network:  # refuse an impossible number of steps now, not at the end
-        stage.process.schedule.sigmas(stage.settings.sample.steps)
     assert stage.objective is not None, "a stage that was loaded to sample is not trained"
-    if shards(stage.objective, train, stage.settings.ema, world.size):
+    world, report = world or World(), report or warnings.warn
+    if shards(stage.objective, stage.settings.train, stage.settings.ema, world.size):
+        world = replace(world, shards=True)
         if world.leads:
             folder.log(f"everything that is trained is sharded over {world.size} devices")
-        world = replace(world, shards=True)
-        if train.preview and not fits_whole(stage.objective):
-            train = train.model_copy(update={"preview": 0})
-            if world.leads:
-                (report or warnings.warn)(
-                    "No preview is made. Sample the saved model instead: a device has no room for "
-                    "all weights beside its part of the training's state."
-                )
+    train = _with_possible_previews(stage, world, report)
     with folder.held() if world.leads else nullcontext():
         step = make_step(stage, train, world, prepared=dataset.encoded is not None)
         cadence = Cadence(train, stage.settings.ema)
@@ -99,27 +88,45 @@ def fit(
                     about.get("metrics"),
                     scheduled=cadence.logs(first) or first == train.steps,
                 )
-        members: list[Observer] = [
-            SaveCheckpoints(step, cadence, folder, losses, report or warnings.warn)
-        ]
+        members: list[Observer] = [SaveCheckpoints(step, cadence, folder, losses, report)]
         if world.leads and stage.network is None and not world.shards:
             members.append(Examine(step, cadence, dataset, folder, complain))
         if world.leads or world.shards:
             members.append(MakePreviews(step, cadence, dataset, folder))
         if world.leads:
-            members += [
-                WriteMetrics(folder),
-                MeasureLevels(step, dataset, folder, score),
-                *observers,
-            ]
-        notify, run = (
-            Notifier(members, report or warnings.warn),
-            RunInfo(folder.path, stage.config, stage.description, first, train.steps),
-        )
+            members += [WriteMetrics(folder), MeasureLevels(step, dataset, folder, score)]
+            members += observers
+        notify = Notifier(members, report)
+        run = RunInfo(folder.path, stage.config, stage.description, first, train.steps)
         source = _batches(dataset, step, first)
         with notify.during(run), closing(source), naming_memory_knobs(train):
             yield from _loop(step, source, losses, cadence, notify, first, stop)
         world.barrier()
+
+
+def _with_possible_previews(
+    stage: Stage, world: World, report: Callable[[str], None]
+) -> TrainOptions:
+    """The stage's options of training, without previews where none can be made.
+
+    Raises:
+        UsageError: the schedule has no such number of steps. Said now, not at the first preview.
+    """
+    train = stage.settings.train
+    assert stage.objective is not None
+    without = train.model_copy(update={"preview": 0})
+    if not train.preview or stage.untrained_levels:  # trained on some levels, it cannot sample
+        return without
+    if stage.network:
+        stage.process.schedule.sigmas(stage.settings.sample.steps)
+    if world.shards and not fits_whole(stage.objective):
+        if world.leads:
+            report(
+                "No preview is made. Sample the saved model instead: a device has no room for "
+                "all weights beside its part of the training's state."
+            )
+        return without
+    return train
 
 
 def _batches(dataset: Dataset, step: TrainStep, first: int) -> Generator[Batch, None, None]:
