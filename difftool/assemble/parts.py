@@ -101,21 +101,7 @@ def build_denoiser(
         two_outputs: whether the objective needs a second output like the example.
         told: what the objective tells the network beside the noise level (``Objective.told``).
     """
-    own = {c.name for c in bridge.conditions()} if bridge else {MASK}
-    conditioners = {
-        name: _build_conditioner(config, registry, c)
-        for name, c in description.conditions.items()
-        if name not in own
-    }
-    for conditioner in conditioners.values():
-        if isinstance(conditioner, Beside):
-            conditioner.sees(representation, getattr(torch, description.dtype))
-    width = next((c.vector for c in conditioners.values() if c.vector), None)
-    conditioners |= {
-        name: _always_given(registry, c, width)
-        for name, c in description.conditions.items()
-        if name in own
-    }
+    conditioners = _conditioners(config, registry, description, representation, bridge)
     interface = Interface(
         shape=representation.shape,
         vector=_common_width("vector", {name: c.vector for name, c in conditioners.items()}),
@@ -146,6 +132,33 @@ def build_denoiser(
     if isinstance(process.weighting, nn.Module):
         denoiser.weighting = process.weighting  # learned, moved, averaged and saved with it
     return denoiser
+
+
+def _conditioners(
+    config: Config,
+    registry: Registry,
+    description: Description,
+    representation: Representation,
+    bridge: Bridge | None,
+) -> dict[str, Conditioner]:
+    """What encodes each condition, by its name: those of the data, which may be left open, and
+    those of the bridge or of a mask, which are always given.
+    """
+    own = {c.name for c in bridge.conditions()} if bridge else {MASK}
+    of_data = {
+        name: _build_conditioner(config, registry, c)
+        for name, c in description.conditions.items()
+        if name not in own
+    }
+    for conditioner in of_data.values():
+        if isinstance(conditioner, Beside):
+            conditioner.sees(representation, getattr(torch, description.dtype))
+    width = next((c.vector for c in of_data.values() if c.vector), None)
+    return of_data | {
+        name: _always_given(registry, c, width)
+        for name, c in description.conditions.items()
+        if name in own
+    }
 
 
 def _build_backbone(
