@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from ..engine.editing import Editing
     from ..engine.generate import Generated
-    from ..modality import Item
+    from ..modality import Item, Modality
     from ..options import Options
     from ..plugin.registry import Registry
 
@@ -230,24 +230,9 @@ def _with_editing(
     """
     from ..data.bound import bounded
     from ..engine.editing import Editing, blank  # torch
-    from ..modality import Modality
 
     modality, cache = job.stage.modality, dict[tuple[Path, int], tuple[Any, Any]]()
-    if edit.films and type(modality).film is Modality.film:
-        raise UsageError(
-            f"{stage.model.modality} has no clips of its examples. Leave out --clip: the results "
-            "are on a sheet."
-        )
-    if edit.loops and not modality.repeats:
-        raise UsageError(
-            f"{ask.name} has no meaning for {stage.model.modality}: nothing follows its end. Use "
-            "another edit, such as vary."
-        )
-    if edit.places and not modality.repeats:
-        raise UsageError(
-            f"{ask.name} has no meaning for {stage.model.modality}: its parts have no places along "
-            "an axis. Use another edit, such as fill with a condition: --to NAME=VALUE."
-        )
+    _require_meaning(ask.name, edit, modality, stage.model.modality)
 
     def read(item: Item | None) -> tuple[np.ndarray, np.ndarray | None]:
         if item is None:
@@ -289,6 +274,26 @@ def _with_editing(
     settings = edit.options.model_dump(mode="json", exclude_defaults=True)
     chosen = selection.model_dump(mode="json", exclude_defaults=True)
     return replace(job, request=drawn, info={**job.info, "edit": ask.name, **settings, **chosen})
+
+
+def _require_meaning(name: str, edit: Any, modality: Modality, kind: str) -> None:
+    """Raise UsageError for an edit that examples of this modality cannot have."""
+    from ..modality import Modality  # torch
+
+    if edit.films and type(modality).film is Modality.film:
+        raise UsageError(
+            f"{kind} has no clips of its examples. Leave out --clip: the results are on a sheet."
+        )
+    if edit.loops and not modality.repeats:
+        raise UsageError(
+            f"{name} has no meaning for {kind}: nothing follows its end. Use "
+            "another edit, such as vary."
+        )
+    if edit.places and not modality.repeats:
+        raise UsageError(
+            f"{name} has no meaning for {kind}: its parts have no places along "
+            "an axis. Use another edit, such as fill with a condition: --to NAME=VALUE."
+        )
 
 
 def _smaller(example: np.ndarray, usual: Sequence[int | None]) -> Iterator[str]:
