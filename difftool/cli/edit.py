@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from ..errors import UsageError
-from ..workflows.edit import EditRequest, edit_files, shown
+from ..workflows.edit import edit_files, shown
+from ..workflows.edit_job import EditRequest
 from ..workflows.request import EDIT, SELECTION, selection_model
 from ..workflows.words import peeked_modality
 from .console import out, out_json, say

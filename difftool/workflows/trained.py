@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from .built import Built
 from .chain import chain_of, modality_of_words
 from .chosen_metrics import chosen_metrics
-from .edit import EditRequest, edited
+from .edit import edited
+from .edit_job import EditRequest
 from .evaluate import evaluate_chain
 from .job import prepared
 from .keywords import Values, editing_names, given, installed, sampling_names, texts
