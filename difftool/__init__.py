@@ -153,6 +153,7 @@ _HOME = {
     "lands": "landing",
     "order": "samplers.order",
     "patchify": "nn.layers",
+    "is_open_clip": "nn.pretrained",
     "pretrained": "nn.pretrained",
     "recompute": "nn.recompute",
     "Transformer": "nn.transformer.tower",
@@ -289,6 +290,7 @@ if TYPE_CHECKING:
     from .nn.norm import GroupNorm as GroupNorm
     from .nn.norm import NormActivation as NormActivation
     from .nn.options import UNetOptions as UNetOptions
+    from .nn.pretrained import is_open_clip as is_open_clip
     from .nn.pretrained import pretrained as pretrained
     from .nn.recompute import recompute as recompute
     from .nn.transformer.options import TransformerOptions as TransformerOptions

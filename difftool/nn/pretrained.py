@@ -79,9 +79,10 @@ def applied(folder: str | Path) -> Iterator[None]:
         ) from error
 
 
-def is_open_clip(folder: Path) -> bool:
+def is_open_clip(folder: str | Path) -> bool:
     """Whether a folder holds a model in open_clip's own format, and not in that of transformers."""
-    return (folder / OPEN_CLIP_CONFIG).is_file() and not (folder / CONFIG).is_file()
+    path = local_path(folder)
+    return (path / OPEN_CLIP_CONFIG).is_file() and not (path / CONFIG).is_file()
 
 
 def _file(kind: str) -> str:

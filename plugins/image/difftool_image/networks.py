@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from difftool import UsageError
+from difftool import UsageError, is_open_clip
 
 AT_ONCE = 32
 
@@ -31,7 +31,7 @@ def network(name: str) -> Network:
         UsageError: timm is not installed, or the network cannot be loaded.
     """
     from .clip import KINDS, ClipNetwork, kind_of
-    from .open_clip import OpenClipNetwork, is_open_clip
+    from .open_clip import OpenClipNetwork
 
     if kind_of(name) in KINDS:
         return ClipNetwork(name, features)

@@ -66,9 +66,3 @@ class OpenClipNetwork:
             for at in range(0, len(texts), AT_ONCE)
         ]
         return torch.cat(found).double().numpy()
-
-
-def is_open_clip(name: str) -> bool:
-    """Whether a folder is in open_clip's own format, and not in that of transformers."""
-    folder = Path(name)
-    return (folder / CONFIG).is_file() and not (folder / "config.json").is_file()
