@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +24,9 @@ from .sample import Samples, draw
 
 if TYPE_CHECKING:
     from .chain import Chain
+
+OF_A_STAGE = "stage."
+"""How the settings of one stage of several begin, followed by its name."""
 
 
 class Model:
@@ -74,7 +78,8 @@ class Model:
             until: of several stages, the last one to sample.
             ema: relative width of the average to sample from, made from the run's snapshots.
             settings: ``steps=20``, ``sampler="heun"``, ``guidance=2.0``, the modality's own such as
-                a size, tables as dicts, or dotted keys.
+                a size, tables as dicts, or dotted keys; for one stage of several
+                ``**{"stage.x2.sample.steps": 8}``.
 
         Raises:
             UsageError: the request does not fit the model.
@@ -185,7 +190,14 @@ class Model:
         )
 
     def _chain(self, request: Request, **asked: Any) -> Chain:
-        return chain_of(replace(request, words=self.words, **asked), installed(), self._reporter)
+        flags = [flag for flag in request.flags if not flag[1].startswith(OF_A_STAGE)]
+        single = [
+            f"{key}={json.dumps(value)}"
+            for _, key, value in request.flags
+            if key.startswith(OF_A_STAGE)
+        ]
+        of_all = replace(request, words=self.words, flags=flags, sets=tuple(single), **asked)
+        return chain_of(of_all, installed(), self._reporter)
 
 
 def load(*paths: str | os.PathLike[str], reporter: Reporter = SILENT) -> Model:

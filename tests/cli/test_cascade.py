@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from small import SETS, TWO, alike, call, examples, pictures, same
 
+import difftool
 from difftool import Batch, Denoiser, Item, assemble
 from difftool.cli.terminal import Terminal
 from difftool.engine import fit
@@ -91,6 +92,12 @@ def test_a_stage_that_has_begun_keeps_its_settings_and_may_be_sampled_otherwise(
     assert not same(examples("otherwise"), examples("made"))
     assert call(*TRAIN) == 0
     assert Path("runs/two/cascade.toml").read_text() == resolved
+
+
+def test_one_stage_is_sampled_otherwise_from_python_too():
+    chain = difftool.load("two")
+    few, more = (chain.sample(2, **{"stage.x2.sample.steps": steps}) for steps in (2, 3))
+    assert more.evaluations == few.evaluations + 2  # one step more, which is guided
 
 
 def test_a_cascade_that_is_stopped_goes_on_to_the_very_same_end(capsys, monkeypatch):
