@@ -22,7 +22,7 @@ from .demo import molecules
 FAST = ("backbone.layers=2", "backbone.features=16", "backbone.embedding=16")
 SMALL = {"layers": 2, "features": 16, "embedding": 8}
 HANDED = {**SMALL, "reflections": False, "attention": False, "aggregation": "mean"}
-ATOMS = {"width": 16, "depth": 2, "head_width": 8, "pair_width": 8, "registers": 1}
+ATOMS = {"width": 16, "depth": 2, "head_width": 8, "pair_width": 8, "messages": 4, "registers": 1}
 
 
 def atoms() -> torch.Tensor:

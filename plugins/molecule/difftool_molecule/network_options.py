@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from difftool import Options, TransformerOptions
 
@@ -51,4 +51,10 @@ class AtomTransformerOptions(TransformerOptions):
 
     pair_width: PositiveInt = Field(
         64, description="width of the layer that makes a bias of attention of each distance"
+    )
+    messages: NonNegativeInt = Field(
+        0,
+        le=4_096,
+        description="channels of what atoms tell each other by distance and direction, before and "
+        "after the blocks: helps short trainings; 0 for none",
     )

@@ -26,6 +26,7 @@ from difftool import (
 )
 
 from .centred import AXES, centre
+from .messages import Messages, ways
 from .network_options import AtomTransformerOptions
 
 
@@ -52,6 +53,10 @@ class AtomTransformer(Backbone):
         self.stem = linear(inputs + interface.channels, options.channels)
         self.distances = DistanceBias(options, self.transformer.heads)
         self.head = linear(options.channels, inputs, gain=0)
+        sizes = (options.channels, options.pair_width, options.messages)
+        self.before, self.behind = (
+            Messages(*sizes) if options.messages else None for _ in range(2)
+        )
 
     @property
     def blocks(self) -> nn.ModuleList:
@@ -70,20 +75,29 @@ class AtomTransformer(Backbone):
         real = None if mask is None else mask.bool().any(-1, keepdim=True).expand(*x.shape[:2], 1)
         x = x if mask is None else x * mask
         beside = () if signals.channels is None else (signals.channels.mT.to(x.dtype),)
+        positions = x[..., :AXES]
+        scores, pairs = self.distances(
+            positions, self.transformer.embedding(c_noise, signals.vector)
+        )
+        directions = ways(positions, real) if self.before is not None else positions
+        heard = partial(_heard, pairs=pairs, directions=directions)
         h = self.transformer(
-            self.stem(torch.cat((x, *beside), -1)),
+            heard(self.before, self.stem(torch.cat((x, *beside), -1))),
             c_noise,
             signals,
             run=partial(recompute, self),
             mask=None if real is None else real.squeeze(-1),
-            scores=self.distances(
-                x[..., :AXES], self.transformer.embedding(c_noise, signals.vector)
-            ),
+            scores=scores,
         )
-        y = self.head(h)
+        y = self.head(heard(self.behind, h))
         moved = y[..., :AXES] - centre(y[..., :AXES], real)
         y = torch.cat((moved, y[..., AXES:]), -1)
         return y if real is None else y * real
+
+
+def _heard(messages: Messages | None, h: Tensor, pairs: Tensor, directions: Tensor) -> Tensor:
+    """The tokens ``h [b, n, width]`` with what the other atoms tell them."""
+    return h if messages is None else h + messages(h, pairs, directions)
 
 
 class DistanceBias(nn.Module):
@@ -102,10 +116,13 @@ class DistanceBias(nn.Module):
         self.noise = linear(options.channels, hidden)
         self.outer = linear(hidden, options.layers * heads, gain=0)
 
-    def forward(self, positions: Tensor, embedding: Tensor) -> list[Tensor]:
-        """``positions [b, n, 3]``, ``embedding [b, width]`` -> ``[b, heads, n, n]`` for each block."""
+    def forward(self, positions: Tensor, embedding: Tensor) -> tuple[list[Tensor], Tensor]:
+        """``positions [b, n, 3]``, ``embedding [b, width]`` -> ``[b, heads, n, n]`` for each block, and
+        what is known of each pair, ``[b, n, n, pair_width]``.
+        """
         between = positions[:, :, None] - positions[:, None]
         distance = (between.square().sum(-1) + 1e-8).sqrt()  # a root has no slope at zero
         h = self.inner(self.features(distance)) + self.noise(embedding)[:, None, None]
-        bias = self.outer(F.silu(h)).permute(0, 3, 1, 2).unflatten(1, self.shape)
-        return list(bias.unbind(1))
+        pairs = F.silu(h)
+        bias = self.outer(pairs).permute(0, 3, 1, 2).unflatten(1, self.shape)
+        return list(bias.unbind(1)), pairs

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from difftool import Batch, Interface, Signals, Stream
+from difftool_molecule.messages import Messages, ways
 from difftool_molecule.network_options import AtomTransformerOptions
 from difftool_molecule.rotate import rotate, rotations
 from difftool_molecule.transformer import AtomTransformer
 
-SMALL = {"width": 16, "depth": 2, "head_width": 8, "pair_width": 8}
+SMALL = {"width": 16, "depth": 2, "head_width": 8, "pair_width": 8, "messages": 4}
 
 
 def build(**options) -> AtomTransformer:
@@ -46,13 +48,31 @@ def test_a_molecule_alone_equals_the_molecule_in_larger_company():
     assert not answer(network, padded, mask)[:, 4:].any()
 
 
-def test_distances_matter_beside_the_positions():
+@pytest.mark.parametrize("messages", [0, 4])
+def test_distances_matter_beside_the_positions(messages):
     """With a stem that sees no positions, molecules of other distances still differ."""
-    network = build()
+    network = build(messages=messages)
     network.stem.weight.data[:, :3] = 0
     x = torch.randn(1, 6, 5)
     wider = torch.cat((2 * x[..., :3], x[..., 3:]), -1)
     assert not torch.allclose(answer(network, x), answer(network, wider), atol=1e-3)
+
+
+def test_messages_keep_their_scalar_part_and_turn_their_vectors_with_the_molecule():
+    torch.manual_seed(0)
+    layer, x = Messages(8, 5, 3), torch.randn(2, 6, 3)
+    layer.out = torch.nn.Identity()
+    tokens, pairs = torch.randn(2, 6, 8), torch.randn(2, 6, 6, 5)
+    turn = rotations(torch.randn(2, 4))
+    sums, vectors = _parts(layer(tokens, pairs, ways(x, None)))
+    others, turned = _parts(layer(tokens, pairs, ways(x @ turn.mT, None)))
+    torch.testing.assert_close(others, sums, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(turned, vectors @ turn.mT[:, None], atol=1e-5, rtol=1e-5)
+    assert vectors.abs().mean() > 0.05
+
+
+def _parts(heard):
+    return heard.unflatten(-1, (3, 4)).split((1, 3), -1)
 
 
 def test_positions_of_the_answer_have_zero_mean():
