@@ -52,6 +52,7 @@ def trained(data: Path, *sets: str, steps: int = 8, run: str = "runs/a") -> int:
         "conditions.caption.use=caption",
         "conditions.caption.table=table.safetensors",
         "optimizer.decay=constant",
+        "optimizer.use=adamw",
         "optimizer.lr=0.02",
     ]
     words = [*SETS, f"train.steps={steps}", *caption, *sets]

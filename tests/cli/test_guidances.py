@@ -36,7 +36,13 @@ def run(tmp_path_factory):
     (about / "METADATA").write_text(named)
     (about / "entry_points.txt").write_text("[difftool]\ntoyguidance = toyguidance.plugin\n")
     data, sets = small_run(
-        steps=16, sets=["optimizer.lr=1e-2", "ema.snapshot_every=8", "modality.augment=0"]
+        steps=16,
+        sets=[
+            "optimizer.use=adamw",
+            "optimizer.lr=1e-2",
+            "ema.snapshot_every=8",
+            "modality.augment=0",
+        ],
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))

@@ -22,6 +22,7 @@ def run(tmp_path_factory):
     sets = [
         "ema.power=[0.05,0.1]",
         "ema.snapshot_every=6",
+        "optimizer.use=adamw",
         "optimizer.lr=1e-3",
         "train.save_every=20",
     ]

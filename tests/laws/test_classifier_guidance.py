@@ -121,7 +121,9 @@ def runs(tmp_path_factory) -> Path:
     flat.mkdir()
     for path in pictures().rglob("*.png"):
         Image.open(path).save(flat / path.name)
-    data, sets = small_run(steps=60, sets=["objective.use=classifier", "optimizer.lr=1e-2"])
+    data, sets = small_run(
+        steps=60, sets=["objective.use=classifier", "optimizer.use=adamw", "optimizer.lr=1e-2"]
+    )
     train(place / "classifier", data, sets)
     train(place / "model", flat, small_run(steps=4)[1])
     return place
