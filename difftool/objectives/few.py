@@ -44,20 +44,30 @@ def estimate_of(x: Tensor, reached: Tensor, t: Tensor, s: Tensor) -> Tensor:
     return (reached - ratio * x) / (1 - ratio)
 
 
-def second_order(first: Tensor, second: Tensor, t: Tensor, middle: Tensor, s: Tensor) -> Tensor:
-    """The estimate whose step from t to s follows the flow of a denoiser that is linear in sigma.
+def second_order(
+    first: Tensor, second: Tensor, t: Tensor, middle: Tensor, s: Tensor, data: float
+) -> Tensor:
+    """The estimate whose step from t to s is exact for Gaussian data, and of second order for all.
 
-    On the flow x / sigma has the derivative -D / sigma^2. Where D = a + b sigma, it leads to
-    x_s = (s/t) x + (1 - s/t) a + b s ln(t/s): the exponential integrator of second order (Zhang &
-    Chen 2023, arXiv:2204.13902, Eq. 14 and 15). Two Euler steps have an error of first order, which
-    a student would keep: its samples would vary less than the teacher's.
+    On the flow x / sigma has the derivative -D / sigma^2. Of Gaussian data with the standard
+    deviation c, D = a + b w with w = c / sqrt(sigma^2 + c^2), which leads to
+
+        x_s = (s/t) x + (1 - s/t) a + b (sqrt(s^2 + c^2) - (s/t) sqrt(t^2 + c^2)) / c
+
+    This is the exponential integrator of second order (Zhang & Chen 2023, arXiv:2204.13902, Eq. 14
+    and 15) in that variable. Two Euler steps have an error of first order, which a student would
+    keep, and so would one that takes D to be linear in sigma where levels are far apart: samples
+    would vary less than the teacher's.
 
     Args:
         first, second: estimates at level t and at the middle one, ``[b, ...]``.
         t, middle, s: ``[b]``, with 0 <= s < middle < t.
+        data: the standard deviation c.
     """
-    logarithm = s * t.log() - torch.xlogy(s, s)
-    weight = (t - logarithm / (1 - s / t)) / (t - middle)
+    at_t, at_middle, at_s = (torch.hypot(one, torch.full_like(one, data)) for one in (t, middle, s))
+    w_t, w_middle = data / at_t, data / at_middle
+    mean = (at_s - s / t * at_t) / data / (1 - s / t)
+    weight = (mean - w_t) / (w_middle - w_t)
     return torch.lerp(first, second, expand_as(weight, first))
 
 

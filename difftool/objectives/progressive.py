@@ -47,7 +47,8 @@ class Progressive(Taught):
             later = noisy._replace(x=stepped_to(noisy.x, first, t, middle), sigma=middle)
             second = self.known(number, later, batch)
             if number == 0:
-                target = second_order(first, second, t, middle, s)
+                data = self.process.preconditioning.sigma_data
+                target = second_order(first, second, t, middle, s, data)
             else:
                 reached = stepped_to(later.x, second, middle, s)
                 target = estimate_of(noisy.x, reached, t, s)

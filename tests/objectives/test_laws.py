@@ -61,18 +61,19 @@ def test_with_the_widest_gap_its_student_is_its_teacher():
 
 
 @pytest.mark.parametrize("end", [0.0, 0.3])
-def test_a_step_of_second_order_follows_a_denoiser_that_is_linear_in_sigma(end):
-    def d(sigma):
-        return 1.5 - 0.4 * sigma
+def test_a_step_of_second_order_is_exact_for_gaussian_data(end):
+    """However long it is, from where Euler's step to the middle has led."""
+    x, mean = torch.tensor([[7.0]]), 0.4
+    t, middle, s = (torch.tensor([one]) for one in (80.0, 1.0, end))
 
-    x = torch.tensor([[7.0]])
-    levels = torch.linspace(2.0, end, 20_001, dtype=torch.float64).tolist()
-    fine = x.double()
-    for t, s in pairwise(levels):
-        fine = fine + (fine - d((t + s) / 2)) * (s - t) / t
-    t, middle, s = (torch.tensor([one]) for one in (2.0, 1.0, end))
-    found = stepped_to(x, second_order(d(t)[:, None], d(middle)[:, None], t, middle, s), t, s)
-    assert found.item() == pytest.approx(fine.item(), abs=2e-3)
+    def flow(level):
+        return mean + (x - mean) * ((SD**2 + level**2) / (SD**2 + t**2)).sqrt()
+
+    def d(level):
+        return mean + (flow(level) - mean) * SD**2 / (SD**2 + level**2)
+
+    estimate = second_order(d(t), d(middle), t, middle, s, SD)
+    torch.testing.assert_close(stepped_to(x, estimate, t, s), flow(s))
 
 
 def test_the_first_round_of_progressive_distillation_follows_the_flow():
