@@ -140,6 +140,7 @@ class ObjectiveSpec(Spec):
         wide: it trains on the levels of a log-normal density that reaches the highest level; else
             on those of the run.
         rate: learning rate of a student, as a share of its teacher's.
+        rates: such shares for optimizers, by their names, for which ``rate`` is not the best.
     """
 
     distills: bool = False
@@ -148,6 +149,7 @@ class ObjectiveSpec(Spec):
     guidance: str = "cfg"
     wide: bool = False
     rate: float = 0.25
+    rates: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,13 +115,14 @@ def student_tables(
         "evaluations": evaluations,
     }
     taught = "guidance" in options
+    share = dict(method.rates).get(teacher.optimizer.use, method.rate)
     return {
         **levels,
         "objective": {"use": method.name, **{k: v for k, v in given.items() if k in options}},
         **({"guidance": folded} if taught and folded else {}),
         **({"sampler": {"use": method.sampler}} if method.sampler else {}),
         **({} if method.serves == "any" else {"sample": {"steps": evaluations}}),
-        "optimizer": {"lr": method.rate * teacher.optimizer.options.model_dump()["lr"]},
+        "optimizer": {"lr": share * teacher.optimizer.options.model_dump()["lr"]},
         "ema": {"rampup": min(RAMPUP, teacher.ema.rampup)},
     }
 

@@ -16,11 +16,13 @@ from small import SETS, alike, call, examples, pictures, registry
 
 import difftool
 from difftool.assemble.parts import build_process
+from difftool.config import file_layer, flag_layer, resolve
 from difftool.plain import parse_toml
 from difftool.rng import Stream
 from difftool.workflows.beside import seeds_shown
 from difftool.workflows.distill import Distillation
-from difftool.workflows.methods import methods, served
+from difftool.workflows.keywords import installed
+from difftool.workflows.methods import methods, served, student_tables
 from difftool.workflows.text import seconds_of
 from difftool_image.grid import GAP, sheet
 
@@ -64,6 +66,17 @@ def test_the_student_is_an_ordinary_run_that_samples_in_two_steps(capsys):
     assert "Error" not in said
     # the next name is taken where this one is
     assert Distillation("first").run() == Path("runs/first-distilled-2")
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "method", "share"),
+    [("adamw", "progressive", 0.25), ("muon", "progressive", 0.75), ("muon", "sfd", 0.25)],
+)
+def test_the_learning_rate_of_a_student_suits_its_optimizer(optimizer, method, share):
+    parts, own = installed(), file_layer(Path("runs/first/config.toml"))
+    teacher = resolve(None, [own, flag_layer([], [f"optimizer.use={optimizer}"])], parts)
+    tables = student_tables(teacher, Path("none"), methods(parts)[method], 2, False, parts)
+    assert tables["optimizer"]["lr"] == share * teacher.optimizer.options.model_dump()["lr"]
 
 
 def test_a_student_that_was_stopped_ends_with_the_same_bits():

@@ -39,6 +39,7 @@ def difftool_objectives() -> list[Spec]:
             "progressive:Progressive",
             sampler="euler",
             serves="exact",
+            rates=(("muon", 0.75),),
         ),
         _few(
             "sfd",
