@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import torch
-from einops import rearrange
 from torch import Tensor, nn
 
 from ...errors import UsageError
 from ..attention import attend
 from ..layers import linear
-from .norm import RMSNorm, rms_norm
+from .heads import attention, merge, queries_keys_values, split
+from .norm import RMSNorm
 from .packing import Packing
-from .rotary import rotated
 
 
 def heads_of(width: int, head_width: int) -> int:
@@ -43,27 +42,11 @@ class QKNorm(nn.Module):
     def forward(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
         return self.query(query), self.key(key)
 
-    def turned(self, both: Tensor, turn: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Normalised and turned queries and keys, ``[b, heads, n, d]``.
-
-        Both are treated as one, which halves the number of passes over them; on a CPU in float32,
-        where each pass is faster than in half precision, and values are rounded once.
-
-        Args:
-            both: ``[b, n, 2 heads, d]``, the queries of all heads, then their keys.
-            turn: as in ``TokenAttention``.
-        """
-        heads, precision = both.shape[2] // 2, both.dtype
-        if both.device.type == "cpu" and not torch.compiler.is_compiling():
-            both = both.float() if precision.itemsize < 4 else both
+    def scales(self) -> Tensor | None:
+        """``[2, head_width]``, of queries and of keys; None for such as they are."""
         norms = [m for m in (self.query, self.key) if isinstance(m, RMSNorm)]
-        scales = [m.weight.expand(heads, -1) for m in norms if m.weight is not None]
-        if scales:
-            both = rms_norm(both) * torch.cat(scales).to(both.dtype)
-        if turn is not None:
-            both = rotated(both, turn.unsqueeze(1) if turn.ndim == 3 else turn.transpose(-4, -3))
-        query, key = both.to(precision).transpose(1, 2).chunk(2, 1)
-        return query, key
+        scales: list[Tensor] = [m.weight for m in norms if m.weight is not None]
+        return torch.stack(scales) if scales else None
 
 
 class TokenAttention(nn.Module):
@@ -103,16 +86,11 @@ class TokenAttention(nn.Module):
             seen: see ``attend``: which keys take part, or what is added to the scores.
             packing: ``x`` is the packed sequence ``[1, N, width]`` of these examples.
         """
-        both, value = self.query_key_value(x).split((2 * x.shape[-1], x.shape[-1]), -1)
-        if self.mixture is not None and first is not None:
-            # keeps one difference for the backward pass, where lerp keeps queries and keys too
-            more = first.to(value.dtype) - value
-            value = torch.addcmul(value, self.mixture.to(value.dtype), more)
-        query, key = self.norm.turned(both.unflatten(-1, (2 * self.heads, -1)), turn)
-        value = split(value, self.heads)
-        if packing is not None:
-            return self.out(merge(packing.attend(query, key, value)))
-        return self.out(merge(attend(query, key, value, seen)))
+        joined, scales = self.query_key_value(x), self.norm.scales()
+        if packing is None:
+            return self.out(attention(joined, first, self.mixture, scales, turn, seen, self.heads))
+        parts = queries_keys_values(joined, first, self.mixture, scales, turn, self.heads)
+        return self.out(merge(packing.attend(*parts)))
 
 
 class TokenCrossAttention(nn.Module):
@@ -140,16 +118,6 @@ class TokenCrossAttention(nn.Module):
         if packing is not None:
             return self.out(merge(packing.attend_to(query, key, value, seen)))
         return self.out(merge(attend(query, key, value, seen)))
-
-
-def split(x: Tensor, heads: int) -> Tensor:
-    """``[b, n, heads d] -> [b, heads, n, d]``."""
-    return rearrange(x, "b n (h d) -> b h n d", h=heads)
-
-
-def merge(x: Tensor) -> Tensor:
-    """``[b, heads, n, d] -> [b, n, heads d]``."""
-    return rearrange(x, "b h n d -> b n (h d)")
 
 
 def keys(mask: Tensor | None) -> Tensor | None:

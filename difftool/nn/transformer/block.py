@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .attention import TokenAttention, TokenCrossAttention, keys
 from .feedforward import feedforward
-from .modulation import Modulation, modulated
+from .modulation import Modulation, gated, normalised
 from .norm import RMSNorm
 from .options import BlockOptions
 from .packing import Packing
@@ -87,12 +86,12 @@ class Block(nn.Module):
         if packing is not None:
             vectors = tuple(map(packing.spread, vectors))
         shift1, scale1, gate1, shift2, scale2, gate2 = vectors
-        h = self.attention(modulated(self.norm1(x), shift1, scale1), turn, first, seen, packing)
-        x = torch.addcmul(x, gate1, self._dropped(h))
+        h = self.attention(normalised(x, shift1, scale1), turn, first, seen, packing)
+        x = gated(x, gate1, self._dropped(h))
         if self.cross is not None and self.cross_norm is not None and tokens is not None:
             x = x + self.cross(self.cross_norm(x), tokens, keys(token_mask), packing)
-        h = self.feedforward(modulated(self.norm2(x), shift2, scale2))
-        return torch.addcmul(x, gate2, self._dropped(h))
+        h = self.feedforward(normalised(x, shift2, scale2))
+        return gated(x, gate2, self._dropped(h))
 
     def _dropped(self, h: Tensor) -> Tensor:
         return F.dropout(h, self.dropout, self.training) if self.dropout else h

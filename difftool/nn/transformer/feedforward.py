@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..layers import linear
+from .written_out import applies, differentiable, retraced
+
+Activation = Callable[[Tensor], Tensor]
 
 
 class Gelu(nn.Module):
@@ -17,7 +25,7 @@ class Gelu(nn.Module):
         self.outer = linear(hidden, width, gain=gain)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.outer(F.gelu(self.inner(x)))
+        return activated(F.gelu, self.inner(x), self.outer)
 
 
 class SwiGLU(nn.Module):
@@ -29,8 +37,13 @@ class SwiGLU(nn.Module):
         self.outer = linear(hidden, width, gain=gain)
 
     def forward(self, x: Tensor) -> Tensor:
-        gate, value = self.inner(x).chunk(2, -1)
-        return self.outer(F.silu(gate) * value)
+        return activated(gated_silu, self.inner(x), self.outer)
+
+
+def gated_silu(x: Tensor) -> Tensor:
+    """``silu(a) * b`` of the halves ``a, b`` of the last axis."""
+    gate, value = x.chunk(2, -1)
+    return F.silu(gate) * value
 
 
 def feedforward(kind: str, width: int, expansion: float, gain: float = 1.0) -> nn.Module:
@@ -42,3 +55,43 @@ def feedforward(kind: str, width: int, expansion: float, gain: float = 1.0) -> n
     if kind == "swiglu":  # three matrices instead of two; hidden widths are multiples of 8
         return SwiGLU(width, max(8, round(expansion * width * 2 / 3 / 8) * 8), gain)
     return Gelu(width, round(expansion * width), gain)
+
+
+def activated(activation: Activation, x: Tensor, layer: nn.Linear) -> Tensor:
+    """``layer(activation(x))``, which keeps ``x`` only: the activation is computed again for the
+    gradient of the weight.
+    """
+    if applies(x):
+        return _Activated.apply(activation, x, layer.weight, layer.bias)
+    return layer(activation(x))
+
+
+class _Activated(torch.autograd.Function):
+    """Only what is cheap is computed again: for GELU a fiftieth of the layer's time."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, activation: Activation, x: Tensor, weight: Tensor, bias: Tensor
+    ) -> Tensor:
+        ctx.activation = activation
+        ctx.save_for_backward(x, weight, bias)
+        return _layer(activation, x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, bias = ctx.saved_tensors
+        if differentiable():
+            return None, *retraced(partial(_layer, ctx.activation), (x, weight, bias), grad)
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            h = ctx.activation(x)
+        rows = grad.flatten(0, -2)
+        dh = grad @ weight.to(grad.dtype)
+        dweight = (rows.t() @ h.detach().flatten(0, -2)).to(weight.dtype)
+        (dx,) = torch.autograd.grad(h, x, dh)
+        return None, dx, dweight, rows.sum(0).to(bias.dtype)
+
+
+def _layer(activation: Activation, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    # a cast by autocast inside a function would be kept without its gradient
+    return F.linear(activation(x), weight.to(x.dtype), bias.to(x.dtype))

@@ -13,10 +13,11 @@ from ..backbone import Backbone, Interface, Signals
 from ..embedding import NoiseEmbedding
 from ..layers import linear
 from ..recompute import recompute
-from .attention import QKNorm, heads_of, keys, merge, split
+from .attention import QKNorm, heads_of, keys
 from .block import Block, Sizes
 from .feedforward import feedforward
-from .modulation import Modulation, modulated
+from .heads import merge, split
+from .modulation import Modulation, gated, normalised
 from .norm import RMSNorm
 from .options import BlockOptions, MMDiTOptions
 from .patches import Patches
@@ -69,7 +70,7 @@ class MMDiT(Backbone):
             h = recompute(self, block, context, rest, embedding, turn, seen)
         for block in self.blocks:
             h = recompute(self, block, h, embedding, turn, first, seen)
-        h = modulated(self.norm(h[:, length:]), *self.final(embedding))
+        h = normalised(h[:, length:], *self.final(embedding))
         return self.patches.leave(h, close)
 
 
@@ -128,7 +129,7 @@ class Branch(nn.Module):
 
     def project(self, x: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """``[b, n, width]`` -> query, key and value, ``[b, heads, n, d]``."""
-        h = self.query_key_value(modulated(self.norm1(x), shift, scale))
+        h = self.query_key_value(normalised(x, shift, scale))
         query, key, value = (split(t, self.heads) for t in h.chunk(3, -1))
         query, key = self.norm(query, key)
         return query, key, value
@@ -137,5 +138,5 @@ class Branch(nn.Module):
         self, x: Tensor, h: Tensor, gate1: Tensor, shift2: Tensor, scale2: Tensor, gate2: Tensor
     ) -> Tensor:
         """The rest of the block, after attention ``h [b, n, width]``."""
-        x = x + gate1 * self.out(h)
-        return x + gate2 * self.feedforward(modulated(self.norm2(x), shift2, scale2))
+        x = gated(x, gate1, self.out(h))
+        return gated(x, gate2, self.feedforward(normalised(x, shift2, scale2)))

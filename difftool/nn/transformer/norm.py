@@ -37,6 +37,13 @@ def rms_norm(x: Tensor) -> Tensor:
     return F.rms_norm(x, x.shape[-1:], eps=EPS)
 
 
+def inverse_rms(x: Tensor) -> Tensor:
+    """``1 / sqrt(mean(x^2) + 1e-6)`` over the last axis, ``[..., 1]``, in float32 or wider."""
+    wide = torch.promote_types(x.dtype, torch.float32)
+    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=wide)
+    return torch.rsqrt(length.square() / x.shape[-1] + EPS)
+
+
 class _RMSNorm(torch.autograd.Function):
     """y = x r with r = 1 / rms(x); dx = r (dy - y mean(y dy)), and dr = -r^2 mean(y dx).
 
@@ -45,9 +52,7 @@ class _RMSNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor) -> tuple[Tensor, Tensor]:
-        wide = torch.promote_types(x.dtype, torch.float32)
-        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=wide)
-        r = torch.rsqrt(length.square() / x.shape[-1] + EPS)
+        r = inverse_rms(x)
         return (x * r).to(x.dtype), r
 
     @staticmethod

@@ -14,7 +14,7 @@ from ..embedding import NoiseEmbedding
 from ..layers import linear
 from .attention import heads_of, keys
 from .block import Block, Sizes
-from .modulation import Modulation, modulated
+from .modulation import Modulation, normalised
 from .norm import RMSNorm
 from .options import TransformerOptions
 from .packing import Packing
@@ -130,7 +130,7 @@ class Transformer(nn.Module):
             h = view.join(run(block, view.cut(h), *view.inputs.all()))
         if packing is not None:
             h = packing.unpacked(h)
-        return modulated(self.norm(h[:, length:]), *self.final(embedding))
+        return normalised(h[:, length:], *self.final(embedding))
 
 
 def _plain(inputs: Inputs, seen: Tensor | None) -> View:
