@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from difftool.optimizers.muon import muon, orthogonal
+from difftool.optimizers.muon import QUINTICS, muon, orthogonal
 from difftool.optimizers.optimizer import learning_rate
 from difftool.optimizers.options import AdamwOptions, MuonOptions, OptimizerOptions
 
@@ -73,6 +73,22 @@ def test_updates_of_matrices_are_nearly_orthogonal(shape, precision):
     assert torch.linalg.svdvals(found).min() > 0.3
     assert torch.linalg.svdvals(found).max() < 1.3
     assert nn.functional.cosine_similarity(found.flatten(), (u @ v).flatten(), dim=0) > 0.95
+
+
+def test_matrices_of_one_shape_are_orthogonalised_as_each_alone():
+    x = torch.randn(5, 8, 24) * torch.logspace(-6, 3, 5)[:, None, None]
+    alone = torch.cat([orthogonal(one[None]) for one in x])
+    torch.testing.assert_close(orthogonal(x), alone, atol=1e-5, rtol=1e-4)
+    assert not orthogonal(torch.zeros(1, 4, 6)).any()
+
+
+def test_the_polynomials_bring_singular_values_near_one_and_forgive_rounding():
+    s = torch.logspace(math.log10(0.003), 0, 1000, dtype=torch.float64)
+    for i, (a, b, c) in enumerate(QUINTICS):
+        s = s * (1 + 0.01 * (-1) ** (torch.arange(1000) + i))  # as half precision errs, and more
+        s = a * s + b * s**3 + c * s**5
+    assert s.min() > 0.75
+    assert s.max() < 1.25
 
 
 def test_muon_takes_the_matrices_and_adamw_the_rest():
