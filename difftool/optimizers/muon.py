@@ -117,15 +117,40 @@ def orthogonal(x: Tensor) -> Tensor:
     if x.shape[1] > x.shape[2]:
         return orthogonal(x.mT).mT
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)
+    if x.dtype == torch.float32 and x.shape[2] >= 2 * x.shape[1]:
+        return _by_gram(x)
     gram = x @ x.mT
-    # the fourth root of the sum of fourth powers of singular values: no less than the largest, and nearer to it than
-    # the root of the sum of squares, so that small ones begin larger
-    size = gram.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)
+    size = _size(gram)
     x, gram = x * size.rsqrt(), gram / size
     for step, (a, b, c) in enumerate(QUINTICS):
         gram = x @ x.mT if step else gram
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x
+
+
+def _by_gram(x: Tensor) -> Tensor:
+    """The same by products of small matrices, which takes a third to two thirds of the time for wide ``x``.
+
+    A step is x -> p x with p a polynomial of g = x x^T, so g -> p g p. Half precision would lose small singular values,
+    because g has their squares.
+    """
+    gram = x @ x.mT
+    size = _size(gram)
+    gram, whole = gram / size, size.rsqrt()
+    for step, (a, b, c) in enumerate(QUINTICS):
+        p = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        p.diagonal(dim1=1, dim2=2).add_(a)
+        whole = p @ whole if step else p * whole
+        gram = p @ gram @ p if step < len(QUINTICS) - 1 else gram
+    return whole @ x
+
+
+def _size(gram: Tensor) -> Tensor:
+    """The square of the fourth root of the sum of fourth powers of singular values, ``[k, 1, 1]``.
+
+    It is no less than the square of the largest, and nearer to it than the sum of squares, so small ones begin larger.
+    """
+    return gram.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)
 
 
 def matrices_of(model: nn.Module) -> list[nn.Parameter]:

@@ -82,6 +82,12 @@ def test_matrices_of_one_shape_are_orthogonalised_as_each_alone():
     assert not orthogonal(torch.zeros(1, 4, 6)).any()
 
 
+def test_wide_matrices_are_orthogonalised_by_products_of_small_ones_alike():
+    x = torch.randn(2, 12, 40, dtype=torch.float64) * torch.logspace(0, -3, 40, dtype=torch.float64)
+    directly = orthogonal(x)  # only float32 takes the short way
+    torch.testing.assert_close(orthogonal(x.float()).double(), directly, atol=1e-3, rtol=0)
+
+
 def test_the_polynomials_bring_singular_values_near_one_and_forgive_rounding():
     s = torch.logspace(math.log10(0.003), 0, 1000, dtype=torch.float64)
     for i, (a, b, c) in enumerate(QUINTICS):
