@@ -85,11 +85,15 @@ class _Activated(torch.autograd.Function):
         with torch.enable_grad():
             x = x.detach().requires_grad_()
             h = ctx.activation(x)
-        rows = grad.flatten(0, -2)
-        dh = grad @ weight.to(grad.dtype)
-        dweight = (rows.t() @ h.detach().flatten(0, -2)).to(weight.dtype)
-        (dx,) = torch.autograd.grad(h, x, dh)
-        return None, dx, dweight, rows.sum(0).to(bias.dtype)
+        rows, needs = grad.flatten(0, -2), ctx.needs_input_grad
+        dx = dweight = dbias = None
+        if needs[1]:
+            (dx,) = torch.autograd.grad(h, x, grad @ weight.to(grad.dtype))
+        if needs[2]:
+            dweight = (rows.t() @ h.detach().flatten(0, -2)).to(weight.dtype)
+        if needs[3]:
+            dbias = rows.sum(0).to(bias.dtype)
+        return None, dx, dweight, dbias
 
 
 def _layer(activation: Activation, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
