@@ -45,7 +45,7 @@ factors = [1, 2, 2]
 """
 """The last stage is trained without noise on what it is shown."""
 
-LEARNING = ["optimizer.lr=0.02", "ema.halflife=[1]"]
+LEARNING = ["optimizer.use=adamw", "optimizer.lr=0.02", "ema.halflife=[1]"]
 WORDS = [
     word for setting in [*SETS, *LEARNING] if "size" not in setting for word in ("--set", setting)
 ]
