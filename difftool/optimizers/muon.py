@@ -86,9 +86,8 @@ class Muon(torch.optim.Optimizer):
         averages = [self._average(p) for p in parameters]
         torch._foreach_lerp_(averages, grads, 1 - self.momentum)
         ahead = torch._foreach_lerp(grads, averages, self.momentum)  # Nesterov's
-        updates = orthogonal(torch.stack([t.flatten(1) for t in ahead]).to(self.precision)).to(
-            parameters[0].dtype
-        )
+        stack = torch.stack([t.flatten(1) for t in ahead]).to(self.precision)
+        updates = _orthogonal_by_whole(stack).to(parameters[0].dtype)
         if weight_decay:
             torch._foreach_mul_(list(parameters), 1 - lr * weight_decay)  # type: ignore[arg-type]
         rate = 0.2 * max(updates.shape[1:]) ** 0.5 * lr
@@ -106,6 +105,24 @@ class Muon(torch.optim.Optimizer):
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
         return state["momentum"]
+
+
+def _orthogonal_by_whole(x: Tensor) -> Tensor:
+    """The same of ``x [k, m, n]`` of which each device holds some rows: it takes its share of the k whole matrices.
+
+    No product then waits for another device, and the step is that of whole weights.
+    """
+    if not hasattr(x, "device_mesh"):  # of a DTensor, which this process may never have imported
+        return orthogonal(x)
+    from torch.distributed.tensor import DTensor, Shard
+
+    assert isinstance(x, DTensor)
+    placements = [Shard(0) if p.is_shard() else p for p in x.placements]
+    mine = orthogonal(x.redistribute(placements=placements).to_local()).contiguous()
+    whole = DTensor.from_local(
+        mine, x.device_mesh, placements, run_check=False, shape=x.shape, stride=x.stride()
+    )
+    return whole.redistribute(placements=x.placements)
 
 
 def orthogonal(x: Tensor) -> Tensor:
