@@ -1,9 +1,10 @@
-"""What a run will cost, measured by three warm steps without writing anything."""
+"""What a run will cost, measured by up to three warm steps without writing anything."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -21,22 +22,24 @@ from .step import TrainStep
 
 WARM_STEPS = 3
 
+PATIENCE = 60
+"""Seconds of steps after which no further step is taken: of a slow network even the first one tells."""
+
 
 def dry_run(stage: Stage, dataset: Dataset, folder: Path) -> dict[str, Any]:
     """Sizes and speeds of a run that is not started; ``folder`` is where it would be written."""
     train = stage.settings.train
     step = make_step(stage, train, prepared=dataset.encoded is not None)
     with naming_memory_knobs(train):
-        seconds = [
-            _timed(step, i, raw)
-            for i, raw in enumerate(
-                batches(dataset, seed=train.seed, batch=train.batch, start=0, stop=1 + WARM_STEPS)
-            )
-        ]
+        seconds = list[float]()
+        few = batches(dataset, seed=train.seed, batch=train.batch, start=0, stop=1 + WARM_STEPS)
+        for i, raw in enumerate(few):
+            if sum(seconds) < PATIENCE:
+                seconds.append(_timed(step, i, raw))
     used = memory_in_use(step.device)
     sample = preview_cost(step, dataset)
     sizes = SaveSizes.of(step)
-    per_step = sum(seconds[1:]) / WARM_STEPS
+    per_step = mean(seconds[1:] or seconds)  # the first makes buffers and plans
     return {
         "data": dataset.source,
         "examples": len(dataset),

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from small import SETS, call, pictures, prepared, small_run, train
 
-from difftool.engine import disk
+from difftool.engine import disk, plan
 from difftool.engine.cadence import Cadence
 from difftool.engine.plan import dry_run
 from difftool.errors import DifftoolError
@@ -55,6 +55,19 @@ def test_what_a_run_writes_is_foretold(whole, tmp_path):
     assert told["snapshots"] == pytest.approx(made["snapshots"], rel=0.15)
     assert told["model"] == pytest.approx((whole / "model.safetensors").stat().st_size, rel=0.15)
     assert told["metrics"] == pytest.approx((whole / "metrics.jsonl").stat().st_size, rel=0.5)
+
+
+@pytest.mark.parametrize(("patience", "steps"), [(1e-9, 1), (60, 4)])
+def test_a_slow_network_is_measured_by_its_first_step(tmp_path, monkeypatch, patience, steps):
+    stage, dataset, _ = prepared(*small_run(STEPS, SAVING))
+    taken = []
+    monkeypatch.setattr(plan, "PATIENCE", patience)
+    monkeypatch.setattr(
+        plan, "_timed", lambda *_, timed=plan._timed: taken.append(timed(*_)) or taken[-1]
+    )
+    told = dry_run(stage, dataset, tmp_path)["seconds_per_step"]
+    assert len(taken) == steps
+    assert told == pytest.approx(sum(taken[1:] or taken) / max(1, steps - 1))
 
 
 def test_one_checkpoint_more_than_are_kept_is_there_while_it_is_written():
