@@ -52,6 +52,9 @@ class MPLayer(nn.Module):
         kernel: odd; sizes stay as they are.
     """
 
+    unit_weights = True
+    """Entries have a root mean square of one whatever the number of inputs, as ``muon`` must know."""
+
     def __init__(self, dimension: int, inputs: int, outputs: int, kernel: int = 1) -> None:
         super().__init__()
         self.dimension = dimension

@@ -35,10 +35,12 @@ class Muon(torch.optim.Optimizer):
     learning rate.
 
     Steps are scaled to entries about as large as those of AdamW, so that its learning rates and
-    weight decay apply (Liu et al. 2025, arXiv:2502.16982, Eq. 4).
+    weight decay apply (Liu et al. 2025, arXiv:2502.16982, Eq. 4). Weights of unit length are larger by
+    the root of the number of inputs, and so are their steps, so one learning rate serves both.
 
     Args:
-        groups: parameter groups; Muon takes those with ``matrices`` set.
+        groups: parameter groups; Muon takes those with ``matrices`` set. ``unit`` says that entries have a root mean
+            square of one.
         precision: the type in which the orthogonalisation computes.
     """
 
@@ -53,7 +55,13 @@ class Muon(torch.optim.Optimizer):
     ) -> None:
         # capturable, as torch's optimizers say it: no step waits for the device or counts on the
         # host
-        defaults = {"lr": lr, "weight_decay": 0.0, "matrices": False, "capturable": False}
+        defaults = {
+            "lr": lr,
+            "weight_decay": 0.0,
+            "matrices": False,
+            "unit": False,
+            "capturable": False,
+        }
         super().__init__(groups, defaults)
         self.momentum, self.precision = momentum, precision
         self._others = torch.optim.AdamW(
@@ -72,12 +80,16 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             if group["matrices"]:
                 for alike in _by_shape(p for p in group["params"] if p.grad is not None):
-                    self._step(alike, group["lr"], group["weight_decay"])
+                    self._step(alike, group["lr"], group["weight_decay"], group["unit"])
         self._others.step()
         return loss
 
     def _step(
-        self, parameters: Sequence[nn.Parameter], lr: float | Tensor, weight_decay: float
+        self,
+        parameters: Sequence[nn.Parameter],
+        lr: float | Tensor,
+        weight_decay: float,
+        unit: bool,
     ) -> None:
         """Update parameters of one shape ``[outputs, ...]``; their steps are orthogonalised as
         one batch.
@@ -90,7 +102,8 @@ class Muon(torch.optim.Optimizer):
         updates = _orthogonal_by_whole(stack).to(parameters[0].dtype)
         if weight_decay:
             torch._foreach_mul_(list(parameters), 1 - lr * weight_decay)  # type: ignore[arg-type]
-        rate = 0.2 * max(updates.shape[1:]) ** 0.5 * lr
+        size = updates.shape[2] ** 0.5 if unit else 1.0
+        rate = 0.2 * max(updates.shape[1:]) ** 0.5 * size * lr
         if isinstance(rate, Tensor):  # on the device, which no kernel takes as alpha
             updates, rate = updates * rate, 1.0
         torch._foreach_add_(
@@ -170,9 +183,17 @@ def _size(gram: Tensor) -> Tensor:
     return gram.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)
 
 
-def matrices_of(model: nn.Module) -> list[nn.Parameter]:
-    """The weights of linear layers and convolutions that require gradients."""
-    weights = {id(m.weight): m.weight for m in model.modules() if isinstance(m, MATRICES)}
+def matrices_of(model: nn.Module, unit: bool = False) -> list[nn.Parameter]:
+    """The weights of linear layers and convolutions that require gradients.
+
+    Args:
+        unit: those of layers that keep their weights at unit length, instead of the others.
+    """
+    weights = {
+        id(m.weight): m.weight
+        for m in model.modules()
+        if (getattr(m, "unit_weights", False) if unit else isinstance(m, MATRICES))
+    }
     return [p for p in weights.values() if isinstance(p, nn.Parameter) and p.requires_grad]
 
 
@@ -184,13 +205,17 @@ def muon(
     Args:
         precision: the type in which the orthogonalisation computes.
     """
-    matrices = matrices_of(module)
-    others = decay_groups(module, options.weight_decay, without=matrices)
-    if not matrices:
+    matrices, unit = matrices_of(module), matrices_of(module, unit=True)
+    others = decay_groups(module, options.weight_decay, without=[*matrices, *unit])
+    if not matrices and not unit:
         return torch.optim.AdamW(
             others, lr=options.lr, betas=options.betas, eps=options.eps, fused=True
         )
-    groups = [{"params": matrices, "weight_decay": options.weight_decay, "matrices": True}, *others]
+    ours = [
+        {"params": matrices, "weight_decay": options.weight_decay, "matrices": True},
+        {"params": unit, "matrices": True, "unit": True},
+    ]
+    groups = [*(group for group in ours if group["params"]), *others]
     return Muon(groups, options.lr, options.momentum, options.betas, options.eps, precision)
 
 

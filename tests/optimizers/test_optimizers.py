@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from difftool.nn.magnitude import MPLayer
 from difftool.optimizers.muon import QUINTICS, muon, orthogonal
 from difftool.optimizers.optimizer import learning_rate
 from difftool.optimizers.options import AdamwOptions, MuonOptions, OptimizerOptions
@@ -124,6 +125,22 @@ def test_a_step_of_muon_is_as_large_as_one_of_adamw_and_does_not_see_the_scale_o
         steps.append(model[1].weight.detach() - before)
     torch.testing.assert_close(*steps, rtol=1e-3, atol=1e-5)
     assert 0.1e-2 < steps[0].square().mean().sqrt() < 0.3e-2
+
+
+def test_weights_of_unit_length_take_the_same_step_for_their_size():
+    """A layer that divides by the root of its inputs moves as one whose weights are smaller by as much."""
+    torch.manual_seed(0)
+    unit, plain, x = MPLayer(0, 64, 16), nn.Linear(64, 16, bias=False), torch.randn(5, 64)
+    plain.weight.data = unit.weight.detach() / 8
+    before = [unit.weight.detach().clone(), plain.weight.detach().clone()]
+    for layer in (unit, plain):
+        layer(x).square().sum().backward()
+    plain.weight.grad = unit.weight.grad.clone()  # without the part along the weights
+    for layer in (unit, plain):
+        muon(layer, MuonOptions(lr=1e-2, weight_decay=0.0)).step()
+    torch.testing.assert_close(unit.weight - before[0], 8 * (plain.weight - before[1]))
+    unit.force()
+    assert 0.01 < (unit.weight - before[0]).square().mean().sqrt() < 0.03  # of entries of about one
 
 
 def test_muon_follows_the_learning_rate_and_decays_matrices_only():
