@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from fakes import fake_registry
@@ -23,6 +24,7 @@ def package(tmp_path, monkeypatch):
     (folder / "small.toml").write_text("[train]\nsteps = 20\n")
     (folder / "wave.toml").write_text("[train]\nsteps = 30\n")
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, folder.name, raising=False)  # that of the test before is gone
     return folder.name
 
 
