@@ -121,9 +121,10 @@ class Muon(torch.optim.Optimizer):
 
 
 def _orthogonal_by_whole(x: Tensor) -> Tensor:
-    """The same of ``x [k, m, n]`` of which each device holds some rows: it takes its share of the k whole matrices.
+    """``orthogonal`` of ``x [k, m, n]``, of which each device may hold some rows, sharded as ``x`` is.
 
-    No product then waits for another device, and the step is that of whole weights.
+    Each device takes its share of the k whole matrices, so no product waits for another device, and the step is that
+    of whole weights.
     """
     if not hasattr(x, "device_mesh"):  # of a DTensor, which this process may never have imported
         return orthogonal(x)
@@ -211,11 +212,11 @@ def muon(
         return torch.optim.AdamW(
             others, lr=options.lr, betas=options.betas, eps=options.eps, fused=True
         )
-    ours = [
+    groups = [
         {"params": matrices, "weight_decay": options.weight_decay, "matrices": True},
-        {"params": unit, "matrices": True, "unit": True},
+        {"params": unit, "matrices": True, "unit": True},  # a length that is forced cannot decay
+        *others,
     ]
-    groups = [*(group for group in ours if group["params"]), *others]
     return Muon(groups, options.lr, options.momentum, options.betas, options.eps, precision)
 
 
